@@ -1,0 +1,335 @@
+//! The contract every database engine meets, and the one place that picks the engine.
+//!
+//! Owns what the work above may ask of a database: who are you, what is in you, dump, load, compare, settle. Engines know
+//! nothing of targets, schedules or upgrades. Invariants: a dump is consistent or fails; a load returns `Ok` only when rows
+//! and checksums equal the manifest's; a replacing load leaves the old content untouched until the new one was compared.
+
+pub mod postgres;
+pub mod sqlite;
+
+use serde::{Deserialize, Serialize};
+
+use crate::archive::manifest::{Consistency, LeftOut, Server, Table};
+use crate::archive::{Archive, ArchiveError, PendingArchive};
+use crate::config::{Database, Location};
+use crate::failure::{Class, Explain};
+use crate::progress::Progress;
+use crate::shape::Shape;
+
+/// A database, by engine. Cheap to make: nothing is connected until a method is called, and every method leaves nothing
+/// connected behind.
+#[derive(Debug, Clone)]
+pub enum Engine {
+    /// A SQLite file.
+    Sqlite(sqlite::Sqlite),
+    /// A PostgreSQL database.
+    Postgres(postgres::Postgres),
+}
+
+/// What is in a database, at a glance.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Survey {
+    /// Whether the database itself exists.
+    pub exists: bool,
+    /// User tables, qualified, with their approximate size in bytes.
+    pub tables: Vec<(String, u64)>,
+    /// Approximate size of the whole database on disk, in bytes.
+    pub bytes: u64,
+    /// Whether any table other than migration histories holds a row.
+    pub holds_rows: bool,
+    /// Other sessions using the database now (`pid 812, user app, psql`). Our own are not listed.
+    pub sessions: Vec<String>,
+}
+
+/// How a dump is to be made.
+#[derive(Debug, Clone)]
+pub struct DumpRequest {
+    /// zstd level.
+    pub level: i32,
+    /// Connections that read at once, at least 1.
+    pub jobs: usize,
+    /// Lines for people at the head of the archive, without comment marks.
+    pub preamble: Vec<String>,
+    /// Names of migration-history tables beyond the well-known ones, for the shape.
+    pub history_tables: Vec<String>,
+}
+
+/// What a dump found out; the caller makes the manifest of it.
+#[derive(Debug, Clone)]
+pub struct Dumped {
+    /// The server.
+    pub server: Server,
+    /// The shape inside the snapshot.
+    pub shape: Shape,
+    /// The tables, in the order frames refer to them.
+    pub tables: Vec<Table>,
+    /// How it is consistent.
+    pub consistency: Consistency,
+    /// What is not in it.
+    pub left_out: Vec<LeftOut>,
+    /// Whether the schema sections are missing.
+    pub data_only: bool,
+    /// The moment of the snapshot.
+    pub taken_at: chrono::DateTime<chrono::Utc>,
+}
+
+/// What the destination of a load is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LoadMode {
+    /// No tables there (or no database yet): schema and data from the archive.
+    Clean,
+    /// Same shape, no application rows: data only, after clearing what the migrations themselves inserted.
+    DataOnly,
+    /// Something there: the archive takes its place as a whole, or nothing changes.
+    Replace,
+}
+
+/// What a load did.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Loaded {
+    /// Tables compared with the manifest.
+    pub tables: u64,
+    /// Rows compared.
+    pub rows: u64,
+    /// What a person should know (`role app does not exist here: its objects belong to postgres`).
+    pub warnings: Vec<String>,
+}
+
+/// One table that is not what the manifest says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mismatch {
+    /// The table.
+    pub table: String,
+    /// Rows expected and found.
+    pub rows: (u64, u64),
+    /// Checksums expected and found.
+    pub checksum: (String, String),
+}
+
+/// What went wrong with a database.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// No connection.
+    #[error("cannot connect to {location}")]
+    Connect {
+        /// Where.
+        location: String,
+        /// The cause.
+        source: sqlx::Error,
+    },
+    /// The server said no to who we are.
+    #[error("{location} refuses user `{user}`")]
+    Refused {
+        /// Where.
+        location: String,
+        /// As whom.
+        user: String,
+        /// The cause.
+        source: sqlx::Error,
+    },
+    /// A privilege is missing.
+    #[error("user `{user}` may not {what}")]
+    Privilege {
+        /// Who.
+        user: String,
+        /// What (`read table app.secrets`).
+        what: String,
+        /// The statement that would help (`GRANT SELECT ON …`).
+        grant: String,
+    },
+    /// The connection broke, or the server went away.
+    #[error("lost the connection to {location} while {doing}")]
+    Lost {
+        /// Where.
+        location: String,
+        /// What was being done.
+        doing: String,
+        /// The cause.
+        source: sqlx::Error,
+    },
+    /// A statement failed.
+    #[error("cannot {doing}")]
+    Sql {
+        /// What was being done, with its nouns.
+        doing: String,
+        /// The cause.
+        source: sqlx::Error,
+    },
+    /// The archive is not one this database can take.
+    #[error("archive does not fit: {0}")]
+    Unfit(String),
+    /// The database holds something a dump or load cannot be exact about.
+    #[error("{what}")]
+    Inexact {
+        /// What, with its nouns.
+        what: String,
+        /// What to do about it.
+        hint: String,
+    },
+    /// After the load the content is not the manifest's.
+    #[error("{} of the loaded tables differ from the archive, the first is {}", .0.len(), .0.first().map_or("?", |m| m.table.as_str()))]
+    Differs(Vec<Mismatch>),
+    /// Somebody else is using the database.
+    #[error("{location} is in use by {}", sessions.join("; "))]
+    InUse {
+        /// Where.
+        location: String,
+        /// The sessions.
+        sessions: Vec<String>,
+    },
+    /// The archive could not be read or written.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// A helper program failed.
+    #[error(transparent)]
+    Process(#[from] crate::process::ProcessError),
+    /// A file operation failed.
+    #[error(transparent)]
+    Durable(#[from] crate::durable::DurableError),
+    /// A worker ended without an answer.
+    #[error("a worker ended without an answer while {0}")]
+    Worker(String),
+}
+
+impl Explain for EngineError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Connect { .. } | Self::Lost { .. } => Class::Unavailable,
+            Self::Refused { .. } | Self::Privilege { .. } => Class::NoPermission,
+            Self::Sql { .. } | Self::Unfit(_) | Self::Inexact { .. } | Self::Differs(_) => Class::Data,
+            Self::InUse { .. } => Class::TempFail,
+            Self::Archive(error) => error.class(),
+            Self::Process(error) => error.class(),
+            Self::Durable(error) => error.class(),
+            Self::Worker(_) => Class::Software,
+        }
+    }
+
+    fn safe(&self) -> Option<String> {
+        match self {
+            Self::Archive(error) => error.safe(),
+            Self::Durable(error) => error.safe(),
+            Self::Lost { .. } => Some("nothing half-done was published; sealed archives are untouched".to_owned()),
+            _ => None,
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Connect { location, .. } => vec![format!("is the server running, and is {location} its address?")],
+            Self::Refused { .. } => vec!["check `password_file` and the user in `[targets.T.database]`".to_owned()],
+            Self::Privilege { grant, .. } => vec![format!("as the owner of the database: {grant}")],
+            Self::Inexact { hint, .. } => vec![hint.clone()],
+            Self::InUse { .. } => vec!["stop the server and close other sessions, then try again".to_owned()],
+            Self::Lost { .. } => vec!["look at the database server's own log, then try again".to_owned()],
+            Self::Archive(error) => error.hints(),
+            Self::Process(error) => error.hints(),
+            Self::Durable(error) => error.hints(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn transient(&self) -> bool {
+        matches!(self, Self::Connect { .. } | Self::Lost { .. } | Self::InUse { .. })
+    }
+}
+
+macro_rules! each {
+    ($self:ident, $engine:ident => $call:expr) => {
+        match $self {
+            Engine::Sqlite($engine) => $call,
+            Engine::Postgres($engine) => $call,
+        }
+    };
+}
+
+impl Engine {
+    /// The engine of a configured database. No I/O.
+    #[must_use]
+    pub fn of(database: &Database) -> Self {
+        match &database.location {
+            Location::Sqlite { path } => Self::Sqlite(sqlite::Sqlite::new(path.clone())),
+            Location::Postgres { .. } => Self::Postgres(postgres::Postgres::new(database.clone())),
+        }
+    }
+
+    /// What the server says it is.
+    ///
+    /// # Errors
+    /// When it cannot be reached or asked.
+    pub async fn identify(&self) -> Result<Server, EngineError> {
+        each!(self, engine => engine.identify().await)
+    }
+
+    /// What is in the database. A database that does not exist is an answer, not an error.
+    ///
+    /// # Errors
+    /// When it cannot be reached or asked.
+    pub async fn survey(&self, history_tables: &[String]) -> Result<Survey, EngineError> {
+        each!(self, engine => engine.survey(history_tables).await)
+    }
+
+    /// The shape, read with a fresh connection.
+    ///
+    /// # Errors
+    /// When it cannot be reached or asked.
+    pub async fn shape(&self, history_tables: &[String]) -> Result<Shape, EngineError> {
+        each!(self, engine => engine.shape(history_tables).await)
+    }
+
+    /// Dumps everything into `pending`, consistent as of one moment.
+    ///
+    /// # Errors
+    /// When the dump could not be exact; then `pending` is to be dropped unsealed.
+    pub async fn dump(
+        &self,
+        request: &DumpRequest,
+        pending: &PendingArchive,
+        progress: &Progress,
+    ) -> Result<Dumped, EngineError> {
+        each!(self, engine => engine.dump(request, pending, progress).await)
+    }
+
+    /// Loads an archive and compares rows and checksums with its manifest before anything is published.
+    ///
+    /// # Errors
+    /// When loading or comparing failed. With [`LoadMode::Replace`] the old content then stands; with the others the
+    /// destination may hold a part and can be loaded again with [`LoadMode::Replace`].
+    pub async fn load(
+        &self,
+        archive: &Archive,
+        mode: LoadMode,
+        jobs: usize,
+        progress: &Progress,
+    ) -> Result<Loaded, EngineError> {
+        each!(self, engine => engine.load(archive, mode, jobs, progress).await)
+    }
+
+    /// Finishes or undoes what a crash left of a load (scratch databases, temporary files), and says what it did, one line
+    /// each. Safe to repeat; a second call does nothing.
+    ///
+    /// # Errors
+    /// When it cannot be reached or cleaned.
+    pub async fn settle(&self) -> Result<Vec<String>, EngineError> {
+        each!(self, engine => engine.settle().await)
+    }
+
+    /// The file-name extension of this engine's archives (`sql.zst`, `sqlite.zst`).
+    #[must_use]
+    pub fn extension(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "sqlite.zst",
+            Self::Postgres(_) => "sql.zst",
+        }
+    }
+
+    /// The engine's name as Flyway's locations and our manifests spell it.
+    #[must_use]
+    pub fn flavour(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "sqlite",
+            Self::Postgres(_) => "postgresql",
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Named points at which a test may kill the process or fail an operation.
+//!
+//! In release builds every function here is empty. In debug builds three environment variables drive it:
+//! `UPKEEP_FAULT_TRACE=FILE` appends the name of each point passed, one a line, so that the code itself provides the list a
+//! test walks; `UPKEEP_FAULT_KILL=N` ends the process with SIGKILL when the N-th point (from 1) is passed;
+//! `UPKEEP_FAULT_FAIL=NAME` makes every [`check`] of that name fail with "no space left on device" (ENOSPC).
+//!
+//! Put a point on each side of every durable step: `point("backup.sealed")`. A new point is covered by the crash tests
+//! by itself, for they walk what the trace shows.
+
+/// Passes a point.
+#[cfg(not(debug_assertions))]
+#[inline(always)]
+pub fn point(_name: &str) {}
+
+/// Fails with ENOSPC when a test armed this name.
+///
+/// # Errors
+/// Only in a debug build with `UPKEEP_FAULT_FAIL` naming the point.
+#[cfg(not(debug_assertions))]
+#[inline(always)]
+pub fn check(_name: &str) -> std::io::Result<()> {
+    Ok(())
+}
+
+#[cfg(debug_assertions)]
+pub use armed::{check, point};
+
+#[cfg(debug_assertions)]
+mod armed {
+    use std::io::{self, Write};
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    static PASSED: AtomicU64 = AtomicU64::new(0);
+
+    struct Armed {
+        trace: Option<String>,
+        kill: Option<u64>,
+        fail: Option<String>,
+    }
+
+    fn armed() -> &'static Armed {
+        static ARMED: OnceLock<Armed> = OnceLock::new();
+        ARMED.get_or_init(|| Armed {
+            trace: std::env::var("UPKEEP_FAULT_TRACE").ok(),
+            kill: std::env::var("UPKEEP_FAULT_KILL").ok().and_then(|n| n.parse().ok()),
+            fail: std::env::var("UPKEEP_FAULT_FAIL").ok(),
+        })
+    }
+
+    /// Passes a point: traced, and deadly when it is the one armed.
+    pub fn point(name: &str) {
+        let armed = armed();
+        if armed.trace.is_none() && armed.kill.is_none() {
+            return;
+        }
+        let number = PASSED.fetch_add(1, Ordering::SeqCst) + 1;
+        if let Some(path) = &armed.trace {
+            let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+            // A trace that cannot be written fails the test that reads it; nothing here depends on it.
+            if let Ok(mut file) = file {
+                file.write_all(format!("{name}\n").as_bytes()).ok();
+            }
+        }
+        if armed.kill == Some(number) {
+            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL).ok();
+        }
+    }
+
+    /// Fails with ENOSPC when a test armed this name; also passes the point of that name.
+    pub fn check(name: &str) -> io::Result<()> {
+        point(name);
+        if armed().fail.as_deref() == Some(name) {
+            return Err(io::Error::from_raw_os_error(rustix::io::Errno::NOSPC.raw_os_error()));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,31 @@
+//! upkeep: version-aware database backups and crash-safe unattended upgrades for bare-metal servers.
+//!
+//! `ARCHITECTURE.md` draws the map. Layers, lowest first; a module uses its own layer or below, and
+//! `tests/it/tidy.rs` reads the `use crate::` lines and enforces it.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+// L0 words: pure
+pub mod clock;
+pub mod failure;
+pub mod ids;
+pub mod progress;
+pub mod shape;
+pub mod version;
+
+// L1 decisions: pure, `now` passed in
+pub mod retention;
+pub mod schedule;
+
+// L2 hands
+pub mod config;
+pub mod durable;
+pub mod fault;
+pub mod process;
+pub mod state_db;
+
+pub mod context;
+
+// L3 things
+pub mod archive;
+pub mod engine;

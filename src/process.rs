@@ -1,0 +1,221 @@
+//! Running other programs: as argv, never through a shell, with a deadline and bounded output.
+//!
+//! Owns every child process of the daemon. A child runs in a process group of its own and is killed with it when the deadline
+//! passes or the caller is dropped. Output kept is bounded to its last [`KEPT_OUTPUT_BYTES`].
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+
+use crate::failure::{Class, Explain};
+
+/// How much of a program's output is kept, from its end, in bytes: enough for a stack trace, small enough for a journal row.
+pub const KEPT_OUTPUT_BYTES: usize = 64 * 1024;
+
+/// A program to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// Working directory.
+    pub directory: Option<PathBuf>,
+    /// Variables added to our environment; values may be secret and are never logged.
+    pub environment: BTreeMap<String, String>,
+    /// Bytes for its standard input.
+    pub input: Vec<u8>,
+    /// After this long it is killed with its process group.
+    pub deadline: Duration,
+}
+
+/// How a program ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// Exit code; none when a signal ended it.
+    pub code: Option<i32>,
+    /// The end of its standard output.
+    pub stdout: String,
+    /// The end of its standard error.
+    pub stderr: String,
+}
+
+impl Finished {
+    /// Whether it exited with 0.
+    #[must_use]
+    pub fn success(&self) -> bool {
+        self.code == Some(0)
+    }
+
+    /// The last line it printed, for a message; standard error first.
+    #[must_use]
+    pub fn last_line(&self) -> &str {
+        let last = |text: &'_ str| text.trim_end().rfind('\n').map_or(0, |at| at + 1);
+        if self.stderr.trim().is_empty() {
+            self.stdout[last(&self.stdout)..].trim()
+        } else {
+            self.stderr[last(&self.stderr)..].trim()
+        }
+    }
+}
+
+/// Why a program gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// There is no program to run.
+    #[error("the command is empty")]
+    Empty,
+    /// It could not be started.
+    #[error("cannot run {program}")]
+    Start {
+        /// The program.
+        program: String,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// Talking to it failed.
+    #[error("cannot talk to {program}")]
+    Talk {
+        /// The program.
+        program: String,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// The deadline passed; it was killed.
+    #[error("{program} did not end within {} s and was killed", deadline.as_secs_f32())]
+    Deadline {
+        /// The program.
+        program: String,
+        /// The deadline.
+        deadline: Duration,
+    },
+    /// It ended with an error. Built by callers that need success.
+    #[error("{program} failed with {}: {last_line}", code.map_or("a signal".to_owned(), |code| format!("exit code {code}")))]
+    Failed {
+        /// The program.
+        program: String,
+        /// Its exit code.
+        code: Option<i32>,
+        /// The last line it printed.
+        last_line: String,
+    },
+}
+
+impl Explain for ProcessError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Empty => Class::Config,
+            Self::Start { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => Class::NoPermission,
+            Self::Start { .. } | Self::Failed { .. } | Self::Deadline { .. } => Class::Unavailable,
+            Self::Talk { .. } => Class::OsError,
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Start { program, .. } => {
+                vec![format!("check that {program} is installed and executable: `command -v {program}`")]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Command {
+    /// A command with our environment, no input and a deadline.
+    #[must_use]
+    pub fn new(argv: &[impl AsRef<str>], deadline: Duration) -> Self {
+        Self {
+            argv: argv.iter().map(|word| word.as_ref().to_owned()).collect(),
+            directory: None,
+            environment: BTreeMap::new(),
+            input: Vec::new(),
+            deadline,
+        }
+    }
+
+    /// Runs it to its end.
+    ///
+    /// # Errors
+    /// When it cannot be started or talked to, or when the deadline passes. A non-zero exit is not an error here.
+    pub async fn run(&self) -> Result<Finished, ProcessError> {
+        let (program, arguments) = self.argv.split_first().ok_or(ProcessError::Empty)?;
+        let mut command = tokio::process::Command::new(program);
+        command.args(arguments).envs(&self.environment).process_group(0).kill_on_drop(true);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        if let Some(directory) = &self.directory {
+            command.current_dir(directory);
+        }
+        let mut child = command.spawn().map_err(|source| ProcessError::Start { program: program.clone(), source })?;
+        let group = Group(child.id());
+        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let feed = async {
+            if let Some(mut stdin) = stdin {
+                // A program that does not read its input is free to; its exit code speaks.
+                stdin.write_all(&self.input).await.ok();
+            }
+        };
+        let talk = async { tokio::join!(feed, tail(stdout), tail(stderr), child.wait()) };
+        let Ok(((), stdout, stderr, status)) = tokio::time::timeout(self.deadline, talk).await else {
+            drop(group);
+            return Err(ProcessError::Deadline { program: program.clone(), deadline: self.deadline });
+        };
+        let talked = |source| ProcessError::Talk { program: program.clone(), source };
+        let finished =
+            Finished { code: status.map_err(talked)?.code(), stdout: stdout.map_err(talked)?, stderr: stderr.map_err(talked)? };
+        group.disarm();
+        Ok(finished)
+    }
+
+    /// Runs it and takes a non-zero exit for an error.
+    ///
+    /// # Errors
+    /// As [`Command::run`], and [`ProcessError::Failed`].
+    pub async fn succeed(&self) -> Result<Finished, ProcessError> {
+        let finished = self.run().await?;
+        if finished.success() {
+            return Ok(finished);
+        }
+        Err(ProcessError::Failed {
+            program: self.argv.first().cloned().unwrap_or_default(),
+            code: finished.code,
+            last_line: finished.last_line().to_owned(),
+        })
+    }
+}
+
+/// Kills the child's process group when dropped armed: a deadline or a dropped caller leaves no grandchildren behind.
+struct Group(Option<u32>);
+
+impl Group {
+    fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let pid = self.0.and_then(|pid| i32::try_from(pid).ok()).and_then(rustix::process::Pid::from_raw);
+        if let Some(pid) = pid {
+            // Already gone is what we want.
+            rustix::process::kill_process_group(pid, rustix::process::Signal::KILL).ok();
+        }
+    }
+}
+
+async fn tail(stream: Option<impl AsyncRead + Unpin>) -> std::io::Result<String> {
+    let Some(mut stream) = stream else { return Ok(String::new()) };
+    let mut kept: Vec<u8> = Vec::new();
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        let count = stream.read(&mut buffer).await?;
+        if count == 0 {
+            return Ok(String::from_utf8_lossy(&kept).into_owned());
+        }
+        kept.extend_from_slice(&buffer[..count]);
+        if kept.len() > 2 * KEPT_OUTPUT_BYTES {
+            kept.drain(..kept.len() - KEPT_OUTPUT_BYTES);
+        }
+    }
+}

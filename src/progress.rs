@@ -1,0 +1,60 @@
+//! How far a piece of work has come: written by the work, read by whoever shows it.
+//!
+//! A cheap shared cell without history. Never blocks the work and never fails it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+/// The writer's and the readers' handle; clones share one cell.
+#[derive(Debug, Clone, Default)]
+pub struct Progress(Arc<Cell>);
+
+#[derive(Debug, Default)]
+struct Cell {
+    phase: Mutex<String>,
+    done_bytes: AtomicU64,
+    total_bytes: AtomicU64,
+    done_rows: AtomicU64,
+}
+
+/// One look at a [`Progress`].
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// What is being done now, a few words (`dumping`, `comparing`).
+    pub phase: String,
+    /// Uncompressed bytes done in this phase.
+    pub done_bytes: u64,
+    /// Uncompressed bytes expected in this phase; 0 when not known. An estimate: `done` may pass it.
+    pub total_bytes: u64,
+    /// Rows done in this phase.
+    pub done_rows: u64,
+}
+
+impl Progress {
+    /// Begins a phase: its name is shown and the counters start again.
+    pub fn phase(&self, name: &str, total_bytes: u64) {
+        name.clone_into(&mut self.0.phase.lock().unwrap_or_else(PoisonError::into_inner));
+        self.0.done_bytes.store(0, Ordering::Relaxed);
+        self.0.done_rows.store(0, Ordering::Relaxed);
+        self.0.total_bytes.store(total_bytes, Ordering::Relaxed);
+    }
+
+    /// Counts work done.
+    pub fn add(&self, bytes: u64, rows: u64) {
+        self.0.done_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.0.done_rows.fetch_add(rows, Ordering::Relaxed);
+    }
+
+    /// The state now.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            phase: self.0.phase.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            done_bytes: self.0.done_bytes.load(Ordering::Relaxed),
+            total_bytes: self.0.total_bytes.load(Ordering::Relaxed),
+            done_rows: self.0.done_rows.load(Ordering::Relaxed),
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The daemon's own SQLite database: the journal, the catalogue, runs, holds and events.
+//!
+//! Owns opening it safely (pragmas set and read back, migrations applied) and the connection pool. Each table has one
+//! module that queries it. The journal in it is the truth about upgrades; the catalogue is an index and may be rebuilt.
+
+pub mod catalogue;
+pub mod events;
+pub mod holds;
+pub mod journal;
+pub mod runs;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+
+use crate::failure::{Class, Explain};
+
+/// Why the state database gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// It cannot be opened.
+    #[error("cannot open the state database {}", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: sqlx::Error,
+    },
+    /// Its schema cannot be brought up to date, or is newer than this program.
+    #[error("cannot bring the state database {} up to date", path.display())]
+    Migrate {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: sqlx::migrate::MigrateError,
+    },
+    /// A durability setting did not take.
+    #[error("state database {}: {pragma} is {found}, and must be {wanted}", path.display())]
+    Pragma {
+        /// The file.
+        path: PathBuf,
+        /// The setting.
+        pragma: &'static str,
+        /// What it is.
+        found: String,
+        /// What it must be.
+        wanted: &'static str,
+    },
+    /// A query failed.
+    #[error("cannot {doing} in the state database")]
+    Query {
+        /// What was being done.
+        doing: &'static str,
+        /// The cause.
+        source: sqlx::Error,
+    },
+    /// A row is not what this program writes.
+    #[error("the state database holds a {what} that cannot be read: {why}")]
+    Unreadable {
+        /// Which row.
+        what: String,
+        /// Why.
+        why: String,
+    },
+}
+
+impl StateError {
+    /// For `map_err`: a failed query, with what was being done.
+    pub fn doing(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
+        move |source| Self::Query { doing, source }
+    }
+
+    /// Whether the disk was full (`SQLITE_FULL`).
+    #[must_use]
+    pub fn disk_full(&self) -> bool {
+        let (Self::Open { source, .. } | Self::Query { source, .. }) = self else { return false };
+        let code = source.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        code.is_some_and(|code| code == "13") || source.to_string().contains("disk is full")
+    }
+}
+
+impl Explain for StateError {
+    fn class(&self) -> Class {
+        match self {
+            _ if self.disk_full() => Class::CannotCreate,
+            Self::Open { .. } | Self::Query { .. } => Class::Io,
+            Self::Migrate { .. } | Self::Unreadable { .. } | Self::Pragma { .. } => Class::Data,
+        }
+    }
+
+    fn safe(&self) -> Option<String> {
+        Some("archives are whole and can be read without the state database".to_owned())
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            _ if self.disk_full() => vec!["make room on the file system of the state directory: `df -h`".to_owned()],
+            Self::Migrate { .. } => {
+                vec!["was a newer upkeep here before? install it again, or restore the state directory".to_owned()]
+            }
+            Self::Open { path, .. } => vec![format!("may this user write {}?", path.display())],
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The open state database. Clones share one pool.
+#[derive(Debug, Clone)]
+pub struct StateDb {
+    pool: SqlitePool,
+    path: PathBuf,
+}
+
+impl StateDb {
+    /// Opens (and makes, and migrates) `state.db` in the state directory. The caller holds the state lock.
+    ///
+    /// # Errors
+    /// When it cannot be opened or migrated, or when `synchronous = FULL` does not take: without it the newest journal
+    /// rows could be forgotten after a power cut.
+    pub async fn open(state_dir: &Path) -> Result<Self, StateError> {
+        let path = state_dir.join("state.db");
+        let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+        let db = Self::connect(path, options).await?;
+        sqlx::migrate!("./migrations")
+            .run(&db.pool)
+            .await
+            .map_err(|source| StateError::Migrate { path: db.path.clone(), source })?;
+        Ok(db)
+    }
+
+    /// Opens it for reading beside a daemon that may be running.
+    ///
+    /// # Errors
+    /// When it is not there or cannot be opened.
+    pub async fn open_read_only(state_dir: &Path) -> Result<Self, StateError> {
+        let path = state_dir.join("state.db");
+        let options = SqliteConnectOptions::new().filename(&path).create_if_missing(false).read_only(true);
+        let pool =
+            SqlitePoolOptions::new().max_connections(1).connect_with(options.busy_timeout(Duration::from_secs(10))).await;
+        Ok(Self { pool: pool.map_err(|source| StateError::Open { path: path.clone(), source })?, path })
+    }
+
+    async fn connect(path: PathBuf, options: SqliteConnectOptions) -> Result<Self, StateError> {
+        let options = options
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(10))
+            .pragma("cache_size", "-512");
+        // Two connections: one may read (status) while the other writes. More would only add memory.
+        let pool = SqlitePoolOptions::new().max_connections(2).min_connections(1).connect_with(options).await;
+        let pool = pool.map_err(|source| StateError::Open { path: path.clone(), source })?;
+        let db = Self { pool, path };
+        let read: (i64,) =
+            sqlx::query_as("PRAGMA synchronous").fetch_one(&db.pool).await.map_err(StateError::doing("read pragmas"))?;
+        if read.0 != 2 {
+            return Err(StateError::Pragma {
+                path: db.path.clone(),
+                pragma: "synchronous",
+                found: read.0.to_string(),
+                wanted: "2 (FULL)",
+            });
+        }
+        Ok(db)
+    }
+
+    /// The pool, for the modules that own a table.
+    #[must_use]
+    pub fn pool(&self) -> &SqlitePool {
+        &self.pool
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Closes every connection; the WAL is checkpointed.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}

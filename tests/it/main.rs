@@ -1,0 +1,23 @@
+//! One binary for all integration tests, so that it links once. A file that is not listed here fails `tidy`.
+
+mod support;
+
+mod archive;
+mod cli;
+mod control;
+mod crash;
+mod daemon;
+mod docs;
+mod durable;
+mod errors;
+mod migrate_postgres;
+mod migrate_sqlite;
+mod postgres_backup;
+mod postgres_restore;
+mod postgres_traps;
+mod restore;
+mod service;
+mod sqlite_backup;
+mod tidy;
+mod transfers;
+mod upgrade;

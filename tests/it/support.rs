@@ -1,0 +1,3 @@
+//! What the tests share: real servers, scratch places, bounded waits.
+
+pub(crate) mod postgres;
