@@ -1,10 +1,14 @@
 //! What every piece of work stands on: configuration, state database, clock. Handed down, never global.
+//!
+//! Owns the order of opening: the state directory, then the lock, then the database. Whoever writes holds the lock.
 
 use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::state_db::StateDb;
+use crate::durable::{self, DurableError, Lock};
+use crate::failure::{Class, Explain};
+use crate::state_db::{StateDb, StateError};
 
 /// Handed to every piece of work; cheap to clone.
 #[derive(Debug, Clone)]
@@ -15,4 +19,53 @@ pub struct Context {
     pub state: StateDb,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+}
+
+/// Why work cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum ContextError {
+    /// The state directory or its lock.
+    #[error(transparent)]
+    Durable(#[from] DurableError),
+    /// The state database.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+impl Explain for ContextError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Durable(error) => error.class(),
+            Self::State(error) => error.class(),
+        }
+    }
+
+    fn safe(&self) -> Option<String> {
+        match self {
+            Self::Durable(error) => error.safe(),
+            Self::State(error) => error.safe(),
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Durable(error) => error.hints(),
+            Self::State(error) => error.hints(),
+        }
+    }
+}
+
+impl Context {
+    /// Makes the state directory when missing, takes its lock, opens the state database. `holder` is what a second process
+    /// is told about us (`upkeep daemon, pid 12`). The lock lasts as long as the returned value.
+    ///
+    /// # Errors
+    /// When another process holds the lock (temporary), or something cannot be made or opened.
+    pub async fn open(config: Arc<Config>, clock: Arc<dyn Clock>, holder: &str) -> Result<(Self, Lock), ContextError> {
+        let state_dir = &config.daemon.state_dir;
+        durable::make_dir(state_dir)?;
+        let lock = Lock::take(&state_dir.join("upkeep.lock"), holder)?;
+        let state = StateDb::open(state_dir).await?;
+        Ok((Self { config, state, clock }, lock))
+    }
 }

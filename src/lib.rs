@@ -29,3 +29,7 @@ pub mod context;
 // L3 things
 pub mod archive;
 pub mod engine;
+
+// L5 life
+pub mod actions;
+pub mod control;

@@ -1,0 +1,270 @@
+//! Wire types of the control socket, version 1. Documented in `docs/api.md`, held by golden files.
+//!
+//! Only data. A field is added with a default; none is renamed or given another meaning within `/v1`.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::actions::Action;
+use crate::failure::Failure;
+use crate::ids::{JobId, Label, RequestId, TargetName, UpgradeId};
+use crate::progress::Snapshot;
+use crate::version::Version;
+
+/// `GET /v1/status`: where everything stands. A ready snapshot; it never waits for a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The program (`upkeep 0.1.0`).
+    pub tool: String,
+    /// The daemon's process id; none when the answer was put together without a daemon.
+    #[serde(default)]
+    pub pid: Option<u32>,
+    /// When the daemon started.
+    #[serde(default)]
+    pub started_at: Option<DateTime<Utc>>,
+    /// `running`, `reloading`, `draining`, or `no daemon`.
+    pub state: String,
+    /// When this snapshot was made.
+    pub at: DateTime<Utc>,
+    /// The targets, by name.
+    pub targets: Vec<TargetStatus>,
+    /// Jobs waiting and running.
+    pub jobs: Vec<Job>,
+}
+
+/// Where one target stands; also `GET /v1/targets/{target}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetStatus {
+    /// The name.
+    pub name: TargetName,
+    /// Its profile.
+    pub profile: String,
+    /// Where its database is, without a password.
+    pub database: String,
+    /// The database server, as it says it is (`postgresql 15.18`); none when it did not answer.
+    #[serde(default)]
+    pub server: Option<String>,
+    /// The installed release.
+    #[serde(default)]
+    pub release: Option<ReleaseStatus>,
+    /// What the database is at.
+    #[serde(default)]
+    pub shape: Option<ShapeStatus>,
+    /// Whether the managed server runs: `running`, `stopped`, `unknown`; none for a target without one.
+    #[serde(default)]
+    pub service: Option<String>,
+    /// The newest verified archive.
+    #[serde(default)]
+    pub last_good: Option<ArchiveStatus>,
+    /// How many archives are sealed.
+    pub archives: u64,
+    /// Their size together, in bytes.
+    pub archives_bytes: u64,
+    /// The last backup run, good or not.
+    #[serde(default)]
+    pub last_run: Option<RunStatus>,
+    /// When the next scheduled backup is due.
+    #[serde(default)]
+    pub next_run: Option<DateTime<Utc>>,
+    /// Whether the newest verified archive is older than `max_age`.
+    pub overdue: bool,
+    /// The open upgrade, or the last one that ended.
+    #[serde(default)]
+    pub upgrade: Option<UpgradeStatus>,
+    /// What stands against an upgrade now, in one sentence each; empty when nothing does.
+    #[serde(default)]
+    pub refusals: Vec<String>,
+    /// Holds on upgrades.
+    #[serde(default)]
+    pub holds: Vec<HoldStatus>,
+    /// Free bytes where its archives live.
+    #[serde(default)]
+    pub free_bytes: Option<u64>,
+    /// Days until that is full at the present growth of archives; none when it does not grow.
+    #[serde(default)]
+    pub days_left: Option<u32>,
+    /// What a person should look at, in one sentence each; empty when all is well.
+    #[serde(default)]
+    pub problems: Vec<String>,
+}
+
+/// The installed release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseStatus {
+    /// Its version.
+    pub version: Version,
+    /// Where it is, symlinks resolved.
+    pub path: String,
+    /// Which probe read it.
+    pub probe: String,
+}
+
+/// Whether release and database are in step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    /// Neither knows a migration that the other lacks.
+    InStep,
+    /// The release has migrations that the database lacks, or is a newer version that was not taken over yet.
+    Pending,
+    /// The database holds migrations that the release does not know.
+    Ahead,
+    /// Not known: no release, no migrations configured, or the database did not answer.
+    Unknown,
+}
+
+/// What a database is at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShapeStatus {
+    /// The newest applied migration's version.
+    #[serde(default)]
+    pub head: Option<String>,
+    /// Whether release and database are in step.
+    pub step: Step,
+    /// Migrations the database lacks.
+    #[serde(default)]
+    pub pending: Vec<String>,
+    /// Migrations the release does not know.
+    #[serde(default)]
+    pub ahead: Vec<String>,
+    /// When this was looked at.
+    pub at: DateTime<Utc>,
+}
+
+/// The newest verified archive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArchiveStatus {
+    /// Its label.
+    pub label: Label,
+    /// The moment of its snapshot.
+    pub taken_at: DateTime<Utc>,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Rows in it.
+    pub rows: u64,
+    /// The release it belongs to.
+    #[serde(default)]
+    pub release: Option<String>,
+    /// When every byte was last read back and found good.
+    #[serde(default)]
+    pub verified_at: Option<DateTime<Utc>>,
+}
+
+/// A finished backup run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunStatus {
+    /// When it ended.
+    pub ended_at: DateTime<Utc>,
+    /// `ok`, `failed` or `interrupted`.
+    pub outcome: String,
+    /// One sentence.
+    pub message: String,
+}
+
+/// An upgrade, as the fold of its journal says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpgradeStatus {
+    /// Its identity.
+    pub id: UpgradeId,
+    /// From this version; none when nothing was known before.
+    #[serde(default)]
+    pub from: Option<Version>,
+    /// To this version.
+    pub to: Version,
+    /// The phase, in the journal's words (`planned`, `running`, `rolling-back`, `committed`, `rolled-back`, `stuck`, …).
+    pub phase: String,
+    /// The step being done, if any.
+    #[serde(default)]
+    pub step: Option<String>,
+    /// When it was planned.
+    pub started_at: DateTime<Utc>,
+    /// When it ended, if it did.
+    #[serde(default)]
+    pub ended_at: Option<DateTime<Utc>>,
+    /// Why it failed or is stuck; what was done.
+    #[serde(default)]
+    pub message: Option<String>,
+    /// What a person does next, when it is stuck: exact commands.
+    #[serde(default)]
+    pub next_steps: Vec<String>,
+}
+
+/// A hold on upgrades of a target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldStatus {
+    /// Only for this version; none for all.
+    #[serde(default)]
+    pub version: Option<Version>,
+    /// Why.
+    pub reason: String,
+    /// Who set it.
+    pub who: String,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// Until when; none for until it is released.
+    #[serde(default)]
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// How far a job is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JobState {
+    /// Waits for another job of the same target.
+    Queued,
+    /// Runs.
+    Running,
+    /// Ended well.
+    Ok,
+    /// Ended with a failure.
+    Failed,
+    /// The daemon died before it ended.
+    Interrupted,
+}
+
+/// A piece of work; `GET /v1/jobs/{id}`, and the answer to every action.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// Its identity.
+    pub id: JobId,
+    /// The client's identity of the request that asked for it.
+    #[serde(default)]
+    pub request: Option<RequestId>,
+    /// What it does.
+    pub action: Action,
+    /// How far it is.
+    pub state: JobState,
+    /// When it was asked for.
+    pub created_at: DateTime<Utc>,
+    /// When it ended.
+    #[serde(default)]
+    pub ended_at: Option<DateTime<Utc>>,
+    /// How far the work has come.
+    #[serde(default)]
+    pub progress: Snapshot,
+    /// What came of it, when it ended well: an object that depends on the action.
+    #[serde(default)]
+    pub result: Option<serde_json::Value>,
+    /// What went wrong, when it failed.
+    #[serde(default)]
+    pub failure: Option<Failure>,
+}
+
+/// One event; `GET /v1/events` sends them as server-sent events with `id` as the event id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Rising number.
+    pub id: i64,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The target concerned.
+    #[serde(default)]
+    pub target: Option<TargetName>,
+    /// What kind, dotted (`backup.ok`, `upgrade.step`, `daemon.started`).
+    pub kind: String,
+    /// One sentence.
+    pub message: String,
+    /// More, depending on the kind.
+    #[serde(default)]
+    pub body: serde_json::Value,
+}
