@@ -14,6 +14,7 @@ pub mod shape;
 pub mod version;
 
 // L1 decisions: pure, `now` passed in
+pub mod gate;
 pub mod retention;
 pub mod schedule;
 
@@ -29,6 +30,11 @@ pub mod context;
 // L3 things
 pub mod archive;
 pub mod engine;
+pub mod release;
+pub mod service;
+
+// L4 work
+pub mod upgrade;
 
 // L5 life
 pub mod actions;
