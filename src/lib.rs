@@ -29,3 +29,7 @@ pub mod context;
 // L3 things
 pub mod archive;
 pub mod engine;
+pub mod history;
+
+// L4 work
+pub mod migrate;
