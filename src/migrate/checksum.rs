@@ -18,15 +18,18 @@ pub fn of(text: &str) -> i32 {
 #[must_use]
 pub fn older_formula(text: &str, recorded: i32) -> Option<&'static str> {
     let bare = text.strip_prefix(BOM).unwrap_or(text);
-    // Java's `trim` removes everything up to and including the space, at both ends.
-    let trim = |line: &'_ str| -> &'_ str { line.trim_matches(|c: char| c <= ' ') };
     let formulas: [(i32, &'static str); 4] = [
         (over_lines(text, |line| line), "Flyway 4 and 5.0 (byte order mark counted)"),
-        (over_lines(bare, |line| line.trim_matches(|c: char| c <= ' ')), "Flyway 5.1.0 (lines trimmed)"),
-        (over_lines(text, trim), "Flyway 5.1.0 (lines trimmed, byte order mark counted)"),
+        (over_lines(bare, trimmed), "Flyway 5.1.0 (lines trimmed)"),
+        (over_lines(text, trimmed), "Flyway 5.1.0 (lines trimmed, byte order mark counted)"),
         (signed(crc32fast::hash(text.as_bytes())), "Flyway 3 (line ends counted)"),
     ];
     formulas.into_iter().find(|(sum, _)| *sum == recorded && *sum != of(text)).map(|(_, name)| name)
+}
+
+/// Java's `trim` removes everything up to and including the space, at both ends.
+fn trimmed(line: &str) -> &str {
+    line.trim_matches(|c: char| c <= ' ')
 }
 
 fn over_lines(text: &str, shape: impl Fn(&str) -> &str) -> i32 {

@@ -15,34 +15,34 @@ const UNSTABLE: &[&str] = &["flyway:timestamp", "flyway:workingdirectory"];
 
 /// Values by lower-cased name.
 #[derive(Debug, Clone, Default)]
-pub struct Placeholders(Option<BTreeMap<String, String>>);
+pub(crate) struct Placeholders(Option<BTreeMap<String, String>>);
 
 /// What the database itself says, for the `flyway:` placeholders.
 #[derive(Debug, Clone, Default)]
-pub struct Connected {
+pub(crate) struct Connected {
     /// The schema the scripts run in.
-    pub schema: String,
+    pub(crate) schema: String,
     /// The user connected.
-    pub user: String,
+    pub(crate) user: String,
     /// The database's name.
-    pub database: String,
+    pub(crate) database: String,
 }
 
 /// What cannot be replaced, where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unreplaced {
+pub(crate) struct Unreplaced {
     /// The placeholder's name.
-    pub name: String,
+    pub(crate) name: String,
     /// The line it stands in, from 1.
-    pub line: usize,
+    pub(crate) line: usize,
     /// Why.
-    pub why: &'static str,
+    pub(crate) why: &'static str,
 }
 
 impl Placeholders {
     /// The configured values and the built-in ones; with replacement off, texts stay as they are.
     #[must_use]
-    pub fn new(settings: &Migrations, connected: &Connected) -> Self {
+    pub(crate) fn new(settings: &Migrations, connected: &Connected) -> Self {
         if !settings.placeholder_replacement {
             return Self(None);
         }
@@ -62,7 +62,7 @@ impl Placeholders {
     ///
     /// # Errors
     /// At the first name without a value, or without an end.
-    pub fn replace(&self, text: &str, file: &str) -> Result<String, Unreplaced> {
+    pub(crate) fn replace(&self, text: &str, file: &str) -> Result<String, Unreplaced> {
         let Some(values) = &self.0 else { return Ok(text.to_owned()) };
         let mut replaced = String::with_capacity(text.len());
         let mut rest = text;

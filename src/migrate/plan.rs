@@ -222,6 +222,10 @@ pub fn plan(existing: &Existing, scripts: &[Resolved], rules: &Rules) -> Plan {
         _ => std::cmp::Ordering::Equal,
     });
     plan.pending = pending;
+    // With two scripts for one version the other problems are about whichever was looked at.
+    if plan.problems.iter().any(|problem| matches!(problem, Problem::Duplicate { .. })) {
+        plan.problems.retain(|problem| matches!(problem, Problem::Duplicate { .. }));
+    }
     plan.head = facts.head();
     plan
 }

@@ -88,6 +88,35 @@ impl<'a> PostgresHost<'a> {
         Ok(!found)
     }
 
+    /// What is there; within a transaction.
+    async fn read(&mut self) -> Result<Existing, MigrateError> {
+        let (schema, name, table) = (self.schema.clone(), self.table.clone(), self.table());
+        let doing = || format!("read history table {table}");
+        let found = sqlx::query(
+            "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+              WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p', 'v', 'f')",
+        );
+        let found = found.persistent(false).bind(schema).bind(name).fetch_optional(self.main().await?).await.doing(doing)?;
+        if found.is_none() {
+            return Ok(if self.schema_is_empty().await? { Existing::Nothing } else { Existing::NoHistory });
+        }
+        // The simple protocol answers in text, whatever types somebody's table has.
+        let sql = format!("SELECT * FROM {}", self.quoted_table());
+        let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(self.main().await?).await.doing(doing)?;
+        let mut texts = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let mut named = Texts::new();
+            for column in row.columns() {
+                let value = row.try_get_raw(column.ordinal()).doing(doing)?;
+                let text = if value.is_null() { None } else { value.as_str().ok().map(str::to_owned) };
+                named.insert(column.name().to_lowercase(), text);
+            }
+            texts.push(named);
+        }
+        let rows = Row::read_all(&texts).map_err(|error| MigrateError::History { table, why: error.to_string() })?;
+        Ok(Existing::Rows(rows))
+    }
+
     async fn execute_main(&mut self, sql: String, doing: impl FnOnce() -> String) -> Result<(), MigrateError> {
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(self.main().await?).await.doing(doing)?;
         Ok(())
@@ -140,31 +169,14 @@ impl Host for PostgresHost<'_> {
     }
 
     async fn look(&mut self) -> Result<Existing, MigrateError> {
-        let (schema, name, table) = (self.schema.clone(), self.table.clone(), self.table());
+        let table = self.table();
         let doing = || format!("read history table {table}");
-        let found = sqlx::query(
-            "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-              WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p', 'v', 'f')",
-        );
-        let found = found.persistent(false).bind(schema).bind(name).fetch_optional(self.main().await?).await.doing(doing)?;
-        if found.is_none() {
-            return Ok(if self.schema_is_empty().await? { Existing::Nothing } else { Existing::NoHistory });
-        }
-        // The simple protocol answers in text, whatever types somebody's table has.
-        let sql = format!("SELECT * FROM {}", self.quoted_table());
-        let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(self.main().await?).await.doing(doing)?;
-        let mut texts = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let mut named = Texts::new();
-            for column in row.columns() {
-                let value = row.try_get_raw(column.ordinal()).doing(doing)?;
-                let text = if value.is_null() { None } else { value.as_str().ok().map(str::to_owned) };
-                named.insert(column.name().to_lowercase(), text);
-            }
-            texts.push(named);
-        }
-        let rows = Row::read_all(&texts).map_err(|error| MigrateError::History { table, why: error.to_string() })?;
-        Ok(Existing::Rows(rows))
+        // One snapshot, so that what is read belongs to one moment. Over before any script runs.
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        sqlx::raw_sql(begin).execute(self.main().await?).await.doing(doing)?;
+        let read = self.read().await;
+        let ended = sqlx::raw_sql("ROLLBACK").execute(self.main().await?).await.doing(doing);
+        read.and_then(|existing| ended.map(|_| existing))
     }
 
     async fn create_history(&mut self, first: &[NewRow]) -> Result<(), MigrateError> {

@@ -92,15 +92,16 @@ pub(super) async fn apply<H: Host>(
     let connected = host.connected().await?;
     report.table = host.table();
     let desk = Desk::new(settings, scripts, &connected, H::DIALECT)?;
-    // What can be refused without a change is refused before the lock makes a missing database.
-    desk.check(&desk.plan(&host.look().await?))?;
     host.lock().await?;
+    let mut looked = false;
     loop {
         let existing = host.look().await?;
         let plan = desk.plan(&existing);
         report.head.clone_from(&plan.head);
+        // Every pending script is looked at once, so that what can be refused is refused before the first change.
+        if looked { desk.refuse(&plan)? } else { desk.check(&plan)? }
+        looked = true;
         let Existing::Rows(rows) = &existing else {
-            desk.check(&plan)?;
             let first = plan.baseline.as_ref().map(|version| baseline_row(1, version, BASELINE_DESCRIPTION));
             host.create_history(first.as_slice()).await?;
             report.baseline = plan.baseline.map(|version| version.to_string());
@@ -110,7 +111,6 @@ pub(super) async fn apply<H: Host>(
             let why = "scripts stay pending after they were applied".to_owned();
             return Err(MigrateError::History { table: host.table(), why });
         }
-        desk.refuse(&plan)?;
         let Some((script, prepared)) = desk.next(&plan)? else { return Ok(()) };
         let rank = next_rank(rows);
         let row = script_row(rank, script);

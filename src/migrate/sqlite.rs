@@ -53,11 +53,38 @@ impl SqliteHost {
         options.connect().await.map_err(|source| MigrateError::Connect { location: location(), source })
     }
 
-    async fn main(&mut self, missing: Missing) -> Result<&mut SqliteConnection, MigrateError> {
+    async fn main(&mut self) -> Result<&mut SqliteConnection, MigrateError> {
         if self.main.is_none() {
-            self.main = Some(self.connect(missing).await?);
+            self.main = Some(self.connect(Missing::Refuse).await?);
         }
         self.main.as_mut().ok_or_else(|| MigrateError::Worker("connecting to SQLite".to_owned()))
+    }
+
+    /// What is there; within a transaction.
+    async fn read(&mut self) -> Result<Existing, MigrateError> {
+        let (name, table) = (self.table.clone(), self.quoted_table());
+        let doing = || format!("read history table {name}");
+        let main = self.main().await?;
+        let columns = columns(main, &name).await.doing(doing)?;
+        if columns.is_empty() {
+            let asked = sqlx::query("SELECT count(*) FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'");
+            let asked = asked.persistent(false).fetch_one(main).await;
+            let objects: i64 = asked.and_then(|row| row.try_get(0)).doing(|| "look whether the database is empty".to_owned())?;
+            return Ok(if objects == 0 { Existing::Nothing } else { Existing::NoHistory });
+        }
+        let listed: Vec<String> = columns.iter().map(|column| format!("CAST({} AS TEXT)", quoted(column))).collect();
+        let sql = format!("SELECT {} FROM {table}", listed.join(", "));
+        let rows = sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch_all(main).await.doing(doing)?;
+        let mut texts = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let mut named = Texts::new();
+            for (index, column) in columns.iter().enumerate() {
+                named.insert(column.to_lowercase(), row.try_get(index).doing(doing)?);
+            }
+            texts.push(named);
+        }
+        let rows = Row::read_all(&texts).map_err(|error| MigrateError::History { table: name, why: error.to_string() })?;
+        Ok(Existing::Rows(rows))
     }
 
     fn quoted_table(&self) -> String {
@@ -116,8 +143,7 @@ impl Host for SqliteHost {
     }
 
     async fn lock(&mut self) -> Result<(), MigrateError> {
-        // Taken per script, in `run`: SQLite has no lock that outlives a transaction. From here on a missing file is made.
-        self.main(Missing::Create).await?;
+        // Taken per script, in `run`: SQLite has no lock that outlives a transaction.
         Ok(())
     }
 
@@ -125,31 +151,14 @@ impl Host for SqliteHost {
         if self.main.is_none() && !self.path.exists() {
             return Ok(Existing::Nothing);
         }
-        let (name, table) = (self.table.clone(), self.quoted_table());
+        let name = self.table.clone();
         let doing = || format!("read history table {name}");
-        let main = self.main(Missing::Refuse).await?;
-        let columns = columns(main, &name).await.doing(doing)?;
-        if columns.is_empty() {
-            let asked = sqlx::query("SELECT count(*) FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'");
-            let asked = asked.persistent(false).fetch_one(main).await;
-            let objects: i64 = asked.and_then(|row| row.try_get(0)).doing(|| "look whether the database is empty".to_owned())?;
-            return Ok(if objects == 0 { Existing::Nothing } else { Existing::NoHistory });
-        }
-        let listed: Vec<String> = columns.iter().map(|column| format!("CAST({} AS TEXT)", quoted(column))).collect();
-        let sql = format!("SELECT {} FROM {table}", listed.join(", "));
-        let rows = sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch_all(main).await.doing(doing)?;
-        let mut texts = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let mut named = Texts::new();
-            for (index, column) in columns.iter().enumerate() {
-                named.insert(column.to_lowercase(), row.try_get(index).doing(doing)?);
-            }
-            texts.push(named);
-        }
-        let rows = Row::read_all(&texts).map_err(|error| MigrateError::History { table: name, why: error.to_string() })?;
-        Ok(Existing::Rows(rows))
+        // One transaction, so that what is read belongs to one moment.
+        sqlx::raw_sql("BEGIN").execute(self.main().await?).await.doing(doing)?;
+        let read = self.read().await;
+        let ended = sqlx::raw_sql("ROLLBACK").execute(self.main().await?).await.doing(doing);
+        read.and_then(|existing| ended.map(|_| existing))
     }
-
     async fn create_history(&mut self, first: &[NewRow]) -> Result<(), MigrateError> {
         let (table, name) = (self.quoted_table(), self.table.clone());
         let doing = || format!("create history table {name}");

@@ -54,7 +54,7 @@ fn postgres_bodies_rules_and_strings() {
             "DO $body$ BEGIN PERFORM $$a;b$$; END $body$;¦ SELECT 1;",
             "DO $ä_1$ ; $$ ; $ä_1$;¦ SELECT $1;¦ SELECT a$b$c;¦ SELECT 1",
             "SELECT $1$2;¦ SELECT 3;",
-            "SELECT 1 /* a /* ; nested */ ; */;¦ SELECT 2;",
+            "SELECT 1 /* a /* ; nested */ ; */ + 1;¦ SELECT 2;",
             "SELECT E'a\\'; b';¦ SELECT e'\\\\';¦ SELECT name'x';¦ SELECT 2;",
             "SELECT E'a'\n  'b\\';c';¦ SELECT 2;",
             "SELECT B'01', X'ff', U&'d\\0061t', N'x';¦ SELECT 2;",
@@ -62,7 +62,7 @@ fn postgres_bodies_rules_and_strings() {
             "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT CASE WHEN true THEN 1 END; END;¦ SELECT 1;",
             "create procedure p() begin /* x */ atomic select 1 as end; select x.case; end;¦ select 1;",
             "SELECT '[' , a[1], `x;¦ SELECT 1;",
-            "SELECT 1 --x\r;¦ SELECT 2;",
+            "SELECT 1 --x\r + 1;¦ SELECT 2;",
         ],
     );
 }
@@ -77,7 +77,7 @@ fn sqlite_triggers_and_quotes() {
             "CREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT ';END;'; -- ;END;\n END;¦ SELECT 2;",
             "SELECT `a;b`, [c;d], \"e;f\";¦ SELECT 1;",
             "SELECT x'00', $a, @b, :c, ?1;¦ SELECT 1;",
-            "SELECT 1 /* not /* nested */;¦ SELECT 2;",
+            "SELECT 1 /* not /* nested */ + 1;¦ SELECT 2;",
             "CREATE TABLE trigger_log (a);¦ SELECT 1;",
         ],
     );
