@@ -30,11 +30,19 @@ pub mod context;
 // L3 things
 pub mod archive;
 pub mod engine;
+pub mod history;
 pub mod release;
 pub mod service;
+pub mod store;
 
 // L4 work
+pub mod backup;
+pub mod diff;
+pub mod expire;
+pub mod migrate;
+pub mod restore;
 pub mod upgrade;
+pub mod verify;
 
 // L5 life
 pub mod actions;
