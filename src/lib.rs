@@ -32,5 +32,6 @@ pub mod engine;
 pub mod store;
 
 // L4 work
+pub mod diff;
 pub mod expire;
 pub mod verify;
