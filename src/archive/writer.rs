@@ -68,9 +68,17 @@ pub struct EncodedFrame {
 
 /// An archive being written, under its temporary name; dropped unsealed, it is removed.
 #[derive(Debug)]
-pub struct PendingArchive {}
+pub struct PendingArchive {
+    path: PathBuf,
+}
 
 impl PendingArchive {
+    /// The path it will have when sealed; engines put their own temporary files beside it.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Begins `DIRECTORY/LABEL.EXTENSION` under its temporary name; the directory is made when missing.
     ///
     /// # Errors
