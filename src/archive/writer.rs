@@ -88,6 +88,12 @@ impl PendingArchive {
         Ok(Self { path, label: label.clone(), queue, failure, thread: Some(thread), published: false })
     }
 
+    /// The path it will have when sealed; engines put their own temporary files beside it.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// A handle for a worker.
     #[must_use]
     pub fn sink(&self) -> FrameSink {
@@ -201,7 +207,7 @@ pub fn is_being_written(temporary: &Path) -> Result<bool, DurableError> {
 }
 
 /// Takes the lock that says "being written"; it goes with the last handle of the file.
-fn lock(file: &File, path: &Path) -> Result<bool, DurableError> {
+pub(crate) fn lock(file: &File, path: &Path) -> Result<bool, DurableError> {
     match rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(true),
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
