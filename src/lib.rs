@@ -32,6 +32,8 @@ pub mod engine;
 pub mod store;
 
 // L4 work
+pub mod backup;
 pub mod diff;
 pub mod expire;
+pub mod restore;
 pub mod verify;
