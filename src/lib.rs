@@ -42,6 +42,7 @@ pub mod expire;
 pub mod migrate;
 pub mod restore;
 pub mod upgrade;
+pub mod restore;
 pub mod verify;
 
 // L5 life
