@@ -88,6 +88,12 @@ impl PendingArchive {
         Ok(Self { path, label: label.clone(), queue, failure, thread: Some(thread), published: false })
     }
 
+    /// The path it will have when sealed; engines put their own temporary files beside it.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// A handle for a worker.
     #[must_use]
     pub fn sink(&self) -> FrameSink {
