@@ -256,7 +256,7 @@ impl Schedule {
             if newest.is_some() || from == after {
                 return newest;
             }
-            window *= 2;
+            window = window * 2;
         }
     }
 }
