@@ -1,4 +1,5 @@
 //! What the tests share: real servers, scratch places, bounded waits.
 
 pub(crate) mod postgres;
+pub(crate) mod wait;
 pub(crate) mod world;
