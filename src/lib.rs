@@ -18,6 +18,7 @@ pub mod retention;
 pub mod schedule;
 
 // L2 hands
+pub mod archive;
 pub mod config;
 pub mod durable;
 pub mod fault;
@@ -27,7 +28,6 @@ pub mod state_db;
 pub mod context;
 
 // L3 things
-pub mod archive;
 pub mod engine;
 pub mod store;
 
