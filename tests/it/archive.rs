@@ -152,6 +152,24 @@ fn many_small_writes_make_the_same_frame_as_one() {
 }
 
 #[test]
+fn a_context_serves_one_level_after_another() {
+    let directory = tempfile::tempdir().unwrap();
+    let pending = PendingArchive::create(directory.path(), &label("a"), EXTENSION).unwrap();
+    let content = [noise(200_000, 8), b"y".repeat(9_000_000)].concat();
+    let mut sizes = Vec::new();
+    for level in [1, 19, -5, 3, 19, 1] {
+        let mut frame = FrameEncoder::new(FrameKind::PreData, None, level).unwrap();
+        frame.write(&content, 0).unwrap();
+        let frame = frame.finish().unwrap();
+        sizes.push(frame.stored.len());
+        pending.sink().append(frame).unwrap();
+    }
+    assert_eq!((sizes[0], sizes[1]), (sizes[5], sizes[4]), "a level means the same whatever came before");
+    let sealed = pending.seal(manifest(0)).unwrap();
+    assert!(read(&sealed.path).unwrap().iter().all(|frame| *frame == content));
+}
+
+#[test]
 fn a_flipped_byte_anywhere_is_seen() {
     let directory = tempfile::tempdir().unwrap();
     let sealed = seal(directory.path(), "small", &[b"-- head\n".to_vec(), b"1\tone\n".repeat(9), noise(300, 1)]);
