@@ -18,6 +18,7 @@ pub mod retention;
 pub mod schedule;
 
 // L2 hands
+pub mod archive;
 pub mod config;
 pub mod durable;
 pub mod fault;
@@ -27,9 +28,14 @@ pub mod state_db;
 pub mod context;
 
 // L3 things
-pub mod archive;
 pub mod engine;
 
 // L5 life
 pub mod actions;
 pub mod control;
+pub mod store;
+
+// L4 work
+pub mod diff;
+pub mod expire;
+pub mod verify;
