@@ -194,9 +194,7 @@ pub(super) async fn texts(session: &mut Session, doing: &str, sql: &str) -> Resu
 
 /// What an archive of this database cannot hold.
 pub(super) async fn left_out(session: &mut Session) -> Result<Vec<LeftOut>, EngineError> {
-    let sql = format!(
-        "SELECT n.nspname || '.' || c.relname {WITH_ROWS} AND c.relkind = 'f' ORDER BY 1"
-    );
+    let sql = format!("SELECT n.nspname || '.' || c.relname {WITH_ROWS} AND c.relkind = 'f' ORDER BY 1");
     let foreign = texts(session, "list the foreign tables", &sql).await?;
     let rows = "foreign: its rows live on another server; the definition is in the archive";
     Ok(foreign.into_iter().map(|name| LeftOut { what: format!("rows of table {name}"), why: rows.to_owned() }).collect())

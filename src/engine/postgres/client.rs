@@ -50,6 +50,7 @@ impl Client {
         place: &Place,
         section: &str,
         snapshot: &str,
+        encoding: &str,
         lock_wait: Duration,
         take: &mut (dyn FnMut(&[u8]) + Send),
     ) -> Result<(), EngineError> {
@@ -58,6 +59,7 @@ impl Client {
             "--schema-only".to_owned(),
             format!("--section={section}"),
             format!("--snapshot={snapshot}"),
+            format!("--encoding={encoding}"),
             format!("--lock-wait-timeout={}", lock_wait.as_millis()),
             "--no-password".to_owned(),
         ]);
@@ -75,7 +77,8 @@ impl Client {
 /// Where a `pg_dump` of this major may be: Debian's and PGDG's places first, then the extra ones, then `PATH`.
 fn candidates(major: u32) -> Vec<PathBuf> {
     let usual = [format!("/usr/lib/postgresql/{major}/bin"), format!("/usr/pgsql-{major}/bin")];
-    let listed = |name: &str| std::env::var_os(name).map(|dirs| std::env::split_paths(&dirs).collect::<Vec<_>>()).unwrap_or_default();
+    let listed =
+        |name: &str| std::env::var_os(name).map(|dirs| std::env::split_paths(&dirs).collect::<Vec<_>>()).unwrap_or_default();
     let dirs = usual.iter().map(PathBuf::from).chain(listed(EXTRA_DIRECTORIES)).chain(listed("PATH"));
     dirs.map(|dir| dir.join("pg_dump")).filter(|path| path.is_file()).collect()
 }

@@ -111,7 +111,10 @@ fn guard(sql: &str, roles: &[String]) -> String {
 fn is_about_roles(words: &[&str]) -> bool {
     matches!(
         words,
-        ["GRANT" | "REVOKE", ..] | ["ALTER", "DEFAULT", "PRIVILEGES", ..] | ["CREATE", "POLICY" | "USER", ..] | ["SET", "SESSION", "AUTHORIZATION", ..]
+        ["GRANT" | "REVOKE", ..]
+            | ["ALTER", "DEFAULT", "PRIVILEGES", ..]
+            | ["CREATE", "POLICY" | "USER", ..]
+            | ["SET", "SESSION", "AUTHORIZATION", ..]
     )
 }
 

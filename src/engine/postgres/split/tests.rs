@@ -38,7 +38,10 @@ fn statements_end_where_psql_ends_them() {
     check("SELECT 'back\\';SELECT 2;", &["SELECT 'back\\';", "SELECT 2;"]);
     check("DO $x$ BEGIN; $y$ ; $$ ; END $x$;\nSELECT $$;$$;", &["DO $x$ BEGIN; $y$ ; $$ ; END $x$;", "SELECT $$;$$;"]);
     check("/* a; /* b; */ c; */ SELECT 1;", &["SELECT 1;"]);
-    check("CREATE RULE r AS ON INSERT TO t DO (SELECT 1; SELECT 2);", &["CREATE RULE r AS ON INSERT TO t DO (SELECT 1; SELECT 2);"]);
+    check(
+        "CREATE RULE r AS ON INSERT TO t DO (SELECT 1; SELECT 2);",
+        &["CREATE RULE r AS ON INSERT TO t DO (SELECT 1; SELECT 2);"],
+    );
     check("SELECT a$b$c; SELECT 1 $1;", &["SELECT a$b$c;", "SELECT 1 $1;"]);
     check("SELECT 1", &["SELECT 1"]);
     check("", &[]);
