@@ -94,7 +94,10 @@ async fn the_manifest_says_what_is_there() {
     assert_eq!(table("dropped_column").unwrap().columns, ["a", "b"], "neither dropped nor generated columns");
     assert!(table("parted").is_none() && table("passing").is_none() && table("far_away").is_none());
     let history = &manifest.shape.histories[0];
-    assert_eq!((history.table.as_str(), history.head(), history.applied.len()), ("public.flyway_schema_history", Some("1.1.2"), 3));
+    assert_eq!(
+        (history.table.as_str(), history.head(), history.applied.len()),
+        ("public.flyway_schema_history", Some("1.1.2"), 3)
+    );
     assert_eq!(history.applied[0].checksum.as_deref(), Some("-123"));
     let archive = Archive::open(&sealed.path).unwrap();
     archive.verify(2, &upkeep::progress::Progress::default()).unwrap();

@@ -6,7 +6,10 @@ use crate::support::postgres::{Cluster, cluster, dump, load, name_of, said};
 
 /// Databases whose names begin with this one.
 fn databases(cluster: &Cluster, name: &str) -> String {
-    cluster.psql("postgres", &format!("SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database WHERE datname ~ '^{name}($|__)'"))
+    cluster.psql(
+        "postgres",
+        &format!("SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database WHERE datname ~ '^{name}($|__)'"),
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -92,8 +95,16 @@ async fn without_the_privilege_to_create_databases_the_exchange_is_one_transacti
          CREATE MATERIALIZED VIEW mv AS SELECT count(*) FROM t; CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; \
          CREATE SCHEMA other; CREATE TABLE other.u (t int REFERENCES t); SELECT lo_create(77);"
     );
-    cluster.psql(name_of(&source), &format!("{fill} INSERT INTO t (m, p, c) VALUES ('a', 1, 'X'); INSERT INTO other.u VALUES (1); REFRESH MATERIALIZED VIEW mv;"));
-    cluster.psql(name, &format!("{fill} CREATE TABLE more (a int); INSERT INTO t (m, p) SELECT 'a', g FROM generate_series(1, 50) g;"));
+    cluster.psql(
+        name_of(&source),
+        &format!(
+            "{fill} INSERT INTO t (m, p, c) VALUES ('a', 1, 'X'); INSERT INTO other.u VALUES (1); REFRESH MATERIALIZED VIEW mv;"
+        ),
+    );
+    cluster.psql(
+        name,
+        &format!("{fill} CREATE TABLE more (a int); INSERT INTO t (m, p) SELECT 'a', g FROM generate_series(1, 50) g;"),
+    );
     let before = cluster.content(name);
     let dir = tempfile::tempdir().unwrap();
     let sealed = dump(&cluster.database_as(name_of(&source), &role), dir.path(), 1).await.unwrap();
@@ -128,7 +139,9 @@ async fn settle_finishes_or_undoes_every_state_a_crash_leaves() {
     for (present, on_new, on_own, content, comment) in cases {
         let own = cluster.fresh_name();
         let (new, old) = (format!("{own}__upkeep_new"), format!("{own}__upkeep_old"));
-        for (is_there, name, what, on) in [(present.0, &own, "own", on_own), (present.1, &new, "new", on_new), (present.2, &old, "old", "")] {
+        for (is_there, name, what, on) in
+            [(present.0, &own, "own", on_own), (present.1, &new, "new", on_new), (present.2, &old, "old", "")]
+        {
             if is_there {
                 cluster.psql("postgres", &format!("CREATE DATABASE {name} TEMPLATE template0"));
                 cluster.psql("postgres", &format!("COMMENT ON DATABASE {name} IS '{on}'"));
@@ -168,7 +181,10 @@ async fn rows_alone_fail_whole_when_one_table_does_not_fit() {
 async fn a_load_that_arrives_different_is_an_error_that_names_the_table() {
     let Some(cluster) = cluster() else { return };
     let source = cluster.fresh();
-    cluster.psql(name_of(&source), "CREATE TABLE padded (c char(10)); INSERT INTO padded VALUES ('x'); CREATE TABLE same (c text)");
+    cluster.psql(
+        name_of(&source),
+        "CREATE TABLE padded (c char(10)); INSERT INTO padded VALUES ('x'); CREATE TABLE same (c text)",
+    );
     let dir = tempfile::tempdir().unwrap();
     let sealed = dump(&source, dir.path(), 1).await.unwrap();
     let shaped = cluster.fresh();

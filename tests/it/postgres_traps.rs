@@ -14,7 +14,10 @@ use crate::support::postgres::{cluster, dump, load, name_of, newer_cluster, said
 async fn t_pg1_an_archive_of_a_newer_major_holds_no_setting_an_older_one_cannot_read() {
     let (Some(older), Some(newer)) = (cluster(), newer_cluster()) else { return };
     let source = newer.fresh();
-    newer.psql(name_of(&source), "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT g, 'v' || g FROM generate_series(1, 100) g");
+    newer.psql(
+        name_of(&source),
+        "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT g, 'v' || g FROM generate_series(1, 100) g",
+    );
     let dir = tempfile::tempdir().unwrap();
     let sealed = dump(&source, dir.path(), 1).await.unwrap();
     assert!(!sealed.manifest.data_only, "the newer major's own pg_dump was found");
@@ -144,12 +147,16 @@ async fn t_pg5_a_schema_change_during_the_dump_waits_and_changes_nothing_in_it()
     let Some(cluster) = cluster() else { return };
     let source = cluster.fresh();
     let name = name_of(&source).to_owned();
-    cluster.psql(&name, "CREATE TABLE t AS SELECT g AS a, repeat('x', 500) AS b FROM generate_series(1, 100000) g; CREATE TABLE v (a int)");
+    cluster.psql(
+        &name,
+        "CREATE TABLE t AS SELECT g AS a, repeat('x', 500) AS b FROM generate_series(1, 100000) g; CREATE TABLE v (a int)",
+    );
     let others = tokio::spawn(async move {
         for at in 0..20 {
             let mut other = cluster.connect(&name).await;
-            let change = format!("ALTER TABLE t ADD COLUMN c{at} int; TRUNCATE v; ALTER TABLE v ADD COLUMN c{at} int DEFAULT random()");
-            other.execute(change.as_str()).await.unwrap();
+            let change =
+                format!("ALTER TABLE t ADD COLUMN c{at} int; TRUNCATE v; ALTER TABLE v ADD COLUMN c{at} int DEFAULT random()");
+            other.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(change))).await.unwrap();
             other.close().await.unwrap();
         }
     });
@@ -204,7 +211,8 @@ async fn t_pg6_the_next_value_of_every_sequence_is_the_source_s() {
     let (source, copy) = (cluster.torture(), cluster.fresh());
     let dir = tempfile::tempdir().unwrap();
     load(&copy, &dump(&source, dir.path(), 1).await.unwrap(), LoadMode::Clean).await.unwrap();
-    let next = "SELECT nextval('app.called'), nextval('app.uncalled'), nextval('app.descending'), nextval('app.every_type_id_seq')";
+    let next =
+        "SELECT nextval('app.called'), nextval('app.uncalled'), nextval('app.descending'), nextval('app.every_type_id_seq')";
     assert_eq!(cluster.psql(name_of(&source), next), cluster.psql(name_of(&copy), next));
 }
 
@@ -214,7 +222,10 @@ async fn t_pg7_rows_alone_load_past_circular_keys_and_triggers_without_a_superus
     let Some(cluster) = cluster() else { return };
     let source = cluster.fresh();
     let (name, role) = (name_of(&source), format!("owner_{}", name_of(&source)));
-    cluster.psql(name, &format!("CREATE ROLE {role} LOGIN; ALTER DATABASE {name} OWNER TO {role}; GRANT CREATE ON SCHEMA public TO {role}"));
+    cluster.psql(
+        name,
+        &format!("CREATE ROLE {role} LOGIN; ALTER DATABASE {name} OWNER TO {role}; GRANT CREATE ON SCHEMA public TO {role}"),
+    );
     let schema = format!(
         "SET ROLE {role}; CREATE TABLE a (id serial PRIMARY KEY, b int); CREATE TABLE b (id int PRIMARY KEY, a int NOT NULL REFERENCES a); \
          ALTER TABLE a ADD CONSTRAINT back FOREIGN KEY (b) REFERENCES b; COMMENT ON CONSTRAINT back ON a IS 'and back'; CREATE TABLE log (what text); \
@@ -223,12 +234,18 @@ async fn t_pg7_rows_alone_load_past_circular_keys_and_triggers_without_a_superus
          CREATE TABLE flyway_schema_history (installed_rank int, version text, description text, type text, script text, checksum int, success boolean); \
          INSERT INTO flyway_schema_history VALUES (1, '1', 'x', 'SQL', 'x', 1, true);"
     );
-    cluster.psql(name, &format!("{schema} INSERT INTO a (b) VALUES (NULL), (NULL); INSERT INTO b VALUES (1, 2), (2, 1); UPDATE a SET b = id;"));
+    cluster.psql(
+        name,
+        &format!("{schema} INSERT INTO a (b) VALUES (NULL), (NULL); INSERT INTO b VALUES (1, 2), (2, 1); UPDATE a SET b = id;"),
+    );
     let dir = tempfile::tempdir().unwrap();
     let as_owner = cluster.database_as(name, &role);
     let sealed = dump(&as_owner, dir.path(), 1).await.unwrap();
     let shaped = cluster.fresh();
-    cluster.psql(name_of(&shaped), &format!("ALTER DATABASE {} OWNER TO {role}; GRANT CREATE ON SCHEMA public TO {role}", name_of(&shaped)));
+    cluster.psql(
+        name_of(&shaped),
+        &format!("ALTER DATABASE {} OWNER TO {role}; GRANT CREATE ON SCHEMA public TO {role}", name_of(&shaped)),
+    );
     cluster.psql(name_of(&shaped), &format!("{schema} INSERT INTO log VALUES ('a migration wrote this');"));
     let to = cluster.database_as(name_of(&shaped), &role);
     for _ in 0..2 {
@@ -244,7 +261,12 @@ async fn a_missing_privilege_is_named_with_its_grant() {
     let Some(cluster) = cluster() else { return };
     let source = cluster.fresh();
     let (name, role) = (name_of(&source), format!("poor_{}", name_of(&source)));
-    cluster.psql(name, &format!("CREATE ROLE {role} LOGIN; CREATE SCHEMA s; CREATE TABLE s.open (a serial); CREATE TABLE s.\"Secret\" (a int)"));
+    cluster.psql(
+        name,
+        &format!(
+            "CREATE ROLE {role} LOGIN; CREATE SCHEMA s; CREATE TABLE s.open (a serial); CREATE TABLE s.\"Secret\" (a int)"
+        ),
+    );
     let poor = cluster.database_as(name, &role);
     let dir = tempfile::tempdir().unwrap();
     for grants in [
@@ -302,7 +324,9 @@ async fn a_backend_that_dies_fails_the_dump_and_leaves_nothing() {
             wait_until(|| progress.snapshot().phase == "dumping" && progress.snapshot().done_rows > 0);
             cluster.psql(
                 "postgres",
-                &format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' AND query LIKE 'COPY%'"),
+                &format!(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' AND query LIKE 'COPY%'"
+                ),
             );
         }
     });

@@ -314,7 +314,10 @@ impl Cluster {
              WHERE relkind = 'S' ORDER BY c.oid::regclass::text COLLATE \"C\" \\gexec\n\
              SELECT oid, md5(lo_get(oid)), lomowner::regrole, lomacl, obj_description(oid, 'pg_largeobject') \
              FROM pg_largeobject_metadata ORDER BY oid;";
-        self.psql(database, &format!("SET client_min_messages = error; SET extra_float_digits = 3; SET search_path = '';\n{rows}"))
+        self.psql(
+            database,
+            &format!("SET client_min_messages = error; SET extra_float_digits = 3; SET search_path = '';\n{rows}"),
+        )
     }
 
     /// Restores an archive with stock tools alone: `zstd -dc FILE | psql -v ON_ERROR_STOP=1 -q DATABASE`.
@@ -333,6 +336,6 @@ impl Cluster {
             .socket(&self.socket_dir)
             .username(&self.superuser)
             .database(database);
-        sqlx::Connection::connect_with(&options).await.unwrap()
+        <sqlx::PgConnection as sqlx::Connection>::connect_with(&options).await.unwrap()
     }
 }
