@@ -29,3 +29,9 @@ pub mod context;
 // L3 things
 pub mod archive;
 pub mod engine;
+pub mod store;
+
+// L4 work
+pub mod diff;
+pub mod expire;
+pub mod verify;

@@ -292,12 +292,11 @@ impl Drop for TinyDisk {
     }
 }
 
-/// Where a full disk is to be had: a tiny tmpfs when we may mount one, else a device that is always full is no directory, so
-/// the test says so and asserts nothing it has not seen.
 #[test]
 fn a_full_disk_is_named_by_every_worker_and_leaves_no_archive() {
     let Some(disk) = TinyDisk::mount() else {
-        assert!(!rustix::process::geteuid().is_root() || std::env::var_os("CI").is_none(), "root could not mount a tmpfs");
+        assert!(std::env::var_os("CI").is_none(), "a tiny tmpfs is required here and could not be mounted");
+        eprintln!("skipped: a tmpfs can be mounted by root only");
         return;
     };
     let pending = PendingArchive::create(disk.0.path(), &label("a"), EXTENSION).unwrap();
