@@ -15,11 +15,11 @@ use super::rows::{self, TakeRows, Tally, Task, Tasks};
 use crate::archive::FrameEncoder;
 use crate::archive::manifest::FrameKind;
 use crate::archive::writer::FrameSink;
+use crate::archive::writer::encoder::GATHER_BYTES;
 use crate::progress::Progress;
 
-/// Uncompressed bytes after which a frame ends. Large enough that a fresh window costs no more than the one percent that
-/// column-wise repetition gives back, small enough that a load has many frames to share out and memory holds a few.
-const FRAME_BYTES: u64 = 16 * 1024 * 1024;
+/// Uncompressed bytes after which a frame ends: as many as compress at once, with room for one more piece of rows.
+const FRAME_BYTES: u64 = (GATHER_BYTES - 2 * rows::PIECE_BYTES) as u64;
 
 /// What ends a table's rows for `psql`.
 pub(super) const END_OF_ROWS: &[u8] = b"\\.\n\n";
