@@ -26,6 +26,9 @@ use crate::shape::Shape;
 /// How long one attempt waits for a lock somebody else holds: longer than an ordinary schema change, shorter than anybody's
 /// patience.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
+/// How long workers and `pg_dump` wait for locks that we hold already: only a schema change that queued up behind us can be
+/// in the way, it waits for us, and everybody who wants the table waits for it. So not long, then we make way.
+const FOLLOW_WAIT: Duration = Duration::from_millis(500);
 /// Attempts at getting all locks, each with a new snapshot.
 const LOCK_ATTEMPTS: u32 = 3;
 /// SQLSTATEs of a lock not granted, and of a table that went away between two looks.
@@ -87,18 +90,10 @@ async fn hold(place: &Place, request: &DumpRequest) -> Result<Held, EngineError>
             },
             Err(error) => error,
         };
-        // Asked on a connection of its own: the one that failed can answer no more.
-        let mut asking = place.connect().await?;
-        let holders = catalog::lock_holders(&mut asking).await?;
-        asking.close().await;
         let passing = sqlstate(&error).is_some_and(|code| PASSING.contains(&code.as_str()));
-        let contended = !holders.is_empty() && matches!(error, EngineError::Process(_));
-        if !(passing || contended || matches!(error, EngineError::Inexact { .. })) {
+        let passing = passing || matches!(error, EngineError::Inexact { .. } | EngineError::InUse { .. });
+        if !passing || attempt == LOCK_ATTEMPTS {
             return Err(error);
-        }
-        if attempt == LOCK_ATTEMPTS {
-            let found = !holders.is_empty();
-            return Err(if found { EngineError::InUse { location: place.location(), sessions: holders } } else { error });
         }
         attempt += 1;
     }
@@ -117,7 +112,9 @@ async fn attempt_hold(place: &Place, request: &DumpRequest) -> Result<Option<Hel
     // The locks come before the first query of the transaction and so before its snapshot: a TRUNCATE or a rewriting
     // ALTER TABLE between the two would show the snapshot an empty table.
     session.run("begin", "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
-    lock_all(&mut session, &locked, LOCK_WAIT).await?;
+    if let Err(error) = lock_all(&mut session, &locked, LOCK_WAIT).await {
+        return Err(blame(place, error).await);
+    }
     let snapshot = session.text("export the snapshot", "SELECT pg_catalog.pg_export_snapshot()").await?.unwrap_or_default();
     if catalog::lockable(&mut session).await? != locked {
         session.close().await;
@@ -132,11 +129,17 @@ async fn attempt_hold(place: &Place, request: &DumpRequest) -> Result<Option<Hel
         settings,
         stop: stop.0.clone(),
     };
-    let hands = enlist(&setup, request.jobs.max(1)).await?;
+    let hands = match enlist(&setup, request.jobs.max(1)).await {
+        Ok(hands) => hands,
+        Err(error) => return Err(blame(place, error).await),
+    };
     let (position, taken_at) = moment(&mut session).await?;
     let shape = shape::shape(&mut session, &request.history_tables).await?;
     let roles = catalog::roles(&mut session).await?;
-    let sections = sections(place, major, &snapshot, &server.charset, request.level, &roles).await?;
+    let sections = match sections(place, major, &snapshot, &server.charset, request.level, &roles).await {
+        Ok(sections) => sections,
+        Err(error) => return Err(blame(place, error).await),
+    };
     // Functions and types are not locked by tables' locks: whoever changed one while we read gets a new attempt.
     let mut fresh = place.connect().await?;
     fresh.run("set up a session", &setup.settings).await?;
@@ -164,6 +167,15 @@ async fn attempt_hold(place: &Place, request: &DumpRequest) -> Result<Option<Hel
         left_out,
         _stop: stop,
     }))
+}
+
+/// Names who is in the way, if it was a lock: asked on a connection of its own, while what we hold keeps him there.
+async fn blame(place: &Place, error: EngineError) -> EngineError {
+    let about_locks = sqlstate(&error).as_deref() == Some(PASSING[0]) || matches!(error, EngineError::Process(_));
+    let Some(mut asking) = (if about_locks { place.connect().await.ok() } else { None }) else { return error };
+    let sessions = catalog::lock_holders(&mut asking).await.unwrap_or_default();
+    asking.close().await;
+    if sessions.is_empty() { error } else { EngineError::InUse { location: place.location(), sessions } }
 }
 
 /// Starts the workers and waits until each holds its locks.
@@ -214,7 +226,7 @@ async fn sections(
             let written = encoder.write(cleaner.push(piece).as_bytes(), 0);
             failed = failed.take().or(written.err());
         };
-        client.section(place, name, snapshot, encoding, LOCK_WAIT, &mut take).await?;
+        client.section(place, name, snapshot, encoding, FOLLOW_WAIT, &mut take).await?;
         failed.map_or(Ok(()), |error| Err(EngineError::Archive(error)))?;
         encoder.write(cleaner.finish().as_bytes(), 0)?;
         Ok(encoder.finish()?)

@@ -45,7 +45,7 @@ INSERT INTO every_type (b, i2, i4, i8, f4, f8, n, n2, t, v, c, ci, by, d, ti, tz
   '{"a":1, "a":2, "b": [ ] }', '{"z": 1.10, "a": "\u00e9"}', '<a>é</a>', '{1,NULL,3}', '{{a,"b,c"},{"NULL",NULL}}', 'a=>1,b=>NULL', 'it''s', 7, '(1,"x, y")', '[1.5,2.5)',
   '[1,10)', '{[1,2),[5,9)}', '::1/64', '10.0.0.0/8', '08:00:2b:01:02:03', '(1.5,-0)', '((0,0),(1,1),(1,0))', '''a'':1 ''b c'':2A', 'a & !b', B'10101', '12.34', 'ß'),
  (false, 1, 1, 1, '3.4028235e38', '5e-324', 'Infinity', -99999.99999, '\N', 'NULL', '', '', '', '4713-01-01 BC', '00:00:00.000001', '00:00:00-12', '0044-03-15 12:00:00 BC', '0044-03-15 12:00:00+00 BC',
-  '1000 years 13 mons 99999 days 25:61:61', gen_random_uuid(), 'null', 'null', NULL, '{}', '{}', '', 'sad', 1, '(,)', 'empty', 'empty', '{}', '0.0.0.0', '::/0', NULL, NULL, NULL, '', '', B'', NULL, ''),
+  '1000 years 13 mons 99999 days 25:59:59.999999', gen_random_uuid(), 'null', 'null', NULL, '{}', '{}', '', 'sad', 1, '(,)', 'empty', 'empty', '{}', '0.0.0.0', '::/0', NULL, NULL, NULL, '', '', B'', NULL, ''),
  (NULL, NULL, NULL, NULL, '1e-45', '2.2250738585072014e-308', '-Infinity', 12345678901234.56789, '\.', E'\\.', NULL, NULL, NULL, '5874897-12-31', NULL, NULL, '294276-12-31 23:59:59.999999', NULL,
   '00:00:00', NULL, NULL, '"\\u0000 is not"', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
 INSERT INTO every_type DEFAULT VALUES;
