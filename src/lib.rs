@@ -36,6 +36,8 @@ pub mod control;
 pub mod store;
 
 // L4 work
+pub mod backup;
 pub mod diff;
 pub mod expire;
+pub mod restore;
 pub mod verify;

@@ -208,7 +208,7 @@ pub fn is_being_written(temporary: &Path) -> Result<bool, DurableError> {
 }
 
 /// Takes the lock that says "being written"; it goes with the last handle of the file.
-fn lock(file: &File, path: &Path) -> Result<bool, DurableError> {
+pub(crate) fn lock(file: &File, path: &Path) -> Result<bool, DurableError> {
     match rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(true),
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),

@@ -15,7 +15,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::facts;
 use super::open::because;
 use crate::archive::manifest::FrameKind;
-use crate::archive::writer::{EncodedFrame, FrameSink};
+use crate::archive::writer::{self, EncodedFrame, FrameSink};
 use crate::archive::{Archive, ArchiveError, FrameEncoder};
 use crate::durable::{self, At, DurableError};
 use crate::engine::EngineError;
@@ -39,6 +39,8 @@ const WAL_MARK: std::ops::Range<usize> = 18..20;
 #[derive(Debug)]
 pub(super) struct Image {
     path: PathBuf,
+    /// Holds the lock by which a sweep knows that the file is in use.
+    file: File,
 }
 
 impl Image {
@@ -54,8 +56,9 @@ impl Image {
             sweep(directory)?;
         }
         // Made by us first, so that nobody else may read it; SQLite takes an empty file for a new database.
-        drop(durable::create_temporary(&named)?);
-        let image = Self { path: durable::temporary(&named) };
+        let file = durable::create_temporary(&named)?;
+        let image = Self { path: durable::temporary(&named), file };
+        writer::lock(&image.file, &image.path)?;
         fault::check("sqlite.copy").at("write", &image.path)?;
         let target = image.path.to_string_lossy().into_owned();
         let copy = sqlx::query("VACUUM INTO ?1").bind(target).execute(connection);
