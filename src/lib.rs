@@ -41,3 +41,7 @@ pub mod diff;
 pub mod expire;
 pub mod restore;
 pub mod verify;
+pub mod history;
+
+// L4 work
+pub mod migrate;

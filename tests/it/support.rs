@@ -4,3 +4,4 @@ pub(crate) mod env;
 pub(crate) mod postgres;
 pub(crate) mod wait;
 pub(crate) mod world;
+pub(crate) mod scripts;
