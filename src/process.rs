@@ -1,7 +1,8 @@
 //! Running other programs: as argv, never through a shell, with a deadline and bounded output.
 //!
 //! Owns every child process of the daemon. A child runs in a process group of its own and is killed with it when the deadline
-//! passes or the caller is dropped. Output kept is bounded to its last [`KEPT_OUTPUT_BYTES`].
+//! passes or the caller is dropped. What it leaves behind when it ends by itself (a server its start command put into the
+//! background) is left alone. Output kept is bounded to its last [`KEPT_OUTPUT_BYTES`]. Held by `tests/it/service.rs`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,6 +15,10 @@ use crate::failure::{Class, Explain};
 
 /// How much of a program's output is kept, from its end, in bytes: enough for a stack trace, small enough for a journal row.
 pub const KEPT_OUTPUT_BYTES: usize = 64 * 1024;
+
+/// How long the rest of a program's output is waited for after the program itself has ended: a server left in the background
+/// holds the pipes open for ever, and what the program itself wrote is in them already.
+pub const LINGER: Duration = Duration::from_secs(1);
 
 /// A program to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,7 +146,7 @@ impl Command {
     /// When it cannot be started or talked to, or when the deadline passes. A non-zero exit is not an error here.
     pub async fn run(&self) -> Result<Finished, ProcessError> {
         let mut kept = Tail::default();
-        let mut finished = self.run_into(&mut |piece| kept.keep(piece)).await?;
+        let mut finished = self.carry_out(&mut |piece| kept.keep(piece), HeldPipe::LeftBehind).await?;
         finished.stdout = kept.text();
         Ok(finished)
     }
@@ -150,8 +155,12 @@ impl Command {
     /// output is the point and may be of any length.
     ///
     /// # Errors
-    /// As [`Command::run`].
+    /// As [`Command::run`], and when it ended without closing its output: then the end of it may be missing.
     pub async fn run_into(&self, take: &mut (dyn FnMut(&[u8]) + Send)) -> Result<Finished, ProcessError> {
+        self.carry_out(take, HeldPipe::Error).await
+    }
+
+    async fn carry_out(&self, take: &mut (dyn FnMut(&[u8]) + Send), held: HeldPipe) -> Result<Finished, ProcessError> {
         let (program, arguments) = self.argv.split_first().ok_or(ProcessError::Empty)?;
         let mut command = tokio::process::Command::new(program);
         command.args(arguments).envs(&self.environment).process_group(0).kill_on_drop(true);
@@ -170,14 +179,24 @@ impl Command {
         };
         let mut said = Tail::default();
         let mut keep = |piece: &[u8]| said.keep(piece);
-        let talk = async { tokio::join!(feed, drain(stdout, take), drain(stderr, &mut keep), child.wait()) };
-        let Ok(((), stdout, stderr, status)) = tokio::time::timeout(self.deadline, talk).await else {
+        let talk = async {
+            let mut pipes = Box::pin(async { tokio::join!(feed, drain(stdout, take), drain(stderr, &mut keep)) });
+            // Both arms are cancel-safe: `wait` may be called again, and `pipes` is polled on by reference.
+            let (status, talked) = tokio::select! {
+                ((), out, err) = &mut pipes => (child.wait().await, out.and(err)),
+                status = child.wait() => match tokio::time::timeout(LINGER, &mut pipes).await {
+                    Ok(((), out, err)) => (status, out.and(err)),
+                    Err(_) => (status, held.verdict()),
+                },
+            };
+            talked.and(status)
+        };
+        let Ok(status) = tokio::time::timeout(self.deadline, talk).await else {
             drop(group);
             return Err(ProcessError::Deadline { program: program.clone(), deadline: self.deadline });
         };
-        let talked = |source| ProcessError::Talk { program: program.clone(), source };
-        stdout.and(stderr).map_err(talked)?;
-        let finished = Finished { code: status.map_err(talked)?.code(), stdout: String::new(), stderr: said.text() };
+        let status = status.map_err(|source| ProcessError::Talk { program: program.clone(), source })?;
+        let finished = Finished { code: status.code(), stdout: String::new(), stderr: said.text() };
         group.disarm();
         Ok(finished)
     }
@@ -196,6 +215,24 @@ impl Command {
             code: finished.code,
             last_line: finished.last_line().to_owned(),
         })
+    }
+}
+
+/// What it means when a program has ended but its output is still held open by a child it left behind.
+#[derive(Debug, Clone, Copy)]
+enum HeldPipe {
+    /// A server was started in the background: what it prints later is its own.
+    LeftBehind,
+    /// The output is the point, and its end may be missing.
+    Error,
+}
+
+impl HeldPipe {
+    fn verdict(self) -> std::io::Result<()> {
+        match self {
+            Self::LeftBehind => Ok(()),
+            Self::Error => Err(std::io::Error::other("it ended without closing its output")),
+        }
     }
 }
 
