@@ -81,7 +81,8 @@ fn below(above: &Table, problems: &Problems) -> Option<Vec<Layer>> {
         of_targets.insert(name.clone(), only_wanted(&every_target));
         of_profiles.insert(name, only_wanted(&profile));
     }
-    let under_targets = |table: Table| Layer([("targets".to_owned(), Value::new(None, ValueKind::Table(table)))].into_iter().collect());
+    let under_targets =
+        |table: Table| Layer([("targets".to_owned(), Value::new(None, ValueKind::Table(table)))].into_iter().collect());
     Some(vec![Layer(defaults), under_targets(of_targets), under_targets(of_profiles)])
 }
 
