@@ -52,17 +52,37 @@ pub enum ArchiveError {
     /// A file operation failed.
     #[error(transparent)]
     Durable(#[from] DurableError),
+    /// The name is taken; an archive is never overwritten.
+    #[error("archive {} exists already", path.display())]
+    Exists {
+        /// The file, or the temporary file of a writer that lives.
+        path: PathBuf,
+    },
+    /// The manifest handed to the seal does not describe the frames that were written.
+    #[error("archive {} cannot be sealed: {why}", path.display())]
+    Unsealable {
+        /// The file it would have been.
+        path: PathBuf,
+        /// What disagrees.
+        why: String,
+    },
     /// The thread that writes the file is gone; its own error says why.
     #[error("the archive writer stopped before the archive was whole")]
     WriterStopped,
-    /// zstd refused.
+    /// zstd refused to compress, or the level.
+    #[error("cannot compress a frame")]
+    Compress {
+        /// What zstd said.
+        source: io::Error,
+    },
+    /// A frame was found good, and then could not be handed on.
     #[error("cannot {what} a frame of archive {}", path.display())]
     Codec {
-        /// `compress` or `decompress`.
+        /// The operation (`hand on`).
         what: &'static str,
         /// The file.
         path: PathBuf,
-        /// What zstd said.
+        /// What zstd or the receiver said.
         source: io::Error,
     },
 }
@@ -72,6 +92,8 @@ impl Explain for ArchiveError {
         match self {
             Self::Durable(error) => error.class(),
             Self::WriterStopped => Class::Io,
+            Self::Exists { .. } => Class::CannotCreate,
+            Self::Unsealable { .. } | Self::Compress { .. } => Class::Software,
             Self::Torn { .. } | Self::Damaged { .. } | Self::TooNew { .. } | Self::Codec { .. } => Class::Data,
         }
     }
@@ -79,6 +101,7 @@ impl Explain for ArchiveError {
     fn safe(&self) -> Option<String> {
         match self {
             Self::Durable(error) => error.safe(),
+            Self::Exists { path } => Some(format!("{} is as it was", path.display())),
             Self::Torn { .. } | Self::Damaged { .. } => Some("other archives and the database are untouched".to_owned()),
             _ => None,
         }

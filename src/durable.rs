@@ -166,6 +166,16 @@ pub fn write(path: &Path, content: &[u8]) -> Result<(), DurableError> {
     Ok(())
 }
 
+/// Gives a finished and synced file another name in the same directory, over whatever has that name.
+///
+/// # Errors
+/// When a step fails; then both names are as they were, or (after the rename) the change may not survive a power cut.
+pub fn rename(from: &Path, to: &Path) -> Result<(), DurableError> {
+    fault::check("durable.rename").and_then(|()| fs::rename(from, to)).at("publish", to)?;
+    fault::point("durable.renamed");
+    to.parent().map_or(Ok(()), sync_dir)
+}
+
 /// Removes a file so that it stays removed; a file that is not there is success.
 ///
 /// # Errors

@@ -1,16 +1,38 @@
 //! Reading an archive: whole, torn or damaged, and never wrong data.
+//!
+//! Owns the checks. Believes no number of the file before it was compared with the file's own length, so that damage never
+//! becomes an allocation. Never writes. Invariant: a byte is handed on only after the digest of the frame it came from was
+//! right; held by `tests/it/archive.rs`, which flips every byte and cuts at every length.
 
+pub mod frame;
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use frame::{FrameReader, Trouble};
 
 use super::ArchiveError;
+use super::format::{
+    FOOTER_BYTES, FORMAT, FRAME_MAGIC, Footer, MAX_MANIFEST_BYTES, NoFooter, SKIPPABLE_HEADER_BYTES, SKIPPABLE_MAGIC,
+    check_index,
+};
 use super::manifest::Manifest;
+use crate::durable::{At, DurableError};
 use crate::progress::Progress;
 
 /// An archive whose footer and manifest were read and found good; its frames are checked as they are read.
 #[derive(Debug)]
 pub struct Archive {
     path: PathBuf,
+    file: File,
+    size: u64,
     manifest: Manifest,
+    /// Buffers and contexts of finished calls of [`Archive::read_frame`]: at most one for each thread that ever called.
+    spares: Mutex<Vec<FrameReader>>,
 }
 
 impl Archive {
@@ -20,7 +42,15 @@ impl Archive {
     /// [`ArchiveError::Torn`] when the end is missing, [`ArchiveError::Damaged`] when footer or manifest disagree with
     /// their digests, [`ArchiveError::TooNew`] for a later format.
     pub fn open(path: &Path) -> Result<Self, ArchiveError> {
-        Err(ArchiveError::Torn { path: path.to_owned(), why: "not built yet".to_owned() })
+        // Asked before the file is opened, for opening a pipe would wait for its other end.
+        if !fs::metadata(path).at("open", path)?.is_file() {
+            return Err(damaged(path, "it is not a regular file"));
+        }
+        let file = File::open(path).at("open", path)?;
+        let size = file.metadata().at("look at", path)?.len();
+        let footer = read_footer(&file, size, path)?;
+        let manifest = read_manifest(&file, &footer, path)?;
+        Ok(Self { path: path.to_owned(), file, size, manifest, spares: Mutex::new(Vec::new()) })
     }
 
     /// The manifest.
@@ -35,22 +65,150 @@ impl Archive {
         &self.path
     }
 
+    /// The file's length in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
     /// Reads the frame at `index` of the manifest's list: checks the digest of the stored bytes *before* anything is
     /// decompressed, then hands the content over in pieces of at most 128 KiB. Blocking; several threads may read one
-    /// archive at once.
+    /// archive at once. Each holds one stored frame and a decompression window.
+    ///
+    /// A frame with a right digest and a wrong content was sealed so; then pieces may have been handed over before the error.
     ///
     /// # Errors
     /// When the frame is not what was sealed, or `take` fails (its error comes back as [`ArchiveError::Codec`]).
-    pub fn read_frame(&self, _index: usize, _take: &mut dyn FnMut(&[u8]) -> std::io::Result<()>) -> Result<(), ArchiveError> {
-        Err(ArchiveError::WriterStopped)
+    pub fn read_frame(&self, index: usize, take: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> Result<(), ArchiveError> {
+        let spare = self.spares.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut reader = match spare {
+            Some(reader) => reader,
+            None => self.frame_reader()?,
+        };
+        self.read_with(&mut reader, index, take)?;
+        self.spares.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
+        Ok(())
     }
 
     /// Reads every byte back on `threads` threads: digests, zstd's own checksums, and that the file has no byte that the
     /// index does not account for. Blocking.
     ///
     /// # Errors
-    /// The first thing found wrong.
-    pub fn verify(&self, _threads: usize, _progress: &Progress) -> Result<(), ArchiveError> {
-        Err(ArchiveError::WriterStopped)
+    /// The first thing found wrong, by place in the file among those found before the threads stopped.
+    pub fn verify(&self, threads: usize, progress: &Progress) -> Result<(), ArchiveError> {
+        progress.phase("verifying", self.manifest.raw_bytes);
+        let next = AtomicUsize::new(0);
+        let stop = AtomicBool::new(false);
+        let work = || -> Result<(), (usize, ArchiveError)> {
+            let mut reader = self.frame_reader().map_err(|error| (0, error))?;
+            while !stop.load(Ordering::Relaxed) {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(frame) = self.manifest.frames.get(index) else { break };
+                if let Err(error) = self.read_with(&mut reader, index, &mut |_| Ok(())) {
+                    stop.store(true, Ordering::Relaxed);
+                    return Err((index, error));
+                }
+                progress.add(frame.raw, frame.rows);
+            }
+            Ok(())
+        };
+        let threads = threads.clamp(1, self.manifest.frames.len().max(1));
+        let found = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+            let ends = workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            ends.filter_map(Result::err).collect::<Vec<_>>()
+        });
+        if let Some((_, error)) = found.into_iter().min_by_key(|(index, _)| *index) {
+            return Err(error);
+        }
+        let size = self.file.metadata().at("look at", &self.path)?.len();
+        if size != self.size {
+            return Err(damaged(&self.path, &format!("it was {} bytes long when opened and is {size} now", self.size)));
+        }
+        Ok(())
     }
+
+    fn frame_reader(&self) -> Result<FrameReader, ArchiveError> {
+        FrameReader::new().map_err(|source| ArchiveError::Codec { what: "decompress", path: self.path.clone(), source })
+    }
+
+    fn read_with(
+        &self,
+        reader: &mut FrameReader,
+        index: usize,
+        take: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<(), ArchiveError> {
+        let Some(frame) = self.manifest.frames.get(index) else {
+            return Err(damaged(&self.path, &format!("there is no frame {index}")));
+        };
+        reader.read(&self.file, frame, take).map_err(|trouble| match trouble {
+            Trouble::Read(source) if source.kind() == io::ErrorKind::UnexpectedEof => {
+                ArchiveError::Torn { path: self.path.clone(), why: format!("it ends inside frame {index}") }
+            }
+            Trouble::Read(source) => DurableError::Io { what: "read", path: self.path.clone(), source }.into(),
+            Trouble::Wrong(why) => damaged(&self.path, &format!("frame {index} at byte {}: {why}", frame.offset)),
+            Trouble::Taker(source) => ArchiveError::Codec { what: "hand on", path: self.path.clone(), source },
+        })
+    }
+}
+
+fn damaged(path: &Path, why: &str) -> ArchiveError {
+    ArchiveError::Damaged { path: path.to_owned(), why: why.to_owned() }
+}
+
+/// Reads and checks the last bytes of the file, and every number in them.
+fn read_footer(file: &File, size: u64, path: &Path) -> Result<Footer, ArchiveError> {
+    let torn = |why: &str| ArchiveError::Torn { path: path.to_owned(), why: why.to_owned() };
+    let mut magic = [0; 4];
+    let start = size.min(4) as usize;
+    file.read_exact_at(&mut magic[..start], 0).at("read", path)?;
+    if magic[..start] != FRAME_MAGIC[..start] && magic[..start] != SKIPPABLE_MAGIC[..start] {
+        return Err(damaged(path, "it does not begin like an archive"));
+    }
+    let least = SKIPPABLE_HEADER_BYTES + FOOTER_BYTES as u64;
+    let Some(footer_at) = size.checked_sub(FOOTER_BYTES as u64).filter(|_| size > least) else {
+        return Err(torn(&format!("{size} bytes are too few")));
+    };
+    let mut bytes = [0; FOOTER_BYTES];
+    file.read_exact_at(&mut bytes, footer_at).at("read", path)?;
+    let footer = Footer::decode(&bytes).map_err(|why| match why {
+        NoFooter::Magic => torn("it does not end with a footer: it was cut short, never sealed, or appended to"),
+        NoFooter::Check => damaged(path, "the footer disagrees with its own digest"),
+    })?;
+    if footer.file_bytes != size {
+        return Err(damaged(path, &format!("it was sealed with {} bytes and has {size}", footer.file_bytes)));
+    }
+    if footer.format > FORMAT {
+        return Err(ArchiveError::TooNew { path: path.to_owned(), found: footer.format, known: FORMAT });
+    }
+    let fits = footer.format != 0
+        && footer.manifest_bytes <= MAX_MANIFEST_BYTES
+        && footer.manifest_offset >= SKIPPABLE_HEADER_BYTES
+        && footer.manifest_offset.checked_add(footer.manifest_bytes) == Some(footer_at);
+    if fits { Ok(footer) } else { Err(damaged(path, "the footer points outside of the file")) }
+}
+
+/// Reads and checks the manifest, and that its frames fill the file in front of it.
+fn read_manifest(file: &File, footer: &Footer, path: &Path) -> Result<Manifest, ArchiveError> {
+    let frames_end = footer.manifest_offset - SKIPPABLE_HEADER_BYTES;
+    let mut header = [0; SKIPPABLE_HEADER_BYTES as usize];
+    file.read_exact_at(&mut header, frames_end).at("read", path)?;
+    let content = footer.manifest_bytes + FOOTER_BYTES as u64;
+    if header[..4] != SKIPPABLE_MAGIC || u64::from(u32::from_le_bytes([header[4], header[5], header[6], header[7]])) != content
+    {
+        return Err(damaged(path, "the manifest is not in a frame of its own"));
+    }
+    // Bounded by MAX_MANIFEST_BYTES and by the file's own length, both checked with the footer.
+    let mut json = vec![0; footer.manifest_bytes as usize];
+    file.read_exact_at(&mut json, footer.manifest_offset).at("read", path)?;
+    if *blake3::hash(&json).as_bytes() != footer.manifest_digest {
+        return Err(damaged(path, "the manifest disagrees with its digest"));
+    }
+    let manifest: Manifest =
+        serde_json::from_slice(&json).map_err(|error| damaged(path, &format!("the manifest cannot be read: {error}")))?;
+    if manifest.format != footer.format {
+        return Err(damaged(path, "manifest and footer name different formats"));
+    }
+    check_index(&manifest, frames_end).map_err(|why| damaged(path, &why))?;
+    Ok(manifest)
 }

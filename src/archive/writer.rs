@@ -1,111 +1,184 @@
 //! Writing an archive: workers encode frames, one thread appends them, the rename is the seal.
 //!
-//! Owns the order of durable steps. Memory is bounded: an encoder holds one frame's compressed bytes, and the queue to the
-//! appending thread holds [`QUEUE`] frames; a slow disk makes `append` wait. Until [`PendingArchive::seal`] returns, the
-//! file has a temporary name and is not an archive.
+//! Owns the order of durable steps. Memory is bounded: an encoder holds one frame's compressed bytes and
+//! [`encoder::GATHER_BYTES`], and the queue to the appending thread holds [`QUEUE`] frames; a slow disk makes `append` wait.
+//! Until [`PendingArchive::seal`] returns, the file has a temporary name and is not an archive. Never overwrites an archive.
+//! Held by `tests/it/archive.rs`.
 
+pub mod encoder;
+
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+pub use encoder::{EncodedFrame, FrameEncoder};
 
 use super::ArchiveError;
-use super::manifest::{FrameKind, Manifest};
+use super::format::{
+    FOOTER_BYTES, FORMAT, Footer, MAX_MANIFEST_BYTES, MAX_STORED_FRAME_BYTES, SKIPPABLE_HEADER_BYTES, SKIPPABLE_MAGIC,
+    check_index,
+};
+use super::manifest::{Frame, Manifest};
+use crate::durable::{self, At, DurableError};
+use crate::fault;
 use crate::ids::Label;
 
-/// Frames that may wait for the disk.
+/// Frames that may wait for the disk: one to be written next while another is handed over. More would only be memory, for
+/// the disk is either faster than the workers or it is not.
 pub const QUEUE: usize = 2;
 
-/// Compresses one frame. Blocking and CPU-bound: use it on a thread of its own, not on the runtime's.
-#[derive(Debug)]
-pub struct FrameEncoder {}
-
-impl FrameEncoder {
-    /// Begins a frame. `level` is zstd's.
-    ///
-    /// # Errors
-    /// When zstd refuses the level.
-    pub fn new(_kind: FrameKind, _table: Option<u32>, _level: i32) -> Result<Self, ArchiveError> {
-        Err(ArchiveError::WriterStopped)
-    }
-
-    /// Adds uncompressed bytes holding `rows` rows (0 for what is not rows).
-    ///
-    /// # Errors
-    /// When zstd fails.
-    pub fn write(&mut self, _bytes: &[u8], _rows: u64) -> Result<(), ArchiveError> {
-        Err(ArchiveError::WriterStopped)
-    }
-
-    /// Uncompressed bytes so far.
-    #[must_use]
-    pub fn raw(&self) -> u64 {
-        0
-    }
-
-    /// Ends the frame.
-    ///
-    /// # Errors
-    /// When zstd fails.
-    pub fn finish(self) -> Result<EncodedFrame, ArchiveError> {
-        Err(ArchiveError::WriterStopped)
-    }
-}
-
-/// A frame ready to be appended.
-#[derive(Debug)]
-pub struct EncodedFrame {
-    /// What it holds.
-    pub kind: FrameKind,
-    /// Index of its table, for `Data`.
-    pub table: Option<u32>,
-    /// Rows in it.
-    pub rows: u64,
-    /// Uncompressed length in bytes.
-    pub raw: u64,
-    /// The compressed frame.
-    pub stored: Vec<u8>,
-    /// BLAKE3 of `stored`, hex.
-    pub digest: String,
-}
-
 /// An archive being written, under its temporary name; dropped unsealed, it is removed.
+///
+/// Dropping waits for the frame being written.
 #[derive(Debug)]
-pub struct PendingArchive {}
+pub struct PendingArchive {
+    path: PathBuf,
+    label: Label,
+    queue: SyncSender<Order>,
+    failure: Failure,
+    thread: Option<JoinHandle<Option<Written>>>,
+    published: bool,
+}
+
+/// What the appending thread is told.
+#[derive(Debug)]
+enum Order {
+    Append(EncodedFrame),
+    End,
+}
+
+/// What the appending thread leaves behind.
+#[derive(Debug)]
+struct Written {
+    file: File,
+    frames: Vec<Frame>,
+    stored: u64,
+    raw: u64,
+}
 
 impl PendingArchive {
     /// Begins `DIRECTORY/LABEL.EXTENSION` under its temporary name; the directory is made when missing.
     ///
+    /// The temporary file is locked while its writer lives, so that a sweep can tell it from a leftover.
+    ///
     /// # Errors
-    /// When the file cannot be made, or an archive of that name exists.
-    pub fn create(_directory: &Path, _label: &Label, _extension: &str) -> Result<Self, ArchiveError> {
-        Err(ArchiveError::WriterStopped)
+    /// When the file cannot be made, or an archive of that name exists or is being written.
+    pub fn create(directory: &Path, label: &Label, extension: &str) -> Result<Self, ArchiveError> {
+        durable::make_dir(directory)?;
+        let path = directory.join(format!("{label}.{extension}"));
+        let temporary = durable::temporary(&path);
+        if path.symlink_metadata().is_ok() || (temporary.symlink_metadata().is_ok() && is_being_written(&temporary)?) {
+            return Err(ArchiveError::Exists { path });
+        }
+        let file = durable::create_temporary(&path)?;
+        if !lock(&file, &temporary)? {
+            return Err(ArchiveError::Exists { path });
+        }
+        fault::point("archive.created");
+        let (queue, orders) = sync_channel(QUEUE);
+        let failure = Failure::default();
+        let thread = std::thread::Builder::new().name("archive".to_owned()).spawn({
+            let failure = failure.clone();
+            move || append_all(file, &temporary, orders, &failure)
+        });
+        let thread = thread.at("start a thread to write", &path)?;
+        Ok(Self { path, label: label.clone(), queue, failure, thread: Some(thread), published: false })
+    }
+
+    /// The path it will have when sealed; engines put their own temporary files beside it.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// A handle for a worker.
     #[must_use]
     pub fn sink(&self) -> FrameSink {
-        FrameSink {}
+        FrameSink { queue: self.queue.clone(), failure: self.failure.clone() }
     }
 
-    /// Fills the frame index and the byte counts into the manifest, writes manifest and footer, and publishes the file.
-    /// Blocking. Every [`FrameSink`] must be dropped or idle before.
+    /// Fills format, label, frame index and byte counts into the manifest, writes manifest and footer, and publishes the
+    /// file. Blocking. Every [`FrameSink`] must be dropped or idle before.
     ///
     /// # Errors
-    /// When anything before could not be written, or the seal fails; then there is no archive.
-    pub fn seal(self, _manifest: Manifest) -> Result<Sealed, ArchiveError> {
-        Err(ArchiveError::WriterStopped)
+    /// When anything before could not be written, when the manifest does not describe the frames, or when the seal fails;
+    /// then there is no archive.
+    pub fn seal(mut self, mut manifest: Manifest) -> Result<Sealed, ArchiveError> {
+        let Some(mut written) = self.end() else { return Err(self.failure.error()) };
+        manifest.format = FORMAT;
+        manifest.label = self.label.clone();
+        manifest.frames = std::mem::take(&mut written.frames);
+        manifest.raw_bytes = written.raw;
+        manifest.stored_bytes = written.stored;
+        let tail = self.tail(&manifest)?;
+        fault::point("archive.before_seal");
+        let temporary = durable::temporary(&self.path);
+        fault::check("archive.write").and_then(|()| written.file.write_all(&tail)).at("write", &temporary)?;
+        if self.path.symlink_metadata().is_ok() {
+            return Err(ArchiveError::Exists { path: self.path.clone() });
+        }
+        durable::publish(&written.file, &self.path)?;
+        self.published = true;
+        fault::point("archive.sealed");
+        let size = manifest.stored_bytes + tail.len() as u64;
+        Ok(Sealed { path: self.path.clone(), label: self.label.clone(), size, manifest })
+    }
+
+    /// The skippable frame: manifest, then footer.
+    fn tail(&self, manifest: &Manifest) -> Result<Vec<u8>, ArchiveError> {
+        let unsealable = |why: String| ArchiveError::Unsealable { path: self.path.clone(), why };
+        check_index(manifest, manifest.stored_bytes).map_err(unsealable)?;
+        let json = serde_json::to_vec(manifest).map_err(|error| unsealable(format!("the manifest is not JSON: {error}")))?;
+        let content = json.len() as u64 + FOOTER_BYTES as u64;
+        let length = u32::try_from(content).ok().filter(|_| json.len() as u64 <= MAX_MANIFEST_BYTES);
+        let length = length.ok_or_else(|| unsealable(format!("a manifest of {} bytes is too long", json.len())))?;
+        let footer = Footer {
+            manifest_offset: manifest.stored_bytes + SKIPPABLE_HEADER_BYTES,
+            manifest_bytes: json.len() as u64,
+            manifest_digest: *blake3::hash(&json).as_bytes(),
+            file_bytes: manifest.stored_bytes + SKIPPABLE_HEADER_BYTES + content,
+            format: FORMAT,
+        };
+        Ok([&SKIPPABLE_MAGIC[..], &length.to_le_bytes(), &json, &footer.encode()].concat())
+    }
+
+    /// Lets the appending thread finish what is queued, and joins it.
+    fn end(&mut self) -> Option<Written> {
+        let thread = self.thread.take()?;
+        // A thread that failed no longer listens, and has left its error.
+        self.queue.send(Order::End).ok();
+        thread.join().ok().flatten()
+    }
+}
+
+impl Drop for PendingArchive {
+    fn drop(&mut self) {
+        self.end();
+        if !self.published {
+            // A file that cannot be removed has no writer any more and is swept at the next start.
+            durable::remove(&durable::temporary(&self.path)).ok();
+        }
+        encoder::release_spares();
     }
 }
 
 /// Hands frames to the appending thread; clone one for each worker.
 #[derive(Debug, Clone)]
-pub struct FrameSink {}
+pub struct FrameSink {
+    queue: SyncSender<Order>,
+    failure: Failure,
+}
 
 impl FrameSink {
     /// Queues a frame; waits while the queue is full. Blocking. Frames land in the file in the order of these calls.
     ///
     /// # Errors
-    /// When the appending thread stopped; its own error comes out of [`PendingArchive::seal`] or of this call.
-    pub fn append(&self, _frame: EncodedFrame) -> Result<(), ArchiveError> {
-        Err(ArchiveError::WriterStopped)
+    /// When the appending thread stopped: with its own error, the same for every worker and for [`PendingArchive::seal`].
+    pub fn append(&self, frame: EncodedFrame) -> Result<(), ArchiveError> {
+        self.queue.send(Order::Append(frame)).map_err(|_| self.failure.error())
     }
 }
 
@@ -120,4 +193,84 @@ pub struct Sealed {
     pub size: u64,
     /// The manifest as written, with frames, `raw_bytes` and `stored_bytes` filled in.
     pub manifest: Manifest,
+}
+
+/// Whether the writer of a temporary file lives.
+///
+/// # Errors
+/// When the file cannot be opened or asked.
+pub fn is_being_written(temporary: &Path) -> Result<bool, DurableError> {
+    match File::open(temporary) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        file => Ok(!lock(&file.at("open", temporary)?, temporary)?),
+    }
+}
+
+/// Takes the lock that says "being written"; it goes with the last handle of the file.
+pub(crate) fn lock(file: &File, path: &Path) -> Result<bool, DurableError> {
+    match rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+        Err(errno) => Err(io::Error::from(errno)).at("lock", path),
+    }
+}
+
+/// Appends until told to end. An error is left in `failure` before the queue closes, so that whoever finds it closed also
+/// finds the reason.
+fn append_all(mut file: File, path: &Path, orders: Receiver<Order>, failure: &Failure) -> Option<Written> {
+    let mut frames = Vec::new();
+    let (mut stored, mut raw) = (0, 0);
+    while let Ok(Order::Append(frame)) = orders.recv() {
+        if let Err(source) = append_one(&mut file, &frame) {
+            failure.set("write", path, source);
+            drop(orders);
+            return None;
+        }
+        let length = frame.stored.len() as u64;
+        frames.push(Frame {
+            kind: frame.kind,
+            table: frame.table,
+            offset: stored,
+            stored: length,
+            raw: frame.raw,
+            rows: frame.rows,
+            digest: frame.digest,
+        });
+        stored += length;
+        raw += frame.raw;
+        encoder::give_back(frame.stored);
+        fault::point("archive.frame");
+    }
+    Some(Written { file, frames, stored, raw })
+}
+
+fn append_one(file: &mut File, frame: &EncodedFrame) -> io::Result<()> {
+    if frame.stored.len() as u64 > MAX_STORED_FRAME_BYTES {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a frame is longer than any reader would accept"));
+    }
+    fault::check("archive.write")?;
+    file.write_all(&frame.stored)
+}
+
+/// Why the appending thread stopped, for everyone who asks.
+#[derive(Debug, Clone, Default)]
+struct Failure(Arc<Mutex<Option<(&'static str, PathBuf, io::Error)>>>);
+
+impl Failure {
+    fn set(&self, what: &'static str, path: &Path, source: io::Error) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((what, path.to_owned(), source));
+    }
+
+    /// A copy of the error; [`ArchiveError::WriterStopped`] when the thread ended without one.
+    fn error(&self) -> ArchiveError {
+        match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some((what, path, source)) => {
+                let source = source
+                    .raw_os_error()
+                    .map_or_else(|| io::Error::new(source.kind(), source.to_string()), io::Error::from_raw_os_error);
+                ArchiveError::Durable(DurableError::Io { what, path: path.clone(), source })
+            }
+            None => ArchiveError::WriterStopped,
+        }
+    }
 }

@@ -1,1 +1,196 @@
-//! Tests of `sqlite_backup`.
+//! The SQLite engine by itself: what goes into an archive comes out of it, to the byte where bytes are promised.
+
+use std::path::{Path, PathBuf};
+
+use upkeep::archive::manifest::{Kind, Manifest};
+use upkeep::archive::{Archive, PendingArchive};
+use upkeep::config::{Database, Location};
+use upkeep::engine::{DumpRequest, Dumped, Engine, EngineError, LoadMode};
+use upkeep::failure::{Class, Explain};
+use upkeep::ids::{Label, TargetName};
+use upkeep::progress::Progress;
+
+use crate::support::env::{execute, names, texts};
+
+fn engine(path: &Path) -> Engine {
+    Engine::of(&Database { location: Location::Sqlite { path: path.to_owned() }, password: None })
+}
+
+fn manifest(label: &Label, dumped: Dumped) -> Manifest {
+    Manifest {
+        format: 1,
+        tool: "test".to_owned(),
+        label: label.clone(),
+        target: TargetName::parse("notes").expect("a name"),
+        kind: Kind::Manual,
+        note: None,
+        taken_at: dumped.taken_at,
+        duration_ms: 0,
+        server: dumped.server,
+        release: None,
+        shape: dumped.shape,
+        tables: dumped.tables,
+        consistency: dumped.consistency,
+        left_out: dumped.left_out,
+        data_only: dumped.data_only,
+        level: 3,
+        raw_bytes: 0,
+        stored_bytes: 0,
+        frames: Vec::new(),
+    }
+}
+
+/// Dumps and seals.
+async fn dump(path: &Path, directory: &Path, label: &str) -> Result<Archive, EngineError> {
+    let label = Label::parse(label).expect("a label");
+    let pending = PendingArchive::create(directory, &label, "sqlite.zst")?;
+    let request = DumpRequest { level: 3, jobs: 3, preamble: Vec::new(), history_tables: Vec::new() };
+    let dumped = engine(path).dump(&request, &pending, &Progress::default()).await?;
+    let sealed = pending.seal(manifest(&label, dumped))?;
+    let archive = Archive::open(&sealed.path)?;
+    archive.verify(2, &Progress::default())?;
+    Ok(archive)
+}
+
+async fn load(archive: &Archive, path: &Path, mode: LoadMode) -> Result<upkeep::engine::Loaded, EngineError> {
+    engine(path).load(archive, mode, 2, &Progress::default()).await
+}
+
+/// Everything that naive tools lose, in one database. `encoding` must be the first statement.
+fn torture(encoding: &str) -> String {
+    format!(
+        "PRAGMA encoding = '{encoding}'; PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL;
+         PRAGMA journal_mode = WAL; PRAGMA user_version = 42; PRAGMA application_id = 1234567;
+         CREATE TABLE gaps (word TEXT);
+         INSERT INTO gaps (rowid, word) VALUES (1, 'one'), (3, 'three'), (1000000007, 'far'), (-5, 'below');
+         CREATE TABLE shadowed (rowid TEXT, _rowid_ TEXT, other BLOB);
+         INSERT INTO shadowed (rowid, _rowid_, other) VALUES ('a', 'b', 1), ('c', 'd', 2);
+         DELETE FROM shadowed WHERE rowid = 'a';
+         CREATE TABLE bytes (id INTEGER PRIMARY KEY, text TEXT, blob BLOB, number, real REAL);
+         INSERT INTO bytes VALUES
+           (1, 'a' || char(0) || 'b', x'00ff00', 1, 1.5), (2, '', x'', '1', 9e999), (3, NULL, NULL, 1.0, -9e999),
+           (4, 'äöü€😀', zeroblob(100000), x'31', 0.1), (5, 'x''y\"z\\', randomblob(70000), 9223372036854775807, 1e-300);
+         CREATE TABLE counted (id INTEGER PRIMARY KEY AUTOINCREMENT, v TEXT);
+         INSERT INTO counted (v) VALUES ('a'), ('b'), ('c'); DELETE FROM counted WHERE id = 3;
+         CREATE TABLE strict_one (a INT NOT NULL, b ANY) STRICT; INSERT INTO strict_one VALUES (1, 'x'), (2, 2.5);
+         CREATE TABLE keyed (k TEXT PRIMARY KEY, v) WITHOUT ROWID; INSERT INTO keyed VALUES ('k', 1), ('l', NULL);
+         CREATE TABLE made (g INTEGER GENERATED ALWAYS AS (a * 2) STORED, a INTEGER, v TEXT AS (a || '!'));
+         INSERT INTO made (a) VALUES (21), (NULL);
+         CREATE TABLE parent (id INTEGER PRIMARY KEY); INSERT INTO parent VALUES (1);
+         CREATE TABLE child (p INTEGER REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED);
+         INSERT INTO child VALUES (1), (NULL);
+         CREATE TABLE \"odd \"\"name; --\" (\"a b\" TEXT, \"ä\" TEXT DEFAULT 'x  y'); INSERT INTO \"odd \"\"name; --\" VALUES ('1', '2');
+         CREATE INDEX partial ON bytes (lower(text)) WHERE text IS NOT NULL;
+         CREATE VIEW seen AS SELECT word FROM gaps;
+         CREATE TABLE log (line TEXT);
+         CREATE TRIGGER noted AFTER INSERT ON gaps BEGIN INSERT INTO log VALUES (new.word); END;
+         CREATE VIRTUAL TABLE words USING fts5(body, tokenize = 'porter');
+         INSERT INTO words VALUES ('running dogs'), ('sleeping cats'); DELETE FROM words WHERE rowid = 1;
+         CREATE VIRTUAL TABLE outside USING fts5(word, content = 'gaps');
+         INSERT INTO outside (outside) VALUES ('rebuild');
+         CREATE VIRTUAL TABLE boxes USING rtree(id, x0, x1); INSERT INTO boxes VALUES (7, 1.0, 2.0);
+         CREATE TABLE flyway_schema_history (installed_rank INT PRIMARY KEY, version VARCHAR(50), description VARCHAR(200),
+           type VARCHAR(20), script VARCHAR(1000), checksum INT, installed_by VARCHAR(100), installed_on TEXT,
+           execution_time INT, success BOOLEAN);
+         INSERT INTO flyway_schema_history VALUES (1, '1', 'init', 'SQL', 'V1__init.sql', -77, 'u', 't', 3, 1),
+           (2, '2.1', 'more', 'SQL', 'V2.1__more.sql', 12, 'u', 't', 3, 1), (3, NULL, 'views', 'SQL', 'R__views.sql', 9, 'u', 't', 1, 1);
+         ANALYZE;"
+    )
+}
+
+/// Questions whose answers naive tools change.
+const QUESTIONS: &[&str] = &[
+    "SELECT group_concat(rowid || '=' || word) FROM (SELECT rowid, word FROM gaps ORDER BY rowid)",
+    "SELECT group_concat(oid || '=' || rowid) FROM shadowed",
+    "SELECT group_concat(hex(text) || hex(blob) || typeof(number) || quote(number) || quote(real)) FROM bytes",
+    "SELECT group_concat(name || seq) FROM sqlite_sequence",
+    "SELECT group_concat(typeof(b)) FROM strict_one",
+    "SELECT group_concat(k || ifnull(v, '-')) FROM keyed",
+    "SELECT group_concat(ifnull(g, '-') || ifnull(v, '-')) FROM made",
+    "SELECT group_concat(\"a b\" || \"ä\") FROM \"odd \"\"name; --\"",
+    "SELECT group_concat(rowid || body) FROM words WHERE words MATCH 'sleep'",
+    "SELECT group_concat(rowid) FROM outside WHERE outside MATCH 'three'",
+    "SELECT group_concat(id || x0 || x1) FROM boxes",
+    "SELECT group_concat(sql, ';') FROM (SELECT sql FROM sqlite_schema ORDER BY type, name)",
+    "SELECT group_concat(tbl || ifnull(idx, '-') || stat) FROM (SELECT * FROM sqlite_stat1 ORDER BY 1, 2)",
+    "SELECT user_version FROM pragma_user_version",
+    "SELECT application_id FROM pragma_application_id",
+    "SELECT encoding FROM pragma_encoding",
+    "SELECT page_size FROM pragma_page_size",
+    "SELECT auto_vacuum FROM pragma_auto_vacuum",
+    "SELECT journal_mode FROM pragma_journal_mode",
+    "SELECT group_concat(integrity_check) FROM pragma_integrity_check",
+    "SELECT count(*) FROM log",
+];
+
+async fn answers(path: &Path) -> Vec<(String, String)> {
+    let mut answers = Vec::new();
+    for question in QUESTIONS {
+        let cast = format!("SELECT CAST(({question}) AS TEXT)");
+        answers.push(((*question).to_owned(), texts(path, &cast).await.join("|")));
+    }
+    answers
+}
+
+#[rstest::rstest]
+#[case::utf8("UTF-8")]
+#[case::utf16le("UTF-16le")]
+#[case::utf16be("UTF-16be")]
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_naive_tools_lose_survives(#[case] encoding: &str) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let source = dir.path().join("notes.db");
+    execute(&source, &torture(encoding)).await;
+    // A connection that stays open keeps its frames in the WAL: none of this is in the database file yet.
+    let mut writer = crate::support::env::connect(&source).await;
+    let late = "PRAGMA wal_autocheckpoint = 0; INSERT INTO bytes (id, text) VALUES (77, 'only in the WAL')";
+    sqlx::raw_sql(late).execute(&mut writer).await.expect("written");
+    assert!(source.with_file_name("notes.db-wal").metadata().expect("a WAL").len() > 0);
+
+    let archive = dump(&source, &dir.path().join("archives"), "notes-1").await.expect("dumped");
+    assert_eq!(names(&dir.path().join("archives")), ["notes-1.sqlite.zst"], "nothing is left beside the archive");
+    let manifest = archive.manifest();
+    assert_eq!(manifest.shape.head(), Some("2.1"));
+    assert_eq!(manifest.shape.histories[0].applied[0].checksum.as_deref(), Some("-77"));
+    assert_eq!(manifest.server.charset, encoding);
+    assert_eq!(manifest.left_out, []);
+    let rows = |name: &str| manifest.tables.iter().find(|table| table.name == name).map(|table| table.rows);
+    assert_eq!((rows("gaps"), rows("bytes"), rows("keyed"), rows("words")), (Some(4), Some(6), Some(2), None));
+
+    // Into a file that does not exist, and over one that does.
+    let clean = dir.path().join("clean.db");
+    let loaded = load(&archive, &clean, LoadMode::Clean).await.expect("loaded");
+    assert_eq!(loaded.rows, manifest.rows());
+    let over = dir.path().join("over.db");
+    execute(&over, "PRAGMA journal_mode = WAL; CREATE TABLE old (a); INSERT INTO old VALUES (1)").await;
+    load(&archive, &over, LoadMode::Replace).await.expect("replaced");
+    let expected = answers(&source).await;
+    for restored in [clean, over] {
+        assert!(!restored.with_extension("db-wal").exists() && !restored.with_extension("db-shm").exists());
+        assert_eq!(answers(&restored).await, expected, "{}", restored.display());
+    }
+    drop(writer);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stock_zstd_gives_a_database_that_opens() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let source = dir.path().join("notes.db");
+    execute(&source, &torture("UTF-8")).await;
+    let archive = dump(&source, dir.path(), "notes-1").await.expect("dumped");
+    let by_hand = dir.path().join("by-hand.db");
+    let command = upkeep::process::Command {
+        argv: ["zstd", "-q", "-dc", "-o"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain([by_hand.display().to_string(), archive.path().display().to_string()])
+            .collect(),
+        directory: None,
+        environment: std::collections::BTreeMap::new(),
+        input: Vec::new(),
+        deadline: std::time::Duration::from_secs(60),
+    };
+    let finished = command.run().await.expect("zstd runs");
+    assert!(finished.success(), "{finished:?}");
+    assert_eq!(answers(&by_hand).await, answers(&source).await);
+}

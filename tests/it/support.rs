@@ -1,3 +1,4 @@
 //! What the tests share: real servers, scratch places, bounded waits.
 
+pub(crate) mod env;
 pub(crate) mod postgres;

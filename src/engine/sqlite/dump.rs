@@ -1,0 +1,121 @@
+//! A live SQLite database into frames.
+
+use std::path::Path;
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+use sqlx::sqlite::SqliteConnection;
+
+use super::image::{self, Image, Journal};
+use super::open::{self, Access, because};
+use super::{facts, rows, schema};
+use crate::archive::PendingArchive;
+use crate::archive::manifest::{Consistency, LeftOut, Server, Table};
+use crate::engine::{DumpRequest, Dumped, EngineError};
+use crate::progress::Progress;
+use crate::shape::Shape;
+
+/// Copies, checks and streams. The image is gone when this returns, whatever it returns.
+pub(super) async fn dump(
+    path: &Path,
+    request: &DumpRequest,
+    pending: &PendingArchive,
+    progress: &Progress,
+) -> Result<Dumped, EngineError> {
+    progress.phase("copying", facts::bytes(path));
+    let (copy, image) = copy(path, pending.path(), progress).await?;
+
+    progress.phase("checking", image.size());
+    let checked = check(path, &image, &request.history_tables, progress).await?;
+
+    progress.phase("writing", image.size());
+    let (source, level, jobs) = (image.path().to_owned(), request.level, request.jobs);
+    let (sink, shown, journal) = (pending.sink(), progress.clone(), copy.journal);
+    let streamed = tokio::task::spawn_blocking(move || image::stream(&source, journal, level, jobs, &sink, &shown)).await;
+    streamed.map_err(|_| EngineError::Worker(format!("compressing the image of {}", path.display())))??;
+
+    Ok(Dumped {
+        consistency: copy.consistency(),
+        server: copy.server,
+        shape: checked.shape,
+        tables: checked.tables,
+        left_out: checked.left_out,
+        data_only: false,
+        taken_at: copy.taken_at,
+    })
+}
+
+struct Copy {
+    server: Server,
+    journal: Journal,
+    taken_at: DateTime<Utc>,
+    locked_ms: u64,
+}
+
+async fn copy(path: &Path, archive: &Path, progress: &Progress) -> Result<(Copy, Image), EngineError> {
+    let mut connection = open::open(path, Access::Work).await?;
+    let copied = copy_with(&mut connection, path, archive, progress).await;
+    let closed = open::close(connection, path).await;
+    let copied = copied?;
+    closed?;
+    Ok(copied)
+}
+
+async fn copy_with(
+    connection: &mut SqliteConnection,
+    path: &Path,
+    archive: &Path,
+    progress: &Progress,
+) -> Result<(Copy, Image), EngineError> {
+    let server = facts::server(connection, path).await?;
+    let wal = server.extra.get(facts::JOURNAL_MODE).is_some_and(|mode| mode == "wal");
+    let taken_at = moment(connection, path).await?;
+    let begun = Instant::now();
+    let image = Image::take(connection, path, archive, progress).await?;
+    let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let (journal, locked_ms) = if wal { (Journal::Wal, 0) } else { (Journal::Rollback, elapsed_ms) };
+    Ok((Copy { server, journal, taken_at, locked_ms }, image))
+}
+
+/// The host's clock, asked through the database: no newer than the snapshot that the next statement opens.
+async fn moment(connection: &mut SqliteConnection, path: &Path) -> Result<DateTime<Utc>, EngineError> {
+    let (text,): (String,) = sqlx::query_as("SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')")
+        .fetch_one(connection)
+        .await
+        .map_err(because(path, "read the clock"))?;
+    let parsed = DateTime::parse_from_rfc3339(&text);
+    Ok(parsed
+        .map_err(|error| EngineError::Sql { doing: "read the clock".to_owned(), source: sqlx::Error::Decode(error.into()) })?
+        .to_utc())
+}
+
+impl Copy {
+    fn consistency(&self) -> Consistency {
+        let locks = match self.journal {
+            Journal::Wal => Vec::new(),
+            Journal::Rollback => vec!["shared lock on the database file: commits waited for the copy".to_owned()],
+        };
+        Consistency {
+            technique: "page image by VACUUM INTO within one read transaction; rows counted in that image".to_owned(),
+            locks,
+            locked_ms: self.locked_ms,
+            ..Consistency::default()
+        }
+    }
+}
+
+struct Checked {
+    shape: Shape,
+    tables: Vec<Table>,
+    left_out: Vec<LeftOut>,
+}
+
+async fn check(path: &Path, image: &Image, history_tables: &[String], progress: &Progress) -> Result<Checked, EngineError> {
+    let mut connection = open::open(image.path(), Access::Image).await?;
+    rows::integrity(&mut connection, image.path(), &format!("database {}", path.display())).await?;
+    let left_out = rows::orphans(&mut connection).await.into_iter().collect();
+    let tables = rows::tally(&mut connection, image.path(), progress).await?;
+    let shape = schema::shape(&mut connection, image.path(), history_tables).await?;
+    open::close(connection, image.path()).await?;
+    Ok(Checked { shape, tables, left_out })
+}

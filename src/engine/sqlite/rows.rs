@@ -1,0 +1,125 @@
+//! Rows counted and summed, and a database checked, in an image nobody else writes to.
+//!
+//! A row's bytes are its rowid and its stored values, each with its storage class, so that `1`, `1.0`, `'1'` and `x'31'`
+//! differ. Text is summed as UTF-8 whatever the database's encoding.
+
+use std::path::Path;
+
+use futures_util::TryStreamExt;
+use sqlx::sqlite::{SqliteConnection, SqliteRow, SqliteValueRef};
+use sqlx::{Decode, Row, TypeInfo, ValueRef};
+
+use super::open::because;
+use super::schema::{self, Form, TableDef};
+use crate::archive::format::RowSum;
+use crate::archive::manifest::{LeftOut, Table};
+use crate::engine::EngineError;
+use crate::progress::Progress;
+
+/// Every table that stores rows, counted and summed.
+pub(super) async fn tally(
+    connection: &mut SqliteConnection,
+    path: &Path,
+    progress: &Progress,
+) -> Result<Vec<Table>, EngineError> {
+    let tables = schema::tables(connection, path).await?;
+    let mut tallied = Vec::new();
+    for table in tables.iter().filter(|table| table.form != Form::Virtual) {
+        let counted = tally_table(connection, table, progress).await;
+        tallied.push(counted.map_err(because(path, format!("read the rows of table {}", table.name)))?);
+    }
+    Ok(tallied)
+}
+
+async fn tally_table(connection: &mut SqliteConnection, table: &TableDef, progress: &Progress) -> Result<Table, sqlx::Error> {
+    // `+` takes the declared type away, so that what comes back is the value as it is stored.
+    let values = table.columns.iter().map(|column| format!("+{}", schema::quoted(column)));
+    let selected = table.rowid.map(str::to_owned).into_iter().chain(values).collect::<Vec<_>>().join(", ");
+    let query = format!("SELECT {selected} FROM main.{}", schema::quoted(&table.name));
+    let mut rows = sqlx::query(sqlx::AssertSqlSafe(query)).persistent(false).fetch(connection);
+    let (mut sum, mut count, mut bytes) = (RowSum::default(), 0_u64, 0_u64);
+    let mut encoded = Vec::new();
+    while let Some(row) = rows.try_next().await? {
+        encode(&row, &mut encoded)?;
+        sum.add(&encoded);
+        count += 1;
+        bytes += encoded.len() as u64;
+        progress.add(encoded.len() as u64, 1);
+    }
+    Ok(Table {
+        schema: String::new(),
+        name: table.name.clone(),
+        columns: table.columns.clone(),
+        rows: count,
+        bytes,
+        checksum: sum.hex(),
+    })
+}
+
+fn encode(row: &SqliteRow, into: &mut Vec<u8>) -> Result<(), sqlx::Error> {
+    into.clear();
+    for index in 0..row.len() {
+        encode_value(row.try_get_raw(index)?, into).map_err(sqlx::Error::Decode)?;
+    }
+    Ok(())
+}
+
+fn encode_value(value: SqliteValueRef<'_>, into: &mut Vec<u8>) -> Result<(), sqlx::error::BoxDynError> {
+    if value.is_null() {
+        into.push(0);
+        return Ok(());
+    }
+    let class = value.type_info().name().to_owned();
+    match class.as_str() {
+        "INTEGER" => {
+            into.push(1);
+            into.extend_from_slice(&<i64 as Decode<sqlx::Sqlite>>::decode(value)?.to_le_bytes());
+        }
+        "REAL" => {
+            into.push(2);
+            into.extend_from_slice(&<f64 as Decode<sqlx::Sqlite>>::decode(value)?.to_bits().to_le_bytes());
+        }
+        class => {
+            into.push(if class == "TEXT" { 3 } else { 4 });
+            let bytes = <&[u8] as Decode<sqlx::Sqlite>>::decode(value)?;
+            into.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+            into.extend_from_slice(bytes);
+        }
+    }
+    Ok(())
+}
+
+/// Fails on the first thing `integrity_check` finds: pages, order and indexes must be sound, or an archive is worth nothing.
+pub(super) async fn integrity(connection: &mut SqliteConnection, path: &Path, of: &str) -> Result<(), EngineError> {
+    let found: Vec<(String,)> = sqlx::query_as("PRAGMA integrity_check(1)")
+        .fetch_all(connection)
+        .await
+        .map_err(because(path, "check the integrity"))?;
+    match found.first() {
+        Some((line,)) if line == "ok" => Ok(()),
+        first => Err(EngineError::Inexact {
+            what: format!("{of} fails its integrity check: {}", first.map_or("no answer", |line| line.0.as_str())),
+            hint: "ask SQLite for all of it: `sqlite3 FILE 'PRAGMA integrity_check'`; an index alone is mended by `REINDEX`"
+                .to_owned(),
+        }),
+    }
+}
+
+/// Rows that refer to rows which do not exist. They are in the archive as they are in the source (a backup of what is there
+/// beats none), and what they refer to is named as left out.
+pub(super) async fn orphans(connection: &mut SqliteConnection) -> Option<LeftOut> {
+    let query = "SELECT count(*), min(\"table\" || ' refers to ' || parent) FROM pragma_foreign_key_check";
+    let found: Result<(i64, Option<String>), sqlx::Error> = sqlx::query_as(query).fetch_one(connection).await;
+    match found {
+        Ok((0, _)) => None,
+        Ok((count, first)) => Some(LeftOut {
+            what: format!("rows that {count} foreign keys refer to (the first: {})", first.unwrap_or_default()),
+            why: "they do not exist in the source either".to_owned(),
+        }),
+        // A key that refers to columns without a unique index cannot be checked; the schema is at fault, not the copy.
+        Err(error) => Some(LeftOut {
+            what: "a check of the foreign keys".to_owned(),
+            why: error.as_database_error().map_or_else(|| error.to_string(), |error| error.message().to_owned()),
+        }),
+    }
+}
