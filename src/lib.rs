@@ -23,6 +23,7 @@ pub mod durable;
 pub mod fault;
 pub mod process;
 pub mod state_db;
+pub mod telemetry;
 
 pub mod context;
 

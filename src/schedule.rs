@@ -64,7 +64,7 @@ pub enum ScheduleError {
         found: usize,
     },
     /// One field is wrong.
-    #[error("schedule `{expression}`: `{text}` is not a {field} ({allowed}; lists, ranges and steps of them)")]
+    #[error("schedule `{expression}`: `{text}` is not a valid {field} ({allowed}; lists, ranges and steps of them)")]
     Field {
         /// The expression.
         expression: String,

@@ -10,6 +10,7 @@ pub mod journal;
 pub mod runs;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
@@ -110,6 +111,8 @@ impl Explain for StateError {
 pub struct StateDb {
     pool: SqlitePool,
     path: PathBuf,
+    /// Rings with the id of each new event; nothing is carried by it but "look again".
+    bell: Arc<tokio::sync::watch::Sender<i64>>,
 }
 
 impl StateDb {
@@ -138,7 +141,7 @@ impl StateDb {
         let options = SqliteConnectOptions::new().filename(&path).create_if_missing(false).read_only(true);
         let pool =
             SqlitePoolOptions::new().max_connections(1).connect_with(options.busy_timeout(Duration::from_secs(10))).await;
-        Ok(Self { pool: pool.map_err(|source| StateError::Open { path: path.clone(), source })?, path })
+        Ok(Self { pool: pool.map_err(|source| StateError::Open { path: path.clone(), source })?, path, bell: Arc::default() })
     }
 
     async fn connect(path: PathBuf, options: SqliteConnectOptions) -> Result<Self, StateError> {
@@ -151,7 +154,7 @@ impl StateDb {
         // Two connections: one may read (status) while the other writes. More would only add memory.
         let pool = SqlitePoolOptions::new().max_connections(2).min_connections(1).connect_with(options).await;
         let pool = pool.map_err(|source| StateError::Open { path: path.clone(), source })?;
-        let db = Self { pool, path };
+        let db = Self { pool, path, bell: Arc::default() };
         let read: (i64,) =
             sqlx::query_as("PRAGMA synchronous").fetch_one(&db.pool).await.map_err(StateError::doing("read pragmas"))?;
         if read.0 != 2 {
@@ -169,6 +172,12 @@ impl StateDb {
     #[must_use]
     pub fn pool(&self) -> &SqlitePool {
         &self.pool
+    }
+
+    /// Wakes whoever follows the events.
+    #[must_use]
+    pub fn bell(&self) -> &tokio::sync::watch::Sender<i64> {
+        &self.bell
     }
 
     /// The file.
