@@ -24,6 +24,7 @@ mod plan;
 mod progress;
 mod prune;
 mod restore;
+mod results;
 mod session;
 mod status;
 mod table;
@@ -102,6 +103,8 @@ enum Stop {
     Failure(Box<Failure>),
     /// Nobody reads our output any more (`upkeep list | head`): that is not a failure.
     NobodyReads,
+    /// The answer itself is an exit code, and everything worth saying was said.
+    Answer(u8),
 }
 
 impl<E: Explain> From<E> for Stop {
@@ -147,6 +150,7 @@ pub fn main(
     };
     match outcome {
         Ok(()) | Err(Stop::NobodyReads) => ExitCode::SUCCESS,
+        Err(Stop::Answer(code)) => ExitCode::from(code),
         Err(Stop::Failure(failure)) => {
             world.terminal.fail(&failure);
             ExitCode::from(failure.code)

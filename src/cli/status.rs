@@ -71,7 +71,7 @@ fn headline(status: &Status, terminal: Terminal) -> String {
 }
 
 /// The one word that says whether a person must do something, the most pressing first.
-fn state(target: &TargetStatus) -> (String, Tone) {
+pub(super) fn state(target: &TargetStatus) -> (String, Tone) {
     let open = target.upgrade.as_ref().filter(|upgrade| upgrade.ended_at.is_none());
     let step = target.shape.as_ref().map(|shape| shape.step);
     match (open, step) {

@@ -12,13 +12,19 @@ pub(super) enum Side {
 /// Rows under headings.
 #[derive(Debug)]
 pub(super) struct Table {
-    columns: Vec<(&'static str, Side)>,
+    sides: Vec<Side>,
     rows: Vec<Vec<(String, Tone)>>,
 }
 
 impl Table {
     pub(super) fn new(columns: &[(&'static str, Side)]) -> Self {
-        Self { columns: columns.to_vec(), rows: Vec::new() }
+        let heading = columns.iter().map(|(name, _)| ((*name).to_owned(), Tone::Quiet)).collect();
+        Self { sides: columns.iter().map(|(_, side)| *side).collect(), rows: vec![heading] }
+    }
+
+    /// Rows as they are, the first being the headings.
+    pub(super) fn rows_of(sides: Vec<Side>, rows: Vec<Vec<(String, Tone)>>) -> Self {
+        Self { sides, rows }
     }
 
     /// A row; missing cells are empty.
@@ -32,20 +38,19 @@ impl Table {
     }
 
     pub(super) fn render(&self, terminal: Terminal) -> String {
-        let heading: Vec<(String, Tone)> = self.columns.iter().map(|(name, _)| ((*name).to_owned(), Tone::Quiet)).collect();
-        let widths: Vec<usize> = (0..self.columns.len())
+        let widths: Vec<usize> = (0..self.sides.len())
             .map(|at| {
-                let cells = std::iter::once(&heading).chain(&self.rows).filter_map(|row| row.get(at));
+                let cells = self.rows.iter().filter_map(|row| row.get(at));
                 cells.map(|(cell, _)| cell.chars().count()).max().unwrap_or(0)
             })
             .collect();
         let mut text = String::new();
-        for row in std::iter::once(&heading).chain(&self.rows) {
+        for row in &self.rows {
             let mut line = String::new();
             for (at, (cell, tone)) in row.iter().enumerate() {
                 let gap = widths.get(at).copied().unwrap_or(0).saturating_sub(cell.chars().count());
                 let last = at + 1 == row.len();
-                let side = self.columns.get(at).map_or(Side::Left, |(_, side)| *side);
+                let side = self.sides.get(at).copied().unwrap_or(Side::Left);
                 let painted = terminal.paint(*tone, cell);
                 match side {
                     Side::Right => line.push_str(&format!("{}{painted}", " ".repeat(gap))),
