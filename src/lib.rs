@@ -14,6 +14,7 @@ pub mod shape;
 pub mod version;
 
 // L1 decisions: pure, `now` passed in
+pub mod gate;
 pub mod retention;
 pub mod schedule;
 
@@ -30,7 +31,22 @@ pub mod context;
 // L3 things
 pub mod archive;
 pub mod engine;
+pub mod history;
+pub mod release;
+pub mod service;
+pub mod store;
+
+// L4 work
+pub mod backup;
+pub mod diff;
+pub mod expire;
+pub mod migrate;
+pub mod restore;
+pub mod upgrade;
+pub mod verify;
 
 // L5 life
 pub mod actions;
 pub mod control;
+pub mod daemon;
+pub mod status;

@@ -1,7 +1,8 @@
 //! Running other programs: as argv, never through a shell, with a deadline and bounded output.
 //!
 //! Owns every child process of the daemon. A child runs in a process group of its own and is killed with it when the deadline
-//! passes or the caller is dropped. Output kept is bounded to its last [`KEPT_OUTPUT_BYTES`].
+//! passes or the caller is dropped. What it leaves behind when it ends by itself (a server its start command put into the
+//! background) is left alone. Output kept is bounded to its last [`KEPT_OUTPUT_BYTES`]. Held by `tests/it/service.rs`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,6 +15,10 @@ use crate::failure::{Class, Explain};
 
 /// How much of a program's output is kept, from its end, in bytes: enough for a stack trace, small enough for a journal row.
 pub const KEPT_OUTPUT_BYTES: usize = 64 * 1024;
+
+/// How long the rest of a program's output is waited for after the program itself has ended: a server left in the background
+/// holds the pipes open for ever, and what the program itself wrote is in them already.
+pub const LINGER: Duration = Duration::from_secs(1);
 
 /// A program to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,14 +161,26 @@ impl Command {
                 stdin.write_all(&self.input).await.ok();
             }
         };
-        let talk = async { tokio::join!(feed, tail(stdout), tail(stderr), child.wait()) };
-        let Ok(((), stdout, stderr, status)) = tokio::time::timeout(self.deadline, talk).await else {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let talk = async {
+            let mut pipes = Box::pin(async { tokio::join!(feed, tail(stdout, &mut out), tail(stderr, &mut err)) });
+            // Both arms are cancel-safe: `wait` may be called again, and `pipes` is polled on by reference.
+            let (status, talked) = tokio::select! {
+                ((), out, err) = &mut pipes => (child.wait().await, out.and(err)),
+                status = child.wait() => match tokio::time::timeout(LINGER, &mut pipes).await {
+                    Ok(((), out, err)) => (status, out.and(err)),
+                    Err(_) => (status, Ok(())),
+                },
+            };
+            talked.and(status)
+        };
+        let Ok(status) = tokio::time::timeout(self.deadline, talk).await else {
             drop(group);
             return Err(ProcessError::Deadline { program: program.clone(), deadline: self.deadline });
         };
-        let talked = |source| ProcessError::Talk { program: program.clone(), source };
-        let finished =
-            Finished { code: status.map_err(talked)?.code(), stdout: stdout.map_err(talked)?, stderr: stderr.map_err(talked)? };
+        let status = status.map_err(|source| ProcessError::Talk { program: program.clone(), source })?;
+        let text = |kept: &[u8]| String::from_utf8_lossy(kept).into_owned();
+        let finished = Finished { code: status.code(), stdout: text(&out), stderr: text(&err) };
         group.disarm();
         Ok(finished)
     }
@@ -204,14 +221,14 @@ impl Drop for Group {
     }
 }
 
-async fn tail(stream: Option<impl AsyncRead + Unpin>) -> std::io::Result<String> {
-    let Some(mut stream) = stream else { return Ok(String::new()) };
-    let mut kept: Vec<u8> = Vec::new();
+async fn tail(stream: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) -> std::io::Result<()> {
+    let Some(mut stream) = stream else { return Ok(()) };
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let count = stream.read(&mut buffer).await?;
         if count == 0 {
-            return Ok(String::from_utf8_lossy(&kept).into_owned());
+            kept.drain(..kept.len().saturating_sub(KEPT_OUTPUT_BYTES));
+            return Ok(());
         }
         kept.extend_from_slice(&buffer[..count]);
         if kept.len() > 2 * KEPT_OUTPUT_BYTES {

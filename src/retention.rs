@@ -1,11 +1,26 @@
 //! Which archives are kept, and why: a pure function of archives, policy, pins and the moment.
 //!
 //! Restic's words for the rules. Never touches a file. Invariants: the newest verified archive, pinned ones and the last
-//! `minimum` verified ones are never let go; held by property tests.
+//! `minimum` verified ones are never let go; a larger policy never keeps fewer; held by property tests.
+//!
+//! Only verified archives count. One that was not read back yet is neither let go nor does it stand for a day, so that an
+//! unread file never pushes a good one out. One from the future (the clock was wrong, then or now) is treated the same way,
+//! until the clock has passed it. Order is by the moment of the snapshot alone, never by name or version.
 
+mod drop;
+
+use std::collections::HashSet;
 use std::time::Duration;
 
-/// `[targets.T.retention]`; 0 switches a rule off.
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+pub use drop::sudden_drop;
+
+use crate::ids::Label;
+use crate::version::Version;
+
+/// `[targets.T.retention]`; 0 switches a rule off. With every rule off, nothing is let go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     /// The newest N.
@@ -29,3 +44,222 @@ pub struct Policy {
     /// The zone whose days, weeks, months and years count.
     pub zone: chrono_tz::Tz,
 }
+
+/// How far ahead of the clock an archive may be and still count: database host and this one need not agree to the second.
+pub const SKEW: TimeDelta = TimeDelta::minutes(5);
+
+/// How long a torn or damaged archive is kept for a person to look at, counted from its own moment to the newest verified one's:
+/// a month of good archives says that nobody will need it.
+pub const BROKEN_KEPT: TimeDelta = TimeDelta::days(30);
+
+/// What is known of an archive's bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Every byte was read back.
+    Verified,
+    /// Not read back yet.
+    Unverified,
+    /// Torn or damaged.
+    Broken,
+}
+
+/// An archive to be decided on.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    /// Its label.
+    pub label: Label,
+    /// The moment of its snapshot.
+    pub taken_at: DateTime<Utc>,
+    /// The release it was taken of.
+    pub release: Option<Version>,
+    /// What is known of its bytes.
+    pub standing: Standing,
+    /// Why it is pinned, if it is.
+    pub pinned: Option<String>,
+    /// Its rows.
+    pub rows: u64,
+    /// Its uncompressed bytes.
+    pub raw_bytes: u64,
+}
+
+/// What becomes of an archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fate {
+    /// It stays.
+    Keep,
+    /// It may be deleted.
+    LetGo,
+}
+
+/// The decision on one archive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerdictOf {
+    /// The archive.
+    pub label: Label,
+    /// The moment of its snapshot.
+    pub taken_at: DateTime<Utc>,
+    /// What becomes of it.
+    pub fate: Fate,
+    /// Every reason, in the order of the rules (`last 3`, `daily 2026-11-20`).
+    pub reasons: Vec<String>,
+}
+
+/// Decides on every archive of one target; the answers come newest first.
+#[must_use]
+pub fn decide(archives: &[Candidate], policy: &Policy, now: DateTime<Utc>) -> Vec<VerdictOf> {
+    let mut sorted: Vec<&Candidate> = archives.iter().collect();
+    sorted.sort_by(|a, b| (b.taken_at, &b.label).cmp(&(a.taken_at, &a.label)));
+    let counted: Vec<&Candidate> = sorted.iter().copied().filter(|archive| counts(archive, now)).collect();
+    let kept = counted_reasons(&counted, policy, now);
+    let newest = counted.first().map(|archive| archive.taken_at);
+    let mut kept = kept.into_iter();
+    sorted
+        .iter()
+        .map(|archive| {
+            let mut reasons: Vec<String> = archive.pinned.iter().map(|why| format!("pinned: {why}")).collect();
+            if counts(archive, now) {
+                reasons.extend(kept.next().unwrap_or_default());
+            } else {
+                reasons.extend(uncounted_reason(archive, newest, now));
+            }
+            verdict(archive, reasons)
+        })
+        .collect()
+}
+
+fn verdict(archive: &Candidate, reasons: Vec<String>) -> VerdictOf {
+    let (label, taken_at) = (archive.label.clone(), archive.taken_at);
+    if reasons.is_empty() {
+        let why = if archive.standing == Standing::Broken {
+            "torn or damaged, and long passed by good ones"
+        } else {
+            "no rule keeps it"
+        };
+        return VerdictOf { label, taken_at, fate: Fate::LetGo, reasons: vec![why.to_owned()] };
+    }
+    VerdictOf { label, taken_at, fate: Fate::Keep, reasons }
+}
+
+/// Whether an archive takes part in the rules.
+fn counts(archive: &Candidate, now: DateTime<Utc>) -> bool {
+    archive.standing == Standing::Verified && archive.taken_at <= now + SKEW
+}
+
+/// Why an archive that does not count stays nevertheless.
+fn uncounted_reason(archive: &Candidate, newest: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Option<String> {
+    match archive.standing {
+        Standing::Unverified => Some("not verified: neither kept nor counted".to_owned()),
+        Standing::Broken if newest.is_some_and(|newest| newest - archive.taken_at > BROKEN_KEPT) => None,
+        Standing::Broken => Some("torn or damaged: left for a person to look at, not counted".to_owned()),
+        Standing::Verified => Some(format!("taken {} in the future: not counted", human(archive.taken_at - now))),
+    }
+}
+
+/// The reasons of each counted archive, in the order given (newest first).
+fn counted_reasons(counted: &[&Candidate], policy: &Policy, now: DateTime<Utc>) -> Vec<Vec<String>> {
+    let mut periods = periods(policy);
+    let mut versions: Vec<(&Version, u32)> = Vec::new();
+    let mut reasons = Vec::with_capacity(counted.len());
+    for (position, archive) in (1_u32..).zip(counted) {
+        let mut mine = Vec::new();
+        if position <= policy.keep_last {
+            mine.push(format!("last {position}"));
+        }
+        mine.extend(periods.iter_mut().filter_map(|period| period.keep(archive, policy.zone)));
+        if let Some(within) = policy.keep_within.filter(|within| younger(archive.taken_at, *within, now)) {
+            mine.push(format!("within {}", human(TimeDelta::from_std(within).unwrap_or(TimeDelta::MAX))));
+        }
+        if let Some(version) = &archive.release
+            && nth_of(&mut versions, version) <= policy.keep_per_version
+        {
+            mine.push(format!("version {version}"));
+        }
+        if no_rule(policy) {
+            mine.push("no rule is set".to_owned());
+        }
+        if position == 1 {
+            mine.push("newest verified".to_owned());
+        }
+        if position <= policy.minimum {
+            mine.push("minimum".to_owned());
+        }
+        reasons.push(mine);
+    }
+    reasons
+}
+
+/// Counts an archive in, and says which of its version it is; versions that are written differently and equal are one.
+fn nth_of<'a>(versions: &mut Vec<(&'a Version, u32)>, version: &'a Version) -> u32 {
+    if let Some((_, count)) = versions.iter_mut().find(|(known, _)| *known == version) {
+        *count += 1;
+        return *count;
+    }
+    versions.push((version, 1));
+    1
+}
+
+fn younger(taken_at: DateTime<Utc>, within: Duration, now: DateTime<Utc>) -> bool {
+    TimeDelta::from_std(within).is_ok_and(|within| now - taken_at < within) || TimeDelta::from_std(within).is_err()
+}
+
+fn no_rule(policy: &Policy) -> bool {
+    let counts = [
+        policy.keep_last,
+        policy.keep_hourly,
+        policy.keep_daily,
+        policy.keep_weekly,
+        policy.keep_monthly,
+        policy.keep_yearly,
+        policy.keep_per_version,
+    ];
+    counts.iter().all(|count| *count == 0) && policy.keep_within.is_none()
+}
+
+/// One rule of "the newest of each of the last N periods that have one".
+struct Period {
+    word: &'static str,
+    left: u32,
+    name: fn(DateTime<chrono_tz::Tz>) -> String,
+    /// A set and not the last name alone: where a zone's clocks go back over midnight, a day comes twice.
+    seen: HashSet<String>,
+}
+
+impl Period {
+    fn keep(&mut self, archive: &Candidate, zone: chrono_tz::Tz) -> Option<String> {
+        if self.left == 0 {
+            return None;
+        }
+        let name = (self.name)(archive.taken_at.with_timezone(&zone));
+        let reason = format!("{} {name}", self.word);
+        if !self.seen.insert(name) {
+            return None;
+        }
+        self.left -= 1;
+        Some(reason)
+    }
+}
+
+fn periods(policy: &Policy) -> [Period; 5] {
+    let period = |word, left, name| Period { word, left, name, seen: HashSet::new() };
+    [
+        // With the offset: in the hour that comes twice there are two hours.
+        period("hourly", policy.keep_hourly, |at| at.format("%Y-%m-%d %H:00%:z").to_string()),
+        period("daily", policy.keep_daily, |at| at.format("%Y-%m-%d").to_string()),
+        period("weekly", policy.keep_weekly, |at| format!("{}-W{:02}", at.iso_week().year(), at.iso_week().week())),
+        period("monthly", policy.keep_monthly, |at| at.format("%Y-%m").to_string()),
+        period("yearly", policy.keep_yearly, |at| at.format("%Y").to_string()),
+    ]
+}
+
+/// A span in its largest whole unit.
+fn human(span: TimeDelta) -> String {
+    match span.num_minutes() {
+        minutes if minutes < 120 => format!("{minutes}m"),
+        minutes if minutes < 48 * 60 => format!("{}h", minutes / 60),
+        minutes => format!("{}d", minutes / (24 * 60)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ pub mod events;
 pub mod holds;
 pub mod journal;
 pub mod runs;
+pub mod seen;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,0 +1,120 @@
+//! May the managed server start on its database now? A pure decision for `ExecStartPre`.
+//!
+//! Owns the answer and its words; never looks at anything itself. Invariant: a server never starts on a database it is not in
+//! step with, and the daemon's own start never waits for the daemon; held by the table in the tests beside this file.
+
+use std::fmt;
+
+use crate::version::Version;
+
+/// How release and database stand to each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// Neither knows a migration that the other lacks, and the version is the good one.
+    InStep,
+    /// The release has these migrations that the database lacks, or is a version not taken over yet.
+    Pending(Vec<String>),
+    /// The database holds these migrations that the release does not know.
+    Ahead(Vec<String>),
+    /// Not known, with the reason.
+    Unknown(String),
+}
+
+/// What upgrade of the target is open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Open {
+    /// None.
+    Nothing,
+    /// One is underway.
+    Underway,
+    /// One needs a person.
+    Stuck,
+}
+
+/// Who is starting the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Starter {
+    /// The daemon, which left its one-time token.
+    Daemon,
+    /// Anybody else: a person, a package's script, the boot.
+    Other,
+}
+
+/// What the gate is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// Who starts it.
+    pub starter: Starter,
+    /// How release and database stand.
+    pub standing: Standing,
+    /// What upgrade is open.
+    pub open: Open,
+    /// The release that wants to start, if it could be read.
+    pub release: Option<Version>,
+    /// Why that version is held, if it is.
+    pub held: Option<String>,
+}
+
+/// What the gate answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Gate {
+    /// Start.
+    Pass(&'static str),
+    /// Upgrade first, then start.
+    Ask {
+        /// What is pending.
+        pending: Vec<String>,
+    },
+    /// Do not start.
+    Refuse {
+        /// Why.
+        why: String,
+        /// What a person does.
+        hint: &'static str,
+    },
+}
+
+/// The decision.
+#[must_use]
+pub fn decide(facts: &Facts) -> Gate {
+    let refuse = |why: String, hint| Gate::Refuse { why, hint };
+    // First, for whoever waits here for the daemon while the daemon waits for the server would wait for ever.
+    if facts.starter == Starter::Daemon {
+        return Gate::Pass("the daemon itself starts the server");
+    }
+    match (&facts.open, &facts.standing) {
+        (Open::Stuck, _) => refuse("an upgrade of this target needs a person".to_owned(), "see `upkeep status`"),
+        (Open::Underway, _) => {
+            refuse("an upgrade of this target is underway; it starts the server itself".to_owned(), "see `upkeep status --watch`")
+        }
+        (Open::Nothing, Standing::InStep) => Gate::Pass("release and database are in step"),
+        (Open::Nothing, Standing::Ahead(migrations)) => refuse(
+            format!("the database holds migrations this release does not know: {}", migrations.join(", ")),
+            "install the newer release again, or `upkeep rollback TARGET`",
+        ),
+        (Open::Nothing, Standing::Pending(pending)) => match &facts.held {
+            Some(reason) => {
+                let version = facts.release.as_ref().map_or_else(|| "this version".to_owned(), |version| version.to_string());
+                refuse(format!("{version} is on hold: {reason}"), "install the earlier release, or `upkeep release-hold TARGET`")
+            }
+            None => Gate::Ask { pending: pending.clone() },
+        },
+        (Open::Nothing, Standing::Unknown(why)) => {
+            refuse(format!("cannot tell whether release and database are in step: {why}"), "see `upkeep check`")
+        }
+    }
+}
+
+impl fmt::Display for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Gate::Pass(why) => write!(f, "pass: {why}"),
+            Gate::Ask { pending } if pending.is_empty() => f.write_str("upgrade first: the release is new"),
+            Gate::Ask { pending } => write!(f, "upgrade first: {} pending", pending.join(", ")),
+            Gate::Refuse { why, hint } => write!(f, "refused: {why} ({hint})"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

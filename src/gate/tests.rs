@@ -1,0 +1,29 @@
+use super::*;
+
+fn facts(starter: Starter, open: Open, standing: Standing, held: Option<&str>) -> Facts {
+    Facts { starter, standing, open, release: Version::parse("2.0").ok(), held: held.map(str::to_owned) }
+}
+
+#[test]
+fn the_gate_answers_every_case() {
+    let pending = || Standing::Pending(vec!["V2 add".to_owned()]);
+    let ahead = || Standing::Ahead(vec!["V3 drop".to_owned()]);
+    let unknown = || Standing::Unknown("no route to host".to_owned());
+    let cases = [
+        (facts(Starter::Daemon, Open::Underway, ahead(), None), "pass: the daemon itself"),
+        (facts(Starter::Daemon, Open::Nothing, unknown(), None), "pass: the daemon itself"),
+        (facts(Starter::Other, Open::Nothing, Standing::InStep, None), "pass: release and database are in step"),
+        (facts(Starter::Other, Open::Nothing, Standing::InStep, Some("bad")), "pass: release and database are in step"),
+        (facts(Starter::Other, Open::Nothing, pending(), None), "upgrade first: V2 add pending"),
+        (facts(Starter::Other, Open::Nothing, Standing::Pending(Vec::new()), None), "upgrade first: the release is new"),
+        (facts(Starter::Other, Open::Nothing, pending(), Some("it failed")), "refused: 2.0 is on hold: it failed"),
+        (facts(Starter::Other, Open::Nothing, ahead(), None), "refused: the database holds migrations"),
+        (facts(Starter::Other, Open::Nothing, unknown(), None), "refused: cannot tell"),
+        (facts(Starter::Other, Open::Stuck, Standing::InStep, None), "refused: an upgrade of this target needs a person"),
+        (facts(Starter::Other, Open::Underway, Standing::InStep, None), "refused: an upgrade of this target is underway"),
+    ];
+    for (facts, expected) in cases {
+        let answer = decide(&facts).to_string();
+        assert!(answer.starts_with(expected), "{facts:?}: {answer}");
+    }
+}

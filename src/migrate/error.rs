@@ -1,0 +1,293 @@
+//! What goes wrong with migrations, and what to do about it.
+
+use std::path::PathBuf;
+
+use super::plan::Problem;
+use super::run::Report;
+use crate::durable::DurableError;
+use crate::failure::{Class, Explain};
+
+/// Why migrations could not be looked at or applied.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// A configured location is not a directory of the release.
+    #[error("migration location `{location}` is not a directory: {}", path.display())]
+    NoLocation {
+        /// As configured.
+        location: String,
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// A location is written in a way only Flyway's own loader understands.
+    #[error("migration location `{location}` cannot be used: {why}")]
+    BadLocation {
+        /// As configured.
+        location: String,
+        /// Why, as a clause.
+        why: &'static str,
+    },
+    /// A script or directory cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// A script's content or name is not what a script's must be.
+    #[error("{} cannot be a migration: {why}", path.display())]
+    BadScript {
+        /// Which.
+        path: PathBuf,
+        /// Why, as a clause.
+        why: String,
+    },
+    /// The folder was laid out from kept scripts and does not hold what was kept.
+    #[error("kept scripts in {} are damaged: {why}", path.display())]
+    Kept {
+        /// The folder or file.
+        path: PathBuf,
+        /// Why, as a clause.
+        why: String,
+    },
+    /// The database and the release do not fit, or the release holds what we do not run.
+    #[error("migrations are refused: {}{}", .0.first().map_or_else(String::new, ToString::to_string), more(.0.len()))]
+    Refused(Vec<Problem>),
+    /// A baseline cannot be set where something was applied already.
+    #[error("cannot set a baseline: history table {table} already has {rows} rows")]
+    Baselined {
+        /// The table.
+        table: String,
+        /// Its rows.
+        rows: usize,
+    },
+    /// No connection.
+    #[error("cannot connect to {location} for migrations")]
+    Connect {
+        /// Where.
+        location: String,
+        /// The cause.
+        source: sqlx::Error,
+    },
+    /// A statement of our own failed.
+    #[error("cannot {doing}")]
+    Sql {
+        /// What was being done, with its nouns.
+        doing: String,
+        /// The cause.
+        source: sqlx::Error,
+    },
+    /// The history table holds something no history table holds.
+    #[error("history table {table} cannot be understood: {why}")]
+    History {
+        /// The table.
+        table: String,
+        /// Why, as a clause.
+        why: String,
+    },
+    /// Another migration run holds the lock.
+    #[error("another migration of {table} is running: its lock was not free within {waited_s} s")]
+    Busy {
+        /// The history table.
+        table: String,
+        /// How long we waited, in seconds.
+        waited_s: u64,
+    },
+    /// A statement of a script failed.
+    #[error("{script} line {line} (statement {number}) failed")]
+    Statement {
+        /// The script.
+        script: String,
+        /// The line in the script the server points to, or where the statement begins.
+        line: usize,
+        /// Which statement of the script, from 1.
+        number: usize,
+        /// Whether earlier statements of the script stay in effect.
+        left: Left,
+        /// What the server said.
+        source: ServerSaid,
+    },
+    /// The connection broke in the middle of a script.
+    #[error("lost the database while running {script} line {line} (statement {number})")]
+    Lost {
+        /// The script.
+        script: String,
+        /// Where its statement begins.
+        line: usize,
+        /// Which statement of the script, from 1.
+        number: usize,
+        /// Whether earlier statements of the script stay in effect.
+        left: Left,
+        /// The cause.
+        source: sqlx::Error,
+    },
+    /// The script began a transaction and did not end it.
+    #[error("{script} leaves a transaction open")]
+    LeftOpen {
+        /// The script.
+        script: String,
+    },
+    /// A worker ended without an answer.
+    #[error("a worker ended without an answer while {0}")]
+    Worker(String),
+    /// A file operation failed.
+    #[error(transparent)]
+    Durable(#[from] DurableError),
+}
+
+/// What a failed script leaves behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// Nothing: its transaction was rolled back.
+    Nothing,
+    /// Whatever ran before the failure; the history has a row that says it failed.
+    Part,
+}
+
+/// The server's own words about a statement.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}{}{}{}", code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default(),
+    detail.as_ref().map(|detail| format!("; {detail}")).unwrap_or_default(),
+    hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default())]
+pub struct ServerSaid {
+    /// Its message.
+    pub message: String,
+    /// Its code (SQLSTATE, or SQLite's extended result code).
+    pub code: Option<String>,
+    /// Its detail.
+    pub detail: Option<String>,
+    /// Its hint.
+    pub hint: Option<String>,
+    /// Where in the statement, in characters from 1.
+    pub position: Option<usize>,
+}
+
+impl ServerSaid {
+    /// What the server said, when the error came from it.
+    pub(crate) fn of(error: &sqlx::Error) -> Option<Self> {
+        let said = error.as_database_error()?;
+        let postgres = said.try_downcast_ref::<sqlx::postgres::PgDatabaseError>();
+        let position = postgres.and_then(|said| match said.position() {
+            Some(sqlx::postgres::PgErrorPosition::Original(at)) => Some(at),
+            _ => None,
+        });
+        Some(Self {
+            message: said.message().to_owned(),
+            code: said.code().map(|code| code.into_owned()),
+            detail: postgres.and_then(|said| said.detail()).map(str::to_owned),
+            hint: postgres.and_then(|said| said.hint()).map(str::to_owned),
+            position,
+        })
+    }
+}
+
+fn more(count: usize) -> String {
+    if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() }
+}
+
+impl Explain for MigrateError {
+    fn class(&self) -> Class {
+        match self {
+            Self::NoLocation { .. } => Class::NoInput,
+            Self::BadLocation { .. } => Class::Config,
+            Self::Read { source, .. } => match source.kind() {
+                std::io::ErrorKind::NotFound => Class::NoInput,
+                std::io::ErrorKind::PermissionDenied => Class::NoPermission,
+                _ => Class::Io,
+            },
+            Self::Connect { .. } | Self::Lost { .. } => Class::Unavailable,
+            Self::Sql { source, .. } => match source {
+                sqlx::Error::Io(_) => Class::Unavailable,
+                _ => Class::Data,
+            },
+            Self::Busy { .. } => Class::TempFail,
+            Self::Worker(_) => Class::Software,
+            Self::Durable(error) => error.class(),
+            Self::BadScript { .. }
+            | Self::Kept { .. }
+            | Self::Refused(_)
+            | Self::Baselined { .. }
+            | Self::History { .. }
+            | Self::Statement { .. }
+            | Self::LeftOpen { .. } => Class::Data,
+        }
+    }
+
+    fn safe(&self) -> Option<String> {
+        match self {
+            Self::Statement { left: Left::Nothing, .. } | Self::Lost { left: Left::Nothing, .. } => {
+                Some("the script's transaction was rolled back; earlier scripts stay applied".to_owned())
+            }
+            Self::Statement { left: Left::Part, .. } | Self::Lost { left: Left::Part, .. } => {
+                Some("the script ran without a transaction: its earlier statements stay in effect".to_owned())
+            }
+            Self::Refused(_) => Some("nothing was applied by this run after the refusal".to_owned()),
+            Self::Durable(error) => error.safe(),
+            _ => None,
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::NoLocation { .. } => {
+                vec!["check `locations` in `[targets.T.migrations]`; they are relative to the release".to_owned()]
+            }
+            Self::Refused(problems) => {
+                let mut hints: Vec<String> = problems.iter().map(Problem::hint).collect();
+                hints.dedup();
+                hints
+            }
+            Self::Statement { left: Left::Part, .. } | Self::Lost { left: Left::Part, .. } => {
+                vec!["restore the archive taken before, or clean up by hand and run `upkeep migrate repair TARGET`".to_owned()]
+            }
+            Self::Busy { .. } => vec!["wait for the other run to end, then try again".to_owned()],
+            Self::Baselined { .. } => vec!["look at what is there: `upkeep migrate info TARGET`".to_owned()],
+            Self::LeftOpen { .. } => vec!["end every BEGIN of the script with a COMMIT".to_owned()],
+            Self::Durable(error) => error.hints(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn transient(&self) -> bool {
+        matches!(self, Self::Connect { .. } | Self::Busy { .. } | Self::Lost { left: Left::Nothing, .. })
+    }
+}
+
+/// A run that stopped, with what it had applied until then.
+#[derive(Debug)]
+pub struct ApplyError {
+    /// What was applied before the failure.
+    pub report: Report,
+    /// Why it stopped.
+    pub error: Box<MigrateError>,
+}
+
+impl std::fmt::Display for ApplyError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl std::error::Error for ApplyError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.source()
+    }
+}
+
+impl Explain for ApplyError {
+    fn class(&self) -> Class {
+        self.error.class()
+    }
+
+    fn safe(&self) -> Option<String> {
+        self.error.safe()
+    }
+
+    fn hints(&self) -> Vec<String> {
+        self.error.hints()
+    }
+
+    fn transient(&self) -> bool {
+        self.error.transient()
+    }
+}

@@ -1,0 +1,97 @@
+//! What the run asks of an engine that keeps a history table.
+//!
+//! A further engine implements [`Host`] and nothing else changes.
+
+use super::error::MigrateError;
+use super::placeholders::Connected;
+use super::plan::Existing;
+use super::prepare::Prepared;
+use super::split::Dialect;
+
+/// A row to be written. Never says `installed_on`: the column's default does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct NewRow {
+    pub(super) rank: i32,
+    pub(super) version: Option<String>,
+    pub(super) description: String,
+    pub(super) kind: &'static str,
+    pub(super) script: String,
+    pub(super) checksum: Option<i32>,
+    pub(super) execution_ms: i32,
+    pub(super) success: bool,
+}
+
+/// A correction of the history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Amendment {
+    /// Removes the row of this rank.
+    Remove(i64),
+    /// Adds a row.
+    Add(NewRow),
+    /// Gives the row of this rank what the script says.
+    Align { rank: i64, description: String, kind: &'static str, checksum: i32 },
+}
+
+/// How an attempt to run a script ended well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ran {
+    /// It was applied, in so many milliseconds.
+    Applied { execution_ms: i32 },
+    /// Another run wrote to the history since we looked; nothing was done.
+    Overtaken,
+}
+
+/// A database that keeps a history table. Connects when first asked.
+pub(super) trait Host {
+    /// Whose SQL it takes.
+    const DIALECT: Dialect;
+
+    /// The history table, qualified and unquoted, for people.
+    fn table(&self) -> String;
+
+    /// Who and where we are.
+    async fn connected(&mut self) -> Result<Connected, MigrateError>;
+
+    /// Takes the lock that a real Flyway takes, held until [`Host::close`].
+    async fn lock(&mut self) -> Result<(), MigrateError>;
+
+    /// Reads the history.
+    async fn look(&mut self) -> Result<Existing, MigrateError>;
+
+    /// Creates the history table, with the rows it begins with, in one transaction.
+    async fn create_history(&mut self, first: &[NewRow]) -> Result<(), MigrateError>;
+
+    /// Runs a script and records it. `row` is complete but for time and success; its rank is the next as far as we know.
+    async fn run(&mut self, script: &Prepared, row: &NewRow) -> Result<Ran, MigrateError>;
+
+    /// Corrects the history, all or nothing.
+    async fn amend(&mut self, amendments: &[Amendment]) -> Result<(), MigrateError>;
+
+    /// Lets go of everything.
+    async fn close(self);
+}
+
+/// The history table's columns as an insert lists them; `installed_on` is left to its default, as Flyway does.
+pub(super) const INSERT_COLUMNS: &str = r#"("installed_rank", "version", "description", "type", "script", "checksum", "installed_by", "execution_time", "success")"#;
+
+/// A name in double quotes.
+pub(super) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Milliseconds as the history's column takes them.
+pub(super) fn millis(since: std::time::Instant) -> i32 {
+    i32::try_from(since.elapsed().as_millis()).unwrap_or(i32::MAX)
+}
+
+/// Names what was being done when a statement of our own fails.
+pub(super) trait Doing<T> {
+    /// `doing` is a verb with its nouns (`read history table public.x`).
+    fn doing(self, doing: impl FnOnce() -> String) -> Result<T, MigrateError>;
+}
+
+impl<T> Doing<T> for Result<T, sqlx::Error> {
+    fn doing(self, doing: impl FnOnce() -> String) -> Result<T, MigrateError> {
+        self.map_err(|source| MigrateError::Sql { doing: doing(), source })
+    }
+}

@@ -1,0 +1,398 @@
+//! What is to be done: pure, from the history's rows and the release's scripts to states, pending scripts and problems.
+//!
+//! Owns Flyway's states and its rules for them. Never connects or reads files. Stricter than Flyway in one place: a database
+//! that holds versions the release does not know is *ahead*, which Flyway only warns of. Held by `plan/tests.rs`.
+
+mod facts;
+mod problem;
+pub(in crate::migrate) mod repair;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+use super::naming::Kind;
+use super::version::MigrationVersion;
+use crate::history::flyway::Row;
+use facts::{Facts, Role};
+pub use problem::Problem;
+
+/// A script as the plan sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its version; none exactly for repeatable ones.
+    pub version: Option<MigrationVersion>,
+    /// Its description.
+    pub description: String,
+    /// Its path relative to its location.
+    pub script: String,
+    /// The checksum stored when it is applied.
+    pub checksum: i32,
+    /// Another checksum that counts as the same: a repeatable script's before placeholders are replaced.
+    pub equivalent: Option<i32>,
+}
+
+/// What the database has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Existing {
+    /// No history table in a schema without anything.
+    Nothing,
+    /// No history table, but other objects.
+    NoHistory,
+    /// A history table with these rows, by rank.
+    Rows(Vec<Row>),
+}
+
+/// The settings that decide.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rules {
+    /// Whether a script older than the newest applied one still runs.
+    pub out_of_order: bool,
+    /// The baseline given to a database that has objects but no history.
+    pub baseline_on_migrate: Option<MigrationVersion>,
+}
+
+/// Flyway's state of a migration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum State {
+    /// To be applied.
+    Pending,
+    /// Older than the baseline.
+    #[serde(rename = "Below Baseline")]
+    BelowBaseline,
+    /// Stood for by the baseline, or a baseline script that is not needed.
+    #[serde(rename = "Ignored (Baseline)")]
+    IgnoredBaseline,
+    /// The baseline row.
+    Baseline,
+    /// Not applied although newer ones were.
+    Ignored,
+    /// Applied; the release does not have it but has newer ones.
+    Missing,
+    /// Failed, and the release does not have it.
+    #[serde(rename = "Failed (Missing)")]
+    FailedMissing,
+    /// Applied.
+    Success,
+    /// Applied and undone.
+    Undone,
+    /// Failed.
+    Failed,
+    /// Applied after a newer one.
+    #[serde(rename = "Out of Order")]
+    OutOfOrder,
+    /// Applied and newer than everything the release has.
+    Future,
+    /// Failed and newer than everything the release has.
+    #[serde(rename = "Failed (Future)")]
+    FailedFuture,
+    /// A repeatable script whose text changed since.
+    Outdated,
+    /// An earlier run of a repeatable script.
+    Superseded,
+    /// Taken back by a repair.
+    Deleted,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::BelowBaseline => "Below Baseline",
+            Self::IgnoredBaseline => "Ignored (Baseline)",
+            Self::FailedMissing => "Failed (Missing)",
+            Self::OutOfOrder => "Out of Order",
+            Self::FailedFuture => "Failed (Future)",
+            Self::Pending => "Pending",
+            Self::Baseline => "Baseline",
+            Self::Ignored => "Ignored",
+            Self::Missing => "Missing",
+            Self::Success => "Success",
+            Self::Undone => "Undone",
+            Self::Failed => "Failed",
+            Self::Future => "Future",
+            Self::Outdated => "Outdated",
+            Self::Superseded => "Superseded",
+            Self::Deleted => "Deleted",
+        })
+    }
+}
+
+/// One line of `migrate info`: a row, a script, or both.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// Its state.
+    pub state: State,
+    /// Version as written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Description.
+    pub description: String,
+    /// Flyway's type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The script.
+    pub script: String,
+    /// The row's rank.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rank: Option<i64>,
+    /// When it was applied, as the database shows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub installed_on: Option<String>,
+    /// How long it took, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub execution_ms: Option<i64>,
+    /// The row's checksum, or the script's when there is no row.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<i32>,
+}
+
+/// What follows from rows and scripts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plan {
+    /// Every row and script: rows by rank, then scripts without a row.
+    pub entries: Vec<Entry>,
+    /// What is to be applied, in order: indices into the scripts given.
+    pub pending: Vec<usize>,
+    /// Applied versions the release does not know and that are newer than all it has.
+    pub ahead: Vec<String>,
+    /// Why nothing may be applied.
+    pub problems: Vec<Problem>,
+    /// The baseline row to be written when the history is created.
+    pub baseline: Option<MigrationVersion>,
+    /// The newest version in effect.
+    pub head: Option<String>,
+}
+
+/// Flyway's `type` of a script.
+#[must_use]
+pub fn type_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Baseline => "SQL_BASELINE",
+        Kind::Versioned | Kind::Repeatable => "SQL",
+    }
+}
+
+/// Makes the plan.
+#[must_use]
+pub fn plan(existing: &Existing, scripts: &[Resolved], rules: &Rules) -> Plan {
+    let mut plan = Plan::default();
+    let rows: &[Row] = match existing {
+        Existing::Rows(rows) => rows,
+        Existing::Nothing => &[],
+        Existing::NoHistory => {
+            plan.baseline.clone_from(&rules.baseline_on_migrate);
+            if plan.baseline.is_none() && !scripts.is_empty() {
+                plan.problems.push(Problem::NoHistory);
+            }
+            &[]
+        }
+    };
+    duplicates(scripts, &mut plan.problems);
+    let mut facts = Facts::read(rows, &mut plan.problems);
+    if let Some(baseline) = &plan.baseline {
+        facts.baseline = Some(baseline.clone());
+        facts.newest = Some(baseline.clone());
+    }
+    // On a history without versions the newest baseline script stands for everything up to its version.
+    let opening = scripts.iter().filter(|script| script.kind == Kind::Baseline && facts.newest.is_none());
+    let opening = opening.max_by(|a, b| a.version.cmp(&b.version)).and_then(|script| script.version.clone());
+
+    applied(&facts, scripts, &mut plan);
+    let mut pending: Vec<usize> = Vec::new();
+    for (index, script) in scripts.iter().enumerate() {
+        let state = match not_applied(script, &facts, opening.as_ref(), rules) {
+            Some(state) => state,
+            None => continue,
+        };
+        if state == State::Pending {
+            pending.push(index);
+        } else if state == State::Ignored {
+            plan.problems.push(Problem::Skipped { version: shown(script), script: script.script.clone() });
+        }
+        // An outdated script has its row's entry already.
+        if !facts.repeatable(&script.description).is_some_and(|_| script.kind == Kind::Repeatable) {
+            plan.entries.push(entry_of_script(script, state));
+        }
+    }
+    pending.sort_by(|&a, &b| match (scripts.get(a), scripts.get(b)) {
+        (Some(a), Some(b)) => order(a, b),
+        _ => std::cmp::Ordering::Equal,
+    });
+    plan.pending = pending;
+    // With two scripts for one version the other problems are about whichever was looked at.
+    if plan.problems.iter().any(|problem| matches!(problem, Problem::Duplicate { .. })) {
+        plan.problems.retain(|problem| matches!(problem, Problem::Duplicate { .. }));
+    }
+    plan.head = facts.head();
+    plan
+}
+
+/// Baseline first, then by version, then repeatable ones by description, as Java orders texts.
+fn order(a: &Resolved, b: &Resolved) -> std::cmp::Ordering {
+    let class = |script: &Resolved| (script.kind == Kind::Repeatable, script.kind != Kind::Baseline);
+    class(a)
+        .cmp(&class(b))
+        .then_with(|| a.version.cmp(&b.version))
+        .then_with(|| a.description.encode_utf16().cmp(b.description.encode_utf16()))
+}
+
+/// The state of a script without a row in effect; an outdated repeatable one is pending. None for one that is in effect.
+fn not_applied(
+    script: &Resolved,
+    facts: &Facts<'_>,
+    opening: Option<&MigrationVersion>,
+    rules: &Rules,
+) -> Option<State> {
+    let Some(version) = &script.version else {
+        let latest = facts.repeatable(&script.description);
+        return match latest {
+            Some(row) if !row.success || same_checksum(script, row) => None,
+            _ => Some(State::Pending),
+        };
+    };
+    if facts.row_of(script).is_some() {
+        return None;
+    }
+    let baseline = facts.baseline.as_ref().or(opening);
+    let state = if script.kind == Kind::Baseline {
+        if Some(version) == opening { State::Pending } else { State::IgnoredBaseline }
+    } else if baseline.is_some_and(|baseline| version < baseline) {
+        State::BelowBaseline
+    } else if baseline == Some(version) {
+        State::IgnoredBaseline
+    } else if facts.newest.as_ref().is_some_and(|newest| version < newest) && !rules.out_of_order {
+        State::Ignored
+    } else {
+        State::Pending
+    };
+    Some(state)
+}
+
+/// Flyway takes a repeatable script's checksum with or without its placeholders replaced.
+fn same_checksum(script: &Resolved, row: &Row) -> bool {
+    row.checksum == Some(script.checksum) || (script.equivalent.is_some() && row.checksum == script.equivalent)
+}
+
+/// States and problems of the rows.
+fn applied(facts: &Facts<'_>, scripts: &[Resolved], plan: &mut Plan) {
+    let newest_known = scripts.iter().filter_map(|script| script.version.as_ref()).max();
+    for fact in &facts.rows {
+        let script = scripts.iter().find(|script| fact.is_of(script));
+        let missing = || {
+            let future = fact.version.as_ref().is_some_and(|version| newest_known.is_none_or(|known| version > known));
+            match (future, fact.row.success) {
+                (true, true) => State::Future,
+                (true, false) => State::FailedFuture,
+                (false, true) => State::Missing,
+                (false, false) => State::FailedMissing,
+            }
+        };
+        let state = match (fact.role, fact.gone) {
+            (_, Some(gone)) => gone,
+            (Role::Note, _) => State::Success,
+            (Role::Baseline, _) => State::Baseline,
+            (Role::Script, _) if fact.superseded => State::Superseded,
+            (Role::Script, _) if script.is_none() => missing(),
+            (Role::Script, _) if !fact.row.success => State::Failed,
+            (Role::Script, _) if fact.version.is_none() => match script {
+                Some(script) if !same_checksum(script, fact.row) => State::Outdated,
+                _ => State::Success,
+            },
+            (Role::Script, _) if fact.out_of_order => State::OutOfOrder,
+            (Role::Script, _) => State::Success,
+        };
+        plan.entries.push(entry_of_row(fact.row, state));
+        let what = || problem::named(fact.row);
+        match state {
+            State::Failed | State::FailedMissing | State::FailedFuture => {
+                plan.problems.push(Problem::Failed { migration: what(), script: fact.row.script.clone() });
+            }
+            State::Missing => plan.problems.push(Problem::Missing { migration: what(), script: fact.row.script.clone() }),
+            State::Future => plan.ahead.push(fact.row.version.clone().unwrap_or_default()),
+            _ => {}
+        }
+        if let (Some(script), Role::Script, None) = (script, fact.role, fact.gone)
+            && matches!(state, State::Success | State::OutOfOrder | State::Outdated)
+        {
+            let above_baseline = fact.version.as_ref().is_none_or(|version| Some(version) > facts.baseline.as_ref());
+            let own_baseline = script.kind == Kind::Baseline;
+            if above_baseline || own_baseline {
+                problem::compare(script, fact.row, same_checksum(script, fact.row), &mut plan.problems);
+            }
+        }
+    }
+    if !plan.ahead.is_empty() {
+        plan.problems.push(Problem::Ahead { versions: plan.ahead.clone() });
+    }
+}
+
+fn duplicates(scripts: &[Resolved], problems: &mut Vec<Problem>) {
+    let mut seen: BTreeMap<(Kind, Option<&MigrationVersion>, &str), &Resolved> = BTreeMap::new();
+    for script in scripts {
+        let description = if script.kind == Kind::Repeatable { script.description.as_str() } else { "" };
+        match seen.entry((script.kind, script.version.as_ref(), description)) {
+            std::collections::btree_map::Entry::Vacant(free) => {
+                free.insert(script);
+            }
+            std::collections::btree_map::Entry::Occupied(first) => problems.push(Problem::Duplicate {
+                migration: shown(script),
+                scripts: [first.get().script.clone(), script.script.clone()],
+            }),
+        }
+    }
+}
+
+/// A description as the table's column takes it.
+pub(super) fn abbreviated_description(description: &str) -> String {
+    facts::abbreviated(description, facts::DESCRIPTION_MAX)
+}
+
+/// A script's path as the table's column takes it: Flyway lets the beginning give way to three dots.
+pub(super) fn abbreviated_script(script: &str) -> String {
+    const MAX: usize = 1000;
+    if script.encode_utf16().count() <= MAX {
+        return script.to_owned();
+    }
+    let units: Vec<u16> = script.encode_utf16().skip(3).take(MAX - 3).collect();
+    format!("...{}", String::from_utf16_lossy(&units))
+}
+
+/// How a script is named to people: its version, or its description.
+#[must_use]
+pub fn shown(script: &Resolved) -> String {
+    script.version.as_ref().map_or_else(|| format!("repeatable `{}`", script.description), ToString::to_string)
+}
+
+fn entry_of_row(row: &Row, state: State) -> Entry {
+    Entry {
+        state,
+        version: row.version.clone(),
+        description: row.description.clone(),
+        kind: row.kind.clone(),
+        script: row.script.clone(),
+        rank: Some(row.rank),
+        installed_on: row.installed_on.clone(),
+        execution_ms: Some(row.execution_ms),
+        checksum: row.checksum,
+    }
+}
+
+fn entry_of_script(script: &Resolved, state: State) -> Entry {
+    Entry {
+        state,
+        version: script.version.as_ref().map(ToString::to_string),
+        description: script.description.clone(),
+        kind: type_of(script.kind).to_owned(),
+        script: script.script.clone(),
+        rank: None,
+        installed_on: None,
+        execution_ms: None,
+        checksum: Some(script.checksum),
+    }
+}
+
+#[cfg(test)]
+mod tests;

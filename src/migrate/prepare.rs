@@ -1,0 +1,112 @@
+//! A script ready to run: placeholders replaced, cut into statements, and known whether it may run in a transaction.
+//!
+//! Pure. Whatever can be refused about a script is refused here, before the first script of a run changes anything.
+
+use super::plan::Problem;
+use super::split::{Dialect, Piece, split};
+
+/// A script's statements.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    /// Its path relative to its location.
+    pub(super) name: String,
+    /// The text that is run.
+    pub(super) text: String,
+    /// Its statements; pieces without one are left out.
+    pub(super) pieces: Vec<Piece>,
+    /// Who begins and ends transactions.
+    pub(super) transaction: Transaction,
+}
+
+/// Who begins and ends transactions while a script runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Transaction {
+    /// We: one around the script and its history row.
+    Ours,
+    /// Nobody, or the script itself: one of its statements cannot run in a transaction of ours.
+    None,
+}
+
+/// Prepares a text whose placeholders are replaced.
+pub(super) fn prepare(name: &str, text: String, dialect: Dialect) -> Result<Prepared, Problem> {
+    let unrunnable = |line, why: String| Problem::Unrunnable { script: name.to_owned(), line, why };
+    let pieces = split(&text, dialect).map_err(|error| unrunnable(error.line, error.what))?;
+    let pieces: Vec<Piece> = pieces.into_iter().filter(|piece| !piece.sql.is_empty()).collect();
+    if let Some(piece) = pieces.iter().find(|piece| copies_out(dialect, &piece.head)) {
+        return Err(unrunnable(piece.line, "`COPY … TO STDOUT` has nobody to read it".to_owned()));
+    }
+    let outside = pieces.iter().any(|piece| dialect.runs_outside(&piece.head) || dialect.controls_transactions(&piece.head));
+    let transaction = if outside { Transaction::None } else { Transaction::Ours };
+    Ok(Prepared { name: name.to_owned(), text, pieces, transaction })
+}
+
+fn copies_out(dialect: Dialect, head: &[String]) -> bool {
+    let to_stdout = head.windows(2).any(|pair| pair == ["TO", "STDOUT"]);
+    dialect == Dialect::Postgres && to_stdout && head.first().is_some_and(|word| word == "COPY")
+}
+
+impl Prepared {
+    /// A piece's statement.
+    pub(super) fn sql(&self, piece: &Piece) -> &str {
+        self.text.get(piece.sql.clone()).unwrap_or_default()
+    }
+
+    /// A piece's rows.
+    pub(super) fn rows<'a>(&'a self, piece: &Piece) -> Option<&'a str> {
+        piece.rows.clone().and_then(|rows| self.text.get(rows))
+    }
+
+    /// The line of the script that a position in a piece's statement (in characters, from 1) is in.
+    pub(super) fn line_at(&self, piece: &Piece, position: Option<usize>) -> usize {
+        let before = position.map_or(0, |position| position.saturating_sub(1));
+        piece.line + self.sql(piece).chars().take(before).filter(|&c| c == '\n').count()
+    }
+}
+
+impl Dialect {
+    /// Whether a statement that begins so cannot run in a transaction. PostgreSQL: Flyway's list, and what it misses.
+    pub(super) fn runs_outside(self, head: &[String]) -> bool {
+        let words: Vec<&str> = head.iter().map(String::as_str).collect();
+        match self {
+            Self::Postgres => match words.as_slice() {
+                ["CREATE" | "DROP", "DATABASE" | "TABLESPACE" | "SUBSCRIPTION", ..]
+                | ["ALTER", "SYSTEM", ..]
+                | ["CREATE" | "DROP", "INDEX", "CONCURRENTLY", ..]
+                | ["CREATE" | "DROP", "UNIQUE", "INDEX", "CONCURRENTLY", ..]
+                | ["VACUUM", ..]
+                | ["DISCARD", "ALL", ..] => true,
+                ["REINDEX", rest @ ..] => {
+                    rest.contains(&"CONCURRENTLY")
+                        || rest.iter().find(|word| **word != "VERBOSE").is_some_and(|word| {
+                            matches!(*word, "SCHEMA" | "DATABASE" | "SYSTEM")
+                        })
+                }
+                ["ALTER", "TABLE", rest @ ..] => rest.contains(&"DETACH") && rest.contains(&"CONCURRENTLY"),
+                ["ALTER", "DATABASE", rest @ ..] => rest.windows(2).any(|pair| pair == ["SET", "TABLESPACE"]),
+                _ => false,
+            },
+            Self::Sqlite => match words.as_slice() {
+                ["VACUUM" | "DETACH", ..] => true,
+                // These do nothing, or fail, within a transaction. A schema name may stand before.
+                ["PRAGMA", rest @ ..] => {
+                    rest.iter().take(2).any(|word| matches!(*word, "FOREIGN_KEYS" | "JOURNAL_MODE" | "SYNCHRONOUS"))
+                }
+                _ => false,
+            },
+        }
+    }
+
+    /// Whether a statement that begins so begins or ends a transaction; savepoints stay within one.
+    pub(super) fn controls_transactions(self, head: &[String]) -> bool {
+        let words: Vec<&str> = head.iter().map(String::as_str).collect();
+        match words.as_slice() {
+            ["ROLLBACK", rest @ ..] => !rest.contains(&"TO"),
+            ["BEGIN" | "COMMIT" | "END", ..] => true,
+            ["ABORT", ..] | ["START" | "PREPARE", "TRANSACTION", ..] => self == Self::Postgres,
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+//! Scripts, settings and placeholders of one run, side by side.
+
+use crate::config::Migrations;
+use crate::migrate::checksum;
+use crate::migrate::error::MigrateError;
+use crate::migrate::naming::Kind;
+use crate::migrate::placeholders::{Connected, Placeholders};
+use crate::migrate::plan::{self, Existing, Plan, Problem, Resolved, Rules};
+use crate::migrate::prepare::{Prepared, prepare};
+use crate::migrate::scan::{AsideKind, Script, Scripts};
+use crate::migrate::split::Dialect;
+use crate::migrate::version::MigrationVersion;
+
+/// Everything a plan is made of but the database.
+pub(super) struct Desk<'a> {
+    scripts: &'a Scripts,
+    placeholders: Placeholders,
+    dialect: Dialect,
+    rules: Rules,
+    /// The scripts as the plan sees them, in the same order.
+    pub(super) resolved: Vec<Resolved>,
+    /// What is wrong whatever the database has.
+    problems: Vec<Problem>,
+}
+
+impl<'a> Desk<'a> {
+    pub(super) fn new(
+        settings: &Migrations,
+        scripts: &'a Scripts,
+        connected: &Connected,
+        dialect: Dialect,
+    ) -> Result<Self, MigrateError> {
+        let baseline = settings.baseline_on_migrate.as_deref().map(MigrationVersion::parse).transpose();
+        let baseline_on_migrate = baseline
+            .map_err(|error| MigrateError::History { table: settings.table.clone(), why: error.to_string() })?;
+        let rules = Rules { out_of_order: settings.out_of_order, baseline_on_migrate };
+        let placeholders = Placeholders::new(settings, connected);
+        let mut problems: Vec<Problem> = scripts.asides.iter().map(aside).collect();
+        let mut resolved = Vec::with_capacity(scripts.scripts.len());
+        for script in &scripts.scripts {
+            resolved.push(resolve(script, &placeholders, &mut problems)?);
+        }
+        Ok(Self { scripts, placeholders, dialect, rules, resolved, problems })
+    }
+
+    /// The plan, with every problem explained.
+    pub(super) fn plan(&self, existing: &Existing) -> Plan {
+        let mut plan = plan::plan(existing, &self.resolved, &self.rules);
+        for problem in &mut plan.problems {
+            if let Problem::ChecksumChanged { script, applied: Some(applied), older_formula, .. } = problem {
+                let found = self.scripts.scripts.iter().find(|known| known.file.script == *script);
+                // A script that cannot be read any more is simply not explained.
+                let text = found.and_then(|script| script.raw_text().ok());
+                *older_formula = text.and_then(|text| checksum::older_formula(&text, *applied)).map(str::to_owned);
+            }
+        }
+        plan.problems.extend(self.problems.iter().cloned());
+        plan
+    }
+
+    /// Refuses a plan with problems.
+    pub(super) fn refuse(&self, plan: &Plan) -> Result<(), MigrateError> {
+        if plan.problems.is_empty() { Ok(()) } else { Err(MigrateError::Refused(plan.problems.clone())) }
+    }
+
+    /// Refuses a plan with problems, or with a pending script that cannot be run.
+    pub(super) fn check(&self, plan: &Plan) -> Result<(), MigrateError> {
+        self.refuse(plan)?;
+        let unrunnable = self.unrunnable(plan)?;
+        if unrunnable.is_empty() { Ok(()) } else { Err(MigrateError::Refused(unrunnable)) }
+    }
+
+    /// Which pending scripts cannot be run as they are.
+    pub(super) fn unrunnable(&self, plan: &Plan) -> Result<Vec<Problem>, MigrateError> {
+        let mut problems = Vec::new();
+        for &index in &plan.pending {
+            if let Some(Err(problem)) = self.prepare(index)?
+                && !plan.problems.contains(&problem)
+            {
+                problems.push(problem);
+            }
+        }
+        Ok(problems)
+    }
+
+    /// The first pending script, ready to run.
+    pub(super) fn next(&self, plan: &Plan) -> Result<Option<(&Resolved, Prepared)>, MigrateError> {
+        let Some(&index) = plan.pending.first() else { return Ok(None) };
+        match (self.resolved.get(index), self.prepare(index)?) {
+            (Some(resolved), Some(Ok(prepared))) => Ok(Some((resolved, prepared))),
+            (_, Some(Err(problem))) => Err(MigrateError::Refused(vec![problem])),
+            _ => Ok(None),
+        }
+    }
+
+    fn prepare(&self, index: usize) -> Result<Option<Result<Prepared, Problem>>, MigrateError> {
+        let Some(script) = self.scripts.scripts.get(index) else { return Ok(None) };
+        let text = script.text()?;
+        let replaced = replace(script, &text, &self.placeholders);
+        Ok(Some(replaced.and_then(|text| prepare(&script.file.script, text, self.dialect))))
+    }
+}
+
+fn aside(aside: &crate::migrate::scan::Aside) -> Problem {
+    let script = aside.file.script.clone();
+    match aside.what {
+        AsideKind::Callback(event) => Problem::Callback { script, event: event.to_owned() },
+        AsideKind::Companion => Problem::Companion { script },
+    }
+}
+
+/// A repeatable script's checksum is of the text after placeholders are replaced; the one before counts as the same.
+fn resolve(script: &Script, placeholders: &Placeholders, problems: &mut Vec<Problem>) -> Result<Resolved, MigrateError> {
+    let (mut sum, mut equivalent) = (script.checksum, None);
+    if script.kind == Kind::Repeatable {
+        match replace(script, &script.text()?, placeholders) {
+            Ok(text) => (sum, equivalent) = (checksum::of(&text), Some(script.checksum)),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    Ok(Resolved {
+        kind: script.kind,
+        version: script.version.clone(),
+        description: script.description.clone(),
+        script: script.file.script.clone(),
+        checksum: sum,
+        equivalent,
+    })
+}
+
+fn replace(script: &Script, text: &str, placeholders: &Placeholders) -> Result<String, Problem> {
+    placeholders.replace(text, script.file_name()).map_err(|unreplaced| Problem::Unrunnable {
+        script: script.file.script.clone(),
+        line: unreplaced.line,
+        why: format!("placeholder `{}` cannot be replaced: {}", unreplaced.name, unreplaced.why),
+    })
+}

@@ -1,0 +1,205 @@
+//! A script cut into statements, as the database's own client would cut it.
+//!
+//! Owns where a statement ends: not inside a string, a quoted name, a comment, a dollar-quoted body, a trigger's or an
+//! `ATOMIC` body, and not inside the rows of a `COPY … FROM STDIN`. Reads the text once (linear time) and never changes it.
+//! Invariant: the pieces' `raw` ranges follow each other without gap and cover the text; held by `split/tests.rs`.
+//!
+//! A further engine is one more [`Dialect`] with its own file beside `postgres.rs`.
+
+mod lexer;
+mod postgres;
+mod sqlite;
+
+use std::ops::Range;
+
+use lexer::{Lexer, Token, TokenKind};
+
+/// How many words at a statement's beginning are kept to tell what it is; Flyway looks at ten as well.
+const HEAD_WORDS: usize = 10;
+
+/// Whose SQL it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// PostgreSQL.
+    Postgres,
+    /// SQLite.
+    Sqlite,
+}
+
+/// One statement with what surrounds it. Ranges are bytes of the text that was split.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// From the end of the piece before to the end of this one: comments, statement, delimiter, rows.
+    pub raw: Range<usize>,
+    /// The statement from its first to its last token, without the delimiter; empty for a piece of comments only.
+    pub sql: Range<usize>,
+    /// The rows that follow a `COPY … FROM STDIN;`, without the closing `\.`.
+    pub rows: Option<Range<usize>>,
+    /// The line the statement begins in, from 1.
+    pub line: usize,
+    /// Its first words, upper-cased.
+    pub head: Vec<String>,
+}
+
+/// Why a text cannot be cut.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}")]
+pub struct SplitError {
+    /// The line at which the trouble begins, from 1.
+    pub line: usize,
+    /// What is wrong, as a clause.
+    pub what: String,
+}
+
+/// What a dialect answers to a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// The statement goes on.
+    Within,
+    /// This token is the delimiter.
+    Ends,
+    /// This token is the delimiter, and rows follow on the next line.
+    EndsBeforeRows,
+    /// This token cannot be in SQL.
+    NotSql(&'static str),
+}
+
+/// What each dialect remembers within one statement.
+#[derive(Debug)]
+enum Tracker {
+    Postgres(postgres::Tracker),
+    Sqlite(sqlite::Tracker),
+}
+
+impl Tracker {
+    fn new(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Postgres => Self::Postgres(postgres::Tracker::default()),
+            Dialect::Sqlite => Self::Sqlite(sqlite::Tracker::default()),
+        }
+    }
+
+    fn see(&mut self, kind: TokenKind, text: &str, head: &[String]) -> Verdict {
+        match self {
+            Self::Postgres(tracker) => tracker.see(kind, text, head),
+            Self::Sqlite(tracker) => tracker.see(kind, text, head),
+        }
+    }
+}
+
+/// Cuts a text. A piece without a statement (`sql` empty) holds comments, blanks or a lone delimiter.
+///
+/// # Errors
+/// When a string, name, comment, body or row block never ends, or a client's own command (`\connect`) stands between
+/// statements.
+pub fn split(text: &str, dialect: Dialect) -> Result<Vec<Piece>, SplitError> {
+    let mut lines = Lines { text, at: 0, line: 1 };
+    let mut lexer = Lexer::new(text, dialect);
+    let mut pieces = Vec::new();
+    let mut open = Open::new(0, dialect);
+    loop {
+        let token = match lexer.next_token() {
+            Ok(Some(token)) => token,
+            Ok(None) => break,
+            Err(unclosed) => {
+                return Err(SplitError { line: lines.line_of(unclosed.start), what: format!("{} never ends", unclosed.what) });
+            }
+        };
+        match open.see(&token, text) {
+            Verdict::Within => {}
+            Verdict::NotSql(what) => return Err(SplitError { line: lines.line_of(token.start), what: what.to_owned() }),
+            Verdict::Ends => {
+                pieces.push(open.close(token.end, None, &mut lines));
+                open = Open::new(token.end, dialect);
+            }
+            Verdict::EndsBeforeRows => {
+                let (rows, end) = rows_after(text, token.end).map_err(|what| SplitError {
+                    line: lines.line_of(token.end),
+                    what: what.to_owned(),
+                })?;
+                lexer.jump(end);
+                pieces.push(open.close(end, Some(rows), &mut lines));
+                open = Open::new(end, dialect);
+            }
+        }
+    }
+    if open.raw_start < text.len() {
+        pieces.push(open.close(text.len(), None, &mut lines));
+    }
+    Ok(pieces)
+}
+
+/// A piece being read.
+struct Open {
+    raw_start: usize,
+    sql: Option<Range<usize>>,
+    head: Vec<String>,
+    tracker: Tracker,
+}
+
+impl Open {
+    fn new(raw_start: usize, dialect: Dialect) -> Self {
+        Self { raw_start, sql: None, head: Vec::new(), tracker: Tracker::new(dialect) }
+    }
+
+    fn see(&mut self, token: &Token, text: &str) -> Verdict {
+        if token.kind == TokenKind::Blank {
+            return Verdict::Within;
+        }
+        let word = text.get(token.start..token.end).unwrap_or_default();
+        if token.kind == TokenKind::Word && self.head.len() < HEAD_WORDS {
+            self.head.push(word.to_uppercase());
+        }
+        let verdict = self.tracker.see(token.kind, word, &self.head);
+        if verdict == Verdict::Within {
+            let start = self.sql.as_ref().map_or(token.start, |sql| sql.start);
+            self.sql = Some(start..token.end);
+        }
+        verdict
+    }
+
+    fn close(self, end: usize, rows: Option<Range<usize>>, lines: &mut Lines<'_>) -> Piece {
+        let sql = self.sql.unwrap_or(end..end);
+        let line = lines.line_of(sql.start);
+        Piece { raw: self.raw_start..end, sql, rows, line, head: self.head }
+    }
+}
+
+/// The rows after a `COPY … FROM STDIN;` that ends at `from`, and where the line with `\.` ends.
+fn rows_after(text: &str, from: usize) -> Result<(Range<usize>, usize), &'static str> {
+    let after = text.get(from..).unwrap_or_default();
+    let (rest_of_line, _) = after.split_once('\n').unwrap_or((after, ""));
+    let blank = rest_of_line.trim();
+    if !blank.is_empty() && !blank.starts_with("--") {
+        return Err("something other than a comment follows `COPY … FROM STDIN;` on its line");
+    }
+    let start = (from + rest_of_line.len() + 1).min(text.len());
+    let mut at = start;
+    for line in text.get(start..).unwrap_or_default().split_inclusive('\n') {
+        if line.trim_end_matches(['\n', '\r']) == "\\." {
+            return Ok((start..at, at + line.len()));
+        }
+        at += line.len();
+    }
+    Err("the rows after `COPY … FROM STDIN;` have no closing `\\.`")
+}
+
+/// Counts lines forward only, so that a whole script costs one pass.
+struct Lines<'a> {
+    text: &'a str,
+    at: usize,
+    line: usize,
+}
+
+impl Lines<'_> {
+    fn line_of(&mut self, offset: usize) -> usize {
+        if let Some(passed) = self.text.as_bytes().get(self.at..offset) {
+            self.line += passed.iter().filter(|&&byte| byte == b'\n').count();
+            self.at = offset;
+        }
+        self.line
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+//! Tokens of SQL: just fine enough to know what is text and what is syntax.
+//!
+//! Every token begins where the one before ended. Scans bytes; all quotes and delimiters are ASCII, so tokens end at
+//! character boundaries. Each byte is looked at a bounded number of times.
+
+use super::Dialect;
+
+/// What a token is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TokenKind {
+    /// White space or a comment.
+    Blank,
+    /// A keyword, a plain name or a number.
+    Word,
+    /// A string, a quoted name or a dollar-quoted body.
+    Quoted,
+    /// Any other single byte.
+    Symbol,
+}
+
+/// A token and where it lies.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Token {
+    pub(super) kind: TokenKind,
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+/// Something that was begun and never ended.
+#[derive(Debug)]
+pub(super) struct Unclosed {
+    pub(super) start: usize,
+    pub(super) what: String,
+}
+
+pub(super) struct Lexer<'a> {
+    text: &'a str,
+    bytes: &'a [u8],
+    at: usize,
+    dialect: Dialect,
+}
+
+impl<'a> Lexer<'a> {
+    pub(super) fn new(text: &'a str, dialect: Dialect) -> Self {
+        Self { text, bytes: text.as_bytes(), at: 0, dialect }
+    }
+
+    /// Goes on at `offset`, past bytes that are no SQL.
+    pub(super) fn jump(&mut self, offset: usize) {
+        self.at = offset;
+    }
+
+    pub(super) fn next_token(&mut self) -> Result<Option<Token>, Unclosed> {
+        let start = self.at;
+        let Some(&first) = self.bytes.get(start) else { return Ok(None) };
+        let second = self.bytes.get(start + 1).copied();
+        let (kind, end) = match (first, second) {
+            (b' ' | b'\t' | b'\n' | b'\r' | b'\x0b' | b'\x0c', _) => {
+                (TokenKind::Blank, self.run(start, |byte| matches!(byte, b' ' | b'\t'..=b'\r')))
+            }
+            (b'-', Some(b'-')) => (TokenKind::Blank, self.line_comment(start)),
+            (b'/', Some(b'*')) => (TokenKind::Blank, self.comment(start)?),
+            (b'\'', _) => (TokenKind::Quoted, self.quoted(start, b'\'', Escapes::Doubling, "a string")?),
+            (b'"', _) => (TokenKind::Quoted, self.quoted(start, b'"', Escapes::Doubling, "a quoted name")?),
+            (b'e' | b'E', Some(b'\'')) if self.dialect == Dialect::Postgres => {
+                (TokenKind::Quoted, self.escape_string(start)?)
+            }
+            (b'`', _) if self.dialect == Dialect::Sqlite => {
+                (TokenKind::Quoted, self.quoted(start, b'`', Escapes::Doubling, "a quoted name")?)
+            }
+            (b'[', _) if self.dialect == Dialect::Sqlite => {
+                (TokenKind::Quoted, self.quoted(start, b']', Escapes::None, "a name in brackets")?)
+            }
+            (b'$', _) if self.dialect == Dialect::Postgres => match self.dollar_tag(start) {
+                Some(body) => (TokenKind::Quoted, self.dollar_quoted(start, body)?),
+                None => (TokenKind::Symbol, start + 1),
+            },
+            (byte, _) if is_word(byte) => (TokenKind::Word, self.run(start, |byte| is_word(byte) || byte == b'$')),
+            _ => (TokenKind::Symbol, start + 1),
+        };
+        self.at = end;
+        Ok(Some(Token { kind, start, end }))
+    }
+
+    /// The end of the run of bytes that belong, from `start`, which belongs.
+    fn run(&self, start: usize, belongs: impl Fn(u8) -> bool) -> usize {
+        let rest = self.bytes.get(start + 1..).unwrap_or_default();
+        start + 1 + rest.iter().position(|&byte| !belongs(byte)).unwrap_or(rest.len())
+    }
+
+    /// A lone carriage return ends PostgreSQL's line comments, but not SQLite's.
+    fn line_comment(&self, start: usize) -> usize {
+        let postgres = self.dialect == Dialect::Postgres;
+        self.run(start, |byte| byte != b'\n' && !(postgres && byte == b'\r'))
+    }
+
+    /// PostgreSQL's comments nest; SQLite's do not, and the end of the text ends them too.
+    fn comment(&self, start: usize) -> Result<usize, Unclosed> {
+        let nests = self.dialect == Dialect::Postgres;
+        let (mut depth, mut at) = (1, start + 2);
+        loop {
+            match (self.bytes.get(at), self.bytes.get(at + 1)) {
+                (None, _) if nests => return Err(Unclosed { start, what: "a comment".to_owned() }),
+                (None, _) => return Ok(at),
+                (Some(b'*'), Some(b'/')) => {
+                    depth -= 1;
+                    at += 2;
+                    if depth == 0 {
+                        return Ok(at);
+                    }
+                }
+                (Some(b'/'), Some(b'*')) if nests => {
+                    depth += 1;
+                    at += 2;
+                }
+                _ => at += 1,
+            }
+        }
+    }
+
+    /// The end of what is quoted by `close`, from its opening quote at `start`.
+    fn quoted(&self, start: usize, close: u8, escapes: Escapes, what: &str) -> Result<usize, Unclosed> {
+        let mut at = start + 1;
+        while let Some(&byte) = self.bytes.get(at) {
+            if byte == b'\\' && escapes == Escapes::Backslash {
+                at += 2;
+            } else if byte != close {
+                at += 1;
+            } else if escapes != Escapes::None && self.bytes.get(at + 1) == Some(&close) {
+                at += 2;
+            } else {
+                return Ok(at + 1);
+            }
+        }
+        Err(Unclosed { start, what: what.to_owned() })
+    }
+
+    /// `E'…'`; a string that goes on after a line break keeps its escapes there.
+    fn escape_string(&self, start: usize) -> Result<usize, Unclosed> {
+        let mut end = self.quoted(start + 1, b'\'', Escapes::Backslash, "a string")?;
+        loop {
+            let blank = self.bytes.get(end..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_whitespace());
+            let (length, breaks) = blank.fold((0, false), |(n, seen), &byte| (n + 1, seen || byte == b'\n'));
+            if !breaks || self.bytes.get(end + length) != Some(&b'\'') {
+                return Ok(end);
+            }
+            end = self.quoted(end + length, b'\'', Escapes::Backslash, "a string")?;
+        }
+    }
+
+    /// Where the body of a dollar quote begins, when `$` at `start` opens one (`$$` or `$tag$`).
+    fn dollar_tag(&self, start: usize) -> Option<usize> {
+        let rest = self.bytes.get(start + 1..)?;
+        let length = rest.iter().position(|&byte| byte == b'$')?;
+        let tag = rest.get(..length)?;
+        let legal = tag.iter().all(|&byte| is_word(byte)) && !tag.first().is_some_and(u8::is_ascii_digit);
+        legal.then_some(start + length + 2)
+    }
+
+    fn dollar_quoted(&self, start: usize, body: usize) -> Result<usize, Unclosed> {
+        let tag = self.text.get(start..body).unwrap_or_default();
+        let found = self.text.get(body..).and_then(|rest| rest.find(tag));
+        found.map(|at| body + at + tag.len()).ok_or_else(|| Unclosed { start, what: format!("the body in {tag}") })
+    }
+}
+
+/// How a quoted text holds its own closing quote.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Escapes {
+    /// Not at all.
+    None,
+    /// Twice.
+    Doubling,
+    /// Twice, or after a backslash.
+    Backslash,
+}
+
+/// Letters, digits, `_`, and every byte of a character beyond ASCII, as both engines have it.
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
+}

@@ -1,0 +1,236 @@
+//! The SQLite host: Flyway's table; a lock of our own, because Flyway has none here.
+//!
+//! Each script runs on a fresh connection inside `BEGIN IMMEDIATE`, which is the lock: whoever gets it looks at the history
+//! again first. A script that cannot run in a transaction is announced by a "failed" row, which stops every other run.
+//! Foreign keys are off, as they are in SQLite itself and in Java's driver; a script that wants them says so.
+
+mod script;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row as _};
+
+use super::error::MigrateError;
+use super::host::{Amendment, Doing, Host, INSERT_COLUMNS, NewRow, Ran, quoted};
+use super::placeholders::Connected;
+use super::plan::Existing;
+use super::prepare::{Prepared, Transaction};
+use super::split::Dialect;
+use crate::config::Migrations;
+use crate::fault;
+use crate::history::flyway::{Row, Texts};
+
+/// How long SQLite waits for another writer: as long as Flyway tries elsewhere.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(50);
+/// SQLite's only schema that scripts write to.
+const SCHEMA: &str = "main";
+
+/// One SQLite file.
+pub(super) struct SqliteHost {
+    path: PathBuf,
+    table: String,
+    main: Option<SqliteConnection>,
+}
+
+/// Whether a file that is not there is made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    Create,
+    Refuse,
+}
+
+impl SqliteHost {
+    pub(super) fn new(path: &Path, settings: &Migrations) -> Self {
+        Self { path: path.to_owned(), table: settings.table.clone(), main: None }
+    }
+
+    async fn connect(&self, missing: Missing) -> Result<SqliteConnection, MigrateError> {
+        let options = SqliteConnectOptions::new().filename(&self.path).create_if_missing(missing == Missing::Create);
+        let options = options.foreign_keys(false).busy_timeout(BUSY_TIMEOUT).disable_statement_logging();
+        let location = || format!("sqlite://{}", self.path.display());
+        options.connect().await.map_err(|source| MigrateError::Connect { location: location(), source })
+    }
+
+    async fn main(&mut self) -> Result<&mut SqliteConnection, MigrateError> {
+        if self.main.is_none() {
+            self.main = Some(self.connect(Missing::Refuse).await?);
+        }
+        self.main.as_mut().ok_or_else(|| MigrateError::Worker("connecting to SQLite".to_owned()))
+    }
+
+    /// What is there; within a transaction.
+    async fn read(&mut self) -> Result<Existing, MigrateError> {
+        let (name, table) = (self.table.clone(), self.quoted_table());
+        let doing = || format!("read history table {name}");
+        let main = self.main().await?;
+        let columns = columns(main, &name).await.doing(doing)?;
+        if columns.is_empty() {
+            let asked = sqlx::query("SELECT count(*) FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'");
+            let asked = asked.persistent(false).fetch_one(main).await;
+            let objects: i64 = asked.and_then(|row| row.try_get(0)).doing(|| "look whether the database is empty".to_owned())?;
+            return Ok(if objects == 0 { Existing::Nothing } else { Existing::NoHistory });
+        }
+        let listed: Vec<String> = columns.iter().map(|column| format!("CAST({} AS TEXT)", quoted(column))).collect();
+        let sql = format!("SELECT {} FROM {table}", listed.join(", "));
+        let rows = sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch_all(main).await.doing(doing)?;
+        let mut texts = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let mut named = Texts::new();
+            for (index, column) in columns.iter().enumerate() {
+                named.insert(column.to_lowercase(), row.try_get(index).doing(doing)?);
+            }
+            texts.push(named);
+        }
+        let rows = Row::read_all(&texts).map_err(|error| MigrateError::History { table: name, why: error.to_string() })?;
+        Ok(Existing::Rows(rows))
+    }
+
+    fn quoted_table(&self) -> String {
+        format!("{}.{}", quoted(SCHEMA), quoted(&self.table))
+    }
+
+    /// Begins the transaction that is the lock.
+    async fn begin(&self, connection: &mut SqliteConnection) -> Result<(), MigrateError> {
+        match sqlx::raw_sql("BEGIN IMMEDIATE").execute(connection).await {
+            Ok(_) => Ok(()),
+            Err(error) if is_busy(&error) => {
+                Err(MigrateError::Busy { table: self.table.clone(), waited_s: BUSY_TIMEOUT.as_secs() })
+            }
+            Err(source) => Err(MigrateError::Sql { doing: format!("lock {}", self.path.display()), source }),
+        }
+    }
+}
+
+/// `SQLITE_BUSY` in any of its extended forms.
+fn is_busy(error: &sqlx::Error) -> bool {
+    const SQLITE_BUSY: i32 = 5;
+    let code = error.as_database_error().and_then(|said| said.code()).and_then(|code| code.parse::<i32>().ok());
+    code.is_some_and(|code| code & 0xff == SQLITE_BUSY)
+}
+
+async fn insert(connection: &mut SqliteConnection, table: &str, row: &NewRow) -> Result<(), sqlx::Error> {
+    // Flyway knows no user of a file and writes an empty one.
+    let sql = format!("INSERT INTO {table} {INSERT_COLUMNS} VALUES (?, ?, ?, ?, ?, ?, '', ?, ?)");
+    let insert = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+    let insert = insert.bind(row.rank).bind(&row.version).bind(&row.description).bind(row.kind).bind(&row.script);
+    insert.bind(row.checksum).bind(row.execution_ms).bind(row.success).execute(connection).await?;
+    Ok(())
+}
+
+async fn last_rank(connection: &mut SqliteConnection, table: &str) -> Result<Option<i64>, sqlx::Error> {
+    let sql = format!(r#"SELECT max("installed_rank") FROM {table}"#);
+    sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch_one(connection).await?.try_get(0)
+}
+
+/// The history's columns as they are spelt there; none when there is no such table.
+async fn columns(connection: &mut SqliteConnection, table: &str) -> Result<Vec<String>, sqlx::Error> {
+    let asked = sqlx::query("SELECT name FROM pragma_table_info(?, ?)").persistent(false).bind(table).bind(SCHEMA);
+    asked.fetch_all(connection).await?.iter().map(|row| row.try_get(0)).collect()
+}
+
+impl Host for SqliteHost {
+    const DIALECT: Dialect = Dialect::Sqlite;
+
+    fn table(&self) -> String {
+        self.table.clone()
+    }
+
+    async fn connected(&mut self) -> Result<Connected, MigrateError> {
+        let database = self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        Ok(Connected { schema: SCHEMA.to_owned(), user: String::new(), database })
+    }
+
+    async fn lock(&mut self) -> Result<(), MigrateError> {
+        // Taken per script, in `run`: SQLite has no lock that outlives a transaction.
+        Ok(())
+    }
+
+    async fn look(&mut self) -> Result<Existing, MigrateError> {
+        if self.main.is_none() && !self.path.exists() {
+            return Ok(Existing::Nothing);
+        }
+        let name = self.table.clone();
+        let doing = || format!("read history table {name}");
+        // One transaction, so that what is read belongs to one moment.
+        sqlx::raw_sql("BEGIN").execute(self.main().await?).await.doing(doing)?;
+        let read = self.read().await;
+        let ended = sqlx::raw_sql("ROLLBACK").execute(self.main().await?).await.doing(doing);
+        read.and_then(|existing| ended.map(|_| existing))
+    }
+    async fn create_history(&mut self, first: &[NewRow]) -> Result<(), MigrateError> {
+        let (table, name) = (self.quoted_table(), self.table.clone());
+        let doing = || format!("create history table {name}");
+        let index = quoted(&format!("{name}_s_idx"));
+        let create = format!(
+            r#"CREATE TABLE {table} (
+    "installed_rank" INT NOT NULL PRIMARY KEY,
+    "version" VARCHAR(50),
+    "description" VARCHAR(200) NOT NULL,
+    "type" VARCHAR(20) NOT NULL,
+    "script" VARCHAR(1000) NOT NULL,
+    "checksum" INT,
+    "installed_by" VARCHAR(100) NOT NULL,
+    "installed_on" TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f','now')),
+    "execution_time" INT NOT NULL,
+    "success" BOOLEAN NOT NULL
+);
+CREATE INDEX "main".{index} ON {} ("success")"#,
+            quoted(&name)
+        );
+        fault::point("migrate.history.create");
+        let mut connection = self.connect(Missing::Create).await?;
+        self.begin(&mut connection).await?;
+        if columns(&mut connection, &name).await.doing(doing)?.is_empty() {
+            sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut connection).await.doing(doing)?;
+            for row in first {
+                insert(&mut connection, &table, row).await.doing(doing)?;
+            }
+        }
+        sqlx::raw_sql("COMMIT").execute(&mut connection).await.doing(doing)?;
+        fault::point("migrate.history.created");
+        connection.close().await.doing(doing)
+    }
+
+    async fn run(&mut self, script: &Prepared, row: &NewRow) -> Result<Ran, MigrateError> {
+        match script.transaction {
+            Transaction::Ours => self.run_in_transaction(script, row).await,
+            Transaction::None => self.run_outside(script, row).await,
+        }
+    }
+
+    async fn amend(&mut self, amendments: &[Amendment]) -> Result<(), MigrateError> {
+        let (table, name) = (self.quoted_table(), self.table.clone());
+        let doing = || format!("correct history table {name}");
+        let mut connection = self.connect(Missing::Refuse).await?;
+        self.begin(&mut connection).await?;
+        for amendment in amendments {
+            match amendment {
+                Amendment::Add(row) => insert(&mut connection, &table, row).await.doing(doing)?,
+                Amendment::Remove(rank) => {
+                    let sql = format!(r#"DELETE FROM {table} WHERE "installed_rank" = ?"#);
+                    let query = sqlx::query(AssertSqlSafe(sql)).persistent(false).bind(rank);
+                    query.execute(&mut connection).await.doing(doing)?;
+                }
+                Amendment::Align { rank, description, kind, checksum } => {
+                    let sql = format!(
+                        r#"UPDATE {table} SET "description" = ?, "type" = ?, "checksum" = ? WHERE "installed_rank" = ?"#
+                    );
+                    let query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+                    let query = query.bind(description).bind(*kind).bind(checksum).bind(rank);
+                    query.execute(&mut connection).await.doing(doing)?;
+                }
+            }
+        }
+        sqlx::raw_sql("COMMIT").execute(&mut connection).await.doing(doing)?;
+        connection.close().await.doing(doing)
+    }
+
+    async fn close(mut self) {
+        if let Some(main) = self.main.take() {
+            // It only read; the operating system closes the file either way.
+            main.close().await.ok();
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! One script on SQLite, in a transaction with its row or outside one.
+
+use std::time::Instant;
+
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{AssertSqlSafe, Connection};
+
+use super::{Missing, SqliteHost, insert, last_rank};
+use crate::fault;
+use crate::migrate::error::{Left, MigrateError, ServerSaid};
+use crate::migrate::host::{Doing, NewRow, Ran, millis};
+use crate::migrate::prepare::Prepared;
+
+impl SqliteHost {
+    /// Statements and row in one transaction: all of it or nothing.
+    pub(super) async fn run_in_transaction(&mut self, script: &Prepared, row: &NewRow) -> Result<Ran, MigrateError> {
+        let table = self.quoted_table();
+        let mut connection = self.connect(Missing::Refuse).await?;
+        self.begin(&mut connection).await?;
+        let doing = || format!("record {}", script.name);
+        // Only now is the history ours: another run may have got here first.
+        if last_rank(&mut connection, &table).await.doing(doing)?.is_some_and(|last| last >= i64::from(row.rank)) {
+            return Ok(Ran::Overtaken);
+        }
+        let begun = Instant::now();
+        if let Err(error) = statements(&mut connection, script, Left::Nothing).await {
+            // Closing rolls back; the error at hand is the one to report.
+            connection.close().await.ok();
+            return Err(error);
+        }
+        let execution_ms = millis(begun);
+        let row = NewRow { execution_ms, success: true, ..row.clone() };
+        insert(&mut connection, &table, &row).await.doing(doing)?;
+        sqlx::raw_sql("COMMIT").execute(&mut connection).await.doing(|| format!("commit {}", script.name))?;
+        connection.close().await.doing(doing)?;
+        Ok(Ran::Applied { execution_ms })
+    }
+
+    /// Statements one by one without a transaction of ours. The row is there first, as failed: it keeps other runs away, and
+    /// if we die on the way the history says so.
+    pub(super) async fn run_outside(&mut self, script: &Prepared, row: &NewRow) -> Result<Ran, MigrateError> {
+        let table = self.quoted_table();
+        let doing = || format!("record {}", script.name);
+        let mut recorder = self.connect(Missing::Refuse).await?;
+        self.begin(&mut recorder).await?;
+        if last_rank(&mut recorder, &table).await.doing(doing)?.is_some_and(|last| last >= i64::from(row.rank)) {
+            return Ok(Ran::Overtaken);
+        }
+        let failed = NewRow { execution_ms: 0, success: false, ..row.clone() };
+        insert(&mut recorder, &table, &failed).await.doing(doing)?;
+        sqlx::raw_sql("COMMIT").execute(&mut recorder).await.doing(doing)?;
+        // `main` and `recorder` must not hold the file while the script may want it alone (journal_mode).
+        recorder.close().await.doing(doing)?;
+        if let Some(main) = self.main.take() {
+            main.close().await.doing(doing)?;
+        }
+        fault::point("migrate.outside.begun");
+        let begun = Instant::now();
+        let mut connection = self.connect(Missing::Refuse).await?;
+        statements(&mut connection, script, Left::Part).await?;
+        // Only a transaction the script left open can be rolled back.
+        let open = sqlx::raw_sql("ROLLBACK").execute(&mut connection).await.is_ok();
+        connection.close().await.doing(doing)?;
+        if open {
+            return Err(MigrateError::LeftOpen { script: script.name.clone() });
+        }
+        fault::point("migrate.outside.ran");
+        let execution_ms = millis(begun);
+        let mut recorder = self.connect(Missing::Refuse).await?;
+        let sql = format!(
+            r#"UPDATE {table} SET "success" = 1, "execution_time" = {execution_ms} WHERE "installed_rank" = {}"#,
+            row.rank
+        );
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut recorder).await.doing(doing)?;
+        recorder.close().await.doing(doing)?;
+        Ok(Ran::Applied { execution_ms })
+    }
+}
+
+async fn statements(connection: &mut SqliteConnection, script: &Prepared, left: Left) -> Result<(), MigrateError> {
+    for (index, piece) in script.pieces.iter().enumerate() {
+        let sql = script.sql(piece).to_owned();
+        let Err(error) = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *connection).await else { continue };
+        let (name, line, number) = (script.name.clone(), piece.line, index + 1);
+        return Err(match ServerSaid::of(&error) {
+            Some(source) => MigrateError::Statement { script: name, line, number, left, source },
+            None => MigrateError::Lost { script: name, line, number, left, source: error },
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,111 @@
+use std::os::unix::fs::symlink;
+
+use super::*;
+
+struct Tree(tempfile::TempDir);
+
+impl Tree {
+    fn new(files: &[(&str, &str)], link: Option<&str>) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::File::create(&path).and_then(|mut file| io::Write::write_all(&mut file, text.as_bytes())).unwrap();
+        }
+        if let Some(to) = link {
+            symlink(to, dir.path().join("current")).unwrap();
+        }
+        Self(dir)
+    }
+
+    fn release(&self, path: &str, probes: Vec<Probe>) -> Release {
+        Release { path: self.0.path().join(path), probes, settle: Duration::ZERO, revert: None }
+    }
+}
+
+async fn outcome(release: &Release) -> String {
+    match read(release).await {
+        Ok(installed) => format!("{} by {}", installed.version, installed.probe),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[tokio::test]
+async fn every_probe_reads_what_it_should_and_says_why_it_cannot() {
+    let file = || Probe::File("VERSION".into());
+    let glob = || Probe::Glob("libs/app-*.jar".to_owned());
+    let echo = |text: &str| Probe::Command(vec!["echo".to_owned(), text.to_owned()]);
+    let one: &[(&str, &str)] = &[("app-1.2.0/VERSION", "1.2.0\n"), ("app-1.2.0/libs/app-1.2.0.jar", ""), ("app-1.2.0/libs/app-common.jar", "")];
+    let two: &[(&str, &str)] = &[("r/VERSION", "1.2.0"), ("r/libs/app-1.2.0.jar", ""), ("r/libs/app-1.3.0.jar", "")];
+    let dir: &[(&str, &str)] = &[("r/bin-2.0/run", "")];
+    let cases: Vec<(&[(&str, &str)], Option<&str>, &str, Vec<Probe>, &str)> = vec![
+        (one, Some("app-1.2.0"), "current", vec![Probe::Symlink, file(), glob()], "1.2.0 by symlink, file VERSION, glob libs/app-*.jar"),
+        (one, None, "app-1.2.0", vec![echo("v1.2"), file()], "1.2 by command echo, file VERSION"),
+        (one, None, "app-1.2.0", vec![echo("1.3.0"), file()], "the probes disagree on the release: command echo says 1.3.0, file VERSION says 1.2.0"),
+        (one, None, "app-1.2.0", vec![Probe::Symlink], "symlink finds no version in "),
+        (one, Some("gone-1.3.0"), "current", vec![Probe::Symlink], "release "),
+        (one, None, "nowhere", vec![file()], "release "),
+        (two, None, "r", vec![file(), glob()], "two releases at once: glob libs/app-*.jar finds versions 1.2.0 and 1.3.0"),
+        (two, None, "r", vec![Probe::Glob("libs/other-*.jar".to_owned())], "glob libs/other-*.jar finds no version in "),
+        (two, None, "r", vec![Probe::Glob("libs/app.jar".to_owned())], "glob libs/app.jar finds no version in "),
+        (two, None, "r", vec![Probe::File("NONE".into())], "file NONE finds no version in "),
+        (two, None, "r", vec![], "no probe finds no version in "),
+        (dir, None, "r", vec![Probe::Glob("bin-*/run".to_owned())], "2.0 by glob bin-*/run"),
+    ];
+    for (files, link, path, probes, expected) in cases {
+        let tree = Tree::new(files, link);
+        let found = outcome(&tree.release(path, probes)).await;
+        assert!(found.starts_with(expected), "{path}: {found}");
+    }
+}
+
+#[tokio::test]
+async fn a_dangling_symlink_and_a_missing_directory_are_told_apart() {
+    let tree = Tree::new(&[("x/y", "")], Some("app-2.0"));
+    assert!(matches!(read(&tree.release("current", vec![Probe::Symlink])).await, Err(ReleaseError::Dangling { .. })));
+    assert!(matches!(read(&tree.release("nowhere", vec![Probe::Symlink])).await, Err(ReleaseError::Missing { .. })));
+}
+
+#[tokio::test]
+async fn the_fingerprint_changes_while_files_arrive() {
+    let tree = Tree::new(&[("r/VERSION", "1.0"), ("r/sql/a/b/V1__x.sql", "select 1")], None);
+    let release = tree.release("r", vec![Probe::File("VERSION".into())]);
+    let first = read(&release).await.unwrap().fingerprint;
+    assert_eq!(first, read(&release).await.unwrap().fingerprint);
+    std::fs::File::create(tree.0.path().join("r/sql/a/b/V2__y.sql")).unwrap();
+    assert_ne!(first, read(&release).await.unwrap().fingerprint);
+}
+
+#[tokio::test]
+async fn pointing_back_swaps_the_symlink_and_may_be_repeated() {
+    let tree = Tree::new(&[("app-1.0/x", ""), ("app-2.0/x", "")], Some("app-2.0"));
+    let release = tree.release("current", vec![Probe::Symlink]);
+    let (version, old) = (Version::parse("1.0").unwrap(), std::fs::canonicalize(tree.0.path().join("app-1.0")).unwrap());
+    assert_eq!(way_back(&release, &old), WayBack::Symlink);
+    for _ in 0..2 {
+        let installed = point_back(&release, &version, &old).await.unwrap();
+        assert_eq!((installed.version.as_str(), &installed.path), ("1.0", &old));
+    }
+}
+
+#[tokio::test]
+async fn an_in_place_release_goes_back_by_its_command_or_not_at_all() {
+    let tree = Tree::new(&[("r/VERSION", "2.0")], None);
+    let mut release = tree.release("r", vec![Probe::File("VERSION".into())]);
+    let (version, path) = (Version::parse("1.0").unwrap(), std::fs::canonicalize(tree.0.path().join("r")).unwrap());
+    assert_eq!(way_back(&release, &path), WayBack::Nothing);
+    assert!(matches!(point_back(&release, &version, &path).await, Err(ReleaseError::NotBack { .. })));
+    let script = format!("echo {{version}} > {}", path.join("VERSION").display());
+    release.revert = Some(["sh", "-c", &script].map(str::to_owned).to_vec());
+    assert_eq!(point_back(&release, &version, &path).await.unwrap().version.as_str(), "1.0");
+}
+
+#[test]
+fn everything_that_may_announce_a_release_is_watched() {
+    let tree = Tree::new(&[("app-1.0/libs/app-1.0.jar", "")], Some("app-1.0"));
+    let paths = watch_paths(&tree.release("current", vec![Probe::Symlink, Probe::Glob("libs/app-*.jar".to_owned())]));
+    let root = std::fs::canonicalize(tree.0.path()).unwrap();
+    for expected in [root.join("app-1.0"), root.join("app-1.0/libs"), root] {
+        assert!(paths.contains(&expected), "{} in {paths:?}", expected.display());
+    }
+}

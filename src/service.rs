@@ -1,0 +1,280 @@
+//! The managed server: whether it runs, stopping and starting it, and whether it answers.
+//!
+//! Owns talking to `systemctl`, to the configured commands, and to the server's health checks. Never decides when; that is
+//! the upgrade's. Invariant: `stop` and `start` return `Ok` only when the service was looked at afterwards and is what was
+//! asked for; held by `tests/it/service.rs`.
+
+mod health;
+
+use std::fmt;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::config::{Service, ServiceControl};
+use crate::failure::{Class, Explain};
+use crate::process::{Command, Finished, ProcessError};
+
+/// How often the server is asked while it becomes healthy: a rolling start is noticed soon, a slow one is not pestered.
+pub const HEALTH_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How often in a row the service must be found stopped before waiting for its health is given up: a unit that systemd
+/// restarts is down for a moment only.
+const STOPPED_LOOKS: u32 = 8;
+
+/// How long asking for the state may take.
+const STATUS_DEADLINE: Duration = Duration::from_secs(30);
+
+/// The exit code by which a status command says "it does not run" (LSB, and `systemctl is-active`).
+const STOPPED: i32 = 3;
+
+/// Whether the managed server runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServiceState {
+    /// It runs, or is on its way up or down.
+    Running,
+    /// It does not run.
+    Stopped,
+    /// Its state cannot be told, with the reason.
+    Unknown(String),
+}
+
+impl fmt::Display for ServiceState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ServiceState::Running => "running",
+            ServiceState::Stopped => "stopped",
+            ServiceState::Unknown(_) => "unknown",
+        })
+    }
+}
+
+/// What the managed server would not do.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The program that stops, starts or asks could not be run.
+    #[error("cannot {what} {service}")]
+    Run {
+        /// `stop`, `start`.
+        what: &'static str,
+        /// The unit or command.
+        service: String,
+        /// The cause.
+        source: ProcessError,
+    },
+    /// It ended well, and the service is still not what was asked for.
+    #[error("asked {service} to {what}, and it is {state}")]
+    Still {
+        /// `stop`, `start`.
+        what: &'static str,
+        /// The unit or command.
+        service: String,
+        /// What it is.
+        state: String,
+    },
+    /// It did not become healthy.
+    #[error("{service} was not healthy for {} s within {} s: {last}", healthy_for.as_secs_f32(), within.as_secs_f32())]
+    Unhealthy {
+        /// The unit or command.
+        service: String,
+        /// How long it was to be healthy.
+        healthy_for: Duration,
+        /// How long it was waited for.
+        within: Duration,
+        /// The last answer.
+        last: String,
+    },
+}
+
+impl Explain for ServiceError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Run { source, .. } => source.class(),
+            Self::Still { .. } | Self::Unhealthy { .. } => Class::Unavailable,
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        let service = match self {
+            Self::Run { service, .. } | Self::Still { service, .. } | Self::Unhealthy { service, .. } => service,
+        };
+        match service.strip_suffix(".service") {
+            Some(unit) => vec![format!("read its log: `journalctl -u {unit} -n 100`")],
+            None => vec!["read the server's own log".to_owned()],
+        }
+    }
+}
+
+/// The unit or start command, as messages name it.
+#[must_use]
+pub fn name(service: &Service) -> String {
+    match &service.control {
+        ServiceControl::Unit(unit) => unit.clone(),
+        ServiceControl::Commands { start, .. } => start.join(" "),
+    }
+}
+
+/// Whether it runs. Not knowing is an answer.
+pub async fn status(service: &Service) -> ServiceState {
+    match &service.control {
+        ServiceControl::Unit(unit) => {
+            match Command::new(&["systemctl", "is-active", "--", unit], STATUS_DEADLINE).run().await {
+                Ok(finished) => of_unit(&finished),
+                Err(error) => ServiceState::Unknown(crate::failure::Chain(&error).to_string()),
+            }
+        }
+        ServiceControl::Commands { status, .. } => match Command::new(status, STATUS_DEADLINE).run().await {
+            Ok(Finished { code: Some(0), .. }) => ServiceState::Running,
+            Ok(Finished { code: Some(STOPPED), .. }) => ServiceState::Stopped,
+            Ok(finished) => ServiceState::Unknown(format!(
+                "the status command ended with {}, neither 0 (running) nor {STOPPED} (stopped): {}",
+                finished.code.map_or("a signal".to_owned(), |code| format!("exit code {code}")),
+                finished.last_line()
+            )),
+            Err(error) => ServiceState::Unknown(crate::failure::Chain(&error).to_string()),
+        },
+    }
+}
+
+/// What `systemctl is-active` printed. A unit on its way down still holds the database.
+fn of_unit(finished: &Finished) -> ServiceState {
+    match (finished.stdout.trim(), finished.code) {
+        ("active" | "reloading" | "refreshing" | "activating" | "deactivating" | "maintenance", _) => ServiceState::Running,
+        // Exit code 4: there is no such unit, which old versions call inactive too.
+        ("inactive" | "failed", code) if code != Some(4) => ServiceState::Stopped,
+        ("inactive" | "unknown", _) => ServiceState::Unknown("there is no such unit".to_owned()),
+        (other, _) => {
+            ServiceState::Unknown(if other.is_empty() { finished.last_line().to_owned() } else { format!("it is {other}") })
+        }
+    }
+}
+
+/// Stops it and sees that it is stopped. Stopping a stopped one is fine.
+///
+/// # Errors
+/// When the program could not be run or failed, or the server still runs.
+pub async fn stop(service: &Service) -> Result<(), ServiceError> {
+    run(service, "stop").await?;
+    match status(service).await {
+        ServiceState::Stopped => Ok(()),
+        other => Err(still(service, "stop", other)),
+    }
+}
+
+/// Starts it and sees that it runs. Whether it is healthy is another question.
+///
+/// # Errors
+/// When the program could not be run or failed, or the server does not run.
+pub async fn start(service: &Service) -> Result<(), ServiceError> {
+    run(service, "start").await?;
+    match status(service).await {
+        ServiceState::Running => Ok(()),
+        other => Err(still(service, "start", other)),
+    }
+}
+
+fn still(service: &Service, what: &'static str, state: ServiceState) -> ServiceError {
+    let state = match state {
+        ServiceState::Unknown(why) => format!("in an unknown state ({why})"),
+        known => known.to_string(),
+    };
+    ServiceError::Still { what, service: name(service), state }
+}
+
+async fn run(service: &Service, what: &'static str) -> Result<(), ServiceError> {
+    let unit_command;
+    let argv = match &service.control {
+        ServiceControl::Unit(unit) => {
+            unit_command = ["systemctl", what, "--", unit].map(str::to_owned).to_vec();
+            &unit_command
+        }
+        ServiceControl::Commands { stop, .. } if what == "stop" => stop,
+        ServiceControl::Commands { start, .. } => start,
+    };
+    let finished = Command::new(argv, service.deadline).succeed().await;
+    finished.map(drop).map_err(|source| ServiceError::Run { what, service: name(service), source })
+}
+
+/// Asks every health check once. `Err` is the first bad answer.
+///
+/// # Errors
+/// The answer that was not good.
+pub async fn healthy(service: &Service) -> Result<String, String> {
+    if service.health.is_empty() {
+        // Nothing to ask: running is all that can be known.
+        return match status(service).await {
+            ServiceState::Running => Ok("it runs; no health check is configured".to_owned()),
+            ServiceState::Stopped => Err("it does not run".to_owned()),
+            ServiceState::Unknown(why) => Err(why),
+        };
+    }
+    let mut answers = Vec::with_capacity(service.health.len());
+    for check in &service.health {
+        answers.push(health::ask(check).await?);
+    }
+    Ok(answers.join(", "))
+}
+
+/// Waits until it has been healthy for as long as configured, without a break.
+///
+/// # Errors
+/// [`ServiceError::Unhealthy`] with the last answer, when the deadline passes or the server has stopped.
+pub async fn wait_healthy(service: &Service) -> Result<String, ServiceError> {
+    let begun = Instant::now();
+    let mut healthy_since: Option<Instant> = None;
+    let mut stopped = 0;
+    loop {
+        let mut last = match healthy(service).await {
+            Ok(answer) => {
+                let since = *healthy_since.get_or_insert_with(Instant::now);
+                if since.elapsed() >= service.healthy_for {
+                    return Ok(format!("{answer}, for {:.1} s", since.elapsed().as_secs_f32()));
+                }
+                stopped = 0;
+                format!("{answer}, but not for long enough")
+            }
+            Err(answer) => {
+                healthy_since = None;
+                stopped = if status(service).await == ServiceState::Stopped { stopped + 1 } else { 0 };
+                answer
+            }
+        };
+        if stopped >= STOPPED_LOOKS {
+            last = format!("the server has stopped; {last}");
+        }
+        if stopped >= STOPPED_LOOKS || begun.elapsed() >= service.deadline {
+            return Err(ServiceError::Unhealthy {
+                service: name(service),
+                healthy_for: service.healthy_for,
+                within: begun.elapsed(),
+                last,
+            });
+        }
+        tokio::time::sleep(HEALTH_INTERVAL).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_systemctl_prints_is_understood() {
+        let unknown = |why: &str| ServiceState::Unknown(why.to_owned());
+        let cases = [
+            ("active\n", 0, ServiceState::Running),
+            ("activating\n", 3, ServiceState::Running),
+            ("deactivating\n", 3, ServiceState::Running),
+            ("inactive\n", 3, ServiceState::Stopped),
+            ("failed\n", 3, ServiceState::Stopped),
+            ("inactive\n", 4, unknown("there is no such unit")),
+            ("unknown\n", 4, unknown("there is no such unit")),
+            ("", 1, unknown("Failed to connect to bus")),
+        ];
+        for (stdout, code, expected) in cases {
+            let stderr = if stdout.is_empty() { "Failed to connect to bus\n" } else { "" };
+            let finished = Finished { code: Some(code), stdout: stdout.to_owned(), stderr: stderr.to_owned() };
+            assert_eq!(of_unit(&finished), expected, "{stdout}");
+        }
+    }
+}

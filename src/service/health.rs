@@ -1,0 +1,75 @@
+//! One health check, asked once: a GET, a connection, or a command, each within a short time.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::config::Health;
+use crate::process::Command;
+
+/// How long one answer may take; a server slower than this is not healthy.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How much of an HTTP answer is read: the status line is in there.
+const ANSWER_BYTES: u64 = 4096;
+
+/// `Ok` is the good answer, `Err` the bad one; both in words.
+pub(super) async fn ask(check: &Health) -> Result<String, String> {
+    match check {
+        Health::Http(url) => within(url, get(url)).await,
+        Health::Tcp(address) => {
+            let connect = async { TcpStream::connect(address).await.map_err(|error| format!("{address}: {error}")) };
+            within(address, connect).await.map(|_| format!("{address} accepts connections"))
+        }
+        Health::Command(argv) => match Command::new(argv, ANSWER_DEADLINE).run().await {
+            Ok(finished) if finished.success() => Ok(format!("`{}` succeeds", argv.join(" "))),
+            Ok(finished) => Err(format!(
+                "`{}` ends with {}: {}",
+                argv.join(" "),
+                finished.code.map_or("a signal".to_owned(), |code| format!("exit code {code}")),
+                finished.last_line()
+            )),
+            Err(error) => Err(crate::failure::Chain(&error).to_string()),
+        },
+    }
+}
+
+async fn within<T>(what: &str, answer: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    match tokio::time::timeout(ANSWER_DEADLINE, answer).await {
+        Ok(answer) => answer,
+        Err(_) => Err(format!("{what}: no answer within {} s", ANSWER_DEADLINE.as_secs())),
+    }
+}
+
+/// A GET by hand: one request line out, one status line in. A client library would bring pools and TLS for nothing.
+async fn get(url: &str) -> Result<String, String> {
+    let parsed = url::Url::parse(url).map_err(|error| format!("{url}: {error}"))?;
+    let host = parsed.host_str().filter(|_| parsed.scheme() == "http").ok_or_else(|| format!("{url}: not a plain http URL"))?;
+    let port = parsed.port_or_known_default().unwrap_or(80);
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let broke = |error: std::io::Error| format!("{url}: {error}");
+    let mut stream = TcpStream::connect((bare, port)).await.map_err(broke)?;
+    let query = parsed.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let request = format!(
+        "GET {}{query} HTTP/1.1\r\nHost: {host}:{port}\r\nUser-Agent: upkeep\r\nAccept: */*\r\nConnection: close\r\n\r\n",
+        parsed.path()
+    );
+    stream.write_all(request.as_bytes()).await.map_err(broke)?;
+    let mut answer = Vec::new();
+    while !answer.contains(&b'\n') && (answer.len() as u64) < ANSWER_BYTES {
+        let mut buffer = [0; 512];
+        match stream.read(&mut buffer).await.map_err(broke)? {
+            0 => break,
+            count => answer.extend_from_slice(&buffer[..count]),
+        }
+    }
+    let text = String::from_utf8_lossy(&answer);
+    let line = text.lines().next().unwrap_or_default().trim();
+    let code = line.strip_prefix("HTTP/1.").and_then(|rest| rest.split(' ').nth(1)).and_then(|code| code.parse::<u16>().ok());
+    match code {
+        Some(200..=299) => Ok(format!("{url} answers {}", line.splitn(2, ' ').nth(1).unwrap_or_default())),
+        Some(_) => Err(format!("{url} answers {}", line.splitn(2, ' ').nth(1).unwrap_or_default())),
+        None => Err(format!("{url}: the answer is not HTTP")),
+    }
+}

@@ -1,0 +1,77 @@
+//! Pins: a small file beside the archive, so that a pin survives the loss of the catalogue.
+//!
+//! Owns `.LABEL.pin.json`. Invariant: a pin that cannot be read still pins.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::StoreError;
+use crate::durable::{self, At};
+use crate::fault;
+use crate::ids::Label;
+use crate::state_db::StateDb;
+use crate::state_db::catalogue::{self, Entry};
+
+/// What a pin's file says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pin {
+    /// Why the archive is to be left alone.
+    pub reason: String,
+    /// Since when; none when the file cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<DateTime<Utc>>,
+}
+
+/// Pins an archive: the file first, then the catalogue, which [`super::reconcile`] would bring in line after a crash.
+/// Pinning twice keeps the later reason.
+///
+/// # Errors
+/// When either cannot be written.
+pub async fn pin(db: &StateDb, entry: &Entry, reason: &str, now: DateTime<Utc>) -> Result<Entry, StoreError> {
+    let pin = Pin { reason: reason.to_owned(), since: Some(now) };
+    // A struct of text and a moment always has a JSON form; should it not, an empty file pins as well.
+    let json = serde_json::to_vec(&pin).unwrap_or_default();
+    durable::write(&path_of(&entry.path, &entry.label), &json)?;
+    fault::point("store.pinned");
+    catalogue::pinned(db, &entry.label, Some(reason)).await?;
+    Ok(Entry { pinned: Some(pin.reason), ..entry.clone() })
+}
+
+/// Unpins an archive; one that is not pinned is success.
+///
+/// # Errors
+/// When the file or the catalogue cannot be changed.
+pub async fn unpin(db: &StateDb, entry: &Entry) -> Result<Entry, StoreError> {
+    durable::remove(&path_of(&entry.path, &entry.label))?;
+    fault::point("store.unpinned");
+    catalogue::pinned(db, &entry.label, None).await?;
+    Ok(Entry { pinned: None, ..entry.clone() })
+}
+
+/// The pin of the archive at `archive`, if it has one.
+///
+/// # Errors
+/// When the file is there and cannot be opened.
+pub fn of(archive: &Path, label: &Label) -> Result<Option<Pin>, StoreError> {
+    let path = path_of(archive, label);
+    match fs::read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        bytes => {
+            let unreadable = || Pin { reason: format!("{} cannot be read", path.display()), since: None };
+            Ok(Some(serde_json::from_slice(&bytes.at("read", &path)?).unwrap_or_else(|_| unreadable())))
+        }
+    }
+}
+
+/// The label in a pin's file name.
+pub(super) fn label_of(name: &str) -> Option<Label> {
+    Label::parse(name.strip_prefix('.')?.strip_suffix(".pin.json")?).ok()
+}
+
+fn path_of(archive: &Path, label: &Label) -> PathBuf {
+    archive.with_file_name(format!(".{label}.pin.json"))
+}

@@ -1,0 +1,239 @@
+//! Upgrades: seeing that one is due, planning it, carrying it through any crash, and putting everything back.
+//!
+//! Owns the journal's meaning and the order of every effect. Outside it is a reconciler without inputs: [`observe`] looks at
+//! the world, [`decide`] answers with nothing, a plan or refusals. Inside it is a linear saga over that plan: [`drive`] carries
+//! whatever upgrade is open to its end, after a start-up as after a request. Never restores over what somebody wrote without
+//! having archived it, never begins while another upgrade of the target is open. Invariant: when `drive` returns an end, the
+//! database is wholly at the old or wholly at the new version; held by `tests/it/upgrade.rs` and `tests/it/crash.rs`.
+
+pub mod plan;
+pub mod state;
+pub mod token;
+
+mod driver;
+mod hands;
+mod record;
+mod steps;
+
+use chrono::{DateTime, Utc};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Target;
+use crate::context::Context;
+use crate::durable::DurableError;
+use crate::failure::{Class, Explain};
+use crate::ids::{TargetName, UpgradeId};
+use crate::progress::Progress;
+use crate::state_db::holds::Hold;
+use crate::state_db::{StateDb, StateError};
+use crate::version::Version;
+
+pub use driver::Ended;
+pub use plan::{Asked, Decision, Observation, Plan, Refusal, decide, standing};
+pub use state::{Phase, Settle};
+
+/// What keeps an upgrade from being begun, carried on or settled.
+#[derive(Debug, thiserror::Error)]
+pub enum UpgradeError {
+    /// The state database.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// A file operation.
+    #[error(transparent)]
+    Durable(#[from] DurableError),
+    /// The journal holds what cannot be.
+    #[error(transparent)]
+    Illegal(#[from] state::IllegalEvent),
+    /// A newer upkeep began it.
+    #[error("upgrade {id} is journaled in format {found}; this upkeep knows formats up to {known}")]
+    TooNew {
+        /// Which.
+        id: UpgradeId,
+        /// The format it names.
+        found: u32,
+        /// The newest we know.
+        known: u32,
+    },
+    /// Its plan or events are not what was written.
+    #[error("the journal of upgrade {id} is damaged: {why}")]
+    Damaged {
+        /// Which.
+        id: UpgradeId,
+        /// What is wrong.
+        why: String,
+    },
+    /// A plan or event of ours cannot be written as JSON.
+    #[error("cannot write a plan or event as JSON")]
+    Encode(#[source] serde_json::Error),
+    /// Another upgrade has not ended.
+    #[error("upgrade {id} has not ended: it is {phase}")]
+    Open {
+        /// Which.
+        id: UpgradeId,
+        /// Its phase.
+        phase: Phase,
+    },
+    /// There is nothing for a person to settle.
+    #[error("no upgrade of `{0}` needs a person")]
+    NotStuck(TargetName),
+    /// There is nothing to roll back.
+    #[error("nothing to roll back for `{target}`: {why}")]
+    NothingToRollBack {
+        /// The target.
+        target: TargetName,
+        /// Why.
+        why: String,
+    },
+}
+
+impl Explain for UpgradeError {
+    fn class(&self) -> Class {
+        match self {
+            Self::State(error) => error.class(),
+            Self::Durable(error) => error.class(),
+            Self::Illegal(_) | Self::Encode(_) => Class::Software,
+            Self::TooNew { .. } | Self::Damaged { .. } => Class::Data,
+            Self::Open { .. } => Class::TempFail,
+            Self::NotStuck(_) | Self::NothingToRollBack { .. } => Class::NoInput,
+        }
+    }
+
+    fn safe(&self) -> Option<String> {
+        match self {
+            Self::State(error) => error.safe(),
+            Self::Durable(error) => error.safe(),
+            Self::Illegal(_) | Self::TooNew { .. } | Self::Damaged { .. } => {
+                Some("nothing more is done to server or database; the pre-upgrade archive is pinned".to_owned())
+            }
+            _ => None,
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::State(error) => error.hints(),
+            Self::Durable(error) => error.hints(),
+            Self::TooNew { .. } => vec!["install the newer upkeep again and let it end the upgrade".to_owned()],
+            Self::Illegal(_) | Self::Damaged { .. } => vec![
+                "read RECOVERY.txt beside the archives for the way back by hand".to_owned(),
+                "report this with `upkeep events`".to_owned(),
+            ],
+            Self::Open { phase: Phase::Stuck, .. } => vec!["see what it needs: `upkeep status`".to_owned()],
+            Self::Open { .. } => vec!["watch it: `upkeep status --watch`".to_owned()],
+            Self::NothingToRollBack { .. } => vec!["choose an archive: `upkeep list TARGET`, `upkeep restore TARGET LABEL`".to_owned()],
+            Self::NotStuck(_) | Self::Encode(_) => Vec::new(),
+        }
+    }
+}
+
+/// An upgrade, for status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// Its identity.
+    pub id: UpgradeId,
+    /// From this version; none when nothing was known before.
+    pub from: Option<Version>,
+    /// To this version.
+    pub to: Version,
+    /// Its phase.
+    pub phase: Phase,
+    /// The step it stands at, if it has not ended.
+    pub step: Option<String>,
+    /// When it was begun.
+    pub started_at: DateTime<Utc>,
+    /// When it ended, if it did.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// Why it turned back, was refused or is stuck.
+    pub message: Option<String>,
+    /// What a person does next.
+    pub next_steps: Vec<String>,
+}
+
+impl From<record::Record> for Summary {
+    fn from(record: record::Record) -> Self {
+        let ended = record.state.phase.terminal();
+        Self {
+            from: record.plan.from.as_ref().map(|from| from.version.clone()),
+            to: record.plan.to.version.clone(),
+            phase: record.state.phase,
+            step: record.state.step().filter(|_| !ended).map(|step| step.name().to_owned()),
+            started_at: record.created_at,
+            ended_at: ended.then_some(record.touched_at),
+            message: record.state.why.clone(),
+            next_steps: record.state.next_steps.clone(),
+            id: record.id,
+        }
+    }
+}
+
+/// Writes a plan down. From here on [`drive`] carries it through, also after a crash.
+///
+/// # Errors
+/// When an upgrade of the target is open, or the journal cannot be written.
+pub async fn begin(ctx: &Context, plan: Plan) -> Result<UpgradeId, UpgradeError> {
+    Ok(record::begin(&ctx.state, plan, ctx.clock.now()).await?.id)
+}
+
+/// The upgrade of a target that has not ended, else the newest; adoptions do not count.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub async fn current(db: &StateDb, target: &TargetName) -> Result<Option<Summary>, UpgradeError> {
+    Ok(history(db, target, 1).await?.pop())
+}
+
+/// The newest upgrades of a target, newest first; adoptions do not count.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub async fn history(db: &StateDb, target: &TargetName, limit: usize) -> Result<Vec<Summary>, UpgradeError> {
+    let records = record::newest(db, target, u32::MAX).await?;
+    let upgrades = records.into_iter().filter(|record| record.plan.purpose != plan::Purpose::Adopt);
+    Ok(upgrades.take(limit).map(Summary::from).collect())
+}
+
+/// Answers a stuck upgrade. Call [`drive`] afterwards.
+///
+/// # Errors
+/// When none is stuck, or the journal cannot be written.
+pub async fn settle(ctx: &Context, target: &Target, settle: Settle, who: &str) -> Result<(), UpgradeError> {
+    let open = record::open(&ctx.state, &target.name).await?;
+    let record = open.filter(|record| record.state.phase == Phase::Stuck);
+    let record = record.ok_or_else(|| UpgradeError::NotStuck(target.name.clone()))?;
+    let release = match (settle, &target.release) {
+        (Settle::Accept, Some(release)) => {
+            // What cannot be read is not taken for good; the plan's own release stands in.
+            let installed = crate::release::read(release).await.ok();
+            installed.map(|installed| state::ReleaseAt { version: installed.version, path: installed.path })
+        }
+        _ => None,
+    };
+    let said = state::Event::Said { settle, who: who.to_owned(), release };
+    append(ctx, &record, &said).await
+}
+
+async fn append(ctx: &Context, record: &record::Record, event: &state::Event) -> Result<(), UpgradeError> {
+    use crate::state_db::journal::Ends;
+    let after = record.state.clone().apply(event)?;
+    let ends = if after.phase.terminal() { Ends::Yes } else { Ends::No };
+    let row = record::row(record.events + 1, ctx.clock.now(), event)?;
+    Ok(ctx.state.append_event(&record.id, &row, ends).await?)
+}
+
+/// Holds upgrades of a target.
+///
+/// # Errors
+/// When the state database cannot be written.
+pub async fn hold(ctx: &Context, target: &TargetName, until: Option<DateTime<Utc>>, reason: &str, who: &str) -> Result<Hold, UpgradeError> {
+    let hold = Hold { version: None, reason: reason.to_owned(), who: who.to_owned(), since: ctx.clock.now(), until };
+    ctx.state.set_hold(target, &hold).await?;
+    Ok(hold)
+}
+
+/// Ends every hold of a target and says how many there were.
+///
+/// # Errors
+/// When the state database cannot be written.
+pub async fn release_hold(ctx: &Context, target: &TargetName) -> Result<u64, UpgradeError> {
+    Ok(ctx.state.release_holds(target).await?)
+}

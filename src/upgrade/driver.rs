@@ -1,0 +1,233 @@
+//! The one loop that carries an upgrade from wherever it stands to its end.
+//!
+//! Owns the protocol: look, intent on disk, effect, outcome on disk. Start-up after a crash calls the same loop; there is no
+//! other recovery. What comes next is a pure function of plan and journal ([`next`]). Invariants: from every state the loop
+//! reaches a terminal phase or `stuck` in a bounded number of moves; killed after any event or effect and begun again, it ends
+//! as it would have; held by the tests beside this file.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::UpgradeError;
+use super::hands::Hands;
+use super::plan::{AfterFailure, Applies, Back, Plan, Purpose};
+use super::state::{Direction, Event, Failed, Phase, State, Step};
+use super::steps::{self, Reality};
+
+/// How often a step that failed for a reason that passes is tried, and any step of the way back: past that, waiting longer has
+/// not helped and a person is asked.
+pub(crate) const TRIES: u32 = 3;
+
+/// The pause before the second try, doubled for each one after.
+pub(crate) const BACKOFF: Duration = Duration::from_secs(2);
+
+/// How a drive ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// There was nothing to drive.
+    NothingOpen,
+    /// The new version is the good one.
+    Committed,
+    /// The old version is.
+    RolledBack {
+        /// Why.
+        why: String,
+        /// What a person does next; empty when the old server runs again.
+        next_steps: Vec<String>,
+    },
+    /// Nothing was changed.
+    Refused {
+        /// Why.
+        why: String,
+    },
+    /// A person mended it.
+    Accepted,
+    /// A person is needed.
+    Stuck {
+        /// Why.
+        why: String,
+        /// Exact commands.
+        next_steps: Vec<String>,
+    },
+    /// The daemon stops; the next start goes on here.
+    Paused,
+}
+
+/// What the driver does next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Move {
+    /// Write this down.
+    Record(Event),
+    /// Do this step, after a pause.
+    Try(Step, Duration),
+    /// Nothing: it has ended, or waits for a person.
+    Rest,
+}
+
+/// What comes next. Pure.
+#[must_use]
+pub(crate) fn next(plan: &Plan, state: &State) -> Move {
+    match state.phase {
+        Phase::Idle | Phase::Stuck | Phase::Committed | Phase::RolledBack | Phase::Refused | Phase::Accepted => Move::Rest,
+        Phase::Aborting => turn_back(plan, state, "a person gave it up".to_owned()),
+        Phase::Running | Phase::RollingBack => match state.step() {
+            None if state.direction == Direction::Forward => Move::Record(Event::Committed),
+            None => Move::Record(Event::RolledBack { next_steps: by_hand(plan) }),
+            Some(step) if state.open.is_some() && state.unanswered >= plan.attempts => {
+                let times = state.unanswered;
+                halt(plan, state, format!("step {step} was begun {times} times and never came to an end"))
+            }
+            Some(step) => match &state.failure {
+                Some(failure) if !again(plan, state, step, failure) => give_up(plan, state, step, failure),
+                Some(_) => Move::Try(step, BACKOFF * 2_u32.pow(state.failures.saturating_sub(1).min(8))),
+                None if step.one_way() && state.direction == Direction::Forward && !state.no_return => Move::Record(Event::NoReturn),
+                None => Move::Try(step, Duration::ZERO),
+            },
+        },
+    }
+}
+
+fn again(plan: &Plan, state: &State, step: Step, failure: &Failed) -> bool {
+    let allowed = match (state.direction, step) {
+        (Direction::Back, _) => true,
+        // Our own migrations stop between two whole ones; a vendor's tool that failed is not run a second time on a guess.
+        (Direction::Forward, Step::Migrate) => failure.transient && plan.applies == Applies::Upkeep,
+        (Direction::Forward, Step::Start | Step::Healthy) => false,
+        (Direction::Forward, _) => failure.transient,
+    };
+    allowed && state.failures < TRIES
+}
+
+fn give_up(plan: &Plan, state: &State, step: Step, failure: &Failed) -> Move {
+    let why = format!("step {step} failed: {}", failure.message);
+    match state.direction {
+        Direction::Back => halt(plan, state, why),
+        Direction::Forward if step == Step::Preflight => Move::Record(Event::Refused { why: failure.message.clone() }),
+        Direction::Forward if state.no_return && plan.after_failure == AfterFailure::AskPerson => halt(plan, state, why),
+        Direction::Forward => turn_back(plan, state, why),
+    }
+}
+
+fn turn_back(plan: &Plan, state: &State, why: String) -> Move {
+    Move::Record(Event::TurnedBack { why, steps: steps::way_back(plan, state) })
+}
+
+fn halt(plan: &Plan, state: &State, why: String) -> Move {
+    let next_steps = commands(plan, state);
+    Move::Record(Event::Halted { why, next_steps })
+}
+
+/// What a person does after a rollback that could not install the old release itself.
+fn by_hand(plan: &Plan) -> Vec<String> {
+    if plan.back != Back::Nothing {
+        return Vec::new();
+    }
+    let version = plan.earlier().map_or_else(|| "the earlier version".to_owned(), |earlier| format!("version {}", earlier.version));
+    vec![format!("install {version} of the server again"), format!("then start it: {}", start_command(plan))]
+}
+
+fn start_command(plan: &Plan) -> String {
+    if plan.service.ends_with(".service") { format!("`systemctl start {}`", plan.service) } else { format!("`{}`", plan.service) }
+}
+
+/// The exact commands for a stuck upgrade: first what this step needs, then the three answers.
+#[must_use]
+pub(crate) fn commands(plan: &Plan, state: &State) -> Vec<String> {
+    let target = &plan.target;
+    let mut lines = Vec::new();
+    let archive = match &plan.purpose {
+        Purpose::Rollback { archive, .. } => Some(archive),
+        Purpose::Upgrade | Purpose::Adopt => state.archive.as_ref(),
+    };
+    lines.extend(state.failure.iter().flat_map(|failure| failure.hints.clone()));
+    match (state.step(), plan.earlier()) {
+        (Some(Step::Restore | Step::KeepFailed), _) => {
+            lines.extend(archive.map(|label| format!("restore by hand: `upkeep restore {target} {label} --replace`")));
+        }
+        (Some(Step::PointBack), Some(earlier)) if plan.back == Back::Symlink => {
+            lines.push(format!("`ln -sfn {} {}`", earlier.path.display(), plan.release_path.display()));
+        }
+        (Some(Step::PointBack), Some(earlier)) => lines.push(format!("install version {} of the server by hand", earlier.version)),
+        (Some(Step::Start | Step::Healthy | Step::StartOld | Step::HealthyOld), _) => {
+            lines.push(format!("start the server by hand and see why it will not: {}", start_command(plan)));
+        }
+        (Some(Step::Migrate | Step::Inspect), _) => lines.push(format!("see what was applied: `upkeep migrate info {target}`")),
+        _ => {}
+    }
+    lines.push(format!("when the cause is mended, go on: `upkeep upgrade {target} --resume`"));
+    if state.direction == Direction::Forward {
+        lines.push(format!("or put everything back: `upkeep upgrade {target} --abort`"));
+    }
+    lines.push(format!("or take the present state as the good one: `upkeep upgrade {target} --accept`"));
+    lines
+}
+
+/// Carries the upgrade on until it ends, needs a person, or `stop` is set. `stop` is looked at between steps only: a step once
+/// begun is finished.
+///
+/// # Errors
+/// When the journal cannot be written, or holds what cannot be: then nothing more is done.
+pub(crate) async fn drive(hands: &impl Hands, plan: &Plan, mut state: State, stop: &CancellationToken) -> Result<Ended, UpgradeError> {
+    loop {
+        match next(plan, &state) {
+            Move::Rest => return Ok(ended(state)),
+            _ if stop.is_cancelled() => return Ok(Ended::Paused),
+            Move::Record(event) => state = record(hands, state, event).await?,
+            Move::Try(step, pause) => {
+                if !pause.is_zero() {
+                    // Cancel-safe on both sides: nothing is underway during a pause.
+                    tokio::select! {
+                        () = hands.pause(pause) => {}
+                        () = stop.cancelled() => return Ok(Ended::Paused),
+                    }
+                }
+                state = attempt(hands, plan, state, step).await?;
+            }
+        }
+    }
+}
+
+async fn record(hands: &impl Hands, state: State, event: Event) -> Result<State, UpgradeError> {
+    // Folded first: an event that cannot follow must not reach the disk.
+    let after = state.apply(&event)?;
+    hands.record(&event).await?;
+    Ok(after)
+}
+
+/// One step: look, intend, do, say. If we die between any two of these, the next look tells.
+async fn attempt(hands: &impl Hands, plan: &Plan, state: State, step: Step) -> Result<State, UpgradeError> {
+    match steps::check(hands, plan, &state, step).await {
+        Ok(Reality::Done(outcome)) => {
+            return record(hands, state, Event::Done { step, note: outcome.note, label: outcome.label }).await;
+        }
+        Ok(Reality::Foreign(why)) => {
+            let next_steps = commands(plan, &state);
+            return record(hands, state, Event::Halted { why, next_steps }).await;
+        }
+        Ok(Reality::NotStarted | Reality::Partial) => {}
+        Err(failed) => return record(hands, state, Event::Failed { step, failed }).await,
+    }
+    let attempt = state.attempts + 1;
+    let state = record(hands, state, Event::Intended { step, attempt }).await?;
+    let event = match steps::apply(hands, plan, &state, step).await {
+        Ok(outcome) => Event::Done { step, note: outcome.note, label: outcome.label },
+        Err(failed) => Event::Failed { step, failed },
+    };
+    record(hands, state, event).await
+}
+
+fn ended(state: State) -> Ended {
+    let why = state.why.unwrap_or_default();
+    match state.phase {
+        Phase::Committed => Ended::Committed,
+        Phase::RolledBack => Ended::RolledBack { why, next_steps: state.next_steps },
+        Phase::Refused => Ended::Refused { why },
+        Phase::Accepted => Ended::Accepted,
+        Phase::Stuck => Ended::Stuck { why, next_steps: state.next_steps },
+        Phase::Idle | Phase::Running | Phase::Aborting | Phase::RollingBack => Ended::NothingOpen,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,315 @@
+//! The driver against a world that misbehaves: every call cut off before and after its effect, every step failing, and any
+//! mixture of both.
+
+mod world;
+
+use proptest::prelude::*;
+use world::{Cut, Fault, World, plan, rollback_plan};
+
+use super::*;
+use crate::archive::manifest::Kind;
+use crate::upgrade::plan::Applies;
+use crate::upgrade::state::Settle;
+
+const EVERY_RUNNER: [Applies; 4] = [Applies::Nobody, Applies::Upkeep, Applies::Tool, Applies::Server];
+
+/// How the journal reads: kind and step of each event.
+fn story(world: &World) -> String {
+    let events = world.journal();
+    let word = |event: &Event| event.step().map_or(event.kind().to_owned(), |step| format!("{}:{step}", event.kind()));
+    events.iter().map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// What must hold however it ended.
+fn check(world: &World, plan: &Plan, ended: &Ended, what: &str) {
+    let state = world.state();
+    let lost: Vec<String> = world.written().into_iter().filter(|write| !world.keeps(write)).collect();
+    assert!(lost.is_empty(), "{what}: {lost:?} is in no archive and not in the database");
+    assert!(world.archives(Kind::PreUpgrade).len() <= 1, "{what}: one pre-upgrade archive per upgrade, never a second");
+    assert!(world.archives(Kind::FailedState).len() <= 1, "{what}: one failed-state archive per upgrade");
+    match ended {
+        Ended::Committed => {
+            assert_eq!(world.server(), Some("2.0".to_owned()), "{what}");
+            assert_eq!(world.db().migrations, world.known("2.0"), "{what}");
+            assert_eq!(world.archives(Kind::PreUpgrade), [world.old_db()], "{what}: the archive holds the old database");
+        }
+        Ended::RolledBack { .. } => {
+            assert_eq!(world.db(), world.old_db(), "{what}: the database is wholly the old one");
+            assert_eq!(world.holds(), ["2.0"], "{what}");
+            if plan.back == Back::Nothing {
+                assert_eq!(world.installed(), "2.0", "{what}");
+            } else {
+                assert_eq!((world.server(), world.installed()), (Some("1.0".to_owned()), "1.0".to_owned()), "{what}");
+            }
+        }
+        Ended::Refused { .. } => assert_eq!((world.db(), world.server()), (world.old_db(), Some("1.0".to_owned())), "{what}"),
+        Ended::Stuck { why, next_steps } => {
+            assert!(!why.is_empty() && !next_steps.is_empty(), "{what}");
+            let changed = world.db() != world.old_db();
+            assert!(!changed || state.archive.is_some(), "{what}: changed, and no archive of what was before");
+        }
+        Ended::NothingOpen | Ended::Accepted | Ended::Paused => panic!("{what}: {ended:?}"),
+    }
+}
+
+#[test]
+fn a_good_upgrade_reads_as_its_plan() {
+    let world = World::new(plan(Applies::Upkeep));
+    assert_eq!(world.drive(), Some(Ended::Committed));
+    check(&world, &world.plan(), &Ended::Committed, "good");
+    let steps = ["preflight", "stop", "archive"].map(|step| format!("intended:{step} done:{step}")).join(" ");
+    let rest = ["migrate", "inspect", "start", "healthy"].map(|step| format!("intended:{step} done:{step}")).join(" ");
+    assert_eq!(story(&world), format!("planned {steps} no-return {rest} committed"));
+    assert_eq!(world.drive(), Some(Ended::Committed), "an ended upgrade rests");
+}
+
+#[test]
+fn killed_at_any_call_and_begun_again_it_ends_as_it_would_have() {
+    for applies in EVERY_RUNNER {
+        let whole = World::new(plan(applies));
+        assert_eq!(whole.drive(), Some(Ended::Committed));
+        for call in 1..=whole.calls() {
+            for cut in [Cut::Before, Cut::After] {
+                let what = format!("{applies:?}, killed {cut:?} call {call}");
+                let world = World::new(plan(applies));
+                world.kill_at(call, cut);
+                assert_eq!(world.drive(), None, "{what}");
+                let ended = world.drive().unwrap();
+                assert_eq!(ended, Ended::Committed, "{what}: {}", story(&world));
+                check(&world, &world.plan(), &ended, &what);
+            }
+        }
+    }
+}
+
+/// Every effect that may fail on the way forward, and how that ends.
+fn failures() -> Vec<(Applies, Fault, &'static str)> {
+    let mut cases = vec![(Applies::Upkeep, Fault::always("look"), "refused"), (Applies::Upkeep, Fault::always("release"), "refused")];
+    for applies in EVERY_RUNNER {
+        cases.push((applies, Fault::always("stop"), "rolled-back"));
+        cases.push((applies, Fault::always("archive:pre-upgrade"), "rolled-back"));
+        cases.push((applies, Fault::always("start:2.0"), "rolled-back"));
+        cases.push((applies, Fault::always("healthy:2.0"), "rolled-back"));
+    }
+    for applies in [Applies::Upkeep, Applies::Tool] {
+        cases.push((applies, Fault::always("migrate"), "rolled-back"));
+        cases.push((applies, Fault::always("migrate-second"), "rolled-back"));
+    }
+    cases
+}
+
+#[test]
+fn a_failure_at_any_step_puts_everything_back_also_when_killed_on_the_way() {
+    for (applies, fault, expected) in failures() {
+        let whole = World::new(plan(applies));
+        whole.fail(fault.clone());
+        let ended = whole.drive().unwrap();
+        check(&whole, &whole.plan(), &ended, &format!("{applies:?}, {fault:?}"));
+        assert_eq!(whole.state().phase.to_string(), expected, "{applies:?}, {fault:?}: {}", story(&whole));
+        for call in 1..=whole.calls() {
+            for cut in [Cut::Before, Cut::After] {
+                let what = format!("{applies:?}, {fault:?}, killed {cut:?} call {call}");
+                let world = World::new(plan(applies));
+                world.fail(fault.clone());
+                world.kill_at(call, cut);
+                assert_eq!(world.drive(), None, "{what}");
+                let ended = world.drive().unwrap();
+                assert_eq!(world.state().phase.to_string(), expected, "{what}: {}", story(&world));
+                check(&world, &world.plan(), &ended, &what);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_migration_that_left_nothing_needs_no_restore_and_one_that_did_is_restored() {
+    let note = |world: &World, step: Step| {
+        let find = |event: &Event| match event {
+            Event::Done { step: done, note, .. } if *done == step => Some(note.clone()),
+            _ => None,
+        };
+        world.journal().iter().find_map(find).unwrap()
+    };
+    for (applies, fault, restored) in [
+        (Applies::Upkeep, "migrate", false),
+        (Applies::Upkeep, "migrate-second", true),
+        (Applies::Tool, "migrate", true),
+        (Applies::Upkeep, "healthy:2.0", true),
+    ] {
+        let world = World::new(plan(applies));
+        world.fail(Fault::always(fault));
+        world.drive().unwrap();
+        assert_eq!(note(&world, Step::Restore).starts_with("nothing to restore"), !restored, "{applies:?} {fault}");
+        assert_eq!(world.archives(Kind::FailedState).len(), usize::from(restored), "{applies:?} {fault}");
+    }
+}
+
+#[test]
+fn a_failure_that_passes_is_tried_again() {
+    for call in ["stop", "archive:pre-upgrade", "migrate"] {
+        let world = World::new(plan(Applies::Upkeep));
+        world.fail(Fault::passing(call, 2));
+        assert_eq!(world.drive(), Some(Ended::Committed), "{call}: {}", story(&world));
+        assert_eq!(world.pauses(), [BACKOFF, BACKOFF * 2], "{call}");
+    }
+    let world = World::new(plan(Applies::Tool));
+    world.fail(Fault::passing("migrate", 1));
+    assert!(matches!(world.drive(), Some(Ended::RolledBack { .. })), "a vendor's tool is not run twice on a guess");
+}
+
+#[test]
+fn a_way_back_that_fails_asks_a_person_and_says_what_to_type() {
+    for (fault, command) in [
+        ("restore", "`upkeep restore notes pre-upgrade-1 --replace`"),
+        ("archive:failed-state", "`upkeep upgrade notes --resume`"),
+        ("point-back", "`ln -sfn /srv/app-1.0 /srv/app`"),
+        ("start:1.0", "`systemctl start notes.service`"),
+        ("healthy:1.0", "`systemctl start notes.service`"),
+        ("hold", "`upkeep upgrade notes --resume`"),
+    ] {
+        let world = World::new(plan(Applies::Upkeep));
+        world.fail(Fault::always("healthy:2.0"));
+        world.fail(Fault::always(fault));
+        let ended = world.drive().unwrap();
+        check(&world, &world.plan(), &ended, fault);
+        let Ended::Stuck { next_steps, .. } = ended else { panic!("{fault}: {ended:?}") };
+        assert!(next_steps.iter().any(|line| line.contains(command)), "{fault}: {next_steps:?}");
+        assert!(!next_steps.iter().any(|line| line.contains("--abort")), "{fault}: already on its way back");
+        let again = world.drive().unwrap();
+        assert!(matches!(again, Ended::Stuck { .. }), "{fault}: it waits for the person");
+        world.mend(fault);
+        world.say(Settle::Resume);
+        let ended = world.drive().unwrap();
+        assert!(matches!(ended, Ended::RolledBack { .. }), "{fault}: {}", story(&world));
+        check(&world, &world.plan(), &ended, fault);
+    }
+}
+
+#[test]
+fn a_step_that_kills_us_three_times_is_not_begun_a_fourth_time() {
+    let world = World::new(plan(Applies::Upkeep));
+    world.kill_in("migrate");
+    for _ in 0..3 {
+        assert_eq!(world.drive(), None);
+    }
+    let ended = world.drive().unwrap();
+    let Ended::Stuck { why, .. } = &ended else { panic!("{ended:?}") };
+    assert_eq!(why, "step migrate was begun 3 times and never came to an end");
+    world.mend("migrate");
+    world.say(Settle::Abort);
+    let ended = world.drive().unwrap();
+    assert!(matches!(ended, Ended::RolledBack { .. }), "{}", story(&world));
+    check(&world, &world.plan(), &ended, "poison");
+}
+
+#[test]
+fn hold_on_failure_asks_a_person_once_the_database_may_have_changed() {
+    let ask = |fault| {
+        let world = World::new(Plan { after_failure: AfterFailure::AskPerson, ..plan(Applies::Upkeep) });
+        world.fail(Fault::always(fault));
+        (world.drive().unwrap(), world)
+    };
+    assert!(matches!(ask("archive:pre-upgrade").0, Ended::RolledBack { .. }), "nothing was changed: put back");
+    for (settle, phase) in [(Settle::Resume, Phase::Committed), (Settle::Abort, Phase::RolledBack), (Settle::Accept, Phase::Accepted)] {
+        let (ended, world) = ask("healthy:2.0");
+        assert!(matches!(ended, Ended::Stuck { .. }), "{ended:?}");
+        world.mend("healthy:2.0");
+        world.say(settle);
+        world.drive().unwrap();
+        assert_eq!(world.state().phase, phase, "{settle:?}: {}", story(&world));
+    }
+}
+
+#[test]
+fn another_release_in_the_middle_stops_everything() {
+    let world = World::new(plan(Applies::Upkeep));
+    world.on("archive:pre-upgrade", |inner| inner.install("3.0"));
+    let ended = world.drive().unwrap();
+    let Ended::Stuck { why, .. } = &ended else { panic!("{ended:?}") };
+    assert!(why.contains("now 3.0 at /srv/app-3.0 is installed"), "{why}");
+    assert_eq!(world.db(), world.old_db());
+}
+
+#[test]
+fn a_server_that_somebody_starts_in_the_middle_loses_nothing() {
+    for call in ["stop", "archive:pre-upgrade", "migrate"] {
+        let world = World::new(plan(Applies::Upkeep));
+        world.on(call, world::Inner::start);
+        world.drive().unwrap();
+        let lost: Vec<String> = world.written().into_iter().filter(|write| !world.keeps(write)).collect();
+        assert!(lost.is_empty(), "{call}: {lost:?}, {}", story(&world));
+    }
+}
+
+#[test]
+fn a_release_that_cannot_be_put_back_leaves_the_server_stopped_and_says_what_to_install() {
+    let world = World::new(Plan { back: Back::Nothing, ..plan(Applies::Upkeep) });
+    world.fail(Fault::always("healthy:2.0"));
+    let ended = world.drive().unwrap();
+    check(&world, &world.plan(), &ended, "in place");
+    assert_eq!(world.server(), None);
+    let Ended::RolledBack { next_steps, .. } = ended else { panic!("{ended:?}") };
+    assert_eq!(next_steps, ["install version 1.0 of the server again", "then start it: `systemctl start notes.service`"]);
+}
+
+#[test]
+fn it_stops_between_steps_and_goes_on_later() {
+    let world = World::new(plan(Applies::Upkeep));
+    let stop = CancellationToken::new();
+    let flag = stop.clone();
+    world.on("archive:pre-upgrade", move |_| flag.cancel());
+    assert_eq!(world.drive_until(&stop), Some(Ended::Paused));
+    assert!(story(&world).ends_with("intended:archive done:archive"), "the step underway was finished: {}", story(&world));
+    assert_eq!(world.drive(), Some(Ended::Committed));
+}
+
+#[test]
+fn a_rollback_on_request_keeps_what_was_written_since() {
+    let world = World::new(plan(Applies::Upkeep));
+    world.drive().unwrap();
+    world.begin(rollback_plan(&world));
+    let whole = world.fork();
+    let ended = whole.drive().unwrap();
+    check(&whole, &whole.plan(), &ended, "rollback");
+    assert!(matches!(ended, Ended::RolledBack { .. }), "{}", story(&whole));
+    for call in 1..=whole.calls() {
+        for cut in [Cut::Before, Cut::After] {
+            let what = format!("rollback killed {cut:?} call {call}");
+            let world = world.fork();
+            world.kill_at(call, cut);
+            assert_eq!(world.drive(), None, "{what}");
+            let ended = world.drive().unwrap();
+            assert!(matches!(ended, Ended::RolledBack { .. }), "{what}: {}", story(&world));
+            check(&world, &world.plan(), &ended, &what);
+            assert_eq!(world.archives(Kind::PreRestore).len(), 1, "{what}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+    /// Whatever fails and wherever it is killed, it comes to an end or to a person, in a bounded number of calls, and the
+    /// invariants hold.
+    #[test]
+    fn it_always_ends(
+        runner in 0..4_usize,
+        back in prop::bool::ANY,
+        kills in prop::collection::vec((1..80_usize, prop::bool::ANY), 0..4),
+        faults in prop::collection::vec((prop::sample::select(world::CALLS.to_vec()), 1..8_u32, prop::bool::ANY), 0..4),
+    ) {
+        let plan = Plan { back: if back { Back::Symlink } else { Back::Nothing }, ..plan(EVERY_RUNNER[runner]) };
+        let world = World::new(plan.clone());
+        for (call, times, passing) in &faults {
+            world.fail(if *passing { Fault::passing(call, *times) } else { Fault::failing(call, *times) });
+        }
+        let mut ended = None;
+        for (call, before) in &kills {
+            world.kill_at(*call, if *before { Cut::Before } else { Cut::After });
+            ended = world.drive();
+        }
+        world.spare();
+        let ended = match ended { Some(ended) => ended, None => world.drive().unwrap() };
+        prop_assert!(world.calls() < 400, "{} calls", world.calls());
+        check(&world, &plan, &ended, &story(&world));
+    }
+}

@@ -1,0 +1,467 @@
+//! A small world for the driver: a database that is a number of migrations and a list of writes, a server that writes when
+//! it starts, archives that are copies. Any call may fail, or never return.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use tokio_util::sync::CancellationToken;
+
+use super::super::{Ended, drive};
+use crate::archive::manifest::Kind;
+use crate::failure::Class;
+use crate::ids::{Label, TargetName, UpgradeId};
+use crate::service::ServiceState;
+use crate::shape::{Applied, History, Shape};
+use crate::upgrade::UpgradeError;
+use crate::upgrade::hands::{Hands, Look};
+use crate::upgrade::plan::{AfterFailure, Applies, Back, FORMAT, Plan, Purpose, Scripts, forward};
+use crate::upgrade::state::{Direction, Event, Failed, ReleaseAt, Settle, State, Step};
+use crate::version::Version;
+
+/// Every call that may be made to fail.
+pub(super) const CALLS: [&str; 16] = [
+    "release",
+    "stop",
+    "start:1.0",
+    "start:2.0",
+    "healthy:1.0",
+    "healthy:2.0",
+    "look",
+    "find:pre-upgrade",
+    "archive:pre-upgrade",
+    "archive:failed-state",
+    "migrate",
+    "migrate-second",
+    "restore",
+    "point-back",
+    "hold",
+    "find:failed-state",
+];
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Db {
+    pub(super) migrations: usize,
+    pub(super) writes: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cut {
+    Before,
+    After,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Fault {
+    call: String,
+    times: u32,
+    transient: bool,
+}
+
+impl Fault {
+    pub(super) fn always(call: &str) -> Self {
+        Self::failing(call, u32::MAX)
+    }
+    pub(super) fn failing(call: &str, times: u32) -> Self {
+        Self { call: call.to_owned(), times, transient: false }
+    }
+    pub(super) fn passing(call: &str, times: u32) -> Self {
+        Self { call: call.to_owned(), times, transient: true }
+    }
+}
+
+type Hook = Box<dyn FnOnce(&mut Inner) + Send>;
+
+pub(super) struct Inner {
+    plan: Plan,
+    installed: ReleaseAt,
+    db: Db,
+    server: Option<Version>,
+    archives: Vec<(Kind, Label, Db)>,
+    holds: Vec<String>,
+    journal: Vec<Event>,
+    written: Vec<String>,
+    pauses: Vec<Duration>,
+    calls: usize,
+    kill: Option<(usize, Cut)>,
+    deadly: Option<String>,
+    faults: Vec<Fault>,
+    hooks: BTreeMap<String, Hook>,
+}
+
+impl Inner {
+    pub(super) fn install(&mut self, version: &str) {
+        self.installed = at(version);
+    }
+
+    /// The installed server starts: it writes, and migrates itself where that is how the product does it.
+    pub(super) fn start(&mut self) {
+        let version = self.installed.version.clone();
+        if version.as_str() == "2.0" {
+            if self.plan.applies == Applies::Server {
+                self.db.migrations = known("2.0");
+            }
+            let write = format!("write {} of 2.0", self.written.len());
+            self.written.push(write.clone());
+            self.db.writes.push(write);
+        }
+        self.server = Some(version);
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct World(Arc<Mutex<Inner>>);
+
+fn at(version: &str) -> ReleaseAt {
+    ReleaseAt { version: Version::parse(version).unwrap(), path: format!("/srv/app-{version}").into() }
+}
+
+fn known(version: &str) -> usize {
+    if version == "1.0" { 1 } else { 3 }
+}
+
+fn shape(db: &Db) -> Shape {
+    let applied = (1..=db.migrations).map(|number| Applied {
+        rank: i64::try_from(number).unwrap(),
+        version: Some(number.to_string()),
+        description: "m".to_owned(),
+        kind: "SQL".to_owned(),
+        script: format!("V{number}__m.sql"),
+        checksum: None,
+        success: true,
+    });
+    let history = History { tool: "flyway".to_owned(), table: "flyway_schema_history".to_owned(), applied: applied.collect() };
+    Shape { histories: vec![history], fingerprint: Some(format!("shape {}", db.migrations)) }
+}
+
+pub(super) fn plan(applies: Applies) -> Plan {
+    let old = Db { migrations: 1, writes: Vec::new() };
+    Plan {
+        format: FORMAT,
+        target: TargetName::parse("notes").unwrap(),
+        purpose: Purpose::Upgrade,
+        from: Some(at("1.0")),
+        to: at("2.0"),
+        back: Back::Symlink,
+        applies,
+        pending: vec!["V2".to_owned(), "V3".to_owned()],
+        before: shape(&old),
+        direction: Direction::Forward,
+        steps: forward(applies),
+        after_failure: AfterFailure::PutBack,
+        attempts: 3,
+        release_path: "/srv/app".into(),
+        service: "notes.service".to_owned(),
+    }
+}
+
+pub(super) fn rollback_plan(world: &World) -> Plan {
+    let committed = world.plan();
+    let archive = world.state().archive.unwrap();
+    let of = UpgradeId::parse("notes-2.0-x").unwrap();
+    Plan {
+        purpose: Purpose::Rollback { of, archive },
+        from: Some(at("2.0")),
+        to: at("1.0"),
+        direction: Direction::Back,
+        steps: [Step::StopNew, Step::KeepFailed, Step::Restore, Step::PointBack, Step::StartOld, Step::HealthyOld, Step::Hold].to_vec(),
+        ..committed
+    }
+}
+
+impl World {
+    pub(super) fn new(plan: Plan) -> Self {
+        let planned = Event::Planned { direction: plan.direction, steps: plan.steps.clone() };
+        // A release that carries no migrations knows exactly what the database has.
+        let migrations = if plan.applies == Applies::Nobody { known("2.0") } else { 1 };
+        let db = Db { migrations, writes: vec!["old".to_owned()] };
+        let plan = Plan { before: shape(&db), ..plan };
+        Self(Arc::new(Mutex::new(Inner {
+            installed: plan.to.clone(),
+            plan,
+            db,
+            server: Some(Version::parse("1.0").unwrap()),
+            archives: Vec::new(),
+            holds: Vec::new(),
+            journal: vec![planned],
+            written: vec!["old".to_owned()],
+            pauses: Vec::new(),
+            calls: 0,
+            kill: None,
+            deadly: None,
+            faults: Vec::new(),
+            hooks: BTreeMap::new(),
+        })))
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap()
+    }
+
+    /// A copy that goes its own way.
+    pub(super) fn fork(&self) -> Self {
+        let inner = self.inner();
+        Self(Arc::new(Mutex::new(Inner {
+            plan: inner.plan.clone(),
+            installed: inner.installed.clone(),
+            db: inner.db.clone(),
+            server: inner.server.clone(),
+            archives: inner.archives.clone(),
+            holds: inner.holds.clone(),
+            journal: inner.journal.clone(),
+            written: inner.written.clone(),
+            pauses: Vec::new(),
+            calls: 0,
+            kill: None,
+            deadly: None,
+            faults: Vec::new(),
+            hooks: BTreeMap::new(),
+        })))
+    }
+
+    pub(super) fn begin(&self, plan: Plan) {
+        let mut inner = self.inner();
+        inner.journal = vec![Event::Planned { direction: plan.direction, steps: plan.steps.clone() }];
+        inner.plan = plan;
+    }
+
+    /// Drives until it returns; none when it was killed.
+    pub(super) fn drive(&self) -> Option<Ended> {
+        self.drive_until(&CancellationToken::new())
+    }
+
+    pub(super) fn drive_until(&self, stop: &CancellationToken) -> Option<Ended> {
+        let (plan, state) = (self.plan(), self.state());
+        let ended = drive(self, &plan, state, stop).now_or_never();
+        if ended.is_none() {
+            self.inner().kill = None;
+        }
+        ended.map(Result::unwrap)
+    }
+
+    pub(super) fn kill_at(&self, call: usize, cut: Cut) {
+        let mut inner = self.inner();
+        inner.kill = Some((inner.calls + call, cut));
+    }
+
+    pub(super) fn kill_in(&self, call: &str) {
+        self.inner().deadly = Some(call.to_owned());
+    }
+
+    pub(super) fn spare(&self) {
+        self.inner().kill = None;
+    }
+
+    pub(super) fn fail(&self, fault: Fault) {
+        self.inner().faults.push(fault);
+    }
+
+    pub(super) fn mend(&self, call: &str) {
+        let mut inner = self.inner();
+        inner.faults.retain(|fault| fault.call != call);
+        inner.deadly = None;
+    }
+
+    pub(super) fn on(&self, call: &str, hook: impl FnOnce(&mut Inner) + Send + 'static) {
+        self.inner().hooks.insert(call.to_owned(), Box::new(hook));
+    }
+
+    pub(super) fn say(&self, settle: Settle) {
+        self.inner().journal.push(Event::Said { settle, who: "root".to_owned(), release: None });
+    }
+
+    pub(super) fn plan(&self) -> Plan {
+        self.inner().plan.clone()
+    }
+
+    pub(super) fn state(&self) -> State {
+        State::fold(&self.inner().journal).unwrap()
+    }
+
+    pub(super) fn journal(&self) -> Vec<Event> {
+        self.inner().journal.clone()
+    }
+
+    pub(super) fn calls(&self) -> usize {
+        self.inner().calls
+    }
+
+    pub(super) fn pauses(&self) -> Vec<Duration> {
+        self.inner().pauses.clone()
+    }
+
+    pub(super) fn db(&self) -> Db {
+        self.inner().db.clone()
+    }
+
+    pub(super) fn old_db(&self) -> Db {
+        let migrations = if self.inner().plan.applies == Applies::Nobody { known("2.0") } else { 1 };
+        Db { migrations, writes: vec!["old".to_owned()] }
+    }
+
+    pub(super) fn known(&self, version: &str) -> usize {
+        known(version)
+    }
+
+    pub(super) fn server(&self) -> Option<String> {
+        self.inner().server.as_ref().map(ToString::to_string)
+    }
+
+    pub(super) fn installed(&self) -> String {
+        self.inner().installed.version.to_string()
+    }
+
+    pub(super) fn holds(&self) -> Vec<String> {
+        self.inner().holds.clone()
+    }
+
+    pub(super) fn written(&self) -> Vec<String> {
+        self.inner().written.clone()
+    }
+
+    /// Whether a write is in the database or in an archive.
+    pub(super) fn keeps(&self, write: &String) -> bool {
+        let inner = self.inner();
+        inner.db.writes.contains(write) || inner.archives.iter().any(|(_, _, db)| db.writes.contains(write))
+    }
+
+    pub(super) fn archives(&self, kind: Kind) -> Vec<Db> {
+        self.inner().archives.iter().filter(|(of, _, _)| *of == kind).map(|(_, _, db)| db.clone()).collect()
+    }
+
+    /// One call: dies before it, fails, or has its effect and dies after it.
+    async fn call<T>(&self, name: &str, effect: impl FnOnce(&mut Inner) -> T) -> Result<T, Failed> {
+        let (number, die) = {
+            let mut inner = self.inner();
+            inner.calls += 1;
+            let number = inner.calls;
+            (number, inner.kill == Some((number, Cut::Before)) || inner.deadly.as_deref() == Some(name))
+        };
+        if die {
+            std::future::pending::<()>().await;
+        }
+        let (value, die) = {
+            let mut inner = self.inner();
+            let fault = inner.faults.iter_mut().find(|fault| fault.call == name && fault.times > 0);
+            let value = match fault {
+                Some(fault) => {
+                    fault.times = fault.times.saturating_sub(u32::from(fault.times != u32::MAX));
+                    Err(Failed {
+                        class: Class::Unavailable,
+                        message: format!("{name} failed"),
+                        transient: fault.transient,
+                        hints: Vec::new(),
+                    })
+                }
+                None => {
+                    let value = effect(&mut inner);
+                    if let Some(hook) = inner.hooks.remove(name) {
+                        hook(&mut inner);
+                    }
+                    Ok(value)
+                }
+            };
+            (value, inner.kill == Some((number, Cut::After)))
+        };
+        if die {
+            std::future::pending::<()>().await;
+        }
+        value
+    }
+}
+
+impl Hands for World {
+    async fn record(&self, event: &Event) -> Result<(), UpgradeError> {
+        self.call("record", |inner| inner.journal.push(event.clone())).await.unwrap();
+        Ok(())
+    }
+
+    async fn pause(&self, pause: Duration) {
+        self.inner().pauses.push(pause);
+    }
+
+    async fn release(&self) -> Result<ReleaseAt, Failed> {
+        self.call("release", |inner| inner.installed.clone()).await
+    }
+
+    async fn service(&self) -> ServiceState {
+        let state = |inner: &mut Inner| if inner.server.is_some() { ServiceState::Running } else { ServiceState::Stopped };
+        self.call("service", state).await.unwrap()
+    }
+
+    async fn stop(&self) -> Result<(), Failed> {
+        self.call("stop", |inner| inner.server = None).await
+    }
+
+    async fn start(&self) -> Result<(), Failed> {
+        let name = format!("start:{}", self.installed());
+        self.call(&name, Inner::start).await
+    }
+
+    async fn healthy(&self) -> Result<String, Failed> {
+        let name = format!("healthy:{}", self.server().unwrap_or_default());
+        let running = self.call(&name, |inner| inner.server.is_some()).await?;
+        let down = Failed { class: Class::Unavailable, message: "down".to_owned(), transient: false, hints: Vec::new() };
+        if running { Ok("healthy".to_owned()) } else { Err(down) }
+    }
+
+    async fn look(&self) -> Result<Look, Failed> {
+        let look = |inner: &mut Inner| {
+            let knows = if inner.plan.applies == Applies::Nobody { inner.db.migrations } else { known(inner.installed.version.as_str()) };
+            let names = |from: usize, to: usize| (from + 1..=to).map(|number| format!("V{number}")).collect();
+            let scripts = Scripts {
+                pending: names(inner.db.migrations, knows),
+                ahead: names(knows, inner.db.migrations),
+                ..Scripts::default()
+            };
+            Look { shape: shape(&inner.db), scripts: Some(scripts) }
+        };
+        self.call("look", look).await
+    }
+
+    async fn find_archive(&self, kind: Kind) -> Result<Option<Label>, Failed> {
+        let find = |inner: &mut Inner| inner.archives.iter().find(|(of, _, _)| *of == kind).map(|(_, label, _)| label.clone());
+        self.call(&format!("find:{kind}"), find).await
+    }
+
+    async fn archive(&self, kind: Kind) -> Result<Label, Failed> {
+        let take = |inner: &mut Inner| {
+            let label = Label::parse(&format!("{kind}-{}", inner.archives.len() + 1)).unwrap();
+            inner.archives.push((kind, label.clone(), inner.db.clone()));
+            label
+        };
+        self.call(&format!("archive:{kind}"), take).await
+    }
+
+    async fn migrate(&self) -> Result<String, Failed> {
+        // Each migration of its own, so that one may be done when the other fails.
+        let apply = |number: usize| move |inner: &mut Inner| inner.db.migrations = inner.db.migrations.max(number);
+        self.call("migrate", apply(2)).await?;
+        self.call("migrate-second", apply(3)).await?;
+        Ok("applied".to_owned())
+    }
+
+    async fn restore(&self, label: &Label) -> Result<String, Failed> {
+        let restore = |inner: &mut Inner| {
+            let archive = inner.archives.iter().find(|(_, of, _)| of == label).unwrap();
+            inner.db = archive.2.clone();
+            format!("restored {label}")
+        };
+        self.call("restore", restore).await
+    }
+
+    async fn point_back(&self, to: &ReleaseAt) -> Result<(), Failed> {
+        self.call("point-back", |inner| inner.installed = to.clone()).await
+    }
+
+    async fn hold(&self, version: &Version, _reason: &str) -> Result<(), Failed> {
+        let hold = |inner: &mut Inner| {
+            inner.holds.retain(|held| held != version.as_str());
+            inner.holds.push(version.to_string());
+        };
+        self.call("hold", hold).await
+    }
+
+    async fn leave_note(&self, _archive: &Label) {}
+}

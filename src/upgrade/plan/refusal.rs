@@ -1,0 +1,136 @@
+//! Why an upgrade is not begun, each reason with its next step.
+
+use std::fmt;
+
+use super::super::state::Phase;
+use crate::config::Window;
+use crate::ids::UpgradeId;
+use crate::state_db::holds::Hold;
+use crate::version::Version;
+
+/// One reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// An upgrade of the target has not ended.
+    Open {
+        /// Which.
+        id: UpgradeId,
+        /// Its phase.
+        phase: Phase,
+    },
+    /// The release cannot be read, or is two at once.
+    Release(String),
+    /// The database does not answer.
+    Database(String),
+    /// The installed release is older than the good one.
+    Downgrade {
+        /// The good one.
+        from: Version,
+        /// The installed one.
+        to: Version,
+    },
+    /// The database holds migrations the release does not know.
+    Ahead(Vec<String>),
+    /// The history says that migrations failed.
+    Failed(Vec<String>),
+    /// Scripts and history contradict each other.
+    Invalid(Vec<String>),
+    /// No service is configured.
+    NoService,
+    /// The server's state cannot be told.
+    Service(String),
+    /// A hold.
+    Hold(Hold),
+    /// No room for archives.
+    Room {
+        /// Free bytes.
+        free: u64,
+        /// Bytes needed.
+        needed: u64,
+    },
+    /// `auto = false` and nobody asked.
+    NotAsked,
+    /// Outside the window.
+    Window(Window),
+}
+
+impl Refusal {
+    /// Its name for machines.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Open { .. } => "open-upgrade",
+            Self::Release(_) => "release",
+            Self::Database(_) => "database",
+            Self::Downgrade { .. } => "downgrade",
+            Self::Ahead(_) => "ahead",
+            Self::Failed(_) => "failed-migration",
+            Self::Invalid(_) => "invalid-migrations",
+            Self::NoService => "no-service",
+            Self::Service(_) => "service",
+            Self::Hold(_) => "hold",
+            Self::Room { .. } => "room",
+            Self::NotAsked => "not-asked",
+            Self::Window(_) => "window",
+        }
+    }
+
+    /// Whether it passes by itself (a window opens, a package manager ends) and is no cause for alarm.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        matches!(self, Self::NotAsked | Self::Window(_) | Self::Hold(_))
+    }
+
+    /// What a person does about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Open { phase: Phase::Stuck, .. } => "see `upkeep status`, then settle it: `upkeep upgrade TARGET --resume`, `--abort` or `--accept`",
+            Self::Open { .. } => "watch it: `upkeep status --watch`",
+            Self::Release(_) => "install the release whole, or check `[targets.T.release]`: `upkeep check`",
+            Self::Database(_) => "is the database server running? `upkeep check`",
+            Self::Downgrade { .. } => "install the newer release again, or go back with its data: `upkeep rollback TARGET`",
+            Self::Ahead(_) => "install the release that knows them, or go back: `upkeep rollback TARGET`",
+            Self::Failed(_) => "mend what they left, then `upkeep migrate repair TARGET`",
+            Self::Invalid(_) => "compare: `upkeep migrate validate TARGET`",
+            Self::NoService => "say how the server is stopped and started: `[targets.T.service]`",
+            Self::Service(_) => "check `unit` or `status` in `[targets.T.service]`",
+            Self::Hold(_) => "allow it again: `upkeep release-hold TARGET`",
+            Self::Room { .. } => "make room where the archives are: `upkeep prune TARGET --dry-run`",
+            Self::NotAsked => "run it: `upkeep upgrade TARGET`",
+            Self::Window(_) => "wait, or run it now: `upkeep upgrade TARGET`",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open { id, phase } => write!(f, "upgrade {id} is {phase}"),
+            Self::Release(why) => f.write_str(why),
+            Self::Database(why) => write!(f, "the database cannot be looked at: {why}"),
+            Self::Downgrade { from, to } => write!(f, "{to} is older than {from}, which the database belongs to"),
+            Self::Ahead(migrations) => {
+                write!(f, "the database holds migrations the release does not know: {}", migrations.join(", "))
+            }
+            Self::Failed(migrations) => write!(f, "the history says these migrations failed: {}", migrations.join(", ")),
+            Self::Invalid(problems) => write!(f, "scripts and history contradict each other: {}", problems.join("; ")),
+            Self::NoService => f.write_str("no service is configured, so the server cannot be stopped and started"),
+            Self::Service(why) => write!(f, "whether the server runs cannot be told: {why}"),
+            Self::Hold(hold) => {
+                let what = hold.version.as_ref().map_or_else(|| "upgrades are".to_owned(), |version| format!("{version} is"));
+                let until = hold.until.map(|until| format!(" until {}", until.format("%Y-%m-%d %H:%M UTC"))).unwrap_or_default();
+                write!(f, "{what} on hold{until} by {}: {}", hold.who, hold.reason)
+            }
+            Self::Room { free, needed } => write!(f, "{free} bytes are free for archives, and up to {needed} are needed"),
+            Self::NotAsked => f.write_str("`auto = false`: the upgrade waits for a person"),
+            Self::Window(window) => write!(
+                f,
+                "outside the window {}-{} ({})",
+                window.from.format("%H:%M"),
+                window.to.format("%H:%M"),
+                window.zone
+            ),
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! One upgrade as the journal has it: its plan, its events, and what they add up to.
+//!
+//! Owns turning rows into plan and events and back. Never mends: a plan whose digest does not fit, an event that cannot be
+//! read, a format newer than ours all stop here. Held by the tests beside this file.
+
+use chrono::{DateTime, Utc};
+
+use super::UpgradeError;
+use super::plan::{Plan, Purpose};
+use super::state::{Event, Phase, ReleaseAt, State};
+use crate::ids::{Label, TargetName, UpgradeId};
+use crate::state_db::StateDb;
+use crate::state_db::journal::{Ends, EventRow, FORMAT, UpgradeRow};
+
+/// How many ended upgrades are looked at for the good release: refused ones in a row beyond this are not plausible.
+const LOOK_BACK: u32 = 100;
+
+/// An upgrade, folded.
+#[derive(Debug, Clone)]
+pub(crate) struct Record {
+    /// Its identity.
+    pub(crate) id: UpgradeId,
+    /// When it was begun.
+    pub(crate) created_at: DateTime<Utc>,
+    /// When its newest event was written.
+    pub(crate) touched_at: DateTime<Utc>,
+    /// How many events it has.
+    pub(crate) events: u32,
+    /// The plan.
+    pub(crate) plan: Plan,
+    /// What the events add up to.
+    pub(crate) state: State,
+}
+
+/// The row of an event.
+///
+/// # Errors
+/// When it cannot be written as JSON, which no event of ours is.
+pub(crate) fn row(seq: u32, at: DateTime<Utc>, event: &Event) -> Result<EventRow, UpgradeError> {
+    Ok(EventRow {
+        seq,
+        at,
+        kind: event.kind().to_owned(),
+        step: event.step().map(|step| step.name().to_owned()),
+        attempt: event.attempt(),
+        body_json: serde_json::to_string(event).map_err(UpgradeError::Encode)?,
+    })
+}
+
+/// Writes a new upgrade with its plan and the first event.
+///
+/// # Errors
+/// When the target has an open upgrade already, or the journal cannot be written.
+pub(crate) async fn begin(db: &StateDb, plan: Plan, now: DateTime<Utc>) -> Result<Record, UpgradeError> {
+    let target = plan.target.clone();
+    if let Some(open) = open(db, &target).await? {
+        return Err(UpgradeError::Open { id: open.id, phase: open.state.phase });
+    }
+    let id = fresh_id(db, &plan, now).await?;
+    let plan_json = plan.to_json().map_err(UpgradeError::Encode)?;
+    let plan_digest = Plan::digest(&plan_json);
+    let upgrade = UpgradeRow { id: id.clone(), target, format: FORMAT, created_at: now, plan_json, plan_digest };
+    let first = Event::Planned { direction: plan.direction, steps: plan.steps.clone() };
+    let state = State::default().apply(&first)?;
+    db.open_upgrade(&upgrade, &row(1, now, &first)?, Ends::No).await?;
+    Ok(Record { id, created_at: now, touched_at: now, events: 1, plan, state })
+}
+
+/// `TARGET-VERSION-STAMP`, with a number behind it when one was begun in the same second.
+async fn fresh_id(db: &StateDb, plan: &Plan, now: DateTime<Utc>) -> Result<UpgradeId, UpgradeError> {
+    let plain = UpgradeId::compose(&plan.target, &plan.to.version, now);
+    let taken = db.upgrades(&plan.target, LOOK_BACK).await?;
+    let same = taken.iter().filter(|row| row.id.as_str().starts_with(plain.as_str())).count();
+    if same == 0 {
+        return Ok(plain);
+    }
+    UpgradeId::parse(&format!("{plain}-{same}")).map_err(|error| UpgradeError::Damaged { id: plain, why: error.to_string() })
+}
+
+/// Reads one upgrade.
+///
+/// # Errors
+/// When it is of a newer format, damaged, or the database refuses.
+pub(crate) async fn load(db: &StateDb, row: UpgradeRow) -> Result<Record, UpgradeError> {
+    if row.format > FORMAT {
+        return Err(UpgradeError::TooNew { id: row.id, found: row.format, known: FORMAT });
+    }
+    let damaged = |why: String| UpgradeError::Damaged { id: row.id.clone(), why };
+    if Plan::digest(&row.plan_json) != row.plan_digest {
+        return Err(damaged("its plan is not the one that was written".to_owned()));
+    }
+    let plan: Plan = serde_json::from_str(&row.plan_json).map_err(|error| damaged(format!("its plan cannot be read: {error}")))?;
+    let rows = db.upgrade_events(&row.id).await?;
+    let mut events = Vec::with_capacity(rows.len());
+    for (expected, event) in (1..).zip(&rows) {
+        if event.seq != expected {
+            return Err(damaged(format!("event {expected} is missing")));
+        }
+        let event: Event =
+            serde_json::from_str(&event.body_json).map_err(|error| damaged(format!("event {expected} cannot be read: {error}")))?;
+        events.push(event);
+    }
+    let state = State::fold(&events)?;
+    Ok(Record {
+        touched_at: rows.last().map_or(row.created_at, |event| event.at),
+        events: u32::try_from(rows.len()).unwrap_or(u32::MAX),
+        id: row.id,
+        created_at: row.created_at,
+        plan,
+        state,
+    })
+}
+
+/// The newest upgrades of a target, newest first.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) async fn newest(db: &StateDb, target: &TargetName, limit: u32) -> Result<Vec<Record>, UpgradeError> {
+    let mut records = Vec::new();
+    for row in db.upgrades(target, limit).await? {
+        records.push(load(db, row).await?);
+    }
+    Ok(records)
+}
+
+/// The upgrade of a target that has not ended. It is always the newest: no other is begun before it ends.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) async fn open(db: &StateDb, target: &TargetName) -> Result<Option<Record>, UpgradeError> {
+    Ok(newest(db, target, 1).await?.pop().filter(|record| !record.state.phase.terminal()))
+}
+
+/// The release that the newest ended upgrade left as the good one.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) async fn good(db: &StateDb, target: &TargetName) -> Result<Option<ReleaseAt>, UpgradeError> {
+    for record in newest(db, target, LOOK_BACK).await? {
+        match record.state.phase {
+            Phase::Committed => return Ok(Some(record.plan.to)),
+            Phase::Accepted => return Ok(record.state.accepted.or(Some(record.plan.to))),
+            Phase::RolledBack => return Ok(record.plan.earlier().cloned()),
+            Phase::Refused | Phase::Idle | Phase::Running | Phase::Aborting | Phase::RollingBack | Phase::Stuck => {}
+        }
+    }
+    Ok(None)
+}
+
+/// The newest upgrade that can be rolled back: the last one that was committed and has a pre-upgrade archive, with nothing
+/// but refused ones after it.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) async fn last_committed(db: &StateDb, target: &TargetName) -> Result<Option<(Record, Label)>, UpgradeError> {
+    for record in newest(db, target, LOOK_BACK).await? {
+        match (record.state.phase, &record.plan.purpose, record.state.archive.clone()) {
+            (Phase::Refused, _, _) => {}
+            (Phase::Committed | Phase::Accepted, Purpose::Upgrade, Some(label)) => return Ok(Some((record, label))),
+            _ => return Ok(None),
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests;

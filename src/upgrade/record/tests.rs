@@ -1,0 +1,105 @@
+use chrono::TimeZone as _;
+
+use super::super::plan::{Asked, Decision, decide, tests::due};
+use super::*;
+
+fn now() -> DateTime<Utc> {
+    Utc.with_ymd_and_hms(2026, 11, 22, 2, 30, 0).unwrap()
+}
+
+fn plan() -> Plan {
+    match decide(&due(), Asked::ByPerson, now()) {
+        Decision::Plan(plan) => *plan,
+        other => panic!("no plan: {other:?}"),
+    }
+}
+
+async fn append(db: &StateDb, record: &mut Record, event: Event) {
+    let state = record.state.clone().apply(&event).unwrap();
+    record.events += 1;
+    let ends = if state.phase.terminal() { Ends::Yes } else { Ends::No };
+    db.append_event(&record.id, &row(record.events, now(), &event).unwrap(), ends).await.unwrap();
+    record.state = state;
+}
+
+#[tokio::test]
+async fn an_upgrade_is_read_as_it_was_written_and_only_one_is_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = StateDb::open(dir.path()).await.unwrap();
+    let target = plan().target;
+    let mut record = begin(&db, plan(), now()).await.unwrap();
+    assert!(matches!(begin(&db, plan(), now()).await, Err(UpgradeError::Open { .. })));
+    append(&db, &mut record, Event::Intended { step: super::super::state::Step::Preflight, attempt: 1 }).await;
+    let read = open(&db, &target).await.unwrap().unwrap();
+    assert_eq!((&read.plan, &read.state, read.events), (&record.plan, &record.state, 2));
+    assert_eq!(db.targets_with_open_upgrade().await.unwrap(), std::slice::from_ref(&target));
+    assert_eq!(good(&db, &target).await.unwrap(), None);
+    append(&db, &mut record, Event::Refused { why: "no".to_owned() }).await;
+    assert!(open(&db, &target).await.unwrap().is_none());
+    assert_eq!(good(&db, &target).await.unwrap(), None, "a refused upgrade says nothing of the good release");
+    let again = begin(&db, plan(), now()).await.unwrap();
+    assert_ne!(again.id, record.id, "two begun in one second are still two");
+}
+
+#[tokio::test]
+async fn the_good_release_is_what_the_last_end_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = StateDb::open(dir.path()).await.unwrap();
+    let adopt = Plan { purpose: Purpose::Adopt, steps: Vec::new(), ..plan() };
+    let mut record = begin(&db, adopt, now()).await.unwrap();
+    append(&db, &mut record, Event::Committed).await;
+    assert_eq!(good(&db, &record.plan.target).await.unwrap(), Some(plan().to));
+    assert!(last_committed(&db, &record.plan.target).await.unwrap().is_none(), "an adoption took no archive");
+    let empty = Plan { steps: Vec::new(), ..plan() };
+    let mut record = begin(&db, empty, now()).await.unwrap();
+    append(&db, &mut record, Event::TurnedBack { why: "w".to_owned(), steps: Vec::new() }).await;
+    append(&db, &mut record, Event::RolledBack { next_steps: Vec::new() }).await;
+    assert_eq!(good(&db, &record.plan.target).await.unwrap(), plan().from);
+}
+
+#[tokio::test]
+async fn a_journal_is_never_changed_and_never_guessed_at() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = StateDb::open(dir.path()).await.unwrap();
+    let record = begin(&db, plan(), now()).await.unwrap();
+    for statement in ["UPDATE upgrade_event SET kind = 'committed'", "DELETE FROM upgrade_event"] {
+        let error = sqlx::query(statement).execute(db.pool()).await.unwrap_err().to_string();
+        assert!(error.contains("append-only"), "{error}");
+    }
+    // A gap and a repeated number are refused: two writers of one upgrade cannot both go on.
+    for seq in [1, 3] {
+        assert!(db.append_event(&record.id, &row(seq, now(), &Event::NoReturn).unwrap(), Ends::No).await.is_err());
+    }
+    let refused = async |statement: &'static str| {
+        sqlx::query(statement).execute(db.pool()).await.unwrap();
+        open(&db, &record.plan.target).await.unwrap_err()
+    };
+    let error = refused("UPDATE upgrade SET plan_json = replace(plan_json, '2.0', '3.0')").await;
+    assert!(matches!(error, UpgradeError::Damaged { .. }), "{error}");
+    let error = refused("UPDATE upgrade SET format = 2").await;
+    assert!(matches!(error, UpgradeError::TooNew { found: 2, .. }), "{error}");
+    assert_eq!(crate::failure::Explain::class(&error), crate::failure::Class::Data);
+}
+
+#[tokio::test]
+async fn holds_stand_until_their_end_or_release() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = StateDb::open(dir.path()).await.unwrap();
+    let target = plan().target;
+    let hold = |version: Option<&str>, until| crate::state_db::holds::Hold {
+        version: version.map(|text| crate::version::Version::parse(text).unwrap()),
+        reason: "r".to_owned(),
+        who: "w".to_owned(),
+        since: now(),
+        until,
+    };
+    let hour = chrono::TimeDelta::hours(1);
+    let (all, one) = (hold(None, Some(now() + hour)), hold(Some("2.0"), None));
+    db.set_hold(&target, &all).await.unwrap();
+    db.set_hold(&target, &one).await.unwrap();
+    db.set_hold(&target, &one).await.unwrap();
+    assert_eq!(db.active_holds(&target, now()).await.unwrap(), [all, one.clone()]);
+    assert_eq!(db.active_holds(&target, now() + hour).await.unwrap(), [one]);
+    assert_eq!(db.release_holds(&target).await.unwrap(), 2);
+    assert!(db.active_holds(&target, now()).await.unwrap().is_empty());
+}
