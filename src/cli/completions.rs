@@ -41,7 +41,7 @@ pub(super) fn man(arguments: &ManArguments, world: &World) -> Result<(), Stop> {
 /// A page for the command and one for each below it, `upkeep-migrate-info.1`.
 fn page(command: &clap::Command, name: &str, arguments: &ManArguments, written: &mut Vec<PathBuf>) -> Result<(), Stop> {
     let mut text = Vec::new();
-    let manual = clap_mangen::Man::new(command.clone().name(name.to_owned()));
+    let manual = clap_mangen::Man::new(command.clone()).title(name.to_owned());
     manual.render(&mut text).map_err(|error| Failure::new(Class::Software, format!("cannot render {name}(1): {error}")))?;
     let path = arguments.directory.join(format!("{name}.1"));
     durable::write(&path, &text)?;

@@ -3,6 +3,7 @@
 //! Owns that choice and the following of work to its end. Invariants: a daemon's job goes on when we stop watching; work of
 //! our own is told to stop and ends at a step boundary. Held by `tests/it/cli.rs`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
@@ -17,10 +18,12 @@ use crate::config::load::{self, Secrets};
 use crate::context::Context;
 use crate::control::api::{Job, JobState, Status};
 use crate::control::client::Client;
+use crate::durable;
 use crate::failure::{Class, Failure};
 use crate::ids::RequestId;
 use crate::progress::Progress;
 use crate::state_db::StateDb;
+use crate::status::{self, Host};
 
 /// Who answers.
 #[derive(Debug)]
@@ -144,13 +147,22 @@ pub(super) async fn status(world: &World) -> Result<Status, Stop> {
     let known = config(world, Secrets::Leave)?;
     match reach(&known).await? {
         Reach::Daemon(client) => Ok(client.status().await?),
-        Reach::Alone => {
-            let config = Arc::new(config(world, Secrets::Read)?);
-            let (context, lock) = Context::open(config, world.clock.clone(), &format!("upkeep status, pid {}", std::process::id())).await?;
-            let status = crate::status::without_daemon(&context).await;
-            context.state.close().await;
-            drop(lock);
-            Ok(status?)
-        }
+        Reach::Alone => alone(world).await,
     }
+}
+
+/// Asks everything ourselves. Takes no lock: this only reads, also beside a command that is at work.
+async fn alone(world: &World) -> Result<Status, Stop> {
+    let config = Arc::new(config(world, Secrets::Read)?);
+    durable::make_dir(&config.daemon.state_dir)?;
+    let state = StateDb::open(&config.daemon.state_dir).await?;
+    let context = Context { config: config.clone(), state, clock: world.clock.clone() };
+    let mut seen = BTreeMap::new();
+    for target in config.targets.values() {
+        seen.insert(target.name.clone(), status::look(&context, target).await?.seen);
+    }
+    let host = Host { state: "no daemon".to_owned(), ..Host::default() };
+    let answer = status::observe(&context.state, &config, &seen, Vec::new(), &host, world.clock.now()).await;
+    context.state.close().await;
+    Ok(answer?)
 }
