@@ -50,3 +50,6 @@ pub mod actions;
 pub mod control;
 pub mod daemon;
 pub mod status;
+
+// L6 shell
+pub mod cli;

@@ -220,7 +220,8 @@ impl Schedule {
         if !twice(&shown) || second(&shown)? <= after {
             return None;
         }
-        let mut begin = shown.date().and_hms_opt(0, 0, 0)? + TimeDelta::minutes((shown - shown.date().and_hms_opt(0, 0, 0)?).num_minutes());
+        let mut begin =
+            shown.date().and_hms_opt(0, 0, 0)? + TimeDelta::minutes((shown - shown.date().and_hms_opt(0, 0, 0)?).num_minutes());
         while twice(&(begin - TimeDelta::minutes(1))) {
             begin -= TimeDelta::minutes(1);
         }

@@ -18,6 +18,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 
 use crate::failure::{Class, Explain};
 
+/// Its file in the state directory.
+pub const FILE_NAME: &str = "state.db";
+
 /// Why the state database gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
@@ -123,7 +126,7 @@ impl StateDb {
     /// When it cannot be opened or migrated, or when `synchronous = FULL` does not take: without it the newest journal
     /// rows could be forgotten after a power cut.
     pub async fn open(state_dir: &Path) -> Result<Self, StateError> {
-        let path = state_dir.join("state.db");
+        let path = state_dir.join(FILE_NAME);
         let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
         let db = Self::connect(path, options).await?;
         sqlx::migrate!("./migrations")
@@ -138,7 +141,7 @@ impl StateDb {
     /// # Errors
     /// When it is not there or cannot be opened.
     pub async fn open_read_only(state_dir: &Path) -> Result<Self, StateError> {
-        let path = state_dir.join("state.db");
+        let path = state_dir.join(FILE_NAME);
         let options = SqliteConnectOptions::new().filename(&path).create_if_missing(false).read_only(true);
         let pool =
             SqlitePoolOptions::new().max_connections(1).connect_with(options.busy_timeout(Duration::from_secs(10))).await;
