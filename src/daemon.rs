@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::{Clock, SystemClock};
+use crate::clock::Clock;
 use crate::config::load::{self, Environment};
 use crate::context::Context;
 use crate::control::api::Status;
@@ -38,51 +38,31 @@ const WORKERS: usize = 2;
 /// that has nothing to do for ten seconds ends.
 const BLOCKING_THREADS: usize = 64;
 
-/// What the daemon is given rather than takes from the process.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The environment the configuration is read in, at start and at every reload.
-    pub environment: Environment,
-    /// The clock.
-    pub clock: Arc<dyn Clock>,
-}
-
-impl Options {
-    /// The process's own environment and the host's clock.
-    #[must_use]
-    pub fn of_process() -> Self {
-        Self { environment: std::env::vars().collect(), clock: Arc::new(SystemClock) }
-    }
-}
-
-/// Runs the daemon on a runtime of its own until it is told to stop.
+/// The runtime a daemon runs on.
 ///
 /// # Errors
-/// As [`run`], and when the runtime cannot be made.
-pub fn start(config_path: &Path, options: Options) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+/// When the host has no threads for it.
+pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .max_blocking_threads(BLOCKING_THREADS)
         .enable_all()
         .build()
-        .map_err(|error| Failure::new(Class::OsError, format!("cannot start the runtime: {error}")))?;
-    // Boxed: the whole daemon as one future would be a large value on the stack.
-    runtime.block_on(Box::pin(run(config_path, options)))
 }
 
-/// Runs the daemon until it is told to stop.
+/// Runs the daemon until it is told to stop. The configuration is read in `environment`, at start and at every reload.
 ///
 /// # Errors
 /// When the configuration is invalid, another process holds the state, or socket or state database cannot be opened. Once it
 /// runs, nothing but a lost state database ends it with an error.
-pub async fn run(config_path: &Path, options: Options) -> Result<(), Failure> {
+pub async fn run(config_path: &Path, environment: &Environment, clock: Arc<dyn Clock>) -> Result<(), Failure> {
     // Before anything else, so that a TERM during the start is orderly too.
     let inbox = signals::Inbox::open()
         .map_err(|error| Failure::new(Class::OsError, format!("cannot take signals: {error}")))?;
-    let config = Arc::new(load::load(config_path, &options.environment)?);
-    let started_at = options.clock.now();
+    let config = Arc::new(load::load(config_path, environment)?);
+    let started_at = clock.now();
     let holder = format!("upkeep daemon, pid {}", std::process::id());
-    let (ctx, lock) = Context::open(Arc::clone(&config), options.clock, &holder).await?;
+    let (ctx, lock) = Context::open(Arc::clone(&config), clock, &holder).await?;
     // After the lock: only its holder replaces a stale socket.
     let socket = Socket::bind(&config.control.socket)?;
     let status = Status {
@@ -96,7 +76,7 @@ pub async fn run(config_path: &Path, options: Options) -> Result<(), Failure> {
         problems: Vec::new(),
     };
     let (board, asks) = Board::new(ctx.state.clone(), config, status);
-    let source = Source { path: config_path.to_owned(), environment: options.environment };
+    let source = Source { path: config_path.to_owned(), environment: environment.clone() };
     let mut life = Life::new(ctx.clone(), Arc::clone(&board), source, started_at);
     // The first snapshot is whole before the first client can ask for it.
     life.begin().await?;
