@@ -242,7 +242,8 @@ fn run_message(run: &Run) -> String {
     }
 }
 
-fn upgrade_status(summary: upgrade::Summary) -> UpgradeStatus {
+/// An upgrade as the socket tells of it.
+pub(crate) fn upgrade_status(summary: upgrade::Summary) -> UpgradeStatus {
     UpgradeStatus {
         id: summary.id,
         from: summary.from,

@@ -12,7 +12,11 @@ pub mod token;
 
 mod driver;
 mod hands;
+mod note;
+mod observe;
+mod real;
 mod record;
+mod rollback;
 mod steps;
 
 use chrono::{DateTime, Utc};
@@ -29,7 +33,9 @@ use crate::state_db::{StateDb, StateError};
 use crate::version::Version;
 
 pub use driver::Ended;
+pub use observe::{observe, remember_release};
 pub use plan::{Asked, Decision, Observation, Plan, Refusal, decide, standing};
+pub use rollback::begin_rollback;
 pub use state::{Phase, Settle};
 
 /// What keeps an upgrade from being begun, carried on or settled.
@@ -41,6 +47,9 @@ pub enum UpgradeError {
     /// A file operation.
     #[error(transparent)]
     Durable(#[from] DurableError),
+    /// The release's migration scripts.
+    #[error(transparent)]
+    Migrate(#[from] crate::migrate::MigrateError),
     /// The journal holds what cannot be.
     #[error(transparent)]
     Illegal(#[from] state::IllegalEvent),
@@ -91,6 +100,7 @@ impl Explain for UpgradeError {
         match self {
             Self::State(error) => error.class(),
             Self::Durable(error) => error.class(),
+            Self::Migrate(error) => error.class(),
             Self::Illegal(_) | Self::Encode(_) => Class::Software,
             Self::TooNew { .. } | Self::Damaged { .. } => Class::Data,
             Self::Open { .. } => Class::TempFail,
@@ -102,6 +112,7 @@ impl Explain for UpgradeError {
         match self {
             Self::State(error) => error.safe(),
             Self::Durable(error) => error.safe(),
+            Self::Migrate(error) => error.safe(),
             Self::Illegal(_) | Self::TooNew { .. } | Self::Damaged { .. } => {
                 Some("nothing more is done to server or database; the pre-upgrade archive is pinned".to_owned())
             }
@@ -113,9 +124,10 @@ impl Explain for UpgradeError {
         match self {
             Self::State(error) => error.hints(),
             Self::Durable(error) => error.hints(),
+            Self::Migrate(error) => error.hints(),
             Self::TooNew { .. } => vec!["install the newer upkeep again and let it end the upgrade".to_owned()],
             Self::Illegal(_) | Self::Damaged { .. } => vec![
-                "read RECOVERY.txt beside the archives for the way back by hand".to_owned(),
+                "read `RECOVERY-TARGET.txt` beside the archives for the way back by hand".to_owned(),
                 "report this with `upkeep events`".to_owned(),
             ],
             Self::Open { phase: Phase::Stuck, .. } => vec!["see what it needs: `upkeep status`".to_owned()],
@@ -172,6 +184,42 @@ impl From<record::Record> for Summary {
 /// When an upgrade of the target is open, or the journal cannot be written.
 pub async fn begin(ctx: &Context, plan: Plan) -> Result<UpgradeId, UpgradeError> {
     Ok(record::begin(&ctx.state, plan, ctx.clock.now()).await?.id)
+}
+
+/// Carries the open upgrade of a target on until it ends, needs a person, or `stop` is set; at start-up and after a request
+/// alike. `stop` is looked at between steps only. Without an open upgrade, [`Ended::NothingOpen`].
+///
+/// # Errors
+/// When the journal cannot be read or written: then nothing more is done, and the next call goes on.
+pub async fn drive(ctx: &Context, target: &Target, progress: &Progress, stop: &CancellationToken) -> Result<Ended, UpgradeError> {
+    // A token left by a crash would let one start past the gate; the start step grants its own.
+    token::revoke(&ctx.config.daemon.state_dir, &target.name)?;
+    let Some(record) = record::open(&ctx.state, &target.name).await? else { return Ok(Ended::NothingOpen) };
+    let hands = real::RealHands::new(ctx, target, progress, &record);
+    let ended = Box::pin(driver::drive(&hands, &record.plan, record.state.clone(), stop)).await?;
+    if ended == Ended::Committed {
+        let_earlier_go(ctx, target, &record.id).await;
+    }
+    Ok(ended)
+}
+
+/// Unpins the pre-upgrade archives of upgrades before this one: it was committed, so they are no longer the way back, and
+/// retention (which keeps the last of each version) may judge them.
+async fn let_earlier_go(ctx: &Context, target: &Target, id: &UpgradeId) {
+    let unpin = async || -> Result<(), crate::failure::Failure> {
+        for earlier in record::newest(&ctx.state, &target.name, u32::MAX).await? {
+            let Some(label) = earlier.state.archive.filter(|_| earlier.id != *id) else { continue };
+            let entry = crate::state_db::catalogue::find(&ctx.state, &label).await?;
+            if let Some(entry) = entry.filter(|entry| entry.pinned.as_ref().is_some_and(|reason| reason.ends_with(earlier.id.as_str()))) {
+                crate::store::unpin(&ctx.state, &entry).await?;
+            }
+        }
+        Ok(())
+    };
+    if let Err(failure) = unpin().await {
+        // One archive more is kept than need be; the next upgrade tries again.
+        tracing::warn!(target = %target.name, reason = failure.message, "an earlier pre-upgrade archive stays pinned");
+    }
 }
 
 /// The upgrade of a target that has not ended, else the newest; adoptions do not count.

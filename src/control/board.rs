@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::api::{Job, JobState, Status};
 use super::{convert, metrics};
-use crate::actions::Action;
+use crate::actions::{Action, By};
 use crate::config::Config;
 use crate::failure::{Class, Failure};
 use crate::ids::{JobId, RequestId};
@@ -20,7 +20,7 @@ use crate::progress::Progress;
 use crate::state_db::StateDb;
 use crate::state_db::runs::Tally;
 
-/// How many requests may wait for the daemon's loop, which takes each in well under a millisecond; more are told to come back.
+/// How many requests may wait for the daemon's loop, which takes each in a few milliseconds; more are told to come back.
 pub const ASKS_WAITING: usize = 64;
 
 /// What a client wants of the daemon's loop.
@@ -34,6 +34,8 @@ pub enum Ask {
         request: Option<RequestId>,
         /// The asking user's name.
         who: String,
+        /// On whose behalf.
+        by: By,
         /// Where the answer goes.
         reply: oneshot::Sender<Result<Job, Failure>>,
     },
@@ -183,8 +185,16 @@ impl Board {
     /// # Errors
     /// What the loop answers; temporary when too many wait or the daemon is stopping.
     pub async fn submit(&self, action: Action, request: Option<RequestId>, who: String) -> Result<Job, Failure> {
+        self.submit_by(action, request, who, By::Person).await
+    }
+
+    /// As [`Board::submit`], on behalf of somebody else than a person.
+    ///
+    /// # Errors
+    /// As [`Board::submit`].
+    pub async fn submit_by(&self, action: Action, request: Option<RequestId>, who: String, by: By) -> Result<Job, Failure> {
         let (reply, answer) = oneshot::channel();
-        self.ask(Ask::Submit { action: Box::new(action), request, who, reply })?;
+        self.ask(Ask::Submit { action: Box::new(action), request, who, by, reply })?;
         answer.await.map_err(|_| stopping())?
     }
 

@@ -22,6 +22,7 @@ mod schema;
 mod sessions;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::{DumpRequest, Dumped, EngineError, LoadMode, Loaded, Survey};
 use crate::archive::manifest::Server;
@@ -33,25 +34,36 @@ use crate::shape::Shape;
 #[derive(Debug, Clone)]
 pub struct Sqlite {
     path: PathBuf,
+    /// How long a statement waits for another connection's lock.
+    patience: Duration,
 }
+
+/// Longer than any sane write transaction holds its lock; then the error says who is there.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Sqlite {
     /// No I/O.
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
-        Self { path }
+        Self { path, patience: PATIENCE }
+    }
+
+    /// The same, waiting this long for other connections' locks instead of half a minute.
+    #[must_use]
+    pub fn patient_for(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     pub(super) async fn identify(&self) -> Result<Server, EngineError> {
-        facts::identify(&self.path).await
+        facts::identify(self).await
     }
 
     pub(super) async fn survey(&self, history_tables: &[String]) -> Result<Survey, EngineError> {
-        facts::survey(&self.path, history_tables).await
+        facts::survey(self, history_tables).await
     }
 
     pub(super) async fn shape(&self, history_tables: &[String]) -> Result<Shape, EngineError> {
-        let mut connection = open::open(&self.path, open::Access::Look).await?;
+        let mut connection = open::live(self, open::Access::Look).await?;
         let shape = schema::shape(&mut connection, &self.path, history_tables).await;
         open::close(connection, &self.path).await?;
         shape
@@ -64,7 +76,7 @@ impl Sqlite {
         pending: &PendingArchive,
         progress: &Progress,
     ) -> Result<Dumped, EngineError> {
-        dump::dump(&self.path, request, pending, progress).await
+        dump::dump(self, request, pending, progress).await
     }
 
     /// A page image takes the place of the whole file, so [`LoadMode::DataOnly`] does what [`LoadMode::Replace`] does.
@@ -75,7 +87,7 @@ impl Sqlite {
         jobs: usize,
         progress: &Progress,
     ) -> Result<Loaded, EngineError> {
-        load::load(&self.path, archive, mode, jobs, progress).await
+        load::load(self, archive, mode, jobs, progress).await
     }
 
     pub(super) async fn settle(&self) -> Result<Vec<String>, EngineError> {

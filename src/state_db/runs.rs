@@ -185,6 +185,21 @@ impl StateDb {
         row.map_err(StateError::doing("read the last run"))?.as_ref().map(run).transpose()
     }
 
+    /// How often a scheduled run was cut short.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn interruptions(&self, target: &TargetName, scheduled_for: DateTime<Utc>) -> Result<u64, StateError> {
+        let (times,): (i64,) =
+            sqlx::query_as("SELECT count(*) FROM run WHERE target = ? AND scheduled_for = ? AND outcome = 'interrupted'")
+                .bind(target.as_str())
+                .bind(scheduled_for.to_rfc3339())
+                .fetch_one(self.pool())
+                .await
+                .map_err(StateError::doing("count interrupted runs"))?;
+        Ok(times.unsigned_abs())
+    }
+
     /// Ended runs counted by target, action and outcome, for the metrics.
     ///
     /// # Errors
@@ -230,8 +245,7 @@ impl StateDb {
         row.map(|row| moment(&row, "last_due")).transpose()
     }
 
-    /// Remembers that a scheduled run was served. Committed before the run begins: after a crash it counts as had, and is
-    /// told as interrupted, rather than beginning again at every start.
+    /// Remembers that a scheduled run was served.
     ///
     /// # Errors
     /// When the database refuses.

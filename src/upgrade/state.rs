@@ -239,6 +239,15 @@ impl Event {
         }
     }
 
+    /// Whether nothing may follow it.
+    #[must_use]
+    pub fn ends(&self) -> bool {
+        matches!(
+            self,
+            Event::Committed | Event::RolledBack { .. } | Event::Refused { .. } | Event::Said { settle: Settle::Accept, .. }
+        )
+    }
+
     /// The step it is about, if any.
     #[must_use]
     pub fn step(&self) -> Option<Step> {

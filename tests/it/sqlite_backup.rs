@@ -194,3 +194,208 @@ async fn stock_zstd_gives_a_database_that_opens() {
     assert!(finished.success(), "{finished:?}");
     assert_eq!(answers(&by_hand).await, answers(&source).await);
 }
+
+/// Money moves between accounts while archives are taken; it must be all there in each of them.
+#[rstest::rstest]
+#[case::wal("WAL")]
+#[case::rollback("DELETE")]
+#[tokio::test(flavor = "multi_thread")]
+async fn no_archive_of_a_busy_database_loses_money(#[case] journal: &str) {
+    const ACCOUNTS: i64 = 50;
+    const TOTAL: i64 = ACCOUNTS * 1000;
+    let dir = tempfile::tempdir().expect("a directory");
+    let source = dir.path().join("bank.db");
+    execute(
+        &source,
+        &format!(
+            "PRAGMA journal_mode = {journal};
+             CREATE TABLE account (id INTEGER PRIMARY KEY, balance INTEGER NOT NULL);
+             CREATE TABLE move (id INTEGER PRIMARY KEY AUTOINCREMENT, amount INTEGER, note TEXT);
+             WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {ACCOUNTS} - 1)
+             INSERT INTO account SELECT i, 1000 FROM n;"
+        ),
+    )
+    .await;
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..3_i64 {
+        let (path, stop) = (source.clone(), stop.clone());
+        writers.spawn(async move {
+            let mut connection = crate::support::env::connect(&path).await;
+            let mut moved = 0_i64;
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                let (from, to) = ((moved * 7 + writer) % ACCOUNTS, (moved * 13 + writer * 5) % ACCOUNTS);
+                let sql = format!(
+                    "BEGIN IMMEDIATE; UPDATE account SET balance = balance - 3 WHERE id = {from};
+                     UPDATE account SET balance = balance + 3 WHERE id = {to};
+                     INSERT INTO move (amount, note) VALUES (3, hex(randomblob(200))); COMMIT;"
+                );
+                sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.expect("money moved");
+                moved += 1;
+            }
+            moved
+        });
+    }
+    let mut moves_seen = Vec::new();
+    for round in 0..20 {
+        let archive = dump(&source, &dir.path().join("archives"), &format!("bank-{round}")).await.expect("dumped");
+        let copy = dir.path().join(format!("copy-{round}.db"));
+        load(&archive, &copy, LoadMode::Clean).await.expect("loaded");
+        assert_eq!(texts(&copy, "SELECT CAST(sum(balance) AS TEXT) FROM account").await, [TOTAL.to_string()]);
+        let moves = texts(&copy, "SELECT CAST(count(*) AS TEXT) FROM move").await;
+        moves_seen.push(moves[0].parse::<i64>().expect("a number"));
+    }
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    let moved: i64 = writers.join_all().await.into_iter().sum();
+    assert!(moves_seen.is_sorted(), "later archives show later moments: {moves_seen:?}");
+    assert!(moves_seen[0] < moves_seen[19], "the writers wrote between the archives: {moves_seen:?}");
+    assert_eq!(texts(&source, "SELECT CAST(count(*) AS TEXT) FROM move").await, [moved.to_string()], "no commit was lost");
+    assert_eq!(texts(&source, "SELECT integrity_check FROM pragma_integrity_check").await, ["ok"]);
+}
+
+/// What a refusal says, and that no archive and no temporary file is left after it.
+async fn check_refusal(path: &Path, class: Class, words: &[&str]) {
+    let archives = tempfile::tempdir().expect("a directory");
+    let error = dump(path, archives.path(), "notes-1").await.expect_err("no archive can be made of this");
+    let text = format!("{error} {}", upkeep::failure::Chain(&error));
+    for word in words {
+        assert!(text.contains(word), "`{word}` in: {text}");
+    }
+    assert_eq!(error.class(), class, "{text}");
+    assert_eq!(names(archives.path()), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_sound_database_is_refused_by_name() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let missing = dir.path().join("missing.db");
+    check_refusal(&missing, Class::NoInput, &["missing.db", "No such file"]).await;
+    assert_eq!(names(dir.path()), [""; 0], "a look at a missing database does not make it");
+
+    check_refusal(dir.path(), Class::Data, &["is not a file"]).await;
+
+    let text = dir.path().join("text.db");
+    crate::support::env::put(&text, &b"this is no database, only text\n".repeat(100));
+    check_refusal(&text, Class::Data, &["text.db", "not a SQLite database, or it is encrypted"]).await;
+
+    // Garbage over the pages of a table.
+    let torn = dir.path().join("torn.db");
+    let rows = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)";
+    execute(&torn, &format!("CREATE TABLE t (a TEXT); {rows} INSERT INTO t SELECT hex(randomblob(20)) FROM n")).await;
+    let mut bytes = std::fs::read(&torn).expect("read");
+    bytes[4096 * 5..4096 * 9].fill(0xa5);
+    crate::support::env::put(&torn, &bytes);
+    check_refusal(&torn, Class::Data, &["torn.db is damaged"]).await;
+
+    // An index that is not the table's.
+    let crossed = dir.path().join("crossed.db");
+    execute(&crossed, "CREATE TABLE t (a, b); CREATE INDEX i ON t (a); INSERT INTO t VALUES (1, 2), (3, 4)").await;
+    execute(&crossed, "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = 'CREATE INDEX i ON t (b)' WHERE name = 'i'")
+        .await;
+    check_refusal(&crossed, Class::Data, &["crossed.db fails its integrity check", "index i"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_database_is_a_database() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let source = dir.path().join("empty.db");
+    crate::support::env::put(&source, b"");
+    let archive = dump(&source, dir.path(), "empty-1").await.expect("dumped");
+    assert_eq!((archive.manifest().tables.len(), archive.manifest().rows()), (0, 0));
+    let copy = dir.path().join("copy.db");
+    load(&archive, &copy, LoadMode::Clean).await.expect("loaded");
+    assert_eq!(texts(&copy, "SELECT CAST(count(*) AS TEXT) FROM sqlite_schema").await, ["0"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_that_is_never_let_go_is_an_error_that_says_so() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let source = dir.path().join("notes.db");
+    execute(&source, "CREATE TABLE t (a); INSERT INTO t VALUES (1)").await;
+    let mut holder = crate::support::env::connect(&source).await;
+    sqlx::raw_sql("BEGIN EXCLUSIVE").execute(&mut holder).await.expect("locked");
+    let hasty = Engine::Sqlite(upkeep::engine::sqlite::Sqlite::new(source).patient_for(std::time::Duration::from_millis(50)));
+    let error = hasty.survey(&[]).await.expect_err("locked");
+    assert!(error.to_string().contains("notes.db is in use by a connection that keeps its lock"), "{error}");
+    assert_eq!((error.class(), error.transient()), (Class::TempFail, true));
+    sqlx::raw_sql("ROLLBACK").execute(&mut holder).await.expect("unlocked");
+    assert!(hasty.survey(&[]).await.expect("free again").holds_rows);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn broken_references_are_kept_and_named() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let source = dir.path().join("notes.db");
+    execute(&source, "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p REFERENCES p); INSERT INTO c VALUES (1), (2)")
+        .await;
+    let archive = dump(&source, dir.path(), "notes-1").await.expect("a backup of what is there");
+    let left = &archive.manifest().left_out[0];
+    assert_eq!(left.what, "rows that 2 foreign keys refer to (the first: c refers to p)");
+    let loaded = load(&archive, &dir.path().join("copy.db"), LoadMode::Clean).await.expect("loaded");
+    assert!(loaded.warnings.iter().any(|line| line.contains("c refers to p")), "{:?}", loaded.warnings);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crashed_writers_journal_is_rolled_back_first() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (live, crashed) = (dir.path().join("live.db"), dir.path().join("crashed.db"));
+    let rows = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)";
+    execute(&live, &format!("CREATE TABLE t (a TEXT); {rows} INSERT INTO t SELECT 'old' FROM n")).await;
+    // A transaction too large for the cache is partly in the file when the machine stops.
+    let mut writer = crate::support::env::connect(&live).await;
+    let half = "PRAGMA cache_size = 5; PRAGMA cache_spill = 1; BEGIN; UPDATE t SET a = 'new'";
+    sqlx::raw_sql(half).execute(&mut writer).await.expect("half written");
+    for suffix in ["", "-journal"] {
+        let from = dir.path().join(format!("live.db{suffix}"));
+        std::fs::copy(&from, dir.path().join(format!("crashed.db{suffix}"))).expect("copied");
+    }
+    assert!(std::fs::read(&crashed).expect("read").windows(3).any(|bytes| bytes == b"new"), "the half is in the file");
+    let archive = dump(&crashed, &dir.path().join("archives"), "notes-1").await.expect("dumped");
+    let copy = dir.path().join("copy.db");
+    load(&archive, &copy, LoadMode::Clean).await.expect("loaded");
+    assert_eq!(texts(&copy, "SELECT DISTINCT a FROM t").await, ["old"]);
+    drop(writer);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_survey_tells_histories_from_rows() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("notes.db");
+    let survey = |path: PathBuf| async move { engine(&path).survey(&[]).await.expect("surveyed") };
+    assert!(!survey(path.clone()).await.exists);
+    execute(&path, "CREATE TABLE notes (a); CREATE VIRTUAL TABLE words USING fts5(body)").await;
+    let history = torture("UTF-8");
+    let history = history[history.find("CREATE TABLE flyway").expect("there")..].replace("ANALYZE;", "");
+    execute(&path, &history).await;
+    let found = survey(path.clone()).await;
+    assert!(found.exists && !found.holds_rows && found.bytes > 0 && found.sessions.is_empty(), "{found:?}");
+    let tables: Vec<_> = found.tables.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(tables, ["flyway_schema_history", "notes", "words"], "neither shadows nor sqlite's own");
+    assert!(found.tables.iter().any(|(name, bytes)| name == "notes" && *bytes >= 4096), "{found:?}");
+    execute(&path, "INSERT INTO words VALUES ('x')").await;
+    assert!(survey(path.clone()).await.holds_rows);
+    let other = crate::support::env::Bystander::reading(&path, &["sleep", "600"]);
+    assert_eq!(survey(path).await.sessions, [format!("pid {}, sleep", other.pid())]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fingerprint_follows_the_definitions_and_nothing_else() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut prints = Vec::new();
+    for (number, statements) in [
+        "CREATE TABLE t (a TEXT, b INT); CREATE INDEX i ON t (a)",
+        "CREATE TABLE t\n(a TEXT,   b INT);\nCREATE INDEX i\nON t (a); INSERT INTO t VALUES (1, 2); ANALYZE",
+        "CREATE TABLE t (a TEXT, b INT); CREATE INDEX i ON t (b)",
+        "CREATE TABLE t (a TEXT, b INT)",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let path = dir.path().join(format!("{number}.db"));
+        execute(&path, statements).await;
+        prints.push(engine(&path).shape(&[]).await.expect("a shape").fingerprint.expect("taken"));
+    }
+    assert_eq!(prints[0], prints[1]);
+    assert_ne!(prints[0], prints[2]);
+    assert_ne!(prints[0], prints[3]);
+}

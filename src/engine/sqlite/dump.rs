@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::image::{self, Image, Journal};
 use super::open::{self, Access, because};
-use super::{facts, rows, schema};
+use super::{Sqlite, facts, rows, schema};
 use crate::archive::PendingArchive;
 use crate::archive::manifest::{Consistency, LeftOut, Server, Table};
 use crate::engine::{DumpRequest, Dumped, EngineError};
@@ -17,13 +17,14 @@ use crate::shape::Shape;
 
 /// Copies, checks and streams. The image is gone when this returns, whatever it returns.
 pub(super) async fn dump(
-    path: &Path,
+    database: &Sqlite,
     request: &DumpRequest,
     pending: &PendingArchive,
     progress: &Progress,
 ) -> Result<Dumped, EngineError> {
+    let path = &database.path;
     progress.phase("copying", facts::bytes(path));
-    let (copy, image) = copy(path, pending.path(), progress).await?;
+    let (copy, image) = copy(database, pending.path(), progress).await?;
 
     progress.phase("checking", image.size());
     let checked = check(path, &image, &request.history_tables, progress).await?;
@@ -52,8 +53,9 @@ struct Copy {
     locked_ms: u64,
 }
 
-async fn copy(path: &Path, archive: &Path, progress: &Progress) -> Result<(Copy, Image), EngineError> {
-    let mut connection = open::open(path, Access::Work).await?;
+async fn copy(database: &Sqlite, archive: &Path, progress: &Progress) -> Result<(Copy, Image), EngineError> {
+    let path = &database.path;
+    let mut connection = open::live(database, Access::Work).await?;
     let copied = copy_with(&mut connection, path, archive, progress).await;
     let closed = open::close(connection, path).await;
     let copied = copied?;
@@ -111,7 +113,7 @@ struct Checked {
 }
 
 async fn check(path: &Path, image: &Image, history_tables: &[String], progress: &Progress) -> Result<Checked, EngineError> {
-    let mut connection = open::open(image.path(), Access::Image).await?;
+    let mut connection = open::image(image.path()).await?;
     rows::integrity(&mut connection, image.path(), &format!("database {}", path.display())).await?;
     let left_out = rows::orphans(&mut connection).await.into_iter().collect();
     let tables = rows::tally(&mut connection, image.path(), progress).await?;

@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::open::{self, Access, because};
 use super::schema::{self, Form, TableDef};
-use super::sessions;
+use super::{Sqlite, sessions};
 use crate::archive::manifest::Server;
 use crate::engine::{EngineError, Survey};
 
@@ -16,8 +16,9 @@ use crate::engine::{EngineError, Survey};
 const MEASURED_BYTES: u64 = 256 * 1024 * 1024;
 
 /// What the library and the file say they are.
-pub(super) async fn identify(path: &Path) -> Result<Server, EngineError> {
-    let mut connection = open::open(path, Access::Look).await?;
+pub(super) async fn identify(database: &Sqlite) -> Result<Server, EngineError> {
+    let path = &database.path;
+    let mut connection = open::live(database, Access::Look).await?;
     let server = server(&mut connection, path).await;
     open::close(connection, path).await?;
     server
@@ -56,14 +57,15 @@ pub(super) async fn server(connection: &mut SqliteConnection, path: &Path) -> Re
 pub(super) const JOURNAL_MODE: &str = "journal_mode";
 
 /// What is in it; an answer of "nothing" when there is no file.
-pub(super) async fn survey(path: &Path, history_tables: &[String]) -> Result<Survey, EngineError> {
+pub(super) async fn survey(database: &Sqlite, history_tables: &[String]) -> Result<Survey, EngineError> {
+    let path = &database.path;
     if !path.exists() {
         return Ok(Survey::default());
     }
-    let scanned = path.to_owned();
+    let scanned = path.clone();
     let sessions = tokio::task::spawn_blocking(move || sessions::others(&scanned)).await;
     let sessions = sessions.map_err(|_| EngineError::Worker(format!("looking for users of {}", path.display())))?;
-    let mut connection = open::open(path, Access::Look).await?;
+    let mut connection = open::live(database, Access::Look).await?;
     let survey = look(&mut connection, path, history_tables).await;
     open::close(connection, path).await?;
     Ok(Survey { exists: true, bytes: bytes(path), sessions, ..survey? })

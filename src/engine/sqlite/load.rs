@@ -12,7 +12,7 @@ use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 
 use super::open::{self, Access, because};
-use super::{facts, image, rows, sessions};
+use super::{Sqlite, facts, image, rows, sessions};
 use crate::archive::Archive;
 use crate::archive::manifest::{FrameKind, Manifest, Table};
 use crate::durable::{self, At};
@@ -28,15 +28,16 @@ const ASIDE: &str = ".upkeep-aside";
 
 /// Loads, compares, swaps.
 pub(super) async fn load(
-    path: &Path,
+    database: &Sqlite,
     archive: &Archive,
     mode: LoadMode,
     jobs: usize,
     progress: &Progress,
 ) -> Result<Loaded, EngineError> {
+    let path = &database.path;
     fits(archive.manifest())?;
     if mode == LoadMode::Clean {
-        clean(path).await?;
+        clean(database).await?;
     }
     let mut warnings = Vec::new();
     progress.phase("loading", archive.manifest().raw_bytes);
@@ -46,7 +47,7 @@ pub(super) async fn load(
     let loaded = compare(&stage.path, archive.manifest(), progress, &mut warnings).await?;
     fault::point("sqlite.compared");
     own(&stage.path, path, &mut warnings)?;
-    swap(stage, path, &mut warnings).await?;
+    swap(stage, database, &mut warnings).await?;
     Ok(Loaded { warnings, ..loaded })
 }
 
@@ -63,13 +64,13 @@ fn fits(manifest: &Manifest) -> Result<(), EngineError> {
     Ok(())
 }
 
-async fn clean(path: &Path) -> Result<(), EngineError> {
-    let survey = facts::survey(path, &[]).await?;
+async fn clean(database: &Sqlite) -> Result<(), EngineError> {
+    let survey = facts::survey(database, &[]).await?;
     match survey.tables.first() {
         None => Ok(()),
         Some((table, _)) => Err(EngineError::Unfit(format!(
             "{} is not empty: it has {} tables, the first is {table}",
-            path.display(),
+            database.path.display(),
             survey.tables.len()
         ))),
     }
@@ -113,7 +114,7 @@ async fn compare(
     progress: &Progress,
     warnings: &mut Vec<String>,
 ) -> Result<Loaded, EngineError> {
-    let mut connection = open::open(stage, Access::Image).await?;
+    let mut connection = open::image(stage).await?;
     rows::integrity(&mut connection, stage, &format!("the content of archive {}", manifest.label)).await?;
     warnings.extend(rows::orphans(&mut connection).await.map(|orphans| format!("{}: {}", orphans.what, orphans.why)));
     let found = rows::tally(&mut connection, stage, progress).await?;
@@ -178,11 +179,12 @@ fn parent(path: &Path) -> PathBuf {
 }
 
 /// Puts the image in the place of the database.
-async fn swap(stage: Stage, path: &Path, warnings: &mut Vec<String>) -> Result<(), EngineError> {
+async fn swap(stage: Stage, database: &Sqlite, warnings: &mut Vec<String>) -> Result<(), EngineError> {
+    let path = &database.path;
     if !sessions::sees_everybody() {
         warnings.push("not running as root: other users' processes that have the database open cannot be seen".to_owned());
     }
-    let held = match hold(path).await? {
+    let held = match hold(database).await? {
         Old::Held(held) => Some(held),
         Old::Unreadable => {
             set_aside(path, path, warnings)?;
@@ -222,13 +224,15 @@ struct Held {
     was_wal: bool,
 }
 
-async fn hold(path: &Path) -> Result<Old, EngineError> {
+async fn hold(database: &Sqlite) -> Result<Old, EngineError> {
+    let path = &database.path;
     if !path.exists() {
         return Ok(Old::Absent);
     }
+    open::must_be_file(path)?;
     alone(path)?;
     let unreadable = |error: &sqlx::Error| matches!(open::result_code(error), Some(open::CORRUPT | open::NOT_A_DATABASE));
-    let mut connection = match open::open(path, Access::Work).await {
+    let mut connection = match open::live(database, Access::Work).await {
         Ok(connection) => connection,
         Err(EngineError::Inexact { .. }) => return Ok(Old::Unreadable),
         Err(error) => return Err(error),

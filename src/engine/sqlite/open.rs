@@ -4,18 +4,13 @@
 
 use std::io;
 use std::path::Path;
-use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
 
-use super::sessions;
+use super::{Sqlite, sessions};
 use crate::durable::{At, DurableError};
 use crate::engine::EngineError;
-
-/// How long a statement waits for another connection's lock. Longer than any sane write transaction; then the error names
-/// who is there.
-pub(super) const BUSY: Duration = Duration::from_secs(30);
 
 /// Pages SQLite may cache per connection, in KiB. The default of 2 MiB is enough to read in order; more is only memory.
 const CACHE_KIB: &str = "-4096";
@@ -23,34 +18,49 @@ const CACHE_KIB: &str = "-4096";
 /// Rows the connection's thread may read ahead. Each may be as large as a row gets, so this bounds memory.
 const ROWS_AHEAD: usize = 16;
 
-/// What a connection is for.
+/// What a connection to a live database is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
-    /// The live database, for questions only.
+    /// Questions only.
     Look,
-    /// The live database, for `VACUUM INTO` and for being replaced. Not read-only: a crashed writer's journal must be
-    /// rolled back before anything can be read.
+    /// `VACUUM INTO`, and being replaced. Not read-only: a crashed writer's journal must be rolled back before anything can
+    /// be read.
     Work,
-    /// An image nobody else knows of: no locks, no journal, no `-wal` beside it.
-    Image,
 }
 
 /// Opens an existing database file and makes sure that it is one.
-pub(super) async fn open(path: &Path, access: Access) -> Result<SqliteConnection, EngineError> {
-    let found = std::fs::metadata(path).at("open the database", path)?;
-    if !found.is_file() {
-        return Err(EngineError::Inexact {
-            what: format!("{} is not a file, so it is no SQLite database", path.display()),
-            hint: "name the database file itself in `[targets.T.database]`".to_owned(),
-        });
+pub(super) async fn live(database: &Sqlite, access: Access) -> Result<SqliteConnection, EngineError> {
+    let path = &database.path;
+    must_be_file(path)?;
+    let options = options(path).busy_timeout(database.patience);
+    match access {
+        Access::Look => connect(options.pragma("query_only", "ON"), path).await,
+        Access::Work => connect(options, path).await,
     }
-    let options = SqliteConnectOptions::new().filename(path).create_if_missing(false).busy_timeout(BUSY);
-    let options = options.foreign_keys(false).pragma("cache_size", CACHE_KIB).row_buffer_size(ROWS_AHEAD);
-    let options = match access {
-        Access::Look => options.pragma("query_only", "ON"),
-        Access::Work => options,
-        Access::Image => options.immutable(true).read_only(true),
-    };
+}
+
+/// Refuses what no file could ever be read from or be put in the place of.
+pub(super) fn must_be_file(path: &Path) -> Result<(), EngineError> {
+    if std::fs::metadata(path).at("open the database", path)?.is_file() {
+        return Ok(());
+    }
+    Err(EngineError::Inexact {
+        what: format!("{} is not a file, so it is no SQLite database", path.display()),
+        hint: "name the database file itself in `[targets.T.database]`".to_owned(),
+    })
+}
+
+/// Opens an image nobody else knows of: no locks, no journal, no `-wal` beside it.
+pub(super) async fn image(path: &Path) -> Result<SqliteConnection, EngineError> {
+    connect(options(path).immutable(true).read_only(true), path).await
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    let options = SqliteConnectOptions::new().filename(path).create_if_missing(false).foreign_keys(false);
+    options.pragma("cache_size", CACHE_KIB).row_buffer_size(ROWS_AHEAD)
+}
+
+async fn connect(options: SqliteConnectOptions, path: &Path) -> Result<SqliteConnection, EngineError> {
     let mut connection = options.connect().await.map_err(because(path, "open the database"))?;
     // The first read is what looks at the header, takes a lock and rolls back what a crashed writer left.
     let read = sqlx::query("SELECT count(*) FROM sqlite_schema").fetch_one(&mut connection).await;
@@ -116,7 +126,7 @@ pub(super) fn location(path: &Path) -> String {
 fn who(path: &Path) -> Vec<String> {
     let mut sessions = sessions::others(path);
     if sessions.is_empty() {
-        sessions.push(format!("a connection that kept its lock for {} s", BUSY.as_secs()));
+        sessions.push("a connection that keeps its lock".to_owned());
     }
     sessions
 }

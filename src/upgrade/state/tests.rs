@@ -41,6 +41,7 @@ proptest! {
             match state.clone().apply(event) {
                 Ok(after) => {
                     prop_assert!(!state.phase.terminal(), "{:?} after {}", event, state.phase);
+                    prop_assert_eq!(event.ends(), after.phase.terminal(), "{:?}", event);
                     journal.push(event.clone());
                     state = after;
                 }

@@ -117,6 +117,85 @@ pub(crate) fn names(directory: &Path) -> Vec<String> {
     names
 }
 
+/// A file system of its own with little room; only root may make one.
+pub(crate) struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    /// `None` (said loudly) where mounting is not possible.
+    pub(crate) fn of(kib: u32) -> Option<Self> {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mounted =
+            host(&["mount", "-t", "tmpfs", "-o", &format!("size={kib}k"), "tmpfs", &dir.path().display().to_string()]);
+        if !mounted {
+            eprintln!("skipped: no small file system can be mounted here (root only)");
+            return None;
+        }
+        Some(Self(dir))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Takes all but `left` KiB of the room.
+    pub(crate) fn fill(&self, left: u64) {
+        let free = upkeep::durable::free_bytes(self.path()).expect("free bytes");
+        put(&self.path().join("ballast"), &vec![7; usize::try_from(free - left * 1024).expect("fits")]);
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        host(&["umount", "-l", &self.path().display().to_string()]);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the host's own tool, run by the test and not by the program")]
+fn host(argv: &[&str]) -> bool {
+    std::process::Command::new(argv[0]).args(&argv[1..]).output().is_ok_and(|output| output.status.success())
+}
+
+/// Another process with files open or locked; ended with the test.
+pub(crate) struct Bystander(std::process::Child);
+
+impl Bystander {
+    /// Runs a program with `file` as its standard input.
+    #[expect(clippy::disallowed_methods, reason = "a process that is not ours, with a file open")]
+    pub(crate) fn reading(file: &Path, argv: &[&str]) -> Self {
+        let mut command = std::process::Command::new(argv[0]);
+        let file = std::fs::File::open(file).expect("a file");
+        Self(command.args(&argv[1..]).stdin(file).spawn().expect("a process"))
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
+    }
+}
+
+impl Drop for Bystander {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+/// Writes a file without any care.
+#[expect(clippy::disallowed_methods, reason = "a test's own files need no care")]
+pub(crate) fn put(path: &Path, content: &[u8]) {
+    std::fs::write(path, content).expect("written");
+}
+
+/// Asks until the answer is yes, for at most ten seconds.
+pub(crate) fn wait_until(what: &str, mut answer: impl FnMut() -> bool) {
+    for _ in 0..1000 {
+        if answer() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("not within ten seconds: {what}");
+}
+
 /// A connection of the test's own to a SQLite file; `create` says whether it may be made.
 pub(crate) async fn connect(path: &Path) -> SqliteConnection {
     let options = SqliteConnectOptions::new().filename(path).create_if_missing(true).busy_timeout(Duration::from_secs(30));

@@ -1,0 +1,349 @@
+//! Putting an archive back: choose it, read it through, look at the destination, plan, keep what is there, load, compare.
+//!
+//! Owns the order of these phases and the mark of a restore that has not ended. What is allowed is decided in [`plan`]. Never
+//! changes a destination before the archive was read back whole and what would be lost is itself archived. Held by
+//! `tests/it/restore.rs`.
+
+pub mod plan;
+pub mod unfinished;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+pub use plan::{Refusal, Replace, RestorePlan, Safety, ServerState, Situation, Whose};
+pub use unfinished::{Unfinished, unfinished};
+
+use crate::archive::manifest::Kind;
+use crate::archive::{Archive, ArchiveError};
+use crate::backup::{self, BackupError, BackupRequest};
+use crate::config::{Database, Target};
+use crate::context::Context;
+use crate::durable::DurableError;
+use crate::engine::{Engine, EngineError, LoadMode, Loaded};
+use crate::failure::{Class, Explain};
+use crate::fault;
+use crate::ids::{Label, TargetName};
+use crate::progress::Progress;
+use crate::state_db::StateError;
+use crate::state_db::catalogue::{self, Entry, Verdict};
+use crate::verify::{self, VerifyError};
+use crate::version::Version;
+
+/// Which archive is meant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Which {
+    /// The one of this name.
+    Label(Label),
+    /// The newest verified one that was there at this moment.
+    At(DateTime<Utc>),
+    /// The newest verified one.
+    Newest,
+}
+
+/// What is asked of a restore.
+#[derive(Debug, Clone)]
+pub struct RestoreRequest {
+    /// The archive.
+    pub which: Which,
+    /// The destination; none for the target's own database.
+    pub into: Option<Database>,
+    /// Whether what is there may be replaced.
+    pub replace: Replace,
+    /// The release installed, as its probes say.
+    pub installed: Option<Version>,
+}
+
+/// Whether anything is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Only the plan.
+    DryRun,
+    /// The plan, and what it says.
+    Run,
+}
+
+/// What a restore did, or would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restored {
+    /// The plan.
+    pub plan: RestorePlan,
+    /// The archive of what was there before, when one was taken.
+    pub safety: Option<Label>,
+    /// What the load did; none after a dry run.
+    pub loaded: Option<Loaded>,
+}
+
+/// Why an archive was not put back.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// There is no such archive.
+    #[error("target {target} has no archive {label}")]
+    NoSuchArchive {
+        /// The target.
+        target: TargetName,
+        /// The label asked for.
+        label: Label,
+    },
+    /// No archive answers the request.
+    #[error("target {target} has no verified archive{}", .at.map(|at| format!(" from {at} or before")).unwrap_or_default())]
+    NoneSuitable {
+        /// The target.
+        target: TargetName,
+        /// The moment asked for.
+        at: Option<DateTime<Utc>>,
+    },
+    /// The plan says no.
+    #[error("{0}")]
+    Refused(Box<Refusal>),
+    /// The safety archive could not be taken, so nothing was changed.
+    #[error("cannot archive what is in {location} before replacing it")]
+    Safety {
+        /// The destination.
+        location: String,
+        /// The cause.
+        source: Box<BackupError>,
+    },
+    /// The archive is not whole.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// The archive could not be read.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The destination could not be asked or loaded.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The catalogue could not be read.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// A file operation failed.
+    #[error(transparent)]
+    Durable(#[from] DurableError),
+    /// A worker ended without an answer.
+    #[error("a worker ended without an answer while reading archive {0}")]
+    Worker(Label),
+}
+
+impl RestoreError {
+    fn inner(&self) -> Option<&dyn Explain> {
+        match self {
+            Self::Safety { source, .. } => Some(source.as_ref()),
+            Self::Verify(error) => Some(error),
+            Self::Archive(error) => Some(error),
+            Self::Engine(error) => Some(error),
+            Self::State(error) => Some(error),
+            Self::Durable(error) => Some(error),
+            Self::NoSuchArchive { .. } | Self::NoneSuitable { .. } | Self::Refused(_) | Self::Worker(_) => None,
+        }
+    }
+}
+
+impl Explain for RestoreError {
+    fn class(&self) -> Class {
+        match self {
+            Self::NoSuchArchive { .. } | Self::NoneSuitable { .. } => Class::NoInput,
+            Self::Refused(refusal) => refusal.class,
+            _ => self.inner().map_or(Class::Software, Explain::class),
+        }
+    }
+
+    fn safe(&self) -> Option<String> {
+        match self {
+            Self::Refused(_) | Self::NoSuchArchive { .. } | Self::NoneSuitable { .. } | Self::Safety { .. } => {
+                Some("the database is untouched".to_owned())
+            }
+            _ => self.inner().and_then(Explain::safe),
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::NoSuchArchive { target, .. } | Self::NoneSuitable { target, .. } => {
+                vec![format!("see what there is: `upkeep list {target}`")]
+            }
+            Self::Refused(refusal) => refusal.ways_out.clone(),
+            _ => self.inner().map(Explain::hints).unwrap_or_default(),
+        }
+    }
+
+    fn transient(&self) -> bool {
+        matches!(self.class(), Class::TempFail) || self.inner().is_some_and(Explain::transient)
+    }
+}
+
+/// Restores, or says what it would do. `server` is the target's server as its service says.
+///
+/// If we die before the mark is written, the destination is as it was; after it, [`unfinished`] says what was going on and
+/// the same request does it again.
+///
+/// # Errors
+/// When there is no such archive, the plan refuses, or a phase fails.
+pub async fn restore(
+    ctx: &Context,
+    target: &Target,
+    request: &RestoreRequest,
+    server: ServerState,
+    mode: Mode,
+    progress: &Progress,
+) -> Result<Restored, RestoreError> {
+    let entries = catalogue::list(&ctx.state, Some(&target.name)).await?;
+    let entry = choose(&entries, &target.name, &request.which)?.clone();
+    let destination = Destination::of(target, request);
+    let archive = open(&entry).await?;
+    let plan = destination.plan(ctx, target, request, server, &archive).await?;
+    if mode == Mode::DryRun {
+        return Ok(Restored { plan, safety: None, loaded: None });
+    }
+    fault::point("restore.begun");
+    verify::verify(ctx, &entry, progress).await?;
+    fault::point("restore.verified");
+    let safety = match plan.safety {
+        Safety::ArchiveFirst => Some(destination.keep(ctx, target, &plan, progress).await?),
+        Safety::NotNeeded => None,
+    };
+    fault::point("restore.kept");
+    let loaded = destination.load(ctx, target, &archive, plan.mode, safety.clone(), progress).await?;
+    Ok(Restored { plan, safety, loaded: Some(loaded) })
+}
+
+/// Puts an archive in the place of the target's database without a plan: an upgrade's way back, which has kept what is there
+/// and stopped the server itself.
+///
+/// # Errors
+/// When there is no such archive, it is not whole, or the load fails; then the old content stands.
+pub async fn restore_archive_for_rollback(
+    ctx: &Context,
+    target: &Target,
+    label: &Label,
+    progress: &Progress,
+) -> Result<Loaded, RestoreError> {
+    let entries = catalogue::list(&ctx.state, Some(&target.name)).await?;
+    let entry = choose(&entries, &target.name, &Which::Label(label.clone()))?;
+    let archive = open(entry).await?;
+    let destination = Destination { database: target.database.clone(), whose: Whose::Target };
+    destination.load(ctx, target, &archive, LoadMode::Replace, None, progress).await
+}
+
+/// The archive that is meant. What restores and rollbacks kept of a database they replaced is only taken by name.
+fn choose<'a>(entries: &'a [Entry], target: &TargetName, which: &Which) -> Result<&'a Entry, RestoreError> {
+    let at = match which {
+        Which::Label(label) => {
+            let named = entries.iter().find(|entry| entry.label == *label);
+            return named.ok_or_else(|| RestoreError::NoSuchArchive { target: target.clone(), label: label.clone() });
+        }
+        Which::At(at) => Some(*at),
+        Which::Newest => None,
+    };
+    let meant = |entry: &&Entry| {
+        let ordinary = !matches!(entry.kind, Kind::PreRestore | Kind::FailedState);
+        ordinary && entry.verdict == Verdict::Whole && at.is_none_or(|at| entry.taken_at <= at)
+    };
+    let newest = entries.iter().filter(meant).max_by_key(|entry| entry.taken_at);
+    newest.ok_or_else(|| RestoreError::NoneSuitable { target: target.clone(), at })
+}
+
+async fn open(entry: &Entry) -> Result<Archive, RestoreError> {
+    let path = entry.path.clone();
+    let opened = tokio::task::spawn_blocking(move || Archive::open(&path)).await;
+    Ok(opened.map_err(|_| RestoreError::Worker(entry.label.clone()))??)
+}
+
+/// Where an archive goes.
+struct Destination {
+    database: Database,
+    whose: Whose,
+}
+
+impl Destination {
+    fn of(target: &Target, request: &RestoreRequest) -> Self {
+        match &request.into {
+            Some(database) if database.location != target.database.location => {
+                Self { database: database.clone(), whose: Whose::Other }
+            }
+            _ => Self { database: target.database.clone(), whose: Whose::Target },
+        }
+    }
+
+    /// Looks at the destination and decides.
+    async fn plan(
+        &self,
+        ctx: &Context,
+        target: &Target,
+        request: &RestoreRequest,
+        server: ServerState,
+        archive: &Archive,
+    ) -> Result<RestorePlan, RestoreError> {
+        let engine = Engine::of(&self.database);
+        let history_tables = backup::history_tables(target);
+        let survey = engine.survey(&history_tables).await?;
+        let shape = if survey.exists { engine.shape(&history_tables).await? } else { crate::shape::Shape::default() };
+        let earlier = unfinished(&ctx.config.daemon.state_dir, &target.name)?;
+        plan::plan(&Situation {
+            manifest: archive.manifest(),
+            location: &self.database.location.to_string(),
+            flavour: engine.flavour(),
+            whose: self.whose,
+            survey: &survey,
+            shape: &shape,
+            server,
+            installed: request.installed.as_ref(),
+            replace: request.replace,
+            unfinished: earlier.as_ref(),
+        })
+        .map_err(RestoreError::Refused)
+    }
+
+    /// Archives what is there, read back and pinned.
+    async fn keep(
+        &self,
+        ctx: &Context,
+        target: &Target,
+        plan: &RestorePlan,
+        progress: &Progress,
+    ) -> Result<Label, RestoreError> {
+        let there = Target { database: self.database.clone(), ..target.clone() };
+        let request = BackupRequest {
+            kind: Kind::PreRestore,
+            note: Some(format!("what {} held before {} was restored", plan.location, plan.label)),
+            pin: Some(format!("safety archive of the restore of {}", plan.label)),
+            release: None,
+        };
+        let kept = Box::pin(backup::backup(ctx, &there, &request, progress)).await;
+        let kept = kept.map_err(|error| RestoreError::Safety { location: plan.location.clone(), source: Box::new(error) })?;
+        Ok(kept.label)
+    }
+
+    /// Loads under the mark. A replacing load that fails has changed nothing, so its mark goes; any other may have left a
+    /// part, and its mark stays.
+    async fn load(
+        &self,
+        ctx: &Context,
+        target: &Target,
+        archive: &Archive,
+        mode: LoadMode,
+        safety: Option<Label>,
+        progress: &Progress,
+    ) -> Result<Loaded, RestoreError> {
+        let state_dir = &ctx.config.daemon.state_dir;
+        let mark = Unfinished {
+            label: archive.manifest().label.clone(),
+            location: self.database.location.to_string(),
+            mode,
+            begun_at: ctx.clock.now(),
+            safety,
+        };
+        unfinished::mark(state_dir, &target.name, &mark)?;
+        fault::point("restore.marked");
+        let engine = Engine::of(&self.database);
+        let loaded = engine.load(archive, mode, backup::workers(target.backup.jobs), progress).await;
+        fault::point("restore.loaded");
+        if loaded.is_ok() || mode == LoadMode::Replace {
+            unfinished::clear(state_dir, &target.name)?;
+        }
+        fault::point("restore.ended");
+        Ok(loaded?)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,249 @@
+//! The effects of an upgrade on the real world.
+//!
+//! Owns nothing but the joints: each effect is one call to the module that knows how (`backup`, `restore`, `migrate`,
+//! `release`, `service`), and each of their errors becomes plain data for the journal. Logs every event once.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use super::hands::{Hands, Look};
+use super::observe;
+use super::plan::{Plan, Scripts};
+use super::record::{self, Record};
+use super::state::{Event, Failed, ReleaseAt};
+use super::{UpgradeError, note, token};
+use crate::archive::manifest::{Kind, ReleaseNote};
+use crate::backup::{self, BackupRequest};
+use crate::config::{Runner, Service, Target};
+use crate::context::Context;
+use crate::engine::Engine;
+use crate::failure::{Chain, Class};
+use crate::ids::{Label, UpgradeId};
+use crate::process::Command;
+use crate::progress::Progress;
+use crate::service::{self, ServiceState};
+use crate::state_db::catalogue::{self, Verdict};
+use crate::state_db::holds::Hold;
+use crate::state_db::journal::Ends;
+use crate::version::Version;
+use crate::{migrate, release, restore, store, verify};
+
+/// Who sets the holds of a rollback.
+const US: &str = "upkeep";
+
+/// The real world, for one upgrade.
+pub(super) struct RealHands<'a> {
+    ctx: &'a Context,
+    target: &'a Target,
+    progress: &'a Progress,
+    id: UpgradeId,
+    plan: Plan,
+    /// The sequence number of the newest event on disk.
+    seq: AtomicU32,
+}
+
+impl<'a> RealHands<'a> {
+    /// Hands for an upgrade as the journal has it now.
+    pub(super) fn new(ctx: &'a Context, target: &'a Target, progress: &'a Progress, record: &Record) -> Self {
+        Self { ctx, target, progress, id: record.id.clone(), plan: record.plan.clone(), seq: AtomicU32::new(record.events) }
+    }
+
+    fn server(&self) -> Result<&Service, Failed> {
+        self.target.service.as_ref().ok_or_else(|| missing("no service is configured any more", "[targets.T.service]"))
+    }
+
+    fn release_settings(&self) -> Result<&crate::config::Release, Failed> {
+        self.target.release.as_ref().ok_or_else(|| missing("no release is configured any more", "[targets.T.release]"))
+    }
+
+    /// The words in an archive's note by which this upgrade finds it again.
+    fn mark(&self) -> String {
+        format!("upgrade {}", self.id)
+    }
+
+    fn say(&self, event: &Event) {
+        let (target, upgrade, kind) = (&self.target.name, &self.id, event.kind());
+        match event {
+            Event::Failed { step, failed } => {
+                tracing::warn!(%target, %upgrade, %step, reason = failed.message, "a step failed");
+            }
+            Event::Halted { why, .. } => tracing::error!(%target, %upgrade, reason = why, "the upgrade needs a person"),
+            Event::TurnedBack { why, .. } => tracing::warn!(%target, %upgrade, reason = why, "the upgrade turns back"),
+            Event::Done { step, note, .. } => tracing::info!(%target, %upgrade, %step, outcome = note, "a step is done"),
+            Event::Intended { step, attempt } => tracing::info!(%target, %upgrade, %step, attempt, "a step begins"),
+            _ => tracing::info!(%target, %upgrade, kind, "the upgrade goes on"),
+        }
+    }
+
+    async fn tool(&self, runner: &Runner) -> Result<String, Failed> {
+        let Runner::Command { argv, directory, environment, deadline } = runner else {
+            return Ok("the server applies its migrations itself".to_owned());
+        };
+        let mut command = Command::new(argv, *deadline);
+        command.directory = Some(directory.clone().unwrap_or_else(|| self.plan.to.path.clone()));
+        command.environment.clone_from(environment);
+        let finished = command.run().await.map_err(|error| Failed::of(&error))?;
+        let ended = finished.code.map_or("a signal".to_owned(), |code| format!("exit code {code}"));
+        let look = self.look().await?;
+        // The database is the judge: tools are known to fail and exit with 0, and to succeed and exit with 1.
+        match look.scripts {
+            Some(scripts) if scripts == Scripts::default() => Ok(format!("the tool ended with {ended}; nothing is pending")),
+            None if finished.success() => Ok(format!("the tool ended with {ended}")),
+            Some(_) | None => Err(Failed {
+                class: Class::Data,
+                message: format!("the migration tool ended with {ended} and left the database not in step: {}", finished.last_line()),
+                transient: false,
+                hints: Vec::new(),
+            }),
+        }
+    }
+}
+
+fn missing(message: &str, section: &str) -> Failed {
+    let hints = vec![format!("put `{section}` back into the configuration")];
+    Failed { class: Class::Config, message: message.to_owned(), transient: false, hints }
+}
+
+impl Hands for RealHands<'_> {
+    async fn record(&self, event: &Event) -> Result<(), UpgradeError> {
+        let seq = self.seq.load(Ordering::SeqCst) + 1;
+        let row = record::row(seq, self.ctx.clock.now(), event)?;
+        let ends = if event.ends() { Ends::Yes } else { Ends::No };
+        self.ctx.state.append_event(&self.id, &row, ends).await?;
+        self.seq.store(seq, Ordering::SeqCst);
+        if let Some(step) = event.step() {
+            self.progress.phase(step.name(), 0);
+        }
+        if event.ends() {
+            note::remove(self.target);
+        }
+        self.say(event);
+        Ok(())
+    }
+
+    async fn pause(&self, pause: Duration) {
+        tokio::time::sleep(pause).await;
+    }
+
+    async fn release(&self) -> Result<ReleaseAt, Failed> {
+        let installed = release::read(self.release_settings()?).await.map_err(|error| Failed::of(&error))?;
+        Ok(ReleaseAt { version: installed.version, path: installed.path })
+    }
+
+    async fn service(&self) -> ServiceState {
+        match self.server() {
+            Ok(server) => service::status(server).await,
+            Err(failed) => ServiceState::Unknown(failed.message),
+        }
+    }
+
+    async fn stop(&self) -> Result<(), Failed> {
+        service::stop(self.server()?).await.map_err(|error| Failed::of(&error))
+    }
+
+    async fn start(&self) -> Result<(), Failed> {
+        let (server, state_dir) = (self.server()?, &self.ctx.config.daemon.state_dir);
+        token::grant(state_dir, &self.target.name).map_err(|error| Failed::of(&error))?;
+        let started = service::start(server).await;
+        // Taken back also when the start failed: the permission was for this start alone.
+        token::revoke(state_dir, &self.target.name).map_err(|error| Failed::of(&error))?;
+        started.map_err(|error| Failed::of(&error))
+    }
+
+    async fn healthy(&self) -> Result<String, Failed> {
+        service::wait_healthy(self.server()?).await.map_err(|error| Failed::of(&error))
+    }
+
+    async fn look(&self) -> Result<Look, Failed> {
+        let tables = backup::history_tables(self.target);
+        let shape = Engine::of(&self.target.database).shape(&tables).await.map_err(|error| Failed::of(&error))?;
+        let installed = self.release().await?;
+        let scripts = Box::pin(observe::scripts(self.target, &installed.path)).await.map_err(|error| Failed::of(&error))?;
+        Ok(Look { shape, scripts })
+    }
+
+    async fn find_archive(&self, kind: Kind) -> Result<Option<Label>, Failed> {
+        // First the files themselves: a crash right after a seal leaves an archive that the catalogue does not know yet.
+        let lines = store::reconcile(&self.ctx.state, self.target).await.map_err(|error| Failed::of(&error))?;
+        for line in lines {
+            tracing::info!(target = %self.target.name, "{line}");
+        }
+        let entries = catalogue::list(&self.ctx.state, Some(&self.target.name)).await.map_err(|error| Failed::of(&error))?;
+        let ours = |entry: &&catalogue::Entry| entry.kind == kind && entry.note.as_deref() == Some(&self.mark());
+        for entry in entries.iter().filter(ours) {
+            match verify::verify(self.ctx, entry, self.progress).await {
+                Ok(entry) if entry.verdict == Verdict::Whole => {
+                    store::pin(&self.ctx.state, &entry, &self.mark(), self.ctx.clock.now()).await.map_err(|error| Failed::of(&error))?;
+                    return Ok(Some(entry.label));
+                }
+                // One that is not whole is none; its verdict stands in the catalogue.
+                Ok(entry) => tracing::warn!(target = %self.target.name, label = %entry.label, "an archive of this upgrade is not whole"),
+                Err(error) => {
+                    tracing::warn!(target = %self.target.name, label = %entry.label, reason = %Chain(&error), "an archive of this upgrade is not whole");
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    async fn archive(&self, kind: Kind) -> Result<Label, Failed> {
+        // What the data belongs to: before anything changed to the old release, afterwards to the new one.
+        let release = match kind {
+            Kind::PreUpgrade => self.plan.from.as_ref(),
+            _ => self.plan.newer(),
+        };
+        let request = BackupRequest {
+            kind,
+            note: Some(self.mark()),
+            pin: Some(self.mark()),
+            release: release.map(|release| ReleaseNote { version: release.version.clone(), probe: "upgrade plan".to_owned() }),
+        };
+        let backup = Box::pin(backup::backup(self.ctx, self.target, &request, self.progress));
+        Ok(backup.await.map_err(|error| Failed::of(&error))?.label)
+    }
+
+    async fn migrate(&self) -> Result<String, Failed> {
+        let Some(settings) = &self.target.migrations else { return Ok("there are no migrations".to_owned()) };
+        if settings.runner != Runner::Flyway {
+            return Box::pin(self.tool(&settings.runner)).await;
+        }
+        let apply = Box::pin(migrate::apply(&self.target.database, settings, &self.plan.to.path, self.progress));
+        let report = apply.await.map_err(|error| Failed::of(&error))?;
+        let head = report.head.as_deref().unwrap_or("no version");
+        Ok(format!("{} migrations applied; the database is at {head}", report.applied.len()))
+    }
+
+    async fn restore(&self, label: &Label) -> Result<String, Failed> {
+        // What a crash left of an earlier try, first: it may be in the way, or be the old database under another name.
+        let settled = Engine::of(&self.target.database).settle().await.map_err(|error| Failed::of(&error))?;
+        for line in settled {
+            tracing::info!(target = %self.target.name, "{line}");
+        }
+        let restore = Box::pin(restore::restore_archive_for_rollback(self.ctx, self.target, label, self.progress));
+        let loaded = restore.await.map_err(|error| Failed::of(&error))?;
+        Ok(format!("{label} restored: {} tables, {} rows compared", loaded.tables, loaded.rows))
+    }
+
+    async fn point_back(&self, to: &ReleaseAt) -> Result<(), Failed> {
+        let pointed = release::point_back(self.release_settings()?, &to.version, &to.path).await;
+        pointed.map(drop).map_err(|error| Failed::of(&error))
+    }
+
+    async fn hold(&self, version: &Version, reason: &str) -> Result<(), Failed> {
+        let hold = Hold {
+            version: Some(version.clone()),
+            reason: reason.to_owned(),
+            who: US.to_owned(),
+            since: self.ctx.clock.now(),
+            until: None,
+        };
+        self.ctx.state.set_hold(&self.target.name, &hold).await.map_err(|error| Failed::of(&error))
+    }
+
+    async fn leave_note(&self, archive: &Label) {
+        // Advice for a bad day: the upgrade itself does not depend on it.
+        if let Err(error) = note::leave(self.ctx, self.target, &self.id, &self.plan, archive).await {
+            tracing::warn!(target = %self.target.name, reason = %Chain(&error), "the recovery note could not be written");
+        }
+    }
+}
