@@ -57,7 +57,7 @@ use terminal::Terminal;
 #[command(after_long_help = exit_codes())]
 struct Cli {
     /// The configuration file.
-    #[arg(long, global = true, value_name = "FILE", env = "UPKEEP_CONFIG", default_value = DEFAULT_PATH)]
+    #[arg(long, global = true, value_name = "FILE", env = "UPKEEP_CONFIG", hide_env_values = true, default_value = DEFAULT_PATH)]
     config: PathBuf,
     /// Print one JSON object instead of text, also when it fails.
     #[arg(long, global = true)]

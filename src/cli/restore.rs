@@ -16,7 +16,7 @@ pub(super) struct Arguments {
     /// This archive.
     #[arg(conflicts_with = "at")]
     label: Option<Label>,
-    /// The newest verified archive not younger than this moment (2026-11-22T02:30:00Z, "2026-11-22 02:30", 2h).
+    /// The newest verified archive from this moment or before (2026-11-22T02:30:00Z, "2026-11-22 02:30", 2h).
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
     /// Into this database instead of the target's own (postgres://…, sqlite:///…).

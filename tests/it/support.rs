@@ -3,3 +3,4 @@
 pub(crate) mod env;
 pub(crate) mod postgres;
 pub(crate) mod scripts;
+pub(crate) mod upkeep;

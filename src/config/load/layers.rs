@@ -91,7 +91,12 @@ fn file(path: &Path, problems: &Problems) -> Option<Layer> {
     match std::fs::read_to_string(path) {
         Ok(text) => parse(&text, &origin, problems).map(Layer),
         Err(error) => {
-            problems.add(Some(&origin), "", format!("cannot read the file: {error}"));
+            let what = match error.kind() {
+                std::io::ErrorKind::NotFound => "there is no such file; name yours with --config or UPKEEP_CONFIG".to_owned(),
+                std::io::ErrorKind::PermissionDenied => "this user may not read it".to_owned(),
+                _ => format!("cannot read the file: {error}"),
+            };
+            problems.add(Some(&origin), "", what);
             None
         }
     }

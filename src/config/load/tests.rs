@@ -207,7 +207,7 @@ fn files_that_cannot_be_read_or_parsed() {
     let problems = load(Path::new("/nonexistent/upkeep.toml"), &Environment::new()).unwrap_err();
     let failure = crate::failure::Failure::of(&problems);
     assert_eq!((failure.code, failure.causes.len()), (78, 1));
-    assert!(failure.causes[0].starts_with("/nonexistent/upkeep.toml: cannot read the file"), "{failure:?}");
+    assert!(failure.causes[0].starts_with("/nonexistent/upkeep.toml: there is no such file"), "{failure:?}");
 }
 
 #[test]
