@@ -25,6 +25,7 @@ pub mod durable;
 pub mod fault;
 pub mod process;
 pub mod state_db;
+pub mod telemetry;
 
 pub mod context;
 
@@ -59,3 +60,8 @@ pub mod history;
 
 // L4 work
 pub mod migrate;
+pub mod daemon;
+pub mod status;
+
+// L6 shell
+pub mod cli;

@@ -64,7 +64,7 @@ pub enum ScheduleError {
         found: usize,
     },
     /// One field is wrong.
-    #[error("schedule `{expression}`: `{text}` is not a {field} ({allowed}; lists, ranges and steps of them)")]
+    #[error("schedule `{expression}`: `{text}` is not a valid {field} ({allowed}; lists, ranges and steps of them)")]
     Field {
         /// The expression.
         expression: String,
@@ -220,7 +220,8 @@ impl Schedule {
         if !twice(&shown) || second(&shown)? <= after {
             return None;
         }
-        let mut begin = shown.date().and_hms_opt(0, 0, 0)? + TimeDelta::minutes((shown - shown.date().and_hms_opt(0, 0, 0)?).num_minutes());
+        let mut begin =
+            shown.date().and_hms_opt(0, 0, 0)? + TimeDelta::minutes((shown - shown.date().and_hms_opt(0, 0, 0)?).num_minutes());
         while twice(&(begin - TimeDelta::minutes(1))) {
             begin -= TimeDelta::minutes(1);
         }

@@ -21,7 +21,7 @@ use super::{Config, Control, Daemon};
 use crate::failure::{Class, Explain};
 
 pub(crate) use layers::ENVIRONMENT_PREFIX;
-pub use location::{parse_url, NotAUrl};
+pub use location::{NotAUrl, parse_url};
 pub(crate) use values::duration;
 
 /// The environment a configuration is read in: handed down, never asked of the process here.
@@ -153,12 +153,13 @@ fn read(root: &Node<'_>, environment: &Environment, secrets: Secrets) -> Config 
     let daemon = root.table("daemon");
     let control = root.table("control");
     let targets = root.table("targets");
+    let poll = daemon.duration("poll");
     let daemon_settings = Daemon {
         state_dir: daemon.path("state_dir").unwrap_or_default(),
-        poll: daemon.duration("poll").unwrap_or_default(),
+        poll: poll.unwrap_or_default(),
         stop_timeout: daemon.duration("stop_timeout").unwrap_or_default(),
     };
-    if daemon_settings.poll < values::SHORTEST_POLL && daemon.has("poll") {
+    if poll.is_some_and(|poll| poll < values::SHORTEST_POLL) {
         daemon.wrong("poll", "is shorter than 100ms, which would only burn the processor");
     }
     let control_settings = Control {
@@ -170,9 +171,9 @@ fn read(root: &Node<'_>, environment: &Environment, secrets: Secrets) -> Config 
     if entries.is_empty() {
         root.wrong("targets", "no target is configured; the least is [targets.NAME.database] with url = \"…\"");
     }
-    let read = entries.into_iter().filter_map(|(name, node)| {
-        target::read(&name, node, &daemon_settings.state_dir, environment, secrets, &targets)
-    });
+    let read = entries
+        .into_iter()
+        .filter_map(|(name, node)| target::read(&name, node, &daemon_settings.state_dir, environment, secrets, &targets));
     let read = read.map(|target| (target.name.clone(), target)).collect();
     daemon.close();
     control.close();

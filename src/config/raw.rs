@@ -7,7 +7,6 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use config::{Value, ValueKind};
@@ -138,14 +137,6 @@ impl<'a> Node<'a> {
         parse(&self.text(key)?).map_err(|what| self.wrong(key, what)).ok()
     }
 
-    /// A text that a type reads itself.
-    pub(crate) fn read<T: FromStr>(&self, key: &str) -> Option<T>
-    where
-        T::Err: std::fmt::Display,
-    {
-        self.parsed(key, |text| text.parse().map_err(|error: T::Err| error.to_string()))
-    }
-
     /// One of a few words.
     pub(crate) fn word<T: Copy>(&self, key: &str, words: &[(&str, T)]) -> Option<T> {
         self.parsed(key, |text| match words.iter().find(|(word, _)| *word == text) {
@@ -241,11 +232,11 @@ impl<'a> Node<'a> {
     }
 }
 
-/// `; did you mean …?`, or nothing when no word is near.
+/// ` (did you mean …?)`, or nothing when no word is near.
 pub(crate) fn guess<'w>(text: &str, words: impl Iterator<Item = &'w str>) -> String {
     let near = words.map(|word| (strsim::jaro_winkler(text, word), word)).filter(|(alike, _)| *alike >= ALIKE);
     match near.max_by(|a, b| a.0.total_cmp(&b.0)) {
-        Some((_, word)) => format!("; did you mean `{word}`?"),
+        Some((_, word)) => format!(" (did you mean `{word}`?)"),
         None => String::new(),
     }
 }

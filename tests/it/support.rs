@@ -5,3 +5,4 @@ pub(crate) mod postgres;
 pub(crate) mod wait;
 pub(crate) mod world;
 pub(crate) mod scripts;
+pub(crate) mod upkeep;

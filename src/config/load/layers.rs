@@ -81,7 +81,8 @@ fn below(above: &Table, problems: &Problems) -> Option<Vec<Layer>> {
         of_targets.insert(name.clone(), only_wanted(&every_target));
         of_profiles.insert(name, only_wanted(&profile));
     }
-    let under_targets = |table: Table| Layer([("targets".to_owned(), Value::new(None, ValueKind::Table(table)))].into_iter().collect());
+    let under_targets =
+        |table: Table| Layer([("targets".to_owned(), Value::new(None, ValueKind::Table(table)))].into_iter().collect());
     Some(vec![Layer(defaults), under_targets(of_targets), under_targets(of_profiles)])
 }
 
@@ -90,7 +91,12 @@ fn file(path: &Path, problems: &Problems) -> Option<Layer> {
     match std::fs::read_to_string(path) {
         Ok(text) => parse(&text, &origin, problems).map(Layer),
         Err(error) => {
-            problems.add(Some(&origin), "", format!("cannot read the file: {error}"));
+            let what = match error.kind() {
+                std::io::ErrorKind::NotFound => "there is no such file; name yours with --config or UPKEEP_CONFIG".to_owned(),
+                std::io::ErrorKind::PermissionDenied => "this user may not read it".to_owned(),
+                _ => format!("cannot read the file: {error}"),
+            };
+            problems.add(Some(&origin), "", what);
             None
         }
     }

@@ -8,8 +8,8 @@ use config::{Value, ValueKind};
 use super::{Environment, Secrets, location, values};
 use crate::config::raw::Node;
 use crate::config::{
-    Backup, Database, Location, Migrations, OnFailure, Probe, Release, Runner, Service, ServiceControl, Target, Upgrade, Window,
-    secrets,
+    Backup, Database, Location, Migrations, OnFailure, Probe, Release, Runner, Service, ServiceControl, Target, Upgrade,
+    Window, secrets,
 };
 use crate::ids::TargetName;
 use crate::retention::Policy;
@@ -17,6 +17,12 @@ use crate::schedule::Schedule;
 
 /// A cron run may be this late (jitter, a long dump) before the target counts as overdue.
 const GRACE: Duration = Duration::from_secs(2 * 3600);
+
+/// Gaps between runs are measured from here on: any moment serves, and a fixed one makes the same file mean the same.
+const GAP_SAMPLE_FROM: chrono::DateTime<chrono::Utc> = chrono::DateTime::UNIX_EPOCH;
+
+/// How many runs are looked at to find the longest gap: covers a week of a schedule that names its days.
+const GAP_SAMPLE_RUNS: usize = 50;
 
 pub(super) fn read(
     name: &str,
@@ -46,9 +52,8 @@ fn database(node: &Node<'_>, environment: &Environment, secrets: Secrets) -> Opt
     if !node.has("url") {
         node.wrong("url", "is missing; write sqlite:///srv/app/app.db or postgres://user@host:5432/database");
     }
-    let parsed = url.and_then(|url| {
-        location::parse_url(&url, environment).map_err(|error| node.wrong("url", error.to_string())).ok()
-    });
+    let parsed =
+        url.and_then(|url| location::parse_url(&url, environment).map_err(|error| node.wrong("url", error.to_string())).ok());
     let sources: Vec<&str> = secrets::SOURCES.into_iter().filter(|source| node.has(source)).collect();
     let in_url = parsed.as_ref().is_some_and(|database| database.password.is_some());
     if sources.len() + usize::from(in_url) > 1 {
@@ -79,7 +84,9 @@ fn backup(node: &Node<'_>, zone: chrono_tz::Tz, directory: impl FnOnce() -> Path
     });
     let schedule = schedule.flatten();
     let max_age = match node.has("max_age") {
-        true => node.parsed("max_age", |text| if text == "none" { Ok(None) } else { values::duration(text).map(Some) }).flatten(),
+        true => {
+            node.parsed("max_age", |text| if text == "none" { Ok(None) } else { values::duration(text).map(Some) }).flatten()
+        }
         false => schedule.as_ref().and_then(longest_gap).map(|gap| gap + GRACE),
     };
     let backup = Backup {
@@ -96,8 +103,12 @@ fn backup(node: &Node<'_>, zone: chrono_tz::Tz, directory: impl FnOnce() -> Path
     backup
 }
 
-fn longest_gap(_schedule: &Schedule) -> Option<Duration> {
-    None
+/// The longest time between two runs, as far as [`GAP_SAMPLE_RUNS`] of them show.
+fn longest_gap(schedule: &Schedule) -> Option<Duration> {
+    let mut runs = std::iter::successors(schedule.next_after(GAP_SAMPLE_FROM), |run| schedule.next_after(*run));
+    let mut last = runs.next()?;
+    let gaps = runs.take(GAP_SAMPLE_RUNS).map(|run| (run - std::mem::replace(&mut last, run)).to_std().unwrap_or_default());
+    gaps.max()
 }
 
 fn retention(node: &Node<'_>, zone: chrono_tz::Tz) -> Policy {
@@ -276,7 +287,9 @@ fn service_control(node: &Node<'_>) -> ServiceControl {
     let given: Vec<&str> = ["start", "stop", "status"].into_iter().filter(|key| node.has(key)).collect();
     match (node.has("unit"), given.len()) {
         (true, 0) | (false, 3) => {}
-        (true, _) => node.wrong(given[0], "stands beside `unit`: the server is controlled by its unit or by commands, not by both"),
+        (true, _) => {
+            node.wrong(given[0], "stands beside `unit`: the server is controlled by its unit or by commands, not by both")
+        }
         (false, 0) => node.wrong("unit", "is missing: unit = \"notes.service\", or start, stop and status commands"),
         (false, _) => {
             let missing = ["start", "stop", "status"].into_iter().find(|key| !node.has(key)).unwrap_or("status");

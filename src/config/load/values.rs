@@ -46,7 +46,7 @@ pub(super) fn zone(text: &str) -> Result<chrono_tz::Tz, String> {
 
 /// A cron line.
 pub(super) fn schedule(text: &str, zone: chrono_tz::Tz) -> Result<Schedule, String> {
-    Ok(Schedule { expression: text.to_owned(), zone })
+    Schedule::parse(text, zone).map_err(|error| format!("{error}; half past two every night is `30 2 * * *`"))
 }
 
 /// `01:00-05:00`.
