@@ -3,10 +3,14 @@
 //! The daemon's jobs and the command line without a daemon perform the same [`Action`] the same way. Reading questions
 //! (status, list, inspect, events) are not actions.
 
+mod perform;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{Label, TargetName};
+
+pub use perform::{By, gate, gate_answer, perform, perform_by, target};
 
 /// Something to do. The form it has on the socket and in the table `run`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,6 +4,8 @@
 //! environment), reports every problem at once and gives these types; the raw shapes stay in there.
 
 pub mod load;
+mod raw;
+mod secrets;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -4,3 +4,11 @@
 //! anything: a request becomes an [`crate::actions::Action`] for the daemon, an answer is a ready snapshot.
 
 pub mod api;
+pub mod board;
+pub mod client;
+pub mod convert;
+pub mod metrics;
+pub mod peers;
+pub mod routes;
+pub mod server;
+pub mod socket;

@@ -19,16 +19,17 @@ pub mod retention;
 pub mod schedule;
 
 // L2 hands
+pub mod archive;
 pub mod config;
 pub mod durable;
 pub mod fault;
 pub mod process;
 pub mod state_db;
+pub mod telemetry;
 
 pub mod context;
 
 // L3 things
-pub mod archive;
 pub mod engine;
 pub mod history;
 pub mod release;
@@ -42,9 +43,25 @@ pub mod expire;
 pub mod migrate;
 pub mod restore;
 pub mod upgrade;
-pub mod restore;
 pub mod verify;
 
 // L5 life
 pub mod actions;
 pub mod control;
+pub mod store;
+
+// L4 work
+pub mod backup;
+pub mod diff;
+pub mod expire;
+pub mod restore;
+pub mod verify;
+pub mod history;
+
+// L4 work
+pub mod migrate;
+pub mod daemon;
+pub mod status;
+
+// L6 shell
+pub mod cli;

@@ -11,11 +11,15 @@ pub mod runs;
 pub mod seen;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::failure::{Class, Explain};
+
+/// Its file in the state directory.
+pub const FILE_NAME: &str = "state.db";
 
 /// Why the state database gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -111,6 +115,8 @@ impl Explain for StateError {
 pub struct StateDb {
     pool: SqlitePool,
     path: PathBuf,
+    /// Rings with the id of each new event; nothing is carried by it but "look again".
+    bell: Arc<tokio::sync::watch::Sender<i64>>,
 }
 
 impl StateDb {
@@ -120,7 +126,7 @@ impl StateDb {
     /// When it cannot be opened or migrated, or when `synchronous = FULL` does not take: without it the newest journal
     /// rows could be forgotten after a power cut.
     pub async fn open(state_dir: &Path) -> Result<Self, StateError> {
-        let path = state_dir.join("state.db");
+        let path = state_dir.join(FILE_NAME);
         let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
         let db = Self::connect(path, options).await?;
         sqlx::migrate!("./migrations")
@@ -135,11 +141,11 @@ impl StateDb {
     /// # Errors
     /// When it is not there or cannot be opened.
     pub async fn open_read_only(state_dir: &Path) -> Result<Self, StateError> {
-        let path = state_dir.join("state.db");
+        let path = state_dir.join(FILE_NAME);
         let options = SqliteConnectOptions::new().filename(&path).create_if_missing(false).read_only(true);
         let pool =
             SqlitePoolOptions::new().max_connections(1).connect_with(options.busy_timeout(Duration::from_secs(10))).await;
-        Ok(Self { pool: pool.map_err(|source| StateError::Open { path: path.clone(), source })?, path })
+        Ok(Self { pool: pool.map_err(|source| StateError::Open { path: path.clone(), source })?, path, bell: Arc::default() })
     }
 
     async fn connect(path: PathBuf, options: SqliteConnectOptions) -> Result<Self, StateError> {
@@ -152,7 +158,7 @@ impl StateDb {
         // Two connections: one may read (status) while the other writes. More would only add memory.
         let pool = SqlitePoolOptions::new().max_connections(2).min_connections(1).connect_with(options).await;
         let pool = pool.map_err(|source| StateError::Open { path: path.clone(), source })?;
-        let db = Self { pool, path };
+        let db = Self { pool, path, bell: Arc::default() };
         let read: (i64,) =
             sqlx::query_as("PRAGMA synchronous").fetch_one(&db.pool).await.map_err(StateError::doing("read pragmas"))?;
         if read.0 != 2 {
@@ -170,6 +176,12 @@ impl StateDb {
     #[must_use]
     pub fn pool(&self) -> &SqlitePool {
         &self.pool
+    }
+
+    /// Wakes whoever follows the events.
+    #[must_use]
+    pub fn bell(&self) -> &tokio::sync::watch::Sender<i64> {
+        &self.bell
     }
 
     /// The file.

@@ -1,1 +1,182 @@
-//! Reading the configuration.
+//! Reading the configuration: built-in defaults, the profile, the file, `conf.d`, the environment, each above the last.
+//!
+//! Owns the order of the layers and the turn from raw tables to checked types. Never prints and never fills a gap by a
+//! guess. Invariants: every problem is reported at once, each with where it was written and its full key; a password is in no
+//! message; held by `tests.rs` beside this file, which also loads everything in `config/`.
+
+mod layers;
+mod location;
+mod target;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::raw::{Node, Problems};
+use super::{Config, Control, Daemon};
+use crate::failure::{Class, Explain};
+
+pub(crate) use layers::ENVIRONMENT_PREFIX;
+pub use location::{NotAUrl, parse_url};
+pub(crate) use values::duration;
+
+/// The environment a configuration is read in: handed down, never asked of the process here.
+pub type Environment = BTreeMap<String, String>;
+
+/// Where the configuration is when nobody says otherwise.
+pub const DEFAULT_PATH: &str = "/etc/upkeep/upkeep.toml";
+
+/// One thing wrong with the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The file or environment variable that says it.
+    pub origin: String,
+    /// The full key; empty when the file as a whole is meant.
+    pub key: String,
+    /// What is wrong, and where it can be said what would be right.
+    pub what: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.key.as_str() {
+            "" => write!(f, "{}: {}", self.origin, self.what),
+            key => write!(f, "{}: {key}: {}", self.origin, self.what),
+        }
+    }
+}
+
+/// Everything wrong with a configuration, as an error whose chain of causes is the list of problems.
+#[derive(Debug)]
+pub struct ConfigProblems {
+    path: PathBuf,
+    count: usize,
+    first: Option<Box<Link>>,
+}
+
+#[derive(Debug)]
+struct Link {
+    problem: Problem,
+    next: Option<Box<Link>>,
+}
+
+impl ConfigProblems {
+    fn new(path: &Path, problems: Vec<Problem>) -> Self {
+        let count = problems.len();
+        let first = problems.into_iter().rev().fold(None, |next, problem| Some(Box::new(Link { problem, next })));
+        Self { path: path.to_owned(), count, first }
+    }
+
+    /// The problems, in the order they were found.
+    pub fn problems(&self) -> impl Iterator<Item = &Problem> {
+        std::iter::successors(self.first.as_deref(), |link| link.next.as_deref()).map(|link| &link.problem)
+    }
+}
+
+impl fmt::Display for ConfigProblems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let many = if self.count == 1 { "1 problem".to_owned() } else { format!("{} problems", self.count) };
+        write!(f, "cannot use the configuration {}: {many}", self.path.display())
+    }
+}
+
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.problem.fmt(f)
+    }
+}
+
+impl std::error::Error for ConfigProblems {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.first.as_deref().map(|link| link as _)
+    }
+}
+
+impl std::error::Error for Link {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.next.as_deref().map(|link| link as _)
+    }
+}
+
+impl Explain for ConfigProblems {
+    fn class(&self) -> Class {
+        Class::Config
+    }
+
+    fn safe(&self) -> Option<String> {
+        Some("nothing was begun; a running daemon goes on with the configuration it has".to_owned())
+    }
+
+    fn hints(&self) -> Vec<String> {
+        vec![format!("mend what is listed, then look again: `upkeep check --config {}`", self.path.display())]
+    }
+}
+
+/// Whether passwords are read. A client that only talks to the daemon needs none, and may not be allowed to read them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Secrets {
+    /// Read them; one that cannot be read is a problem.
+    Read,
+    /// Leave them where they are.
+    Leave,
+}
+
+/// Reads everything, passwords too.
+///
+/// # Errors
+/// All problems at once.
+pub fn load(path: &Path, environment: &Environment) -> Result<Config, ConfigProblems> {
+    load_with(path, environment, Secrets::Read)
+}
+
+/// Reads everything, and passwords as asked.
+///
+/// # Errors
+/// All problems at once.
+pub fn load_with(path: &Path, environment: &Environment, secrets: Secrets) -> Result<Config, ConfigProblems> {
+    let problems = Problems::new(path.display().to_string());
+    // A file that cannot be parsed hides keys: what would be said of those missing would mislead, so it is said alone.
+    let Some(merged) = layers::merged(path, environment, &problems) else {
+        return Err(ConfigProblems::new(path, problems.into_found()));
+    };
+    let config = read(&Node::root(&merged, &problems), environment, secrets);
+    let found = problems.into_found();
+    if found.is_empty() { Ok(config) } else { Err(ConfigProblems::new(path, found)) }
+}
+
+/// Values that stand in for what is wrong are never seen: a configuration with a problem is not returned.
+fn read(root: &Node<'_>, environment: &Environment, secrets: Secrets) -> Config {
+    let daemon = root.table("daemon");
+    let control = root.table("control");
+    let targets = root.table("targets");
+    let poll = daemon.duration("poll");
+    let daemon_settings = Daemon {
+        state_dir: daemon.path("state_dir").unwrap_or_default(),
+        poll: poll.unwrap_or_default(),
+        stop_timeout: daemon.duration("stop_timeout").unwrap_or_default(),
+    };
+    if poll.is_some_and(|poll| poll < values::SHORTEST_POLL) {
+        daemon.wrong("poll", "is shorter than 100ms, which would only burn the processor");
+    }
+    let control_settings = Control {
+        socket: control.path("socket").unwrap_or_default(),
+        observers: values::principals(&control, "observers"),
+        operators: values::principals(&control, "operators"),
+    };
+    let entries = targets.entries();
+    if entries.is_empty() {
+        root.wrong("targets", "no target is configured; the least is [targets.NAME.database] with url = \"…\"");
+    }
+    let read = entries
+        .into_iter()
+        .filter_map(|(name, node)| target::read(&name, node, &daemon_settings.state_dir, environment, secrets, &targets));
+    let read = read.map(|target| (target.name.clone(), target)).collect();
+    daemon.close();
+    control.close();
+    root.close();
+    Config { daemon: daemon_settings, control: control_settings, targets: read }
+}

@@ -30,6 +30,9 @@ pub struct Status {
     pub targets: Vec<TargetStatus>,
     /// Jobs waiting and running.
     pub jobs: Vec<Job>,
+    /// What a person should look at that concerns no single target (a configuration that could not be read again).
+    #[serde(default)]
+    pub problems: Vec<String>,
 }
 
 /// Where one target stands; also `GET /v1/targets/{target}`.

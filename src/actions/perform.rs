@@ -1,0 +1,319 @@
+//! Carrying an action out: the one place that knows which work does what.
+//!
+//! Owns the turn from an [`Action`] to calls of the work below and from their answers to JSON. Decides nothing about when;
+//! the daemon's lanes and the command line's lock see to it that nothing else works on the target meanwhile.
+
+mod moves;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::{Action, MigrateVerb};
+use crate::archive::manifest::{Kind, ReleaseNote};
+use crate::backup::{self, BackupRequest};
+use crate::config::{Migrations, Target, load};
+use crate::context::Context;
+use crate::control::api::HoldStatus;
+use crate::expire::{self, PruneMode};
+use crate::failure::{Class, Failure};
+use crate::ids::{Label, TargetName};
+use crate::migrate;
+use crate::progress::Progress;
+use crate::release;
+use crate::restore::{self, Mode, Replace, RestoreRequest, ServerState, Which};
+use crate::service::{self, ServiceState};
+use crate::state_db::catalogue::{self, Entry};
+use crate::store;
+use crate::upgrade::{self, Phase};
+use crate::verify;
+
+pub use moves::{gate, gate_answer};
+
+/// On whose behalf something is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// A person asked.
+    Person,
+    /// The daemon, by schedule or because it saw something.
+    Daemon,
+    /// The gate: the server is down and waits.
+    Gate,
+}
+
+/// Why an archive is pinned when nobody said why.
+const PINNED: &str = "pinned by an operator";
+
+/// Performs what a person asked for.
+///
+/// # Errors
+/// When the work fails; the failure names the target.
+pub async fn perform(
+    ctx: &Context,
+    action: &Action,
+    progress: &Progress,
+    stop: &CancellationToken,
+) -> Result<Value, Failure> {
+    perform_by(ctx, action, By::Person, progress, stop).await
+}
+
+/// Performs an action on somebody's behalf.
+///
+/// # Errors
+/// As [`perform`].
+pub async fn perform_by(
+    ctx: &Context,
+    action: &Action,
+    by: By,
+    progress: &Progress,
+    stop: &CancellationToken,
+) -> Result<Value, Failure> {
+    let done = Box::pin(dispatch(ctx, action, by, progress, stop)).await;
+    done.map_err(|failure| match (action.target(), &failure.target) {
+        (Some(target), None) => failure.on(target),
+        _ => failure,
+    })
+}
+
+async fn dispatch(
+    ctx: &Context,
+    action: &Action,
+    by: By,
+    progress: &Progress,
+    stop: &CancellationToken,
+) -> Result<Value, Failure> {
+    match action {
+        Action::Backup { target: name, note, pin, scheduled_for } => {
+            let kind = if scheduled_for.is_some() { Kind::Scheduled } else { Kind::Manual };
+            archive(ctx, target(ctx, name)?, kind, note.clone(), pin.clone(), progress).await
+        }
+        Action::Verify { label: Some(label), .. } => {
+            value(&verify::verify(ctx, &entry(ctx, label).await?, progress).await?)
+        }
+        Action::Verify { label: None, target: name } => verify_all(ctx, name.as_ref(), progress, stop).await,
+        Action::Restore { target: name, .. } => restore(ctx, target(ctx, name)?, action, progress).await,
+        Action::Plan { target: name } => moves::plan(ctx, target(ctx, name)?).await,
+        Action::Upgrade { target: name, settle } => {
+            moves::upgrade(ctx, target(ctx, name)?, *settle, by, progress, stop).await
+        }
+        Action::Rollback { target: name } => moves::rollback(ctx, target(ctx, name)?, progress, stop).await,
+        Action::Hold { target: name, until, reason, who } => {
+            hold(ctx, target(ctx, name)?, *until, reason.as_deref(), who.as_deref()).await
+        }
+        Action::ReleaseHold { target: name } => {
+            let released = upgrade::release_hold(ctx, &target(ctx, name)?.name).await?;
+            Ok(json!({ "released": released }))
+        }
+        Action::Migrate { target: name, verb } => migrate(ctx, target(ctx, name)?, *verb, progress).await,
+        Action::Prune { target: name, dry_run } => {
+            let mode = if *dry_run { PruneMode::DryRun } else { PruneMode::Apply };
+            value(&expire::prune(ctx, target(ctx, name)?, mode, progress).await?)
+        }
+        Action::Pin { label, reason } => {
+            let reason = reason.as_deref().unwrap_or(PINNED);
+            value(&store::pin(&ctx.state, &entry(ctx, label).await?, reason, ctx.clock.now()).await?)
+        }
+        Action::Unpin { label } => value(&store::unpin(&ctx.state, &entry(ctx, label).await?).await?),
+        Action::Gate { target: name } => moves::pass(ctx, target(ctx, name)?, progress, stop).await,
+    }
+}
+
+/// A configured target.
+///
+/// # Errors
+/// When there is none of that name.
+pub fn target<'a>(ctx: &'a Context, name: &TargetName) -> Result<&'a Target, Failure> {
+    ctx.config.targets.get(name).ok_or_else(|| {
+        let names: Vec<&str> = ctx.config.targets.keys().map(TargetName::as_str).collect();
+        Failure::new(Class::NoInput, format!("there is no target `{name}`")).hint(format!("configured: {}", names.join(", ")))
+    })
+}
+
+async fn entry(ctx: &Context, label: &Label) -> Result<Entry, Failure> {
+    catalogue::find(&ctx.state, label).await?.ok_or_else(|| {
+        Failure::new(Class::NoInput, format!("there is no archive `{label}`")).hint("see what there is: `upkeep list`")
+    })
+}
+
+fn value(answer: &impl Serialize) -> Result<Value, Failure> {
+    serde_json::to_value(answer).map_err(|error| Failure::new(Class::Software, format!("cannot write an answer: {error}")))
+}
+
+async fn archive(
+    ctx: &Context,
+    target: &Target,
+    kind: Kind,
+    note: Option<String>,
+    pin: Option<String>,
+    progress: &Progress,
+) -> Result<Value, Failure> {
+    let release = installed(target).await;
+    let release = release.map(|installed| ReleaseNote { version: installed.version, probe: installed.probe });
+    let request = BackupRequest { kind, note, pin, release };
+    value(&Box::pin(backup::backup(ctx, target, &request, progress)).await?)
+}
+
+/// The installed release. A release that cannot be read keeps nobody from a backup: status says what is wrong with it.
+async fn installed(target: &Target) -> Option<release::Installed> {
+    match &target.release {
+        Some(release) => release::read(release).await.ok(),
+        None => None,
+    }
+}
+
+async fn verify_all(
+    ctx: &Context,
+    only: Option<&TargetName>,
+    progress: &Progress,
+    stop: &CancellationToken,
+) -> Result<Value, Failure> {
+    if let Some(name) = only {
+        target(ctx, name)?;
+    }
+    let (mut whole, mut bad) = (Vec::new(), Vec::new());
+    for known in catalogue::list(&ctx.state, only).await? {
+        if stop.is_cancelled() {
+            return Err(Failure::new(Class::TempFail, "stopped before every archive was read").hint("run `upkeep verify` again"));
+        }
+        match verify::verify(ctx, &known, progress).await {
+            Ok(entry) => whole.push(entry),
+            // Retention let it go since we made the list.
+            Err(_) if catalogue::find(&ctx.state, &known.label).await?.is_none() => {}
+            Err(error) => bad.push(Failure::of(&error)),
+        }
+    }
+    let Some(first) = bad.first() else { return Ok(json!({ "verified": whole.len(), "archives": value(&whole)? })) };
+    let read = whole.len() + bad.len();
+    let mut failure = Failure::new(first.class, format!("{} of {read} archives are not good", bad.len()));
+    failure.causes = bad.iter().map(|one| one.message.clone()).collect();
+    failure.hints.clone_from(&first.hints);
+    Err(failure.safe("the others were read back whole"))
+}
+
+async fn server(target: &Target) -> ServerState {
+    match &target.service {
+        None => ServerState::Unknown,
+        Some(service) => match service::status(service).await {
+            ServiceState::Running => ServerState::Running,
+            ServiceState::Stopped => ServerState::Stopped,
+            ServiceState::Unknown(_) => ServerState::Unknown,
+        },
+    }
+}
+
+async fn restore(ctx: &Context, target: &Target, action: &Action, progress: &Progress) -> Result<Value, Failure> {
+    let Action::Restore { label, at, into, replace, dry_run, stop_server, .. } = action else {
+        return Err(Failure::new(Class::Software, "this is not a restore"));
+    };
+    let which = match (label, at) {
+        (Some(label), _) => Which::Label(label.clone()),
+        (None, Some(at)) => Which::At(*at),
+        (None, None) => Which::Newest,
+    };
+    let into = match into {
+        Some(url) => {
+            let environment = std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
+            let parsed = load::parse_url(url, &environment.collect());
+            Some(parsed.map_err(|error| Failure::new(Class::Usage, format!("cannot restore into this: {error}")))?)
+        }
+        None => None,
+    };
+    let elsewhere = into.is_some();
+    let replace = if *replace { Replace::Allow } else { Replace::Refuse };
+    let installed = installed(target).await.map(|installed| installed.version);
+    let request = RestoreRequest { which, into, replace, installed };
+    let mut state = server(target).await;
+    if *dry_run {
+        return value(&Box::pin(restore::restore(ctx, target, &request, state, Mode::DryRun, progress)).await?);
+    }
+    if let Some(current) = upgrade::current(&ctx.state, &target.name).await?.filter(|current| !current.phase.terminal() && !elsewhere) {
+        return Err(upgrade::UpgradeError::Open { id: current.id, phase: current.phase }.into());
+    }
+    let stopped = match &target.service {
+        Some(service) if *stop_server && !elsewhere && state == ServerState::Running => {
+            progress.phase("stopping the server", 0);
+            service::stop(service).await?;
+            state = ServerState::Stopped;
+            true
+        }
+        _ => false,
+    };
+    let restored = Box::pin(restore::restore(ctx, target, &request, state, Mode::Run, progress)).await;
+    let restored = restored.map_err(|error| {
+        let failure = Failure::of(&error);
+        if stopped { failure.hint("the server is stopped; start it when the database is as it should be") } else { failure }
+    })?;
+    let mut answer = value(&restored)?;
+    if stopped && let Some(fields) = answer.as_object_mut() {
+        fields.insert("server".to_owned(), moves::start_again(ctx, target, progress).await?.into());
+    }
+    Ok(answer)
+}
+
+async fn hold(
+    ctx: &Context,
+    target: &Target,
+    until: Option<DateTime<Utc>>,
+    reason: Option<&str>,
+    who: Option<&str>,
+) -> Result<Value, Failure> {
+    let (reason, who) = (reason.unwrap_or("held by an operator"), who.unwrap_or("an operator"));
+    let hold = upgrade::hold(ctx, &target.name, until, reason, who).await?;
+    value(&HoldStatus { version: hold.version, reason: hold.reason, who: hold.who, since: hold.since, until: hold.until })
+}
+
+/// The version a baseline is set at when the configuration names none: Flyway's own default.
+const BASELINE: &str = "1";
+
+async fn migrate(ctx: &Context, target: &Target, verb: MigrateVerb, progress: &Progress) -> Result<Value, Failure> {
+    let (settings, root) = scripts(target).await?;
+    let database = &target.database;
+    match verb {
+        MigrateVerb::Info => return value(&migrate::info(database, settings, &root).await?),
+        MigrateVerb::Validate => return value(&migrate::validate(database, settings, &root).await?),
+        MigrateVerb::Apply | MigrateVerb::Baseline | MigrateVerb::Repair => {}
+    }
+    // What changes the database or its history by hand is as good as an upgrade: none may be open, the server must be down,
+    // and what was there is archived first.
+    let current = upgrade::current(&ctx.state, &target.name).await?;
+    if let Some(current) = current.filter(|current| !matches!(current.phase, Phase::Stuck) && !current.phase.terminal()) {
+        return Err(upgrade::UpgradeError::Open { id: current.id, phase: current.phase }.into());
+    }
+    if server(target).await == ServerState::Running {
+        let failure = Failure::new(Class::TempFail, format!("the server of `{}` runs", target.name));
+        let failure = failure.safe("nothing was changed");
+        return Err(failure.hint(format!("let upkeep stop it, archive, migrate and start it: `upkeep upgrade {}`", target.name)));
+    }
+    let kept = archive(ctx, target, Kind::PreUpgrade, Some("before `upkeep migrate`".to_owned()), None, progress).await?;
+    let label = kept.get("label").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let safe = |failure: Failure| failure.safe(format!("the database as it was is in archive {label}"));
+    let done = match verb {
+        MigrateVerb::Apply => migrate::apply(database, settings, &root, progress).await.map_err(|error| safe(Failure::of(&error))).and_then(|report| value(&report)),
+        MigrateVerb::Repair => migrate::repair(database, settings, &root).await.map_err(|error| safe(Failure::of(&error))).and_then(|report| value(&report)),
+        _ => {
+            let version = settings.baseline_on_migrate.as_deref().unwrap_or(BASELINE);
+            let done = migrate::baseline(database, settings, version, None).await;
+            done.map(|()| json!({ "baseline": version })).map_err(|error| safe(Failure::of(&error)))
+        }
+    };
+    let mut done = done?;
+    if let Some(fields) = done.as_object_mut() {
+        fields.insert("label".to_owned(), label.into());
+    }
+    Ok(done)
+}
+
+/// The migrations of a target and the directory they lie under.
+async fn scripts(target: &Target) -> Result<(&Migrations, std::path::PathBuf), Failure> {
+    let settings = target.migrations.as_ref().ok_or_else(|| {
+        let failure = Failure::new(Class::Config, format!("target `{}` has no migrations configured", target.name));
+        failure.hint(format!("say who applies them: `[targets.{}.migrations]`", target.name))
+    })?;
+    let root = match &target.release {
+        Some(release) => release::read(release).await?.path,
+        // Absolute locations need no release.
+        None => std::path::PathBuf::from("/"),
+    };
+    Ok((settings, root))
+}

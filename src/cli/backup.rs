@@ -1,0 +1,24 @@
+//! `upkeep backup`: take an archive now.
+
+use super::{Stop, World, session};
+use crate::actions::Action;
+use crate::ids::TargetName;
+
+/// Take an archive now, verified before it counts.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The target.
+    target: TargetName,
+    /// What to say of it; kept in the archive itself.
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+    /// Keep it from retention.
+    #[arg(long)]
+    pin: bool,
+}
+
+pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
+    let pin = arguments.pin.then(|| arguments.note.clone().unwrap_or_else(|| "pinned when taken".to_owned()));
+    let action = Action::Backup { target: arguments.target, note: arguments.note, pin, scheduled_for: None };
+    session::perform(world, action).await
+}

@@ -1,0 +1,36 @@
+//! `upkeep hold` and `upkeep release-hold`: no upgrades for now, and upgrades again.
+
+use super::{Stop, World, moments, session};
+use crate::actions::Action;
+use crate::ids::TargetName;
+
+/// No upgrades of a target for now. Backups go on.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The target.
+    target: TargetName,
+    /// Until this moment (2026-11-25T08:00:00Z) or for this long (3d); for ever when not given.
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// Why; shown in the status.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+/// Upgrades of a target again: every hold of it ends, also those the daemon set after a failed upgrade.
+#[derive(Debug, clap::Args)]
+pub(super) struct ReleaseArguments {
+    /// The target.
+    target: TargetName,
+}
+
+pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
+    let until = arguments.until.as_deref().map(|text| moments::parse(text, moments::Toward::Future, world.clock.now()));
+    let who = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| world.environment.get(*name).cloned());
+    let action = Action::Hold { target: arguments.target, until: until.transpose()?, reason: arguments.reason, who };
+    session::perform(world, action).await
+}
+
+pub(super) async fn release(arguments: ReleaseArguments, world: &World) -> Result<(), Stop> {
+    session::perform(world, Action::ReleaseHold { target: arguments.target }).await
+}

@@ -1,0 +1,86 @@
+//! Sizes, counts, ages and moments as people read them.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+const UNITS: [&str; 6] = ["B", "kB", "MB", "GB", "TB", "PB"];
+
+/// `812 B`, `1.4 MB`, `23 GB`: powers of 1000, as disks are sold and `df -H` counts.
+#[expect(clippy::cast_precision_loss, reason = "two digits are shown")]
+pub(super) fn size(bytes: u64) -> String {
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    if unit == 0 || value >= 9.95 { format!("{value:.0} {}", UNITS[unit]) } else { format!("{value:.1} {}", UNITS[unit]) }
+}
+
+/// `1 234 567`.
+pub(super) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::with_capacity(digits.len() * 4 / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push(' ');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// `1 archive`, `3 archives`.
+pub(super) fn many(number: u64, noun: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{ending}", count(number))
+}
+
+/// `0.4 s`, `12 s`, `3 min`, `5 h`, `9 d`: the largest unit that says enough.
+pub(super) fn span(span: Duration) -> String {
+    let seconds = span.as_secs();
+    match seconds {
+        0..10 if span.subsec_millis() >= 50 || seconds == 0 => format!("{:.1} s", span.as_secs_f32()),
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+/// `3 h ago`, or `in 3 h` for a moment to come.
+pub(super) fn when(moment: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    match (now - moment).to_std() {
+        Ok(past) => format!("{} ago", span(Duration::from_secs(past.as_secs()))),
+        Err(_) => format!("in {}", span(Duration::from_secs((moment - now).to_std().unwrap_or_default().as_secs()))),
+    }
+}
+
+/// `2026-11-22 02:30:00`, in UTC; headings say so.
+pub(super) fn moment(moment: DateTime<Utc>) -> String {
+    moment.format("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        for (bytes, shown) in
+            [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (1_440_000, "1.4 MB"), (9_960_000, "10 MB"), (999_999, "1.0 MB")]
+        {
+            assert_eq!(size(bytes), shown);
+        }
+    }
+
+    #[test]
+    fn counts_and_spans() {
+        assert_eq!([count(7), count(1234), count(1_234_567)], ["7", "1 234", "1 234 567"]);
+        assert_eq!([many(1, "row"), many(0, "row")], ["1 row", "0 rows"]);
+        for (ms, shown) in [(0, "0.0 s"), (420, "0.4 s"), (5_000, "5 s"), (119_000, "119 s"), (150_000, "2 min"), (9_000_000, "2 h")] {
+            assert_eq!(span(Duration::from_millis(ms)), shown);
+        }
+    }
+}

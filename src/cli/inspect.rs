@@ -1,0 +1,110 @@
+//! `upkeep inspect`: what an archive says of itself. Needs no daemon, no catalogue and no database.
+
+use std::path::{Path, PathBuf};
+
+use super::table::{Side, Table};
+use super::terminal::{Terminal, Tone};
+use super::{Stop, World, human, session};
+use crate::archive::{Archive, Manifest};
+use crate::config::Config;
+use crate::config::load::Secrets;
+use crate::failure::{Class, Failure};
+use crate::ids::Label;
+
+/// Show what an archive says of itself: version, shape, tables, how it is consistent.
+///
+/// A file is read where it is, without configuration, daemon, catalogue or database. A label is looked for in the
+/// configured directories.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// An archive's file or label.
+    #[arg(value_name = "FILE|LABEL")]
+    archive: String,
+}
+
+pub(super) fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
+    let path = find(&arguments.archive, world)?;
+    let archive = Archive::open(&path)?;
+    world.terminal.show(archive.manifest(), |manifest| text(manifest, &path, world.terminal))
+}
+
+/// The file of what was typed: a path if there is one, else the label in a configured directory.
+pub(super) fn find(typed: &str, world: &World) -> Result<PathBuf, Stop> {
+    let path = Path::new(typed);
+    if path.is_file() {
+        return Ok(path.to_owned());
+    }
+    if typed.contains('/') {
+        return Err(Failure::new(Class::NoInput, format!("there is no archive file {typed}")).into());
+    }
+    let config = session::config(world, Secrets::Leave)?;
+    let label = Label::parse(typed).map_err(|error| Failure::new(Class::Usage, error.to_string()))?;
+    Ok(by_label(&config, &label)?)
+}
+
+/// Looks for `LABEL.*` in every target's directory.
+fn by_label(config: &Config, label: &Label) -> Result<PathBuf, Failure> {
+    let directories: Vec<&Path> = config.targets.values().map(|target| target.backup.directory.as_path()).collect();
+    let prefix = format!("{label}.");
+    let files = directories.iter().filter_map(|directory| std::fs::read_dir(directory).ok()).flatten().flatten();
+    let mut found = files.map(|entry| entry.path()).filter(|path| {
+        path.file_name().is_some_and(|name| name.to_str().is_some_and(|name| name.starts_with(&prefix) && name.ends_with(".zst")))
+    });
+    found.next().ok_or_else(|| {
+        let looked: Vec<String> = directories.iter().map(|directory| directory.display().to_string()).collect();
+        Failure::new(Class::NoInput, format!("there is no archive `{label}`"))
+            .hint(format!("looked into {}", looked.join(", ")))
+            .hint("labels are listed by `upkeep list`")
+    })
+}
+
+fn text(manifest: &Manifest, path: &Path, terminal: Terminal) -> String {
+    let mut lines = vec![terminal.paint(Tone::Strong, manifest.label.as_str())];
+    let mut line = |name: &str, text: String| lines.push(format!("  {} {text}", terminal.paint(Tone::Quiet, &format!("{name:<12}"))));
+    line("file", path.display().to_string());
+    line("target", format!("{}, {}", manifest.target, manifest.kind));
+    if let Some(note) = &manifest.note {
+        line("note", note.clone());
+    }
+    let took = human::span(std::time::Duration::from_millis(manifest.duration_ms));
+    line("taken", format!("{} UTC, in {took}, by {}", human::moment(manifest.taken_at), manifest.tool));
+    line("server", format!("{} {}, {}", manifest.server.flavour, manifest.server.version, manifest.server.database));
+    match &manifest.release {
+        Some(release) => line("release", format!("{} (by {})", release.version, release.probe)),
+        None => line("release", "none".to_owned()),
+    }
+    line("shape", shape_words(manifest));
+    line("consistency", manifest.consistency.technique.clone());
+    let (raw, stored) = (human::size(manifest.raw_bytes), human::size(manifest.stored_bytes));
+    line("content", format!("{}, {raw}, stored as {stored} (zstd {})", human::many(manifest.rows(), "row"), manifest.level));
+    if manifest.data_only {
+        line("data only", "no schema inside: restores only into a database of the same shape".to_owned());
+    }
+    manifest.left_out.iter().for_each(|left| line("left out", format!("{}: {}", left.what, left.why)));
+    line("by hand", by_hand(manifest, path));
+    let mut tables = Table::new(&[("table", Side::Left), ("rows", Side::Right), ("bytes", Side::Right), ("checksum", Side::Left)]);
+    for table in &manifest.tables {
+        tables.plain([table.qualified(), human::count(table.rows), human::size(table.bytes), table.checksum.clone()]);
+    }
+    lines.push(String::new());
+    lines.extend(tables.render(terminal).lines().map(|line| format!("  {line}")));
+    lines.join("\n")
+}
+
+fn shape_words(manifest: &Manifest) -> String {
+    let histories = manifest.shape.histories.iter().map(|history| {
+        let head = history.head().unwrap_or("no version");
+        format!("{} at {head} ({} in {})", history.tool, human::many(history.applied.len() as u64, "migration"), history.table)
+    });
+    let histories: Vec<String> = histories.collect();
+    if histories.is_empty() { "no migration history".to_owned() } else { histories.join("; ") }
+}
+
+/// The command that restores it without upkeep.
+fn by_hand(manifest: &Manifest, path: &Path) -> String {
+    let path = path.display();
+    match manifest.server.flavour.as_str() {
+        "sqlite" => format!("zstd -dc {path} > {}", manifest.server.database.rsplit('/').next().unwrap_or("restored.db")),
+        _ => format!("zstd -dc {path} | psql -v ON_ERROR_STOP=1 NEWDB"),
+    }
+}

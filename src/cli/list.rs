@@ -1,0 +1,83 @@
+//! `upkeep list`: the archives, newest first.
+
+use super::session::{self, Reach};
+use super::table::{Side, Table};
+use super::terminal::{Terminal, Tone};
+use super::{Stop, World, human};
+use crate::config::load::Secrets;
+use crate::failure::{Class, Failure};
+use crate::ids::TargetName;
+use crate::state_db::catalogue::{self, Entry, Verdict};
+
+/// List archives, newest first.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Only this target's.
+    target: Option<TargetName>,
+}
+
+pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
+    let config = session::config(world, Secrets::Leave)?;
+    let targets: Vec<&TargetName> =
+        config.targets.keys().filter(|name| arguments.target.as_ref().is_none_or(|wanted| wanted == *name)).collect();
+    if let (Some(wanted), true) = (&arguments.target, targets.is_empty()) {
+        return Err(Failure::new(Class::NoInput, format!("there is no target `{wanted}` in {}", world.config.display())).into());
+    }
+    let mut entries = Vec::new();
+    match session::reach(&config).await? {
+        Reach::Daemon(client) => {
+            for target in targets {
+                entries.extend(client.archives(target).await?);
+            }
+        }
+        Reach::Alone => {
+            let state = session::state(&config).await?;
+            if let Some(state) = &state {
+                for target in targets {
+                    entries.extend(catalogue::list(state, Some(target)).await?);
+                }
+                state.close().await;
+            }
+        }
+    }
+    entries.sort_by(|a: &Entry, b: &Entry| b.taken_at.cmp(&a.taken_at).then_with(|| b.label.cmp(&a.label)));
+    let now = world.clock.now();
+    world.terminal.show(&entries, |entries| text(entries, now, world.terminal))
+}
+
+fn text(entries: &[Entry], now: chrono::DateTime<chrono::Utc>, terminal: Terminal) -> String {
+    if entries.is_empty() {
+        return "no archives yet; take one: `upkeep backup TARGET`".to_owned();
+    }
+    let columns = [
+        ("label", Side::Left),
+        ("taken", Side::Right),
+        ("kind", Side::Left),
+        ("rows", Side::Right),
+        ("size", Side::Right),
+        ("state", Side::Left),
+        ("", Side::Left),
+    ];
+    let mut table = Table::new(&columns);
+    for entry in entries {
+        let (state, tone) = match entry.verdict {
+            Verdict::Whole => ("verified", Tone::Good),
+            Verdict::Unverified => ("not yet verified", Tone::Warn),
+            Verdict::Torn => ("TORN", Tone::Bad),
+            Verdict::Damaged => ("DAMAGED", Tone::Bad),
+            Verdict::Missing => ("MISSING", Tone::Bad),
+        };
+        let pinned = entry.pinned.as_ref().map(|reason| format!("pinned: {reason}"));
+        let about = pinned.or_else(|| entry.note.clone()).unwrap_or_default();
+        table.row(vec![
+            (entry.label.to_string(), Tone::Plain),
+            (human::when(entry.taken_at, now), Tone::Plain),
+            (entry.kind.to_string(), Tone::Plain),
+            (human::count(entry.rows), Tone::Plain),
+            (human::size(entry.size), Tone::Plain),
+            (state.to_owned(), tone),
+            (about, Tone::Quiet),
+        ]);
+    }
+    table.render(terminal)
+}

@@ -1,0 +1,30 @@
+//! `upkeep pin` and `upkeep unpin`: keep an archive from retention, and let it have it again.
+
+use super::{Stop, World, session};
+use crate::actions::Action;
+use crate::ids::Label;
+
+/// Keep an archive from retention until it is unpinned.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The archive.
+    label: Label,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+/// Let retention have an archive again.
+#[derive(Debug, clap::Args)]
+pub(super) struct UnpinArguments {
+    /// The archive.
+    label: Label,
+}
+
+pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
+    session::perform(world, Action::Pin { label: arguments.label, reason: arguments.reason }).await
+}
+
+pub(super) async fn unpin(arguments: UnpinArguments, world: &World) -> Result<(), Stop> {
+    session::perform(world, Action::Unpin { label: arguments.label }).await
+}

@@ -1,0 +1,16 @@
+//! `upkeep plan`: what an upgrade would do now, or why it would refuse.
+
+use super::{Stop, World, session};
+use crate::actions::Action;
+use crate::ids::TargetName;
+
+/// Say what an upgrade would do now, step by step, or why it would refuse. Changes nothing.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The target.
+    target: TargetName,
+}
+
+pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
+    session::perform(world, Action::Plan { target: arguments.target }).await
+}

@@ -1,0 +1,48 @@
+//! `upkeep restore`: an archive's content back into a database.
+
+use super::{Stop, World, moments, session};
+use crate::actions::Action;
+use crate::ids::{Label, TargetName};
+
+/// Put an archive's content into a database, and compare every row with the archive before it counts.
+///
+/// Without LABEL or --at the newest verified archive is taken. A database that holds rows is refused without --replace;
+/// with it, a safety archive of what is there is taken and sealed first. The server must be stopped: --stop-server stops
+/// it and starts it again after.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The target.
+    target: TargetName,
+    /// This archive.
+    #[arg(conflicts_with = "at")]
+    label: Option<Label>,
+    /// The newest verified archive from this moment or before (2026-11-22T02:30:00Z, "2026-11-22 02:30", 2h).
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
+    /// Into this database instead of the target's own (postgres://…, sqlite:///…).
+    #[arg(long, value_name = "URL")]
+    into: Option<String>,
+    /// Only say what would happen.
+    #[arg(long)]
+    dry_run: bool,
+    /// Also when the database holds rows; they go into a safety archive first.
+    #[arg(long)]
+    replace: bool,
+    /// Stop the server first and start it again after.
+    #[arg(long)]
+    stop_server: bool,
+}
+
+pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
+    let at = arguments.at.as_deref().map(|text| moments::parse(text, moments::Toward::Past, world.clock.now())).transpose()?;
+    let action = Action::Restore {
+        target: arguments.target,
+        label: arguments.label,
+        at,
+        into: arguments.into,
+        replace: arguments.replace,
+        dry_run: arguments.dry_run,
+        stop_server: arguments.stop_server,
+    };
+    session::perform(world, action).await
+}

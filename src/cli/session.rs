@@ -1,0 +1,168 @@
+//! Who does what was asked: the daemon through its socket when one runs, else we ourselves under its lock.
+//!
+//! Owns that choice and the following of work to its end. Invariants: a daemon's job goes on when we stop watching; work of
+//! our own is told to stop and ends at a step boundary. Held by `tests/it/cli.rs`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::progress::{LOOK_EVERY, Shown};
+use super::{Stop, World, results};
+use crate::actions::{self, Action};
+use crate::config::Config;
+use crate::config::load::{self, Secrets};
+use crate::context::Context;
+use crate::control::api::{Job, JobState, Status};
+use crate::control::client::Client;
+use crate::durable;
+use crate::failure::{Class, Failure};
+use crate::ids::RequestId;
+use crate::progress::Progress;
+use crate::state_db::StateDb;
+use crate::status::{self, Host};
+
+/// Who answers.
+#[derive(Debug)]
+pub(super) enum Reach {
+    /// A daemon listens.
+    Daemon(Client),
+    /// None does.
+    Alone,
+}
+
+/// The configuration, with its passwords or without.
+pub(super) fn config(world: &World, secrets: Secrets) -> Result<Config, Stop> {
+    Ok(load::load_with(&world.config, &world.environment, secrets)?)
+}
+
+/// Looks for a daemon. A socket that is there and refuses us is an error: going past it would work behind the daemon's back.
+pub(super) async fn reach(config: &Config) -> Result<Reach, Stop> {
+    Ok(Client::connect(&config.control.socket).await?.map_or(Reach::Alone, Reach::Daemon))
+}
+
+/// Performs an action wherever it can be, shows its progress and prints its result.
+pub(super) async fn perform(world: &World, action: Action) -> Result<(), Stop> {
+    let known = config(world, Secrets::Leave)?;
+    if let Some(target) = action.target().filter(|target| !known.targets.contains_key(*target)) {
+        let names: Vec<&str> = known.targets.keys().map(crate::ids::TargetName::as_str).collect();
+        let failure = Failure::new(Class::NoInput, format!("there is no target `{target}` in {}", world.config.display()));
+        return Err(failure.hint(format!("configured: {}", names.join(", "))).into());
+    }
+    let result = match reach(&known).await? {
+        Reach::Daemon(client) => through(&client, world, &action).await?,
+        Reach::Alone => ourselves(world, &action).await?,
+    };
+    world.terminal.show(&result, |result| results::text(&action, result, world.terminal))
+}
+
+/// Asks the daemon and follows its job.
+async fn through(client: &Client, world: &World, action: &Action) -> Result<Value, Stop> {
+    let job = client.submit(action, &RequestId::random()).await?;
+    let id = job.id.clone();
+    let mut shown = Shown::new(world.terminal);
+    let followed = {
+        let follow = client.follow(job, |job| shown.update(&job.progress));
+        tokio::select! {
+            // Dropping the follower drops one open request; the job is the daemon's and goes on.
+            followed = follow => Some(followed?),
+            () = interrupted()? => None,
+        }
+    };
+    shown.clear();
+    match followed {
+        Some(job) => ended(job),
+        None => {
+            world.terminal.say(&format!("no longer watching; the daemon goes on with job {id} (see `upkeep status`)"));
+            Err(Stop::Answer(INTERRUPTED))
+        }
+    }
+}
+
+fn ended(job: Job) -> Result<Value, Stop> {
+    match (job.state, job.failure) {
+        (_, Some(failure)) => Err(failure.into()),
+        (JobState::Ok, None) => Ok(job.result.unwrap_or(Value::Null)),
+        (_, None) => Err(Failure::new(Class::TempFail, format!("job {} was interrupted: the daemon stopped before its end", job.id))
+            .hint("see what became of it: `upkeep status`, `upkeep events`")
+            .into()),
+    }
+}
+
+/// 128 and the number of SIGINT, as shells report it.
+const INTERRUPTED: u8 = 130;
+
+/// Does it under the lock that the daemon would hold.
+async fn ourselves(world: &World, action: &Action) -> Result<Value, Stop> {
+    let config = Arc::new(config(world, Secrets::Read)?);
+    let holder = format!("upkeep {}, pid {}", action.name(), std::process::id());
+    let (context, lock) = Context::open(config, world.clock.clone(), &holder).await?;
+    let (progress, stop) = (Progress::default(), CancellationToken::new());
+    let mut shown = Shown::new(world.terminal);
+    let outcome = {
+        let work = actions::perform(&context, action, &progress, &stop);
+        let mut work = std::pin::pin!(work);
+        let mut signal = std::pin::pin!(interrupted()?);
+        let mut told = false;
+        loop {
+            tokio::select! {
+                outcome = &mut work => break outcome,
+                () = &mut signal, if !told => {
+                    told = true;
+                    stop.cancel();
+                    shown.clear();
+                    world.terminal.say("stopping at the next step boundary …");
+                }
+                // Only a timer is dropped here.
+                () = tokio::time::sleep(LOOK_EVERY) => shown.update(&progress.snapshot()),
+            }
+        }
+    };
+    shown.clear();
+    context.state.close().await;
+    drop(lock);
+    Ok(outcome?)
+}
+
+/// Resolves at the first Ctrl-C or TERM. Fails only when the host gives us no signals.
+pub(super) fn interrupted() -> Result<impl Future<Output = ()>, Failure> {
+    let signals = signal_hook_tokio::Signals::new([signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM]);
+    let mut signals = signals.map_err(|error| Failure::new(Class::OsError, format!("cannot take signals: {error}")))?;
+    Ok(async move { drop(signals.next().await) })
+}
+
+/// The state database for reading, beside whoever holds the lock; none when there is none yet.
+pub(super) async fn state(config: &Config) -> Result<Option<StateDb>, Stop> {
+    if !config.daemon.state_dir.join(crate::state_db::FILE_NAME).exists() {
+        return Ok(None);
+    }
+    Ok(Some(StateDb::open(&config.daemon.state_dir).await?))
+}
+
+/// Where everything stands: the daemon's ready answer, or what we find out ourselves.
+pub(super) async fn status(world: &World) -> Result<Status, Stop> {
+    let known = config(world, Secrets::Leave)?;
+    match reach(&known).await? {
+        Reach::Daemon(client) => Ok(client.status().await?),
+        Reach::Alone => alone(world).await,
+    }
+}
+
+/// Asks everything ourselves. Takes no lock: this only reads, also beside a command that is at work.
+async fn alone(world: &World) -> Result<Status, Stop> {
+    let config = Arc::new(config(world, Secrets::Read)?);
+    durable::make_dir(&config.daemon.state_dir)?;
+    let state = StateDb::open(&config.daemon.state_dir).await?;
+    let context = Context { config: config.clone(), state, clock: world.clock.clone() };
+    let mut seen = BTreeMap::new();
+    for target in config.targets.values() {
+        seen.insert(target.name.clone(), status::look(&context, target).await?.seen);
+    }
+    let host = Host { state: "no daemon".to_owned(), ..Host::default() };
+    let answer = status::observe(&context.state, &config, &seen, Vec::new(), &host, world.clock.now()).await;
+    context.state.close().await;
+    Ok(answer?)
+}

@@ -1,0 +1,182 @@
+//! `upkeep status`: where everything stands, at a glance.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::terminal::{Terminal, Tone};
+use super::{Stop, World, human, session, table};
+use crate::control::api::{HoldStatus, Job, JobState, Status, Step, TargetStatus, UpgradeStatus};
+use crate::failure::{Class, Failure};
+use crate::ids::TargetName;
+
+/// How often `--watch` looks again. The answer is a ready snapshot, so looking costs nothing that matters.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
+
+/// Lines are broken to this many columns, indented by the width of the names before them.
+const COLUMNS: usize = 100;
+const INDENT: usize = 12;
+
+/// Show where everything stands: in step, pending, overdue or stuck, the last good archive, the next run.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Only this target.
+    target: Option<TargetName>,
+    /// Show it again every second, until Ctrl-C.
+    #[arg(long, conflicts_with = "json")]
+    watch: bool,
+}
+
+pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
+    loop {
+        let mut status = session::status(world).await?;
+        if let Some(wanted) = &arguments.target {
+            status.targets.retain(|target| target.name == *wanted);
+            if status.targets.is_empty() {
+                return Err(Failure::new(Class::NoInput, format!("there is no target `{wanted}`"))
+                    .hint("targets are listed by `upkeep status`")
+                    .into());
+            }
+        }
+        if !arguments.watch {
+            return world.terminal.show(&status, |status| text(status, world.terminal));
+        }
+        world.terminal.print(&format!("\x1b[H\x1b[2J{}", text(&status, world.terminal)))?;
+        tokio::time::sleep(WATCH_EVERY).await;
+    }
+}
+
+/// The whole answer, one block per target.
+pub(super) fn text(status: &Status, terminal: Terminal) -> String {
+    let mut lines = vec![headline(status, terminal)];
+    for target in &status.targets {
+        lines.push(String::new());
+        lines.extend(block(target, status.at, terminal));
+    }
+    let running: Vec<&Job> =
+        status.jobs.iter().filter(|job| matches!(job.state, JobState::Queued | JobState::Running)).collect();
+    if !running.is_empty() {
+        lines.push(String::new());
+    }
+    lines.extend(running.into_iter().map(job_line));
+    lines.join("\n")
+}
+
+fn headline(status: &Status, terminal: Terminal) -> String {
+    let since = status.started_at.map(|at| format!(", up {}", human::when(at, status.at).trim_end_matches(" ago")));
+    match status.pid {
+        Some(pid) => format!("{}, daemon {} (pid {pid}{})", status.tool, status.state, since.unwrap_or_default()),
+        None => format!("{}, {}", status.tool, terminal.paint(Tone::Warn, "no daemon is running: nothing happens by itself")),
+    }
+}
+
+/// The one word that says whether a person must do something, the most pressing first.
+pub(super) fn state(target: &TargetStatus) -> (String, Tone) {
+    let open = target.upgrade.as_ref().filter(|upgrade| upgrade.ended_at.is_none());
+    let step = target.shape.as_ref().map(|shape| shape.step);
+    match (open, step) {
+        (Some(upgrade), _) if upgrade.phase == "stuck" => ("STUCK".to_owned(), Tone::Bad),
+        (Some(upgrade), _) => (format!("upgrading to {}", upgrade.to), Tone::Warn),
+        (None, Some(Step::Ahead)) => ("database ahead of the release".to_owned(), Tone::Bad),
+        (None, Some(Step::Pending)) => ("upgrade pending".to_owned(), Tone::Warn),
+        (None, Some(Step::InStep)) => ("in step".to_owned(), Tone::Good),
+        (None, Some(Step::Unknown)) if target.server.is_none() => ("database unreachable".to_owned(), Tone::Bad),
+        (None, Some(Step::Unknown) | None) => ("backed up only".to_owned(), Tone::Plain),
+    }
+}
+
+fn block(target: &TargetStatus, now: DateTime<Utc>, terminal: Terminal) -> Vec<String> {
+    let (word, tone) = state(target);
+    let mut head = format!("{}  {}", terminal.paint(Tone::Strong, target.name.as_str()), terminal.paint(tone, &word));
+    if target.overdue {
+        head.push_str(&format!("  {}", terminal.paint(Tone::Bad, "OVERDUE")));
+    }
+    let mut lines = vec![head];
+    let mut line = |name: &str, text: String, tone: Tone| {
+        let text = table::wrapped(&text, COLUMNS, INDENT);
+        lines.push(format!("  {} {}", terminal.paint(Tone::Quiet, &format!("{name:<9}")), terminal.paint(tone, &text)));
+    };
+    let server = target.server.as_deref().unwrap_or("does not answer");
+    line("database", format!("{}, {server}{}", target.database, shape_words(target)), Tone::Plain);
+    if let Some(release) = &target.release {
+        let service = target.service.as_deref().map(|word| format!(", server {word}")).unwrap_or_default();
+        line("release", format!("{} in {}{service}", release.version, release.path), Tone::Plain);
+    }
+    match &target.last_good {
+        Some(archive) => {
+            let verified = archive.verified_at.map(|at| format!(", verified {}", human::when(at, now)));
+            let what = format!("{}, {}", human::many(archive.rows, "row"), human::size(archive.size));
+            let taken = human::when(archive.taken_at, now);
+            line("last good", format!("{taken}: {}, {what}{}", archive.label, verified.unwrap_or_default()), Tone::Plain);
+        }
+        None => line("last good", "no verified archive yet".to_owned(), Tone::Warn),
+    }
+    line("archives", room(target), Tone::Plain);
+    if let Some(failed) = target.last_run.as_ref().filter(|run| run.outcome != "ok") {
+        line("last run", format!("{} {}: {}", failed.outcome, human::when(failed.ended_at, now), failed.message), Tone::Bad);
+    }
+    match target.next_run {
+        Some(at) => line("next run", format!("{} UTC, {}", human::moment(at), human::when(at, now)), Tone::Plain),
+        None => line("next run", "none scheduled".to_owned(), Tone::Quiet),
+    }
+    if let Some(upgrade) = &target.upgrade {
+        let (text, tone) = upgrade_words(upgrade, now);
+        line("upgrade", text, tone);
+        upgrade.next_steps.iter().for_each(|step| line("next step", step.clone(), Tone::Strong));
+    }
+    target.holds.iter().for_each(|hold| line("hold", hold_words(hold, now), Tone::Warn));
+    target.refusals.iter().for_each(|refusal| line("no upgrade", refusal.clone(), Tone::Warn));
+    target.problems.iter().for_each(|problem| line("problem", problem.clone(), Tone::Bad));
+    lines
+}
+
+fn shape_words(target: &TargetStatus) -> String {
+    let Some(shape) = &target.shape else { return String::new() };
+    let head = shape.head.as_deref().map(|head| format!(", at migration {head}")).unwrap_or_default();
+    let list = |word: &str, names: &[String]| match names {
+        [] => String::new(),
+        names => format!(", {word} {}", names.join(", ")),
+    };
+    format!("{head}{}{}", list("pending:", &shape.pending), list("unknown to the release:", &shape.ahead))
+}
+
+fn room(target: &TargetStatus) -> String {
+    let free = target.free_bytes.map(|free| format!("; {} free", human::size(free))).unwrap_or_default();
+    let days = target.days_left.map(|days| format!(", {} at this growth", human::many(u64::from(days), "day")));
+    format!("{}, {}{free}{}", human::many(target.archives, "archive"), human::size(target.archives_bytes), days.unwrap_or_default())
+}
+
+fn upgrade_words(upgrade: &UpgradeStatus, now: DateTime<Utc>) -> (String, Tone) {
+    let from = upgrade.from.as_ref().map(|from| format!("{from} to ")).unwrap_or_else(|| "to ".to_owned());
+    let step = upgrade.step.as_deref().map(|step| format!(" at step {step}")).unwrap_or_default();
+    let when = human::when(upgrade.ended_at.unwrap_or(upgrade.started_at), now);
+    let message = upgrade.message.as_deref().map(|message| format!(": {message}")).unwrap_or_default();
+    let tone = match upgrade.phase.as_str() {
+        "committed" => Tone::Plain,
+        "stuck" => Tone::Bad,
+        _ => Tone::Warn,
+    };
+    (format!("{from}{}: {}{step}, {when}{message}", upgrade.to, upgrade.phase), tone)
+}
+
+fn hold_words(hold: &HoldStatus, now: DateTime<Utc>) -> String {
+    let what = hold.version.as_ref().map_or("every version".to_owned(), |version| format!("version {version}"));
+    let until = hold.until.map(|at| format!(" until {} UTC", human::moment(at))).unwrap_or_default();
+    format!("{what}, by {} {}{until}: {}", hold.who, human::when(hold.since, now), hold.reason)
+}
+
+fn job_line(job: &Job) -> String {
+    let target = job.action.target().map(|target| format!(" {target}")).unwrap_or_default();
+    let phase = match job.state {
+        JobState::Queued => "waits".to_owned(),
+        _ if job.progress.phase.is_empty() => "runs".to_owned(),
+        _ => job.progress.phase.clone(),
+    };
+    let done = match (job.progress.done_bytes, job.progress.total_bytes) {
+        (0, _) => String::new(),
+        (done, 0) => format!(", {}", human::size(done)),
+        (done, total) => format!(", {} of {}", human::size(done), human::size(total.max(done))),
+    };
+    format!("{}{target}: {phase}{done}", job.action.name())
+}
+

@@ -1,0 +1,119 @@
+//! Standard output and standard error: who reads them, and whether colours help.
+//!
+//! Owns every byte printed. Never fails a command because nobody reads (see [`Stop::NobodyReads`]).
+
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+
+use super::Stop;
+use crate::config::load::Environment;
+use crate::failure::{Class, Failure};
+
+/// What stands between us and the reader.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terminal {
+    form: Form,
+    /// Colours on standard output.
+    colours: bool,
+    /// Whether standard error is a terminal: progress bars go there.
+    lively: bool,
+}
+
+/// What a command prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Text,
+    Json,
+}
+
+/// A meaning that a colour carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tone {
+    Plain,
+    Strong,
+    Good,
+    Warn,
+    Bad,
+    Quiet,
+}
+
+impl Terminal {
+    pub(super) fn of_process(environment: &Environment, json: bool) -> Self {
+        let wanted = environment.get("NO_COLOR").is_none_or(String::is_empty);
+        let dumb = environment.get("TERM").is_some_and(|term| term == "dumb");
+        Self {
+            form: if json { Form::Json } else { Form::Text },
+            colours: wanted && !dumb && !json && io::stdout().is_terminal(),
+            lively: !dumb && !json && io::stderr().is_terminal(),
+        }
+    }
+
+    /// For a failure before the command line is understood.
+    pub(super) fn json() -> Self {
+        Self { form: Form::Json, colours: false, lively: false }
+    }
+
+    pub(super) fn is_json(self) -> bool {
+        self.form == Form::Json
+    }
+
+    pub(super) fn is_lively(self) -> bool {
+        self.lively
+    }
+
+    /// Colours a text, or not.
+    pub(super) fn paint(self, tone: Tone, text: &str) -> String {
+        let code = match tone {
+            Tone::Plain => return text.to_owned(),
+            Tone::Strong => "1",
+            Tone::Good => "32",
+            Tone::Warn => "33",
+            Tone::Bad => "1;31",
+            Tone::Quiet => "2",
+        };
+        if self.colours { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    /// Prints to standard output as it is.
+    pub(super) fn print(self, text: &str) -> Result<(), Stop> {
+        let mut out = io::stdout().lock();
+        out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => Stop::NobodyReads,
+            _ => Failure::new(Class::Io, format!("cannot write to standard output: {error}")).into(),
+        })
+    }
+
+    /// The result of a command: the object itself with `--json`, else what `text` makes of it.
+    pub(super) fn show<T: Serialize>(self, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), Stop> {
+        match self.form {
+            Form::Json => {
+                let object = serde_json::to_string_pretty(value);
+                let object =
+                    object.map_err(|error| Failure::new(Class::Software, format!("cannot put the result into JSON: {error}")))?;
+                self.print(&format!("{object}\n"))
+            }
+            Form::Text => {
+                let text = text(value);
+                let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+                self.print(&format!("{text}{end}"))
+            }
+        }
+    }
+
+    /// Something said on the way, for people: standard error, nothing with `--json`.
+    pub(super) fn say(self, text: &str) {
+        if self.form == Form::Text {
+            // Whoever closed standard error does not want to hear it.
+            writeln!(io::stderr().lock(), "{text}").ok();
+        }
+    }
+
+    /// The failure a command ends with.
+    pub(super) fn fail(self, failure: &Failure) {
+        match self.form {
+            Form::Json => drop(self.show(failure, |_| String::new())),
+            Form::Text => self.say(&failure.to_string()),
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! `upkeep upgrade` and `upkeep rollback`.
+
+use super::{Stop, World, session};
+use crate::actions::{Action, Settle};
+use crate::ids::TargetName;
+
+/// Upgrade to the installed release now, or settle an upgrade that is stuck.
+///
+/// Backs up, applies the pending migrations, starts the server, checks its health; puts everything back when a step
+/// fails. `upkeep plan TARGET` says beforehand what would happen.
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("settle"))]
+pub(super) struct Arguments {
+    /// The target.
+    target: TargetName,
+    /// Try the step a stuck upgrade stands at once more.
+    #[arg(long, group = "settle")]
+    resume: bool,
+    /// Give a stuck upgrade up and put everything back.
+    #[arg(long, group = "settle")]
+    abort: bool,
+    /// A person has mended it: take the present state as the new good one.
+    #[arg(long, group = "settle")]
+    accept: bool,
+}
+
+/// Go back to the version and the data before the last upgrade.
+///
+/// What is there now is archived first, so nothing anyone wrote is lost.
+#[derive(Debug, clap::Args)]
+pub(super) struct RollbackArguments {
+    /// The target.
+    target: TargetName,
+}
+
+pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
+    let settle = match (arguments.resume, arguments.abort, arguments.accept) {
+        (true, _, _) => Some(Settle::Resume),
+        (_, true, _) => Some(Settle::Abort),
+        (_, _, true) => Some(Settle::Accept),
+        _ => None,
+    };
+    session::perform(world, Action::Upgrade { target: arguments.target, settle }).await
+}
+
+pub(super) async fn rollback(arguments: RollbackArguments, world: &World) -> Result<(), Stop> {
+    session::perform(world, Action::Rollback { target: arguments.target }).await
+}

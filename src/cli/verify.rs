@@ -1,0 +1,24 @@
+//! `upkeep verify`: every byte of archives read back and checked.
+
+use super::{Stop, World, session};
+use crate::actions::Action;
+use crate::ids::{Label, TargetName};
+
+/// Read archives back, every byte, and check them against their seals.
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("which").required(true))]
+pub(super) struct Arguments {
+    /// Only this archive.
+    #[arg(group = "which")]
+    label: Option<Label>,
+    /// Every archive of every target.
+    #[arg(long, group = "which")]
+    all: bool,
+    /// Every archive of this target.
+    #[arg(long, group = "which", value_name = "TARGET")]
+    target: Option<TargetName>,
+}
+
+pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
+    session::perform(world, Action::Verify { label: arguments.label, target: arguments.target }).await
+}

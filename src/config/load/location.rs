@@ -1,0 +1,113 @@
+//! Database URLs: where a database is, and the password when somebody wrote one into the URL.
+//!
+//! Invariant: no message of this file holds a password; held by `tests.rs`.
+
+use std::path::PathBuf;
+
+use super::Environment;
+use crate::config::raw::guess;
+use crate::config::{Database, Location, Secret};
+use crate::failure::{Class, Explain};
+
+/// What libpq knows as `sslmode`.
+const SSL_MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
+
+/// Where Debian's PostgreSQL puts its socket: what no host means.
+const POSTGRES_SOCKET_DIR: &str = "/var/run/postgresql";
+
+const POSTGRES_PORT: u16 = 5432;
+
+const FORMS: &str = "write sqlite:///srv/app/app.db or postgres://user@host:5432/database";
+
+/// Why a text is not the URL of a database. Never holds the URL itself, for there may be a password in it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NotAUrl(String);
+
+impl Explain for NotAUrl {
+    fn class(&self) -> Class {
+        Class::Usage
+    }
+}
+
+/// Reads a database URL, with the password in it if there is one.
+///
+/// # Errors
+/// When it is not one that this build can use.
+pub fn parse_url(text: &str, environment: &Environment) -> Result<Database, NotAUrl> {
+    let parsed = url::Url::parse(text).map_err(|error| NotAUrl(format!("not a URL ({error}); {FORMS}")))?;
+    match parsed.scheme() {
+        "sqlite" => sqlite(text, &parsed),
+        "postgres" | "postgresql" => postgres(&parsed, environment),
+        engine @ ("mysql" | "mariadb") => Err(NotAUrl(format!("{engine} is not yet supported by this build; {FORMS}"))),
+        other => {
+            let near = guess(other, ["sqlite", "postgres", "postgresql"].into_iter());
+            Err(NotAUrl(format!("no engine is called `{other}`{near}; {FORMS}")))
+        }
+    }
+}
+
+fn sqlite(text: &str, parsed: &url::Url) -> Result<Database, NotAUrl> {
+    let slashes = "a SQLite file is written with three slashes and its whole path: sqlite:///srv/app/app.db";
+    if !text.starts_with("sqlite:///") || parsed.path().len() < 2 || parsed.path().ends_with('/') {
+        return Err(NotAUrl(slashes.to_owned()));
+    }
+    if let Some((key, _)) = parsed.query_pairs().next() {
+        return Err(NotAUrl(format!("unknown parameter `{key}`; a SQLite URL has none")));
+    }
+    let path = decoded(parsed.path())?;
+    Ok(Database { location: Location::Sqlite { path: PathBuf::from(path) }, password: None })
+}
+
+fn postgres(parsed: &url::Url, environment: &Environment) -> Result<Database, NotAUrl> {
+    let mut host = parsed.host_str().filter(|host| !host.is_empty()).map(decoded).transpose()?;
+    let mut port = parsed.port();
+    let mut user = Some(parsed.username()).filter(|user| !user.is_empty()).map(decoded).transpose()?;
+    let mut sslmode = "prefer".to_owned();
+    for (key, value) in parsed.query_pairs() {
+        match key.as_ref() {
+            "host" => host = Some(value.into_owned()),
+            "user" => user = Some(value.into_owned()),
+            "port" => port = Some(value.parse().map_err(|_| NotAUrl(format!("`{value}` is not a port")))?),
+            "sslmode" if SSL_MODES.contains(&value.as_ref()) => sslmode = value.into_owned(),
+            "sslmode" => {
+                let near = guess(&value, SSL_MODES.into_iter());
+                return Err(NotAUrl(format!("`{value}` is not an sslmode{near}; it is one of {}", SSL_MODES.join(", "))));
+            }
+            "password" => return Err(NotAUrl("write the password before the @, or better into `password_file`".to_owned())),
+            other => {
+                let near = guess(other, ["host", "port", "user", "sslmode"].into_iter());
+                return Err(NotAUrl(format!("unknown parameter `{other}`{near}; known are host, port, user, sslmode")));
+            }
+        }
+    }
+    let database = decoded(parsed.path().trim_start_matches('/'))?;
+    if database.is_empty() || database.contains('/') {
+        return Err(NotAUrl("names no database; it stands last: postgres://user@host:5432/database".to_owned()));
+    }
+    let user = user.or_else(|| ["PGUSER", "USER", "LOGNAME"].iter().find_map(|name| environment.get(*name).cloned()));
+    let user = user.ok_or_else(|| NotAUrl("names no user; it stands first: postgres://user@host:5432/database".to_owned()))?;
+    let host = host.map(|host| host.trim_matches(['[', ']']).to_owned());
+    let host = host.unwrap_or_else(|| POSTGRES_SOCKET_DIR.to_owned());
+    let password = parsed.password().map(decoded).transpose()?.map(Secret::new);
+    let location = Location::Postgres { host, port: port.unwrap_or(POSTGRES_PORT), user, database, sslmode };
+    Ok(Database { location, password })
+}
+
+/// Undoes percent-encoding.
+fn decoded(text: &str) -> Result<String, NotAUrl> {
+    let wrong = || NotAUrl("a % in the URL is not followed by two hex digits; write a literal one as %25".to_owned());
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        rest = tail;
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let hex = tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok()).ok_or_else(wrong)?;
+        bytes.push(u8::from_str_radix(hex, 16).map_err(|_| wrong())?);
+        rest = &tail[2..];
+    }
+    String::from_utf8(bytes).map_err(|_| NotAUrl("holds bytes that are not UTF-8".to_owned()))
+}

@@ -1,0 +1,324 @@
+//! One target's sections, turned into checked types.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use config::{Value, ValueKind};
+
+use super::{Environment, Secrets, location, values};
+use crate::config::raw::Node;
+use crate::config::{
+    Backup, Database, Location, Migrations, OnFailure, Probe, Release, Runner, Service, ServiceControl, Target, Upgrade,
+    Window, secrets,
+};
+use crate::ids::TargetName;
+use crate::retention::Policy;
+use crate::schedule::Schedule;
+
+/// A cron run may be this late (jitter, a long dump) before the target counts as overdue.
+const GRACE: Duration = Duration::from_secs(2 * 3600);
+
+/// Gaps between runs are measured from here on: any moment serves, and a fixed one makes the same file mean the same.
+const GAP_SAMPLE_FROM: chrono::DateTime<chrono::Utc> = chrono::DateTime::UNIX_EPOCH;
+
+/// How many runs are looked at to find the longest gap: covers a week of a schedule that names its days.
+const GAP_SAMPLE_RUNS: usize = 50;
+
+pub(super) fn read(
+    name: &str,
+    node: Node<'_>,
+    state_dir: &Path,
+    environment: &Environment,
+    secrets: Secrets,
+    targets: &Node<'_>,
+) -> Option<Target> {
+    let checked = TargetName::parse(name).map_err(|error| targets.wrong(name, error.to_string())).ok();
+    let profile = node.text("profile").unwrap_or_default();
+    let database = database(&node.table("database"), environment, secrets);
+    let backup_node = node.table("backup");
+    let zone = backup_node.parsed("timezone", values::zone).unwrap_or_default();
+    let backup = backup(&backup_node, zone, || state_dir.join("archives").join(name));
+    let retention = retention(&node.table("retention"), zone);
+    let release = release(&node.table("release"));
+    let migrations = migrations(&node.table("migrations"), release.is_some());
+    let service = service(&node.table("service"));
+    let upgrade = upgrade(&node.table("upgrade"), zone);
+    node.close();
+    Some(Target { name: checked?, profile, database: database?, backup, retention, release, migrations, service, upgrade })
+}
+
+fn database(node: &Node<'_>, environment: &Environment, secrets: Secrets) -> Option<Database> {
+    let url = node.text("url");
+    if !node.has("url") {
+        node.wrong("url", "is missing; write sqlite:///srv/app/app.db or postgres://user@host:5432/database");
+    }
+    let parsed =
+        url.and_then(|url| location::parse_url(&url, environment).map_err(|error| node.wrong("url", error.to_string())).ok());
+    let sources: Vec<&str> = secrets::SOURCES.into_iter().filter(|source| node.has(source)).collect();
+    let in_url = parsed.as_ref().is_some_and(|database| database.password.is_some());
+    if sources.len() + usize::from(in_url) > 1 {
+        let all = if in_url { [&["url"], sources.as_slice()].concat() } else { sources.clone() };
+        node.wrong(sources[0], format!("the password has more than one source: {}; keep one", all.join(", ")));
+    }
+    if parsed.as_ref().is_some_and(|database| matches!(database.location, Location::Sqlite { .. })) && !sources.is_empty() {
+        node.wrong(sources[0], "a SQLite file has no password");
+    }
+    let named = match secrets {
+        Secrets::Read => secrets::read(node, environment),
+        Secrets::Leave => {
+            secrets::SOURCES.iter().for_each(|source| drop(node.text(source)));
+            None
+        }
+    };
+    node.close();
+    let Database { location, password } = parsed?;
+    let kept = || (secrets == Secrets::Read).then(|| secrets::pgpass(&location, environment)).flatten();
+    let password = password.or(named).or_else(kept);
+    Some(Database { location, password })
+}
+
+fn backup(node: &Node<'_>, zone: chrono_tz::Tz, directory: impl FnOnce() -> PathBuf) -> Backup {
+    let schedule = node.parsed("schedule", |text| match text {
+        "none" => Ok(None),
+        text => values::schedule(text, zone).map(Some),
+    });
+    let schedule = schedule.flatten();
+    let max_age = match node.has("max_age") {
+        true => {
+            node.parsed("max_age", |text| if text == "none" { Ok(None) } else { values::duration(text).map(Some) }).flatten()
+        }
+        false => schedule.as_ref().and_then(longest_gap).map(|gap| gap + GRACE),
+    };
+    let backup = Backup {
+        directory: node.path("directory").unwrap_or_else(directory),
+        schedule,
+        catch_up: node.flag("catch_up").unwrap_or_default(),
+        jitter: node.duration("jitter").unwrap_or_default(),
+        max_age,
+        level: node.whole("level", 1..=19).unwrap_or_default(),
+        jobs: node.whole("jobs", 0..=64).unwrap_or_default(),
+    };
+    node.value("max_age");
+    node.close();
+    backup
+}
+
+/// The longest time between two runs, as far as [`GAP_SAMPLE_RUNS`] of them show.
+fn longest_gap(schedule: &Schedule) -> Option<Duration> {
+    let mut runs = std::iter::successors(schedule.next_after(GAP_SAMPLE_FROM), |run| schedule.next_after(*run));
+    let mut last = runs.next()?;
+    let gaps = runs.take(GAP_SAMPLE_RUNS).map(|run| (run - std::mem::replace(&mut last, run)).to_std().unwrap_or_default());
+    gaps.max()
+}
+
+fn retention(node: &Node<'_>, zone: chrono_tz::Tz) -> Policy {
+    let count = |key: &str| node.whole(key, 0..=100_000).unwrap_or_default();
+    let policy = Policy {
+        keep_last: count("keep_last"),
+        keep_hourly: count("keep_hourly"),
+        keep_daily: count("keep_daily"),
+        keep_weekly: count("keep_weekly"),
+        keep_monthly: count("keep_monthly"),
+        keep_yearly: count("keep_yearly"),
+        keep_within: node.duration("keep_within").filter(|span| !span.is_zero()),
+        keep_per_version: count("keep_per_version"),
+        minimum: node.whole("minimum", 1..=100_000).unwrap_or_default(),
+        zone,
+    };
+    node.close();
+    policy
+}
+
+fn release(node: &Node<'_>) -> Option<Release> {
+    if !node.present() {
+        return None;
+    }
+    if !node.has("path") {
+        node.wrong("path", "is missing: the directory of the release, or the symlink that is swapped");
+    }
+    let probes = probes(node);
+    let revert = node.argv("revert");
+    if revert.as_ref().is_some_and(|argv| !argv.iter().any(|word| word.contains("{version}"))) {
+        node.wrong("revert", "nowhere says {version}, so it cannot know which one to put back");
+    }
+    let release = Release {
+        path: node.path("path").unwrap_or_default(),
+        probes,
+        settle: node.duration("settle").unwrap_or_default(),
+        revert,
+    };
+    node.close();
+    Some(release)
+}
+
+/// `version`: one table of probes, or a list of them. All given must agree.
+fn probes(node: &Node<'_>) -> Vec<Probe> {
+    let Some(value) = node.value("version") else {
+        node.wrong("version", "is missing: { symlink = true }, { file = \"VERSION\" }, { glob = \"libs/app-*.jar\" }, { command = […] } or { dpkg = \"PACKAGE\" }");
+        return Vec::new();
+    };
+    let tables = tables_of(node, "version", value);
+    let probes: Vec<Probe> = tables.iter().flat_map(probes_of).collect();
+    if probes.is_empty() && !tables.is_empty() {
+        node.wrong("version", "names no way to read the version");
+    }
+    probes
+}
+
+fn probes_of(node: &Node<'_>) -> Vec<Probe> {
+    let glob = node.parsed("glob", |text| match text.matches('*').count() {
+        1 => Ok(Probe::Glob(text.to_owned())),
+        _ => Err(format!("`{text}` must hold one *, where the version stands")),
+    });
+    let file = node.text("file").map(|file| Probe::File(PathBuf::from(file)));
+    let symlink = node.flag("symlink").filter(|&wanted| wanted).map(|_| Probe::Symlink);
+    let command = node.argv("command").map(Probe::Command);
+    let dpkg = node.text("dpkg").map(Probe::Dpkg);
+    node.close();
+    [glob, file, symlink, command, dpkg].into_iter().flatten().collect()
+}
+
+/// A value that is one table or a list of tables.
+fn tables_of<'a>(node: &Node<'a>, key: &str, value: &'a Value) -> Vec<Node<'a>> {
+    match &value.kind {
+        ValueKind::Table(_) => vec![node.table(key)],
+        ValueKind::Array(items) => {
+            let items = items.iter().enumerate();
+            let tables = items.filter_map(|(index, item)| match &item.kind {
+                ValueKind::Table(table) => Some(node.item(node.key(&format!("{key}[{index}]")), table)),
+                _ => {
+                    node.wrong(key, format!("item {index} must be a table, {{ … }}"));
+                    None
+                }
+            });
+            tables.collect()
+        }
+        _ => {
+            node.wrong(key, "must be a table, { … }, or a list of them");
+            Vec::new()
+        }
+    }
+}
+
+fn migrations(node: &Node<'_>, has_release: bool) -> Option<Migrations> {
+    if !node.present() {
+        return None;
+    }
+    let locations = node.texts("locations").unwrap_or_default();
+    if !has_release && locations.iter().any(|location| !location.starts_with('/')) {
+        node.wrong("locations", "are relative to the release, and this target has no [release]; write whole paths");
+    }
+    let migrations = Migrations {
+        runner: runner(node),
+        locations,
+        table: node.text("table").unwrap_or_default(),
+        schema: node.text("schema").unwrap_or_default(),
+        prefix: node.text("prefix").unwrap_or_default(),
+        repeatable_prefix: node.text("repeatable_prefix").unwrap_or_default(),
+        separator: node.text("separator").unwrap_or_default(),
+        suffixes: node.texts("suffixes").unwrap_or_default(),
+        placeholders: node.map("placeholders"),
+        placeholder_replacement: node.flag("placeholder_replacement").unwrap_or_default(),
+        out_of_order: node.flag("out_of_order").unwrap_or_default(),
+        baseline_on_migrate: node.text("baseline_on_migrate"),
+    };
+    if migrations.prefix == migrations.repeatable_prefix {
+        node.wrong("repeatable_prefix", format!("is the same as `prefix`, `{}`", migrations.prefix));
+    }
+    node.close();
+    Some(migrations)
+}
+
+fn runner(node: &Node<'_>) -> Runner {
+    let words = [("flyway", "flyway"), ("command", "command"), ("on-start", "on-start")];
+    let word = node.word("runner", &words).unwrap_or("flyway");
+    let argv = node.argv("command");
+    let directory = node.path("directory");
+    let environment = node.map("environment");
+    let deadline = node.duration("deadline").unwrap_or_default();
+    if word != "command" {
+        for key in ["command", "directory", "environment"].into_iter().filter(|key| node.has(key)) {
+            node.wrong(key, format!("belongs to runner = \"command\", and the runner is \"{word}\""));
+        }
+    }
+    match word {
+        "command" => {
+            if !node.has("command") {
+                node.wrong("command", "is missing: the vendor's tool with its arguments, [\"…\"]");
+            }
+            Runner::Command { argv: argv.unwrap_or_default(), directory, environment, deadline }
+        }
+        "on-start" => Runner::OnStart,
+        _ => Runner::Flyway,
+    }
+}
+
+fn service(node: &Node<'_>) -> Option<Service> {
+    if !node.present() {
+        return None;
+    }
+    let checks = node.value("health").map(|value| tables_of(node, "health", value)).unwrap_or_default();
+    let health = checks.iter().filter_map(|check| {
+        let read = values::health(check);
+        if read.is_none() && !["http", "tcp", "command"].iter().any(|key| check.has(key)) {
+            node.wrong("health", "each check is { http = \"…\" }, { tcp = \"…\" } or { command = […] }");
+        }
+        read
+    });
+    let service = Service {
+        health: health.collect(),
+        control: service_control(node),
+        healthy_for: node.duration("healthy_for").unwrap_or_default(),
+        deadline: node.duration("deadline").unwrap_or_default(),
+    };
+    if service.healthy_for >= service.deadline && node.has("deadline") {
+        node.wrong("healthy_for", "is not shorter than `deadline`, so the server could never become healthy in time");
+    }
+    node.close();
+    Some(service)
+}
+
+fn service_control(node: &Node<'_>) -> ServiceControl {
+    let unit = node.parsed("unit", |text| match text.contains(['/', ' ']) {
+        true => Err(format!("`{text}` is not a unit's name; write it as notes.service")),
+        false => Ok(text.to_owned()),
+    });
+    let (start, stop, status) = (node.argv("start"), node.argv("stop"), node.argv("status"));
+    let given: Vec<&str> = ["start", "stop", "status"].into_iter().filter(|key| node.has(key)).collect();
+    match (node.has("unit"), given.len()) {
+        (true, 0) | (false, 3) => {}
+        (true, _) => {
+            node.wrong(given[0], "stands beside `unit`: the server is controlled by its unit or by commands, not by both")
+        }
+        (false, 0) => node.wrong("unit", "is missing: unit = \"notes.service\", or start, stop and status commands"),
+        (false, _) => {
+            let missing = ["start", "stop", "status"].into_iter().find(|key| !node.has(key)).unwrap_or("status");
+            node.wrong(missing, "is missing: start, stop and status go together");
+        }
+    }
+    match unit {
+        Some(unit) => ServiceControl::Unit(unit),
+        None => ServiceControl::Commands {
+            start: start.unwrap_or_default(),
+            stop: stop.unwrap_or_default(),
+            status: status.unwrap_or_default(),
+        },
+    }
+}
+
+fn upgrade(node: &Node<'_>, zone: chrono_tz::Tz) -> Upgrade {
+    let window = node.parsed("window", |text| match text {
+        "none" => Ok(None),
+        text => values::window(text).map(|(from, to)| Some(Window { from, to, zone })),
+    });
+    let upgrade = Upgrade {
+        auto: node.flag("auto").unwrap_or_default(),
+        window: window.flatten(),
+        on_failure: node
+            .word("on_failure", &[("rollback", OnFailure::Rollback), ("hold", OnFailure::Hold)])
+            .unwrap_or(OnFailure::Hold),
+        attempts: node.whole("attempts", 1..=100).unwrap_or_default(),
+    };
+    node.close();
+    upgrade
+}

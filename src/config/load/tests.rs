@@ -1,0 +1,312 @@
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+use crate::config::{Health, Location, OnFailure, Principal, Probe, Runner, ServiceControl};
+
+/// A directory with the named files in it; the first is the main one.
+fn files(files: &[(&str, &str)]) -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = dir.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::File::create(&path).and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes())).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    }
+    let main = dir.path().join(files[0].0);
+    (dir, main)
+}
+
+fn environment(pairs: &[(&str, &str)]) -> Environment {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn good(text: &str) -> Config {
+    let (_dir, path) = files(&[("upkeep.toml", text)]);
+    load(&path, &Environment::new()).unwrap_or_else(|problems| panic!("{}", problem_lines(&problems).join("\n")))
+}
+
+fn problem_lines(problems: &ConfigProblems) -> Vec<String> {
+    problems.problems().map(Problem::to_string).collect()
+}
+
+/// The problems of a file below `[targets.notes]`, without the directory of the test.
+fn problems_of(text: &str) -> Vec<String> {
+    let (dir, path) = files(&[("upkeep.toml", text)]);
+    let problems = load(&path, &Environment::new()).expect_err("must be refused");
+    let prefix = format!("{}/", dir.path().display());
+    problem_lines(&problems).into_iter().map(|line| line.replace(&prefix, "")).collect()
+}
+
+const LEAST: &str = "[targets.notes.database]\nurl = \"sqlite:///srv/notes/notes.db\"\n";
+
+#[test]
+fn the_least_is_enough() {
+    let config = good(LEAST);
+    let target = config.targets.values().next().unwrap();
+    assert_eq!(target.name.as_str(), "notes");
+    assert_eq!(target.database.location, Location::Sqlite { path: "/srv/notes/notes.db".into() });
+    assert_eq!(target.backup.directory, Path::new("/var/lib/upkeep/archives/notes"));
+    assert!(target.backup.schedule.is_none() && target.backup.max_age.is_none());
+    assert!(target.release.is_none() && target.migrations.is_none() && target.service.is_none());
+    assert!(target.upgrade.auto);
+    assert_eq!(target.upgrade.on_failure, OnFailure::Rollback);
+    assert_eq!(config.control.operators, [Principal::User("root".to_owned())]);
+}
+
+#[test]
+fn everything_shipped_loads() {
+    let credentials = tempfile::tempdir().unwrap();
+    let password = credentials.path().join("orders.password");
+    std::fs::File::create(&password).and_then(|mut file| std::io::Write::write_all(&mut file, b"s3cret\n")).unwrap();
+    let environment = environment(&[("CREDENTIALS_DIRECTORY", &credentials.path().display().to_string())]);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let mut seen = 0;
+    for dir in [root.clone(), root.join("examples")] {
+        for entry in std::fs::read_dir(dir).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file()) {
+            let name = entry.file_name().into_string().unwrap();
+            // The defaults are a layer, not a configuration: every load above reads them.
+            if name != "defaults.toml" {
+                load(&entry.path(), &environment).unwrap_or_else(|problems| panic!("{:#?}", problem_lines(&problems)));
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen >= 4, "only {seen} files");
+}
+
+#[test]
+fn a_profile_is_a_layer_for_targets_that_want_its_sections() {
+    let config = good(&format!(
+        "{LEAST}[targets.notes.release]\npath = \"/srv/notes/current\"\nversion = {{ symlink = true }}\n[targets.notes.migrations]\n"
+    ));
+    let migrations = config.targets.values().next().unwrap().migrations.as_ref().unwrap();
+    assert_eq!(migrations.runner, Runner::Flyway);
+    assert_eq!(migrations.locations, ["migrations"]);
+    assert_eq!((migrations.prefix.as_str(), migrations.separator.as_str()), ("V", "__"));
+    assert_eq!(migrations.table, "flyway_schema_history");
+}
+
+#[test]
+fn the_annotated_file_says_the_true_defaults() {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/upkeep.toml")).unwrap();
+    // `#key = value` is a default, `# key = value` is an example of something that is off.
+    let set = |line: &str| {
+        line.strip_prefix('#').filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase())).unwrap_or(line).to_owned()
+    };
+    let uncommented: Vec<String> = text.lines().map(set).collect();
+    assert!(uncommented.iter().zip(text.lines()).filter(|(a, b)| a != b).count() > 20);
+    assert_eq!(format!("{:#?}", good(&text)), format!("{:#?}", good(&uncommented.join("\n"))));
+    let defaults: toml::Table =
+        toml::from_str(&std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/defaults.toml")).unwrap())
+            .unwrap();
+    let sections = defaults["target"].as_table().unwrap().iter().filter_map(|(_, value)| value.as_table());
+    for (key, value) in sections.flatten() {
+        assert!(text.contains(&format!("{key} = {value}")), "config/upkeep.toml does not say `{key} = {value}`");
+    }
+}
+
+#[test]
+fn the_whole_of_a_target() {
+    let config = good(include_str!("../../../config/examples/notes-sqlite.toml"));
+    let target = config.targets.values().next().unwrap();
+    assert_eq!(target.release.as_ref().unwrap().probes, [Probe::Symlink, Probe::File("VERSION".into())]);
+    let service = target.service.as_ref().unwrap();
+    assert_eq!(service.control, ServiceControl::Unit("notes.service".to_owned()));
+    assert_eq!(service.health, [Health::Http("http://127.0.0.1:8080/health".to_owned())]);
+    assert_eq!(target.upgrade.window.unwrap().zone, chrono_tz::Europe::Berlin);
+    assert_eq!(target.retention.zone, chrono_tz::Europe::Berlin);
+    assert_eq!(config.control.operators, [Principal::User("root".to_owned()), Principal::Group("upkeep".to_owned())]);
+}
+
+#[test]
+fn layers_stand_above_each_other() {
+    let main = format!("{LEAST}[targets.notes.backup]\nlevel = 5\njobs = 5\njitter = \"5s\"\n");
+    let (dir, path) = files(&[
+        ("upkeep.toml", &main),
+        ("conf.d/10.toml", "[targets.notes.backup]\nlevel = 10\njobs = 10\n"),
+        ("conf.d/20.toml", "[targets.notes.backup]\nlevel = 11\n"),
+        ("conf.d/20.toml.bak", "[nonsense"),
+    ]);
+    let environment = environment(&[
+        ("UPKEEP__TARGETS__NOTES__BACKUP__LEVEL", "12"),
+        ("UPKEEP__CONTROL__OBSERVERS", "[\"group:adm\"]"),
+        ("UPKEEP__DAEMON__STATE_DIR", "/tmp/upkeep"),
+        ("UPKEEP_FAULT_TRACE", "not ours"),
+    ]);
+    let config = load(&path, &environment).unwrap();
+    let backup = &config.targets.values().next().unwrap().backup;
+    assert_eq!((backup.level, backup.jobs, backup.jitter.as_secs()), (12, 10, 5));
+    assert_eq!(config.control.observers, [Principal::Group("adm".to_owned())]);
+    assert_eq!(backup.directory, Path::new("/tmp/upkeep/archives/notes"));
+    drop(dir);
+}
+
+#[test]
+fn a_problem_is_said_of_the_layer_that_made_it() {
+    let (dir, path) = files(&[
+        ("upkeep.toml", &format!("{LEAST}[targets.notes.backup]\nlevel = 5\n")),
+        ("conf.d/10.toml", "[targets.notes.backup]\nschedul = \"x\"\n"),
+    ]);
+    let problems = load(&path, &environment(&[("UPKEEP__TARGETS__NOTES__BACKUP__LEVEL", "99")])).unwrap_err();
+    let prefix = format!("{}/", dir.path().display());
+    let lines: Vec<String> = problem_lines(&problems).into_iter().map(|line| line.replace(&prefix, "")).collect();
+    assert_eq!(
+        lines,
+        [
+            "UPKEEP__TARGETS__NOTES__BACKUP__LEVEL: targets.notes.backup.level: 99 is out of range: 1 to 19",
+            "conf.d/10.toml: targets.notes.backup.schedul: unknown key (did you mean `schedule`?)",
+        ]
+    );
+}
+
+#[test]
+fn all_problems_at_once() {
+    let text = r#"
+[daemon]
+poll = 60
+state_dir = "var/lib"
+[control]
+operators = ["ro ot", "grup:adm"]
+colour = "blue"
+[targets.Notes.database]
+url = "sqlite:///n.db"
+[targets.notes]
+profile = "generick"
+[targets.notes.database]
+url = "postgres://u:hunter2@h/db?sslmod=require"
+[targets.notes.backup]
+schedule = "61 2 * * *"
+timezone = "Europe/Berlim"
+catch_up = "yes"
+max_age = "26 hours"
+[targets.notes.release]
+path = "current"
+[targets.notes.service]
+unit = "notes.service"
+start = ["x"]
+health = [{ http = "https://h/" }, {}]
+[targets.notes.upgrade]
+window = "1-5"
+on_failure = "rolback"
+attempts = 0
+"#;
+    let lines = problems_of(text);
+    insta::assert_snapshot!(lines.join("\n"));
+    assert!(!lines.join("\n").contains("hunter2"));
+}
+
+#[test]
+fn files_that_cannot_be_read_or_parsed() {
+    let check = |text: &str, wanted: &str| {
+        let lines = problems_of(text);
+        assert!(lines.len() == 1 && lines[0].starts_with(wanted), "{lines:?}");
+    };
+    check("[targets\n", "upkeep.toml: line 1: not TOML: ");
+    check("[daemon]\npoll = 10s\n", "upkeep.toml: line 2: not TOML: ");
+    check("", "upkeep.toml: targets: no target is configured");
+    let problems = load(Path::new("/nonexistent/upkeep.toml"), &Environment::new()).unwrap_err();
+    let failure = crate::failure::Failure::of(&problems);
+    assert_eq!((failure.code, failure.causes.len()), (78, 1));
+    assert!(failure.causes[0].starts_with("/nonexistent/upkeep.toml: there is no such file"), "{failure:?}");
+}
+
+#[test]
+fn durations() {
+    for (text, ms) in
+        [("10m", 600_000), ("26h", 93_600_000), ("7d", 604_800_000), ("500ms", 500), ("1h30m", 5_400_000), ("0s", 0)]
+    {
+        assert_eq!(duration(text).unwrap().as_millis(), ms, "{text}");
+    }
+    for text in ["", "10", "m", "10 m", "10x", "-1s", "1.5h", "99999999999999999999w", "10M"] {
+        assert!(duration(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn overdue_follows_the_schedule() {
+    for (schedule, hours) in [("30 2 * * *", 26), ("0 */6 * * *", 8), ("0 5 * * 0", 7 * 24 + 2), ("0 3 * * 1-5", 3 * 24 + 2)] {
+        let config = good(&format!("{LEAST}[targets.notes.backup]\nschedule = \"{schedule}\"\n"));
+        let age = config.targets.values().next().unwrap().backup.max_age.unwrap();
+        assert_eq!(age.as_secs() / 3600, hours, "{schedule}");
+    }
+    let config = good(&format!("{LEAST}[targets.notes.backup]\nschedule = \"30 2 * * *\"\nmax_age = \"none\"\n"));
+    assert!(config.targets.values().next().unwrap().backup.max_age.is_none());
+}
+
+#[test]
+fn database_urls() {
+    let home = environment(&[("USER", "me")]);
+    for (url, shown) in [
+        ("sqlite:///srv/my%20notes.db", "sqlite:///srv/my notes.db"),
+        ("postgres://u@h/db", "postgres://u@h:5432/db"),
+        ("postgresql://u:p%40ss@h:5433/db?sslmode=require", "postgres://u@h:5433/db"),
+        ("postgres:///db?host=/run/pg", "postgres:///db?host=/run/pg&port=5432&user=me"),
+        ("postgres:///db?host=/run/pg&port=5433&user=app", "postgres:///db?host=/run/pg&port=5433&user=app"),
+        ("postgres://u@[::1]/db", "postgres://u@::1:5432/db"),
+        ("postgres:///db", "postgres:///db?host=/var/run/postgresql&port=5432&user=me"),
+    ] {
+        let database = parse_url(url, &home).unwrap_or_else(|error| panic!("{url}: {error}"));
+        assert_eq!(database.location.to_string(), shown);
+    }
+    let database = parse_url("postgres://u:p%40ss@h/db", &home).unwrap();
+    assert_eq!(database.password.as_ref().unwrap().reveal(), "p@ss");
+    assert!(!format!("{database:?} {}", database.location).contains("p@ss"));
+    for (url, why) in [
+        ("notes.db", "not a URL"),
+        ("sqlite://notes.db", "three slashes"),
+        ("sqlite:notes.db", "three slashes"),
+        ("mysql://u@h/db", "mysql is not yet supported by this build"),
+        ("mariadb://u@h/db", "mariadb is not yet supported by this build"),
+        ("postgers://u@h/db", "did you mean `postgres`"),
+        ("postgres://u@h", "names no database"),
+        ("postgres://u:secret@h/db?sslmode=on", "`on` is not an sslmode"),
+        ("postgres://u:secret@h/db?hots=x", "did you mean `host`"),
+        ("postgres://u:secr%zzet@h/db", "two hex digits"),
+    ] {
+        let error = parse_url(url, &home).expect_err(url).to_string();
+        assert!(error.contains(why) && !error.contains("secr"), "{url}: {error}");
+    }
+}
+
+#[test]
+fn passwords_from_every_source() {
+    let (dir, path) =
+        files(&[("upkeep.toml", "# below"), ("pw", "from file\n"), ("credential", "from credential"), ("pgpass", "")]);
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    let write = |name: &str, text: &str, mode: u32| {
+        std::fs::File::create(at(name)).and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes())).unwrap();
+        std::fs::set_permissions(at(name), std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let vars = environment(&[
+        ("PW", "from variable"),
+        ("CREDENTIALS_DIRECTORY", &dir.path().display().to_string()),
+        ("PGPASSFILE", &at("pgpass")),
+    ]);
+    let read = |lines: &str, secrets: Secrets| {
+        write("upkeep.toml", &format!("[targets.notes.database]\nurl = \"postgres://app@h/db\"\n{lines}\n"), 0o640);
+        let config = load_with(&path, &vars, secrets)?;
+        let database = config.targets.into_values().next().unwrap().database;
+        Ok::<_, ConfigProblems>(database.password.map(|secret| secret.reveal().to_owned()))
+    };
+    let file = format!("password_file = \"{}\"", at("pw"));
+    assert_eq!(read(&file, Secrets::Read).unwrap().as_deref(), Some("from file"));
+    assert_eq!(read(&file, Secrets::Leave).unwrap(), None);
+    assert_eq!(read("password_env = \"PW\"", Secrets::Read).unwrap().as_deref(), Some("from variable"));
+    assert_eq!(read("password_credential = \"credential\"", Secrets::Read).unwrap().as_deref(), Some("from credential"));
+    assert_eq!(read("", Secrets::Read).unwrap(), None);
+    write("pgpass", "# comment\nother:*:*:*:no\nh:5432:db:app:a\\:b\\\\c:d\n", 0o600);
+    assert_eq!(read("", Secrets::Read).unwrap().as_deref(), Some("a:b\\c:d"));
+    write("pgpass", "*:*:*:*:open to all\n", 0o644);
+    assert_eq!(read("", Secrets::Read).unwrap(), None);
+    let refused = |lines: &str, why: &str| {
+        let text = problem_lines(&read(lines, Secrets::Read).unwrap_err()).join("\n");
+        assert!(text.contains(why) && !text.contains("from "), "{text}");
+    };
+    refused("password_env = \"NOT_SET\"", "NOT_SET is not set");
+    refused(&format!("{file}\npassword_env = \"PW\""), "more than one source: password_file, password_env");
+    refused("password_file = \"/nonexistent\"", "there is no file /nonexistent");
+    write("pw", "from file", 0o644);
+    refused(&file, "open to everybody");
+    write("pw", "\n", 0o600);
+    refused(&file, "is empty");
+}

@@ -1,0 +1,108 @@
+//! Single values: how a duration, zone, cron line, window, principal or address is written, and what is said when it is not.
+
+use std::time::Duration;
+
+use chrono::NaiveTime;
+
+use crate::config::raw::Node;
+use crate::config::{Health, Principal};
+use crate::schedule::Schedule;
+
+/// Looking more often than this finds nothing earlier (inotify wakes us anyway) and costs a processor.
+pub(super) const SHORTEST_POLL: Duration = Duration::from_millis(100);
+
+/// Units of a duration, in milliseconds.
+const UNITS: [(&str, u64); 6] =
+    [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000), ("w", 604_800_000)];
+
+/// `10m`, `26h`, `7d`, `1h30m`, `500ms`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is not a duration; write a number and a unit: 500ms, 10s, 5m, 26h, 7d, 2w");
+    let mut rest = text.trim();
+    let mut total_ms: u64 = 0;
+    if rest.is_empty() {
+        return Err(wrong());
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+        let (number, tail) = rest.split_at(digits);
+        let letters = tail.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at(letters);
+        let (_, unit_ms) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
+        let number: u64 = number.parse().map_err(|_| wrong())?;
+        total_ms = number.checked_mul(*unit_ms).and_then(|ms| total_ms.checked_add(ms)).ok_or_else(wrong)?;
+        rest = tail.trim_start();
+    }
+    Ok(Duration::from_millis(total_ms))
+}
+
+/// `Europe/Berlin`.
+pub(super) fn zone(text: &str) -> Result<chrono_tz::Tz, String> {
+    chrono_tz::Tz::from_str_insensitive(text).map_err(|_| {
+        let near = crate::config::raw::guess(text, chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()));
+        format!("`{text}` is not a time zone{near}; write its name in the tz database, as in Europe/Berlin")
+    })
+}
+
+/// A cron line.
+pub(super) fn schedule(text: &str, zone: chrono_tz::Tz) -> Result<Schedule, String> {
+    Schedule::parse(text, zone).map_err(|error| format!("{error}; half past two every night is `30 2 * * *`"))
+}
+
+/// `01:00-05:00`.
+pub(super) fn window(text: &str) -> Result<(NaiveTime, NaiveTime), String> {
+    let wrong = || format!("`{text}` is not a window of the day; write it as 01:00-05:00");
+    let (from, to) = text.split_once('-').ok_or_else(wrong)?;
+    let time = |text: &str| NaiveTime::parse_from_str(text.trim(), "%H:%M").map_err(|_| wrong());
+    let (from, to) = (time(from)?, time(to)?);
+    if from == to {
+        return Err(format!("`{text}` begins when it ends; leave the key out for the whole day"));
+    }
+    Ok((from, to))
+}
+
+/// `root`, `1000`, `group:adm`.
+fn principal(text: &str) -> Result<Principal, String> {
+    let (kind, name) = text.split_once(':').unwrap_or(("user", text));
+    let legal = |c: char| c.is_ascii_alphanumeric() || "_-.$@\\".contains(c);
+    if name.is_empty() || !name.chars().all(legal) {
+        return Err(format!("`{text}` is neither a user nor a group; write `alice`, `1000` or `group:adm`"));
+    }
+    match kind {
+        "user" => Ok(Principal::User(name.to_owned())),
+        "group" => Ok(Principal::Group(name.to_owned())),
+        _ => Err(format!("`{text}`: before the colon only `user` or `group` may stand")),
+    }
+}
+
+/// A list of principals; each wrong one is a problem of its own.
+pub(super) fn principals(node: &Node<'_>, key: &str) -> Vec<Principal> {
+    let texts = node.texts(key).unwrap_or_default();
+    texts.iter().filter_map(|text| principal(text).map_err(|what| node.wrong(key, what)).ok()).collect()
+}
+
+/// One health check, `{ http = "…" }`, `{ tcp = "…" }` or `{ command = […] }`.
+pub(super) fn health(check: &Node<'_>) -> Option<Health> {
+    let http = check.parsed("http", http_url).map(Health::Http);
+    let tcp = check.parsed("tcp", host_port).map(Health::Tcp);
+    let command = check.argv("command").map(Health::Command);
+    check.close();
+    http.or(tcp).or(command)
+}
+
+fn http_url(text: &str) -> Result<String, String> {
+    let parsed = url::Url::parse(text).map_err(|error| format!("`{text}` is not a URL: {error}"))?;
+    match parsed.scheme() {
+        "http" if parsed.has_host() => Ok(text.to_owned()),
+        "https" => Err(format!("`{text}`: health is asked over plain HTTP; name the server's own port on this host")),
+        _ => Err(format!("`{text}` is not an http:// URL")),
+    }
+}
+
+fn host_port(text: &str) -> Result<String, String> {
+    let port = text.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
+    match port {
+        Some(Ok(port)) if port > 0 => Ok(text.to_owned()),
+        _ => Err(format!("`{text}` is not an address with a port; write it as 127.0.0.1:8080")),
+    }
+}

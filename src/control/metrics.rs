@@ -1,0 +1,131 @@
+//! The metrics page, in the OpenMetrics text format.
+//!
+//! Owns the names of the metrics, which are documented in `docs/api.md` and change only by addition. A pure function of the
+//! status and the runs. Invariant: the page ends with `# EOF` and every family is declared once, before its samples; held by
+//! the tests beside this file.
+
+use std::fmt::Write as _;
+
+use super::api::{JobState, Status, TargetStatus};
+use crate::state_db::runs::Tally;
+
+/// The content type that asks a scraper to read OpenMetrics.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+struct Page(String);
+
+impl Page {
+    fn family(&mut self, name: &str, kind: &str, unit: &str, help: &str) {
+        // Writing to a String cannot fail.
+        write!(self.0, "# TYPE {name} {kind}\n").ok();
+        if !unit.is_empty() {
+            write!(self.0, "# UNIT {name} {unit}\n").ok();
+        }
+        write!(self.0, "# HELP {name} {help}\n").ok();
+    }
+
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
+        self.0.push_str(name);
+        for (at, (label, text)) in labels.iter().enumerate() {
+            let text = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            write!(self.0, "{}{label}=\"{text}\"", if at == 0 { '{' } else { ',' }).ok();
+        }
+        if !labels.is_empty() {
+            self.0.push('}');
+        }
+        write!(self.0, " {value}\n").ok();
+    }
+
+    /// One gauge with one sample per target that has a value.
+    fn per_target(&mut self, status: &Status, gauge: (&str, &str, &str), value: impl Fn(&TargetStatus) -> Option<f64>) {
+        let (name, unit, help) = gauge;
+        self.family(name, "gauge", unit, help);
+        for target in &status.targets {
+            if let Some(value) = value(target) {
+                self.sample(name, &[("target", target.name.as_str())], value);
+            }
+        }
+    }
+}
+
+/// The whole page.
+#[must_use]
+pub fn page(status: &Status, tallies: &[Tally]) -> String {
+    let mut page = Page(String::with_capacity(4096));
+    page.family("upkeep_build", "info", "", "The program that runs.");
+    page.sample("upkeep_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+    targets(&mut page, status);
+    upgrades(&mut page, status);
+    runs(&mut page, tallies);
+    page.family("upkeep_jobs", "gauge", "", "Jobs by state.");
+    for (state, name) in [(JobState::Queued, "queued"), (JobState::Running, "running")] {
+        page.sample("upkeep_jobs", &[("state", name)], status.jobs.iter().filter(|job| job.state == state).count());
+    }
+    if let Some(started) = status.started_at {
+        page.family("process_start_time_seconds", "gauge", "seconds", "When the daemon started, since the epoch.");
+        page.sample("process_start_time_seconds", &[], started.timestamp());
+    }
+    if let Some(bytes) = resident_bytes() {
+        page.family("process_resident_memory_bytes", "gauge", "bytes", "Resident memory of the daemon.");
+        page.sample("process_resident_memory_bytes", &[], bytes);
+    }
+    page.0.push_str("# EOF\n");
+    page.0
+}
+
+#[expect(clippy::cast_precision_loss, reason = "OpenMetrics numbers are floats; 2^53 bytes is 8 PiB")]
+fn targets(page: &mut Page, status: &Status) {
+    let flag = |yes: bool| Some(f64::from(u8::from(yes)));
+    page.per_target(status, ("upkeep_archives", "", "Sealed archives."), |t| Some(t.archives as f64));
+    page.per_target(status, ("upkeep_archives_bytes", "bytes", "Size of all archives."), |t| Some(t.archives_bytes as f64));
+    let age = |t: &TargetStatus| t.last_good.as_ref().map(|good| (status.at - good.taken_at).num_seconds().max(0) as f64);
+    page.per_target(status, ("upkeep_last_good_age_seconds", "seconds", "Age of the newest verified archive."), age);
+    let size = |t: &TargetStatus| t.last_good.as_ref().map(|good| good.size as f64);
+    page.per_target(status, ("upkeep_last_good_bytes", "bytes", "Size of the newest verified archive."), size);
+    let rows = |t: &TargetStatus| t.last_good.as_ref().map(|good| good.rows as f64);
+    page.per_target(status, ("upkeep_last_good_rows", "", "Rows in the newest verified archive."), rows);
+    page.per_target(status, ("upkeep_overdue", "", "1 when the newest verified archive is too old."), |t| flag(t.overdue));
+    let next = |t: &TargetStatus| t.next_run.map(|at| at.timestamp() as f64);
+    page.per_target(status, ("upkeep_next_run_timestamp_seconds", "seconds", "When the next backup is due."), next);
+    page.per_target(status, ("upkeep_free_bytes", "bytes", "Free where the archives live."), |t| t.free_bytes.map(|b| b as f64));
+    page.per_target(status, ("upkeep_holds", "", "Holds on upgrades."), |t| Some(t.holds.len() as f64));
+    page.per_target(status, ("upkeep_problems", "", "What a person should look at."), |t| Some(t.problems.len() as f64));
+}
+
+fn upgrades(page: &mut Page, status: &Status) {
+    let name = "upkeep_upgrade_phase";
+    page.family(name, "gauge", "", "1 for the phase the target's open or last upgrade is in.");
+    for target in &status.targets {
+        if let Some(upgrade) = &target.upgrade {
+            page.sample(name, &[("target", target.name.as_str()), ("phase", &upgrade.phase)], 1);
+        }
+    }
+}
+
+fn runs(page: &mut Page, tallies: &[Tally]) {
+    fn labels(tally: &Tally) -> [(&str, &str); 3] {
+        let target = tally.target.as_ref().map_or("", crate::ids::TargetName::as_str);
+        [("target", target), ("action", &tally.action), ("outcome", tally.outcome.as_str())]
+    }
+    // A gauge, not a counter: the oldest runs are let go in time.
+    page.family("upkeep_runs", "gauge", "", "Runs kept, by how they ended.");
+    for tally in tallies {
+        page.sample("upkeep_runs", &labels(tally), tally.count);
+    }
+    page.family("upkeep_last_duration_seconds", "gauge", "seconds", "How long the newest run took.");
+    for tally in tallies {
+        let (whole, rest) = (tally.last_ms / 1_000, tally.last_ms % 1_000);
+        page.sample("upkeep_last_duration_seconds", &labels(tally), format_args!("{whole}.{rest:03}"));
+    }
+}
+
+/// Resident memory of this process; none where `/proc` is hidden.
+#[must_use]
+pub fn resident_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
+#[cfg(test)]
+mod tests;

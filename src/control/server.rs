@@ -1,0 +1,246 @@
+//! Serving the control socket: who may come in, how many at once, and for how long.
+//!
+//! Owns every connection from its acceptance to its end. Never decides anything about targets: `routes` turns requests into
+//! questions to the board or actions for the daemon. Invariants: a stranger, a silent, slow, greedy or babbling client takes
+//! nothing from anybody else (each role has a lane of its own, every wait has an end); every answer but the bare ones of the
+//! HTTP parser is JSON; held by `tests/it/control.rs`.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Method, Request, Response};
+use hyper::body::Incoming;
+use hyper::service::Service as _;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::board::Board;
+use super::peers::{self, Credentials, Peer, Role};
+use super::routes;
+use crate::failure::{Class, Failure};
+
+/// What a client may cost. Each bound says what happens when it is hit.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Connections being judged at once; another is closed unanswered. Judging takes microseconds, or `getent`'s deadline.
+    pub arriving: usize,
+    /// Connections of operators; another gets 503. Far more than people and scripts need.
+    pub operators: usize,
+    /// Connections of observers; another gets 503. They can never crowd operators out.
+    pub observers: usize,
+    /// Connections of strangers, each for a moment only; another is closed.
+    pub strangers: usize,
+    /// Followers of the event stream; another gets 503.
+    pub followers: usize,
+    /// How long the head of a request may take, which is also how long an idle connection is kept; then it is closed.
+    pub head: Duration,
+    /// How many bytes the head may have; more gets 431.
+    pub head_bytes: usize,
+    /// How long the body may take; then 408.
+    pub body: Duration,
+    /// How many bytes the body may have; more gets 413. The largest action is a few hundred bytes.
+    pub body_bytes: usize,
+    /// How long a request may ask to wait for a job; a longer wait is cut to this.
+    pub wait: Duration,
+    /// How long a connection lasts; a follower comes back with the id of the last event it saw. Ends those that never read.
+    pub age: Duration,
+    /// How long a stranger, or one too many, has for its request and our refusal.
+    pub refusal: Duration,
+    /// How long connections have to end when the daemon stops.
+    pub farewell: Duration,
+}
+
+impl Limits {
+    /// In force in the daemon.
+    pub const DEFAULT: Limits = Limits {
+        arriving: 32,
+        operators: 64,
+        observers: 32,
+        strangers: 8,
+        followers: 16,
+        head: Duration::from_secs(10),
+        head_bytes: 16 * 1024,
+        body: Duration::from_secs(10),
+        body_bytes: 64 * 1024,
+        wait: Duration::from_secs(60),
+        age: Duration::from_secs(3600),
+        refusal: Duration::from_secs(2),
+        farewell: Duration::from_secs(2),
+    };
+}
+
+/// How long accepting pauses when the host is out of descriptors: long enough for one to come free, short for a person.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// Room for connections, by role.
+#[derive(Debug)]
+struct Lanes {
+    arriving: Arc<Semaphore>,
+    operators: Arc<Semaphore>,
+    observers: Arc<Semaphore>,
+    strangers: Arc<Semaphore>,
+}
+
+/// What every connection needs.
+#[derive(Clone)]
+struct Shared {
+    board: Arc<Board>,
+    lanes: Arc<Lanes>,
+    router: Router,
+    limits: Limits,
+    stop: CancellationToken,
+    own_uid: u32,
+}
+
+/// Serves until `stop`, then lets connections end within [`Limits::farewell`].
+pub async fn serve(listener: &UnixListener, board: Arc<Board>, limits: Limits, stop: CancellationToken) {
+    let lane = |size| Arc::new(Semaphore::new(size));
+    let lanes = Lanes {
+        arriving: lane(limits.arriving),
+        operators: lane(limits.operators),
+        observers: lane(limits.observers),
+        strangers: lane(limits.strangers),
+    };
+    let router = routes::router(routes::State::new(board.clone(), limits, stop.clone()));
+    let own_uid = rustix::process::geteuid().as_raw();
+    let shared = Shared { board, lanes: Arc::new(lanes), router, limits, stop: stop.clone(), own_uid };
+    let tasks = TaskTracker::new();
+    loop {
+        // Both arms are cancel-safe: tokio documents `accept` as such, and a token only reports.
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                if let Ok(permit) = shared.lanes.arriving.clone().try_acquire_owned() {
+                    tasks.spawn(arrive(stream, permit, shared.clone()));
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection on the control socket");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    tasks.close();
+    if tokio::time::timeout(limits.farewell, tasks.wait()).await.is_err() {
+        tracing::debug!(left = tasks.len(), "connections were cut at the end");
+    }
+}
+
+/// Judges a connection and finds it a lane.
+async fn arrive(stream: UnixStream, arriving: OwnedSemaphorePermit, shared: Shared) {
+    let Ok(credentials) = stream.peer_cred() else { return };
+    let credentials = Credentials { uid: credentials.uid(), gid: credentials.gid() };
+    let peer = peers::identify(credentials, &shared.board.config().control, shared.own_uid).await;
+    let (lane, age) = match peer.role {
+        Role::Operator => (&shared.lanes.operators, shared.limits.age),
+        Role::Observer => (&shared.lanes.observers, shared.limits.age),
+        Role::Stranger => (&shared.lanes.strangers, shared.limits.refusal),
+    };
+    match lane.clone().try_acquire_owned() {
+        Ok(permit) => {
+            drop(arriving);
+            connection(stream, Admission::In(peer), age, &shared).await;
+            drop(permit);
+        }
+        Err(_) if peer.role == Role::Stranger => {}
+        // One too many: told so, while it still counts as arriving, which bounds how many are being told.
+        Err(_) => {
+            connection(stream, Admission::Full, shared.limits.refusal, &shared).await;
+            drop(arriving);
+        }
+    }
+}
+
+/// Whether a connection found room.
+#[derive(Debug, Clone)]
+enum Admission {
+    In(Peer),
+    Full,
+}
+
+async fn connection(stream: UnixStream, admission: Admission, age: Duration, shared: &Shared) {
+    let router = TowerToHyperService::new(shared.router.clone());
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        let refusal = refusal(&admission, request.method());
+        if let Admission::In(peer) = &admission {
+            request.extensions_mut().insert(peer.clone());
+        }
+        let answer = refusal.is_none().then(|| router.call(request));
+        async move {
+            match (refusal, answer) {
+                (None, Some(answer)) => answer.await,
+                (Some(refusal), _) => Ok::<Response<Body>, Infallible>(refusal),
+                (None, None) => Ok(routes::failed(&Failure::new(Class::Software, "a request found no answer"))),
+            }
+        }
+    });
+    let mut http = hyper::server::conn::http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(shared.limits.head).max_header_size(shared.limits.head_bytes);
+    let mut served = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
+    // Every arm is cancel-safe: the connection is polled on by reference after the others.
+    let ended = tokio::select! {
+        ended = served.as_mut() => ended,
+        () = shared.stop.cancelled() => farewell(served, shared.limits.farewell).await,
+        () = tokio::time::sleep(age) => farewell(served, Duration::ZERO).await,
+    };
+    if let Err(error) = ended {
+        tracing::debug!(error = %crate::failure::Chain(&error), "a connection on the control socket ended early");
+    }
+}
+
+/// Lets the request at hand end, but no other begin.
+async fn farewell<C>(mut served: std::pin::Pin<&mut C>, time: Duration) -> hyper::Result<()>
+where
+    C: Farewell + Future<Output = hyper::Result<()>>,
+{
+    served.as_mut().begin();
+    tokio::time::timeout(time, served).await.unwrap_or(Ok(()))
+}
+
+trait Farewell {
+    fn begin(self: std::pin::Pin<&mut Self>);
+}
+
+impl<S> Farewell for hyper::server::conn::http1::Connection<TokioIo<UnixStream>, S>
+where
+    S: hyper::service::HttpService<Incoming, ResBody = Body>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    fn begin(self: std::pin::Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+/// What a connection's peer may not do, before any route is looked at.
+fn refusal(admission: &Admission, method: &Method) -> Option<Response<Body>> {
+    let peer = match admission {
+        Admission::Full => {
+            let failure = Failure::new(Class::TempFail, "too many connections to the control socket");
+            return Some(routes::failed(&failure.hint("try again in a moment")));
+        }
+        Admission::In(peer) => peer,
+    };
+    let reads = matches!(*method, Method::GET | Method::HEAD);
+    match peer.role {
+        Role::Operator => None,
+        Role::Observer if reads => None,
+        Role::Observer => {
+            let failure = Failure::new(Class::NoPermission, format!("user `{}` may look but not act", peer.name));
+            Some(routes::failed(&failure.hint("add it, or one of its groups, to `control.operators`")))
+        }
+        Role::Stranger => {
+            let failure = Failure::new(Class::NoPermission, format!("user `{}` may not use this socket", peer.name));
+            Some(routes::failed(&failure.hint("add it, or one of its groups, to `control.observers` or `control.operators`")))
+        }
+    }
+}

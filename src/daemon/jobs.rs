@@ -1,0 +1,269 @@
+//! The pieces of work underway: who may run beside whom, and what becomes of each.
+//!
+//! Owns every job's task, in a `JoinSet` that is joined before the daemon ends. Invariants: in one lane one piece of work at a
+//! time, in the order asked for; a job's end is known exactly once, also when its task panicked or was cut off.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use tokio::task::{Id, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::actions::{self, Action, By, MigrateVerb};
+use crate::context::Context;
+use crate::control::api::{Job, JobState};
+use crate::control::board::Board;
+use crate::engine::Engine;
+use crate::failure::{Class, Explain as _, Failure};
+use crate::gate::Gate;
+use crate::ids::TargetName;
+use crate::progress::Progress;
+use crate::store;
+
+/// How many jobs may be queued or running; another is told to come back. More than a person or a script asks for at once.
+pub(super) const LIVING: usize = 64;
+
+/// How many lanes are worked in at once: each may use every core and 64 MiB.
+const LANES_AT_ONCE: usize = 4;
+
+/// How often the gate asks for an upgrade before it gives up: once for what it saw, once more for what came meanwhile.
+const GATE_UPGRADES: usize = 2;
+
+/// What must not run at the same time.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Lane {
+    /// What touches a target's database, server or archives.
+    Target(TargetName),
+    /// What reads archives of every target.
+    Host,
+    /// What takes moments, or must not wait: a hold, a pin, a plan, the gate.
+    Aside,
+}
+
+impl Lane {
+    pub(super) fn of(action: &Action) -> Self {
+        match action {
+            Action::Backup { target, .. }
+            | Action::Restore { target, .. }
+            | Action::Upgrade { target, .. }
+            | Action::Rollback { target }
+            | Action::Prune { target, .. }
+            | Action::Migrate { target, verb: MigrateVerb::Apply | MigrateVerb::Baseline | MigrateVerb::Repair }
+            | Action::Verify { target: Some(target), .. } => Self::Target(target.clone()),
+            Action::Verify { target: None, .. } => Self::Host,
+            // The gate waits for an upgrade, which must find the lane free; it changes nothing itself.
+            Action::Gate { .. }
+            | Action::Plan { .. }
+            | Action::Hold { .. }
+            | Action::ReleaseHold { .. }
+            | Action::Migrate { verb: MigrateVerb::Info | MigrateVerb::Validate, .. }
+            | Action::Pin { .. }
+            | Action::Unpin { .. } => Self::Aside,
+        }
+    }
+}
+
+/// A piece of work.
+#[derive(Debug, Clone)]
+pub(super) enum Piece {
+    /// What somebody asked for.
+    Job(Box<Job>, By),
+    /// What a crash may have left of a target is put in order.
+    Tidy(TargetName),
+}
+
+struct Waiting {
+    piece: Piece,
+    lane: Lane,
+    ctx: Context,
+    progress: Progress,
+}
+
+/// How a piece of work ended.
+pub(super) struct Ended {
+    pub(super) piece: Piece,
+    /// None when it was cut off.
+    pub(super) result: Option<Result<serde_json::Value, Failure>>,
+}
+
+/// All pieces of work.
+pub(super) struct Jobs {
+    board: Arc<Board>,
+    waiting: VecDeque<Waiting>,
+    running: BTreeMap<Id, (Piece, Lane)>,
+    tasks: JoinSet<Result<serde_json::Value, Failure>>,
+    /// Told to work that can stop at a step boundary.
+    stop: CancellationToken,
+}
+
+impl Jobs {
+    pub(super) fn new(board: Arc<Board>) -> Self {
+        let (waiting, running) = (VecDeque::new(), BTreeMap::new());
+        Self { board, waiting, running, tasks: JoinSet::new(), stop: CancellationToken::new() }
+    }
+
+    pub(super) fn full(&self) -> bool {
+        self.waiting.len() + self.running.len() >= LIVING
+    }
+
+    pub(super) fn idle(&self) -> bool {
+        self.waiting.is_empty() && self.running.is_empty()
+    }
+
+    /// How many run now.
+    pub(super) fn running(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Whether a living job of a target satisfies a predicate.
+    pub(super) fn any(&self, wanted: impl Fn(&Action) -> bool) -> bool {
+        let waiting = self.waiting.iter().map(|waiting| &waiting.piece);
+        let mut pieces = waiting.chain(self.running.values().map(|(piece, _)| piece));
+        pieces.any(|piece| matches!(piece, Piece::Job(job, _) if wanted(&job.action)))
+    }
+
+    /// Takes a piece of work; it runs as soon as its lane is free.
+    pub(super) fn add(&mut self, piece: Piece, ctx: Context) {
+        let (lane, progress) = (piece.lane(), Progress::default());
+        if let Piece::Job(job, _) = &piece {
+            self.board.queued((**job).clone(), progress.clone());
+        }
+        self.waiting.push_back(Waiting { piece, lane, ctx, progress });
+        self.advance();
+    }
+
+    fn advance(&mut self) {
+        let mut at = 0;
+        while at < self.waiting.len() {
+            // An earlier one still waiting for the same lane goes first.
+            let lane = &self.waiting[at].lane;
+            let busy = self.running.values().any(|(_, other)| other == lane)
+                || self.waiting.iter().take(at).any(|earlier| earlier.lane == *lane)
+                || self.running.values().filter(|(_, other)| *other != Lane::Aside).count() >= LANES_AT_ONCE;
+            if *lane != Lane::Aside && busy {
+                at += 1;
+                continue;
+            }
+            let Some(Waiting { piece, lane, ctx, progress }) = self.waiting.remove(at) else { return };
+            if let Piece::Job(job, _) = &piece {
+                self.board.running(&job.id);
+            }
+            let task = work(piece.clone(), ctx, progress, self.stop.clone(), Arc::clone(&self.board));
+            let handle = self.tasks.spawn(Box::pin(task));
+            self.running.insert(handle.id(), (piece, lane));
+        }
+    }
+
+    /// The next end. Cancel-safe, as `join_next_with_id` is. To be called while something runs.
+    pub(super) async fn next_end(&mut self) -> Option<Ended> {
+        let (id, result) = match self.tasks.join_next_with_id().await? {
+            Ok((id, result)) => (id, Some(result)),
+            Err(error) if error.is_cancelled() => (error.id(), None),
+            Err(error) => {
+                let failure = Failure::new(Class::Software, "a bug: the job panicked; the daemon's log has the place");
+                let failure = failure.safe("the daemon goes on, and sealed archives are untouched");
+                (error.id(), Some(Err(failure.hint("see `journalctl -u upkeepd`, and report it"))))
+            }
+        };
+        let (piece, _) = self.running.remove(&id)?;
+        self.advance();
+        Some(Ended { piece, result })
+    }
+
+    /// Tells running work to stop at its next step boundary and gives back what has not begun.
+    pub(super) fn drain(&mut self) -> Vec<Ended> {
+        self.stop.cancel();
+        self.waiting.drain(..).map(|waiting| Ended { piece: waiting.piece, result: None }).collect()
+    }
+
+    /// Cuts off what still runs: each task ends at its next await, and its half-done files with it.
+    pub(super) fn abort(&mut self) {
+        self.tasks.abort_all();
+    }
+}
+
+impl Piece {
+    fn lane(&self) -> Lane {
+        match self {
+            Self::Job(job, _) => Lane::of(&job.action),
+            Self::Tidy(target) => Lane::Target(target.clone()),
+        }
+    }
+}
+
+async fn work(
+    piece: Piece,
+    ctx: Context,
+    progress: Progress,
+    stop: CancellationToken,
+    board: Arc<Board>,
+) -> Result<serde_json::Value, Failure> {
+    let (job, by) = match piece {
+        Piece::Tidy(target) => return tidy(&ctx, &target).await,
+        Piece::Job(job, by) => (job, by),
+    };
+    match &job.action {
+        Action::Gate { target } => gate(&ctx, target, &board, &stop).await,
+        // Retention only after a verified archive, and only when the schedule took it: who takes one by hand is busy with
+        // something, and wants nothing to vanish.
+        Action::Backup { target, scheduled_for: Some(_), .. } => {
+            let mut done = actions::perform_by(&ctx, &job.action, by, &progress, &stop).await?;
+            let prune = Action::Prune { target: target.clone(), dry_run: false };
+            let pruned = actions::perform_by(&ctx, &prune, by, &progress, &stop).await;
+            let told = match pruned {
+                Ok(pruned) => pruned,
+                Err(failure) => {
+                    // The archive is good; that old ones stay is told, and tried again after the next.
+                    tracing::warn!(target = %target, error = %failure.message, "retention did not run");
+                    serde_json::to_value(failure).unwrap_or_default()
+                }
+            };
+            if let Some(done) = done.as_object_mut() {
+                done.insert("pruned".to_owned(), told);
+            }
+            Ok(done)
+        }
+        action => actions::perform_by(&ctx, action, by, &progress, &stop).await,
+    }
+}
+
+/// Puts in order what a crash may have left: the catalogue follows the files, the engine ends or undoes a load.
+async fn tidy(ctx: &Context, target: &TargetName) -> Result<serde_json::Value, Failure> {
+    let target = actions::target(ctx, target)?;
+    let mut lines = store::reconcile(&ctx.state, target).await?;
+    lines.extend(Engine::of(&target.database).settle().await.map_err(|error| {
+        let failure = Failure::of(&error).on(&target.name);
+        if error.transient() { Failure { class: Class::TempFail, ..failure } } else { failure }
+    })?);
+    Ok(lines.into())
+}
+
+/// Answers the gate: when migrations are pending, an upgrade is asked for and waited for.
+async fn gate(ctx: &Context, target: &TargetName, board: &Board, stop: &CancellationToken) -> Result<serde_json::Value, Failure> {
+    let settings = actions::target(ctx, target)?;
+    for _ in 0..GATE_UPGRADES {
+        match actions::gate(ctx, settings).await? {
+            Gate::Ask { .. } => {}
+            answer => return actions::gate_answer(target, answer),
+        }
+        let action = Action::Upgrade { target: target.clone(), settle: None };
+        let mut changes = board.changes();
+        let mut job = board.submit_by(action, None, "gate".to_owned(), By::Gate).await?;
+        while matches!(job.state, JobState::Queued | JobState::Running) {
+            // Both arms are cancel-safe: they only report.
+            tokio::select! {
+                changed = changes.changed() => changed.map_err(|_| stopping())?,
+                () = stop.cancelled() => return Err(stopping()),
+            }
+            job = board.job(&job.id).await?;
+        }
+        if let Some(failure) = job.failure {
+            return Err(failure);
+        }
+    }
+    actions::gate_answer(target, actions::gate(ctx, settings).await?)
+}
+
+fn stopping() -> Failure {
+    Failure::new(Class::TempFail, "the daemon is stopping").hint("it goes on at its next start: `systemctl start upkeepd`")
+}

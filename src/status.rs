@@ -1,0 +1,265 @@
+//! Where everything stands, put together from what is already known.
+//!
+//! Owns the [`Status`] of the control socket and of the command line. [`look`] asks the world (database server, release,
+//! service) and may take its time; [`observe`] only reads the state database and what was last looked at, so that no answer
+//! waits for a server. Never changes anything. Held by `tests/it/daemon.rs` and the golden files in `tests/golden/api`.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use crate::config::{Config, Target};
+use crate::context::Context;
+use crate::control::api::{
+    ArchiveStatus, HoldStatus, Job, ReleaseStatus, RunStatus, ShapeStatus, Status, Step, TargetStatus, UpgradeStatus,
+};
+use crate::durable;
+use crate::engine::Engine;
+use crate::failure::Failure;
+use crate::gate::Standing;
+use crate::ids::TargetName;
+use crate::service::{self, ServiceState};
+use crate::state_db::StateDb;
+use crate::state_db::catalogue::{self, Entry, Verdict};
+use crate::state_db::runs::{Outcome, Run};
+use crate::store::room;
+use crate::upgrade::{self, Asked, Decision, Observation};
+
+/// The program and its version, as status and manifests name it.
+pub const TOOL: &str = concat!("upkeep ", env!("CARGO_PKG_VERSION"));
+
+/// What a look at the world saw of one target.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// The database server, as it says it is.
+    pub server: Option<String>,
+    /// The installed release.
+    pub release: Option<ReleaseStatus>,
+    /// What the database is at.
+    pub shape: Option<ShapeStatus>,
+    /// Whether the managed server runs.
+    pub service: Option<String>,
+    /// What stands against an upgrade now.
+    pub refusals: Vec<String>,
+    /// What a person should look at.
+    pub problems: Vec<String>,
+}
+
+/// A look, and what follows from it.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// What was seen.
+    pub seen: Seen,
+    /// While it changes, the release is being unpacked; none when it could not be read.
+    pub fingerprint: Option<String>,
+    /// What the daemon would do by itself.
+    pub decision: Decision,
+    /// All of it.
+    pub observation: Observation,
+}
+
+/// The process that answers.
+#[derive(Debug, Clone, Default)]
+pub struct Host {
+    /// Its process id, when it is the daemon.
+    pub pid: Option<u32>,
+    /// When it started.
+    pub started_at: Option<DateTime<Utc>>,
+    /// `running`, `reloading`, `draining`, or `no daemon`.
+    pub state: String,
+    /// What a person should look at that concerns no single target.
+    pub problems: Vec<String>,
+}
+
+/// Looks at one target: its database server, release and service. Takes as long as these take to answer.
+///
+/// # Errors
+/// When our own state database cannot be read; a server that does not answer is an answer.
+pub async fn look(ctx: &Context, target: &Target) -> Result<Look, Failure> {
+    let now = ctx.clock.now();
+    let observation = upgrade::observe(ctx, target).await?;
+    let decision = upgrade::decide(&observation, Asked::ByDaemon, now);
+    let mut seen = Seen { release: release(&observation), service: service_state(&observation), ..Seen::default() };
+    seen.shape = Some(shape(&observation));
+    if let Decision::Refuse(refusals) = &decision {
+        seen.refusals = refusals.iter().map(ToString::to_string).collect();
+    }
+    if let Err(why) = &observation.database {
+        seen.problems.push(format!("the database does not answer: {why}"));
+    } else if let Ok(server) = Engine::of(&target.database).identify().await {
+        seen.server = Some(format!("{} {}", server.flavour, server.version));
+    }
+    if let Some(Err(why)) = &observation.release {
+        seen.problems.push(format!("the release cannot be read: {why}"));
+    }
+    if let Some(ServiceState::Unknown(why)) = &observation.service {
+        let name = target.service.as_ref().map(service::name).unwrap_or_default();
+        seen.problems.push(format!("the state of {name} cannot be told: {why}"));
+    }
+    let installed = observation.release.as_ref().and_then(|release| release.as_ref().ok());
+    let fingerprint = installed.map(|installed| installed.fingerprint.clone());
+    Ok(Look { seen, fingerprint, decision, observation })
+}
+
+fn release(observation: &Observation) -> Option<ReleaseStatus> {
+    let installed = observation.release.as_ref()?.as_ref().ok()?;
+    Some(ReleaseStatus {
+        version: installed.version.clone(),
+        path: installed.path.display().to_string(),
+        probe: installed.probe.clone(),
+    })
+}
+
+fn service_state(observation: &Observation) -> Option<String> {
+    observation.service.as_ref().map(ToString::to_string)
+}
+
+fn shape(observation: &Observation) -> ShapeStatus {
+    let scripts = observation.database.as_ref().ok().and_then(|database| database.scripts.clone()).unwrap_or_default();
+    let step = match upgrade::standing(observation) {
+        _ if observation.release.is_none() => Step::Unknown,
+        Standing::InStep => Step::InStep,
+        Standing::Pending(_) => Step::Pending,
+        Standing::Ahead(_) => Step::Ahead,
+        Standing::Unknown(_) => Step::Unknown,
+    };
+    let head = observation.database.as_ref().ok().and_then(|database| database.shape.head().map(str::to_owned));
+    ShapeStatus { head, step, pending: scripts.pending, ahead: scripts.ahead, at: observation.at }
+}
+
+/// Puts the status together without asking anybody but our own state database and file system.
+///
+/// # Errors
+/// When the state database cannot be read.
+pub async fn observe(
+    state: &StateDb,
+    config: &Config,
+    seen: &BTreeMap<TargetName, Seen>,
+    jobs: Vec<Job>,
+    host: &Host,
+    now: DateTime<Utc>,
+) -> Result<Status, Failure> {
+    let mut targets = Vec::with_capacity(config.targets.len());
+    for target in config.targets.values() {
+        let seen = seen.get(&target.name).cloned().unwrap_or_default();
+        targets.push(one(state, target, seen, now).await.map_err(|failure| failure.on(&target.name))?);
+    }
+    Ok(Status {
+        tool: TOOL.to_owned(),
+        pid: host.pid,
+        started_at: host.started_at,
+        state: host.state.clone(),
+        at: now,
+        targets,
+        jobs,
+        problems: host.problems.clone(),
+    })
+}
+
+async fn one(state: &StateDb, target: &Target, seen: Seen, now: DateTime<Utc>) -> Result<TargetStatus, Failure> {
+    let entries = catalogue::list(state, Some(&target.name)).await?;
+    let good = entries.iter().filter(|entry| entry.verdict == Verdict::Whole).max_by_key(|entry| entry.taken_at);
+    let last_run = state.last_run(&target.name, "backup").await?;
+    let upgrade = upgrade::current(state, &target.name).await?;
+    let holds = state.active_holds(&target.name, now).await?;
+    let growth = room::growth(&entries, now);
+    let overdue = overdue(target, good, now);
+    let mut problems = seen.problems;
+    if overdue {
+        problems.push(match good {
+            Some(good) => format!("the newest verified archive is of {}: older than max_age", good.taken_at.format("%F %R UTC")),
+            None => "there is no verified archive".to_owned(),
+        });
+    }
+    problems.extend(entries.iter().filter(|entry| !matches!(entry.verdict, Verdict::Whole | Verdict::Unverified)).map(
+        |entry| format!("archive {} is {}", entry.label, entry.verdict),
+    ));
+    if let Some(run) = last_run.as_ref().and_then(|run| run.end.as_ref().filter(|end| end.outcome != Outcome::Ok).map(|_| run)) {
+        problems.push(format!("the last backup {}", run_message(run)));
+    }
+    if let Some(upgrade) = upgrade.as_ref().filter(|upgrade| upgrade.phase == upgrade::Phase::Stuck) {
+        problems.push(format!("the upgrade to {} needs a person", upgrade.to));
+    }
+    Ok(TargetStatus {
+        name: target.name.clone(),
+        profile: target.profile.clone(),
+        database: target.database.location.to_string(),
+        server: seen.server,
+        release: seen.release,
+        shape: seen.shape,
+        service: seen.service,
+        last_good: good.map(archive),
+        archives: growth.archives,
+        archives_bytes: growth.bytes,
+        last_run: last_run.as_ref().and_then(run_status),
+        next_run: next_run(state, target, now).await?,
+        overdue,
+        upgrade: upgrade.map(upgrade_status),
+        refusals: seen.refusals,
+        holds: holds.into_iter().map(hold).collect(),
+        free_bytes: durable::free_bytes(nearest(&target.backup.directory)).ok(),
+        days_left: room::days_left(nearest(&target.backup.directory), growth).ok().flatten().and_then(|days| u32::try_from(days).ok()),
+        problems,
+    })
+}
+
+/// The directory itself, or the nearest one above it that exists: the one that will hold it.
+fn nearest(directory: &std::path::Path) -> &std::path::Path {
+    directory.ancestors().find(|dir| dir.exists()).unwrap_or(directory)
+}
+
+fn overdue(target: &Target, good: Option<&Entry>, now: DateTime<Utc>) -> bool {
+    let Some(max_age) = target.backup.max_age.and_then(|age| chrono::TimeDelta::from_std(age).ok()) else { return false };
+    good.is_none_or(|good| now - good.taken_at > max_age)
+}
+
+async fn next_run(state: &StateDb, target: &Target, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Failure> {
+    let Some(schedule) = &target.backup.schedule else { return Ok(None) };
+    let served = state.schedule_mark(&target.name, "backup").await?;
+    Ok(schedule.next_after(served.map_or(now, |served| served.max(now))))
+}
+
+fn archive(entry: &Entry) -> ArchiveStatus {
+    ArchiveStatus {
+        label: entry.label.clone(),
+        taken_at: entry.taken_at,
+        size: entry.size,
+        rows: entry.rows,
+        release: entry.release.as_ref().map(ToString::to_string),
+        verified_at: entry.verified_at,
+    }
+}
+
+fn run_status(run: &Run) -> Option<RunStatus> {
+    let end = run.end.as_ref()?;
+    Some(RunStatus { ended_at: end.at, outcome: end.outcome.as_str().to_owned(), message: run_message(run) })
+}
+
+fn run_message(run: &Run) -> String {
+    let Some(end) = &run.end else { return "runs".to_owned() };
+    let text = |key: &str| end.result.get(key).and_then(serde_json::Value::as_str).map(str::to_owned);
+    match end.outcome {
+        Outcome::Ok => text("label").map_or_else(|| "went well".to_owned(), |label| format!("took {label}")),
+        Outcome::Failed => format!("failed: {}", text("message").unwrap_or_default()),
+        Outcome::Interrupted => "was interrupted".to_owned(),
+    }
+}
+
+/// An upgrade as the socket tells of it.
+pub(crate) fn upgrade_status(summary: upgrade::Summary) -> UpgradeStatus {
+    UpgradeStatus {
+        id: summary.id,
+        from: summary.from,
+        to: summary.to,
+        phase: summary.phase.to_string(),
+        step: summary.step,
+        started_at: summary.started_at,
+        ended_at: summary.ended_at,
+        message: summary.message,
+        next_steps: summary.next_steps,
+    }
+}
+
+fn hold(hold: crate::state_db::holds::Hold) -> HoldStatus {
+    HoldStatus { version: hold.version, reason: hold.reason, who: hold.who, since: hold.since, until: hold.until }
+}
