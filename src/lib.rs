@@ -21,13 +21,12 @@ pub mod schedule;
 // L2 hands
 pub mod archive;
 pub mod config;
+pub mod context;
 pub mod durable;
 pub mod fault;
 pub mod process;
 pub mod state_db;
 pub mod telemetry;
-
-pub mod context;
 
 // L3 things
 pub mod engine;
@@ -48,18 +47,6 @@ pub mod verify;
 // L5 life
 pub mod actions;
 pub mod control;
-pub mod store;
-
-// L4 work
-pub mod backup;
-pub mod diff;
-pub mod expire;
-pub mod restore;
-pub mod verify;
-pub mod history;
-
-// L4 work
-pub mod migrate;
 pub mod daemon;
 pub mod status;
 

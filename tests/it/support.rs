@@ -2,7 +2,7 @@
 
 pub(crate) mod env;
 pub(crate) mod postgres;
-pub(crate) mod wait;
-pub(crate) mod world;
 pub(crate) mod scripts;
 pub(crate) mod upkeep;
+pub(crate) mod wait;
+pub(crate) mod world;
