@@ -70,7 +70,8 @@ pub(super) async fn leave(
 
 /// Removes the note. One that stays is an annoyance and is logged.
 pub(super) fn remove(target: &Target) {
-    if let Err(error) = durable::remove(&path(target)) {
+    let path = path(target);
+    if let Some(error) = path.exists().then(|| durable::remove(&path)).and_then(Result::err) {
         tracing::warn!(target = %target.name, reason = %Chain(&error), "the recovery note could not be removed");
     }
 }

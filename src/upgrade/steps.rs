@@ -4,7 +4,7 @@
 //! nothing; `apply` may run again from wherever it was cut off; what `apply` says it did was looked at afterwards by a
 //! fresh connection or process. Held by the driver's tests, which cut every step off at every call.
 
-use super::hands::{Hands, Look};
+use super::hands::Hands;
 use super::plan::{Applies, Back, Plan, Purpose, Scripts};
 use super::state::{Failed, State, Step};
 use crate::archive::manifest::Kind;
