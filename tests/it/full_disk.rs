@@ -143,7 +143,8 @@ fn the_journal_finds_no_room_in_the_middle_of_an_upgrade() {
     let Some(disk) = Tmpfs::over(world.root().join("state"), "2m") else { return };
     let config = std::fs::read_to_string(world.config()).unwrap();
     let fill = format!("dd if=/dev/zero of={}/state/filler bs=4k 2>/dev/null; ", world.root().display());
-    std::fs::write(world.config(), config.replace("stop = [\"sh\", \"-c\", \"", &format!("stop = [\"sh\", \"-c\", \"{fill}"))).unwrap();
+    std::fs::write(world.config(), config.replace("stop = [\"sh\", \"-c\", \"", &format!("stop = [\"sh\", \"-c\", \"{fill}")))
+        .unwrap();
     world.install("1.1.0");
     says_no_room(&world.run(&["upgrade", "notes"]));
     assert_eq!(world.whole_version(), "1.0.0");

@@ -1,8 +1,9 @@
 //! What the tests share: real servers, scratch places, bounded waits.
 
+pub(crate) mod daemon;
 pub(crate) mod env;
 pub(crate) mod postgres;
-pub(crate) mod wait;
-pub(crate) mod world;
 pub(crate) mod scripts;
 pub(crate) mod upkeep;
+pub(crate) mod wait;
+pub(crate) mod world;

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, &[&str])] = &[
     ("L0 words", &["clock", "failure", "ids", "progress", "shape", "version"]),
     ("L1 decisions", &["gate", "retention", "schedule"]),
-    ("L2 hands", &["config", "context", "durable", "fault", "process", "state_db", "telemetry"]),
-    ("L3 things", &["archive", "engine", "history", "release", "service", "store"]),
+    ("L2 hands", &["archive", "config", "context", "durable", "fault", "process", "state_db", "telemetry"]),
+    ("L3 things", &["engine", "history", "release", "service", "store"]),
     ("L4 work", &["backup", "diff", "expire", "migrate", "restore", "upgrade", "verify"]),
     ("L5 life", &["actions", "control", "daemon", "status"]),
     ("L6 shell", &["cli"]),

@@ -89,7 +89,8 @@ impl PostgresHost<'_> {
     }
 
     async fn overtaken(&mut self, rank: i32) -> Result<bool, MigrateError> {
-        let (sql, shown) = (format!(r#"SELECT max("installed_rank")::int4 FROM {}"#, self.quoted_table()), super::Host::table(self));
+        let (sql, shown) =
+            (format!(r#"SELECT max("installed_rank")::int4 FROM {}"#, self.quoted_table()), super::Host::table(self));
         let asked = sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch_one(self.main().await?).await;
         let last: Option<i32> = asked.and_then(|row| row.try_get(0)).doing(|| format!("read history table {shown}"))?;
         Ok(last.is_some_and(|last| last >= rank))
