@@ -54,6 +54,8 @@ pub struct Look {
     pub fingerprint: Option<String>,
     /// What the daemon would do by itself.
     pub decision: Decision,
+    /// All of it.
+    pub observation: Observation,
 }
 
 /// The process that answers.
@@ -94,8 +96,9 @@ pub async fn look(ctx: &Context, target: &Target) -> Result<Look, Failure> {
         let name = target.service.as_ref().map(service::name).unwrap_or_default();
         seen.problems.push(format!("the state of {name} cannot be told: {why}"));
     }
-    let fingerprint = observation.release.and_then(Result::ok).map(|installed| installed.fingerprint);
-    Ok(Look { seen, fingerprint, decision })
+    let installed = observation.release.as_ref().and_then(|release| release.as_ref().ok());
+    let fingerprint = installed.map(|installed| installed.fingerprint.clone());
+    Ok(Look { seen, fingerprint, decision, observation })
 }
 
 fn release(observation: &Observation) -> Option<ReleaseStatus> {

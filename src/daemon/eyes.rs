@@ -1,13 +1,11 @@
 //! When each target is looked at, and when what was seen is believed.
 //!
 //! Owns the settle time: nothing is done about a release until its fingerprint has been the same for `release.settle`, so
-//! that a package being unpacked is not taken for a release. Pure but for the moments passed in.
+//! that a package being unpacked is not taken for a release. Never reads a clock. Held by the tests beside this file.
 
 use std::time::{Duration, Instant};
 
-use crate::config::Target;
-use crate::status::{Look, Seen};
-use crate::upgrade::Decision;
+use crate::status::Seen;
 
 /// A hint is followed after this long: whoever changed one file is likely to change the next.
 const AFTER_HINT: Duration = Duration::from_secs(1);
@@ -28,6 +26,8 @@ pub(super) struct Eye {
     next: Option<Instant>,
     /// The release last seen, and since when it has been the same.
     still: Option<(String, Instant)>,
+    /// The release last remembered.
+    remembered: Option<String>,
     /// The release last given to an upgrade by ourselves, and when.
     tried: Option<(String, Instant)>,
 }
@@ -62,20 +62,17 @@ impl Eye {
         self.next = Some(now);
     }
 
-    /// A look has ended. Says whether the daemon is to upgrade now.
-    pub(super) fn saw(&mut self, look: Option<Look>, target: &Target, poll: Duration, now: Instant) -> Verdict {
+    /// A look has ended (none when it failed). Says what follows from it.
+    pub(super) fn saw(&mut self, sight: Option<Sight>, settle: Duration, poll: Duration, now: Instant) -> Verdict {
         self.looking = false;
         // What became known meanwhile (a job ended, a hint came) stands.
         let meanwhile = self.next.filter(|next| *next > self.looked.unwrap_or(now));
         let next = |wait: Duration| Some(meanwhile.map_or(now + wait, |sooner| sooner.min(now + wait)));
-        let Some(Look { seen, fingerprint, decision }) = look else {
-            self.next = next(poll);
-            return Verdict::Nothing;
-        };
-        self.seen = seen;
-        let settle = target.release.as_ref().map_or(Duration::ZERO, |release| release.settle);
-        let Some(fingerprint) = fingerprint else {
-            (self.still, self.next) = (None, next(poll));
+        self.next = next(poll);
+        let Some(sight) = sight else { return Verdict::Nothing };
+        self.seen = sight.seen;
+        let Some(fingerprint) = sight.fingerprint else {
+            self.still = None;
             return Verdict::Nothing;
         };
         let since = match self.still.take() {
@@ -83,23 +80,40 @@ impl Eye {
             _ => now,
         };
         self.still = Some((fingerprint.clone(), since));
-        if !matches!(decision, Decision::Plan(_) | Decision::Adopt(_)) {
-            self.next = next(poll);
-            return Verdict::Nothing;
-        }
         let settled = since + settle;
         if settled > now {
             self.next = next((settled - now).min(poll));
             return Verdict::Settling;
         }
-        self.next = next(poll);
+        if self.remembered.as_ref() != Some(&fingerprint) {
+            self.remembered = Some(fingerprint);
+            // And soon again: what is remembered may change the decision.
+            self.next = next(AFTER_HINT);
+            return Verdict::Remember;
+        }
         let tried = self.tried.as_ref().is_some_and(|(before, at)| *before == fingerprint && *at + AFTER_FAILURE > now);
-        if tried {
+        if !sight.wants_upgrade || tried {
             return Verdict::Nothing;
         }
         self.tried = Some((fingerprint, now));
         Verdict::Upgrade
     }
+
+    /// What was to be remembered could not be; the next look tries again.
+    pub(super) fn forget(&mut self) {
+        self.remembered = None;
+    }
+}
+
+/// What matters of a look.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Sight {
+    /// For the status.
+    pub(super) seen: Seen,
+    /// The release's; none when it could not be read.
+    pub(super) fingerprint: Option<String>,
+    /// Whether the decision is to upgrade.
+    pub(super) wants_upgrade: bool,
 }
 
 /// What a look leads to.
@@ -107,8 +121,13 @@ impl Eye {
 pub(super) enum Verdict {
     /// Nothing.
     Nothing,
-    /// There is something to do, but the release has not been still for long enough.
+    /// The release has not been still for long enough.
     Settling,
-    /// Upgrade (or take the release for good, at first sight) now.
+    /// It has: its scripts are kept, and at first sight it is taken for the good one.
+    Remember,
+    /// Upgrade now.
     Upgrade,
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::agenda::{ATTEMPTS, Agenda, BACKUP, Next};
-use super::eyes::{Eye, Verdict};
+use super::eyes::{Eye, Sight, Verdict};
 use super::jobs::{Ended, Jobs, LIVING, Piece};
 use super::signals::{Inbox, Signal};
 use super::watch::Watch;
@@ -29,6 +29,7 @@ use crate::ids::{JobId, RequestId, TargetName};
 use crate::progress::Snapshot;
 use crate::state_db::runs::{End, Outcome, Run};
 use crate::status::{self, Host, Look, Seen};
+use crate::upgrade;
 
 /// No sleep is longer: a clock that was set, or a host that slept, is noticed within this.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
@@ -47,9 +48,15 @@ enum Wake {
     /// A piece of work has ended.
     JobEnded(Box<Ended>),
     /// A look has ended; none when it panicked.
-    Looked(Option<(TargetName, Box<Result<Look, Failure>>)>),
+    Looked(Option<(TargetName, Box<Glance>)>),
     /// A signal came.
     Signal(Signal),
+}
+
+/// What became of looking.
+enum Glance {
+    Looked(Result<Look, Failure>),
+    Remembered(Result<(), Failure>),
 }
 
 pub(super) struct Life {
@@ -61,7 +68,7 @@ pub(super) struct Life {
     agenda: Agenda,
     eyes: BTreeMap<TargetName, Eye>,
     jobs: Jobs,
-    looks: JoinSet<(TargetName, Result<Look, Failure>)>,
+    looks: JoinSet<(TargetName, Glance)>,
     watch: Watch,
     /// Targets that a crash may have left something of, and that could not be asked yet.
     untidy: Vec<TargetName>,
@@ -123,7 +130,10 @@ impl Life {
             self.jobs.add(Piece::Tidy(target.clone()), self.ctx.clone());
         }
         for target in self.ctx.state.targets_with_open_upgrade().await? {
-            if self.ctx.config.targets.contains_key(&target) {
+            // A stuck one waits for a person, and status says so.
+            let current = upgrade::current(&self.ctx.state, &target).await?;
+            let stuck = current.is_some_and(|current| current.phase == upgrade::Phase::Stuck);
+            if !stuck && self.ctx.config.targets.contains_key(&target) {
                 tracing::info!(target = %target, "an upgrade is open and goes on");
                 self.submit(Action::Upgrade { target, settle: None }, None, By::Daemon).await?;
             }
@@ -159,7 +169,7 @@ impl Life {
                 Wake::Hint => self.hint(),
                 Wake::Request(ask) => self.request(ask).await,
                 Wake::JobEnded(ended) => self.job_ended(*ended).await,
-                Wake::Looked(Some((target, look))) => self.looked(target, *look).await,
+                Wake::Looked(Some((target, glance))) => self.looked(target, *glance).await,
                 Wake::Looked(None) => {}
                 Wake::Signal(Signal::Stop) => self.stop().await,
                 Wake::Signal(Signal::Reload) => {
@@ -183,7 +193,7 @@ impl Life {
             signal = inbox.next() => Wake::Signal(signal),
             Some(ask) = asks.recv() => Wake::Request(ask),
             Some(ended) = jobs.next_end() => Wake::JobEnded(Box::new(ended)),
-            Some(look) = looks.join_next() => Wake::Looked(look.ok().map(|(target, look)| (target, Box::new(look)))),
+            Some(look) = looks.join_next() => Wake::Looked(look.ok().map(|(target, glance)| (target, Box::new(glance)))),
             () = watch.hint() => Wake::Hint,
             () = tokio::time::sleep(pause) => Wake::Clock,
         }
@@ -280,7 +290,7 @@ impl Life {
                 let ctx = self.ctx.clone();
                 self.looks.spawn(Box::pin(async move {
                     let look = status::look(&ctx, &target).await;
-                    (target.name, look)
+                    (target.name, Glance::Looked(look))
                 }));
             }
         }
@@ -296,18 +306,40 @@ impl Life {
         }
     }
 
-    async fn looked(&mut self, name: TargetName, look: Result<Look, Failure>) {
+    async fn looked(&mut self, name: TargetName, glance: Glance) {
         let Some(target) = self.ctx.config.targets.get(&name).cloned() else { return };
         let Some(eye) = self.eyes.get_mut(&name) else { return };
-        let look = look.map_err(|failure| log(Err(failure.on(&name)))).ok();
-        let verdict = eye.saw(look, &target, self.ctx.config.daemon.poll, Instant::now());
-        match verdict {
-            Verdict::Upgrade if self.may_upgrade(&target) => {
+        let look = match glance {
+            Glance::Looked(look) => look.map_err(|failure| log(Err(failure.on(&name)))).ok(),
+            Glance::Remembered(Ok(())) => return,
+            Glance::Remembered(Err(failure)) => {
+                eye.forget();
+                return log(Err(failure.on(&name)));
+            }
+        };
+        let sight = look.as_ref().map(|look| Sight {
+            seen: look.seen.clone(),
+            fingerprint: look.fingerprint.clone(),
+            wants_upgrade: matches!(look.decision, upgrade::Decision::Plan(_)),
+        });
+        let settle = target.release.as_ref().map_or(Duration::ZERO, |release| release.settle);
+        let verdict = eye.saw(sight, settle, self.ctx.config.daemon.poll, Instant::now());
+        match (verdict, look) {
+            (Verdict::Upgrade, _) if self.may_upgrade(&target) => {
                 tracing::info!(target = %name, "a new release has settled");
                 log(self.submit(Action::Upgrade { target: name, settle: None }, None, By::Daemon).await.map(|_| ()));
             }
-            Verdict::Settling => tracing::debug!(target = %name, "a new release is seen and not yet believed"),
-            Verdict::Upgrade | Verdict::Nothing => {}
+            // Not while an upgrade works on the same journal.
+            (Verdict::Remember, Some(look)) if self.may_upgrade(&target) => {
+                let ctx = self.ctx.clone();
+                self.looks.spawn(Box::pin(async move {
+                    let kept = upgrade::remember_release(&ctx, &target, &look.observation).await;
+                    (target.name, Glance::Remembered(kept.map_err(Failure::from)))
+                }));
+            }
+            (Verdict::Remember, _) => eye_forgets(self.eyes.get_mut(&target.name)),
+            (Verdict::Settling, _) => tracing::debug!(target = %name, "a release is seen and not yet believed"),
+            (Verdict::Upgrade | Verdict::Nothing, _) => {}
         }
         if self.watch.outdated(&self.ctx.config) {
             self.watch = Watch::on(&self.ctx.config);
@@ -611,6 +643,12 @@ fn job_phrase(job: &Job) -> String {
     match job.action.target() {
         Some(target) => format!("{} of {target}", job.action.name()),
         None => job.action.name().to_owned(),
+    }
+}
+
+fn eye_forgets(eye: Option<&mut Eye>) {
+    if let Some(eye) = eye {
+        eye.forget();
     }
 }
 

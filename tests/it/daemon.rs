@@ -1,1 +1,276 @@
-//! Tests of `daemon`.
+//! The daemon's life, with the real binary: start, signals, reload, schedules, crashes.
+
+use std::os::unix::fs::FileTypeExt as _;
+
+use rustix::process::Signal;
+
+use crate::support::daemon::Running;
+use crate::support::upkeep::{Upkeep, until};
+
+const NOTES: &str = "[targets.notes.database]\nurl = \"sqlite://{dir}/notes.db\"\n";
+
+/// A target whose backups hang in the probe of its release, for as long as the file `hang` is there.
+const SLOW: &str = "[targets.slow.database]\nurl = \"sqlite://{dir}/notes.db\"\n\
+    [targets.slow.release]\npath = \"{dir}\"\nsettle = \"1s\"\n\
+    version = { command = [\"sh\", \"-c\", \"while test -e {dir}/hang; do sleep 0.05; done; echo 1.0\"] }\n";
+
+fn place(targets: &str) -> Upkeep {
+    let place = Upkeep::with(targets);
+    place.sqlite("notes.db", "CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT); INSERT INTO note VALUES (1, 'one')");
+    place
+}
+
+fn runs(daemon: &Running) -> Vec<(String, String)> {
+    let jobs = daemon.ask("GET", "/v1/jobs", "").json();
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    jobs.as_array().unwrap().iter().map(|job| (text(&job["action"]["action"]), text(&job["state"]))).collect()
+}
+
+fn count(daemon: &Running, action: &str, state: &str) -> usize {
+    runs(daemon).iter().filter(|(a, s)| a == action && s == state).count()
+}
+
+#[test]
+fn it_says_when_it_is_ready_how_it_is_and_when_it_stops() {
+    let place = place(NOTES);
+    let mut daemon = Running::start_with(&place, &[("WATCHDOG_USEC", "400000")]);
+    daemon.hears("STATUS=all is well");
+    daemon.hears("WATCHDOG=1");
+    let status = daemon.ask("GET", "/v1/status", "").json();
+    assert_eq!((status["pid"].as_u64(), status["state"].as_str()), (Some(daemon.pid().into()), Some("running")));
+    assert!(std::fs::metadata(daemon.socket()).unwrap().file_type().is_socket());
+
+    daemon.signal(Signal::TERM);
+    daemon.hears("STOPPING=1");
+    daemon.hears("EXTEND_TIMEOUT_USEC=15000000");
+    assert_eq!(daemon.ends().code(), Some(0));
+    assert!(!daemon.socket().exists(), "the socket is left behind");
+    assert!(!daemon.log().contains("ERROR"), "{}", daemon.log());
+}
+
+#[test]
+fn a_second_daemon_is_refused_and_told_who_is_there() {
+    let place = place(NOTES);
+    let daemon = Running::start(&place);
+    let second = place.run(&["daemon"]);
+    assert_eq!(second.code, 75, "{}", second.stderr);
+    assert!(second.stderr.contains(&format!("upkeep daemon, pid {}", daemon.pid())), "{}", second.stderr);
+    assert_eq!(daemon.ask("GET", "/v1/status", "").status, 200, "the first one is still there");
+    daemon.stop();
+}
+
+#[test]
+fn what_is_not_a_socket_is_never_removed_and_a_stale_one_is_replaced() {
+    let place = place(NOTES);
+    place.file("upkeep.sock", "somebody's notes");
+    let refused = place.run(&["daemon"]);
+    assert_eq!(refused.code, 73, "{}", refused.stderr);
+    assert!(refused.stderr.contains("exists and is not a socket"), "{}", refused.stderr);
+    assert_eq!(std::fs::read_to_string(place.path("upkeep.sock")).unwrap(), "somebody's notes");
+
+    std::fs::remove_file(place.path("upkeep.sock")).unwrap();
+    drop(std::os::unix::net::UnixListener::bind(place.path("upkeep.sock")).unwrap());
+    let daemon = Running::start(&place);
+    assert_eq!(daemon.ask("GET", "/v1/status", "").status, 200);
+    daemon.stop();
+}
+
+#[test]
+fn a_socket_that_somebody_listens_on_is_left_to_them() {
+    let place = place(NOTES);
+    let _other = std::os::unix::net::UnixListener::bind(place.path("upkeep.sock")).unwrap();
+    let refused = place.run(&["daemon"]);
+    assert_eq!(refused.code, 75, "{}", refused.stderr);
+    assert!(refused.stderr.contains("another program listens on"), "{}", refused.stderr);
+}
+
+#[test]
+fn hup_reads_the_configuration_again_and_loses_no_job() {
+    let place = place(SLOW);
+    place.file("hang", "");
+    let mut daemon = Running::start(&place);
+    let job = daemon.ask("POST", "/v1/targets/slow/backup", "").json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(daemon.ask("POST", "/v1/targets/notes/backup", "").status, 404);
+
+    daemon.forget();
+    place.configure(&format!("{SLOW}{NOTES}"));
+    daemon.signal(Signal::HUP);
+    assert!(daemon.hears("RELOADING=1").contains("MONOTONIC_USEC="), "systemd 253 ends a service that does not say when");
+    daemon.hears("READY=1");
+    assert_eq!(daemon.job("/v1/targets/notes/backup", "")["state"], "ok", "the new target works");
+    let living = daemon.ask("GET", &format!("/v1/jobs/{job}"), "").json();
+    assert_eq!(living["state"], "running", "the job begun before goes on");
+
+    // An invalid one changes nothing, says so, and the next good one mends it.
+    place.configure("[targets.notes.database]\nurl = \"nonsense\"\n");
+    let refused = daemon.ask("POST", "/v1/reload", "");
+    assert_eq!((refused.status, refused.json()["class"].as_str()), (422, Some("config")), "{}", refused.body);
+    let status = daemon.ask("GET", "/v1/status", "").json();
+    assert_eq!(status["targets"].as_array().map(Vec::len), Some(2));
+    assert!(status["problems"][0].as_str().unwrap().contains("invalid"), "{status}");
+    place.configure(&format!("{SLOW}{NOTES}"));
+    assert_eq!(daemon.ask("POST", "/v1/reload", "").status, 200);
+    assert_eq!(daemon.ask("GET", "/v1/status", "").json()["problems"].as_array().map(Vec::len), Some(0));
+
+    std::fs::remove_file(place.path("hang")).unwrap();
+    assert_eq!(daemon.ended(&job)["state"], "ok");
+}
+
+#[test]
+fn term_lets_short_work_end_and_refuses_more() {
+    let place = place(SLOW);
+    place.file("hang", "");
+    let mut daemon = Running::start(&place);
+    let job = daemon.ask("POST", "/v1/targets/slow/backup", "").json()["id"].as_str().unwrap().to_owned();
+    let queued = daemon.ask("POST", "/v1/targets/slow/backup", "").json()["id"].as_str().unwrap().to_owned();
+    daemon.signal(Signal::TERM);
+    daemon.hears("STOPPING=1");
+    until("it drains", || daemon.ask("GET", "/v1/status", "").json()["state"] == "draining");
+    let refused = daemon.ask("POST", "/v1/targets/slow/backup", "");
+    assert_eq!((refused.status, refused.json()["class"].as_str()), (503, Some("temp-fail")));
+    assert_eq!(daemon.ask("GET", &format!("/v1/jobs/{queued}"), "").json()["state"], "interrupted");
+
+    std::fs::remove_file(place.path("hang")).unwrap();
+    assert_eq!(daemon.ends().code(), Some(0));
+    let again = Running::start(&place);
+    assert_eq!(again.ask("GET", &format!("/v1/jobs/{job}"), "").json()["state"], "ok", "it was let end");
+    again.stop();
+}
+
+#[test]
+fn term_cuts_off_what_does_not_end_in_time() {
+    let place = place(SLOW);
+    let config = std::fs::read_to_string(place.path("upkeep.toml")).unwrap();
+    place.file("upkeep.toml", &config.replace("[daemon]\n", "[daemon]\nstop_timeout = \"300ms\"\n"));
+    place.file("hang", "");
+    let mut daemon = Running::start(&place);
+    let job = daemon.ask("POST", "/v1/targets/slow/backup", "").json()["id"].as_str().unwrap().to_owned();
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.ends().code(), Some(0), "{}", daemon.log());
+    std::fs::remove_file(place.path("hang")).unwrap();
+    let again = Running::start(&place);
+    assert_eq!(again.ask("GET", &format!("/v1/jobs/{job}"), "").json()["state"], "interrupted");
+    again.stop();
+}
+
+#[test]
+fn a_second_term_ends_it_at_once() {
+    let place = place(SLOW);
+    place.file("hang", "");
+    let mut daemon = Running::start(&place);
+    let job = daemon.ask("POST", "/v1/targets/slow/backup", "").json()["id"].as_str().unwrap().to_owned();
+    daemon.signal(Signal::TERM);
+    daemon.hears("STOPPING=1");
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.ends().code(), Some(143));
+    std::fs::remove_file(place.path("hang")).unwrap();
+    let again = Running::start(&place);
+    assert_eq!(again.ask("GET", &format!("/v1/jobs/{job}"), "").json()["state"], "interrupted");
+    again.stop();
+}
+
+#[test]
+fn after_a_kill_the_next_one_says_what_was_cut_short_and_works() {
+    let place = place(SLOW);
+    place.file("hang", "");
+    let mut daemon = Running::start(&place);
+    let job = daemon.ask("POST", "/v1/targets/slow/backup", "").json()["id"].as_str().unwrap().to_owned();
+    daemon.signal(Signal::KILL);
+    daemon.ends();
+    assert!(daemon.socket().exists(), "a kill leaves the socket behind");
+    std::fs::remove_file(place.path("hang")).unwrap();
+
+    let again = Running::start(&place);
+    assert_eq!(again.ask("GET", &format!("/v1/jobs/{job}"), "").json()["state"], "interrupted");
+    assert_eq!(again.job("/v1/targets/slow/backup", "")["state"], "ok");
+    let events = again.ask("GET", "/v1/events?after=0&follow=false", "").body;
+    assert!(events.contains("event: backup.interrupted") && events.contains("event: backup.ok"), "{events}");
+    again.stop();
+}
+
+/// A schedule that was last served long ago.
+fn missed(place: &Upkeep) {
+    Running::start(place).stop();
+    place.sqlite("state/state.db", "INSERT INTO schedule_mark VALUES ('notes', 'backup', '2026-01-01T02:30:00+00:00')");
+}
+
+#[test]
+fn a_missed_run_is_caught_up_once() {
+    let nightly = format!("{NOTES}[targets.notes.backup]\nschedule = \"30 2 * * *\"\n");
+    let place = place(&nightly);
+    missed(&place);
+    let daemon = Running::start(&place);
+    until("the missed backup is taken", || count(&daemon, "backup", "ok") == 1);
+    let status = daemon.ask("GET", "/v1/targets/notes", "").json();
+    assert!(status["next_run"].as_str().is_some_and(|at| at.contains("T02:30:00")), "{status}");
+    daemon.stop();
+
+    let again = Running::start(&place);
+    until("the target was looked at", || again.ask("GET", "/v1/targets/notes", "").json()["server"].is_string());
+    assert_eq!(count(&again, "backup", "ok"), 1, "one run stands for all that were missed");
+    again.stop();
+}
+
+#[test]
+fn a_missed_run_is_let_go_where_the_configuration_says_so() {
+    let place = place(&format!("{NOTES}[targets.notes.backup]\nschedule = \"30 2 * * *\"\ncatch_up = false\n"));
+    missed(&place);
+    let daemon = Running::start(&place);
+    until("the target was looked at", || daemon.ask("GET", "/v1/targets/notes", "").json()["server"].is_string());
+    assert_eq!(runs(&daemon), []);
+    daemon.stop();
+}
+
+#[test]
+fn a_scheduled_run_that_always_brings_the_daemon_down_is_let_go_in_the_end() {
+    let nightly = format!("{SLOW}[targets.slow.backup]\nschedule = \"30 2 * * *\"\n").replace("slow", "notes");
+    let place = place(&nightly);
+    missed(&place);
+    place.file("hang", "");
+    for _ in 0..3 {
+        let mut daemon = Running::start(&place);
+        until("the backup runs", || count(&daemon, "backup", "running") == 1);
+        daemon.signal(Signal::KILL);
+        daemon.ends();
+    }
+    std::fs::remove_file(place.path("hang")).unwrap();
+    let daemon = Running::start(&place);
+    let events = daemon.ask("GET", "/v1/events?after=0&follow=false", "").body;
+    assert!(events.contains("event: backup.let-go"), "{events}");
+    assert_eq!(count(&daemon, "backup", "interrupted"), 3);
+    assert_eq!(daemon.job("/v1/targets/notes/backup", "")["state"], "ok", "by hand it is taken all the same");
+}
+
+#[test]
+fn work_of_one_target_waits_its_turn_and_that_of_another_does_not() {
+    let place = place(&format!("{SLOW}{NOTES}"));
+    place.file("hang", "");
+    let daemon = Running::start(&place);
+    let post = |path: &str| daemon.ask("POST", path, "").json()["id"].as_str().unwrap().to_owned();
+    let first = post("/v1/targets/slow/backup");
+    let second = post("/v1/targets/slow/backup");
+    assert_eq!(daemon.job("/v1/targets/notes/backup", "")["state"], "ok");
+    assert_eq!(daemon.job("/v1/targets/slow/hold", "{\"reason\": \"not now\"}")["state"], "ok", "a hold never waits");
+    assert_eq!(daemon.ask("GET", &format!("/v1/jobs/{first}"), "").json()["state"], "running");
+    assert_eq!(daemon.ask("GET", &format!("/v1/jobs/{second}"), "").json()["state"], "queued");
+    let status = daemon.ask("GET", "/v1/status", "").json();
+    assert_eq!(status["jobs"].as_array().map(Vec::len), Some(2));
+
+    // The queue is bounded.
+    let full = (0..100).map(|_| daemon.ask("POST", "/v1/targets/slow/backup", "").status).find(|status| *status != 202);
+    assert_eq!(full, Some(503));
+    drop(daemon);
+}
+
+#[test]
+fn a_failed_job_says_why_and_the_daemon_lives() {
+    let place = Upkeep::with(NOTES);
+    let daemon = Running::start(&place);
+    let job = daemon.job("/v1/targets/notes/backup", "");
+    assert_eq!(job["state"], "failed");
+    assert_eq!(job["failure"]["target"], "notes");
+    assert!(job["failure"]["code"].as_u64().is_some_and(|code| code >= 64), "{job}");
+    let target = daemon.ask("GET", "/v1/targets/notes", "").json();
+    let problems = target["problems"].to_string();
+    assert!(problems.contains("the last backup failed"), "{problems}");
+}

@@ -1,5 +1,6 @@
 //! What the tests share: real servers, scratch places, bounded waits.
 
+pub(crate) mod daemon;
 pub(crate) mod env;
 pub(crate) mod postgres;
 pub(crate) mod scripts;
