@@ -128,9 +128,10 @@ fn failed(script: &Prepared, piece: &Piece, number: usize, left: Left, error: sq
     }
 }
 
-/// Outside a transaction a statement's time is its transaction's time.
+/// Outside a transaction a statement's time is its transaction's time. By the simple protocol: the extended one takes the
+/// statement's time anew after the transaction began.
 async fn in_transaction(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    let asked = sqlx::query("SELECT now() <> statement_timestamp()").persistent(false).fetch_one(connection).await;
+    let asked = sqlx::raw_sql("SELECT now() <> statement_timestamp()").fetch_one(connection).await;
     match asked {
         Ok(row) => row.try_get(0),
         // The script left a failed transaction behind.
