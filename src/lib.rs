@@ -19,6 +19,7 @@ pub mod retention;
 pub mod schedule;
 
 // L2 hands
+pub mod archive;
 pub mod config;
 pub mod durable;
 pub mod fault;
@@ -29,7 +30,6 @@ pub mod telemetry;
 pub mod context;
 
 // L3 things
-pub mod archive;
 pub mod engine;
 pub mod history;
 pub mod release;
