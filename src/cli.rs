@@ -140,7 +140,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>, environment: impl Iterato
     };
     let terminal = Terminal::of_process(&environment, cli.json);
     let world = World { config: cli.config, environment, clock: Arc::new(SystemClock), terminal };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = crate::daemon::runtime();
     let outcome = match runtime {
         Ok(runtime) => runtime.block_on(Box::pin(run(cli.command, &world))),
         Err(error) => Err(Failure::new(Class::OsError, format!("cannot start worker threads: {error}")).into()),

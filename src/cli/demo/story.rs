@@ -25,6 +25,8 @@ pub(super) async fn tell(stage: &mut Stage) -> Result<(), Stop> {
 
 async fn begin(stage: &mut Stage) -> Result<(), Stop> {
     stage.heading("A notes server 1.0.0 with a SQLite database, and a daemon that looks after it");
+    let what = "an empty database";
+    look::create(&stage.root).await.map_err(|why| stage.failed(what, &why))?;
     stage.upkeep(&["migrate", "apply", "notes"]).await?;
     stage.done("its first migration made the database", "notes.db");
     stage.start_server().await?;
