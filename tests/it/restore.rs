@@ -15,7 +15,7 @@ use upkeep::restore::{self, Mode, Replace, RestoreError, RestoreRequest, Restore
 use upkeep::state_db::catalogue::{self, Entry, Verdict};
 use upkeep::version::Version;
 
-use crate::support::env::{Bystander, Env, SmallDisk, connect, execute, names, put, texts};
+use crate::support::env::{Bystander, Env, SmallDisk, connect, execute, names, noon, put, texts};
 
 const NOTES: &str = "PRAGMA journal_mode = WAL; CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT);
                      INSERT INTO notes (text) VALUES ('first'), ('second');";
@@ -70,7 +70,10 @@ async fn a_backup_is_listed_read_back_and_alone_in_its_directory() {
     // A second one in the same second has a name of its own.
     let again = backup(&env, Kind::Scheduled).await.expect("taken");
     assert_eq!(again.label.as_str(), "notes-1.1-20261122T120000Z-1");
-    assert_eq!(entries(&env).await.len(), 2);
+    env.clock.set(noon() + chrono::TimeDelta::seconds(1));
+    let later = backup(&env, Kind::Scheduled).await.expect("taken");
+    assert_eq!(later.label.as_str(), "notes-1.1-20261122T120001Z");
+    assert_eq!(entries(&env).await.len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
