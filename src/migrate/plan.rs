@@ -240,12 +240,7 @@ fn order(a: &Resolved, b: &Resolved) -> std::cmp::Ordering {
 }
 
 /// The state of a script without a row in effect; an outdated repeatable one is pending. None for one that is in effect.
-fn not_applied(
-    script: &Resolved,
-    facts: &Facts<'_>,
-    opening: Option<&MigrationVersion>,
-    rules: &Rules,
-) -> Option<State> {
+fn not_applied(script: &Resolved, facts: &Facts<'_>, opening: Option<&MigrationVersion>, rules: &Rules) -> Option<State> {
     let Some(version) = &script.version else {
         let latest = facts.repeatable(&script.description);
         return match latest {
@@ -304,7 +299,10 @@ fn applied(facts: &Facts<'_>, scripts: &[Resolved], plan: &mut Plan) {
             (Role::Script, _) if fact.out_of_order => State::OutOfOrder,
             (Role::Script, _) => State::Success,
         };
-        plan.entries.push(entry_of_row(fact.row, state));
+        // A deletion shows as the state of what it deleted, in Flyway's own list too.
+        if fact.role != Role::Note || fact.row.kind == "SCHEMA" {
+            plan.entries.push(entry_of_row(fact.row, state));
+        }
         let what = || problem::named(fact.row);
         match state {
             State::Failed | State::FailedMissing | State::FailedFuture => {
