@@ -114,7 +114,7 @@ pub enum MigrateError {
         /// Whether earlier statements of the script stay in effect.
         left: Left,
         /// What the server said.
-        source: ServerSaid,
+        source: Box<ServerSaid>,
     },
     /// The connection broke in the middle of a script.
     #[error("lost the database while running {script} line {line} (statement {number})")]

@@ -124,7 +124,7 @@ fn failed(script: &Prepared, piece: &Piece, number: usize, left: Left, error: sq
     match ServerSaid::of(&error) {
         Some(said) => {
             let line = script.line_at(piece, said.position);
-            MigrateError::Statement { script: name, line, number, left, source: said }
+            MigrateError::Statement { script: name, line, number, left, source: Box::new(said) }
         }
         None => MigrateError::Lost { script: name, line: piece.line, number, left, source: error },
     }

@@ -89,7 +89,7 @@ async fn statements(connection: &mut SqliteConnection, script: &Prepared, left: 
         let Err(error) = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *connection).await else { continue };
         let (name, line, number) = (script.name.clone(), piece.line, index + 1);
         return Err(match ServerSaid::of(&error) {
-            Some(source) => MigrateError::Statement { script: name, line, number, left, source },
+            Some(said) => MigrateError::Statement { script: name, line, number, left, source: Box::new(said) },
             None => MigrateError::Lost { script: name, line, number, left, source: error },
         });
     }
