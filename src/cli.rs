@@ -129,10 +129,7 @@ struct World {
 }
 
 /// Runs the command line to its end.
-pub fn main(
-    arguments: impl Iterator<Item = OsString>,
-    environment: impl Iterator<Item = (OsString, OsString)>,
-) -> ExitCode {
+pub fn main(arguments: impl Iterator<Item = OsString>, environment: impl Iterator<Item = (OsString, OsString)>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.collect();
     // Variables that are not UTF-8 cannot be ours.
     let environment: Environment =
@@ -143,7 +140,7 @@ pub fn main(
     };
     let terminal = Terminal::of_process(&environment, cli.json);
     let world = World { config: cli.config, environment, clock: Arc::new(SystemClock), terminal };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = crate::daemon::runtime();
     let outcome = match runtime {
         Ok(runtime) => runtime.block_on(Box::pin(run(cli.command, &world))),
         Err(error) => Err(Failure::new(Class::OsError, format!("cannot start worker threads: {error}")).into()),

@@ -84,9 +84,10 @@ pub fn decide(facts: &Facts) -> Gate {
     }
     match (&facts.open, &facts.standing) {
         (Open::Stuck, _) => refuse("an upgrade of this target needs a person".to_owned(), "see `upkeep status`"),
-        (Open::Underway, _) => {
-            refuse("an upgrade of this target is underway; it starts the server itself".to_owned(), "see `upkeep status --watch`")
-        }
+        (Open::Underway, _) => refuse(
+            "an upgrade of this target is underway; it starts the server itself".to_owned(),
+            "see `upkeep status --watch`",
+        ),
         (Open::Nothing, Standing::InStep) => Gate::Pass("release and database are in step"),
         (Open::Nothing, Standing::Ahead(migrations)) => refuse(
             format!("the database holds migrations this release does not know: {}", migrations.join(", ")),
@@ -95,7 +96,10 @@ pub fn decide(facts: &Facts) -> Gate {
         (Open::Nothing, Standing::Pending(pending)) => match &facts.held {
             Some(reason) => {
                 let version = facts.release.as_ref().map_or_else(|| "this version".to_owned(), |version| version.to_string());
-                refuse(format!("{version} is on hold: {reason}"), "install the earlier release, or `upkeep release-hold TARGET`")
+                refuse(
+                    format!("{version} is on hold: {reason}"),
+                    "install the earlier release, or `upkeep release-hold TARGET`",
+                )
             }
             None => Gate::Ask { pending: pending.clone() },
         },

@@ -19,17 +19,16 @@ pub mod retention;
 pub mod schedule;
 
 // L2 hands
+pub mod archive;
 pub mod config;
+pub mod context;
 pub mod durable;
 pub mod fault;
 pub mod process;
 pub mod state_db;
 pub mod telemetry;
 
-pub mod context;
-
 // L3 things
-pub mod archive;
 pub mod engine;
 pub mod history;
 pub mod release;

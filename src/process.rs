@@ -145,6 +145,22 @@ impl Command {
     /// # Errors
     /// When it cannot be started or talked to, or when the deadline passes. A non-zero exit is not an error here.
     pub async fn run(&self) -> Result<Finished, ProcessError> {
+        let mut kept = Tail::default();
+        let mut finished = self.carry_out(&mut |piece| kept.keep(piece), HeldPipe::LeftBehind).await?;
+        finished.stdout = kept.text();
+        Ok(finished)
+    }
+
+    /// Runs it to its end, handing its standard output to `take` piece by piece instead of keeping any; for programs whose
+    /// output is the point and may be of any length.
+    ///
+    /// # Errors
+    /// As [`Command::run`], and when it ended without closing its output: then the end of it may be missing.
+    pub async fn run_into(&self, take: &mut (dyn FnMut(&[u8]) + Send)) -> Result<Finished, ProcessError> {
+        self.carry_out(take, HeldPipe::Error).await
+    }
+
+    async fn carry_out(&self, take: &mut (dyn FnMut(&[u8]) + Send), held: HeldPipe) -> Result<Finished, ProcessError> {
         let (program, arguments) = self.argv.split_first().ok_or(ProcessError::Empty)?;
         let mut command = tokio::process::Command::new(program);
         command.args(arguments).envs(&self.environment).process_group(0).kill_on_drop(true);
@@ -161,15 +177,16 @@ impl Command {
                 stdin.write_all(&self.input).await.ok();
             }
         };
-        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut said = Tail::default();
+        let mut keep = |piece: &[u8]| said.keep(piece);
         let talk = async {
-            let mut pipes = Box::pin(async { tokio::join!(feed, tail(stdout, &mut out), tail(stderr, &mut err)) });
+            let mut pipes = Box::pin(async { tokio::join!(feed, drain(stdout, take), drain(stderr, &mut keep)) });
             // Both arms are cancel-safe: `wait` may be called again, and `pipes` is polled on by reference.
             let (status, talked) = tokio::select! {
                 ((), out, err) = &mut pipes => (child.wait().await, out.and(err)),
                 status = child.wait() => match tokio::time::timeout(LINGER, &mut pipes).await {
                     Ok(((), out, err)) => (status, out.and(err)),
-                    Err(_) => (status, Ok(())),
+                    Err(_) => (status, held.verdict()),
                 },
             };
             talked.and(status)
@@ -179,8 +196,7 @@ impl Command {
             return Err(ProcessError::Deadline { program: program.clone(), deadline: self.deadline });
         };
         let status = status.map_err(|source| ProcessError::Talk { program: program.clone(), source })?;
-        let text = |kept: &[u8]| String::from_utf8_lossy(kept).into_owned();
-        let finished = Finished { code: status.code(), stdout: text(&out), stderr: text(&err) };
+        let finished = Finished { code: status.code(), stdout: String::new(), stderr: said.text() };
         group.disarm();
         Ok(finished)
     }
@@ -199,6 +215,24 @@ impl Command {
             code: finished.code,
             last_line: finished.last_line().to_owned(),
         })
+    }
+}
+
+/// What it means when a program has ended but its output is still held open by a child it left behind.
+#[derive(Debug, Clone, Copy)]
+enum HeldPipe {
+    /// A server was started in the background: what it prints later is its own.
+    LeftBehind,
+    /// The output is the point, and its end may be missing.
+    Error,
+}
+
+impl HeldPipe {
+    fn verdict(self) -> std::io::Result<()> {
+        match self {
+            Self::LeftBehind => Ok(()),
+            Self::Error => Err(std::io::Error::other("it ended without closing its output")),
+        }
     }
 }
 
@@ -221,18 +255,31 @@ impl Drop for Group {
     }
 }
 
-async fn tail(stream: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) -> std::io::Result<()> {
+/// The last [`KEPT_OUTPUT_BYTES`] of a stream.
+#[derive(Default)]
+struct Tail(Vec<u8>);
+
+impl Tail {
+    fn keep(&mut self, piece: &[u8]) {
+        self.0.extend_from_slice(piece);
+        if self.0.len() > 2 * KEPT_OUTPUT_BYTES {
+            self.0.drain(..self.0.len() - KEPT_OUTPUT_BYTES);
+        }
+    }
+
+    fn text(self) -> String {
+        String::from_utf8_lossy(&self.0).into_owned()
+    }
+}
+
+async fn drain(stream: Option<impl AsyncRead + Unpin>, take: &mut (dyn FnMut(&[u8]) + Send)) -> std::io::Result<()> {
     let Some(mut stream) = stream else { return Ok(()) };
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let count = stream.read(&mut buffer).await?;
         if count == 0 {
-            kept.drain(..kept.len().saturating_sub(KEPT_OUTPUT_BYTES));
             return Ok(());
         }
-        kept.extend_from_slice(&buffer[..count]);
-        if kept.len() > 2 * KEPT_OUTPUT_BYTES {
-            kept.drain(..kept.len() - KEPT_OUTPUT_BYTES);
-        }
+        take(&buffer[..count]);
     }
 }

@@ -157,11 +157,7 @@ pub async fn read(release: &Release) -> Result<Installed, ReleaseError> {
         answers.push((probe::name(probe), probe::ask(probe, release, &path).await?));
     }
     let Some((_, version)) = answers.first().cloned() else {
-        return Err(ReleaseError::NoVersion {
-            probe: "no probe".to_owned(),
-            path,
-            why: "none is configured".to_owned(),
-        });
+        return Err(ReleaseError::NoVersion { probe: "no probe".to_owned(), path, why: "none is configured".to_owned() });
     };
     if answers.iter().any(|(_, other)| *other != version) {
         return Err(ReleaseError::Disagree { answers });
@@ -273,7 +269,9 @@ fn fingerprint(root: &Path) -> Result<String, ReleaseError> {
         left = left.saturating_sub(1);
         if meta.is_dir() && depth < FINGERPRINT_DEPTH && left > 0 {
             let entries = match fs::read_dir(&path) {
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied || error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied || error.kind() == io::ErrorKind::NotFound => {
+                    continue;
+                }
                 other => other.map_err(at)?,
             };
             let mut names: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();

@@ -132,7 +132,9 @@ impl Explain for UpgradeError {
             ],
             Self::Open { phase: Phase::Stuck, .. } => vec!["see what it needs: `upkeep status`".to_owned()],
             Self::Open { .. } => vec!["watch it: `upkeep status --watch`".to_owned()],
-            Self::NothingToRollBack { .. } => vec!["choose an archive: `upkeep list TARGET`, `upkeep restore TARGET LABEL`".to_owned()],
+            Self::NothingToRollBack { .. } => {
+                vec!["choose an archive: `upkeep list TARGET`, `upkeep restore TARGET LABEL`".to_owned()]
+            }
             Self::NotStuck(_) | Self::Encode(_) => Vec::new(),
         }
     }
@@ -191,7 +193,12 @@ pub async fn begin(ctx: &Context, plan: Plan) -> Result<UpgradeId, UpgradeError>
 ///
 /// # Errors
 /// When the journal cannot be read or written: then nothing more is done, and the next call goes on.
-pub async fn drive(ctx: &Context, target: &Target, progress: &Progress, stop: &CancellationToken) -> Result<Ended, UpgradeError> {
+pub async fn drive(
+    ctx: &Context,
+    target: &Target,
+    progress: &Progress,
+    stop: &CancellationToken,
+) -> Result<Ended, UpgradeError> {
     // A token left by a crash would let one start past the gate; the start step grants its own.
     token::revoke(&ctx.config.daemon.state_dir, &target.name)?;
     let Some(record) = record::open(&ctx.state, &target.name).await? else { return Ok(Ended::NothingOpen) };
@@ -210,7 +217,9 @@ async fn let_earlier_go(ctx: &Context, target: &Target, id: &UpgradeId) {
         for earlier in record::newest(&ctx.state, &target.name, u32::MAX).await? {
             let Some(label) = earlier.state.archive.filter(|_| earlier.id != *id) else { continue };
             let entry = crate::state_db::catalogue::find(&ctx.state, &label).await?;
-            if let Some(entry) = entry.filter(|entry| entry.pinned.as_ref().is_some_and(|reason| reason.ends_with(earlier.id.as_str()))) {
+            if let Some(entry) =
+                entry.filter(|entry| entry.pinned.as_ref().is_some_and(|reason| reason.ends_with(earlier.id.as_str())))
+            {
                 crate::store::unpin(&ctx.state, &entry).await?;
             }
         }
@@ -272,7 +281,13 @@ async fn append(ctx: &Context, record: &record::Record, event: &state::Event) ->
 ///
 /// # Errors
 /// When the state database cannot be written.
-pub async fn hold(ctx: &Context, target: &TargetName, until: Option<DateTime<Utc>>, reason: &str, who: &str) -> Result<Hold, UpgradeError> {
+pub async fn hold(
+    ctx: &Context,
+    target: &TargetName,
+    until: Option<DateTime<Utc>>,
+    reason: &str,
+    who: &str,
+) -> Result<Hold, UpgradeError> {
     let hold = Hold { version: None, reason: reason.to_owned(), who: who.to_owned(), since: ctx.clock.now(), until };
     ctx.state.set_hold(target, &hold).await?;
     Ok(hold)

@@ -134,7 +134,7 @@ pub fn check_index(manifest: &Manifest, frames_end: u64) -> Result<(), String> {
             (kind, Some(table)) => {
                 let sum =
                     rows.get_mut(table as usize).ok_or(format!("frame {number} names table {table}, which is not there"))?;
-                if kind == FrameKind::Data {
+                if matches!(kind, FrameKind::Data | FrameKind::LargeObjects) {
                     *sum = sum.checked_add(frame.rows).ok_or("the rows cannot be added up")?;
                 }
             }

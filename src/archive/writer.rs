@@ -38,7 +38,7 @@ pub struct PendingArchive {
     path: PathBuf,
     label: Label,
     queue: SyncSender<Order>,
-    failure: Failure,
+    reason: Reason,
     thread: Option<JoinHandle<Option<Written>>>,
     published: bool,
 }
@@ -79,13 +79,13 @@ impl PendingArchive {
         }
         fault::point("archive.created");
         let (queue, orders) = sync_channel(QUEUE);
-        let failure = Failure::default();
+        let reason = Reason::default();
         let thread = std::thread::Builder::new().name("archive".to_owned()).spawn({
-            let failure = failure.clone();
-            move || append_all(file, &temporary, orders, &failure)
+            let reason = reason.clone();
+            move || append_all(file, orders, &reason)
         });
         let thread = thread.at("start a thread to write", &path)?;
-        Ok(Self { path, label: label.clone(), queue, failure, thread: Some(thread), published: false })
+        Ok(Self { path, label: label.clone(), queue, reason, thread: Some(thread), published: false })
     }
 
     /// The path it will have when sealed; engines put their own temporary files beside it.
@@ -97,7 +97,7 @@ impl PendingArchive {
     /// A handle for a worker.
     #[must_use]
     pub fn sink(&self) -> FrameSink {
-        FrameSink { queue: self.queue.clone(), failure: self.failure.clone() }
+        FrameSink { path: self.path.clone(), queue: self.queue.clone(), reason: self.reason.clone() }
     }
 
     /// Fills format, label, frame index and byte counts into the manifest, writes manifest and footer, and publishes the
@@ -107,7 +107,7 @@ impl PendingArchive {
     /// When anything before could not be written, when the manifest does not describe the frames, or when the seal fails;
     /// then there is no archive.
     pub fn seal(mut self, mut manifest: Manifest) -> Result<Sealed, ArchiveError> {
-        let Some(mut written) = self.end() else { return Err(self.failure.error()) };
+        let Some(mut written) = self.end() else { return Err(self.reason.error(&self.path)) };
         manifest.format = FORMAT;
         manifest.label = self.label.clone();
         manifest.frames = std::mem::take(&mut written.frames);
@@ -168,8 +168,9 @@ impl Drop for PendingArchive {
 /// Hands frames to the appending thread; clone one for each worker.
 #[derive(Debug, Clone)]
 pub struct FrameSink {
+    path: PathBuf,
     queue: SyncSender<Order>,
-    failure: Failure,
+    reason: Reason,
 }
 
 impl FrameSink {
@@ -178,7 +179,7 @@ impl FrameSink {
     /// # Errors
     /// When the appending thread stopped: with its own error, the same for every worker and for [`PendingArchive::seal`].
     pub fn append(&self, frame: EncodedFrame) -> Result<(), ArchiveError> {
-        self.queue.send(Order::Append(frame)).map_err(|_| self.failure.error())
+        self.queue.send(Order::Append(frame)).map_err(|_| self.reason.error(&self.path))
     }
 }
 
@@ -215,14 +216,14 @@ pub(crate) fn lock(file: &File, path: &Path) -> Result<bool, DurableError> {
     }
 }
 
-/// Appends until told to end. An error is left in `failure` before the queue closes, so that whoever finds it closed also
+/// Appends until told to end. An error is left in `reason` before the queue closes, so that whoever finds it closed also
 /// finds the reason.
-fn append_all(mut file: File, path: &Path, orders: Receiver<Order>, failure: &Failure) -> Option<Written> {
+fn append_all(mut file: File, orders: Receiver<Order>, reason: &Reason) -> Option<Written> {
     let mut frames = Vec::new();
     let (mut stored, mut raw) = (0, 0);
     while let Ok(Order::Append(frame)) = orders.recv() {
         if let Err(source) = append_one(&mut file, &frame) {
-            failure.set("write", path, source);
+            reason.set(source);
             drop(orders);
             return None;
         }
@@ -254,23 +255,19 @@ fn append_one(file: &mut File, frame: &EncodedFrame) -> io::Result<()> {
 
 /// Why the appending thread stopped, for everyone who asks.
 #[derive(Debug, Clone, Default)]
-struct Failure(Arc<Mutex<Option<(&'static str, PathBuf, io::Error)>>>);
+struct Reason(Arc<Mutex<Option<io::Error>>>);
 
-impl Failure {
-    fn set(&self, what: &'static str, path: &Path, source: io::Error) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((what, path.to_owned(), source));
+impl Reason {
+    fn set(&self, source: io::Error) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(source);
     }
 
     /// A copy of the error; [`ArchiveError::WriterStopped`] when the thread ended without one.
-    fn error(&self) -> ArchiveError {
-        match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some((what, path, source)) => {
-                let source = source
-                    .raw_os_error()
-                    .map_or_else(|| io::Error::new(source.kind(), source.to_string()), io::Error::from_raw_os_error);
-                ArchiveError::Durable(DurableError::Io { what, path: path.clone(), source })
-            }
-            None => ArchiveError::WriterStopped,
-        }
+    fn error(&self, path: &Path) -> ArchiveError {
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(source) = held.as_ref() else { return ArchiveError::WriterStopped };
+        let copy = source.raw_os_error().map(io::Error::from_raw_os_error);
+        let source = copy.unwrap_or_else(|| io::Error::new(source.kind(), source.to_string()));
+        ArchiveError::Durable(DurableError::Io { what: "write", path: durable::temporary(path), source })
     }
 }

@@ -22,7 +22,9 @@ fn headline(action: &Action, result: &Value) -> String {
     let label = result.get("label").and_then(Value::as_str);
     match (action, label) {
         (Action::Backup { target, .. }, Some(label)) => format!("archived {target} as {label}"),
-        (Action::Hold { target, .. }, _) => format!("no upgrades of {target} until the hold is released: `upkeep release-hold {target}`"),
+        (Action::Hold { target, .. }, _) => {
+            format!("no upgrades of {target} until the hold is released: `upkeep release-hold {target}`")
+        }
         (Action::ReleaseHold { target }, _) => format!("upgrades of {target} again"),
         (Action::Pin { label, .. }, _) => format!("pinned {label}"),
         (Action::Unpin { label }, _) => format!("unpinned {label}"),

@@ -14,7 +14,8 @@ fn an_archive_differs_from_itself_in_nothing() {
 #[test]
 fn each_change_of_a_table_has_its_name() {
     type Edit = fn(&mut Manifest);
-    let cases: [(Edit, Change, (Option<u64>, Option<u64>)); 6] = [
+    type Rows = (Option<u64>, Option<u64>);
+    let cases: [(Edit, Change, Rows); 6] = [
         (|after| after.tables[0].rows = 3, Change::Grew, (Some(2), Some(3))),
         (|after| after.tables[0].rows = 0, Change::Shrank, (Some(2), Some(0))),
         (|after| after.tables[0].checksum = "f".repeat(32), Change::Changed, (Some(2), Some(2))),

@@ -1,4 +1,25 @@
-//! The Postgres engine.
+//! PostgreSQL: logical dumps in one snapshot, loads that are compared before they count.
+//!
+//! Owns everything said to a PostgreSQL server, but for what the migrations say. Each job is a file: `connect` sessions,
+//! `catalog` what the server says of itself, `shape` and `survey` looking, `client` and `schema` the schema sections,
+//! `dump`, `worker` and `rows` reading, `load` and `compare` writing, `swap` taking a database's place, `crew` threads.
+
+mod catalog;
+mod client;
+mod compare;
+mod connect;
+mod crew;
+mod dump;
+mod in_place;
+mod large_objects;
+mod load;
+mod rows;
+mod schema;
+mod shape;
+mod split;
+mod survey;
+mod swap;
+mod worker;
 
 use super::{DumpRequest, Dumped, EngineError, LoadMode, Loaded, Survey};
 use crate::archive::manifest::Server;
@@ -6,8 +27,9 @@ use crate::archive::{Archive, PendingArchive};
 use crate::config::Database;
 use crate::progress::Progress;
 use crate::shape::Shape;
+use connect::Place;
 
-/// One Postgres database.
+/// One PostgreSQL database.
 #[derive(Debug, Clone)]
 pub struct Postgres {
     database: Database,
@@ -21,37 +43,45 @@ impl Postgres {
     }
 
     pub(super) async fn identify(&self) -> Result<Server, EngineError> {
-        Err(EngineError::Worker("not built yet".to_owned()))
+        let mut session = Place::of(&self.database)?.connect().await?;
+        let server = catalog::identify(&mut session).await?;
+        session.close().await;
+        Ok(server)
     }
 
-    pub(super) async fn survey(&self, _history_tables: &[String]) -> Result<Survey, EngineError> {
-        Err(EngineError::Worker("not built yet".to_owned()))
+    pub(super) async fn survey(&self, history_tables: &[String]) -> Result<Survey, EngineError> {
+        survey::survey(&Place::of(&self.database)?, history_tables).await
     }
 
-    pub(super) async fn shape(&self, _history_tables: &[String]) -> Result<Shape, EngineError> {
-        Err(EngineError::Worker("not built yet".to_owned()))
+    pub(super) async fn shape(&self, history_tables: &[String]) -> Result<Shape, EngineError> {
+        let mut session = Place::of(&self.database)?.connect().await?;
+        // With an empty search path every name is printed with its schema, whoever asks.
+        session.run("set up a session", "SELECT pg_catalog.set_config('search_path', '', false)").await?;
+        let shape = shape::shape(&mut session, history_tables).await?;
+        session.close().await;
+        Ok(shape)
     }
 
     pub(super) async fn dump(
         &self,
-        _request: &DumpRequest,
-        _pending: &PendingArchive,
-        _progress: &Progress,
+        request: &DumpRequest,
+        pending: &PendingArchive,
+        progress: &Progress,
     ) -> Result<Dumped, EngineError> {
-        Err(EngineError::Worker("not built yet".to_owned()))
+        Box::pin(dump::dump(&Place::of(&self.database)?, request, pending, progress)).await
     }
 
     pub(super) async fn load(
         &self,
-        _archive: &Archive,
-        _mode: LoadMode,
-        _jobs: usize,
-        _progress: &Progress,
+        archive: &Archive,
+        mode: LoadMode,
+        jobs: usize,
+        progress: &Progress,
     ) -> Result<Loaded, EngineError> {
-        Err(EngineError::Worker("not built yet".to_owned()))
+        Box::pin(load::load(&Place::of(&self.database)?, archive, mode, jobs, progress)).await
     }
 
     pub(super) async fn settle(&self) -> Result<Vec<String>, EngineError> {
-        Err(EngineError::Worker("not built yet".to_owned()))
+        Box::pin(swap::settle(&Place::of(&self.database)?)).await
     }
 }

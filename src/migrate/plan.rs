@@ -240,12 +240,7 @@ fn order(a: &Resolved, b: &Resolved) -> std::cmp::Ordering {
 }
 
 /// The state of a script without a row in effect; an outdated repeatable one is pending. None for one that is in effect.
-fn not_applied(
-    script: &Resolved,
-    facts: &Facts<'_>,
-    opening: Option<&MigrationVersion>,
-    rules: &Rules,
-) -> Option<State> {
+fn not_applied(script: &Resolved, facts: &Facts<'_>, opening: Option<&MigrationVersion>, rules: &Rules) -> Option<State> {
     let Some(version) = &script.version else {
         let latest = facts.repeatable(&script.description);
         return match latest {

@@ -30,9 +30,7 @@ pub(super) async fn ask(package: &str, resolved: &Path) -> Result<Version, Relea
     let answer = finished.stdout.trim();
     let Some((status, version)) = answer.rsplit_once(' ') else { return Err(none(format!("dpkg-query says `{answer}`"))) };
     match status.split_whitespace().collect::<Vec<_>>()[..] {
-        ["install" | "hold", "ok", "installed"] => {
-            Version::parse(upstream(version)).map_err(|error| none(error.to_string()))
-        }
+        ["install" | "hold", "ok", "installed"] => Version::parse(upstream(version)).map_err(|error| none(error.to_string())),
         // unpacked, half-configured, triggers-pending …: dpkg is in the middle of it, or was interrupted there.
         ["install" | "hold", ..] => Err(ReleaseError::PackageBusy(format!("package {package} is `{status}`"))),
         _ => Err(none(format!("the package is `{status}`"))),
@@ -57,7 +55,9 @@ fn holder(lock: &Path) -> Option<i32> {
 mod tests {
     #[test]
     fn the_upstream_version_is_between_epoch_and_revision() {
-        for (debian, upstream) in [("1.8.2", "1.8.2"), ("1.8.2-1", "1.8.2"), ("1:2.0-rc1-3+deb12u1", "2.0-rc1"), ("2:7.0", "7.0")] {
+        for (debian, upstream) in
+            [("1.8.2", "1.8.2"), ("1.8.2-1", "1.8.2"), ("1:2.0-rc1-3+deb12u1", "2.0-rc1"), ("2:7.0", "7.0")]
+        {
             assert_eq!(super::upstream(debian), upstream, "{debian}");
         }
     }

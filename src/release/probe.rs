@@ -51,7 +51,9 @@ pub(super) async fn ask(probe: &Probe, release: &Release, resolved: &Path) -> Re
             };
             match text {
                 Ok(text) => parse(text.lines().next().unwrap_or_default()),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Err(none(format!("{} does not exist", path.display()))),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    Err(none(format!("{} does not exist", path.display())))
+                }
                 Err(source) => Err(ReleaseError::Io { path, source }),
             }
         }
@@ -93,7 +95,8 @@ fn glob(root: &Path, pattern: &str) -> Result<Vec<Version>, String> {
 fn in_name(name: &str) -> Option<Version> {
     let begins = |at: usize| {
         let before = name[..at].chars().next_back();
-        let word = before.is_none_or(|c| "-_.@".contains(c)) || (before == Some('v') && (at == 1 || name[..at - 1].ends_with(['-', '_'])));
+        let word = before.is_none_or(|c| "-_.@".contains(c))
+            || (before == Some('v') && (at == 1 || name[..at - 1].ends_with(['-', '_'])));
         word && name[at..].starts_with(|c: char| c.is_ascii_digit())
     };
     name.char_indices().map(|(at, _)| at).filter(|at| begins(*at)).find_map(|at| Version::parse(&name[at..]).ok())

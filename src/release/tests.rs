@@ -35,13 +35,26 @@ async fn every_probe_reads_what_it_should_and_says_why_it_cannot() {
     let file = || Probe::File("VERSION".into());
     let glob = || Probe::Glob("libs/app-*.jar".to_owned());
     let echo = |text: &str| Probe::Command(vec!["echo".to_owned(), text.to_owned()]);
-    let one: &[(&str, &str)] = &[("app-1.2.0/VERSION", "1.2.0\n"), ("app-1.2.0/libs/app-1.2.0.jar", ""), ("app-1.2.0/libs/app-common.jar", "")];
+    let one: &[(&str, &str)] =
+        &[("app-1.2.0/VERSION", "1.2.0\n"), ("app-1.2.0/libs/app-1.2.0.jar", ""), ("app-1.2.0/libs/app-common.jar", "")];
     let two: &[(&str, &str)] = &[("r/VERSION", "1.2.0"), ("r/libs/app-1.2.0.jar", ""), ("r/libs/app-1.3.0.jar", "")];
     let dir: &[(&str, &str)] = &[("r/bin-2.0/run", "")];
     let cases: Vec<(&[(&str, &str)], Option<&str>, &str, Vec<Probe>, &str)> = vec![
-        (one, Some("app-1.2.0"), "current", vec![Probe::Symlink, file(), glob()], "1.2.0 by symlink, file VERSION, glob libs/app-*.jar"),
+        (
+            one,
+            Some("app-1.2.0"),
+            "current",
+            vec![Probe::Symlink, file(), glob()],
+            "1.2.0 by symlink, file VERSION, glob libs/app-*.jar",
+        ),
         (one, None, "app-1.2.0", vec![echo("v1.2"), file()], "1.2 by command echo, file VERSION"),
-        (one, None, "app-1.2.0", vec![echo("1.3.0"), file()], "the probes disagree on the release: command echo says 1.3.0, file VERSION says 1.2.0"),
+        (
+            one,
+            None,
+            "app-1.2.0",
+            vec![echo("1.3.0"), file()],
+            "the probes disagree on the release: command echo says 1.3.0, file VERSION says 1.2.0",
+        ),
         (one, None, "app-1.2.0", vec![Probe::Symlink], "symlink finds no version in "),
         (one, Some("gone-1.3.0"), "current", vec![Probe::Symlink], "release "),
         (one, None, "nowhere", vec![file()], "release "),

@@ -8,6 +8,7 @@ use crate::archive::{FrameEncoder, PendingArchive, manifest::FrameKind};
 use crate::clock::FixedClock;
 use crate::config::{Backup, Config, Control, Daemon, Database, Location, OnFailure, Upgrade};
 use crate::context::Context;
+use crate::engine::Engine;
 use crate::progress::Progress;
 use crate::retention::Policy;
 
@@ -71,6 +72,11 @@ pub(crate) fn seal(directory: &Path, taken_at: &str, rows: u64) -> Sealed {
     frame.write(taken_at.repeat(50).as_bytes(), 0).unwrap();
     pending.sink().append(frame.finish().unwrap()).unwrap();
     pending.seal(manifest).unwrap()
+}
+
+fn postgres() -> Database {
+    let [host, user, database, sslmode] = ["h", "u", "d", "prefer"].map(str::to_owned);
+    Database { location: Location::Postgres { host, port: 5432, user, database, sslmode }, password: None }
 }
 
 const DAYS: [&str; 3] = ["2026-11-20T02:30:00Z", "2026-11-21T02:30:00Z", "2026-11-22T02:30:00Z"];
@@ -205,6 +211,9 @@ fn labels_are_read_from_names_and_never_given_twice() {
     ];
     for (name, label) in cases {
         assert_eq!(label_of(name).as_ref().map(Label::as_str), label, "{name}");
+    }
+    for engine in [Engine::of(&target(Path::new("/nowhere")).database), Engine::of(&postgres())] {
+        assert!(EXTENSIONS.contains(&engine.extension()), "archives of {} would not be listed", engine.flavour());
     }
     let archives = tempfile::tempdir().unwrap();
     let labels = [seal(archives.path(), DAYS[0], 1), seal(archives.path(), DAYS[0], 1)].map(|sealed| sealed.label.to_string());

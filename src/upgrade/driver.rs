@@ -81,7 +81,9 @@ pub(crate) fn next(plan: &Plan, state: &State) -> Move {
             Some(step) => match &state.failure {
                 Some(failure) if !again(plan, state, step, failure) => give_up(plan, state, step, failure),
                 Some(_) => Move::Try(step, BACKOFF * 2_u32.pow(state.failures.saturating_sub(1).min(8))),
-                None if step.one_way() && state.direction == Direction::Forward && !state.no_return => Move::Record(Event::NoReturn),
+                None if step.one_way() && state.direction == Direction::Forward && !state.no_return => {
+                    Move::Record(Event::NoReturn)
+                }
                 None => Move::Try(step, Duration::ZERO),
             },
         },
@@ -123,12 +125,17 @@ fn by_hand(plan: &Plan) -> Vec<String> {
     if plan.back != Back::Nothing {
         return Vec::new();
     }
-    let version = plan.earlier().map_or_else(|| "the earlier version".to_owned(), |earlier| format!("version {}", earlier.version));
+    let version =
+        plan.earlier().map_or_else(|| "the earlier version".to_owned(), |earlier| format!("version {}", earlier.version));
     vec![format!("install {version} of the server again"), format!("then start it: {}", start_command(plan))]
 }
 
 fn start_command(plan: &Plan) -> String {
-    if plan.service.ends_with(".service") { format!("`systemctl start {}`", plan.service) } else { format!("`{}`", plan.service) }
+    if plan.service.ends_with(".service") {
+        format!("`systemctl start {}`", plan.service)
+    } else {
+        format!("`{}`", plan.service)
+    }
 }
 
 /// The exact commands for a stuck upgrade: first what this step needs, then the three answers.
@@ -148,7 +155,9 @@ pub(crate) fn commands(plan: &Plan, state: &State) -> Vec<String> {
         (Some(Step::PointBack), Some(earlier)) if plan.back == Back::Symlink => {
             lines.push(format!("`ln -sfn {} {}`", earlier.path.display(), plan.release_path.display()));
         }
-        (Some(Step::PointBack), Some(earlier)) => lines.push(format!("install version {} of the server by hand", earlier.version)),
+        (Some(Step::PointBack), Some(earlier)) => {
+            lines.push(format!("install version {} of the server by hand", earlier.version))
+        }
         (Some(Step::Start | Step::Healthy | Step::StartOld | Step::HealthyOld), _) => {
             lines.push(format!("start the server by hand and see why it will not: {}", start_command(plan)));
         }
@@ -168,7 +177,12 @@ pub(crate) fn commands(plan: &Plan, state: &State) -> Vec<String> {
 ///
 /// # Errors
 /// When the journal cannot be written, or holds what cannot be: then nothing more is done.
-pub(crate) async fn drive(hands: &impl Hands, plan: &Plan, mut state: State, stop: &CancellationToken) -> Result<Ended, UpgradeError> {
+pub(crate) async fn drive(
+    hands: &impl Hands,
+    plan: &Plan,
+    mut state: State,
+    stop: &CancellationToken,
+) -> Result<Ended, UpgradeError> {
     loop {
         match next(plan, &state) {
             Move::Rest => return Ok(ended(state)),

@@ -22,13 +22,22 @@ fn path(target: &Target) -> PathBuf {
 ///
 /// # Errors
 /// When the catalogue cannot be read or the file cannot be written.
-pub(super) async fn leave(ctx: &Context, target: &Target, id: &UpgradeId, plan: &Plan, archive: &Label) -> Result<(), UpgradeError> {
+pub(super) async fn leave(
+    ctx: &Context,
+    target: &Target,
+    id: &UpgradeId,
+    plan: &Plan,
+    archive: &Label,
+) -> Result<(), UpgradeError> {
     let file = catalogue::find(&ctx.state, archive).await?.map(|entry| entry.path);
     let file = file.unwrap_or_else(|| target.backup.directory.join(archive.as_str()));
     let by_hand = match &target.database.location {
         Location::Sqlite { path } => format!("zstd -dc {} > {}", file.display(), path.display()),
         Location::Postgres { host, port, user, .. } => {
-            format!("createdb -h {host} -p {port} -U {user} NEWDB && zstd -dc {} | psql -v ON_ERROR_STOP=1 -h {host} -p {port} -U {user} NEWDB", file.display())
+            format!(
+                "createdb -h {host} -p {port} -U {user} NEWDB && zstd -dc {} | psql -v ON_ERROR_STOP=1 -h {host} -p {port} -U {user} NEWDB",
+                file.display()
+            )
         }
     };
     let release = match (plan.earlier(), plan.back) {
@@ -61,7 +70,8 @@ pub(super) async fn leave(ctx: &Context, target: &Target, id: &UpgradeId, plan: 
 
 /// Removes the note. One that stays is an annoyance and is logged.
 pub(super) fn remove(target: &Target) {
-    if let Err(error) = durable::remove(&path(target)) {
+    let path = path(target);
+    if let Some(error) = path.exists().then(|| durable::remove(&path)).and_then(Result::err) {
         tracing::warn!(target = %target.name, reason = %Chain(&error), "the recovery note could not be removed");
     }
 }

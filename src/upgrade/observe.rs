@@ -147,7 +147,9 @@ pub async fn remember_release(ctx: &Context, target: &Target, seen: &Observation
     };
     let known = ctx.state.seen_releases(&target.name).await?;
     let same = known.iter().any(|known| {
-        known.version.as_str() == installed.version.as_str() && known.path == installed.path && known.scripts_json == scripts_json
+        known.version.as_str() == installed.version.as_str()
+            && known.path == installed.path
+            && known.scripts_json == scripts_json
     });
     if !same {
         let release = SeenRelease {

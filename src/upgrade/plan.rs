@@ -314,11 +314,7 @@ fn refusals(
 #[must_use]
 pub fn open_at(window: &Window, now: DateTime<Utc>) -> bool {
     let time = now.with_timezone(&window.zone).time();
-    if window.from < window.to {
-        window.from <= time && time < window.to
-    } else {
-        window.from <= time || time < window.to
-    }
+    if window.from < window.to { window.from <= time && time < window.to } else { window.from <= time || time < window.to }
 }
 
 fn plan(seen: &Observation, to: ReleaseAt, database: &Database, purpose: Purpose) -> Plan {
@@ -397,13 +393,17 @@ impl Plan {
             }
             Purpose::Upgrade => format!("upgrade {} from {from} to {}", self.target, self.to.version),
             Purpose::Adopt => format!("take release {} of {} as the good one", self.to.version, self.target),
-            Purpose::Rollback { of, .. } => format!("put {} back from {from} to {} as before {of}", self.target, self.to.version),
+            Purpose::Rollback { of, .. } => {
+                format!("put {} back from {from} to {} as before {of}", self.target, self.to.version)
+            }
         }
     }
 
     fn says(&self, step: Step) -> String {
         match step {
-            Step::Preflight => format!("look again: release {} at {}, the same database", self.to.version, self.to.path.display()),
+            Step::Preflight => {
+                format!("look again: release {} at {}, the same database", self.to.version, self.to.path.display())
+            }
             Step::Stop | Step::StopNew => format!("stop {}", self.service),
             Step::Archive => "archive the database: sealed, verified, pinned".to_owned(),
             Step::Migrate if self.pending.is_empty() => "run the migrations; nothing is known to be pending".to_owned(),
@@ -416,7 +416,9 @@ impl Plan {
                 Purpose::Rollback { archive, .. } => format!("restore {archive}"),
                 _ => "restore the pre-upgrade archive".to_owned(),
             },
-            Step::PointBack => format!("make {} the installed release again", self.earlier().map_or("?".to_owned(), |r| r.version.to_string())),
+            Step::PointBack => {
+                format!("make {} the installed release again", self.earlier().map_or("?".to_owned(), |r| r.version.to_string()))
+            }
             Step::Hold => "hold the version that was left, so that it is not tried again by itself".to_owned(),
         }
     }
@@ -450,10 +452,17 @@ impl fmt::Display for Plan {
         if self.direction == Direction::Forward && !self.steps.is_empty() {
             let back = match (self.after_failure, self.back, &self.from) {
                 (AfterFailure::AskPerson, _, _) => "the database is left as it is and a person is asked".to_owned(),
-                (_, Back::Symlink, Some(from)) => format!("the archive is restored and {} points to {} again", self.release_path.display(), from.path.display()),
-                (_, Back::Command, Some(from)) => format!("the archive is restored and the revert command installs {} again", from.version),
+                (_, Back::Symlink, Some(from)) => format!(
+                    "the archive is restored and {} points to {} again",
+                    self.release_path.display(),
+                    from.path.display()
+                ),
+                (_, Back::Command, Some(from)) => {
+                    format!("the archive is restored and the revert command installs {} again", from.version)
+                }
                 (_, _, from) => {
-                    let version = from.as_ref().map_or_else(|| "the earlier version".to_owned(), |from| from.version.to_string());
+                    let version =
+                        from.as_ref().map_or_else(|| "the earlier version".to_owned(), |from| from.version.to_string());
                     format!("the archive is restored and the server stays down until {version} is installed again")
                 }
             };

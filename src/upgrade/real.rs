@@ -91,7 +91,10 @@ impl<'a> RealHands<'a> {
             None if finished.success() => Ok(format!("the tool ended with {ended}")),
             Some(_) | None => Err(Failed {
                 class: Class::Data,
-                message: format!("the migration tool ended with {ended} and left the database not in step: {}", finished.last_line()),
+                message: format!(
+                    "the migration tool ended with {ended} and left the database not in step: {}",
+                    finished.last_line()
+                ),
                 transient: false,
                 hints: Vec::new(),
             }),
@@ -173,11 +176,15 @@ impl Hands for RealHands<'_> {
         for entry in entries.iter().filter(ours) {
             match verify::verify(self.ctx, entry, self.progress).await {
                 Ok(entry) if entry.verdict == Verdict::Whole => {
-                    store::pin(&self.ctx.state, &entry, &self.mark(), self.ctx.clock.now()).await.map_err(|error| Failed::of(&error))?;
+                    store::pin(&self.ctx.state, &entry, &self.mark(), self.ctx.clock.now())
+                        .await
+                        .map_err(|error| Failed::of(&error))?;
                     return Ok(Some(entry.label));
                 }
                 // One that is not whole is none; its verdict stands in the catalogue.
-                Ok(entry) => tracing::warn!(target = %self.target.name, label = %entry.label, "an archive of this upgrade is not whole"),
+                Ok(entry) => {
+                    tracing::warn!(target = %self.target.name, label = %entry.label, "an archive of this upgrade is not whole")
+                }
                 Err(error) => {
                     tracing::warn!(target = %self.target.name, label = %entry.label, reason = %Chain(&error), "an archive of this upgrade is not whole");
                 }

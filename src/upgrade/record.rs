@@ -89,15 +89,16 @@ pub(crate) async fn load(db: &StateDb, row: UpgradeRow) -> Result<Record, Upgrad
     if Plan::digest(&row.plan_json) != row.plan_digest {
         return Err(damaged("its plan is not the one that was written".to_owned()));
     }
-    let plan: Plan = serde_json::from_str(&row.plan_json).map_err(|error| damaged(format!("its plan cannot be read: {error}")))?;
+    let plan: Plan =
+        serde_json::from_str(&row.plan_json).map_err(|error| damaged(format!("its plan cannot be read: {error}")))?;
     let rows = db.upgrade_events(&row.id).await?;
     let mut events = Vec::with_capacity(rows.len());
     for (expected, event) in (1..).zip(&rows) {
         if event.seq != expected {
             return Err(damaged(format!("event {expected} is missing")));
         }
-        let event: Event =
-            serde_json::from_str(&event.body_json).map_err(|error| damaged(format!("event {expected} cannot be read: {error}")))?;
+        let event: Event = serde_json::from_str(&event.body_json)
+            .map_err(|error| damaged(format!("event {expected} cannot be read: {error}")))?;
         events.push(event);
     }
     let state = State::fold(&events)?;

@@ -4,7 +4,7 @@
 //! nothing; `apply` may run again from wherever it was cut off; what `apply` says it did was looked at afterwards by a
 //! fresh connection or process. Held by the driver's tests, which cut every step off at every call.
 
-use super::hands::{Hands, Look};
+use super::hands::Hands;
 use super::plan::{Applies, Back, Plan, Purpose, Scripts};
 use super::state::{Failed, State, Step};
 use crate::archive::manifest::Kind;
@@ -51,7 +51,9 @@ fn failed(class: Class, message: impl Into<String>) -> Failed {
 pub(crate) async fn check(hands: &impl Hands, plan: &Plan, state: &State, step: Step) -> Result<Reality, Failed> {
     match step {
         // Cheap to do again, or an effect that may have been undone by others since: always done anew.
-        Step::Preflight | Step::Inspect | Step::Healthy | Step::HealthyOld | Step::StartOld | Step::Hold => Ok(Reality::NotStarted),
+        Step::Preflight | Step::Inspect | Step::Healthy | Step::HealthyOld | Step::StartOld | Step::Hold => {
+            Ok(Reality::NotStarted)
+        }
         Step::Stop | Step::StopNew => Ok(match hands.service().await {
             ServiceState::Stopped => Reality::Done(Outcome::said("it was stopped already")),
             ServiceState::Running | ServiceState::Unknown(_) => Reality::NotStarted,
@@ -87,7 +89,9 @@ pub(crate) async fn check(hands: &impl Hands, plan: &Plan, state: &State, step: 
             None => Reality::NotStarted,
         }),
         Step::PointBack => Ok(match (hands.release().await, plan.earlier()) {
-            (Ok(now), Some(earlier)) if now == *earlier => Reality::Done(Outcome::said(format!("{} is installed", now.version))),
+            (Ok(now), Some(earlier)) if now == *earlier => {
+                Reality::Done(Outcome::said(format!("{} is installed", now.version)))
+            }
             // A release that cannot be read is exactly what pointing back mends.
             _ => Reality::NotStarted,
         }),
@@ -243,13 +247,18 @@ async fn inspect(hands: &impl Hands, plan: &Plan) -> Result<Outcome, Failed> {
     match &look.scripts {
         Some(scripts) if !scripts.failed.is_empty() => Err(wrong("the history says these failed", &scripts.failed)),
         Some(scripts) if !scripts.pending.is_empty() => Err(wrong("these are still pending", &scripts.pending)),
-        Some(scripts) if !scripts.ahead.is_empty() => Err(wrong("the database holds ones the release does not know", &scripts.ahead)),
+        Some(scripts) if !scripts.ahead.is_empty() => {
+            Err(wrong("the database holds ones the release does not know", &scripts.ahead))
+        }
         Some(scripts) if !scripts.invalid.is_empty() => Err(wrong("release and history disagree", &scripts.invalid)),
         Some(_) => Ok(Outcome::said(format!("nothing is pending; the database is at {head}"))),
         None if look.shape.histories.iter().any(|history| history.applied.iter().any(|row| !row.success)) => {
             Err(failed(Class::Data, "after the migrations, the history holds a failed one"))
         }
-        None => Ok(Outcome::said(format!("{} left the database at {head}", if plan.applies == Applies::Server { "the server" } else { "the tool" }))),
+        None => Ok(Outcome::said(format!(
+            "{} left the database at {head}",
+            if plan.applies == Applies::Server { "the server" } else { "the tool" }
+        ))),
     }
 }
 

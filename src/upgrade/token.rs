@@ -31,7 +31,8 @@ pub fn grant(state_dir: &Path, target: &TargetName) -> Result<(), DurableError> 
 /// # Errors
 /// When it cannot be removed.
 pub fn revoke(state_dir: &Path, target: &TargetName) -> Result<(), DurableError> {
-    durable::remove(&path(state_dir, target))
+    // Looked at first: without the directory there never was a token, and nothing to sync.
+    if granted(state_dir, target) { durable::remove(&path(state_dir, target)) } else { Ok(()) }
 }
 
 /// Whether the next start may pass.

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
+use upkeep::archive::format::{FOOTER_BYTES, Footer};
 use upkeep::archive::manifest::{Consistency, FrameKind, Kind, Manifest, Server, Table};
-use upkeep::archive::writer::Sealed;
+use upkeep::archive::writer::{EncodedFrame, Sealed};
 use upkeep::archive::{Archive, ArchiveError, FrameEncoder, PendingArchive};
 use upkeep::failure::{Class, Explain};
 use upkeep::ids::{Label, TargetName};
@@ -151,6 +152,24 @@ fn many_small_writes_make_the_same_frame_as_one() {
 }
 
 #[test]
+fn a_context_serves_one_level_after_another() {
+    let directory = tempfile::tempdir().unwrap();
+    let pending = PendingArchive::create(directory.path(), &label("a"), EXTENSION).unwrap();
+    let content = [noise(200_000, 8), b"y".repeat(9_000_000)].concat();
+    let mut sizes = Vec::new();
+    for level in [1, 19, -5, 3, 19, 1] {
+        let mut frame = FrameEncoder::new(FrameKind::PreData, None, level).unwrap();
+        frame.write(&content, 0).unwrap();
+        let frame = frame.finish().unwrap();
+        sizes.push(frame.stored.len());
+        pending.sink().append(frame).unwrap();
+    }
+    assert_eq!((sizes[0], sizes[1]), (sizes[5], sizes[4]), "a level means the same whatever came before");
+    let sealed = pending.seal(manifest(0)).unwrap();
+    assert!(read(&sealed.path).unwrap().iter().all(|frame| *frame == content));
+}
+
+#[test]
 fn a_flipped_byte_anywhere_is_seen() {
     let directory = tempfile::tempdir().unwrap();
     let sealed = seal(directory.path(), "small", &[b"-- head\n".to_vec(), b"1\tone\n".repeat(9), noise(300, 1)]);
@@ -223,6 +242,122 @@ fn a_later_format_is_named() {
     bytes[footer + 60..footer + 76].copy_from_slice(&check.as_bytes()[..16]);
     put(&sealed.path, &bytes);
     assert!(matches!(Archive::open(&sealed.path), Err(ArchiveError::TooNew { found: 2, known: 1, .. })));
+}
+
+/// An archive whose digests are all right, with `edit` made to its manifest and `change` to its footer.
+fn forged(whole: &[u8], edit: impl Fn(&mut serde_json::Value), change: impl Fn(&mut Footer)) -> Vec<u8> {
+    let (front, footer) = whole.split_last_chunk::<FOOTER_BYTES>().unwrap();
+    let footer = Footer::decode(footer).unwrap();
+    let (frames, json) = front.split_at(footer.manifest_offset as usize);
+    let mut manifest = serde_json::from_slice(json).unwrap();
+    edit(&mut manifest);
+    let json = serde_json::to_vec(&manifest).unwrap();
+    let length = (json.len() + FOOTER_BYTES) as u32;
+    let mut footer = Footer {
+        manifest_bytes: json.len() as u64,
+        manifest_digest: *blake3::hash(&json).as_bytes(),
+        file_bytes: (frames.len() + json.len() + FOOTER_BYTES) as u64,
+        ..footer
+    };
+    change(&mut footer);
+    [&frames[..frames.len() - 4], &length.to_le_bytes(), &json, &footer.encode()].concat()
+}
+
+#[test]
+fn numbers_that_cannot_be_are_damage_and_never_an_allocation() {
+    let directory = tempfile::tempdir().unwrap();
+    let sealed = seal(directory.path(), "small", &[b"-- head\n".to_vec(), b"1\n".to_vec()]);
+    let whole = fs::read(&sealed.path).unwrap();
+    let path = directory.path().join("forged");
+    put(&path, &forged(&whole, |_| (), |_| ()));
+    assert!(!refused(&path), "the forgery itself is right");
+    for member in ["offset", "stored", "raw", "rows", "table"] {
+        for value in [0, 1, 1 << 20, u64::from(u32::MAX), 1 << 40, u64::MAX - 8, u64::MAX] {
+            if matches!((member, value), ("table", 0) | ("rows", 1)) {
+                continue; // What was sealed.
+            }
+            put(&path, &forged(&whole, |manifest| manifest["frames"][1][member] = value.into(), |_| ()));
+            assert!(refused(&path), "{member} = {value}");
+        }
+    }
+    type Change = fn(&mut Footer);
+    let changes: [Change; 7] = [
+        |footer| footer.manifest_bytes = u64::MAX,
+        |footer| footer.manifest_bytes = 0,
+        |footer| footer.manifest_offset = u64::MAX,
+        |footer| footer.manifest_offset = 7,
+        |footer| footer.manifest_offset += 1,
+        |footer| footer.file_bytes = 0,
+        |footer| footer.format = 0,
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        put(&path, &forged(&whole, |_| (), change));
+        assert!(refused(&path), "footer change {number}");
+    }
+}
+
+#[test]
+fn a_frame_that_was_sealed_wrong_is_damaged() {
+    let content = noise(300_000, 5);
+    let frame = zstd::encode_all(&content[..], 3).unwrap();
+    let skippable = [&[0x50, 0x2A, 0x4D, 0x18, 1, 0, 0, 0, 9][..], &frame].concat();
+    let raw = content.len() as u64;
+    let cases: [(&str, Vec<u8>, u64, bool); 7] = [
+        ("right", frame.clone(), raw, true),
+        ("holds more than it says", frame.clone(), raw - 1, false),
+        ("holds less than it says", frame.clone(), raw + 1, false),
+        ("is cut short", frame[..frame.len() - 5].to_vec(), raw, false),
+        ("is two frames", [&frame[..], &frame].concat(), 2 * raw, false),
+        ("hides something in front", skippable, raw, false),
+        ("is no frame", content.clone(), raw, false),
+    ];
+    for (what, stored, raw, right) in cases {
+        let directory = tempfile::tempdir().unwrap();
+        let pending = PendingArchive::create(directory.path(), &label("a"), EXTENSION).unwrap();
+        let digest = blake3::hash(&stored).to_hex().to_string();
+        let frame = EncodedFrame { kind: FrameKind::PreData, table: None, rows: 0, raw, stored, digest };
+        pending.sink().append(frame).unwrap();
+        let sealed = pending.seal(manifest(0)).unwrap();
+        let archive = Archive::open(&sealed.path);
+        // What does not begin like a frame is not even opened.
+        let verified = archive.and_then(|archive| archive.verify(2, &Progress::default()));
+        match verified {
+            Ok(()) => assert!(right, "a frame that {what} was taken"),
+            Err(ArchiveError::Damaged { .. }) => assert!(!right, "{what}"),
+            Err(error) => panic!("{what}: {error}"),
+        }
+    }
+}
+
+#[test]
+fn whoever_takes_the_content_may_fail_and_read_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let sealed = seal(directory.path(), "a", &[noise(500_000, 6)]);
+    let archive = Archive::open(&sealed.path).unwrap();
+    let error = archive.read_frame(0, &mut |_| Err(std::io::Error::other("no more room"))).unwrap_err();
+    assert!(matches!(error, ArchiveError::Codec { what: "hand on", .. }), "{error}");
+    let mut length = 0;
+    archive
+        .read_frame(0, &mut |piece| {
+            length += piece.len();
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(length, 500_000);
+    assert!(matches!(archive.read_frame(1, &mut |_| Ok(())), Err(ArchiveError::Damaged { .. })));
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the document's own commands, run by the test and not by the program")]
+fn the_manifest_is_found_by_hand_as_the_document_says() {
+    let directory = tempfile::tempdir().unwrap();
+    let sealed = seal(directory.path(), "a", &sample());
+    let document = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/restore-by-hand.md")).unwrap();
+    let commands = document.split("```").find(|block| block.contains("od -An")).unwrap();
+    let commands = commands.replace("FILE", sealed.path.to_str().unwrap());
+    let output = std::process::Command::new("sh").args(["-c", &commands]).output().unwrap();
+    let manifest: Manifest = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(manifest, sealed.manifest);
 }
 
 #[test]

@@ -34,10 +34,8 @@ fn root() -> PathBuf {
 #[test]
 fn the_document_has_every_endpoint_with_an_example_and_no_other() {
     let document = std::fs::read_to_string(root().join("docs/api.md")).unwrap();
-    let documented: BTreeSet<String> = document
-        .lines()
-        .filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`').map(str::to_owned))
-        .collect();
+    let documented: BTreeSet<String> =
+        document.lines().filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`').map(str::to_owned)).collect();
     let served: BTreeSet<String> = routes::listing().into_iter().map(|(method, path)| format!("{method} {path}")).collect();
     assert_eq!(documented, served);
     for section in document.split("\n### ").skip(1) {
@@ -228,7 +226,8 @@ fn a_follower_is_woken_and_comes_back_where_it_was() {
     assert!(ids.len() >= 2 && ids.is_sorted(), "{all}");
     let (middle, after) = (ids[ids.len() / 2], ids.iter().skip(ids.len() / 2 + 1));
     let mut stream = UnixStream::connect(daemon.socket()).unwrap();
-    let request = format!("GET /v1/events?follow=false HTTP/1.1\r\nhost: u\r\nconnection: close\r\nlast-event-id: {middle}\r\n\r\n");
+    let request =
+        format!("GET /v1/events?follow=false HTTP/1.1\r\nhost: u\r\nconnection: close\r\nlast-event-id: {middle}\r\n\r\n");
     stream.write_all(request.as_bytes()).unwrap();
     let mut rest = String::new();
     stream.read_to_string(&mut rest).unwrap();
@@ -356,17 +355,26 @@ async fn a_bad_client_is_cut_and_costs_nobody_anything() {
         ("half a body", "POST /v1/reload HTTP/1.1\r\nhost: u\r\ncontent-length: 10\r\n\r\n{".to_owned(), "HTTP/1.1 408"),
         (
             "a body too large",
-            format!("POST /v1/reload HTTP/1.1\r\nhost: u\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{big_body}", big_body.len()),
+            format!(
+                "POST /v1/reload HTTP/1.1\r\nhost: u\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{big_body}",
+                big_body.len()
+            ),
             "HTTP/1.1 413",
         ),
         (
             "chunks without end",
-            format!("POST /v1/reload HTTP/1.1\r\nhost: u\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n{big_body}\r\n", big_body.len()),
+            format!(
+                "POST /v1/reload HTTP/1.1\r\nhost: u\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n{big_body}\r\n",
+                big_body.len()
+            ),
             "HTTP/1.1 413",
         ),
     ] {
         let (answer, other) = tokio::join!(served.raw(bytes.into_bytes()), served.ask("GET", "/v1/status", String::new()));
-        assert!(answer.starts_with(expect) && (!expect.is_empty() || answer.is_empty() || answer.contains(" 408 ")), "{what}: {answer}");
+        assert!(
+            answer.starts_with(expect) && (!expect.is_empty() || answer.is_empty() || answer.contains(" 408 ")),
+            "{what}: {answer}"
+        );
         assert_eq!(other.unwrap().status, 200, "beside {what}");
     }
     served.end().await;

@@ -1,1 +1,344 @@
-//! Tests of `postgres_traps`.
+//! Traps other tools fell into, one test each, named after it.
+
+use sqlx::{Connection, Executor};
+use upkeep::config::Secret;
+use upkeep::engine::{DumpRequest, Engine, EngineError, LoadMode};
+use upkeep::failure::{Class, Explain};
+
+use crate::support::postgres::{cluster, dump, load, name_of, newer_cluster, said, wait_until};
+
+/// T-PG1: a client newer than the server writes settings the server cannot read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t_pg1_an_archive_of_a_newer_major_holds_no_setting_an_older_one_cannot_read() {
+    let (Some(older), Some(newer)) = (cluster(), newer_cluster()) else { return };
+    let source = newer.fresh();
+    newer.psql(
+        name_of(&source),
+        "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT g, 'v' || g FROM generate_series(1, 100) g",
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let sealed = dump(&source, dir.path(), 1).await.unwrap();
+    assert!(!sealed.manifest.data_only, "the newer major's own pg_dump was found");
+    let (by_hand, by_upkeep) = (older.fresh(), older.fresh());
+    older.restore_by_hand(&sealed.path, name_of(&by_hand)).unwrap();
+    load(&by_upkeep, &sealed, LoadMode::Clean).await.unwrap();
+    for copy in [&by_hand, &by_upkeep] {
+        assert_eq!(older.content(name_of(copy)), newer.content(name_of(&source)));
+    }
+}
+
+/// T-PG2: `\restrict` lines that only a recent psql reads.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t_pg2_no_line_is_for_psql_alone_but_those_in_function_bodies() {
+    let Some(cluster) = cluster() else { return };
+    let source = cluster.torture();
+    let dir = tempfile::tempdir().unwrap();
+    let sealed = dump(&source, dir.path(), 1).await.unwrap();
+    let text = text_of(&sealed.path);
+    let meta: Vec<&str> = text.lines().filter(|line| line.starts_with('\\') && *line != "\\.").collect();
+    assert_eq!(meta, ["\\restrict not a meta command"], "the one in the body of a function");
+    assert!(!text.contains("\nSET transaction_timeout"));
+    assert!(text.starts_with("-- a preamble\n"), "{}", &text[..80]);
+}
+
+/// T-PG3: what a narrower dump silently leaves behind.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t_pg3_large_objects_extensions_event_triggers_and_publications_are_in_the_archive() {
+    let Some(cluster) = cluster() else { return };
+    let source = cluster.torture();
+    let dir = tempfile::tempdir().unwrap();
+    let text = text_of(&dump(&source, dir.path(), 1).await.unwrap().path);
+    for statement in [
+        "SELECT pg_catalog.lo_create('4242');",
+        "ALTER LARGE OBJECT 4242 OWNER TO \"torture\";",
+        "GRANT SELECT ON LARGE OBJECT 4242 TO \"We ird\" WITH GRANT OPTION;",
+        "COMMENT ON LARGE OBJECT 4243 IS 'an empty one; it''s';",
+        "CREATE EXTENSION IF NOT EXISTS citext",
+        "CREATE EVENT TRIGGER watching",
+        "CREATE PUBLICATION told",
+        "CREATE SERVER elsewhere",
+    ] {
+        assert!(text.contains(statement), "{statement}");
+    }
+}
+
+/// T-PG3: roles are the cluster's, not the database's: where one is missing its objects still arrive.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t_pg3_roles_missing_at_the_destination_cost_owners_and_grants_only() {
+    let Some(cluster) = cluster() else { return };
+    let source = cluster.fresh();
+    let role = format!("gone_{}", name_of(&source));
+    cluster.psql(
+        name_of(&source),
+        &format!(
+            "CREATE ROLE {role}; CREATE TABLE t (a int); INSERT INTO t VALUES (1); ALTER TABLE t OWNER TO {role}; \
+             CREATE TABLE u (a int); GRANT SELECT ON u TO {role}; ALTER TABLE u ENABLE ROW LEVEL SECURITY; \
+             CREATE POLICY p ON u TO {role} USING (true); SELECT lo_create(1); ALTER LARGE OBJECT 1 OWNER TO {role};"
+        ),
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let sealed = dump(&source, dir.path(), 1).await.unwrap();
+    cluster.psql(name_of(&source), &format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+    let (by_hand, by_upkeep) = (cluster.fresh(), cluster.fresh());
+    cluster.restore_by_hand(&sealed.path, name_of(&by_hand)).unwrap();
+    let loaded = load(&by_upkeep, &sealed, LoadMode::Clean).await.unwrap();
+    assert_eq!(loaded.warnings.len(), 1, "{:?}", loaded.warnings);
+    assert!(loaded.warnings[0].contains(&format!("role {role} does not exist here")), "{:?}", loaded.warnings);
+    for copy in [&by_hand, &by_upkeep] {
+        assert_eq!(cluster.psql(name_of(copy), "SELECT count(*), current_user FROM t GROUP BY 2"), "1|postgres");
+    }
+}
+
+/// T-PG4: row-level security filters a dump without a word.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t_pg4_row_level_security_is_refused_and_never_a_smaller_dump() {
+    let Some(cluster) = cluster() else { return };
+    let source = cluster.fresh();
+    let (name, role) = (name_of(&source), format!("reader_{}", name_of(&source)));
+    cluster.psql(
+        name,
+        &format!(
+            "CREATE ROLE {role} LOGIN; CREATE TABLE t (who text); INSERT INTO t VALUES ('{role}'), ('other'); \
+             ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY own ON t USING (who = current_user); GRANT SELECT ON t TO {role};"
+        ),
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let error = dump(&cluster.database_as(name, &role), dir.path(), 1).await.unwrap_err();
+    assert_eq!(error.class(), Class::NoPermission);
+    let said = said(error);
+    assert!(said.contains("public.t") && said.contains(&format!("ALTER ROLE \"{role}\" BYPASSRLS;")), "{said}");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing half-made stays");
+    cluster.psql(name, &format!("ALTER ROLE {role} BYPASSRLS"));
+    assert_eq!(dump(&cluster.database_as(name, &role), dir.path(), 1).await.unwrap().manifest.rows(), 2);
+}
+
+/// T-PG4: unlogged tables have rows too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t_pg4_rows_of_unlogged_tables_are_in_the_archive() {
+    let Some(cluster) = cluster() else { return };
+    let source = cluster.fresh();
+    cluster.psql(name_of(&source), "CREATE UNLOGGED TABLE u (a int); INSERT INTO u VALUES (1), (2)");
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(dump(&source, dir.path(), 1).await.unwrap().manifest.rows(), 2);
+}
+
+/// T-PG5: a schema change that queues up behind the dump's locks stops the dump's own workers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t_pg5_a_table_somebody_keeps_locked_is_named_and_so_is_he() {
+    let Some(cluster) = cluster() else { return };
+    let source = cluster.fresh();
+    cluster.psql(name_of(&source), "CREATE TABLE t (a int)");
+    let mut other = cluster.connect(name_of(&source)).await;
+    other.execute("BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let error = dump(&source, dir.path(), 2).await.unwrap_err();
+    assert!(matches!(error, EngineError::InUse { .. }), "{error:?}");
+    assert!(error.transient());
+    assert!(said(error).contains("LOCK TABLE t IN ACCESS EXCLUSIVE MODE"));
+    other.close().await.unwrap();
+    dump(&source, dir.path(), 2).await.unwrap();
+}
+
+/// T-PG5: the same change, arriving while rows are being read, waits for us and does not hang us.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t_pg5_a_schema_change_during_the_dump_waits_and_changes_nothing_in_it() {
+    let Some(cluster) = cluster() else { return };
+    let source = cluster.fresh();
+    let name = name_of(&source).to_owned();
+    cluster.psql(
+        &name,
+        "CREATE TABLE t AS SELECT g AS a, repeat('x', 500) AS b FROM generate_series(1, 100000) g; CREATE TABLE v (a int)",
+    );
+    let others = tokio::spawn(async move {
+        for at in 0..20 {
+            let mut other = cluster.connect(&name).await;
+            let change =
+                format!("ALTER TABLE t ADD COLUMN c{at} int; TRUNCATE v; ALTER TABLE v ADD COLUMN c{at} int DEFAULT random()");
+            other.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(change))).await.unwrap();
+            other.close().await.unwrap();
+        }
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let mut made = 0;
+    for _ in 0..8 {
+        match dump(&source, dir.path(), 2).await {
+            Ok(sealed) => {
+                made += 1;
+                let copy = cluster.fresh();
+                load(&copy, &sealed, LoadMode::Clean).await.unwrap();
+                assert_eq!(cluster.psql(name_of(&copy), "SELECT count(*) FROM t"), "100000");
+            }
+            // Busy with schema changes three times in a row: said, and never hung.
+            Err(error) => assert!(matches!(error, EngineError::InUse { .. } | EngineError::Inexact { .. }), "{error:?}"),
+        }
+    }
+    others.await.unwrap();
+    assert!(made > 0);
+}
+
+/// T-PG5: settings of the role that would end a long dump do not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t_pg5_timeouts_of_the_role_do_not_end_a_dump() {
+    let Some(cluster) = cluster() else { return };
+    let source = cluster.fresh();
+    let (name, role) = (name_of(&source), format!("hasty_{}", name_of(&source)));
+    cluster.psql(
+        name,
+        &format!(
+            "CREATE ROLE {role} SUPERUSER LOGIN; ALTER ROLE {role} SET statement_timeout = '50ms'; \
+             ALTER ROLE {role} SET idle_in_transaction_session_timeout = '50ms'; ALTER ROLE {role} SET DateStyle = 'German'; \
+             ALTER ROLE {role} SET extra_float_digits = -10; ALTER ROLE {role} SET IntervalStyle = sql_standard; \
+             ALTER ROLE {role} SET bytea_output = escape; ALTER ROLE {role} SET TimeZone = 'Asia/Kathmandu'; \
+             CREATE TABLE t AS SELECT g, repeat('x', 1000) AS b, now() AS at, '-1 day 2 hours'::interval AS i, 1.0/g::float8 AS f, '\\x00'::bytea AS y \
+             FROM generate_series(1, 60000) g"
+        ),
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let hasty = dump(&cluster.database_as(name, &role), dir.path(), 1).await.unwrap();
+    let calm = dump(&source, dir.path(), 1).await.unwrap();
+    assert_eq!(hasty.manifest.tables, calm.manifest.tables, "settings of a role do not change what is printed");
+    let copy = cluster.fresh();
+    load(&cluster.database_as(name_of(&copy), &role), &hasty, LoadMode::Clean).await.unwrap();
+    assert_eq!(cluster.content(name_of(&copy)), cluster.content(name));
+}
+
+/// T-PG6: the value of a sequence, called or not, and identity columns that only the system may fill.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t_pg6_the_next_value_of_every_sequence_is_the_source_s() {
+    let Some(cluster) = cluster() else { return };
+    let (source, copy) = (cluster.torture(), cluster.fresh());
+    let dir = tempfile::tempdir().unwrap();
+    load(&copy, &dump(&source, dir.path(), 1).await.unwrap(), LoadMode::Clean).await.unwrap();
+    let next =
+        "SELECT nextval('app.called'), nextval('app.uncalled'), nextval('app.descending'), nextval('app.every_type_id_seq')";
+    assert_eq!(cluster.psql(name_of(&source), next), cluster.psql(name_of(&copy), next));
+}
+
+/// T-PG7: circular foreign keys and triggers when only rows are loaded.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t_pg7_rows_alone_load_past_circular_keys_and_triggers_without_a_superuser() {
+    let Some(cluster) = cluster() else { return };
+    let source = cluster.fresh();
+    let (name, role) = (name_of(&source), format!("owner_{}", name_of(&source)));
+    cluster.psql(
+        name,
+        &format!("CREATE ROLE {role} LOGIN; ALTER DATABASE {name} OWNER TO {role}; GRANT CREATE ON SCHEMA public TO {role}"),
+    );
+    let schema = format!(
+        "SET ROLE {role}; CREATE TABLE a (id serial PRIMARY KEY, b int); CREATE TABLE b (id int PRIMARY KEY, a int NOT NULL REFERENCES a); \
+         ALTER TABLE a ADD CONSTRAINT back FOREIGN KEY (b) REFERENCES b; COMMENT ON CONSTRAINT back ON a IS 'and back'; CREATE TABLE log (what text); \
+         CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO public.log VALUES (TG_OP); RETURN NEW; END'; \
+         CREATE TRIGGER noted AFTER INSERT ON a FOR EACH ROW EXECUTE FUNCTION note(); ALTER TABLE a ENABLE ALWAYS TRIGGER noted; \
+         CREATE TABLE flyway_schema_history (installed_rank int, version text, description text, type text, script text, checksum int, success boolean); \
+         INSERT INTO flyway_schema_history VALUES (1, '1', 'x', 'SQL', 'x', 1, true);"
+    );
+    cluster.psql(
+        name,
+        &format!("{schema} INSERT INTO a (b) VALUES (NULL), (NULL); INSERT INTO b VALUES (1, 2), (2, 1); UPDATE a SET b = id;"),
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let as_owner = cluster.database_as(name, &role);
+    let sealed = dump(&as_owner, dir.path(), 1).await.unwrap();
+    let shaped = cluster.fresh();
+    cluster.psql(
+        name_of(&shaped),
+        &format!("ALTER DATABASE {} OWNER TO {role}; GRANT CREATE ON SCHEMA public TO {role}", name_of(&shaped)),
+    );
+    cluster.psql(name_of(&shaped), &format!("{schema} INSERT INTO log VALUES ('a migration wrote this');"));
+    let to = cluster.database_as(name_of(&shaped), &role);
+    for _ in 0..2 {
+        load(&to, &sealed, LoadMode::DataOnly).await.unwrap();
+        assert_eq!(cluster.content(name_of(&shaped)), cluster.content(name), "and a second time changes nothing");
+    }
+    assert_eq!(cluster.pg_dump(name_of(&shaped), &["--schema-only"]), cluster.pg_dump(name, &["--schema-only"]));
+}
+
+/// A privilege that is missing is named with the statement that gives it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_missing_privilege_is_named_with_its_grant() {
+    let Some(cluster) = cluster() else { return };
+    let source = cluster.fresh();
+    let (name, role) = (name_of(&source), format!("poor_{}", name_of(&source)));
+    cluster.psql(
+        name,
+        &format!(
+            "CREATE ROLE {role} LOGIN; CREATE SCHEMA s; CREATE TABLE s.open (a serial); CREATE TABLE s.\"Secret\" (a int)"
+        ),
+    );
+    let poor = cluster.database_as(name, &role);
+    let dir = tempfile::tempdir().unwrap();
+    for grants in [
+        format!("GRANT USAGE ON SCHEMA s TO \"{role}\";"),
+        format!("GRANT SELECT ON TABLE s.\"Secret\", s.open TO \"{role}\";"),
+        format!("GRANT SELECT ON SEQUENCE s.open_a_seq TO \"{role}\";"),
+    ] {
+        let error = dump(&poor, dir.path(), 1).await.unwrap_err();
+        assert_eq!(error.class(), Class::NoPermission, "{error:?}");
+        let said = said(error);
+        assert!(said.contains(&grants), "{said}\nlacks: {grants}");
+        cluster.psql(name, &grants);
+    }
+    dump(&poor, dir.path(), 1).await.unwrap();
+}
+
+/// Server down, database missing, no such role: each its own words, and never a password.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_reached_says_why() {
+    let Some(cluster) = cluster() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let missing = cluster.database(&cluster.fresh_name());
+    let error = dump(&missing, dir.path(), 1).await.unwrap_err();
+    assert!(matches!(error, EngineError::Connect { .. }), "{error:?}");
+    assert!(said(error).contains("does not exist"));
+    let mut stranger = cluster.database_as("postgres", "nobody_of_that_name");
+    stranger.password = Some(Secret::new("hunter2".to_owned()));
+    let error = Engine::of(&stranger).identify().await.unwrap_err();
+    assert!(matches!(error, EngineError::Refused { .. }), "{error:?}");
+    assert!(!said(error).contains("hunter2"));
+    let mut down = cluster.database("postgres");
+    if let upkeep::config::Location::Postgres { port, .. } = &mut down.location {
+        *port = 1;
+    }
+    let error = Engine::of(&down).survey(&[]).await.unwrap_err();
+    assert!(matches!(error, EngineError::Connect { .. }), "{error:?}");
+    assert!(error.transient());
+}
+
+/// A worker's backend that dies in the middle fails the dump, and leaves nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backend_that_dies_fails_the_dump_and_leaves_nothing() {
+    let Some(cluster) = cluster() else { return };
+    let source = cluster.fresh();
+    let name = name_of(&source).to_owned();
+    cluster.psql(&name, "CREATE TABLE t AS SELECT g, repeat(md5(g::text), 40) FROM generate_series(1, 300000) g");
+    let dir = tempfile::tempdir().unwrap();
+    let progress = upkeep::progress::Progress::default();
+    let label = upkeep::ids::Label::parse("killed").unwrap();
+    let pending = upkeep::archive::PendingArchive::create(dir.path(), &label, "sql.zst").unwrap();
+    let request = DumpRequest { level: 19, jobs: 2, preamble: Vec::new(), history_tables: Vec::new() };
+    let killer = tokio::task::spawn_blocking({
+        let progress = progress.clone();
+        move || {
+            wait_until(|| progress.snapshot().phase == "dumping" && progress.snapshot().done_rows > 0);
+            cluster.psql(
+                "postgres",
+                &format!(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' AND query LIKE 'COPY%'"
+                ),
+            );
+        }
+    });
+    let error = Engine::of(&source).dump(&request, &pending, &progress).await.unwrap_err();
+    killer.await.unwrap();
+    assert!(matches!(error, EngineError::Lost { .. }), "{error:?}");
+    drop(pending);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    let left = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'upkeep[' || '%' AND datname = '";
+    wait_until(|| cluster.psql("postgres", &format!("{left}{}'", name_of(&source))) == "0");
+}
+
+fn text_of(path: &std::path::Path) -> String {
+    let output = std::process::Command::new("zstd").arg("-dc").arg(path).output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
+}

@@ -1,1 +1,269 @@
-//! Tests of `upgrade`.
+//! Upgrades from end to end: a real SQLite database, real release directories, a real process for a server, and the journal
+//! on disk.
+
+mod host;
+
+use chrono::TimeDelta;
+use host::{Host, InPlace, V1, V2, V3_BAD};
+use tokio_util::sync::CancellationToken;
+use upkeep::archive::manifest::Kind;
+use upkeep::clock::Clock as _;
+use upkeep::config::{OnFailure, Runner, Window};
+use upkeep::progress::Progress;
+use upkeep::service::ServiceState;
+use upkeep::upgrade::{self, Asked, Decision, Ended, Phase, Settle, UpgradeError};
+
+use crate::support::env::{execute, texts};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_good_upgrade_ends_on_the_new_version_with_the_old_one_kept() {
+    let host = Host::new().await;
+    assert_eq!(host.decision(Asked::ByDaemon).await, "nothing: 1.0 is installed and in step with its database");
+    host.install("2.0", &[V1, V2]);
+    let observation = upgrade::observe(&host.env.ctx, &host.target).await.unwrap();
+    let Decision::Plan(plan) = upgrade::decide(&observation, Asked::ByDaemon, host.now()) else { panic!("{observation:?}") };
+    assert_eq!((plan.headline().as_str(), &plan.pending[..]), ("upgrade notes from 1.0 to 2.0", &["2 colour".to_owned()][..]));
+    assert_eq!(host.upgrade().await, Ended::Committed);
+
+    assert_eq!(host.serving().await, Some("2.0".to_owned()));
+    assert_eq!(texts(&host.env.database(), "SELECT text || coalesce(colour, '-') FROM notes").await, ["first-", "second-"]);
+    let [before] = &host.archives(Kind::PreUpgrade).await[..] else { panic!("one pre-upgrade archive") };
+    assert!(before.label.as_str().starts_with("notes-1.0-") && before.pinned.is_some(), "{before:?}");
+    assert!(host.notes_for_recovery().is_empty(), "the note goes when the upgrade ends");
+    assert!(host.seen("gate-token"), "our own start had its token");
+    assert!(!upgrade::token::granted(&host.env.ctx.config.daemon.state_dir, &host.target.name), "and only that start");
+    let summary = upgrade::current(&host.env.ctx.state, &host.target.name).await.unwrap().unwrap();
+    assert_eq!((summary.phase, summary.to.as_str(), summary.step), (Phase::Committed, "2.0", None));
+    assert!(summary.ended_at.is_some());
+    assert_eq!(host.decision(Asked::ByDaemon).await, "nothing: 2.0 is installed and in step with its database");
+    let seen = host.env.ctx.state.seen_releases(&host.target.name).await.unwrap();
+    assert!(seen.iter().all(|seen| seen.scripts_json.contains("V1__notes.sql")), "every release's scripts are kept: {seen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_migration_that_fails_half_way_is_put_back_and_not_tried_again() {
+    let host = Host::new().await;
+    let before = host.rows().await;
+    host.install("2.0", &[V1, V2, V3_BAD]);
+    let Ended::RolledBack { why, next_steps } = host.upgrade().await else { panic!("not rolled back") };
+    assert!(why.starts_with("step migrate failed: ") && next_steps.is_empty(), "{why}, {next_steps:?}");
+
+    assert_eq!(host.serving().await, Some("1.0".to_owned()), "the old server runs again");
+    assert_eq!(host.rows().await, before);
+    assert_eq!(host.columns().await, ["id", "text"], "V2 was applied and is gone again");
+    assert_eq!(host.archives(Kind::PreUpgrade).await.len(), 1);
+    let [failed] = &host.archives(Kind::FailedState).await[..] else { panic!("the failed state is kept") };
+    assert!(failed.label.as_str().starts_with("notes-2.0-") && failed.head.as_deref() == Some("2"), "{failed:?}");
+    // The package comes again: held.
+    host.install("2.0", &[V1, V2, V3_BAD]);
+    let decision = host.decision(Asked::ByDaemon).await;
+    assert!(decision.starts_with("refuse: 2.0 is on hold by upkeep: step migrate failed"), "{decision}");
+    // The next release is another matter.
+    host.install("2.1", &[V1, V2]);
+    assert_eq!(host.upgrade().await, Ended::Committed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_never_gets_healthy_is_put_back_and_what_it_wrote_is_kept() {
+    let host = Host::new().await;
+    let before = host.rows().await;
+    host.install("2.0", &[V1, V2]);
+    host.sick("2.0");
+    let database = host.env.database();
+    let writes = async {
+        host.when_serving("2.0").await;
+        execute(&database, "INSERT INTO notes (text) VALUES ('written by the new server')").await;
+    };
+    let (ended, ()) = tokio::join!(host.upgrade(), writes);
+    let Ended::RolledBack { why, .. } = ended else { panic!("{ended:?}") };
+    assert!(why.starts_with("step healthy failed: "), "{why}");
+    assert_eq!((host.rows().await, host.serving().await), (before, Some("1.0".to_owned())));
+    let [failed] = &host.archives(Kind::FailedState).await[..] else { panic!("the failed state is kept") };
+    assert_eq!(host.texts_in(failed).await, ["first", "second", "written by the new server"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_in_place_release_is_left_stopped_and_its_reinstallation_is_taken_for_good() {
+    let mut host = Host::in_place(InPlace::NoWayBack).await;
+    let before = host.rows().await;
+    host.install("2.0", &[V1, V2, V3_BAD]);
+    let Ended::RolledBack { next_steps, .. } = host.upgrade().await else { panic!("not rolled back") };
+    assert_eq!(next_steps.first().map(String::as_str), Some("install version 1.0 of the server again"), "{next_steps:?}");
+    assert_eq!((host.rows().await, host.serving().await), (before, None));
+    let summary = upgrade::current(&host.env.ctx.state, &host.target.name).await.unwrap().unwrap();
+    assert_eq!((summary.phase, summary.next_steps), (Phase::RolledBack, next_steps));
+    host.install("1.0", &[V1]);
+    assert_eq!(host.decision(Asked::ByDaemon).await, "nothing: 1.0 is installed and in step with its database");
+
+    // With a command that installs the old version, all of it is put back.
+    host = Host::in_place(InPlace::Revert).await;
+    host.install("2.0", &[V1, V2, V3_BAD]);
+    let ended = host.upgrade().await;
+    assert!(matches!(&ended, Ended::RolledBack { next_steps, .. } if next_steps.is_empty()), "{ended:?}");
+    assert_eq!(host.serving().await, Some("1.0".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_migrates_itself_is_judged_by_its_database() {
+    let mut host = Host::new().await;
+    host.target.migrations.as_mut().unwrap().runner = Runner::OnStart;
+    host.install("2.0", &[V1, V2]);
+    let serve = async {
+        host.when_serving("2.0").await;
+        host.migrate().await;
+        host.well("2.0");
+    };
+    host.sick("2.0");
+    let (ended, ()) = tokio::join!(host.upgrade(), serve);
+    assert_eq!(ended, Ended::Committed);
+    assert_eq!(host.columns().await, ["id", "text", "colour"]);
+    // One that says it is healthy and has migrated nothing has not.
+    host.install("3.0", &[V1, V2, ("V3__size.sql", "ALTER TABLE notes ADD COLUMN size INTEGER;")]);
+    let Ended::RolledBack { why, .. } = host.upgrade().await else { panic!("not rolled back") };
+    assert_eq!(why, "step inspect failed: after the migrations, these are still pending: 3 size");
+    assert_eq!(host.serving().await, Some("2.0".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vendors_tool_is_judged_by_the_database_and_not_by_its_exit_code() {
+    let mut host = Host::new().await;
+    let waits = "touch tool-asked; i=0; while ! test -e tool-done && test $i -lt 500; do i=$((i+1)); sleep 0.02; done; exit 7";
+    host.tool(waits);
+    host.install("2.0", &[V1, V2]);
+    let works = async {
+        host.when_there("tool-asked").await;
+        host.migrate().await;
+        host.touch("tool-done");
+    };
+    let (ended, ()) = tokio::join!(host.upgrade(), works);
+    assert_eq!(ended, Ended::Committed, "it exited with 7, and all is applied");
+    host.tool("echo 'all migrations applied'; exit 0");
+    host.install("3.0", &[V1, V2, ("V3__size.sql", "ALTER TABLE notes ADD COLUMN size INTEGER;")]);
+    let Ended::RolledBack { why, .. } = host.upgrade().await else { panic!("not rolled back") };
+    assert!(why.contains("ended with exit code 0 and left the database not in step: all migrations applied"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_must_not_be_begun_is_refused_with_its_reason() {
+    let mut host = Host::new().await;
+    host.install("2.0", &[V1, V2]);
+    let name = host.target.name.clone();
+    let until = Some(host.now() + TimeDelta::hours(1));
+    upgrade::hold(&host.env.ctx, &name, until, "the auditors are here", "root").await.unwrap();
+    let decision = host.decision(Asked::ByPerson).await;
+    assert_eq!(decision, "refuse: upgrades are on hold until 2026-11-22 13:00 UTC by root: the auditors are here");
+    host.env.clock.set(host.now() + TimeDelta::hours(2));
+    assert!(host.decision(Asked::ByPerson).await.starts_with("plan: "), "the hold has ended by itself");
+    assert_eq!(upgrade::release_hold(&host.env.ctx, &name).await.unwrap(), 1);
+
+    let time = |hour| chrono::NaiveTime::from_hms_opt(hour, 0, 0).unwrap();
+    host.target.upgrade.window = Some(Window { from: time(1), to: time(5), zone: chrono_tz::UTC });
+    assert_eq!(host.decision(Asked::ByDaemon).await, "refuse: outside the window 01:00-05:00 (UTC)");
+    assert!(host.decision(Asked::ByPerson).await.starts_with("plan: "));
+    host.target.upgrade.window = None;
+
+    std::fs::rename(host.path("app-2.0"), host.path("elsewhere")).unwrap();
+    assert!(host.decision(Asked::ByPerson).await.contains("points to app-2.0, which does not exist"));
+    std::fs::rename(host.path("elsewhere"), host.path("app-2.0")).unwrap();
+    host.put("app-2.0/libs/notes-2.0.jar", "");
+    host.put("app-2.0/libs/notes-1.0.jar", "");
+    host.probe_libs();
+    assert!(host.decision(Asked::ByPerson).await.starts_with("refuse: two releases at once"));
+    std::fs::remove_file(host.path("app-2.0/libs/notes-1.0.jar")).unwrap();
+
+    assert_eq!(host.upgrade().await, Ended::Committed);
+    host.put("app-1.0/libs/notes-1.0.jar", "");
+    host.point("1.0");
+    let decision = host.decision(Asked::ByPerson).await;
+    assert!(decision.starts_with("refuse: 1.0 is older than 2.0, which the database belongs to; "), "{decision}");
+    assert!(decision.contains("the database holds migrations the release does not know: 2"), "{decision}");
+    assert_eq!(host.serving().await, Some("2.0".to_owned()), "nothing was touched");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_changed_after_it_was_applied_is_refused() {
+    let host = Host::new().await;
+    host.install("2.0", &[("V1__notes.sql", "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT, more TEXT);"), V2]);
+    let decision = host.decision(Asked::ByPerson).await;
+    assert!(decision.starts_with("refuse: scripts and history contradict each other: "), "{decision}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_an_archive_there_is_no_upgrade() {
+    let mut host = Host::new().await;
+    host.install("2.0", &[V1, V2]);
+    host.put("in-the-way", "");
+    host.target.backup.directory = host.path("in-the-way/archives");
+    let Ended::RolledBack { why, .. } = host.upgrade().await else { panic!("not rolled back") };
+    assert!(why.starts_with("step archive failed: "), "{why}");
+    assert_eq!(
+        (host.serving().await, host.columns().await),
+        (Some("1.0".to_owned()), vec!["id".to_owned(), "text".to_owned()])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_settles_what_is_stuck() {
+    let mut host = Host::new().await;
+    host.target.upgrade.on_failure = OnFailure::Hold;
+    host.install("2.0", &[V1, V2]);
+    host.sick("2.0");
+    let Ended::Stuck { next_steps, .. } = host.upgrade().await else { panic!("not stuck") };
+    assert!(next_steps.contains(&"or put everything back: `upkeep upgrade notes --abort`".to_owned()), "{next_steps:?}");
+    assert!(!host.notes_for_recovery().is_empty(), "the way back by hand lies beside the archives");
+    assert!(host.decision(Asked::ByPerson).await.ends_with("is stuck"), "no other upgrade is begun meanwhile");
+    assert!(matches!(host.drive().await, Ended::Stuck { .. }), "it waits, also through a restart");
+    upgrade::settle(&host.env.ctx, &host.target, Settle::Abort, "root").await.unwrap();
+    assert!(matches!(host.drive().await, Ended::RolledBack { .. }));
+    assert_eq!((host.serving().await, host.columns().await.len()), (Some("1.0".to_owned()), 2));
+    let error = upgrade::settle(&host.env.ctx, &host.target, Settle::Resume, "root").await.unwrap_err();
+    assert!(matches!(error, UpgradeError::NotStuck(_)), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_can_be_taken_back_later_and_nothing_written_since_is_lost() {
+    let host = Host::new().await;
+    let error = upgrade::begin_rollback(&host.env.ctx, &host.target, &Progress::default()).await.unwrap_err();
+    assert_eq!(error.to_string(), "nothing to roll back for `notes`: no upgrade was committed since the last way back");
+    let before = host.rows().await;
+    host.install("2.0", &[V1, V2]);
+    assert_eq!(host.upgrade().await, Ended::Committed);
+    execute(&host.env.database(), "INSERT INTO notes (text, colour) VALUES ('since', 'red')").await;
+    upgrade::begin_rollback(&host.env.ctx, &host.target, &Progress::default()).await.unwrap();
+    assert!(matches!(host.drive().await, Ended::RolledBack { .. }));
+    assert_eq!((host.rows().await, host.serving().await), (before, Some("1.0".to_owned())));
+    let [kept] = &host.archives(Kind::PreRestore).await[..] else { panic!("what was there is kept") };
+    assert_eq!(host.texts_in(kept).await, ["first", "second", "since"]);
+    host.point("2.0");
+    let decision = host.decision(Asked::ByDaemon).await;
+    assert!(decision.starts_with("refuse: 2.0 is on hold by upkeep: rolled back to before notes-2.0-"), "{decision}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_stops_between_steps_and_another_process_goes_on() {
+    let host = Host::new().await;
+    host.install("2.0", &[V1, V2]);
+    host.begin().await;
+    let stop = CancellationToken::new();
+    stop.cancel();
+    let paused = upgrade::drive(&host.env.ctx, &host.target, &Progress::default(), &stop).await.unwrap();
+    assert_eq!(paused, Ended::Paused);
+    let error = upgrade::begin_rollback(&host.env.ctx, &host.target, &Progress::default()).await.unwrap_err();
+    assert!(matches!(error, UpgradeError::Open { .. }), "{error}");
+    let ctx = host.reopened().await;
+    let ended = upgrade::drive(&ctx, &host.target, &Progress::default(), &CancellationToken::new()).await.unwrap();
+    assert_eq!(ended, Ended::Committed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_second_commit_lets_the_first_archive_go() {
+    let host = Host::new().await;
+    host.install("2.0", &[V1, V2]);
+    assert_eq!(host.upgrade().await, Ended::Committed);
+    host.env.clock.set(host.env.clock.now() + TimeDelta::days(1));
+    host.install("3.0", &[V1, V2]);
+    assert_eq!(host.upgrade().await, Ended::Committed);
+    let pinned: Vec<bool> = host.archives(Kind::PreUpgrade).await.iter().map(|entry| entry.pinned.is_some()).collect();
+    assert_eq!(pinned, [false, true], "only the way back from the newest upgrade is pinned");
+    assert_eq!(upgrade::observe(&host.env.ctx, &host.target).await.unwrap().service, Some(ServiceState::Running));
+}

@@ -1,21 +1,25 @@
 //! Compressing one frame, fed in pieces as small as a row.
 //!
-//! Owns zstd's compression contexts. A context of level 3 is some megabytes of fresh pages, so contexts and output buffers
-//! are kept from one frame to the next, and released when an archive is sealed or given up; [`MAX_SPARES`] bounds them.
+//! Owns zstd's compression contexts. A frame of up to [`GATHER_BYTES`] is compressed at once: zstd then matches within one
+//! contiguous piece, which takes half the time of streaming through its own ring buffer. A longer one streams. A context of
+//! level 3 is some megabytes of fresh pages, so contexts and buffers are kept from one frame to the next, and released when
+//! an archive is sealed or given up; [`MAX_SPARES`] bounds them.
 //! Invariant: a finished frame is one complete zstd frame with its content checksum; held by `tests/it/archive.rs`.
 
 use std::fmt;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use zstd::bulk::Compressor;
 use zstd::stream::raw::{CParameter, Encoder, InBuffer, Operation, OutBuffer};
 
 use crate::archive::ArchiveError;
 use crate::archive::format::MAX_LEVEL;
 use crate::archive::manifest::FrameKind;
 
-/// How much is gathered before zstd is called: half a zstd block, so that rows of a hundred bytes cost a copy and not a call.
-pub const GATHER_BYTES: usize = 64 * 1024;
+/// How much is gathered before zstd is called. Whoever cuts his own frames ends them below it. Each worker holds this much,
+/// so it is what memory allows: three workers, their output and the queue stay under 64 MiB.
+pub const GATHER_BYTES: usize = 8 << 20;
 
 /// Room made for zstd's output at a time: what one full block can become.
 const OUTPUT_BYTES: usize = 128 * 1024 + 1024;
@@ -26,9 +30,12 @@ const MAX_SPARES: usize = 16;
 /// An output buffer larger than this is not kept: one huge row must not hold its memory until the end.
 const MAX_SPARE_BUFFER_BYTES: usize = 16 << 20;
 
-/// A context with its gathering buffer.
+/// Contexts with their gathering buffer.
 struct Press {
-    encoder: Encoder<'static>,
+    level: i32,
+    whole: Compressor<'static>,
+    /// Made when the first frame outgrows [`GATHER_BYTES`].
+    stream: Option<Encoder<'static>>,
     gathered: Vec<u8>,
 }
 
@@ -64,15 +71,31 @@ impl Press {
         let mut press = match spare {
             Some(press) => press,
             None => {
-                let mut encoder = Encoder::new(level)?;
-                encoder.set_parameter(CParameter::ChecksumFlag(true))?;
-                encoder.set_parameter(CParameter::ContentSizeFlag(true))?;
-                Self { encoder, gathered: Vec::with_capacity(GATHER_BYTES) }
+                let mut whole = Compressor::new(level)?;
+                whole.set_parameter(CParameter::ChecksumFlag(true))?;
+                whole.set_parameter(CParameter::ContentSizeFlag(true))?;
+                Self { level, whole, stream: None, gathered: Vec::new() }
             }
         };
-        press.encoder.reinit()?;
-        press.encoder.set_parameter(CParameter::CompressionLevel(level))?;
+        press.level = level;
+        press.whole.set_parameter(CParameter::CompressionLevel(level))?;
         Ok(press)
+    }
+
+    /// Begins streaming: the frame will not fit.
+    fn begin_stream(&mut self) -> io::Result<Encoder<'static>> {
+        let mut stream = match self.stream.take() {
+            Some(stream) => stream,
+            None => {
+                let mut stream = Encoder::new(self.level)?;
+                stream.set_parameter(CParameter::ChecksumFlag(true))?;
+                stream.set_parameter(CParameter::ContentSizeFlag(true))?;
+                stream
+            }
+        };
+        stream.reinit()?;
+        stream.set_parameter(CParameter::CompressionLevel(self.level))?;
+        Ok(stream)
     }
 
     fn give_back(mut self) {
@@ -89,6 +112,8 @@ pub struct FrameEncoder {
     kind: FrameKind,
     table: Option<u32>,
     press: Press,
+    /// Set once the frame outgrew its gathering buffer.
+    streaming: Option<Encoder<'static>>,
     stored: Vec<u8>,
     raw: u64,
     rows: u64,
@@ -102,7 +127,7 @@ impl FrameEncoder {
     pub fn new(kind: FrameKind, table: Option<u32>, level: i32) -> Result<Self, ArchiveError> {
         let press = Press::take(level).map_err(|source| ArchiveError::Compress { source })?;
         let stored = held(&BUFFERS).pop().unwrap_or_default();
-        Ok(Self { kind, table, press, stored, raw: 0, rows: 0 })
+        Ok(Self { kind, table, press, streaming: None, stored, raw: 0, rows: 0 })
     }
 
     /// Adds uncompressed bytes holding `rows` rows (0 for what is not rows).
@@ -116,7 +141,7 @@ impl FrameEncoder {
             self.press.gathered.extend_from_slice(bytes);
             return Ok(());
         }
-        self.compress_gathered().and_then(|()| self.take(bytes)).map_err(|source| ArchiveError::Compress { source })
+        self.overflow(bytes).map_err(|source| ArchiveError::Compress { source })
     }
 
     /// Uncompressed bytes so far.
@@ -131,37 +156,37 @@ impl FrameEncoder {
     /// When zstd fails.
     pub fn finish(mut self) -> Result<EncodedFrame, ArchiveError> {
         self.end().map_err(|source| ArchiveError::Compress { source })?;
+        self.press.stream = self.streaming.or(self.press.stream);
         self.press.give_back();
         let digest = blake3::hash(&self.stored).to_hex().to_string();
         Ok(EncodedFrame { kind: self.kind, table: self.table, rows: self.rows, raw: self.raw, stored: self.stored, digest })
     }
 
     fn end(&mut self) -> io::Result<()> {
-        if self.press.gathered.len() as u64 == self.raw {
-            // zstd has seen nothing yet: told the length, it writes it into the frame and uses a window no larger.
-            self.press.encoder.set_pledged_src_size(Some(self.raw))?;
-        }
-        self.compress_gathered()?;
+        let Some(stream) = &mut self.streaming else {
+            // Room for the worst case, so that zstd works straight into it; only what is written becomes memory.
+            self.stored.reserve(zstd::zstd_safe::compress_bound(self.press.gathered.len()));
+            return self.press.whole.compress_to_buffer(&self.press.gathered, &mut self.stored).map(drop);
+        };
+        compress(stream, &self.press.gathered, &mut self.stored)?;
         loop {
             let at = make_room(&mut self.stored);
-            if self.press.encoder.finish(&mut OutBuffer::around_pos(&mut self.stored, at), true)? == 0 {
+            if stream.finish(&mut OutBuffer::around_pos(&mut self.stored, at), true)? == 0 {
                 return Ok(());
             }
         }
     }
 
-    /// Large pieces pass the gathering buffer by; what is left of less than its size begins the next one.
-    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if bytes.len() < GATHER_BYTES {
-            self.press.gathered.extend_from_slice(bytes);
-            return Ok(());
-        }
-        compress(&mut self.press.encoder, bytes, &mut self.stored)
-    }
-
-    fn compress_gathered(&mut self) -> io::Result<()> {
-        compress(&mut self.press.encoder, &self.press.gathered, &mut self.stored)?;
+    /// Streams what was gathered and what comes now, and gathers no more than a block at a time from here on.
+    fn overflow(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut stream = match self.streaming.take() {
+            Some(stream) => stream,
+            None => self.press.begin_stream()?,
+        };
+        compress(&mut stream, &self.press.gathered, &mut self.stored)?;
         self.press.gathered.clear();
+        compress(&mut stream, bytes, &mut self.stored)?;
+        self.streaming = Some(stream);
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use sqlx::Connection;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode};
 
 /// One answer may take this long.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -41,6 +41,15 @@ pub(super) async fn ask(method: Method, port: u16, path: &str, body: &str) -> Re
         }
     };
     tokio::time::timeout(ANSWER_WITHIN, asked).await.map_err(|_| "no answer in time".to_owned())?
+}
+
+/// Makes the empty database that the server is given.
+pub(super) async fn create(root: &Path) -> Result<(), String> {
+    let options = SqliteConnectOptions::new().filename(root.join("notes.db")).create_if_missing(true);
+    // Setting the journal mode writes the first page: before it the file is empty, and no database to anybody.
+    let options = options.journal_mode(SqliteJournalMode::Wal);
+    let connection = SqliteConnection::connect_with(&options).await.map_err(|error| error.to_string())?;
+    connection.close().await.map_err(|error| error.to_string())
 }
 
 /// How many notes the database file holds.

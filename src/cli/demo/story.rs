@@ -25,6 +25,8 @@ pub(super) async fn tell(stage: &mut Stage) -> Result<(), Stop> {
 
 async fn begin(stage: &mut Stage) -> Result<(), Stop> {
     stage.heading("A notes server 1.0.0 with a SQLite database, and a daemon that looks after it");
+    let what = "an empty database";
+    look::create(&stage.root).await.map_err(|why| stage.failed(what, &why))?;
     stage.upkeep(&["migrate", "apply", "notes"]).await?;
     stage.done("its first migration made the database", "notes.db");
     stage.start_server().await?;
@@ -121,7 +123,8 @@ async fn accident(stage: &Stage) -> Result<(), Stop> {
     let what = "the notes are back";
     expect(stage, what, look::notes(&stage.root).await, &NOTES)?;
     expect(stage, what, stage.version().await, &RELEASES[1].version.to_owned())?;
-    let safety = stage.until("a safety archive was taken first", async || first(verified(stage, Kind::PreRestore).await?)).await?;
+    let safety =
+        stage.until("a safety archive was taken first", async || first(verified(stage, Kind::PreRestore).await?)).await?;
     stage.done("what was there was archived first", &name(&safety));
     stage.done(&format!("upkeep restore notes --at {moment} --replace --stop-server"), &name(&good));
     stage.done(&format!("all {NOTES} notes are back, and the server serves them"), "notes.db");
@@ -139,7 +142,10 @@ async fn end(stage: &Stage) -> Result<(), Stop> {
 
 fn install(stage: &Stage, release: Release) -> Result<(), Stop> {
     layout::install(&stage.root, release)?;
-    stage.done(&format!("release {} installed: the link is swapped", release.version), &format!("current -> releases/{}", release.version));
+    stage.done(
+        &format!("release {} installed: the link is swapped", release.version),
+        &format!("current -> releases/{}", release.version),
+    );
     Ok(())
 }
 
@@ -169,7 +175,8 @@ async fn held(stage: &Stage, release: Release) -> Result<(), Stop> {
     stage
         .until(&what, async || {
             let holds = stage.status().await?.holds;
-            let held = holds.iter().any(|hold| hold.version.as_ref().is_some_and(|version| version.as_str() == release.version));
+            let held =
+                holds.iter().any(|hold| hold.version.as_ref().is_some_and(|version| version.as_str() == release.version));
             held.then_some(()).ok_or_else(|| "there is no hold".to_owned())
         })
         .await?;

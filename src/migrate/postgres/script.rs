@@ -89,7 +89,8 @@ impl PostgresHost<'_> {
     }
 
     async fn overtaken(&mut self, rank: i32) -> Result<bool, MigrateError> {
-        let (sql, shown) = (format!(r#"SELECT max("installed_rank")::int4 FROM {}"#, self.quoted_table()), super::Host::table(self));
+        let (sql, shown) =
+            (format!(r#"SELECT max("installed_rank")::int4 FROM {}"#, self.quoted_table()), super::Host::table(self));
         let asked = sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch_one(self.main().await?).await;
         let last: Option<i32> = asked.and_then(|row| row.try_get(0)).doing(|| format!("read history table {shown}"))?;
         Ok(last.is_some_and(|last| last >= rank))
@@ -128,9 +129,10 @@ fn failed(script: &Prepared, piece: &Piece, number: usize, left: Left, error: sq
     }
 }
 
-/// Outside a transaction a statement's time is its transaction's time.
+/// Outside a transaction a statement's time is its transaction's time. By the simple protocol: the extended one takes the
+/// statement's time anew after the transaction began.
 async fn in_transaction(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    let asked = sqlx::query("SELECT now() <> statement_timestamp()").persistent(false).fetch_one(connection).await;
+    let asked = sqlx::raw_sql("SELECT now() <> statement_timestamp()").fetch_one(connection).await;
     match asked {
         Ok(row) => row.try_get(0),
         // The script left a failed transaction behind.

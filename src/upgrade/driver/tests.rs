@@ -84,7 +84,8 @@ fn killed_at_any_call_and_begun_again_it_ends_as_it_would_have() {
 
 /// Every effect that may fail on the way forward, and how that ends.
 fn failures() -> Vec<(Applies, Fault, &'static str)> {
-    let mut cases = vec![(Applies::Upkeep, Fault::always("look"), "refused"), (Applies::Upkeep, Fault::always("release"), "refused")];
+    let mut cases =
+        vec![(Applies::Upkeep, Fault::always("look"), "refused"), (Applies::Upkeep, Fault::always("release"), "refused")];
     for applies in EVERY_RUNNER {
         cases.push((applies, Fault::always("stop"), "rolled-back"));
         cases.push((applies, Fault::always("archive:pre-upgrade"), "rolled-back"));
@@ -210,7 +211,9 @@ fn hold_on_failure_asks_a_person_once_the_database_may_have_changed() {
         (world.drive().unwrap(), world)
     };
     assert!(matches!(ask("archive:pre-upgrade").0, Ended::RolledBack { .. }), "nothing was changed: put back");
-    for (settle, phase) in [(Settle::Resume, Phase::Committed), (Settle::Abort, Phase::RolledBack), (Settle::Accept, Phase::Accepted)] {
+    for (settle, phase) in
+        [(Settle::Resume, Phase::Committed), (Settle::Abort, Phase::RolledBack), (Settle::Accept, Phase::Accepted)]
+    {
         let (ended, world) = ask("healthy:2.0");
         assert!(matches!(ended, Ended::Stuck { .. }), "{ended:?}");
         world.mend("healthy:2.0");

@@ -85,7 +85,9 @@ impl Refusal {
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Open { phase: Phase::Stuck, .. } => "see `upkeep status`, then settle it: `upkeep upgrade TARGET --resume`, `--abort` or `--accept`",
+            Self::Open { phase: Phase::Stuck, .. } => {
+                "see `upkeep status`, then settle it: `upkeep upgrade TARGET --resume`, `--abort` or `--accept`"
+            }
             Self::Open { .. } => "watch it: `upkeep status --watch`",
             Self::Release(_) => "install the release whole, or check `[targets.T.release]`: `upkeep check`",
             Self::Database(_) => "is the database server running? `upkeep check`",
@@ -119,18 +121,15 @@ impl fmt::Display for Refusal {
             Self::Service(why) => write!(f, "whether the server runs cannot be told: {why}"),
             Self::Hold(hold) => {
                 let what = hold.version.as_ref().map_or_else(|| "upgrades are".to_owned(), |version| format!("{version} is"));
-                let until = hold.until.map(|until| format!(" until {}", until.format("%Y-%m-%d %H:%M UTC"))).unwrap_or_default();
+                let until =
+                    hold.until.map(|until| format!(" until {}", until.format("%Y-%m-%d %H:%M UTC"))).unwrap_or_default();
                 write!(f, "{what} on hold{until} by {}: {}", hold.who, hold.reason)
             }
             Self::Room { free, needed } => write!(f, "{free} bytes are free for archives, and up to {needed} are needed"),
             Self::NotAsked => f.write_str("`auto = false`: the upgrade waits for a person"),
-            Self::Window(window) => write!(
-                f,
-                "outside the window {}-{} ({})",
-                window.from.format("%H:%M"),
-                window.to.format("%H:%M"),
-                window.zone
-            ),
+            Self::Window(window) => {
+                write!(f, "outside the window {}-{} ({})", window.from.format("%H:%M"), window.to.format("%H:%M"), window.zone)
+            }
         }
     }
 }

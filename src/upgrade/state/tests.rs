@@ -67,7 +67,8 @@ fn an_upgrade_reads_as_its_events() {
     let done = |step| Event::Done { step, note: String::new(), label: None };
     let intended = |step, attempt| Event::Intended { step, attempt };
     let planned = Event::Planned { direction: Direction::Forward, steps };
-    let mut journal = vec![planned, intended(Step::Preflight, 1), done(Step::Preflight), Event::NoReturn, intended(Step::Migrate, 1)];
+    let mut journal =
+        vec![planned, intended(Step::Preflight, 1), done(Step::Preflight), Event::NoReturn, intended(Step::Migrate, 1)];
     let state = State::fold(&journal).unwrap();
     assert_eq!((state.phase, state.open, state.unanswered, state.crashed), (Phase::Running, Some(Step::Migrate), 1, false));
     journal.push(intended(Step::Migrate, 2));

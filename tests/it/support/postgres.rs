@@ -10,7 +10,13 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use upkeep::archive::manifest::{Kind, Manifest};
+use upkeep::archive::writer::Sealed;
+use upkeep::archive::{Archive, PendingArchive};
 use upkeep::config::{Database, Location};
+use upkeep::engine::{DumpRequest, Engine, EngineError, LoadMode, Loaded};
+use upkeep::ids::{Label, TargetName};
+use upkeep::progress::Progress;
 
 /// One running cluster.
 #[derive(Debug)]
@@ -67,6 +73,65 @@ fn bindirs() -> Vec<PathBuf> {
 fn major_of(bindir: &Path) -> u32 {
     let name = bindir.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
     name.and_then(|name| name.parse().ok()).unwrap_or(0)
+}
+
+/// Dumps a database into a sealed archive in `dir`.
+pub(crate) async fn dump(database: &Database, dir: &Path, jobs: usize) -> Result<Sealed, EngineError> {
+    let label = Label::parse(&format!("t-{}", DATABASES.fetch_add(1, Ordering::SeqCst))).unwrap();
+    let pending = PendingArchive::create(dir, &label, "sql.zst")?;
+    let request = DumpRequest { level: 1, jobs, preamble: vec!["a preamble".to_owned()], history_tables: Vec::new() };
+    let dumped = Engine::of(database).dump(&request, &pending, &Progress::default()).await?;
+    let manifest = Manifest {
+        format: upkeep::archive::format::FORMAT,
+        tool: "upkeep test".to_owned(),
+        label,
+        target: TargetName::parse("test").unwrap(),
+        kind: Kind::Manual,
+        note: None,
+        taken_at: dumped.taken_at,
+        duration_ms: 0,
+        server: dumped.server,
+        release: None,
+        shape: dumped.shape,
+        tables: dumped.tables,
+        consistency: dumped.consistency,
+        left_out: dumped.left_out,
+        data_only: dumped.data_only,
+        level: request.level,
+        raw_bytes: 0,
+        stored_bytes: 0,
+        frames: Vec::new(),
+    };
+    Ok(pending.seal(manifest)?)
+}
+
+/// Loads a sealed archive.
+pub(crate) async fn load(database: &Database, sealed: &Sealed, mode: LoadMode) -> Result<Loaded, EngineError> {
+    let archive = Archive::open(&sealed.path)?;
+    Engine::of(database).load(&archive, mode, 2, &Progress::default()).await
+}
+
+/// The error of a load or dump that must fail, as a person reads it.
+pub(crate) fn said(error: EngineError) -> String {
+    upkeep::failure::Failure::from(error).to_string()
+}
+
+/// The name of a database of ours.
+pub(crate) fn name_of(database: &Database) -> &str {
+    match &database.location {
+        Location::Postgres { database, .. } => database,
+        Location::Sqlite { .. } => panic!("not a PostgreSQL database"),
+    }
+}
+
+/// Looks again until it is so; bounded.
+#[track_caller]
+pub(crate) fn wait_until(mut is_so: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !is_so() {
+        assert!(std::time::Instant::now() < deadline, "did not become so within a minute");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
 }
 
 /// A command of the cluster's, as a user PostgreSQL accepts.
@@ -221,5 +286,66 @@ impl Cluster {
     /// The URL form of one of its databases.
     pub(crate) fn url(&self, name: &str) -> String {
         self.database(name).location.to_string()
+    }
+
+    /// A fresh database full of everything (`torture.sql`); the role `torture` owns some of it.
+    pub(crate) fn torture(&self) -> Database {
+        for role in ["torture", "\"We ird\""] {
+            // Roles belong to the cluster: another test may have made them already.
+            let made = format!(
+                "DO $$ BEGIN CREATE ROLE {role} LOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
+            );
+            self.psql("postgres", &made);
+        }
+        let database = self.fresh();
+        self.psql(name_of(&database), &format!("\\set owner torture\n{}", include_str!("torture.sql")));
+        database
+    }
+
+    /// What the cluster's own `pg_dump` says, without what differs from run to run.
+    pub(crate) fn pg_dump(&self, database: &str, arguments: &[&str]) -> String {
+        let mut command = Command::new(self.client("pg_dump"));
+        command.args(arguments).args(["-U", &self.superuser, "-d", database, "-h"]).arg(&self.socket_dir);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "pg_dump: {}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let lines = text.lines().filter(|line| !line.starts_with("\\restrict ") && !line.starts_with("\\unrestrict "));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// The content of a database without upkeep's help: a digest of every table's and view's rows, each sequence, each
+    /// large object, one line each.
+    pub(crate) fn content(&self, database: &str) -> String {
+        let rows = "SELECT format('SELECT %L, count(*), md5(string_agg(r::text, chr(10) ORDER BY r::text COLLATE \"C\")) FROM ONLY %s r', \
+             c.oid::regclass::text, c.oid::regclass) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+             WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND c.relkind IN ('r', 'm') \
+             AND (c.relkind = 'r' OR c.relispopulated) ORDER BY c.oid::regclass::text COLLATE \"C\" \\gexec\n\
+             SELECT format('SELECT %L, last_value, is_called FROM %s', c.oid::regclass::text, c.oid::regclass) FROM pg_class c \
+             WHERE relkind = 'S' ORDER BY c.oid::regclass::text COLLATE \"C\" \\gexec\n\
+             SELECT oid, md5(lo_get(oid)), lomowner::regrole, lomacl, obj_description(oid, 'pg_largeobject') \
+             FROM pg_largeobject_metadata ORDER BY oid;";
+        self.psql(
+            database,
+            &format!("SET client_min_messages = error; SET extra_float_digits = 3; SET search_path = '';\n{rows}"),
+        )
+    }
+
+    /// Restores an archive with stock tools alone: `zstd -dc FILE | psql -v ON_ERROR_STOP=1 -q DATABASE`.
+    pub(crate) fn restore_by_hand(&self, archive: &Path, database: &str) -> Result<(), String> {
+        let mut zstd = Command::new("zstd").arg("-dc").arg(archive).stdout(Stdio::piped()).spawn().unwrap();
+        let mut psql = Command::new(self.client("psql"));
+        psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-U", &self.superuser, "-d", database, "-h"]).arg(&self.socket_dir);
+        let output = psql.stdin(zstd.stdout.take().unwrap()).output().unwrap();
+        assert!(zstd.wait().unwrap().success(), "zstd -dc");
+        if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+    }
+
+    /// A connection of somebody else's.
+    pub(crate) async fn connect(&self, database: &str) -> sqlx::PgConnection {
+        let options = sqlx::postgres::PgConnectOptions::new_without_pgpass()
+            .socket(&self.socket_dir)
+            .username(&self.superuser)
+            .database(database);
+        <sqlx::PgConnection as sqlx::Connection>::connect_with(&options).await.unwrap()
     }
 }

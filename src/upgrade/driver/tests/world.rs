@@ -165,7 +165,8 @@ pub(super) fn rollback_plan(world: &World) -> Plan {
         from: Some(at("2.0")),
         to: at("1.0"),
         direction: Direction::Back,
-        steps: [Step::StopNew, Step::KeepFailed, Step::Restore, Step::PointBack, Step::StartOld, Step::HealthyOld, Step::Hold].to_vec(),
+        steps: [Step::StopNew, Step::KeepFailed, Step::Restore, Step::PointBack, Step::StartOld, Step::HealthyOld, Step::Hold]
+            .to_vec(),
         ..committed
     }
 }
@@ -408,7 +409,11 @@ impl Hands for World {
 
     async fn look(&self) -> Result<Look, Failed> {
         let look = |inner: &mut Inner| {
-            let knows = if inner.plan.applies == Applies::Nobody { inner.db.migrations } else { known(inner.installed.version.as_str()) };
+            let knows = if inner.plan.applies == Applies::Nobody {
+                inner.db.migrations
+            } else {
+                known(inner.installed.version.as_str())
+            };
             let names = |from: usize, to: usize| (from + 1..=to).map(|number| format!("V{number}")).collect();
             let scripts = Scripts {
                 pending: names(inner.db.migrations, knows),

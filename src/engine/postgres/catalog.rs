@@ -1,0 +1,260 @@
+//! What the system catalogue says: the server, the tables, the sequences, what cannot be dumped.
+//!
+//! Only reads. Every query casts to text, bigint or boolean, so that no type of the database is ever looked up, and names
+//! `pg_catalog` explicitly, because the search path is empty.
+
+use std::collections::BTreeMap;
+
+use super::super::EngineError;
+use super::connect::{Session, literal, quote};
+use crate::archive::manifest::{LeftOut, Server};
+
+/// Statements of this many names at once: few round trips, and no statement grows without bound.
+pub(super) const BATCH: usize = 200;
+
+/// The oldest server spoken to.
+const OLDEST: u32 = 13;
+
+/// Schemas that are not the user's: an expression over `pg_namespace n`.
+pub(super) const USER_SCHEMA: &str =
+    "(n.nspname OPERATOR(pg_catalog.!~) '^pg_' AND n.nspname OPERATOR(pg_catalog.<>) 'information_schema')";
+
+/// A table whose rows are dumped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Relation {
+    /// Its schema.
+    pub(super) schema: String,
+    /// Its name.
+    pub(super) name: String,
+    /// Columns with values of their own, in order; generated ones are absent.
+    pub(super) columns: Vec<String>,
+    /// Pages of its main fork when looked at.
+    pub(super) pages: u64,
+    /// Its size on disk with TOAST, in bytes.
+    pub(super) bytes: u64,
+    /// Whether ctid ranges mean something (a heap).
+    pub(super) heap: bool,
+    /// Whether its rows do not survive a crash of the server.
+    pub(super) unlogged: bool,
+    /// The `WHERE …` of an extension's configuration table.
+    pub(super) filter: String,
+}
+
+impl Relation {
+    /// The quoted, qualified name.
+    pub(super) fn quoted(&self) -> String {
+        format!("{}.{}", quote(&self.schema), quote(&self.name))
+    }
+}
+
+/// The major of the server, `15`.
+pub(super) async fn major(session: &mut Session) -> Result<u32, EngineError> {
+    let doing = "read the server's version";
+    let number = session.text(doing, "SELECT pg_catalog.current_setting('server_version_num')").await?;
+    let major = number.and_then(|number| number.parse::<u32>().ok()).unwrap_or(0) / 10_000;
+    if major < OLDEST {
+        return Err(EngineError::Unfit(format!("PostgreSQL {major} is older than the oldest supported, {OLDEST}")));
+    }
+    Ok(major)
+}
+
+/// Who the server is.
+pub(super) async fn identify(session: &mut Session) -> Result<Server, EngineError> {
+    let doing = "read the server's identity";
+    let has_provider = major(session).await? >= 15;
+    let provider = if has_provider { "d.datlocprovider::text" } else { "'c'" };
+    let icu = match major(session).await? {
+        13 | 14 => "NULL::text",
+        15 | 16 => "d.daticulocale::text",
+        _ => "d.datlocale::text",
+    };
+    let rows = session
+        .rows(
+            doing,
+            &format!(
+                "SELECT pg_catalog.current_setting('server_version'), d.datname::text, pg_catalog.pg_encoding_to_char(d.encoding)::text, \
+                 d.datcollate::text, pg_catalog.current_setting('TimeZone'), d.datctype::text, {provider}, {icu}, \
+                 pg_catalog.pg_get_userbyid(d.datdba)::text \
+                 FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()"
+            ),
+        )
+        .await?;
+    let row = rows.first().ok_or_else(|| EngineError::Worker(doing.to_owned()))?;
+    let version: String = session.cell(doing, row, 0)?;
+    let mut extra = BTreeMap::from([
+        ("lc_ctype".to_owned(), session.cell(doing, row, 5)?),
+        ("locale_provider".to_owned(), session.cell(doing, row, 6)?),
+        ("owner".to_owned(), session.cell(doing, row, 8)?),
+    ]);
+    if let Some(locale) = session.cell::<Option<String>>(doing, row, 7)? {
+        extra.insert("locale".to_owned(), locale);
+    }
+    Ok(Server {
+        flavour: "postgresql".to_owned(),
+        version: version.split_whitespace().next().unwrap_or_default().to_owned(),
+        database: session.cell(doing, row, 1)?,
+        charset: session.cell(doing, row, 2)?,
+        collation: session.cell(doing, row, 3)?,
+        time_zone: session.cell(doing, row, 4)?,
+        extra,
+    })
+}
+
+/// `pg_class c` rows whose data belongs to the user: own tables, and extensions' configuration tables.
+pub(super) const WITH_ROWS: &str = "FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+    LEFT JOIN (SELECT pg_catalog.unnest(extconfig) AS oid, pg_catalog.unnest(extcondition) AS filter \
+               FROM pg_catalog.pg_extension) x ON x.oid = c.oid \
+    WHERE c.relpersistence <> 't' AND (x.oid IS NOT NULL OR (n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' \
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
+                      AND e.objid = c.oid AND e.deptype = 'e')))";
+
+/// Quoted names of everything to be locked against changes of its definition, in order.
+pub(super) async fn lockable(session: &mut Session) -> Result<Vec<String>, EngineError> {
+    let sql = format!("SELECT n.nspname::text, c.relname::text {WITH_ROWS} AND c.relkind IN ('r', 'p') ORDER BY c.oid");
+    let doing = "list the tables";
+    let rows = session.rows(doing, &sql).await?;
+    let name = |row| -> Result<String, EngineError> {
+        let (schema, name): (String, String) = (session.cell(doing, row, 0)?, session.cell(doing, row, 1)?);
+        Ok(format!("{}.{}", quote(&schema), quote(&name)))
+    };
+    rows.iter().map(name).collect()
+}
+
+/// The tables whose rows are dumped, by name.
+pub(super) async fn relations(session: &mut Session) -> Result<Vec<Relation>, EngineError> {
+    let sql = format!(
+        "SELECT n.nspname::text, c.relname::text, \
+         pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::bigint, \
+         pg_catalog.pg_table_size(c.oid), c.relpersistence = 'u', \
+         COALESCE((SELECT amname = 'heap' FROM pg_catalog.pg_am a WHERE a.oid = c.relam), false), \
+         COALESCE((SELECT pg_catalog.json_agg(a.attname::text ORDER BY a.attnum)::text FROM pg_catalog.pg_attribute a \
+                   WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''), '[]'), \
+         COALESCE(x.filter, '') {WITH_ROWS} AND c.relkind = 'r' ORDER BY n.nspname::text COLLATE \"C\", c.relname::text COLLATE \"C\""
+    );
+    let doing = "list the tables with their columns";
+    let rows = session.rows(doing, &sql).await?;
+    let read = |row| -> Result<Relation, EngineError> {
+        let columns: String = session.cell(doing, row, 6)?;
+        let size = |column| session.cell::<Option<i64>>(doing, row, column).map(|n| u64::try_from(n.unwrap_or(0)).unwrap_or(0));
+        Ok(Relation {
+            schema: session.cell(doing, row, 0)?,
+            name: session.cell(doing, row, 1)?,
+            columns: serde_json::from_str(&columns).map_err(|_| EngineError::Worker(doing.to_owned()))?,
+            pages: size(2)?,
+            bytes: size(3)?,
+            unlogged: session.cell(doing, row, 4)?,
+            heap: session.cell(doing, row, 5)?,
+            filter: session.cell(doing, row, 7)?,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+/// Refuses when a row could be hidden from us: a missing privilege, or row-level security that applies to us.
+pub(super) async fn demand_every_row(session: &mut Session) -> Result<(), EngineError> {
+    let user = session.place().user().to_owned();
+    let doing = "look for missing privileges";
+    let relation = "pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)";
+    let schemas = format!(
+        "SELECT DISTINCT pg_catalog.quote_ident(n.nspname) {WITH_ROWS} AND c.relkind IN ('r', 'p', 'S') \
+         AND NOT pg_catalog.has_schema_privilege(n.oid, 'USAGE') ORDER BY 1"
+    );
+    let denied = |what: String, grant: String| EngineError::Privilege { user: user.clone(), what, grant };
+    let names = texts(session, doing, &schemas).await?;
+    if let Some(first) = names.first() {
+        let grant = format!("GRANT USAGE ON SCHEMA {} TO {};", names.join(", "), quote(&user));
+        return Err(denied(format!("use schema {first}"), grant));
+    }
+    for (kinds, noun, keyword) in [("'r', 'p'", "table", "TABLE"), ("'S'", "sequence", "SEQUENCE")] {
+        let sql = format!(
+            "SELECT {relation} {WITH_ROWS} AND c.relkind IN ({kinds}) \
+             AND NOT pg_catalog.has_table_privilege(c.oid, 'SELECT') ORDER BY 1"
+        );
+        let names = texts(session, doing, &sql).await?;
+        if let Some(first) = names.first() {
+            let grant = format!("GRANT SELECT ON {keyword} {} TO {};", names.join(", "), quote(&user));
+            return Err(denied(format!("read {noun} {first}"), grant));
+        }
+    }
+    let hidden = format!(
+        "SELECT {relation} {WITH_ROWS} AND c.relkind IN ('r', 'p') AND pg_catalog.row_security_active(c.oid) ORDER BY 1"
+    );
+    if let Some(first) = texts(session, doing, &hidden).await?.first() {
+        let grant = format!("ALTER ROLE {} BYPASSRLS;", quote(&user));
+        return Err(denied(format!("read every row of table {first}, which has row-level security"), grant));
+    }
+    Ok(())
+}
+
+/// The first column of a query, as texts.
+pub(super) async fn texts(session: &mut Session, doing: &str, sql: &str) -> Result<Vec<String>, EngineError> {
+    let rows = session.rows(doing, sql).await?;
+    rows.iter().map(|row| session.cell(doing, row, 0)).collect()
+}
+
+/// What an archive of this database cannot hold.
+pub(super) async fn left_out(session: &mut Session) -> Result<Vec<LeftOut>, EngineError> {
+    let sql = format!("SELECT n.nspname || '.' || c.relname {WITH_ROWS} AND c.relkind = 'f' ORDER BY 1");
+    let foreign = texts(session, "list the foreign tables", &sql).await?;
+    let rows = "foreign: its rows live on another server; the definition is in the archive";
+    Ok(foreign.into_iter().map(|name| LeftOut { what: format!("rows of table {name}"), why: rows.to_owned() }).collect())
+}
+
+/// The statements that bring every sequence to where it is now, one a line, by name.
+///
+/// Sequences stand outside snapshots: read after the snapshot was taken, a value is never behind the rows.
+pub(super) async fn sequence_lines(session: &mut Session) -> Result<Vec<String>, EngineError> {
+    let doing = "read the sequences";
+    let sql = format!(
+        "SELECT n.nspname::text, c.relname::text {WITH_ROWS} AND c.relkind = 'S' \
+         ORDER BY n.nspname::text COLLATE \"C\", c.relname::text COLLATE \"C\""
+    );
+    let rows = session.rows(doing, &sql).await?;
+    let mut names = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let (schema, name): (String, String) = (session.cell(doing, row, 0)?, session.cell(doing, row, 1)?);
+        names.push(format!("{}.{}", quote(&schema), quote(&name)));
+    }
+    let mut lines = Vec::with_capacity(names.len());
+    for batch in names.chunks(BATCH) {
+        let select = |(at, name): (usize, &String)| format!("SELECT {at}::bigint, last_value::text, is_called FROM {name}");
+        let sql = batch.iter().enumerate().map(select).collect::<Vec<_>>().join(" UNION ALL ");
+        let rows = session.rows(doing, &format!("{sql} ORDER BY 1")).await?;
+        for (name, row) in batch.iter().zip(&rows) {
+            let (value, called): (String, bool) = (session.cell(doing, row, 1)?, session.cell(doing, row, 2)?);
+            lines.push(format!("SELECT pg_catalog.setval({}, {value}, {called});", literal(name)));
+        }
+    }
+    Ok(lines)
+}
+
+/// Materialized views that hold rows, each after those it reads, quoted.
+pub(super) async fn filled_views(session: &mut Session) -> Result<Vec<String>, EngineError> {
+    // A view that reads another one reaches strictly more materialized views, so counting them orders them.
+    let sql = format!(
+        "WITH RECURSIVE reads(reader, source) AS ( \
+           SELECT DISTINCT r.ev_class, d.refobjid FROM pg_catalog.pg_depend d \
+           JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid AND d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass \
+           WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid <> r.ev_class), \
+         reach(reader, source) AS (SELECT reader, source FROM reads \
+           UNION SELECT reach.reader, reads.source FROM reach JOIN reads ON reads.reader = reach.source) \
+         SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) {WITH_ROWS} \
+         AND c.relkind = 'm' AND c.relispopulated ORDER BY (SELECT pg_catalog.count(*) FROM reach \
+           JOIN pg_catalog.pg_class m ON m.oid = reach.source AND m.relkind = 'm' WHERE reach.reader = c.oid), 1"
+    );
+    texts(session, "list the materialized views", &sql).await
+}
+
+/// Every role of the server.
+pub(super) async fn roles(session: &mut Session) -> Result<Vec<String>, EngineError> {
+    texts(session, "list the roles", "SELECT rolname::text FROM pg_catalog.pg_roles").await
+}
+
+/// Sessions that hold or wait for a lock which keeps ours from being granted.
+pub(super) async fn lock_holders(session: &mut Session) -> Result<Vec<String>, EngineError> {
+    let sql = "SELECT DISTINCT 'pid ' || a.pid || ', user ' || COALESCE(a.usename, '?') || ', ' || COALESCE(pg_catalog.left(a.query, 80), '?') \
+        FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid \
+        WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND l.relation >= 16384 AND l.pid <> pg_catalog.pg_backend_pid() \
+        AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) ORDER BY 1";
+    texts(session, "look for the holders of locks", sql).await
+}

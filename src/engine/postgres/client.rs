@@ -1,0 +1,99 @@
+//! `pg_dump` of the server's major: finding it, running it, streaming what it writes.
+//!
+//! The schema sections are the one thing the vendor's tool is the only right source of. It reads in our snapshot, so that
+//! schema and rows belong together. Never given a password in argv.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::super::EngineError;
+use super::connect::Place;
+use crate::process::{Command, ProcessError};
+
+/// `pg_dump --version` answers at once; a hung file system should not hold a backup for ever.
+const VERSION_WITHIN: Duration = Duration::from_secs(10);
+/// A schema of a hundred thousand objects takes minutes; longer is a hang.
+const SECTION_WITHIN: Duration = Duration::from_secs(30 * 60);
+/// Binary directories beside the usual ones, separated by colons; one inside an unpacked root works too.
+const EXTRA_DIRECTORIES: &str = "TEST_PG_BINDIRS";
+
+/// A `pg_dump` that was asked for its version.
+#[derive(Debug, Clone)]
+pub(super) struct Client {
+    argv: Vec<String>,
+}
+
+impl Client {
+    /// The first `pg_dump` of this major on the host, or `None`.
+    pub(super) async fn find(major: u32) -> Option<Self> {
+        for path in candidates(major) {
+            let client = Self { argv: launch(&path) };
+            if client.major().await == Some(major) {
+                return Some(client);
+            }
+        }
+        None
+    }
+
+    async fn major(&self) -> Option<u32> {
+        let mut argv = self.argv.clone();
+        argv.push("--version".to_owned());
+        let finished = Command::new(&argv, VERSION_WITHIN).run().await.ok().filter(|finished| finished.success())?;
+        // "pg_dump (PostgreSQL) 15.18 (Debian …)", "pg_dump (PostgreSQL) 19devel"
+        let version = finished.stdout.split_whitespace().nth(2)?.to_owned();
+        version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    }
+
+    /// Writes one section (`pre-data`, `post-data`) of the schema, as of `snapshot`, to `take`.
+    pub(super) async fn section(
+        &self,
+        place: &Place,
+        section: &str,
+        snapshot: &str,
+        encoding: &str,
+        lock_wait: Duration,
+        take: &mut (dyn FnMut(&[u8]) + Send),
+    ) -> Result<(), EngineError> {
+        let mut argv = self.argv.clone();
+        argv.extend([
+            "--schema-only".to_owned(),
+            format!("--section={section}"),
+            format!("--snapshot={snapshot}"),
+            format!("--encoding={encoding}"),
+            format!("--lock-wait-timeout={}", lock_wait.as_millis()),
+            "--no-password".to_owned(),
+        ]);
+        let mut command = Command::new(&argv, SECTION_WITHIN);
+        command.environment = place.environment();
+        let finished = command.run_into(take).await?;
+        if finished.success() {
+            return Ok(());
+        }
+        let last_line = finished.last_line().to_owned();
+        Err(ProcessError::Failed { program: format!("pg_dump --section={section}"), code: finished.code, last_line }.into())
+    }
+}
+
+/// Where a `pg_dump` of this major may be: Debian's and PGDG's places first, then the extra ones, then `PATH`.
+fn candidates(major: u32) -> Vec<PathBuf> {
+    let usual = [format!("/usr/lib/postgresql/{major}/bin"), format!("/usr/pgsql-{major}/bin")];
+    let listed =
+        |name: &str| std::env::var_os(name).map(|dirs| std::env::split_paths(&dirs).collect::<Vec<_>>()).unwrap_or_default();
+    let dirs = usual.iter().map(PathBuf::from).chain(listed(EXTRA_DIRECTORIES)).chain(listed("PATH"));
+    dirs.map(|dir| dir.join("pg_dump")).filter(|path| path.is_file()).collect()
+}
+
+/// How a program is started: as it is, or, inside an unpacked root, with that root's own loader and libraries.
+fn launch(path: &Path) -> Vec<String> {
+    let program = path.to_string_lossy().into_owned();
+    let Some((root, _)) = program.split_once("/usr/lib/postgresql/").filter(|(root, _)| !root.is_empty()) else {
+        return vec![program];
+    };
+    let triple = format!("{}-linux-gnu", std::env::consts::ARCH);
+    let loaders = ["lib64/ld-linux-x86-64.so.2", "usr/lib64/ld-linux-x86-64.so.2", "lib/ld-linux-aarch64.so.1"];
+    let Some(loader) = loaders.iter().map(|loader| Path::new(root).join(loader)).find(|loader| loader.exists()) else {
+        return vec![program];
+    };
+    let libraries = format!("{root}/usr/lib/{triple}:{root}/lib/{triple}:{root}/usr/lib/{triple}/systemd");
+    vec![loader.display().to_string(), "--library-path".to_owned(), libraries, program]
+}

@@ -1,0 +1,144 @@
+//! Proving that what was loaded is what was dumped: every row read back the way the dump read it, every sequence.
+//!
+//! Reads with fresh sessions, not those that wrote; or inside the one transaction that is about to be committed.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::super::{EngineError, Loaded, Mismatch};
+use super::catalog::{self, Relation};
+use super::connect::{Place, Session};
+use super::crew::{Stop, hire, join_all};
+use super::rows::{self, Nowhere, Tally, Tasks};
+use super::{large_objects, load};
+use crate::archive::Archive;
+use crate::archive::manifest::{FrameKind, Manifest};
+use crate::progress::Progress;
+
+/// Compares over several connections.
+pub(super) async fn compare(
+    place: &Place,
+    archive: &Arc<Archive>,
+    jobs: usize,
+    progress: &Progress,
+    stop: &Stop,
+) -> Result<Loaded, EngineError> {
+    let manifest = archive.manifest();
+    progress.phase("comparing", manifest.tables.iter().map(|table| table.bytes).sum());
+    let mut session = place.connect().await?;
+    let (major, settings) = prepare(&mut session).await?;
+    let relations = Arc::new(expected(&mut session, manifest).await?);
+    let tasks = Tasks::of(&relations, major);
+    let mut hands = Vec::new();
+    for _ in 0..jobs {
+        let (place, settings, relations, tasks) = (place.clone(), settings.clone(), Arc::clone(&relations), tasks.clone());
+        let (progress, own) = (progress.clone(), stop.clone());
+        hands.push(hire("comparing tables", stop, move || async move {
+            let mut session = place.connect().await?;
+            session.run("set up a session", &settings).await?;
+            let tallies = sum(&mut session, &relations, &tasks, &progress, &own).await?;
+            session.close().await;
+            Ok(tallies)
+        })?);
+    }
+    let tallies = join_all(hands).await?.into_iter().flatten().collect();
+    let loaded = judge(&mut session, archive, tallies, progress, stop).await?;
+    session.close().await;
+    Ok(loaded)
+}
+
+/// Compares on one session, inside whatever transaction it is in.
+pub(super) async fn compare_within(
+    session: &mut Session,
+    archive: &Arc<Archive>,
+    progress: &Progress,
+) -> Result<Loaded, EngineError> {
+    let manifest = archive.manifest();
+    progress.phase("comparing", manifest.tables.iter().map(|table| table.bytes).sum());
+    let (major, _) = prepare(session).await?;
+    let relations = expected(session, manifest).await?;
+    let (tasks, stop) = (Tasks::of(&relations, major), Stop::default());
+    let tallies = sum(session, &relations, &tasks, progress, &stop).await?;
+    judge(session, archive, tallies, progress, &stop).await
+}
+
+async fn prepare(session: &mut Session) -> Result<(u32, String), EngineError> {
+    let major = catalog::major(session).await?;
+    let charset = catalog::identify(session).await?.charset;
+    let settings = rows::reading_settings(major, &charset);
+    session.run("set up a session", &settings).await?;
+    Ok((major, settings))
+}
+
+/// The manifest's tables with the sizes they have here, in the manifest's order. A table that is not here is left out, and
+/// so has no sum.
+async fn expected(session: &mut Session, manifest: &Manifest) -> Result<Vec<Relation>, EngineError> {
+    let here = catalog::relations(session).await?;
+    let here: HashMap<(String, String), Relation> =
+        here.into_iter().map(|relation| ((relation.schema.clone(), relation.name.clone()), relation)).collect();
+    let found = |table: &crate::archive::manifest::Table| {
+        let relation = here.get(&(table.schema.clone(), table.name.clone()))?;
+        Some(Relation { columns: table.columns.clone(), ..relation.clone() })
+    };
+    Ok(manifest.tables.iter().filter_map(found).collect())
+}
+
+async fn sum(
+    session: &mut Session,
+    relations: &[Relation],
+    tasks: &Tasks,
+    progress: &Progress,
+    stop: &Stop,
+) -> Result<Vec<((String, String), Tally)>, EngineError> {
+    let mut tallies = Vec::new();
+    while let Some(task) = tasks.next() {
+        let relation = &relations[task.table];
+        let tally = rows::read(session, relation, task, &mut Nowhere, progress, stop).await?;
+        tallies.push(((relation.schema.clone(), relation.name.clone()), tally));
+    }
+    Ok(tallies)
+}
+
+async fn judge(
+    session: &mut Session,
+    archive: &Arc<Archive>,
+    tallies: Vec<((String, String), Tally)>,
+    progress: &Progress,
+    stop: &Stop,
+) -> Result<Loaded, EngineError> {
+    let mut sums: HashMap<(String, String), Tally> = HashMap::new();
+    for (name, tally) in tallies {
+        sums.entry(name).or_default().merge(&tally);
+    }
+    let manifest = archive.manifest();
+    if manifest.tables.iter().any(|table| large_objects::is_it(&table.schema, &table.name)) {
+        let objects = large_objects::relation();
+        let tally = large_objects::read(session, &[], &mut Nowhere, progress, stop).await?;
+        sums.insert((objects.schema, objects.name), tally);
+    }
+    let mut mismatches = Vec::new();
+    for table in &manifest.tables {
+        let found = sums.get(&(table.schema.clone(), table.name.clone()));
+        let (rows, checksum) = found.map_or((0, "no such table".to_owned()), |tally| (tally.rows, tally.sum.hex()));
+        if rows != table.rows || checksum != table.checksum {
+            mismatches.push(Mismatch {
+                table: table.qualified(),
+                rows: (table.rows, rows),
+                checksum: (table.checksum.clone(), checksum),
+            });
+        }
+    }
+    let here: BTreeSet<String> = catalog::sequence_lines(session).await?.into_iter().collect();
+    let wanted = load::text(archive, FrameKind::Sequences).await?;
+    for line in wanted.lines().filter(|line| !line.is_empty() && !here.contains(*line)) {
+        mismatches.push(Mismatch {
+            table: format!("sequence state `{line}`"),
+            rows: (1, 0),
+            checksum: (String::new(), String::new()),
+        });
+    }
+    if mismatches.is_empty() {
+        return Ok(Loaded { tables: manifest.tables.len() as u64, rows: manifest.rows(), warnings: Vec::new() });
+    }
+    Err(EngineError::Differs(mismatches))
+}

@@ -1,0 +1,271 @@
+//! Sessions: where a database is, how one connects to it, and what its errors mean.
+//!
+//! Owns every connection of the PostgreSQL engine and the one place that sorts `sqlx::Error`s. Never keeps a connection
+//! between two calls of the engine. Invariant: a password travels only in the wire protocol or in a child's environment,
+//! never in argv or a message; held by `tests/it/postgres_traps.rs`.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgRow, PgSslMode};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
+
+use super::super::EngineError;
+use crate::config::{Database, Location, Secret};
+
+/// How long one attempt to connect may take. A server that is up answers in milliseconds; one that recovers from a crash
+/// refuses at once.
+const CONNECT_WITHIN: Duration = Duration::from_secs(15);
+
+/// Databases that every cluster has, in the order tried, for what cannot be done from inside the database itself.
+const MAINTENANCE: [&str; 2] = ["postgres", "template1"];
+
+/// Where a database is and as whom; cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    inner: Arc<Inner>,
+    /// The database's name.
+    pub(super) database: String,
+}
+
+#[derive(Debug)]
+struct Inner {
+    host: String,
+    port: u16,
+    user: String,
+    sslmode: String,
+    password: Option<Secret>,
+}
+
+impl Place {
+    /// The place a configuration names.
+    pub(super) fn of(database: &Database) -> Result<Self, EngineError> {
+        let Location::Postgres { host, port, user, database: name, sslmode } = &database.location else {
+            return Err(EngineError::Unfit(format!("{} is not a PostgreSQL database", database.location)));
+        };
+        let inner = Inner {
+            host: host.clone(),
+            port: *port,
+            user: user.clone(),
+            sslmode: sslmode.clone(),
+            password: database.password.clone(),
+        };
+        Ok(Self { inner: Arc::new(inner), database: name.clone() })
+    }
+
+    /// The same server and role, another database.
+    pub(super) fn beside(&self, database: &str) -> Self {
+        Self { inner: Arc::clone(&self.inner), database: database.to_owned() }
+    }
+
+    /// The role.
+    pub(super) fn user(&self) -> &str {
+        &self.inner.user
+    }
+
+    /// The address, without a password.
+    pub(super) fn location(&self) -> String {
+        let Inner { host, port, user, sslmode, .. } = &*self.inner;
+        Location::Postgres {
+            host: host.clone(),
+            port: *port,
+            user: user.clone(),
+            database: self.database.clone(),
+            sslmode: sslmode.clone(),
+        }
+        .to_string()
+    }
+
+    /// What a libpq program needs to reach the same place, as environment so that no password is in its argv.
+    pub(super) fn environment(&self) -> BTreeMap<String, String> {
+        let Inner { host, port, user, sslmode, password } = &*self.inner;
+        let mut variables = BTreeMap::from([
+            ("PGHOST".to_owned(), host.clone()),
+            ("PGPORT".to_owned(), port.to_string()),
+            ("PGUSER".to_owned(), user.clone()),
+            ("PGDATABASE".to_owned(), self.database.clone()),
+            ("PGSSLMODE".to_owned(), sslmode.clone()),
+            ("PGAPPNAME".to_owned(), application_name()),
+            ("PGOPTIONS".to_owned(), String::new()),
+        ]);
+        if let Some(password) = password {
+            variables.insert("PGPASSWORD".to_owned(), password.reveal().to_owned());
+        }
+        variables
+    }
+
+    /// Connects.
+    pub(super) async fn connect(&self) -> Result<Session, EngineError> {
+        let Inner { host, port, user, sslmode, password } = &*self.inner;
+        let failed = |source| self.connecting(source);
+        let mut options = PgConnectOptions::new_without_pgpass()
+            .port(*port)
+            .username(user)
+            .database(&self.database)
+            .application_name(&application_name())
+            .ssl_mode(PgSslMode::from_str(sslmode).map_err(failed)?)
+            .disable_statement_logging();
+        options = if host.starts_with('/') { options.socket(host) } else { options.host(host) };
+        if let Some(password) = password {
+            options = options.password(password.reveal());
+        }
+        let connecting = tokio::time::timeout(CONNECT_WITHIN, PgConnection::connect_with(&options));
+        let late = || sqlx::Error::Io(std::io::Error::from(std::io::ErrorKind::TimedOut));
+        let connection = connecting.await.map_err(|_| failed(late()))?.map_err(failed)?;
+        Ok(Session { connection, place: self.clone() })
+    }
+
+    /// Connects, or answers `None` where there is no such database.
+    pub(super) async fn connect_if_exists(&self) -> Result<Option<Session>, EngineError> {
+        match self.connect().await {
+            Err(EngineError::Connect { source, .. }) if code_of(&source).as_deref() == Some(NO_SUCH_DATABASE) => Ok(None),
+            other => other.map(Some),
+        }
+    }
+
+    /// Connects to a database of the same server that is not this one.
+    pub(super) async fn connect_to_maintenance(&self) -> Result<Session, EngineError> {
+        let mut last = EngineError::Worker("looking for a maintenance database".to_owned());
+        for name in MAINTENANCE.iter().filter(|name| **name != self.database) {
+            match self.beside(name).connect().await {
+                Ok(session) => return Ok(session),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    fn connecting(&self, source: sqlx::Error) -> EngineError {
+        match code_of(&source).as_deref() {
+            Some(code) if code.starts_with("28") => {
+                EngineError::Refused { location: self.location(), user: self.inner.user.clone(), source }
+            }
+            Some(INSUFFICIENT_PRIVILEGE) => EngineError::Privilege {
+                user: self.inner.user.clone(),
+                what: format!("connect to database {}", self.database),
+                grant: format!("GRANT CONNECT ON DATABASE {} TO {};", quote(&self.database), quote(&self.inner.user)),
+            },
+            _ => EngineError::Connect { location: self.location(), source },
+        }
+    }
+
+    /// What an error on a session of this place means. `doing` completes "cannot …".
+    pub(super) fn sort(&self, doing: &str, source: sqlx::Error) -> EngineError {
+        match code_of(&source).as_deref() {
+            Some(INSUFFICIENT_PRIVILEGE) => EngineError::Privilege {
+                user: self.inner.user.clone(),
+                what: doing.to_owned(),
+                grant: format!("grant what the server misses ({})", message_of(&source)),
+            },
+            Some(OBJECT_IN_USE) => EngineError::InUse { location: self.location(), sessions: vec![message_of(&source)] },
+            Some(code) if code.starts_with("08") || code.starts_with("57P") => {
+                EngineError::Lost { location: self.location(), doing: doing.to_owned(), source }
+            }
+            None if !matches!(source, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_)) => {
+                EngineError::Lost { location: self.location(), doing: doing.to_owned(), source }
+            }
+            _ => EngineError::Sql { doing: doing.to_owned(), source },
+        }
+    }
+}
+
+/// SQLSTATE `invalid_catalog_name`.
+const NO_SUCH_DATABASE: &str = "3D000";
+/// SQLSTATE `insufficient_privilege`.
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
+/// SQLSTATE `object_in_use`.
+const OBJECT_IN_USE: &str = "55006";
+
+/// The name our sessions carry; with our pid, so that a survey does not count us but does count another upkeep.
+pub(super) fn application_name() -> String {
+    format!("upkeep[{}]", std::process::id())
+}
+
+/// The SQLSTATE of an error the server reported.
+pub(super) fn code_of(error: &sqlx::Error) -> Option<String> {
+    error.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned())
+}
+
+fn message_of(error: &sqlx::Error) -> String {
+    error.as_database_error().map_or_else(|| error.to_string(), |error| error.message().to_owned())
+}
+
+/// The SQLSTATE behind an engine error, if the server reported one.
+pub(super) fn sqlstate(error: &EngineError) -> Option<String> {
+    match error {
+        EngineError::Sql { source, .. } | EngineError::Lost { source, .. } | EngineError::Connect { source, .. } => {
+            code_of(source)
+        }
+        _ => None,
+    }
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Session {
+    /// The wire, for `COPY`; after an error of a `COPY` the session is only good for [`Session::abandon`].
+    pub(super) connection: PgConnection,
+    place: Place,
+}
+
+impl Session {
+    /// Where it is connected to.
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Runs one or more statements. `doing` completes "cannot …".
+    pub(super) async fn run(&mut self, doing: &str, sql: &str) -> Result<(), EngineError> {
+        let done = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut self.connection).await;
+        done.map(drop).map_err(|source| self.place.sort(doing, source))
+    }
+
+    /// Runs a query and gives all its rows.
+    pub(super) async fn rows(&mut self, doing: &str, sql: &str) -> Result<Vec<PgRow>, EngineError> {
+        let rows = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_all(&mut self.connection).await;
+        rows.map_err(|source| self.place.sort(doing, source))
+    }
+
+    /// Runs a query whose answer is one text, or none.
+    pub(super) async fn text(&mut self, doing: &str, sql: &str) -> Result<Option<String>, EngineError> {
+        let rows = self.rows(doing, sql).await?;
+        rows.first().map_or(Ok(None), |row| self.cell(doing, row, 0))
+    }
+
+    /// Runs a query whose answer is one truth; nothing or NULL is false.
+    pub(super) async fn truth(&mut self, doing: &str, sql: &str) -> Result<bool, EngineError> {
+        let rows = self.rows(doing, sql).await?;
+        rows.first().map_or(Ok(None), |row| self.cell::<Option<bool>>(doing, row, 0)).map(|truth| truth.unwrap_or(false))
+    }
+
+    /// One value of a row.
+    pub(super) fn cell<T>(&self, doing: &str, row: &PgRow, column: usize) -> Result<T, EngineError>
+    where
+        T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
+    {
+        row.try_get(column).map_err(|source| self.place.sort(doing, source))
+    }
+
+    /// Says goodbye. An error here changes nothing: the server ends the session with the socket.
+    pub(super) async fn close(self) {
+        self.connection.close().await.ok();
+    }
+
+    /// Drops the socket without a word, for a session in the middle of a broken `COPY`.
+    pub(super) async fn abandon(self) {
+        self.connection.close_hard().await.ok();
+    }
+}
+
+/// An identifier, quoted.
+pub(super) fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A string literal, whatever `standard_conforming_strings` says.
+pub(super) fn literal(text: &str) -> String {
+    let quoted = text.replace('\'', "''");
+    if text.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
+}

@@ -1,0 +1,356 @@
+//! Dumping: one snapshot, everybody's locks first, then the rows.
+//!
+//! Owns the order of a dump. Nobody needs a new lock once the first row is read, so a schema change that queues up
+//! meanwhile waits for us and we never for it; held by `tests/it/postgres_traps.rs`. Never writes to the database.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::super::{DumpRequest, Dumped, EngineError};
+use super::catalog::{self, Relation};
+use super::client::Client;
+use super::connect::{Place, Session, sqlstate};
+use super::crew::{Hand, StopOnDrop, hire, join_all};
+use super::rows::{self, Tally, Tasks};
+use super::schema::{Cleaner, head};
+use super::worker::{Go, Setup, lock_all, work};
+use super::{large_objects, shape};
+use crate::archive::manifest::{Consistency, FrameKind, LeftOut, Server, Table};
+use crate::archive::writer::{EncodedFrame, FrameSink};
+use crate::archive::{FrameEncoder, PendingArchive};
+use crate::progress::Progress;
+use crate::shape::Shape;
+
+/// How long one attempt waits for a lock somebody else holds: longer than an ordinary schema change, shorter than anybody's
+/// patience.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+/// How long workers and `pg_dump` wait for locks that we hold already: only a schema change that queued up behind us can be
+/// in the way, it waits for us, and everybody who wants the table waits for it. So not long, then we make way.
+const FOLLOW_WAIT: Duration = Duration::from_millis(500);
+/// Attempts at getting all locks, each with a new snapshot.
+const LOCK_ATTEMPTS: u32 = 3;
+/// SQLSTATEs of a lock not granted, and of a table that went away between two looks.
+const PASSING: [&str; 3] = ["55P03", "42P01", "3F000"];
+
+/// Everything locked, in one snapshot.
+struct Held {
+    session: Session,
+    hands: Vec<Worker>,
+    server: Server,
+    major: u32,
+    shape: Shape,
+    relations: Vec<Relation>,
+    roles: Vec<String>,
+    snapshot: String,
+    position: Option<String>,
+    taken_at: chrono::DateTime<chrono::Utc>,
+    since: Instant,
+    sections: Option<Sections>,
+    left_out: Vec<LeftOut>,
+    /// Stops the workers when we go, whichever way.
+    _stop: StopOnDrop,
+}
+
+struct Worker {
+    hand: Hand<Vec<(usize, Tally)>>,
+    go: oneshot::Sender<Go>,
+}
+
+/// The schema, compressed as it came.
+struct Sections {
+    before: EncodedFrame,
+    after: EncodedFrame,
+}
+
+/// Dumps the database at `place`.
+pub(super) async fn dump(
+    place: &Place,
+    request: &DumpRequest,
+    pending: &PendingArchive,
+    progress: &Progress,
+) -> Result<Dumped, EngineError> {
+    progress.phase("locking", 0);
+    let held = hold(place, request).await?;
+    let bytes = held.relations.iter().map(|relation| relation.bytes).sum();
+    progress.phase("dumping", bytes);
+    write(held, request, &pending.sink(), progress).await
+}
+
+/// Gets snapshot, locks and schema, trying again while others change it.
+async fn hold(place: &Place, request: &DumpRequest) -> Result<Held, EngineError> {
+    let mut attempt = 1;
+    loop {
+        let error = match attempt_hold(place, request).await {
+            Ok(Some(held)) => return Ok(held),
+            Ok(None) => EngineError::Inexact {
+                what: "the schema changed each time it was read".to_owned(),
+                hint: "wait until the migration or deployment is over, then try again".to_owned(),
+            },
+            Err(error) => error,
+        };
+        let passing = sqlstate(&error).is_some_and(|code| PASSING.contains(&code.as_str()));
+        let passing = passing || matches!(error, EngineError::Inexact { .. } | EngineError::InUse { .. });
+        if !passing || attempt == LOCK_ATTEMPTS {
+            return Err(error);
+        }
+        attempt += 1;
+    }
+}
+
+/// One attempt; `None` when the schema moved under it.
+async fn attempt_hold(place: &Place, request: &DumpRequest) -> Result<Option<Held>, EngineError> {
+    let mut session = place.connect().await?;
+    let major = catalog::major(&mut session).await?;
+    let server = catalog::identify(&mut session).await?;
+    let settings = rows::reading_settings(major, &server.charset);
+    session.run("set up a session", &settings).await?;
+    catalog::demand_every_row(&mut session).await?;
+    let locked = catalog::lockable(&mut session).await?;
+    let since = Instant::now();
+    // The locks come before the first query of the transaction and so before its snapshot: a TRUNCATE or a rewriting
+    // ALTER TABLE between the two would show the snapshot an empty table.
+    session.run("begin", "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
+    if let Err(error) = lock_all(&mut session, &locked, LOCK_WAIT).await {
+        return Err(blame(place, error).await);
+    }
+    let snapshot = session.text("export the snapshot", "SELECT pg_catalog.pg_export_snapshot()").await?.unwrap_or_default();
+    if catalog::lockable(&mut session).await? != locked {
+        session.close().await;
+        return Ok(None);
+    }
+    let stop = StopOnDrop::default();
+    let setup = Setup {
+        place: place.clone(),
+        snapshot: snapshot.clone(),
+        locked,
+        lock_wait: LOCK_WAIT,
+        settings,
+        stop: stop.0.clone(),
+    };
+    let hands = match enlist(&setup, request.jobs.max(1)).await {
+        Ok(hands) => hands,
+        Err(error) => return Err(blame(place, error).await),
+    };
+    let (position, taken_at) = moment(&mut session).await?;
+    let shape = shape::shape(&mut session, &request.history_tables).await?;
+    let roles = catalog::roles(&mut session).await?;
+    let sections = match sections(place, major, &snapshot, &server.charset, request.level, &roles).await {
+        Ok(sections) => sections,
+        Err(error) => return Err(blame(place, error).await),
+    };
+    // Functions and types are not locked by tables' locks: whoever changed one while we read gets a new attempt.
+    let mut fresh = place.connect().await?;
+    fresh.run("set up a session", &setup.settings).await?;
+    let now = shape::fingerprint(&mut fresh).await?;
+    fresh.close().await;
+    if shape.fingerprint.as_ref() != Some(&now) {
+        session.close().await;
+        return Ok(None);
+    }
+    let relations = catalog::relations(&mut session).await?;
+    let left_out = catalog::left_out(&mut session).await?;
+    Ok(Some(Held {
+        session,
+        hands,
+        server,
+        major,
+        shape,
+        relations,
+        roles,
+        snapshot,
+        position,
+        taken_at,
+        since,
+        sections,
+        left_out,
+        _stop: stop,
+    }))
+}
+
+/// Names who is in the way, if it was a lock: asked on a connection of its own, while what we hold keeps him there.
+async fn blame(place: &Place, error: EngineError) -> EngineError {
+    let about_locks = sqlstate(&error).as_deref() == Some(PASSING[0]) || matches!(error, EngineError::Process(_));
+    let Some(mut asking) = (if about_locks { place.connect().await.ok() } else { None }) else { return error };
+    let sessions = catalog::lock_holders(&mut asking).await.unwrap_or_default();
+    asking.close().await;
+    if sessions.is_empty() { error } else { EngineError::InUse { location: place.location(), sessions } }
+}
+
+/// Starts the workers and waits until each holds its locks.
+async fn enlist(setup: &Setup, jobs: usize) -> Result<Vec<Worker>, EngineError> {
+    let mut hands = Vec::with_capacity(jobs);
+    let mut readies = Vec::with_capacity(jobs);
+    for _ in 0..jobs {
+        let ((ready, is_ready), (go, word)) = (oneshot::channel(), oneshot::channel());
+        let own = setup.clone();
+        let hand = hire("reading tables", &setup.stop, move || work(own, ready, word))?;
+        hands.push(Worker { hand, go });
+        readies.push(is_ready);
+    }
+    for ready in readies {
+        ready.await.unwrap_or(Err(EngineError::Worker("locking tables".to_owned())))?;
+    }
+    Ok(hands)
+}
+
+/// Where in the write-ahead log we are, if we may know, and the server's clock.
+async fn moment(session: &mut Session) -> Result<(Option<String>, chrono::DateTime<chrono::Utc>), EngineError> {
+    let doing = "read the position in the write-ahead log";
+    let sql = "SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()::text \
+               ELSE pg_catalog.pg_current_wal_lsn()::text END, \
+               (EXTRACT(epoch FROM pg_catalog.now()) * 1000000)::bigint";
+    let rows = session.rows(doing, sql).await?;
+    let row = rows.first().ok_or_else(|| EngineError::Worker(doing.to_owned()))?;
+    let micros: i64 = session.cell(doing, row, 1)?;
+    Ok((session.cell(doing, row, 0)?, chrono::DateTime::from_timestamp_micros(micros).unwrap_or_default()))
+}
+
+/// Both schema sections, or none where there is no `pg_dump` of this major.
+async fn sections(
+    place: &Place,
+    major: u32,
+    snapshot: &str,
+    charset: &str,
+    level: i32,
+    roles: &[String],
+) -> Result<Option<Sections>, EngineError> {
+    let Some(client) = Client::find(major).await else { return Ok(None) };
+    let encoding = rows::encoding(charset);
+    let section = async |name: &str, kind| -> Result<EncodedFrame, EngineError> {
+        let mut encoder = FrameEncoder::new(kind, None, level)?;
+        let mut cleaner = Cleaner::new(roles.to_vec());
+        let mut failed = None;
+        let mut take = |piece: &[u8]| {
+            let written = encoder.write(cleaner.push(piece).as_bytes(), 0);
+            failed = failed.take().or(written.err());
+        };
+        client.section(place, name, snapshot, encoding, FOLLOW_WAIT, &mut take).await?;
+        failed.map_or(Ok(()), |error| Err(EngineError::Archive(error)))?;
+        encoder.write(cleaner.finish().as_bytes(), 0)?;
+        Ok(encoder.finish()?)
+    };
+    let before = section("pre-data", FrameKind::PreData).await?;
+    let after = section("post-data", FrameKind::PostData).await?;
+    Ok(Some(Sections { before, after }))
+}
+
+/// Writes the frames in the order a single `psql` needs, and says what was found.
+async fn write(mut held: Held, request: &DumpRequest, sink: &FrameSink, progress: &Progress) -> Result<Dumped, EngineError> {
+    let encoding = rows::encoding(&held.server.charset);
+    let mut header = request.preamble.iter().map(|line| format!("-- {line}\n")).collect::<String>();
+    header.push_str(&format!("\n{}\n", head(encoding)));
+    append_text(sink, FrameKind::Header, request.level, header).await?;
+    let data_only = held.sections.is_none();
+    let after = match held.sections.take() {
+        Some(Sections { before, after }) => {
+            append(sink, before).await?;
+            Some(after)
+        }
+        None => {
+            held.left_out.push(LeftOut {
+                what: "schema sections".to_owned(),
+                why: format!("no pg_dump of major {} was found; restore into a database its migrations made", held.major),
+            });
+            None
+        }
+    };
+    let tables = read_rows(&mut held, request, sink, progress).await?;
+    progress.phase("finishing", 0);
+    let sequences = catalog::sequence_lines(&mut held.session).await?.join("\n");
+    append_text(sink, FrameKind::Sequences, request.level, format!("{sequences}\n\n")).await?;
+    let views = catalog::filled_views(&mut held.session).await?;
+    held.session.close().await;
+    let locked_ms = u64::try_from(held.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+    if let Some(after) = after {
+        append(sink, after).await?;
+    }
+    let refresh = views.iter().map(|view| format!("REFRESH MATERIALIZED VIEW {view};\n")).collect::<String>();
+    append_text(sink, FrameKind::Trailer, request.level, format!("{refresh}\n-- end of archive\n")).await?;
+    let unlogged = held
+        .relations
+        .iter()
+        .filter(|relation| relation.unlogged)
+        .map(|relation| format!("{}.{}", relation.schema, relation.name));
+    let unlogged = unlogged.collect::<Vec<_>>().join(", ");
+    if !unlogged.is_empty() {
+        held.server.extra.insert("unlogged".to_owned(), unlogged);
+    }
+    Ok(Dumped {
+        server: held.server,
+        shape: held.shape,
+        tables,
+        consistency: Consistency {
+            technique: "one exported snapshot, taken under locks against schema changes and shared by all workers; sequences read after it"
+                .to_owned(),
+            snapshot: Some(held.snapshot),
+            position: held.position,
+            locks: vec!["ACCESS SHARE on every table".to_owned()],
+            locked_ms,
+            ddl_seen: false,
+            outside_snapshot: Vec::new(),
+        },
+        left_out: held.left_out,
+        data_only,
+        taken_at: held.taken_at,
+    })
+}
+
+/// Lets the workers read, and adds up what they found.
+async fn read_rows(
+    held: &mut Held,
+    request: &DumpRequest,
+    sink: &FrameSink,
+    progress: &Progress,
+) -> Result<Vec<Table>, EngineError> {
+    let relations = Arc::new(held.relations.clone());
+    let tasks = Tasks::of(&relations, held.major);
+    let mut hands = Vec::with_capacity(held.hands.len());
+    let objects = large_objects::any(&mut held.session).await?;
+    for (at, Worker { hand, go }) in held.hands.drain(..).enumerate() {
+        let word = Go {
+            relations: Arc::clone(&relations),
+            tasks: tasks.clone(),
+            // They must stay in order, so one worker reads them all.
+            objects: (objects && at == 0).then(|| held.roles.clone()),
+            sink: sink.clone(),
+            level: request.level,
+            progress: progress.clone(),
+        };
+        // A worker that is gone says why when it is joined.
+        go.send(word).ok();
+        hands.push(hand);
+    }
+    let mut sums = vec![Tally::default(); relations.len() + usize::from(objects)];
+    for (table, tally) in join_all(hands).await?.into_iter().flatten() {
+        sums[table].merge(&tally);
+    }
+    let names = relations.iter().cloned().chain(objects.then(large_objects::relation));
+    Ok(names.zip(&sums).map(|(relation, tally)| table(&relation, tally)).collect())
+}
+
+/// A table as the manifest has it.
+pub(super) fn table(relation: &Relation, tally: &Tally) -> Table {
+    Table {
+        schema: relation.schema.clone(),
+        name: relation.name.clone(),
+        columns: relation.columns.clone(),
+        rows: tally.rows,
+        bytes: tally.bytes,
+        checksum: tally.sum.hex(),
+    }
+}
+
+async fn append_text(sink: &FrameSink, kind: FrameKind, level: i32, text: String) -> Result<(), EngineError> {
+    let mut encoder = FrameEncoder::new(kind, None, level)?;
+    encoder.write(text.as_bytes(), 0)?;
+    append(sink, encoder.finish()?).await
+}
+
+/// Appends without holding up the runtime while the disk is slow.
+async fn append(sink: &FrameSink, frame: EncodedFrame) -> Result<(), EngineError> {
+    let sink = sink.clone();
+    let done = tokio::task::spawn_blocking(move || sink.append(frame)).await;
+    done.map_err(|_| EngineError::Worker("writing the archive".to_owned()))?.map_err(EngineError::Archive)
+}

@@ -1,0 +1,190 @@
+//! Reading tables as `COPY` text: how they are cut into tasks, and the sums over their rows.
+//!
+//! Shared by the dump, which stores the rows, and by the comparison after a load, which only sums them: both read the same
+//! statements, so equal sums mean equal rows.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::TryStreamExt;
+
+use super::super::EngineError;
+use super::catalog::Relation;
+use super::connect::{Session, quote};
+use super::crew::Stop;
+use crate::archive::format::RowSum;
+use crate::progress::Progress;
+
+/// A heap larger than this is read in ranges, so that one huge table uses every connection. Small enough that the last
+/// range is over soon after the others, large enough that a range is worth its statement.
+const RANGE_BYTES: u64 = 48 * 1024 * 1024;
+/// The first major that reads a range of ctids without reading the whole table.
+const RANGES_SINCE: u32 = 14;
+
+/// What a session that reads rows sets, so that every value is printed whole and the same for everybody.
+pub(super) fn reading_settings(major: u32, charset: &str) -> String {
+    let timeout = if major >= 17 { "SET transaction_timeout = 0; " } else { "" };
+    let encoding = encoding(charset);
+    format!(
+        "SELECT pg_catalog.set_config('search_path', '', false); SET client_encoding = '{encoding}'; SET DateStyle = ISO; \
+         SET IntervalStyle = postgres; SET TimeZone = 'UTC'; SET extra_float_digits = 3; SET bytea_output = hex; SET statement_timeout = 0; \
+         SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET synchronize_seqscans = off; {timeout}SET row_security = off"
+    )
+}
+
+/// The encoding a database of this character set is read and written in: UTF-8, but for bytes that claim no encoding.
+pub(super) fn encoding(charset: &str) -> &'static str {
+    if charset == "SQL_ASCII" { "SQL_ASCII" } else { "UTF8" }
+}
+
+/// A part of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Task {
+    /// Index of the table.
+    pub(super) table: usize,
+    /// Pages from (inclusive) and to (exclusive; none for the end, wherever it is); none for the whole table.
+    pub(super) pages: Option<(u64, Option<u64>)>,
+    /// About how many bytes it is.
+    pub(super) bytes: u64,
+}
+
+/// What is still to be read, biggest first.
+#[derive(Debug, Clone)]
+pub(super) struct Tasks(Arc<Mutex<VecDeque<Task>>>);
+
+impl Tasks {
+    /// Cuts the tables.
+    pub(super) fn of(relations: &[Relation], major: u32) -> Self {
+        let mut tasks: Vec<Task> =
+            relations.iter().enumerate().flat_map(|(table, relation)| cut(table, relation, major)).collect();
+        tasks.sort_by_key(|task| std::cmp::Reverse(relations[task.table].bytes));
+        Self(Arc::new(Mutex::new(tasks.into())))
+    }
+
+    /// The next one.
+    pub(super) fn next(&self) -> Option<Task> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+}
+
+fn cut(table: usize, relation: &Relation, major: u32) -> Vec<Task> {
+    let ranges = relation.bytes.div_ceil(RANGE_BYTES).clamp(1, relation.pages.max(1));
+    if ranges == 1 || major < RANGES_SINCE || !relation.heap || !relation.filter.is_empty() {
+        return vec![Task { table, pages: None, bytes: relation.bytes }];
+    }
+    let edge = |n: u64| relation.pages * n / ranges;
+    // The last range has no end: rows on pages added since we asked for the size are in no snapshot of ours, but a
+    // size that is too small must never cost a row.
+    let range =
+        |n: u64| Task { table, pages: Some((edge(n), (n + 1 < ranges).then(|| edge(n + 1)))), bytes: relation.bytes / ranges };
+    (0..ranges).map(range).collect()
+}
+
+/// `(a, b)`, or nothing for a table without columns of its own.
+fn column_list(relation: &Relation) -> String {
+    let columns = relation.columns.iter().map(|column| quote(column)).collect::<Vec<_>>().join(", ");
+    if columns.is_empty() { columns } else { format!(" ({columns})") }
+}
+
+/// The statement that reads a task.
+pub(super) fn copy_out(relation: &Relation, task: Task) -> String {
+    let name = relation.quoted();
+    if task.pages.is_none() && relation.filter.is_empty() {
+        return format!("COPY {name}{} TO STDOUT", column_list(relation));
+    }
+    let columns = relation.columns.iter().map(|column| quote(column)).collect::<Vec<_>>().join(", ");
+    let condition = match task.pages {
+        Some((from, Some(to))) => format!("WHERE ctid >= '({from},0)' AND ctid < '({to},0)'"),
+        Some((from, None)) => format!("WHERE ctid >= '({from},0)'"),
+        None => relation.filter.clone(),
+    };
+    format!("COPY (SELECT {columns} FROM ONLY {name} {condition}) TO STDOUT")
+}
+
+/// The line that begins a table's rows in an archive; the loader sends the same statement.
+pub(super) fn copy_in(relation: &Relation) -> String {
+    format!("COPY {}{} FROM stdin", relation.quoted(), column_list(relation))
+}
+
+/// Sums over one table's rows, mergeable.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Tally {
+    /// Rows.
+    pub(super) rows: u64,
+    /// Bytes with line ends.
+    pub(super) bytes: u64,
+    /// The checksum.
+    pub(super) sum: RowSum,
+}
+
+impl Tally {
+    /// Counts a row with its line end.
+    pub(super) fn add(&mut self, row: &[u8]) {
+        self.rows += 1;
+        self.bytes += row.len() as u64;
+        self.sum.add(row.strip_suffix(b"\n").unwrap_or(row));
+    }
+
+    /// Counts another worker's.
+    pub(super) fn merge(&mut self, other: &Tally) {
+        self.rows += other.rows;
+        self.bytes += other.bytes;
+        self.sum.merge(other.sum);
+    }
+}
+
+/// Rows are handed on in pieces of about this many bytes: one call of the compressor, not one a row.
+pub(super) const PIECE_BYTES: usize = 128 * 1024;
+
+/// Takes rows in pieces: whole rows only.
+pub(super) trait TakeRows {
+    /// `rows` rows in `piece`.
+    fn take(&mut self, piece: &[u8], rows: u64) -> Result<(), EngineError>;
+}
+
+/// Takes nothing: for sums alone.
+pub(super) struct Nowhere;
+
+impl TakeRows for Nowhere {
+    fn take(&mut self, _piece: &[u8], _rows: u64) -> Result<(), EngineError> {
+        Ok(())
+    }
+}
+
+/// Reads one task to its end.
+pub(super) async fn read(
+    session: &mut Session,
+    relation: &Relation,
+    task: Task,
+    into: &mut (dyn TakeRows + Send),
+    progress: &Progress,
+    stop: &Stop,
+) -> Result<Tally, EngineError> {
+    let place = session.place().clone();
+    let failed = |source| place.sort(&format!("read table {}.{}", relation.schema, relation.name), source);
+    let mut stream = session.connection.copy_out_raw(&copy_out(relation, task)).await.map_err(failed)?;
+    let (mut tally, mut piece, mut rows) = (Tally::default(), Vec::with_capacity(PIECE_BYTES + PIECE_BYTES / 4), 0);
+    // The server sends one row a message, each with its line end.
+    while let Some(row) = stream.try_next().await.map_err(failed)? {
+        tally.add(&row);
+        piece.extend_from_slice(&row);
+        rows += 1;
+        if piece.len() >= PIECE_BYTES {
+            if stop.asked() {
+                return Err(EngineError::Worker("another worker had failed".to_owned()));
+            }
+            into.take(&piece, rows)?;
+            progress.add(piece.len() as u64, rows);
+            piece.clear();
+            rows = 0;
+        }
+    }
+    if rows > 0 {
+        into.take(&piece, rows)?;
+        progress.add(piece.len() as u64, rows);
+    }
+    Ok(tally)
+}
+
+#[cfg(test)]
+mod tests;

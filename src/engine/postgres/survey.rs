@@ -1,0 +1,72 @@
+//! A glance at a database: is it there, what is in it, who else is using it. Works with as few privileges as it can.
+
+use super::super::{EngineError, Survey};
+use super::catalog::{BATCH, WITH_ROWS, texts};
+use super::connect::{Place, Session, application_name, literal, quote};
+use super::shape::history_names;
+
+/// Looks.
+pub(super) async fn survey(place: &Place, history_tables: &[String]) -> Result<Survey, EngineError> {
+    let Some(mut session) = place.connect_if_exists().await? else { return Ok(Survey::default()) };
+    session.run("set up a session", "SELECT pg_catalog.set_config('search_path', '', false)").await?;
+    let histories = history_names(&mut session, history_tables).await?;
+    let doing = "list the tables with their sizes";
+    // Sizes of tables we may not read are still ours to know; a table locked by DDL is not worth waiting for.
+    let sql = format!(
+        "SELECT n.nspname::text, c.relname::text, COALESCE(pg_catalog.pg_table_size(c.oid), 0), \
+         pg_catalog.has_table_privilege(c.oid, 'SELECT') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') \
+           AND NOT pg_catalog.row_security_active(c.oid), COALESCE(pg_catalog.pg_relation_size(c.oid), 0) > 0 \
+         {WITH_ROWS} AND c.relkind = 'r' AND x.oid IS NULL ORDER BY 1, 2"
+    );
+    let rows = session.rows(doing, &sql).await?;
+    let (mut tables, mut readable, mut holds_rows) = (Vec::with_capacity(rows.len()), Vec::new(), false);
+    for row in &rows {
+        let (schema, name): (String, String) = (session.cell(doing, row, 0)?, session.cell(doing, row, 1)?);
+        let bytes = u64::try_from(session.cell::<i64>(doing, row, 2)?).unwrap_or(0);
+        tables.push((format!("{schema}.{name}"), bytes));
+        let filled: bool = session.cell(doing, row, 4)?;
+        if filled && !histories.contains(&(schema.clone(), name.clone())) {
+            let may_read: bool = session.cell(doing, row, 3)?;
+            // What we may not look into counts as filled: better one refusal too many than rows lost.
+            holds_rows |= !may_read;
+            readable.push(format!("EXISTS (SELECT FROM ONLY {}.{})", quote(&schema), quote(&name)));
+        }
+    }
+    if !holds_rows {
+        holds_rows = any_row(&mut session, &readable).await?;
+    }
+    let bytes = match session
+        .text("measure the database", "SELECT pg_catalog.pg_database_size(pg_catalog.current_database())::text")
+        .await
+    {
+        Ok(text) => text.and_then(|text| text.parse().ok()).unwrap_or(0),
+        Err(EngineError::Privilege { .. }) => tables.iter().map(|(_, bytes)| bytes).sum(),
+        Err(error) => return Err(error),
+    };
+    let sessions = sessions(&mut session, &place.database).await?;
+    session.close().await;
+    Ok(Survey { exists: true, tables, bytes, holds_rows, sessions })
+}
+
+async fn any_row(session: &mut Session, tests: &[String]) -> Result<bool, EngineError> {
+    for batch in tests.chunks(BATCH) {
+        if session.truth("look for rows", &format!("SELECT {}", batch.join(" OR "))).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Other people's sessions on a database.
+pub(super) async fn sessions(session: &mut Session, database: &str) -> Result<Vec<String>, EngineError> {
+    let sql = format!(
+        "SELECT 'pid ' || pid || ', user ' || COALESCE(usename, '?') || CASE WHEN COALESCE(application_name, '') = '' THEN '' \
+           ELSE ', ' || application_name END || COALESCE(', from ' || pg_catalog.host(client_addr), '') \
+         FROM pg_catalog.pg_stat_activity WHERE datname = {} AND pid <> pg_catalog.pg_backend_pid() \
+         AND COALESCE(backend_type, 'client backend') IN ('client backend', 'walsender') \
+         AND COALESCE(application_name, '') <> {} ORDER BY pid",
+        literal(database),
+        literal(&application_name())
+    );
+    texts(session, "list the sessions", &sql).await
+}
