@@ -9,7 +9,7 @@ mod reload;
 mod tell;
 mod work;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -74,6 +74,8 @@ pub(super) struct Life {
     watch: Watch,
     /// Targets that a crash may have left something of, and that could not be asked yet.
     untidy: Vec<TargetName>,
+    /// Those of them that were warned of.
+    untidy_told: BTreeSet<TargetName>,
     /// Ends that the state database would not take yet.
     unwritten: Vec<(JobId, End)>,
     /// Jobs whose end is written and not published: they are shown as living until the snapshot tells of their end too.
@@ -111,6 +113,7 @@ impl Life {
             looks: JoinSet::new(),
             watch: Watch::on(&ctx.config),
             untidy: Vec::new(),
+            untidy_told: BTreeSet::new(),
             unwritten: Vec::new(),
             unpublished: Vec::new(),
             drain_until: None,

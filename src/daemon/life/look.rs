@@ -17,6 +17,9 @@ use crate::failure::Failure;
 use crate::ids::TargetName;
 use crate::{status, upgrade};
 
+/// A scheduled run that our own state database would not take is tried again after this long.
+const RETRY: chrono::TimeDelta = chrono::TimeDelta::seconds(60);
+
 impl Life {
     /// Gives every scheduled backup that is due to a job.
     pub(super) async fn schedules(&mut self) {
@@ -31,13 +34,18 @@ impl Life {
                     }
                     let name = target.name.clone();
                     let action = Action::Backup { target: name, note: None, pin: None, scheduled_for: Some(scheduled_for) };
-                    match self.submit(action, None, By::Daemon).await {
-                        Ok(_) => self.agenda.give(&target.name, scheduled_for),
-                        // Still due at the next look.
-                        Err(failure) => log(Err(failure)),
-                    }
-                    // The one after it, at the next look.
-                    soonest = Some(now + chrono::TimeDelta::seconds(1)).min(soonest.or(Some(DateTime::<Utc>::MAX_UTC)));
+                    // The one after it at the next look; one that could not be begun is still due then.
+                    let again = match self.submit(action, None, By::Daemon).await {
+                        Ok(_) => {
+                            self.agenda.give(&target.name, scheduled_for);
+                            now
+                        }
+                        Err(failure) => {
+                            log(Err(failure));
+                            now + RETRY
+                        }
+                    };
+                    soonest = [soonest, Some(again)].into_iter().flatten().min();
                 }
                 Ok(Next::At(at)) => soonest = [soonest, at].into_iter().flatten().min(),
                 Err(failure) => log(Err(failure)),

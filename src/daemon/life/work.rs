@@ -81,13 +81,20 @@ impl Life {
     pub(super) async fn tidied(&mut self, target: TargetName, result: Option<Result<serde_json::Value, Failure>>) {
         match result {
             Some(Ok(lines)) => {
+                self.untidy_told.remove(&target);
                 for line in lines.as_array().into_iter().flatten().filter_map(|line| line.as_str()) {
                     tracing::info!(target = %target, what = line, "put in order after a crash");
                     self.event(Some(&target), "daemon.tidied", line).await;
                 }
             }
             Some(Err(failure)) => {
-                tracing::warn!(target = %target, error = %failure.message, causes = ?failure.causes, "cannot be put in order yet");
+                let causes = failure.causes.join(": ");
+                // Once as a warning: the database server may be down for long, and every poll tries again.
+                if self.untidy_told.insert(target.clone()) {
+                    tracing::warn!(target = %target, error = %failure.message, causes, "cannot be put in order yet");
+                } else {
+                    tracing::debug!(target = %target, error = %failure.message, causes, "still cannot be put in order");
+                }
                 self.untidy.push(target.clone());
             }
             None => {}
