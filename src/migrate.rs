@@ -120,12 +120,7 @@ pub async fn validate(database: &Database, settings: &Migrations, root: &Path) -
 ///
 /// # Errors
 /// When anything is refused, before the first change; or when a script fails. The report in the error says what was applied.
-pub async fn apply(
-    database: &Database,
-    settings: &Migrations,
-    root: &Path,
-    progress: &Progress,
-) -> Result<Report, ApplyError> {
+pub async fn apply(database: &Database, settings: &Migrations, root: &Path, progress: &Progress) -> Result<Report, ApplyError> {
     let mut report = Report::default();
     let result = match scripts_of(database, settings, root).await {
         Ok(scripts) => {

@@ -69,11 +69,8 @@ pub fn keep(scripts: &Scripts, into: &Path) -> Result<KeptManifest, MigrateError
         durable::write(&path, &content)?;
     }
     fault::point("migrate.kept");
-    let kept = |file: &&FoundFile| KeptFile {
-        location: file.location,
-        script: file.script.clone(),
-        digest: file.digest.clone(),
-    };
+    let kept =
+        |file: &&FoundFile| KeptFile { location: file.location, script: file.script.clone(), digest: file.digest.clone() };
     Ok(KeptManifest {
         form: FORM,
         locations: scripts.locations.iter().map(|place| place.location.clone()).collect(),
@@ -102,8 +99,8 @@ pub fn lay_out(kept: &KeptManifest, store: &Path, dir: &Path) -> Result<(), Migr
         durable::write(&path, &content)?;
     }
     let mark = dir.join(MARK);
-    let text = serde_json::to_vec_pretty(kept)
-        .map_err(|error| MigrateError::Kept { path: mark.clone(), why: error.to_string() })?;
+    let text =
+        serde_json::to_vec_pretty(kept).map_err(|error| MigrateError::Kept { path: mark.clone(), why: error.to_string() })?;
     // Last: until the mark is there the folder is no scripts root.
     durable::write(&mark, &text)?;
     fault::point("migrate.laid-out");
@@ -115,11 +112,13 @@ pub(super) fn laid_out(root: &Path) -> Result<Option<KeptManifest>, MigrateError
     let mark = root.join(MARK);
     let text = match fs::read(&mark) {
         Ok(text) => text,
-        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => return Ok(None),
+        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
         Err(source) => return Err(MigrateError::Read { path: mark, source }),
     };
-    let kept: KeptManifest = serde_json::from_slice(&text)
-        .map_err(|error| MigrateError::Kept { path: mark.clone(), why: error.to_string() })?;
+    let kept: KeptManifest =
+        serde_json::from_slice(&text).map_err(|error| MigrateError::Kept { path: mark.clone(), why: error.to_string() })?;
     if kept.form != FORM {
         return Err(MigrateError::Kept { path: mark, why: format!("form {} is not known here", kept.form) });
     }
@@ -135,5 +134,9 @@ pub(super) fn laid_out(root: &Path) -> Result<Option<KeptManifest>, MigrateError
 fn inside(script: &str) -> Result<&Path, MigrateError> {
     let path = Path::new(script);
     let plain = path.components().all(|part| matches!(part, std::path::Component::Normal(_)));
-    if plain { Ok(path) } else { Err(MigrateError::Kept { path: path.to_owned(), why: "it leads out of its folder".to_owned() }) }
+    if plain {
+        Ok(path)
+    } else {
+        Err(MigrateError::Kept { path: path.to_owned(), why: "it leads out of its folder".to_owned() })
+    }
 }

@@ -83,8 +83,7 @@ impl<'a> PostgresHost<'a> {
              WHERE n.nspname = $1 AND d.objid IS NULL)";
         let schema = self.schema.clone();
         let asked = sqlx::query(OBJECTS).persistent(false).bind(&schema).fetch_one(self.main().await?).await;
-        let found: bool =
-            asked.and_then(|row| row.try_get(0)).doing(|| format!("look whether schema {schema} is empty"))?;
+        let found: bool = asked.and_then(|row| row.try_get(0)).doing(|| format!("look whether schema {schema} is empty"))?;
         Ok(!found)
     }
 
@@ -142,7 +141,8 @@ impl Host for PostgresHost<'_> {
 
     async fn connected(&mut self) -> Result<Connected, MigrateError> {
         let table = self.table();
-        let asked = sqlx::query("SELECT current_schema()::text, current_user::text, current_database()::text").persistent(false);
+        let asked =
+            sqlx::query("SELECT current_schema()::text, current_user::text, current_database()::text").persistent(false);
         let row = asked.fetch_one(self.main().await?).await.doing(|| "ask who is connected".to_owned())?;
         let text = |index: usize| row.try_get::<Option<String>, _>(index).doing(|| "ask who is connected".to_owned());
         if self.schema.is_empty() {
@@ -150,7 +150,7 @@ impl Host for PostgresHost<'_> {
             self.schema = text(0)?.ok_or(MigrateError::History { table, why })?;
         }
         self.user = text(1)?.unwrap_or_default();
-        let database = text(2)?.unwrap_or_default();
+        let database = text(2)?;
         Ok(Connected { schema: self.schema.clone(), user: self.user.clone(), database })
     }
 

@@ -77,9 +77,10 @@ impl Dialect {
                 | ["DISCARD", "ALL", ..] => true,
                 ["REINDEX", rest @ ..] => {
                     rest.contains(&"CONCURRENTLY")
-                        || rest.iter().find(|word| **word != "VERBOSE").is_some_and(|word| {
-                            matches!(*word, "SCHEMA" | "DATABASE" | "SYSTEM")
-                        })
+                        || rest
+                            .iter()
+                            .find(|word| **word != "VERBOSE")
+                            .is_some_and(|word| matches!(*word, "SCHEMA" | "DATABASE" | "SYSTEM"))
                 }
                 ["ALTER", "TABLE", rest @ ..] => rest.contains(&"DETACH") && rest.contains(&"CONCURRENTLY"),
                 ["ALTER", "DATABASE", rest @ ..] => rest.windows(2).any(|pair| pair == ["SET", "TABLESPACE"]),

@@ -99,7 +99,11 @@ pub(super) async fn apply<H: Host>(
         let plan = desk.plan(&existing);
         report.head.clone_from(&plan.head);
         // Every pending script is looked at once, so that what can be refused is refused before the first change.
-        if looked { desk.refuse(&plan)? } else { desk.check(&plan)? }
+        if looked {
+            desk.refuse(&plan)?
+        } else {
+            desk.check(&plan)?
+        }
         looked = true;
         let Existing::Rows(rows) = &existing else {
             let first = plan.baseline.as_ref().map(|version| baseline_row(1, version, BASELINE_DESCRIPTION));
@@ -132,22 +136,14 @@ pub(super) async fn apply<H: Host>(
     }
 }
 
-pub(super) async fn baseline<H: Host>(
-    host: &mut H,
-    version: &str,
-    description: Option<&str>,
-) -> Result<(), MigrateError> {
-    let version = MigrationVersion::parse(version).map_err(|error| MigrateError::History {
-        table: host.table(),
-        why: error.to_string(),
-    })?;
+pub(super) async fn baseline<H: Host>(host: &mut H, version: &str, description: Option<&str>) -> Result<(), MigrateError> {
+    let version = MigrationVersion::parse(version)
+        .map_err(|source| MigrateError::BadBaseline { what: format!("version `{version}`"), source })?;
     let description = description.unwrap_or(BASELINE_DESCRIPTION);
     host.connected().await?;
     host.lock().await?;
     match host.look().await? {
-        Existing::Nothing | Existing::NoHistory => {
-            host.create_history(&[baseline_row(1, &version, description)]).await
-        }
+        Existing::Nothing | Existing::NoHistory => host.create_history(&[baseline_row(1, &version, description)]).await,
         Existing::Rows(rows) if rows.iter().all(|row| row.kind == "SCHEMA") => {
             host.amend(&[Amendment::Add(baseline_row(next_rank(&rows), &version, description))]).await
         }
@@ -162,11 +158,7 @@ pub(super) async fn baseline<H: Host>(
     }
 }
 
-pub(super) async fn repair<H: Host>(
-    host: &mut H,
-    settings: &Migrations,
-    scripts: &Scripts,
-) -> Result<Repaired, MigrateError> {
+pub(super) async fn repair<H: Host>(host: &mut H, settings: &Migrations, scripts: &Scripts) -> Result<Repaired, MigrateError> {
     let connected = host.connected().await?;
     host.lock().await?;
     let desk = Desk::new(settings, scripts, &connected, H::DIALECT)?;

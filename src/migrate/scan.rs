@@ -208,7 +208,13 @@ fn take(found: &mut Scripts, settings: &Migrations, location: usize, top: &Path,
     }
     let (text, digest) = read(&path)?;
     let file = FoundFile { location, script, path, digest, bytes: text.len() as u64 };
-    if found.scripts.iter().map(|known| &known.file).chain(found.asides.iter().map(|known| &known.file)).any(|known| known.path == file.path) {
+    if found
+        .scripts
+        .iter()
+        .map(|known| &known.file)
+        .chain(found.asides.iter().map(|known| &known.file))
+        .any(|known| known.path == file.path)
+    {
         // One location lies within another: the file was taken already.
         return Ok(());
     }

@@ -113,10 +113,8 @@ pub fn split(text: &str, dialect: Dialect) -> Result<Vec<Piece>, SplitError> {
                 open = Open::new(token.end, dialect);
             }
             Verdict::EndsBeforeRows => {
-                let (rows, end) = rows_after(text, token.end).map_err(|what| SplitError {
-                    line: lines.line_of(token.end),
-                    what: what.to_owned(),
-                })?;
+                let (rows, end) = rows_after(text, token.end)
+                    .map_err(|what| SplitError { line: lines.line_of(token.end), what: what.to_owned() })?;
                 lexer.jump(end);
                 pieces.push(open.close(end, Some(rows), &mut lines));
                 open = Open::new(end, dialect);

@@ -67,9 +67,12 @@ impl SqliteHost {
         let main = self.main().await?;
         let columns = columns(main, &name).await.doing(doing)?;
         if columns.is_empty() {
-            let asked = sqlx::query("SELECT count(*) FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'");
+            let asked = sqlx::query(
+                "SELECT count(*) FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
+            );
             let asked = asked.persistent(false).fetch_one(main).await;
-            let objects: i64 = asked.and_then(|row| row.try_get(0)).doing(|| "look whether the database is empty".to_owned())?;
+            let objects: i64 =
+                asked.and_then(|row| row.try_get(0)).doing(|| "look whether the database is empty".to_owned())?;
             return Ok(if objects == 0 { Existing::Nothing } else { Existing::NoHistory });
         }
         let listed: Vec<String> = columns.iter().map(|column| format!("CAST({} AS TEXT)", quoted(column))).collect();
@@ -138,8 +141,7 @@ impl Host for SqliteHost {
     }
 
     async fn connected(&mut self) -> Result<Connected, MigrateError> {
-        let database = self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        Ok(Connected { schema: SCHEMA.to_owned(), user: String::new(), database })
+        Ok(Connected { schema: SCHEMA.to_owned(), user: String::new(), database: None })
     }
 
     async fn lock(&mut self) -> Result<(), MigrateError> {

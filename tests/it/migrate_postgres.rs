@@ -85,7 +85,10 @@ async fn a_new_database_gets_every_script_and_flyways_own_history() {
              CREATE RULE r AS ON DELETE TO note DO ALSO (SELECT 1; SELECT 2);\n\
              INSERT INTO note VALUES (1, E'it\\'s; so'), (2, 'a;b'); /* /* ; */ ; */",
         ),
-        ("V3__rows.sql", "COPY note (id, body) FROM STDIN; -- rows\n3\tthree; or so\n4\t\\N\n\\.\nUPDATE note SET body = 'four' WHERE id = 4;\n"),
+        (
+            "V3__rows.sql",
+            "COPY note (id, body) FROM STDIN; -- rows\n3\tthree; or so\n4\t\\N\n\\.\nUPDATE note SET body = 'four' WHERE id = 4;\n"
+        ),
         ("R__views.sql", "CREATE OR REPLACE VIEW v AS SELECT count(*) FROM note;"),
     ];
     // PL/pgSQL does not take the semicolon after BEGIN; the splitter must not care, the server does.
@@ -253,7 +256,10 @@ async fn flyways_own_lock_keeps_us_out_until_it_is_free() {
     let flyway = place.cluster;
     let name = database.clone();
     let holder = std::thread::spawn(move || {
-        flyway.psql(&name, "BEGIN; SELECT pg_advisory_xact_lock(77433833903597); CREATE TABLE held (a int); SELECT pg_sleep(1); COMMIT;")
+        flyway.psql(
+            &name,
+            "BEGIN; SELECT pg_advisory_xact_lock(77433833903597); CREATE TABLE held (a int); SELECT pg_sleep(1); COMMIT;",
+        )
     });
     let locked = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
     for _ in 0..500 {
@@ -282,20 +288,28 @@ async fn what_a_script_sets_does_not_reach_the_next_or_the_history() {
     ];
     place.apply().await.unwrap();
     assert_eq!(place.sql("SELECT d, who FROM public.outside"), ["2026-02-01|postgres"]);
-    assert_eq!(place.sql("SELECT tableowner FROM pg_tables WHERE schemaname = 'other' AND tablename = 'inside'"), ["nobody_much"]);
+    assert_eq!(
+        place.sql("SELECT tableowner FROM pg_tables WHERE schemaname = 'other' AND tablename = 'inside'"),
+        ["nobody_much"]
+    );
     assert_eq!(place.sql("SELECT installed_by FROM flyway_schema_history"), ["postgres", "postgres"]);
     place.sql("DROP OWNED BY nobody_much; DROP ROLE nobody_much");
 }
 
 #[tokio::test]
 async fn a_schema_of_ones_own_is_made_and_comes_first_in_the_search_path() {
-    let mut place = place![("V1__init.sql", "CREATE TABLE here (a int); CREATE TABLE public.there (a int);"), ("V2__use.sql", "SELECT * FROM there, here;")];
+    let mut place = place![
+        ("V1__init.sql", "CREATE TABLE here (a int); CREATE TABLE public.there (a int);"),
+        ("V2__use.sql", "SELECT * FROM there, here;")
+    ];
     place.settings.schema = "App Schema".to_owned();
     place.settings.table = "History".to_owned();
     let report = place.apply().await.unwrap();
     assert_eq!(report.table, "App Schema.History");
     assert_eq!(
-        place.sql(r#"SELECT installed_rank, version, description, type, script, success FROM "App Schema"."History" ORDER BY 1"#),
+        place.sql(
+            r#"SELECT installed_rank, version, description, type, script, success FROM "App Schema"."History" ORDER BY 1"#
+        ),
         [
             r#"0||<< Flyway Schema Creation >>|SCHEMA|"App Schema"|t"#,
             "1|1|init|SQL|V1__init.sql|t",
@@ -308,7 +322,10 @@ async fn a_schema_of_ones_own_is_made_and_comes_first_in_the_search_path() {
 
 #[tokio::test]
 async fn openmetadatas_settings_work() {
-    let mut place = place![("v001__create.sql", "CREATE TABLE a (a int);"), ("v002__more.sql", "CREATE TABLE ${flyway:defaultSchema}.b (a int);")];
+    let mut place = place![
+        ("v001__create.sql", "CREATE TABLE a (a int);"),
+        ("v002__more.sql", "CREATE TABLE ${flyway:defaultSchema}.b (a int);")
+    ];
     place.settings.prefix = "v".to_owned();
     place.settings.table = "DATABASE_CHANGE_LOG".to_owned();
     place.settings.baseline_on_migrate = Some("000".to_owned());

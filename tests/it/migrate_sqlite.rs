@@ -64,7 +64,8 @@ impl Place {
     }
 
     async fn history(&self) -> Vec<String> {
-        self.sql("SELECT installed_rank, version, type, script, CAST(success AS TEXT) FROM flyway_schema_history ORDER BY 1").await
+        self.sql("SELECT installed_rank, version, type, script, CAST(success AS TEXT) FROM flyway_schema_history ORDER BY 1")
+            .await
     }
 }
 
@@ -112,7 +113,8 @@ async fn a_new_database_gets_every_script_and_flyways_own_history() {
             "4|NULL|view|SQL|R__view.sql|1||1",
         ]
     );
-    let stamps = place.sql("SELECT installed_on FROM flyway_schema_history WHERE installed_on GLOB '20??-??-?? ??:??:??.???'").await;
+    let stamps =
+        place.sql("SELECT installed_on FROM flyway_schema_history WHERE installed_on GLOB '20??-??-?? ??:??:??.???'").await;
     assert_eq!(stamps.len(), 4);
     assert_eq!(
         place.sql("SELECT name FROM sqlite_schema WHERE tbl_name = 'flyway_schema_history' ORDER BY name").await,
@@ -173,7 +175,10 @@ async fn what_does_not_fit_is_refused_before_anything_changes() {
     place.put("V1__init.sql", "CREATE TABLE note (id INTEGER PRIMARY KEY);");
     place.put("V3__three.sql", "CREATE TABLE three (a);");
     let changed = place.apply().await.unwrap_err();
-    assert!(problems(&changed.error)[0].starts_with("V1__init.sql was changed after it was applied as 1: checksum "), "{changed}");
+    assert!(
+        problems(&changed.error)[0].starts_with("V1__init.sql was changed after it was applied as 1: checksum "),
+        "{changed}"
+    );
     // The same text in Windows line ends is the same script.
     place.put("V1__init.sql", &format!("{NOTES}\r\n"));
     assert_eq!(scripts(&place.apply().await.unwrap()), ["V3__three.sql"]);
@@ -185,10 +190,7 @@ async fn what_does_not_fit_is_refused_before_anything_changes() {
 
     place.remove("V3__three.sql");
     let ahead = place.apply().await.unwrap_err();
-    assert_eq!(
-        problems(&ahead.error),
-        ["the database is ahead of the release: it has 3, which the release does not know"]
-    );
+    assert_eq!(problems(&ahead.error), ["the database is ahead of the release: it has 3, which the release does not know"]);
     assert_eq!(place.info().await.ahead, ["3"]);
     place.put("V3__three.sql", "CREATE TABLE three (a);");
 
@@ -233,7 +235,10 @@ async fn a_location_that_is_not_there_is_an_error_and_not_an_empty_release() {
 #[tokio::test]
 async fn a_script_that_cannot_run_in_a_transaction_runs_outside_and_its_failure_is_remembered() {
     let place = Place::new(&[
-        ("V1__init.sql", "CREATE TABLE a (id INTEGER PRIMARY KEY); CREATE TABLE b (a REFERENCES a); INSERT INTO a VALUES (1); INSERT INTO b VALUES (1);"),
+        (
+            "V1__init.sql",
+            "CREATE TABLE a (id INTEGER PRIMARY KEY); CREATE TABLE b (a REFERENCES a); INSERT INTO a VALUES (1); INSERT INTO b VALUES (1);",
+        ),
         (
             "V2__twelve_steps.sql",
             "PRAGMA foreign_keys = OFF;\nBEGIN;\nCREATE TABLE n (id INTEGER PRIMARY KEY, x);\nINSERT INTO n SELECT id, 0 FROM a;\n\
@@ -266,7 +271,10 @@ async fn a_script_that_cannot_run_in_a_transaction_runs_outside_and_its_failure_
 #[tokio::test]
 async fn what_a_script_sets_does_not_reach_the_next() {
     let place = Place::new(&[
-        ("V1__a.sql", "CREATE TEMP TABLE scratch (a); CREATE TABLE parent (id INTEGER PRIMARY KEY); CREATE TABLE child (p REFERENCES parent);"),
+        (
+            "V1__a.sql",
+            "CREATE TEMP TABLE scratch (a); CREATE TABLE parent (id INTEGER PRIMARY KEY); CREATE TABLE child (p REFERENCES parent);",
+        ),
         ("V2__b.sql", "INSERT INTO child VALUES (99);"),
         ("V3__c.sql", "INSERT INTO scratch VALUES (1);"),
     ]);
@@ -288,12 +296,17 @@ async fn a_database_with_objects_needs_a_baseline_and_keeps_to_it() {
     let report = place.apply().await.unwrap();
     assert_eq!((scripts(&report), report.baseline.as_deref()), (vec!["V2__two.sql"], Some("1")));
     assert_eq!(
-        place.sql("SELECT installed_rank, version, description, type, script, checksum FROM flyway_schema_history LIMIT 1").await,
+        place
+            .sql("SELECT installed_rank, version, description, type, script, checksum FROM flyway_schema_history LIMIT 1")
+            .await,
         ["1|1|<< Flyway Baseline >>|BASELINE|<< Flyway Baseline >>|NULL"]
     );
     migrate::baseline(&place.database(), &place.settings, "1.0", None).await.unwrap();
     let error = migrate::baseline(&place.database(), &place.settings, "2", None).await.unwrap_err();
     assert_eq!(error.to_string(), "cannot set a baseline: history table flyway_schema_history already has 2 rows");
+
+    let error = migrate::baseline(&place.database(), &place.settings, "1a", None).await.unwrap_err();
+    assert_eq!((error.to_string().as_str(), error.class()), ("version `1a` cannot be a baseline", Class::Config));
 
     let fresh = Place::new(&[("V1__init.sql", NOTES), ("V2__two.sql", "CREATE TABLE two (a);")]);
     migrate::baseline(&fresh.database(), &fresh.settings, "1", Some("by hand")).await.unwrap();
@@ -322,7 +335,10 @@ async fn openmetadatas_settings_work() {
 #[tokio::test]
 async fn placeholders_are_replaced_when_they_are_on() {
     let mut place = Place::new(&[
-        ("V1__a.sql", "CREATE TABLE ${PREFIX}_a (a TEXT);\nINSERT INTO ${prefix}_a VALUES ('${flyway:table} ${flyway:filename}');"),
+        (
+            "V1__a.sql",
+            "CREATE TABLE ${PREFIX}_a (a TEXT);\nINSERT INTO ${prefix}_a VALUES ('${flyway:table} ${flyway:filename}');",
+        ),
         ("R__r.sql", "SELECT '${prefix}';"),
     ]);
     place.settings.placeholders.insert("prefix".to_owned(), "x".to_owned());
@@ -331,6 +347,11 @@ async fn placeholders_are_replaced_when_they_are_on() {
     // The value counts for repeatable scripts, and not for versioned ones.
     place.settings.placeholders.insert("prefix".to_owned(), "y".to_owned());
     assert_eq!(scripts(&place.apply().await.unwrap()), ["R__r.sql"]);
+    place.put("V2__b.sql", "SELECT '${flyway:database}';");
+    let refused = place.apply().await.unwrap_err();
+    let said = "V2__b.sql line 1: placeholder `flyway:database` cannot be replaced: it has no value";
+    assert_eq!(problems(&refused.error), [said], "a file has none, for Flyway neither");
+    place.remove("V2__b.sql");
     // Flyway's other form of the same checksum, without the values, is accepted.
     place.settings.placeholder_replacement = false;
     assert_eq!(scripts(&place.apply().await.unwrap()), ["R__r.sql"]);
@@ -352,7 +373,11 @@ async fn two_runs_at_once_apply_each_script_once() {
 
 #[tokio::test]
 async fn a_repair_takes_over_what_the_scripts_say() {
-    let place = Place::new(&[("V1__init.sql", NOTES), ("V2__two.sql", "CREATE TABLE two (a);"), ("V3__three.sql", "CREATE TABLE three (a);")]);
+    let place = Place::new(&[
+        ("V1__init.sql", NOTES),
+        ("V2__two.sql", "CREATE TABLE two (a);"),
+        ("V3__three.sql", "CREATE TABLE three (a);"),
+    ]);
     place.apply().await.unwrap();
     place.remove("V2__two.sql");
     place.put("V1__init.sql", "CREATE TABLE note (edited);");

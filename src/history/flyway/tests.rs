@@ -23,16 +23,20 @@ fn row(rank: &str, version: Option<&str>, checksum: Option<&str>, success: &str)
 
 #[test]
 fn rows_of_either_engine_become_a_history_by_rank() {
-    let rows = Row::read_all(&[row("2", None, None, "t"), row("1", Some("001"), Some("-12"), "1"), row("10", Some("2"), None, "f")]);
+    let rows =
+        Row::read_all(&[row("2", None, None, "t"), row("1", Some("001"), Some("-12"), "1"), row("10", Some("2"), None, "f")]);
     let history = to_history("public.flyway_schema_history", &rows.unwrap());
-    let shown: Vec<_> = history.applied.iter().map(|row| (row.rank, row.version.as_deref(), row.checksum.as_deref(), row.success)).collect();
+    let shown: Vec<_> =
+        history.applied.iter().map(|row| (row.rank, row.version.as_deref(), row.checksum.as_deref(), row.success)).collect();
     assert_eq!(shown, [(1, Some("001"), Some("-12"), true), (2, None, None, true), (10, Some("2"), None, false)]);
     assert_eq!((history.tool.as_str(), history.head()), ("flyway", Some("001")));
 }
 
 #[test]
 fn what_no_row_holds_is_refused_by_column() {
-    for (column, value) in [("success", Some("perhaps")), ("installed_rank", Some("x")), ("checksum", Some("4294967296")), ("type", None)] {
+    for (column, value) in
+        [("success", Some("perhaps")), ("installed_rank", Some("x")), ("checksum", Some("4294967296")), ("type", None)]
+    {
         let mut texts = row("1", Some("1"), Some("1"), "1");
         texts.insert(column.to_owned(), value.map(str::to_owned));
         assert_eq!(Row::read(&texts).unwrap_err().column, column);

@@ -2,7 +2,8 @@ use super::*;
 use crate::migrate::tests::settings;
 
 fn shown(name: &str, prefix: &str) -> String {
-    let settings = Migrations { prefix: prefix.to_owned(), suffixes: vec![".sql".to_owned(), ".pgsql".to_owned()], ..settings() };
+    let settings =
+        Migrations { prefix: prefix.to_owned(), suffixes: vec![".sql".to_owned(), ".pgsql".to_owned()], ..settings() };
     match parse(name, &settings) {
         Ok(Name::Migration { kind, version, description }) => {
             format!("{kind:?} {} [{description}]", version.map_or("-".to_owned(), |version| version.to_string()))

@@ -140,7 +140,8 @@ impl<'a> Facts<'a> {
     /// The latest row in effect of a repeatable script.
     pub(super) fn repeatable(&self, description: &str) -> Option<&'a Row> {
         let description = abbreviated(description, DESCRIPTION_MAX);
-        let of_it = |fact: &&Fact<'_>| fact.version.is_none() && fact.role == Role::Script && fact.row.description == description;
+        let of_it =
+            |fact: &&Fact<'_>| fact.version.is_none() && fact.role == Role::Script && fact.row.description == description;
         self.in_effect().rev().find(of_it).map(|fact| fact.row)
     }
 

@@ -145,7 +145,10 @@ impl std::fmt::Display for Problem {
                 write!(f, "{script} was changed after it was applied as {migration}: checksum {applied} then, {resolved} now")
             }
             Self::ChecksumChanged { migration, script, older_formula: Some(formula), .. } => {
-                write!(f, "{script} is unchanged since it was applied as {migration}, but its checksum was recorded by {formula}")
+                write!(
+                    f,
+                    "{script} is unchanged since it was applied as {migration}, but its checksum was recorded by {formula}"
+                )
             }
             Self::DescriptionChanged { migration, script, applied, resolved } => {
                 write!(f, "{script} was applied as {migration} under the description `{applied}`, not `{resolved}`")
@@ -154,12 +157,18 @@ impl std::fmt::Display for Problem {
                 write!(f, "{migration} was applied as type {applied}, but {script} is of type {resolved}")
             }
             Self::Missing { migration, script } => write!(f, "{migration} ({script}) was applied and is not in the release"),
-            Self::Skipped { version, script } => write!(f, "{script} was never applied, but versions newer than {version} were"),
+            Self::Skipped { version, script } => {
+                write!(f, "{script} was never applied, but versions newer than {version} were")
+            }
             Self::Duplicate { migration, scripts: [first, second] } => {
                 write!(f, "{first} and {second} are both migration {migration}")
             }
             Self::Ahead { versions } => {
-                write!(f, "the database is ahead of the release: it has {}, which the release does not know", versions.join(", "))
+                write!(
+                    f,
+                    "the database is ahead of the release: it has {}, which the release does not know",
+                    versions.join(", ")
+                )
             }
             Self::NoHistory => write!(f, "the database has objects but no migration history"),
             Self::Unreadable { rank, why } => write!(f, "row {rank} of the history cannot be understood: {why}"),

@@ -48,8 +48,11 @@ fn existing(rows: &[&str]) -> Existing {
 fn planned(rows: &[&str], scripts: &[&str], rules: &Rules) -> String {
     let scripts: Vec<Resolved> = scripts.iter().map(|text| script(text)).collect();
     let plan = plan(&existing(rows), &scripts, rules);
-    let entries: Vec<String> =
-        plan.entries.iter().map(|entry| format!("{} {}", entry.version.as_deref().unwrap_or(&entry.description), entry.state)).collect();
+    let entries: Vec<String> = plan
+        .entries
+        .iter()
+        .map(|entry| format!("{} {}", entry.version.as_deref().unwrap_or(&entry.description), entry.state))
+        .collect();
     let pending: Vec<String> = plan.pending.iter().map(|&index| shown(&scripts[index])).collect();
     let problems: Vec<String> = plan.problems.iter().map(ToString::to_string).collect();
     let baseline = plan.baseline.map(|version| format!(" baseline {version}")).unwrap_or_default();
@@ -120,7 +123,12 @@ fn missing_failed_and_future_rows_are_refused() {
         "1 Success, 2 Future, 10 Future |  | the database is ahead of the release: it has 2, 10, which the release does not know",
     );
     check(&["1 SQL 1 one 1!"], &["V1 one 1"], &rules, "1 Failed |  | migration 1 (one.sql) failed earlier");
-    check(&["1 SQL 2 two 1!"], &["V1 one 1"], &rules, "2 Failed (Future), 1 Ignored |  | migration 2 (two.sql) failed earlier; V1__one.sql was never applied, but versions newer than 1 were");
+    check(
+        &["1 SQL 2 two 1!"],
+        &["V1 one 1"],
+        &rules,
+        "2 Failed (Future), 1 Ignored |  | migration 2 (two.sql) failed earlier; V1__one.sql was never applied, but versions newer than 1 were",
+    );
     check(
         &["1 SQL - views 1", "2 SQL 1 one 1"],
         &["V1 one 1"],
@@ -157,7 +165,12 @@ fn repeatable_scripts_run_again_when_they_changed() {
     check(&["1 SQL - views 5"], &["R views 5"], &rules, "views Success |  | ");
     check(&["1 SQL - views 7"], &["R views 5 7"], &rules, "views Success |  | ");
     check(&["1 SQL - views 4"], &["R views 5 7"], &rules, "views Outdated | repeatable `views` | ");
-    check(&["1 SQL - views 5", "2 SQL - views 4"], &["R views 5"], &rules, "views Superseded, views Outdated | repeatable `views` | ");
+    check(
+        &["1 SQL - views 5", "2 SQL - views 4"],
+        &["R views 5"],
+        &rules,
+        "views Superseded, views Outdated | repeatable `views` | ",
+    );
     check(&["1 SQL - views 4", "2 SQL - views 5"], &["R views 5"], &rules, "views Superseded, views Success |  | ");
     check(
         &["1 SQL - views 4!"],
@@ -179,22 +192,12 @@ fn a_baseline_stands_for_what_is_below_it() {
     let rules = Rules { baseline_on_migrate: Some(MigrationVersion::parse("000").unwrap()), ..Rules::default() };
     check(&["no history"], &scripts, &rules, "1 Pending, 2 Pending, 3 Pending | 1, 2, 3 baseline 000 | ");
     let rules = Rules { baseline_on_migrate: Some(MigrationVersion::parse("2").unwrap()), ..Rules::default() };
-    check(
-        &["no history"],
-        &scripts,
-        &rules,
-        "1 Below Baseline, 2 Ignored (Baseline), 3 Pending | 3 baseline 2 | ",
-    );
+    check(&["no history"], &scripts, &rules, "1 Below Baseline, 2 Ignored (Baseline), 3 Pending | 3 baseline 2 | ");
     check(&["nothing"], &scripts, &rules, "1 Pending, 2 Pending, 3 Pending | 1, 2, 3 | ");
     let refused = planned(&["no history"], &scripts, &Rules::default());
     assert!(refused.ends_with("| the database has objects but no migration history"), "{refused}");
     // Scripts below the baseline may differ from what an older history recorded: they do not count any more.
-    check(
-        &["1 SQL 1 one 77", "2 BASELINE 1 base -"],
-        &["V1 one 1"],
-        &Rules::default(),
-        "1 Success, 1 Baseline |  | ",
-    );
+    check(&["1 SQL 1 one 77", "2 BASELINE 1 base -"], &["V1 one 1"], &Rules::default(), "1 Success, 1 Baseline |  | ");
 }
 
 #[test]
@@ -223,15 +226,10 @@ fn a_baseline_script_opens_an_empty_history_only() {
 #[test]
 fn deleted_and_undone_migrations_are_pending_again() {
     let rules = Rules::default();
-    check(&["1 SQL 1 one 1", "2 DELETE 1 one 1"], &["V1 one 1"], &rules, "1 Deleted, 1 Success, 1 Pending | 1 | ");
-    check(&["1 SQL 1 one 1", "2 DELETE 1 one 1"], &[], &rules, "1 Deleted, 1 Success |  | ");
-    check(
-        &["1 SQL 1 one 1", "2 DELETE 1 one 1", "3 SQL 1 one 1"],
-        &["V1 one 1"],
-        &rules,
-        "1 Deleted, 1 Success, 1 Success |  | ",
-    );
-    check(&["1 SQL 1 one 1", "2 UNDO_SQL 1 one 1"], &["V1 one 1"], &rules, "1 Undone, 1 Success, 1 Pending | 1 | ");
+    check(&["1 SQL 1 one 1", "2 DELETE 1 one 1"], &["V1 one 1"], &rules, "1 Deleted, 1 Pending | 1 | ");
+    check(&["1 SQL 1 one 1", "2 DELETE 1 one 1"], &[], &rules, "1 Deleted |  | ");
+    check(&["1 SQL 1 one 1", "2 DELETE 1 one 1", "3 SQL 1 one 1"], &["V1 one 1"], &rules, "1 Deleted, 1 Success |  | ");
+    check(&["1 SQL 1 one 1", "2 UNDO_SQL 1 one 1"], &["V1 one 1"], &rules, "1 Undone, 1 Pending | 1 | ");
     check(&["0 SCHEMA - made -"], &["V1 one 1"], &rules, "made Success, 1 Pending | 1 | ");
 }
 
@@ -261,7 +259,13 @@ fn texts_too_long_for_the_table_are_cut_as_flyway_cuts_them() {
 #[test]
 fn a_repair_follows_flyways() {
     let rows: Vec<Row> = [
-        "1 SQL 1 one 1", "2 SQL 2 two 2", "3 SQL 3 three 3", "4 SQL - views 4", "5 SQL - gone 5", "6 SQL 4 four 4!", "7 SQL 9 nine 9",
+        "1 SQL 1 one 1",
+        "2 SQL 2 two 2",
+        "3 SQL 3 three 3",
+        "4 SQL - views 4",
+        "5 SQL - gone 5",
+        "6 SQL 4 four 4!",
+        "7 SQL 9 nine 9",
         "8 SQL - same 7",
     ]
     .map(row)
@@ -271,7 +275,12 @@ fn a_repair_follows_flyways() {
     assert_eq!(repaired.removed, ["four.sql"]);
     assert_eq!(repaired.deleted, ["3", "repeatable `gone`"], "9 is newer than the release and stays");
     assert_eq!(repaired.aligned, ["V2__deux.sql", "R__same.sql"], "an edited repeatable script is to run again");
-    let ranks: Vec<i32> =
-        amendments.iter().filter_map(|amendment| match amendment { crate::migrate::host::Amendment::Add(row) => Some(row.rank), _ => None }).collect();
+    let ranks: Vec<i32> = amendments
+        .iter()
+        .filter_map(|amendment| match amendment {
+            crate::migrate::host::Amendment::Add(row) => Some(row.rank),
+            _ => None,
+        })
+        .collect();
     assert_eq!(ranks, [9, 10], "ranks are never used again");
 }

@@ -47,10 +47,16 @@ fn statements_that_cannot_run_in_a_transaction_are_known() {
     for text in ours {
         assert_eq!(transaction(Dialect::Postgres, text), Transaction::Ours, "{text}");
     }
-    for text in ["PRAGMA foreign_keys = OFF", "pragma main.journal_mode=wal", "VACUUM", "BEGIN IMMEDIATE; COMMIT;", "DETACH x"] {
+    for text in ["PRAGMA foreign_keys = OFF", "pragma main.journal_mode=wal", "VACUUM", "BEGIN IMMEDIATE; COMMIT;", "DETACH x"]
+    {
         assert_eq!(transaction(Dialect::Sqlite, text), Transaction::None, "{text}");
     }
-    for text in ["PRAGMA user_version = 3", "CREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT 1; END;", "ROLLBACK TO a", "CREATE TABLE t (a)"] {
+    for text in [
+        "PRAGMA user_version = 3",
+        "CREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT 1; END;",
+        "ROLLBACK TO a",
+        "CREATE TABLE t (a)",
+    ] {
         assert_eq!(transaction(Dialect::Sqlite, text), Transaction::Ours, "{text}");
     }
 }

@@ -58,7 +58,9 @@ fn what_cannot_be_read_as_it_should_is_named() {
             "sql",
             |root| {
                 put(root, "sql/V1__x.sql", "x");
-                std::fs::File::create(root.join("sql/V1__x.sql")).and_then(|mut file| std::io::Write::write_all(&mut file, b"a\nb\xff")).unwrap();
+                std::fs::File::create(root.join("sql/V1__x.sql"))
+                    .and_then(|mut file| std::io::Write::write_all(&mut file, b"a\nb\xff"))
+                    .unwrap();
             },
             "V1__x.sql cannot be a migration: line 2 is not UTF-8",
         ),

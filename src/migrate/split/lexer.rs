@@ -62,9 +62,7 @@ impl<'a> Lexer<'a> {
             (b'/', Some(b'*')) => (TokenKind::Blank, self.comment(start)?),
             (b'\'', _) => (TokenKind::Quoted, self.quoted(start, b'\'', Escapes::Doubling, "a string")?),
             (b'"', _) => (TokenKind::Quoted, self.quoted(start, b'"', Escapes::Doubling, "a quoted name")?),
-            (b'e' | b'E', Some(b'\'')) if self.dialect == Dialect::Postgres => {
-                (TokenKind::Quoted, self.escape_string(start)?)
-            }
+            (b'e' | b'E', Some(b'\'')) if self.dialect == Dialect::Postgres => (TokenKind::Quoted, self.escape_string(start)?),
             (b'`', _) if self.dialect == Dialect::Sqlite => {
                 (TokenKind::Quoted, self.quoted(start, b'`', Escapes::Doubling, "a quoted name")?)
             }
