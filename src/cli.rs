@@ -129,10 +129,7 @@ struct World {
 }
 
 /// Runs the command line to its end.
-pub fn main(
-    arguments: impl Iterator<Item = OsString>,
-    environment: impl Iterator<Item = (OsString, OsString)>,
-) -> ExitCode {
+pub fn main(arguments: impl Iterator<Item = OsString>, environment: impl Iterator<Item = (OsString, OsString)>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.collect();
     // Variables that are not UTF-8 cannot be ours.
     let environment: Environment =

@@ -57,8 +57,8 @@ pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 /// runs, nothing but a lost state database ends it with an error.
 pub async fn run(config_path: &Path, environment: &Environment, clock: Arc<dyn Clock>) -> Result<(), Failure> {
     // Before anything else, so that a TERM during the start is orderly too.
-    let inbox = signals::Inbox::open()
-        .map_err(|error| Failure::new(Class::OsError, format!("cannot take signals: {error}")))?;
+    let inbox =
+        signals::Inbox::open().map_err(|error| Failure::new(Class::OsError, format!("cannot take signals: {error}")))?;
     let config = Arc::new(load::load(config_path, environment)?);
     let started_at = clock.now();
     let holder = format!("upkeep daemon, pid {}", std::process::id());

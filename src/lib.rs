@@ -21,13 +21,12 @@ pub mod schedule;
 // L2 hands
 pub mod archive;
 pub mod config;
+pub mod context;
 pub mod durable;
 pub mod fault;
 pub mod process;
 pub mod state_db;
 pub mod telemetry;
-
-pub mod context;
 
 // L3 things
 pub mod engine;

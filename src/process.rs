@@ -146,7 +146,7 @@ impl Command {
     /// When it cannot be started or talked to, or when the deadline passes. A non-zero exit is not an error here.
     pub async fn run(&self) -> Result<Finished, ProcessError> {
         let mut kept = Tail::default();
-        let mut finished = self.run_into(&mut |piece| kept.keep(piece)).await?;
+        let mut finished = self.carry_out(&mut |piece| kept.keep(piece), HeldPipe::LeftBehind).await?;
         finished.stdout = kept.text();
         Ok(finished)
     }
@@ -155,8 +155,12 @@ impl Command {
     /// output is the point and may be of any length.
     ///
     /// # Errors
-    /// As [`Command::run`].
+    /// As [`Command::run`], and when it ended without closing its output: then the end of it may be missing.
     pub async fn run_into(&self, take: &mut (dyn FnMut(&[u8]) + Send)) -> Result<Finished, ProcessError> {
+        self.carry_out(take, HeldPipe::Error).await
+    }
+
+    async fn carry_out(&self, take: &mut (dyn FnMut(&[u8]) + Send), held: HeldPipe) -> Result<Finished, ProcessError> {
         let (program, arguments) = self.argv.split_first().ok_or(ProcessError::Empty)?;
         let mut command = tokio::process::Command::new(program);
         command.args(arguments).envs(&self.environment).process_group(0).kill_on_drop(true);
@@ -173,7 +177,11 @@ impl Command {
                 stdin.write_all(&self.input).await.ok();
             }
         };
+<<<<<<< HEAD
 let mut said = Tail::default();
+=======
+        let mut said = Tail::default();
+>>>>>>> h5
         let mut keep = |piece: &[u8]| said.keep(piece);
         let talk = async {
             let mut pipes = Box::pin(async { tokio::join!(feed, drain(stdout, take), drain(stderr, &mut keep)) });
@@ -182,7 +190,7 @@ let mut said = Tail::default();
                 ((), out, err) = &mut pipes => (child.wait().await, out.and(err)),
                 status = child.wait() => match tokio::time::timeout(LINGER, &mut pipes).await {
                     Ok(((), out, err)) => (status, out.and(err)),
-                    Err(_) => (status, Ok(())),
+                    Err(_) => (status, held.verdict()),
                 },
             };
             talked.and(status)
@@ -211,6 +219,24 @@ let mut said = Tail::default();
             code: finished.code,
             last_line: finished.last_line().to_owned(),
         })
+    }
+}
+
+/// What it means when a program has ended but its output is still held open by a child it left behind.
+#[derive(Debug, Clone, Copy)]
+enum HeldPipe {
+    /// A server was started in the background: what it prints later is its own.
+    LeftBehind,
+    /// The output is the point, and its end may be missing.
+    Error,
+}
+
+impl HeldPipe {
+    fn verdict(self) -> std::io::Result<()> {
+        match self {
+            Self::LeftBehind => Ok(()),
+            Self::Error => Err(std::io::Error::other("it ended without closing its output")),
+        }
     }
 }
 

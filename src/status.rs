@@ -167,14 +167,20 @@ async fn one(state: &StateDb, target: &Target, seen: Seen, now: DateTime<Utc>) -
     let mut problems = seen.problems;
     if overdue {
         problems.push(match good {
-            Some(good) => format!("the newest verified archive is of {}: older than max_age", good.taken_at.format("%F %R UTC")),
+            Some(good) => {
+                format!("the newest verified archive is of {}: older than max_age", good.taken_at.format("%F %R UTC"))
+            }
             None => "there is no verified archive".to_owned(),
         });
     }
-    problems.extend(entries.iter().filter(|entry| !matches!(entry.verdict, Verdict::Whole | Verdict::Unverified)).map(
-        |entry| format!("archive {} is {}", entry.label, entry.verdict),
-    ));
-    if let Some(run) = last_run.as_ref().and_then(|run| run.end.as_ref().filter(|end| end.outcome != Outcome::Ok).map(|_| run)) {
+    problems.extend(
+        entries
+            .iter()
+            .filter(|entry| !matches!(entry.verdict, Verdict::Whole | Verdict::Unverified))
+            .map(|entry| format!("archive {} is {}", entry.label, entry.verdict)),
+    );
+    if let Some(run) = last_run.as_ref().and_then(|run| run.end.as_ref().filter(|end| end.outcome != Outcome::Ok).map(|_| run))
+    {
         problems.push(format!("the last backup {}", run_message(run)));
     }
     if let Some(upgrade) = upgrade.as_ref().filter(|upgrade| upgrade.phase == upgrade::Phase::Stuck) {
@@ -198,7 +204,10 @@ async fn one(state: &StateDb, target: &Target, seen: Seen, now: DateTime<Utc>) -
         refusals: seen.refusals,
         holds: holds.into_iter().map(hold).collect(),
         free_bytes: durable::free_bytes(nearest(&target.backup.directory)).ok(),
-        days_left: room::days_left(nearest(&target.backup.directory), growth).ok().flatten().and_then(|days| u32::try_from(days).ok()),
+        days_left: room::days_left(nearest(&target.backup.directory), growth)
+            .ok()
+            .flatten()
+            .and_then(|days| u32::try_from(days).ok()),
         problems,
     })
 }

@@ -77,8 +77,7 @@ fn journald() -> Option<tracing_journald::Layer> {
 fn connected_to_journal() -> bool {
     let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
     let Some((device, inode)) = stream.split_once(':') else { return false };
-    std::fs::metadata("/proc/self/fd/2")
-        .is_ok_and(|file| device == file.dev().to_string() && inode == file.ino().to_string())
+    std::fs::metadata("/proc/self/fd/2").is_ok_and(|file| device == file.dev().to_string() && inode == file.ino().to_string())
 }
 
 /// A panic is logged with its place, beside what the job that panicked reports.

@@ -49,12 +49,7 @@ const PINNED: &str = "pinned by an operator";
 ///
 /// # Errors
 /// When the work fails; the failure names the target.
-pub async fn perform(
-    ctx: &Context,
-    action: &Action,
-    progress: &Progress,
-    stop: &CancellationToken,
-) -> Result<Value, Failure> {
+pub async fn perform(ctx: &Context, action: &Action, progress: &Progress, stop: &CancellationToken) -> Result<Value, Failure> {
     perform_by(ctx, action, By::Person, progress, stop).await
 }
 
@@ -88,15 +83,11 @@ async fn dispatch(
             let kind = if scheduled_for.is_some() { Kind::Scheduled } else { Kind::Manual };
             archive(ctx, target(ctx, name)?, kind, note.clone(), pin.clone(), progress).await
         }
-        Action::Verify { label: Some(label), .. } => {
-            value(&verify::verify(ctx, &entry(ctx, label).await?, progress).await?)
-        }
+        Action::Verify { label: Some(label), .. } => value(&verify::verify(ctx, &entry(ctx, label).await?, progress).await?),
         Action::Verify { label: None, target: name } => verify_all(ctx, name.as_ref(), progress, stop).await,
         Action::Restore { target: name, .. } => restore(ctx, target(ctx, name)?, action, progress).await,
         Action::Plan { target: name } => moves::plan(ctx, target(ctx, name)?).await,
-        Action::Upgrade { target: name, settle } => {
-            moves::upgrade(ctx, target(ctx, name)?, *settle, by, progress, stop).await
-        }
+        Action::Upgrade { target: name, settle } => moves::upgrade(ctx, target(ctx, name)?, *settle, by, progress, stop).await,
         Action::Rollback { target: name } => moves::rollback(ctx, target(ctx, name)?, progress, stop).await,
         Action::Hold { target: name, until, reason, who } => {
             hold(ctx, target(ctx, name)?, *until, reason.as_deref(), who.as_deref()).await
@@ -174,7 +165,9 @@ async fn verify_all(
     let (mut whole, mut bad) = (Vec::new(), Vec::new());
     for known in catalogue::list(&ctx.state, only).await? {
         if stop.is_cancelled() {
-            return Err(Failure::new(Class::TempFail, "stopped before every archive was read").hint("run `upkeep verify` again"));
+            return Err(
+                Failure::new(Class::TempFail, "stopped before every archive was read").hint("run `upkeep verify` again")
+            );
         }
         match verify::verify(ctx, &known, progress).await {
             Ok(entry) => whole.push(entry),
@@ -213,7 +206,8 @@ async fn restore(ctx: &Context, target: &Target, action: &Action, progress: &Pro
     };
     let into = match into {
         Some(url) => {
-            let environment = std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
+            let environment =
+                std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
             let parsed = load::parse_url(url, &environment.collect());
             Some(parsed.map_err(|error| Failure::new(Class::Usage, format!("cannot restore into this: {error}")))?)
         }
@@ -227,7 +221,9 @@ async fn restore(ctx: &Context, target: &Target, action: &Action, progress: &Pro
     if *dry_run {
         return value(&Box::pin(restore::restore(ctx, target, &request, state, Mode::DryRun, progress)).await?);
     }
-    if let Some(current) = upgrade::current(&ctx.state, &target.name).await?.filter(|current| !current.phase.terminal() && !elsewhere) {
+    if let Some(current) =
+        upgrade::current(&ctx.state, &target.name).await?.filter(|current| !current.phase.terminal() && !elsewhere)
+    {
         return Err(upgrade::UpgradeError::Open { id: current.id, phase: current.phase }.into());
     }
     let stopped = match &target.service {
@@ -283,14 +279,22 @@ async fn migrate(ctx: &Context, target: &Target, verb: MigrateVerb, progress: &P
     if server(target).await == ServerState::Running {
         let failure = Failure::new(Class::TempFail, format!("the server of `{}` runs", target.name));
         let failure = failure.safe("nothing was changed");
-        return Err(failure.hint(format!("let upkeep stop it, archive, migrate and start it: `upkeep upgrade {}`", target.name)));
+        return Err(
+            failure.hint(format!("let upkeep stop it, archive, migrate and start it: `upkeep upgrade {}`", target.name))
+        );
     }
     let kept = archive(ctx, target, Kind::PreUpgrade, Some("before `upkeep migrate`".to_owned()), None, progress).await?;
     let label = kept.get("label").and_then(Value::as_str).unwrap_or_default().to_owned();
     let safe = |failure: Failure| failure.safe(format!("the database as it was is in archive {label}"));
     let done = match verb {
-        MigrateVerb::Apply => migrate::apply(database, settings, &root, progress).await.map_err(|error| safe(Failure::of(&error))).and_then(|report| value(&report)),
-        MigrateVerb::Repair => migrate::repair(database, settings, &root).await.map_err(|error| safe(Failure::of(&error))).and_then(|report| value(&report)),
+        MigrateVerb::Apply => migrate::apply(database, settings, &root, progress)
+            .await
+            .map_err(|error| safe(Failure::of(&error)))
+            .and_then(|report| value(&report)),
+        MigrateVerb::Repair => migrate::repair(database, settings, &root)
+            .await
+            .map_err(|error| safe(Failure::of(&error)))
+            .and_then(|report| value(&report)),
         _ => {
             let version = settings.baseline_on_migrate.as_deref().unwrap_or(BASELINE);
             let done = migrate::baseline(database, settings, version, None).await;

@@ -65,11 +65,18 @@ pub(super) async fn run(_arguments: Arguments, world: &World) -> Result<(), Stop
         add(Some(target), "archives", room(target, size));
         installed(target, &mut add).await;
         if let Some(settings) = &target.service {
-            add(Some(target), "service", match service::status(settings).await {
-                ServiceState::Unknown(why) => Err(Failure::new(Class::Unavailable, format!("the state of {} cannot be told: {why}", service::name(settings)))
+            add(
+                Some(target),
+                "service",
+                match service::status(settings).await {
+                    ServiceState::Unknown(why) => Err(Failure::new(
+                        Class::Unavailable,
+                        format!("the state of {} cannot be told: {why}", service::name(settings)),
+                    )
                     .hint("check `unit` or `status` in `[targets.T.service]`")),
-                state => Ok(format!("{} is {state}", service::name(settings))),
-            });
+                    state => Ok(format!("{} is {state}", service::name(settings))),
+                },
+            );
         }
     }
     let problems = findings.iter().filter(|finding| finding.problem.is_some()).count();
@@ -100,15 +107,27 @@ async fn database(target: &Target, add: &mut impl FnMut(Option<&Target>, &'stati
     match engine.survey(&histories).await {
         Ok(survey) if !survey.exists => {
             let what = format!("{} does not exist", target.database.location);
-            add(Some(target), "database", Err(Failure::new(Class::NoInput, what).hint("check `url` in `[targets.T.database]`")));
+            add(
+                Some(target),
+                "database",
+                Err(Failure::new(Class::NoInput, what).hint("check `url` in `[targets.T.database]`")),
+            );
             None
         }
         Ok(survey) => {
             let tables = human::many(survey.tables.len() as u64, "table");
+<<<<<<< HEAD
             add(Some(target), "database", Ok(format!("{} {}, {tables}, {}", server.flavour, server.version, human::size(survey.bytes))));
             if let Location::Postgres { .. } = target.database.location {
                 add(Some(target), "pg_dump", pg_dump(&server.version).await);
             }
+=======
+            add(
+                Some(target),
+                "database",
+                Ok(format!("{} {}, {tables}, {}", server.flavour, server.version, human::size(survey.bytes))),
+            );
+>>>>>>> h5
             Some(survey.bytes)
         }
         Err(error) => {
@@ -148,7 +167,11 @@ async fn installed(target: &Target, add: &mut impl FnMut(Option<&Target>, &'stat
     let Some(settings) = &target.release else { return };
     let root = match release::read(settings).await {
         Ok(installed) => {
-            add(Some(target), "release", Ok(format!("{} in {} (by {})", installed.version, installed.path.display(), installed.probe)));
+            add(
+                Some(target),
+                "release",
+                Ok(format!("{} in {} (by {})", installed.version, installed.path.display(), installed.probe)),
+            );
             installed.path
         }
         Err(error) => return add(Some(target), "release", Err(Failure::of(&error))),
@@ -156,9 +179,8 @@ async fn installed(target: &Target, add: &mut impl FnMut(Option<&Target>, &'stat
     let Some(settings) = &target.migrations else { return };
     let found = match migrate::info(&target.database, settings, &root).await {
         Err(error) => Err(Failure::of(&error)),
-        Ok(info) if !info.problems.is_empty() => {
-            Err(Failure::of(&migrate::MigrateError::Refused(info.problems)).hint(format!("see all: `upkeep migrate validate {}`", target.name)))
-        }
+        Ok(info) if !info.problems.is_empty() => Err(Failure::of(&migrate::MigrateError::Refused(info.problems))
+            .hint(format!("see all: `upkeep migrate validate {}`", target.name))),
         Ok(info) => {
             let head = info.head.as_deref().map(|head| format!("at {head}, ")).unwrap_or_default();
             Ok(format!("{head}{} pending", info.pending.len()))
@@ -178,8 +200,9 @@ fn writable(directory: &Path) -> Found {
     match rustix::fs::access(there, wanted) {
         Ok(()) if there == directory => Ok(format!("{} can be written", directory.display())),
         Ok(()) => Ok(format!("{} will be made", directory.display())),
-        Err(errno) => Err(Failure::new(Class::NoPermission, format!("cannot write in {}: {errno}", there.display()))
-            .hint(format!("run this as the user that runs upkeep, or give it the directory: `chown upkeep {}`", directory.display()))),
+        Err(errno) => Err(Failure::new(Class::NoPermission, format!("cannot write in {}: {errno}", there.display())).hint(
+            format!("run this as the user that runs upkeep, or give it the directory: `chown upkeep {}`", directory.display()),
+        )),
     }
 }
 
@@ -191,7 +214,11 @@ fn text(report: &Report, terminal: Terminal) -> String {
         match (&finding.good, &finding.problem) {
             (Some(good), _) => lines.push(format!("{} {subject} {good}", terminal.paint(Tone::Good, "✓"))),
             (None, Some(problem)) => {
-                lines.push(format!("{} {subject} {}", terminal.paint(Tone::Bad, "✗"), terminal.paint(Tone::Bad, &problem.message)));
+                lines.push(format!(
+                    "{} {subject} {}",
+                    terminal.paint(Tone::Bad, "✗"),
+                    terminal.paint(Tone::Bad, &problem.message)
+                ));
                 lines.extend(problem.causes.iter().map(|cause| format!("{:32}caused by: {cause}", "")));
                 lines.extend(problem.safe.iter().map(|safe| format!("{:32}safe: {safe}", "")));
                 lines.extend(problem.hints.iter().map(|hint| format!("{:32}hint: {hint}", "")));

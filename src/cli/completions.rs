@@ -35,7 +35,9 @@ pub(super) fn man(arguments: &ManArguments, world: &World) -> Result<(), Stop> {
     root.build();
     let mut written = Vec::new();
     page(&root, "upkeep", arguments, &mut written)?;
-    world.terminal.show(&serde_json::json!({ "pages": written }), |_| format!("{} pages in {}", written.len(), arguments.directory.display()))
+    world.terminal.show(&serde_json::json!({ "pages": written }), |_| {
+        format!("{} pages in {}", written.len(), arguments.directory.display())
+    })
 }
 
 /// A page for the command and one for each below it, `upkeep-migrate-info.1`.

@@ -32,7 +32,8 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
     let root = std::path::absolute(&arguments.dir);
-    let root = root.map_err(|error| Failure::new(Class::CannotCreate, format!("cannot place {}: {error}", arguments.dir.display())))?;
+    let root =
+        root.map_err(|error| Failure::new(Class::CannotCreate, format!("cannot place {}: {error}", arguments.dir.display())))?;
     let mut stage = stage::Stage::build(root, world).await?;
     let told = {
         let story = story::tell(&mut stage);

@@ -34,8 +34,13 @@ fn text(found: &ArchiveDiff, terminal: Terminal) -> String {
         });
     }
     if !found.tables.is_empty() {
-        let columns =
-            [("table", Side::Left), ("", Side::Left), ("rows", Side::Right), ("difference", Side::Right), ("bytes", Side::Right)];
+        let columns = [
+            ("table", Side::Left),
+            ("", Side::Left),
+            ("rows", Side::Right),
+            ("difference", Side::Right),
+            ("bytes", Side::Right),
+        ];
         let mut rows = Table::new(&columns);
         for table in &found.tables {
             let (before, after) = (table.rows_before.unwrap_or(0), table.rows_after.unwrap_or(0));

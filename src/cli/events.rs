@@ -56,9 +56,11 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
             client.events(Some(0), Follow::Off, take).await?;
             show(newest(events, &arguments), world)
         }
-        Reach::Alone if arguments.follow => Err(Failure::new(Class::Unavailable, "no daemon is running, so nothing will happen to follow")
-            .hint("start it: `systemctl start upkeepd`; what happened before: `upkeep events`")
-            .into()),
+        Reach::Alone if arguments.follow => {
+            Err(Failure::new(Class::Unavailable, "no daemon is running, so nothing will happen to follow")
+                .hint("start it: `systemctl start upkeepd`; what happened before: `upkeep events`")
+                .into())
+        }
         Reach::Alone => {
             let mut events = Vec::new();
             if let Some(state) = session::state(&config).await? {

@@ -80,7 +80,9 @@ mod tests {
     fn counts_and_spans() {
         assert_eq!([count(7), count(1234), count(1_234_567)], ["7", "1 234", "1 234 567"]);
         assert_eq!([many(1, "row"), many(0, "row")], ["1 row", "0 rows"]);
-        for (ms, shown) in [(0, "0.0 s"), (420, "0.4 s"), (5_000, "5 s"), (119_000, "119 s"), (150_000, "2 min"), (9_000_000, "2 h")] {
+        for (ms, shown) in
+            [(0, "0.0 s"), (420, "0.4 s"), (5_000, "5 s"), (119_000, "119 s"), (150_000, "2 min"), (9_000_000, "2 h")]
+        {
             assert_eq!(span(Duration::from_millis(ms)), shown);
         }
     }

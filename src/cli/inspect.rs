@@ -48,7 +48,8 @@ fn by_label(config: &Config, label: &Label) -> Result<PathBuf, Failure> {
     let prefix = format!("{label}.");
     let files = directories.iter().filter_map(|directory| std::fs::read_dir(directory).ok()).flatten().flatten();
     let mut found = files.map(|entry| entry.path()).filter(|path| {
-        path.file_name().is_some_and(|name| name.to_str().is_some_and(|name| name.starts_with(&prefix) && name.ends_with(".zst")))
+        path.file_name()
+            .is_some_and(|name| name.to_str().is_some_and(|name| name.starts_with(&prefix) && name.ends_with(".zst")))
     });
     found.next().ok_or_else(|| {
         let looked: Vec<String> = directories.iter().map(|directory| directory.display().to_string()).collect();
@@ -60,7 +61,8 @@ fn by_label(config: &Config, label: &Label) -> Result<PathBuf, Failure> {
 
 fn text(manifest: &Manifest, path: &Path, terminal: Terminal) -> String {
     let mut lines = vec![terminal.paint(Tone::Strong, manifest.label.as_str())];
-    let mut line = |name: &str, text: String| lines.push(format!("  {} {text}", terminal.paint(Tone::Quiet, &format!("{name:<12}"))));
+    let mut line =
+        |name: &str, text: String| lines.push(format!("  {} {text}", terminal.paint(Tone::Quiet, &format!("{name:<12}"))));
     line("file", path.display().to_string());
     line("target", format!("{}, {}", manifest.target, manifest.kind));
     if let Some(note) = &manifest.note {
@@ -82,7 +84,8 @@ fn text(manifest: &Manifest, path: &Path, terminal: Terminal) -> String {
     }
     manifest.left_out.iter().for_each(|left| line("left out", format!("{}: {}", left.what, left.why)));
     line("by hand", by_hand(manifest, path));
-    let mut tables = Table::new(&[("table", Side::Left), ("rows", Side::Right), ("bytes", Side::Right), ("checksum", Side::Left)]);
+    let mut tables =
+        Table::new(&[("table", Side::Left), ("rows", Side::Right), ("bytes", Side::Right), ("checksum", Side::Left)]);
     for table in &manifest.tables {
         tables.plain([table.qualified(), human::count(table.rows), human::size(table.bytes), table.checksum.clone()]);
     }

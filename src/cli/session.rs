@@ -86,9 +86,11 @@ fn ended(job: Job) -> Result<Value, Stop> {
     match (job.state, job.failure) {
         (_, Some(failure)) => Err(failure.into()),
         (JobState::Ok, None) => Ok(job.result.unwrap_or(Value::Null)),
-        (_, None) => Err(Failure::new(Class::TempFail, format!("job {} was interrupted: the daemon stopped before its end", job.id))
-            .hint("see what became of it: `upkeep status`, `upkeep events`")
-            .into()),
+        (_, None) => {
+            Err(Failure::new(Class::TempFail, format!("job {} was interrupted: the daemon stopped before its end", job.id))
+                .hint("see what became of it: `upkeep status`, `upkeep events`")
+                .into())
+        }
     }
 }
 

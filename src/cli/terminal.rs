@@ -89,8 +89,8 @@ impl Terminal {
         match self.form {
             Form::Json => {
                 let object = serde_json::to_string_pretty(value);
-                let object =
-                    object.map_err(|error| Failure::new(Class::Software, format!("cannot put the result into JSON: {error}")))?;
+                let object = object
+                    .map_err(|error| Failure::new(Class::Software, format!("cannot put the result into JSON: {error}")))?;
                 self.print(&format!("{object}\n"))
             }
             Form::Text => {

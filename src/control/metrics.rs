@@ -87,7 +87,9 @@ fn targets(page: &mut Page, status: &Status) {
     page.per_target(status, ("upkeep_overdue", "", "1 when the newest verified archive is too old."), |t| flag(t.overdue));
     let next = |t: &TargetStatus| t.next_run.map(|at| at.timestamp() as f64);
     page.per_target(status, ("upkeep_next_run_timestamp_seconds", "seconds", "When the next backup is due."), next);
-    page.per_target(status, ("upkeep_free_bytes", "bytes", "Free where the archives live."), |t| t.free_bytes.map(|b| b as f64));
+    page.per_target(status, ("upkeep_free_bytes", "bytes", "Free where the archives live."), |t| {
+        t.free_bytes.map(|b| b as f64)
+    });
     page.per_target(status, ("upkeep_holds", "", "Holds on upgrades."), |t| Some(t.holds.len() as f64));
     page.per_target(status, ("upkeep_problems", "", "What a person should look at."), |t| Some(t.problems.len() as f64));
 }

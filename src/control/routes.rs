@@ -71,9 +71,8 @@ impl axum::response::IntoResponse for Refused {
 }
 
 /// The verbs of `POST /v1/targets/{target}/…`.
-const TARGET_VERBS: [&str; 11] = [
-    "backup", "restore", "plan", "upgrade", "rollback", "hold", "release-hold", "migrate", "prune", "verify", "gate",
-];
+const TARGET_VERBS: [&str; 11] =
+    ["backup", "restore", "plan", "upgrade", "rollback", "hold", "release-hold", "migrate", "prune", "verify", "gate"];
 
 /// The verbs of `POST /v1/archives/{label}/…`.
 const ARCHIVE_VERBS: [&str; 3] = ["verify", "pin", "unpin"];
@@ -101,7 +100,8 @@ fn table() -> Vec<(&'static str, String, MethodRouter<State>)> {
         };
         table.push(("POST", format!("/v1/archives/{{label}}/{verb}"), post(act)));
     }
-    let verify = |state: Shared, peer: Extension<Peer>, request: Request<Body>| act(state, peer, "verify", Subject::All, request);
+    let verify =
+        |state: Shared, peer: Extension<Peer>, request: Request<Body>| act(state, peer, "verify", Subject::All, request);
     table.push(("POST", "/v1/verify".to_owned(), post(verify)));
     table.push(("POST", "/v1/reload".to_owned(), post(reload)));
     table
@@ -171,7 +171,9 @@ async fn act(state: Shared, peer: Extension<Peer>, verb: &'static str, subject: 
     for reserved in ["action", "target", "label"].into_iter().filter(|name| given.contains_key(*name)) {
         let allowed = reserved == "label" && verb == "restore";
         if !allowed {
-            return Err(Failure::new(Class::Usage, format!("`{reserved}` is said by the path and must not be in the body")).into());
+            return Err(
+                Failure::new(Class::Usage, format!("`{reserved}` is said by the path and must not be in the body")).into()
+            );
         }
     }
     given.insert("action".to_owned(), verb.into());
@@ -186,7 +188,8 @@ async fn act(state: Shared, peer: Extension<Peer>, verb: &'static str, subject: 
     let action: Action = serde_json::from_value(given.into())
         .map_err(|error| Failure::new(Class::Usage, format!("`{verb}` cannot be asked for like this: {error}")))?;
     let known = serde_json::to_value(&action).ok();
-    let known: Vec<&str> = known.as_ref().and_then(|v| v.as_object()).map(|map| map.keys().map(String::as_str).collect()).unwrap_or_default();
+    let known: Vec<&str> =
+        known.as_ref().and_then(|v| v.as_object()).map(|map| map.keys().map(String::as_str).collect()).unwrap_or_default();
     if let Some(unknown) = names.iter().find(|name| !known.contains(&name.as_str())) {
         let fields = known.iter().filter(|name| !matches!(**name, "action" | "target")).map(|name| format!("`{name}`"));
         let failure = Failure::new(Class::Usage, format!("`{verb}` has no field `{unknown}`"));

@@ -239,7 +239,12 @@ async fn tidy(ctx: &Context, target: &TargetName) -> Result<serde_json::Value, F
 }
 
 /// Answers the gate: when migrations are pending, an upgrade is asked for and waited for.
-async fn gate(ctx: &Context, target: &TargetName, board: &Board, stop: &CancellationToken) -> Result<serde_json::Value, Failure> {
+async fn gate(
+    ctx: &Context,
+    target: &TargetName,
+    board: &Board,
+    stop: &CancellationToken,
+) -> Result<serde_json::Value, Failure> {
     let settings = actions::target(ctx, target)?;
     for _ in 0..GATE_UPGRADES {
         match actions::gate(ctx, settings).await? {

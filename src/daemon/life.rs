@@ -74,6 +74,8 @@ pub(super) struct Life {
     untidy: Vec<TargetName>,
     /// Ends that the state database would not take yet.
     unwritten: Vec<(JobId, End)>,
+    /// Jobs whose end is written and not published: they are shown as living until the snapshot tells of their end too.
+    unpublished: Vec<JobId>,
     /// When the daemon must be done; set while it drains.
     drain_until: Option<Instant>,
     watchdog: Option<Duration>,
@@ -108,6 +110,7 @@ impl Life {
             watch: Watch::on(&ctx.config),
             untidy: Vec::new(),
             unwritten: Vec::new(),
+            unpublished: Vec::new(),
             drain_until: None,
             watchdog: supervisor::watchdog(),
             beats: Beats { polled: now, published: now, alive: now, extended: now, schedule: None },
@@ -181,6 +184,7 @@ impl Life {
         // Looks only read; nothing is lost with them.
         self.looks.shutdown().await;
         self.write_ends().await;
+        log(self.publish().await);
         self.event(None, "daemon.stopped", "the daemon stopped").await;
         Ok(())
     }
@@ -235,7 +239,7 @@ impl Life {
         }
         self.write_ends().await;
         let whole = now.duration_since(self.beats.published) >= LONGEST_SLEEP;
-        if whole {
+        if whole || !self.unpublished.is_empty() {
             log(self.publish().await);
         } else if self.jobs.running() > 0 {
             self.publish_progress().await;
@@ -474,11 +478,11 @@ impl Life {
         }
     }
 
-    /// Writes the ends that are not written yet; a job is shown as living until its end is.
+    /// Writes the ends that are not written yet.
     async fn write_ends(&mut self) {
         for (id, end) in std::mem::take(&mut self.unwritten) {
             match self.ctx.state.end_run(&id, &end).await {
-                Ok(()) => self.board.ended(&id),
+                Ok(()) => self.unpublished.push(id),
                 Err(error) => {
                     log(Err(error));
                     self.unwritten.push((id, end));
@@ -518,7 +522,8 @@ impl Life {
             }
             Err(failure) => {
                 tracing::error!(error = %failure.message, causes = failure.causes.join("; "), "the new configuration is invalid; the old one stays");
-                let problem = format!("the configuration on disk is invalid and the one before stays in force: {}", failure.message);
+                let problem =
+                    format!("the configuration on disk is invalid and the one before stays in force: {}", failure.message);
                 self.event(None, "daemon.reload-failed", &problem).await;
                 self.host.problems = vec![problem];
                 Err(failure.safe("the daemon keeps the configuration it has"))
@@ -561,7 +566,9 @@ impl Life {
     async fn publish(&mut self) -> Result<(), Failure> {
         let now = self.ctx.clock.now();
         let seen: BTreeMap<TargetName, Seen> = self.eyes.iter().map(|(name, eye)| (name.clone(), eye.seen.clone())).collect();
-        let (ctx, jobs) = (&self.ctx, self.board.living());
+        let mut jobs = self.board.living();
+        jobs.retain(|job| !self.unpublished.contains(&job.id));
+        let ctx = &self.ctx;
         let status = status::observe(&ctx.state, &ctx.config, &seen, jobs, &self.host, now).await?;
         let tallies = ctx.state.tally_runs().await?;
         let before = sentence(&self.board.snapshot().status);
@@ -573,6 +580,10 @@ impl Life {
         let after = sentence(&status);
         self.board.publish(status, &tallies);
         self.beats.published = Instant::now();
+        // Only now, so that whoever waited for the end finds it in the status, the events and the job alike.
+        for id in self.unpublished.drain(..) {
+            self.board.ended(&id);
+        }
         if before != after {
             supervisor::status(&after);
         }

@@ -1,1 +1,197 @@
-//! Tests of `crash`.
+//! Power cuts: the real binary is killed at every fault point it passes, by the list that the code itself provides, and the
+//! promise is looked for afterwards.
+//!
+//! After each kill, one ordinary command recovers; then: (1) a verified archive of the last good version exists, (2) the
+//! database is wholly at one version, (3) `status` says what the journal says, (4) no temporary file, scratch database, lock
+//! or child is left, (5) recovering a second time changes nothing.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+
+use crate::support::world::{Db, World, text};
+
+/// One story: how the world is prepared, the command that is killed, and the versions that may come out.
+struct Story {
+    name: &'static str,
+    prepare: fn(&World),
+    command: &'static [&'static str],
+    /// Whole versions that keep the promise.
+    allowed: &'static [&'static str],
+    /// Names of points that this story must pass, or it does not tell what it says.
+    passes: &'static [&'static str],
+}
+
+fn with_one_archive(world: &World) {
+    let output = world.run(&["backup", "notes"]);
+    assert!(output.status.success(), "{}", text(&output));
+}
+
+fn serving_1_0(world: &World) {
+    with_one_archive(world);
+    world.start_server();
+}
+
+const STORIES: &[Story] = &[
+    Story {
+        name: "backup",
+        prepare: with_one_archive,
+        command: &["backup", "notes"],
+        allowed: &["1.0.0"],
+        passes: &["archive.before_seal", "archive.sealed", "backup.verified"],
+    },
+    Story {
+        name: "prune",
+        prepare: |world| {
+            for _ in 0..4 {
+                with_one_archive(world);
+            }
+            world.write_config(
+                "[targets.notes.retention]\nkeep_last = 1\nkeep_daily = 0\nkeep_weekly = 0\nkeep_monthly = 0\nminimum = 1\n",
+            );
+        },
+        command: &["prune", "notes"],
+        allowed: &["1.0.0"],
+        passes: &["prune.before_delete", "prune.deleted"],
+    },
+    Story {
+        name: "restore",
+        prepare: |world| {
+            with_one_archive(world);
+            world.sql("UPDATE note SET body = 'changed'");
+        },
+        command: &["restore", "notes", "--replace"],
+        allowed: &["1.0.0"],
+        passes: &["archive.sealed"],
+    },
+    Story {
+        name: "upgrade",
+        prepare: |world| {
+            serving_1_0(world);
+            world.install("1.1.0");
+        },
+        command: &["upgrade", "notes"],
+        allowed: &["1.0.0", "1.1.0"],
+        passes: &[],
+    },
+    Story {
+        name: "upgrade whose migration fails half-way",
+        prepare: |world| {
+            serving_1_0(world);
+            world.install("1.1.0");
+            let output = world.run(&["upgrade", "notes"]);
+            assert!(output.status.success(), "{}", text(&output));
+            world.install("1.2.0");
+        },
+        command: &["upgrade", "notes"],
+        allowed: &["1.1.0"],
+        passes: &[],
+    },
+    Story {
+        name: "upgrade that never gets healthy",
+        prepare: |world| {
+            serving_1_0(world);
+            world.install("1.1.0");
+            let output = world.run(&["upgrade", "notes"]);
+            assert!(output.status.success(), "{}", text(&output));
+            world.install("1.3.0");
+        },
+        command: &["upgrade", "notes"],
+        allowed: &["1.1.0"],
+        passes: &[],
+    },
+    Story {
+        name: "rollback of a committed upgrade",
+        prepare: |world| {
+            serving_1_0(world);
+            world.install("1.1.0");
+            let output = world.run(&["upgrade", "notes"]);
+            assert!(output.status.success(), "{}", text(&output));
+        },
+        command: &["rollback", "notes"],
+        allowed: &["1.0.0", "1.1.0"],
+        passes: &[],
+    },
+];
+
+/// Runs a story once to learn its points, then once for each point, killed there.
+fn tell(db: Db, story: &Story, every: usize) -> usize {
+    let world = World::new(db);
+    (story.prepare)(&world);
+    world.keep();
+    let trace = world.root().join("trace");
+    let whole = world.command(story.command).env("UPKEEP_FAULT_TRACE", &trace).output().unwrap();
+    let points = std::fs::read_to_string(&trace).unwrap_or_default();
+    let points: Vec<&str> = points.lines().collect();
+    assert!(!points.is_empty(), "{}: passed no fault point: {}", story.name, text(&whole));
+    for name in story.passes {
+        assert!(points.contains(name), "{}: never passed {name}: {points:?}", story.name);
+    }
+    let mut killed = 0;
+    for number in (1..=points.len()).step_by(every) {
+        world.reset();
+        let at = format!("{}, killed at point {number} ({})", story.name, points[number - 1]);
+        let output = world.command(story.command).env("UPKEEP_FAULT_KILL", number.to_string()).output().unwrap();
+        assert_eq!(output.status.signal(), Some(9), "{at}: {}", text(&output));
+        killed += 1;
+        recover(&world, &at);
+        the_promise_holds(&world, story, &at);
+        let before = journal(&world);
+        recover(&world, &at);
+        assert_eq!(before, journal(&world), "{at}: a second recovery did something");
+    }
+    world.reset();
+    println!("{}: killed at {killed} of {} points", story.name, points.len());
+    killed
+}
+
+/// Any command that takes the lock settles first what a crash left.
+fn recover(world: &World, at: &str) {
+    let output = world.run(&["verify", "--all"]);
+    assert!(output.status.success(), "{at}: recovery: {}", text(&output));
+}
+
+fn the_promise_holds(world: &World, story: &Story, at: &str) {
+    let version = world.whole_version();
+    assert!(story.allowed.contains(&version), "{at}: the database is at {version}");
+    let archives = world.json(&["list", "notes"]);
+    let whole = archives.as_array().unwrap().iter().filter(|archive| archive["verdict"] == "whole").count();
+    assert!(whole >= 1, "{at}: no verified archive is left: {archives}");
+    let status = world.json(&["status", "notes"]);
+    let target = &status["targets"][0];
+    let phase = target["upgrade"]["phase"].as_str().unwrap_or("none").to_owned();
+    let settled = ["none", "committed", "rolled-back", "refused"].contains(&phase.as_str());
+    assert!(settled, "{at}: the upgrade is left in phase {phase}: {}", target["upgrade"]);
+    if story.command[0] == "upgrade" {
+        let serving = world.serving();
+        assert_eq!(serving.as_deref(), Some(version), "{at}: the server runs {serving:?} on a database at {version}");
+    }
+    assert_eq!(world.leftovers(), Vec::<std::path::PathBuf>::new(), "{at}: temporary files are left");
+    assert_eq!(world.scratch_databases(), Vec::<String>::new(), "{at}: scratch databases are left");
+    let lock = world.root().join("state/upkeep.lock");
+    drop(upkeep::durable::Lock::take(&lock, "the crash test").unwrap_or_else(|error| panic!("{at}: {error}")));
+    let children =
+        Command::new("pgrep").args(["-f", &format!("upkeep --config {}", world.config().display())]).output().unwrap();
+    assert!(children.stdout.is_empty(), "{at}: a child is left: {}", String::from_utf8_lossy(&children.stdout));
+}
+
+/// What the journal and the catalogue hold, for comparing two moments.
+fn journal(world: &World) -> String {
+    let archives = world.json(&["list", "notes"]);
+    let labels: Vec<String> =
+        archives.as_array().unwrap().iter().map(|archive| format!("{}={}", archive["label"], archive["pinned"])).collect();
+    let status = world.json(&["status", "notes"]);
+    format!("{labels:?} {} {}", status["targets"][0]["upgrade"], status["targets"][0]["holds"])
+}
+
+#[test]
+fn killed_at_every_point_on_sqlite() {
+    let killed: usize = STORIES.iter().map(|story| tell(Db::Sqlite, story, 1)).sum();
+    println!("sqlite: {killed} points killed");
+}
+
+#[test]
+fn killed_at_every_point_on_postgresql() {
+    let Some(cluster) = crate::support::postgres::cluster() else { return };
+    let killed: usize = STORIES.iter().map(|story| tell(Db::Postgres(cluster), story, 1)).sum();
+    println!("postgresql: {killed} points killed");
+}

@@ -10,6 +10,7 @@ mod daemon;
 mod docs;
 mod durable;
 mod errors;
+mod full_disk;
 mod migrate_postgres;
 mod migrate_sqlite;
 mod postgres_backup;

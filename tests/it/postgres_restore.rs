@@ -1,8 +1,10 @@
 //! PostgreSQL: replacing a database as a whole, or not at all.
 
+use upkeep::archive::Archive;
 use upkeep::engine::{Engine, EngineError, LoadMode};
+use upkeep::progress::Progress;
 
-use crate::support::postgres::{Cluster, cluster, dump, load, name_of, said};
+use crate::support::postgres::{Cluster, cluster, dump, load, name_of, said, wait_until};
 
 /// Databases whose names begin with this one.
 fn databases(cluster: &Cluster, name: &str) -> String {
@@ -27,7 +29,7 @@ async fn a_replaced_database_has_the_archive_s_content_and_its_own_settings() {
         ),
     );
     let about = format!(
-        "SELECT datconnlimit, datdba::regrole, datacl, shobj_description(d.oid, 'pg_database'), \
+        "SELECT datconnlimit, datdba::regrole, (SELECT string_agg(a::text, ' ' ORDER BY a::text) FROM unnest(datacl) a), shobj_description(d.oid, 'pg_database'), \
          (SELECT string_agg(setrole::regrole || setconfig::text, ';' ORDER BY setrole) FROM pg_db_role_setting WHERE setdatabase = d.oid) \
          FROM pg_database d WHERE datname = '{name}'"
     );
@@ -193,4 +195,35 @@ async fn a_load_that_arrives_different_is_an_error_that_names_the_table() {
     let EngineError::Differs(mismatches) = &error else { panic!("{error:?}") };
     assert_eq!((mismatches.len(), mismatches[0].table.as_str(), mismatches[0].rows), (1, "public.padded", (1, 1)));
     assert_eq!(cluster.psql(name_of(&shaped), "SELECT count(*) FROM padded"), "0", "and nothing of it stays");
+}
+
+/// A worker's backend that dies in the middle of a load: said, and with a replacement the old content stands.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backend_that_dies_fails_the_load_and_leaves_the_old_content() {
+    let Some(cluster) = cluster() else { return };
+    let (source, target) = (cluster.fresh(), cluster.fresh());
+    let name = name_of(&target).to_owned();
+    cluster.psql(name_of(&source), "CREATE TABLE t AS SELECT g, repeat(md5(g::text), 40) FROM generate_series(1, 200000) g");
+    cluster.psql(&name, "CREATE TABLE mine AS SELECT 1 AS a");
+    let dir = tempfile::tempdir().unwrap();
+    let sealed = dump(&source, dir.path(), 2).await.unwrap();
+    let progress = Progress::default();
+    let killer = tokio::task::spawn_blocking({
+        let (progress, name) = (progress.clone(), name.clone());
+        move || {
+            wait_until(|| progress.snapshot().phase == "loading" && progress.snapshot().done_bytes > 0);
+            cluster.psql(
+                "postgres",
+                &format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}__upkeep_new' AND query LIKE 'COPY%'"),
+            );
+        }
+    });
+    let archive = Archive::open(&sealed.path).unwrap();
+    let error = Engine::of(&target).load(&archive, LoadMode::Replace, 2, &progress).await.unwrap_err();
+    killer.await.unwrap();
+    assert!(matches!(error, EngineError::Lost { .. }), "{error:?}");
+    assert_eq!(cluster.psql(&name, "SELECT a FROM mine"), "1");
+    assert_eq!(databases(cluster, &name), name, "no scratch database stays");
+    load(&target, &sealed, LoadMode::Replace).await.unwrap();
+    assert_eq!(cluster.psql(&name, "SELECT count(*) FROM t"), "200000");
 }

@@ -1,13 +1,11 @@
 //! Traps other tools fell into, one test each, named after it.
 
-use std::time::Duration;
-
 use sqlx::{Connection, Executor};
 use upkeep::config::Secret;
 use upkeep::engine::{DumpRequest, Engine, EngineError, LoadMode};
 use upkeep::failure::{Class, Explain};
 
-use crate::support::postgres::{cluster, dump, load, name_of, newer_cluster, said};
+use crate::support::postgres::{cluster, dump, load, name_of, newer_cluster, said, wait_until};
 
 /// T-PG1: a client newer than the server writes settings the server cannot read.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -337,16 +335,6 @@ async fn a_backend_that_dies_fails_the_dump_and_leaves_nothing() {
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     let left = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'upkeep[' || '%' AND datname = '";
     wait_until(|| cluster.psql("postgres", &format!("{left}{}'", name_of(&source))) == "0");
-}
-
-/// Looks again until it is so; the one bounded wait of this file.
-#[track_caller]
-fn wait_until(mut is_so: impl FnMut() -> bool) {
-    let deadline = std::time::Instant::now() + Duration::from_secs(60);
-    while !is_so() {
-        assert!(std::time::Instant::now() < deadline, "did not become so within a minute");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 fn text_of(path: &std::path::Path) -> String {

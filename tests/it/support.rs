@@ -5,3 +5,5 @@ pub(crate) mod env;
 pub(crate) mod postgres;
 pub(crate) mod scripts;
 pub(crate) mod upkeep;
+pub(crate) mod wait;
+pub(crate) mod world;

@@ -8,7 +8,7 @@ use crate::actions::Settle;
 use crate::config::Target;
 use crate::context::Context;
 use crate::failure::{Class, Failure};
-use crate::gate::{self as rules, Facts, Gate, Open, Starter, Standing};
+use crate::gate::{self as rules, Facts, Gate, Open, Standing, Starter};
 use crate::ids::TargetName;
 use crate::progress::Progress;
 use crate::service;
@@ -186,9 +186,9 @@ pub fn gate_answer(target: &TargetName, answer: Gate) -> Result<Value, Failure> 
     match answer {
         Gate::Pass(why) => Ok(json!({ "gate": "pass", "why": why })),
         Gate::Refuse { why, hint } => Err(refused(why).on(target).hint(hint)),
-        Gate::Ask { pending } => {
-            Err(refused(format!("still pending: {}", pending.join(", "))).on(target).hint(format!("see `upkeep plan {target}`")))
-        }
+        Gate::Ask { pending } => Err(refused(format!("still pending: {}", pending.join(", ")))
+            .on(target)
+            .hint(format!("see `upkeep plan {target}`"))),
     }
 }
 

@@ -39,7 +39,10 @@ pub(super) const RELEASES: [Release; 4] = [
             V1,
             V2,
             ("V3__colours.sql", "ALTER TABLE note ADD COLUMN colour TEXT;\nUPDATE note SET colour = 'blue';\n"),
-            ("V4__authors.sql", "CREATE TABLE author (id INTEGER PRIMARY KEY);\nUPDATE nobody SET name = 'a table that is not there';\n"),
+            (
+                "V4__authors.sql",
+                "CREATE TABLE author (id INTEGER PRIMARY KEY);\nUPDATE nobody SET name = 'a table that is not there';\n",
+            ),
         ],
         broken: false,
     },
@@ -60,7 +63,9 @@ pub(super) fn prepare(root: &Path) -> Result<(), Failure> {
     }
     if occupied {
         let removed = std::fs::remove_dir_all(root);
-        removed.map_err(|error| Failure::new(Class::CannotCreate, format!("cannot remove the earlier demo in {}: {error}", root.display())))?;
+        removed.map_err(|error| {
+            Failure::new(Class::CannotCreate, format!("cannot remove the earlier demo in {}: {error}", root.display()))
+        })?;
     }
     durable::make_dir(root)?;
     Ok(durable::write(&root.join(MARK), b"made by `upkeep demo`, which makes this directory anew each time\n")?)
@@ -129,7 +134,13 @@ fn configuration(root: &Path, program: &Path, port: u16) -> String {
         state = at("state"),
         socket = quoted(socket(root).display()),
         uid = rustix::process::geteuid().as_raw(),
-        url = quoted(format!("sqlite://{}", root.join("notes.db").display()).replace('%', "%25").replace(' ', "%20").replace('?', "%3F").replace('#', "%23")),
+        url = quoted(
+            format!("sqlite://{}", root.join("notes.db").display())
+                .replace('%', "%25")
+                .replace(' ', "%20")
+                .replace('?', "%3F")
+                .replace('#', "%23")
+        ),
         archives = at("archives"),
         current = at("current"),
         start = control("start"),

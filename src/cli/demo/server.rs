@@ -67,7 +67,8 @@ pub(super) fn running(root: &Path) -> Option<rustix::process::Pid> {
     let pid: i32 = std::fs::read_to_string(pid_file(root)).ok()?.trim().parse().ok()?;
     let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let mut words = arguments.split(|byte| *byte == 0);
-    let ours = words.clone().any(|word| word == b"demo-server") && words.any(|word| word == root.as_os_str().as_encoded_bytes());
+    let ours =
+        words.clone().any(|word| word == b"demo-server") && words.any(|word| word == root.as_os_str().as_encoded_bytes());
     // A zombie has ended; whoever started it has not looked yet. Its cmdline is empty, so it is not ours above.
     if ours { rustix::process::Pid::from_raw(pid) } else { None }
 }
@@ -92,7 +93,9 @@ async fn start(root: &Path, port: u16) -> Result<(), Stop> {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     while look::get(port, "/version").await.is_err() {
         if let Ok(Some(status)) = child.try_wait() {
-            return Err(Failure::new(Class::Unavailable, format!("the notes server ended at once ({status}); see server.log")).into());
+            return Err(
+                Failure::new(Class::Unavailable, format!("the notes server ended at once ({status}); see server.log")).into()
+            );
         }
         if tokio::time::Instant::now() > deadline {
             return Err(Failure::new(Class::Unavailable, "the notes server does not answer; see server.log").into());

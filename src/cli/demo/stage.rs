@@ -95,7 +95,11 @@ impl Stage {
         failure.causes.push(why.to_owned());
         failure
             .safe("nothing outside the demo's directory was touched")
-            .hint(format!("look into {} and {}", self.root.join("daemon.log").display(), self.root.join("server.log").display()))
+            .hint(format!(
+                "look into {} and {}",
+                self.root.join("daemon.log").display(),
+                self.root.join("server.log").display()
+            ))
             .into()
     }
 
@@ -124,7 +128,8 @@ impl Stage {
     }
 
     pub(super) async fn start_server(&self) -> Result<(), Stop> {
-        let words = [self.program.display().to_string(), "demo-server".into(), "--root".into(), self.root.display().to_string()];
+        let words =
+            [self.program.display().to_string(), "demo-server".into(), "--root".into(), self.root.display().to_string()];
         let words: Vec<String> = words.into_iter().chain(["--port".into(), self.port.to_string(), "start".into()]).collect();
         Ok(Command::new(&words, PATIENCE).succeed().await.map(drop)?)
     }

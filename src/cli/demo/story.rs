@@ -124,7 +124,8 @@ async fn accident(stage: &Stage) -> Result<(), Stop> {
     let what = "the notes are back";
     expect(stage, what, look::notes(&stage.root).await, &NOTES)?;
     expect(stage, what, stage.version().await, &RELEASES[1].version.to_owned())?;
-    let safety = stage.until("a safety archive was taken first", async || first(verified(stage, Kind::PreRestore).await?)).await?;
+    let safety =
+        stage.until("a safety archive was taken first", async || first(verified(stage, Kind::PreRestore).await?)).await?;
     stage.done("what was there was archived first", &name(&safety));
     stage.done(&format!("all {NOTES} notes are back, and the server serves them"), &name(&good));
     stage.aside(&format!("upkeep restore notes --at {moment} --replace --stop-server"));
@@ -148,7 +149,10 @@ async fn end(stage: &Stage) -> Result<(), Stop> {
 
 fn install(stage: &Stage, release: Release) -> Result<(), Stop> {
     layout::install(&stage.root, release)?;
-    stage.done(&format!("release {} installed: the link is swapped", release.version), &format!("current -> releases/{}", release.version));
+    stage.done(
+        &format!("release {} installed: the link is swapped", release.version),
+        &format!("current -> releases/{}", release.version),
+    );
     Ok(())
 }
 
@@ -178,7 +182,8 @@ async fn held(stage: &Stage, release: Release) -> Result<(), Stop> {
     stage
         .until(&what, async || {
             let holds = stage.status().await?.holds;
-            let held = holds.iter().any(|hold| hold.version.as_ref().is_some_and(|version| version.as_str() == release.version));
+            let held =
+                holds.iter().any(|hold| hold.version.as_ref().is_some_and(|version| version.as_str() == release.version));
             held.then_some(()).ok_or_else(|| "there is no hold".to_owned())
         })
         .await?;

@@ -41,7 +41,11 @@ pub(super) struct Patience {
 }
 
 /// One job; with `?wait=` not before it has ended or that time has passed.
-pub(super) async fn one(state: Shared, Path(id): Path<String>, patience: Result<Query<Patience>, axum::extract::rejection::QueryRejection>) -> Answer {
+pub(super) async fn one(
+    state: Shared,
+    Path(id): Path<String>,
+    patience: Result<Query<Patience>, axum::extract::rejection::QueryRejection>,
+) -> Answer {
     let id = JobId::parse(&id).map_err(|error| Failure::new(Class::Usage, error.to_string()))?;
     let Query(patience) = patience.map_err(|error| Failure::new(Class::Usage, error.body_text()))?;
     // What is not a length of time is no time.

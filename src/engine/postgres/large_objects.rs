@@ -81,7 +81,7 @@ async fn page(session: &mut Session, after: i64, roles: &[String]) -> Result<Vec
 pub(super) async fn read(
     session: &mut Session,
     roles: &[String],
-    into: &mut dyn TakeRows,
+    into: &mut (dyn TakeRows + Send),
     progress: &Progress,
     stop: &Stop,
 ) -> Result<Tally, EngineError> {
@@ -101,7 +101,7 @@ async fn read_one(
     session: &mut Session,
     oid: i64,
     tally: &mut Tally,
-    into: &mut dyn TakeRows,
+    into: &mut (dyn TakeRows + Send),
     progress: &Progress,
     stop: &Stop,
 ) -> Result<(), EngineError> {

@@ -156,7 +156,7 @@ pub(super) async fn read(
     session: &mut Session,
     relation: &Relation,
     task: Task,
-    into: &mut dyn TakeRows,
+    into: &mut (dyn TakeRows + Send),
     progress: &Progress,
     stop: &Stop,
 ) -> Result<Tally, EngineError> {

@@ -124,6 +124,16 @@ pub(crate) fn name_of(database: &Database) -> &str {
     }
 }
 
+/// Looks again until it is so; bounded.
+#[track_caller]
+pub(crate) fn wait_until(mut is_so: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !is_so() {
+        assert!(std::time::Instant::now() < deadline, "did not become so within a minute");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
 /// A command of the cluster's, as a user PostgreSQL accepts.
 fn as_server(program: &Path) -> Command {
     let root = program.to_string_lossy().split("/usr/lib/postgresql/").next().unwrap_or("").to_owned();

@@ -1,0 +1,308 @@
+//! A whole small host in a directory: a database, releases behind a symlink, a managed server that is a real process, and a
+//! configuration; plus ways to run the real `upkeep` on it, kill it at any fault point, and look at what is left.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use upkeep::config::Location;
+
+use super::postgres::Cluster;
+
+/// Which engine the world's database is on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Db {
+    Sqlite,
+    Postgres(&'static Cluster),
+}
+
+/// The world. Its files are made once (`pristine`) and put back by [`World::reset`], always at the same path, because the
+/// state database holds absolute paths.
+#[derive(Debug)]
+pub(crate) struct World {
+    dir: tempfile::TempDir,
+    db: Db,
+    /// The database's name on a server; the template it is made of has `_t` behind it.
+    name: String,
+}
+
+/// Rows every world's table `note` begins with.
+pub(crate) const NOTES: i64 = 100;
+
+const V1: &str = "CREATE TABLE note (id INTEGER PRIMARY KEY, body TEXT NOT NULL);\n";
+const V2: &str = "ALTER TABLE note ADD COLUMN starred INTEGER NOT NULL DEFAULT 0;\nUPDATE note SET starred = id % 2;\n";
+const V3_BROKEN: &str =
+    "CREATE TABLE half (id INTEGER);\nINSERT INTO half SELECT id FROM note;\nINSERT INTO no_such_table VALUES (1);\n";
+const V3: &str = "ALTER TABLE note ADD COLUMN colour TEXT;\nDELETE FROM note WHERE id > 50;\n";
+
+impl World {
+    /// A world at release 1.0.0, its database migrated to V1 and filled; 1.1.0 is good, 1.2.0's migration fails half-way,
+    /// 1.3.0 migrates and is never healthy.
+    pub(crate) fn new(db: Db) -> Self {
+        let dir = tempfile::Builder::new().prefix("upk-world-").tempdir_in("/tmp").unwrap();
+        let name = match db {
+            Db::Sqlite => String::new(),
+            Db::Postgres(cluster) => cluster.fresh_name(),
+        };
+        let world = Self { dir, db, name };
+        let root = world.root();
+        for (version, scripts) in [
+            ("1.0.0", vec![("V1__init.sql", V1)]),
+            ("1.1.0", vec![("V1__init.sql", V1), ("V2__star.sql", V2)]),
+            ("1.2.0", vec![("V1__init.sql", V1), ("V2__star.sql", V2), ("V3__half.sql", V3_BROKEN)]),
+            ("1.3.0", vec![("V1__init.sql", V1), ("V2__star.sql", V2), ("V3__colour.sql", V3)]),
+        ] {
+            let migrations = root.join("releases").join(version).join("migrations");
+            std::fs::create_dir_all(&migrations).unwrap();
+            std::fs::write(migrations.parent().unwrap().join("VERSION"), format!("{version}\n")).unwrap();
+            for (file, sql) in scripts {
+                std::fs::write(migrations.join(file), sql).unwrap();
+            }
+        }
+        std::os::unix::fs::symlink("releases/1.0.0", root.join("current")).unwrap();
+        std::fs::create_dir(root.join("run")).unwrap();
+        world.write_config("");
+        if let Db::Postgres(cluster) = db {
+            cluster.psql("postgres", &format!("CREATE DATABASE {} TEMPLATE template0", world.name));
+        }
+        let applied = world.run(&["migrate", "apply", "notes"]);
+        assert!(applied.status.success(), "{}", text(&applied));
+        world.sql("INSERT INTO note (id, body) SELECT n, 'note ' || n FROM (WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 100) SELECT n FROM c) AS numbers");
+        world
+    }
+
+    /// The directory everything is in.
+    pub(crate) fn root(&self) -> PathBuf {
+        let root = self.dir.path().join("w");
+        std::fs::create_dir_all(&root).unwrap();
+        root
+    }
+
+    /// Writes the configuration; `more` is appended (more keys of `[targets.notes.upgrade]`, more tables).
+    pub(crate) fn write_config(&self, more: &str) {
+        let root = self.root();
+        let root = root.display();
+        let url = match self.db {
+            Db::Sqlite => format!("sqlite://{root}/notes.db"),
+            Db::Postgres(cluster) => cluster.url(&self.name),
+        };
+        let config = format!(
+            r#"
+[daemon]
+state_dir = "{root}/state"
+poll = "1s"
+[control]
+socket = "{root}/state/upkeep.sock"
+
+[targets.notes.database]
+url = "{url}"
+[targets.notes.backup]
+directory = "{root}/archives"
+[targets.notes.release]
+path = "{root}/current"
+version = {{ file = "VERSION" }}
+settle = "0s"
+[targets.notes.migrations]
+runner = "flyway"
+locations = ["migrations"]
+[targets.notes.service]
+start = ["sh", "-c", "cd {root} && readlink current > run/serving && (sleep 600 </dev/null >/dev/null 2>&1 & echo $! > run/pid)"]
+stop = ["sh", "-c", "cd {root} && if [ -e run/pid ]; then kill $(cat run/pid) 2>/dev/null; rm -f run/pid run/serving; fi; true"]
+status = ["sh", "-c", "kill -0 $(cat {root}/run/pid 2>/dev/null) 2>/dev/null || exit 3"]
+health = [{{ command = ["sh", "-c", "cd {root} && kill -0 $(cat run/pid) && [ $(cat run/serving) != releases/1.3.0 ]"] }}]
+healthy_for = "0s"
+deadline = "1s"
+[targets.notes.upgrade]
+{more}
+"#
+        );
+        std::fs::write(self.config(), config).unwrap();
+    }
+
+    /// The configuration file.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.root().join("upkeep.toml")
+    }
+
+    /// Points `current` at a release, as a package would.
+    pub(crate) fn install(&self, version: &str) {
+        let link = self.root().join("current.new");
+        std::os::unix::fs::symlink(format!("releases/{version}"), &link).unwrap();
+        std::fs::rename(link, self.root().join("current")).unwrap();
+    }
+
+    /// Keeps the world as it stands for [`World::reset`].
+    pub(crate) fn keep(&self) {
+        let kept = self.dir.path().join("kept");
+        std::fs::remove_dir_all(&kept).ok();
+        copy(&self.root(), &kept);
+        if let Db::Postgres(cluster) = self.db {
+            cluster.psql("postgres", &format!("DROP DATABASE IF EXISTS {0}_t; CREATE DATABASE {0}_t TEMPLATE {0}", self.name));
+        }
+    }
+
+    /// Puts the world back as it was kept; its server is stopped.
+    pub(crate) fn reset(&self) {
+        self.stop_server();
+        std::fs::remove_dir_all(self.root()).unwrap();
+        copy(&self.dir.path().join("kept"), &self.root());
+        if let Db::Postgres(cluster) = self.db {
+            for leftover in self.scratch_databases() {
+                cluster.psql("postgres", &format!("DROP DATABASE \"{leftover}\" WITH (FORCE)"));
+            }
+            cluster.psql("postgres", &format!("DROP DATABASE IF EXISTS {0} WITH (FORCE)", self.name));
+            cluster.psql("postgres", &format!("CREATE DATABASE {0} TEMPLATE {0}_t", self.name));
+        }
+    }
+
+    /// Starts the managed server as its own unit would.
+    pub(crate) fn start_server(&self) {
+        let started = Command::new("sh")
+            .arg("-c")
+            .arg("readlink current > run/serving && (sleep 600 </dev/null >/dev/null 2>&1 & echo $! > run/pid)")
+            .current_dir(self.root())
+            .status();
+        assert!(started.unwrap().success());
+    }
+
+    fn stop_server(&self) {
+        if let Ok(pid) = std::fs::read_to_string(self.root().join("run/pid")) {
+            Command::new("kill").arg(pid.trim()).stderr(Stdio::null()).status().unwrap();
+        }
+    }
+
+    /// The release the managed server runs as, if it runs.
+    pub(crate) fn serving(&self) -> Option<String> {
+        let pid = std::fs::read_to_string(self.root().join("run/pid")).ok()?;
+        let alive = Command::new("kill").args(["-0", pid.trim()]).stderr(Stdio::null()).status().unwrap().success();
+        let serving = std::fs::read_to_string(self.root().join("run/serving")).ok()?;
+        alive.then(|| serving.trim().trim_start_matches("releases/").to_owned())
+    }
+
+    /// The real binary on this world.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_upkeep"));
+        command.arg("--config").arg(self.config()).args(arguments).stdin(Stdio::null()).env_remove("NOTIFY_SOCKET");
+        command
+    }
+
+    /// Runs `upkeep` to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Runs `upkeep … --json` and reads what it printed; panics when it failed.
+    #[track_caller]
+    pub(crate) fn json(&self, arguments: &[&str]) -> serde_json::Value {
+        let output = self.command(arguments).arg("--json").output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output));
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {}", text(&output)))
+    }
+
+    /// Runs one statement on the world's database.
+    pub(crate) fn sql(&self, sql: &str) {
+        match self.db {
+            Db::Postgres(cluster) => drop(cluster.psql(&self.name, sql)),
+            Db::Sqlite => drop(self.sqlite(sql)),
+        }
+    }
+
+    /// The first column of the first row, as text.
+    pub(crate) fn ask(&self, sql: &str) -> String {
+        match self.db {
+            Db::Postgres(cluster) => cluster.psql(&self.name, sql),
+            Db::Sqlite => self.sqlite(sql).unwrap_or_default(),
+        }
+    }
+
+    fn sqlite(&self, sql: &str) -> Option<String> {
+        use sqlx::{ConnectOptions, Connection, Row};
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.root().join("notes.db"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut connection = options.connect().await.unwrap();
+            let row = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).fetch_optional(&mut connection).await.unwrap();
+            connection.close().await.unwrap();
+            row.and_then(|row| {
+                row.try_get::<String, _>(0).ok().or_else(|| row.try_get::<i64, _>(0).ok().map(|n| n.to_string()))
+            })
+        })
+    }
+
+    /// Which version the database is wholly at, by its history, its schema and its rows; panics when it is between two.
+    #[track_caller]
+    pub(crate) fn whole_version(&self) -> &'static str {
+        let heads = self.ask("SELECT count(*) FROM flyway_schema_history");
+        let columns = match self.db {
+            Db::Sqlite => self.ask("SELECT group_concat(name, ',') FROM pragma_table_info('note')"),
+            Db::Postgres(_) => self.ask(
+                "SELECT string_agg(column_name, ',' ORDER BY ordinal_position) FROM information_schema.columns WHERE table_name = 'note'",
+            ),
+        };
+        let rows = self.ask("SELECT count(*) FROM note");
+        let half = match self.db {
+            Db::Sqlite => self.ask("SELECT count(*) FROM sqlite_schema WHERE name = 'half'"),
+            Db::Postgres(_) => self.ask("SELECT count(*) FROM pg_class WHERE relname = 'half'"),
+        };
+        match (heads.as_str(), columns.as_str(), rows.as_str(), half.as_str()) {
+            ("1", "id,body", "100", "0") => "1.0.0",
+            ("2", "id,body,starred", "100", "0") => "1.1.0",
+            ("3", "id,body,starred,colour", "50", "0") => "1.3.0",
+            between => panic!("the database is between versions: {between:?}"),
+        }
+    }
+
+    /// Databases on the server that upkeep made for itself and that should be gone.
+    pub(crate) fn scratch_databases(&self) -> Vec<String> {
+        let Db::Postgres(cluster) = self.db else { return Vec::new() };
+        let found = cluster
+            .psql("postgres", &format!("SELECT datname FROM pg_database WHERE datname LIKE '{}\\_\\_upkeep%'", self.name));
+        found.lines().map(str::to_owned).collect()
+    }
+
+    /// Temporary files anywhere in the world.
+    pub(crate) fn leftovers(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut open = vec![self.root()];
+        while let Some(dir) = open.pop() {
+            for entry in std::fs::read_dir(dir).unwrap().flatten() {
+                let path = entry.path();
+                let name = entry.file_name().to_string_lossy().into_owned();
+                if path.is_dir() && !path.is_symlink() {
+                    open.push(path);
+                } else if upkeep::durable::is_temporary(&name) || name.contains("upkeep-new") {
+                    found.push(path);
+                }
+            }
+        }
+        found
+    }
+
+    /// Where the location of the database is, for messages.
+    pub(crate) fn location(&self) -> Location {
+        match self.db {
+            Db::Sqlite => Location::Sqlite { path: self.root().join("notes.db") },
+            Db::Postgres(cluster) => cluster.database(&self.name).location,
+        }
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.stop_server();
+        if std::thread::panicking() {
+            let kept = std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap()).keep();
+            eprintln!("the world is kept in {}", kept.display());
+        }
+    }
+}
+
+/// Both streams of a finished program, for a message.
+pub(crate) fn text(output: &Output) -> String {
+    format!("{}\n{}\n{}", output.status, String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    let copied = Command::new("cp").arg("-a").arg(from.join(".")).arg(to).status().unwrap();
+    assert!(copied.success(), "cp -a {} {}", from.display(), to.display());
+}
