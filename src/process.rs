@@ -178,10 +178,14 @@ impl Command {
             }
         };
 <<<<<<< HEAD
+<<<<<<< HEAD
 let mut said = Tail::default();
 =======
         let mut said = Tail::default();
 >>>>>>> h5
+=======
+        let mut said = Tail::default();
+>>>>>>> h6
         let mut keep = |piece: &[u8]| said.keep(piece);
         let talk = async {
             let mut pipes = Box::pin(async { tokio::join!(feed, drain(stdout, take), drain(stderr, &mut keep)) });
@@ -272,7 +276,7 @@ impl Tail {
     }
 
     fn text(self) -> String {
-        String::from_utf8_lossy(&self.0[self.0.len().saturating_sub(KEPT_OUTPUT_BYTES)..]).into_owned()
+        String::from_utf8_lossy(&self.0).into_owned()
     }
 }
 

@@ -272,3 +272,6 @@ async fn gate(
 fn stopping() -> Failure {
     Failure::new(Class::TempFail, "the daemon is stopping").hint("it goes on at its next start: `systemctl start upkeepd`")
 }
+
+#[cfg(test)]
+mod tests;
