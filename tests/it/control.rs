@@ -60,11 +60,11 @@ fn shape(value: &Value) -> Value {
 
 /// Holds an answer to its golden file. `UPDATE_GOLDEN=1` writes it anew.
 #[track_caller]
-fn golden(name: &str, answer: &Value) {
+fn golden(place: &Upkeep, name: &str, answer: &Value) {
     let path = root().join("tests/golden/api").join(format!("{name}.json"));
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        put(&path, format!("{answer:#}\n").as_bytes());
+        put(&path, format!("{answer:#}\n").replace(&place.root().display().to_string(), "/srv/notes").as_bytes());
     }
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let golden: Value = serde_json::from_str(&text).unwrap();
@@ -87,16 +87,16 @@ fn every_endpoint_answers_as_its_golden_file_says() {
         assert_eq!(answer.status, 200, "{path}: {answer:?}");
         answer
     };
-    golden("status", &get("/v1/status", "/v1/status").json());
-    golden("target", &get("/v1/targets/{target}", "/v1/targets/notes").json());
-    golden("archives", &get("/v1/targets/{target}/archives", "/v1/targets/notes/archives").json());
-    golden("jobs", &get("/v1/jobs", "/v1/jobs").json());
+    golden(&place, "status", &get("/v1/status", "/v1/status").json());
+    golden(&place, "target", &get("/v1/targets/{target}", "/v1/targets/notes").json());
+    golden(&place, "archives", &get("/v1/targets/{target}/archives", "/v1/targets/notes/archives").json());
+    golden(&place, "jobs", &get("/v1/jobs", "/v1/jobs").json());
     let job = format!("/v1/jobs/{}", archive["id"].as_str().unwrap());
-    golden("job", &get("/v1/jobs/{id}", &job).json());
+    golden(&place, "job", &get("/v1/jobs/{id}", &job).json());
     let events = get("/v1/events", "/v1/events?after=0&follow=false");
     assert!(events.head.contains("content-type: text/event-stream"), "{events:?}");
     let data = events.body.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
-    golden("event", &serde_json::from_str(data).unwrap());
+    golden(&place, "event", &serde_json::from_str(data).unwrap());
     let metrics = get("/metrics", "/metrics");
     assert!(metrics.head.contains("content-type: application/openmetrics-text; version=1.0.0"), "{metrics:?}");
     assert!(metrics.body.contains("upkeep_archives{target=\"notes\"} 1\n") && metrics.body.contains("# EOF\n"));
@@ -105,7 +105,12 @@ fn every_endpoint_answers_as_its_golden_file_says() {
     let archived = |verb: &str| format!("/v1/archives/{label}/{verb}");
     for (pattern, path, body, ends) in [
         ("/v1/targets/{target}/backup", "/v1/targets/notes/backup".to_owned(), "", "ok"),
-        ("/v1/targets/{target}/restore", "/v1/targets/notes/restore".to_owned(), "{\"dry_run\": true}", "ok"),
+        (
+            "/v1/targets/{target}/restore",
+            "/v1/targets/notes/restore".to_owned(),
+            "{\"dry_run\": true, \"replace\": true}",
+            "ok",
+        ),
         ("/v1/targets/{target}/plan", "/v1/targets/notes/plan".to_owned(), "", "ok"),
         ("/v1/targets/{target}/upgrade", "/v1/targets/notes/upgrade".to_owned(), "", "ok"),
         ("/v1/targets/{target}/rollback", "/v1/targets/notes/rollback".to_owned(), "", "failed"),
@@ -124,12 +129,12 @@ fn every_endpoint_answers_as_its_golden_file_says() {
         let job = daemon.job(&path, body);
         assert_eq!(job["state"], ends, "{path}: {job}");
         let verb = pattern.trim_start_matches("/v1/").replace("/{target}/", "-").replace("/{label}/", "-");
-        golden(&format!("job-{verb}"), &job);
+        golden(&place, &format!("job-{verb}"), &job);
     }
     asked.insert("POST /v1/reload".to_owned());
     let reloaded = daemon.ask("POST", "/v1/reload", "");
     assert_eq!(reloaded.status, 200, "{reloaded:?}");
-    golden("reload", &reloaded.json());
+    golden(&place, "reload", &reloaded.json());
     let served: BTreeSet<String> = routes::listing().into_iter().map(|(method, path)| format!("{method} {path}")).collect();
     assert_eq!(asked, served, "an endpoint was not asked");
 }
@@ -168,7 +173,7 @@ fn what_cannot_be_asked_is_refused_in_words() {
         let message = failure["message"].as_str().unwrap();
         assert!(message.to_lowercase().contains(&words.to_lowercase()), "{method} {path} {body}: {message}");
     }
-    golden("failure", &daemon.ask("GET", "/v1/targets/nots", "").json());
+    golden(&place, "failure", &daemon.ask("GET", "/v1/targets/nots", "").json());
     assert_eq!(daemon.ask("GET", "/v1/jobs", "").json(), json!([]), "a refused request left a job");
     daemon.stop();
 }

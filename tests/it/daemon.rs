@@ -274,3 +274,20 @@ fn a_failed_job_says_why_and_the_daemon_lives() {
     let problems = target["problems"].to_string();
     assert!(problems.contains("the last backup failed"), "{problems}");
 }
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "systemd's own judge of the unit")]
+fn the_unit_is_hardened_and_spins_on_nothing_that_needs_a_person() {
+    use upkeep::failure::Class;
+    let unit = format!("{}/systemd/upkeepd.service", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&unit).unwrap();
+    let final_codes = [Class::Usage, Class::Data, Class::NoPermission, Class::Config].map(|class| class.code().to_string());
+    assert!(text.contains(&format!("\nRestartPreventExitStatus={}\n", final_codes.join(" "))));
+    assert!(text.contains("\nType=notify\n"), "notify-reload is ignored silently before systemd 253");
+    let judged =
+        std::process::Command::new("systemd-analyze").args(["security", "--offline=yes", "--threshold=15", &unit]).output();
+    match judged {
+        Ok(judged) => assert!(judged.status.success(), "exposure above 1.5:\n{}", String::from_utf8_lossy(&judged.stdout)),
+        Err(error) => eprintln!("skipped: systemd-analyze: {error}"),
+    }
+}

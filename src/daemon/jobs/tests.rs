@@ -1,0 +1,65 @@
+use super::*;
+
+fn name(text: &str) -> TargetName {
+    TargetName::parse(text).unwrap()
+}
+
+#[test]
+fn what_touches_a_target_has_its_lane_and_what_must_not_wait_has_none() {
+    let target = name("notes");
+    let lane = Lane::Target(target.clone());
+    for (json, expect) in [
+        (r#"{"action": "backup", "target": "notes"}"#, lane.clone()),
+        (r#"{"action": "restore", "target": "notes"}"#, lane.clone()),
+        (r#"{"action": "upgrade", "target": "notes"}"#, lane.clone()),
+        (r#"{"action": "rollback", "target": "notes"}"#, lane.clone()),
+        (r#"{"action": "prune", "target": "notes"}"#, lane.clone()),
+        (r#"{"action": "verify", "target": "notes"}"#, lane.clone()),
+        (r#"{"action": "migrate", "target": "notes", "verb": "apply"}"#, lane.clone()),
+        (r#"{"action": "migrate", "target": "notes", "verb": "info"}"#, Lane::Aside),
+        (r#"{"action": "verify"}"#, Lane::Host),
+        (r#"{"action": "gate", "target": "notes"}"#, Lane::Aside),
+        (r#"{"action": "hold", "target": "notes"}"#, Lane::Aside),
+        (r#"{"action": "plan", "target": "notes"}"#, Lane::Aside),
+    ] {
+        let action: Action = serde_json::from_str(json).unwrap();
+        assert_eq!(Lane::of(&action), expect, "{json}");
+    }
+    assert_eq!(Piece::Tidy(target).lane(), lane, "nothing begins before the target is in order");
+}
+
+/// Work that ends as it is told to, without a database behind it.
+async fn ended(task: impl Future<Output = Result<serde_json::Value, Failure>> + Send + 'static) -> Ended {
+    let dir = tempfile::tempdir().unwrap();
+    let state = crate::state_db::StateDb::open(dir.path()).await.unwrap();
+    let status =
+        serde_json::json!({ "tool": "upkeep", "state": "running", "at": "2026-11-22T12:00:00Z", "targets": [], "jobs": [] });
+    let config = crate::config::Config {
+        daemon: crate::config::Daemon {
+            state_dir: dir.path().to_owned(),
+            poll: std::time::Duration::from_secs(60),
+            stop_timeout: std::time::Duration::from_secs(60),
+        },
+        control: crate::config::Control { socket: dir.path().join("s"), observers: Vec::new(), operators: Vec::new() },
+        targets: BTreeMap::new(),
+    };
+    let (board, _asks) = Board::new(state, Arc::new(config), serde_json::from_value(status).unwrap());
+    let mut jobs = Jobs::new(board);
+    let id = jobs.tasks.spawn(task).id();
+    let piece = Piece::Tidy(name("notes"));
+    jobs.running.insert(id, (piece.clone(), piece.lane()));
+    assert!(!jobs.idle());
+    let ended = jobs.next_end().await.unwrap();
+    assert!(jobs.idle(), "its lane is free again");
+    ended
+}
+
+#[tokio::test]
+async fn a_panic_fails_the_job_and_nothing_else() {
+    let panicked = ended(async { panic!("a bug") }).await;
+    let failure = panicked.result.unwrap().unwrap_err();
+    assert_eq!(failure.class, Class::Software);
+    assert!(failure.message.contains("panicked") && failure.safe.is_some(), "{failure}");
+    let well = ended(async { Ok(serde_json::json!(1)) }).await;
+    assert_eq!(well.result.unwrap().unwrap(), 1);
+}

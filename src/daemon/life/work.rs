@@ -1,0 +1,180 @@
+//! What is asked for, and what becomes of it.
+
+use std::time::Instant;
+
+use super::Life;
+use super::tell::log;
+use crate::actions::{Action, By};
+use crate::control::api::{Job, JobState};
+use crate::control::board::Ask;
+use crate::control::convert;
+use crate::daemon::agenda::BACKUP;
+use crate::daemon::eyes::Eye;
+use crate::daemon::jobs::{Ended, LIVING, Piece};
+use crate::failure::{Class, Failure};
+use crate::ids::{JobId, RequestId, TargetName};
+use crate::progress::Snapshot;
+use crate::state_db::runs::{End, Outcome, Run};
+
+impl Life {
+    pub(super) async fn request(&mut self, ask: Ask) {
+        // A client that has gone away does not wait for its answer.
+        match ask {
+            Ask::Submit { action, request, who, by, reply } => {
+                let job = self.submit(*action, request, by).await;
+                if let Ok(job) = &job {
+                    tracing::info!(job = %job.id, action = job.action.name(), who, "asked for");
+                }
+                reply.send(job).ok();
+            }
+            Ask::Reload { reply } => {
+                reply.send(self.reload().await).ok();
+            }
+        }
+    }
+
+    /// Takes an action as a job; the same request twice is the same job.
+    pub(super) async fn submit(&mut self, action: Action, request: Option<RequestId>, by: By) -> Result<Job, Failure> {
+        if let Some(request) = &request
+            && let Some(run) = self.ctx.state.run_by_request(request).await?
+        {
+            let known = self.board.job(&run.id).await.or_else(|_| convert::job(run))?;
+            if known.action == action {
+                return Ok(known);
+            }
+            let failure = Failure::new(Class::Usage, format!("request `{request}` asked for something else before"));
+            return Err(failure.hint("choose a new request id for each request"));
+        }
+        if self.drain_until.is_some() {
+            let failure = Failure::new(Class::TempFail, "the daemon is stopping");
+            return Err(failure.hint("try again when it runs: `systemctl status upkeepd`"));
+        }
+        if self.jobs.full() {
+            let failure = Failure::new(Class::TempFail, format!("{LIVING} jobs are queued or running already"));
+            return Err(failure.hint("wait for some to end: `upkeep status`"));
+        }
+        let job = Job {
+            id: JobId::random(),
+            request,
+            state: JobState::Queued,
+            created_at: self.ctx.clock.now(),
+            ended_at: None,
+            progress: Snapshot::default(),
+            result: None,
+            failure: None,
+            action,
+        };
+        self.ctx.state.begin_run(&run_of(&job)?).await?;
+        self.jobs.add(Piece::Job(Box::new(job.clone()), by), self.ctx.clone());
+        self.publish_progress().await;
+        Ok(job)
+    }
+
+    pub(super) async fn job_ended(&mut self, ended: Ended) {
+        match ended.piece {
+            Piece::Job(job, _) => self.end(&job, ended.result).await,
+            Piece::Tidy(target) => self.tidied(target, ended.result).await,
+        }
+        log(self.publish().await);
+    }
+
+    pub(super) async fn tidied(&mut self, target: TargetName, result: Option<Result<serde_json::Value, Failure>>) {
+        match result {
+            Some(Ok(lines)) => {
+                self.untidy_told.remove(&target);
+                for line in lines.as_array().into_iter().flatten().filter_map(|line| line.as_str()) {
+                    tracing::info!(target = %target, what = line, "put in order after a crash");
+                    self.event(Some(&target), "daemon.tidied", line).await;
+                }
+            }
+            Some(Err(failure)) => {
+                let causes = failure.causes.join(": ");
+                // Once as a warning: the database server may be down for long, and every poll tries again.
+                if self.untidy_told.insert(target.clone()) {
+                    tracing::warn!(target = %target, error = %failure.message, causes, "cannot be put in order yet");
+                } else {
+                    tracing::debug!(target = %target, error = %failure.message, causes, "still cannot be put in order");
+                }
+                self.untidy.push(target.clone());
+            }
+            None => {}
+        }
+        if let Some(eye) = self.eyes.get_mut(&target) {
+            eye.again(Instant::now());
+        }
+    }
+
+    /// Writes down how a job ended and tells of it.
+    pub(super) async fn end(&mut self, job: &Job, result: Option<Result<serde_json::Value, Failure>>) {
+        let at = self.ctx.clock.now();
+        let target = job.action.target();
+        let name = job.action.name();
+        let elapsed_ms = (at - job.created_at).num_milliseconds();
+        let shown = target.map_or_else(String::new, ToString::to_string);
+        let (end, message) = match result {
+            Some(Ok(result)) => {
+                tracing::info!(target = shown, job = %job.id, action = name, elapsed_ms, "done");
+                let label = result.get("label").and_then(|label| label.as_str());
+                let message = label.map_or_else(|| format!("{name} went well"), |label| format!("{name} went well: {label}"));
+                (End { at, outcome: Outcome::Ok, result }, message)
+            }
+            Some(Err(mut failure)) => {
+                failure.target = failure.target.or_else(|| target.map(ToString::to_string));
+                let causes = failure.causes.join(": ");
+                tracing::error!(target = shown, job = %job.id, action = name, elapsed_ms, error = %failure.message, causes, "failed");
+                let message = format!("{name} failed: {}", failure.message);
+                (End { at, outcome: Outcome::Failed, result: serde_json::to_value(failure).unwrap_or_default() }, message)
+            }
+            None => {
+                tracing::warn!(target = shown, job = %job.id, action = name, elapsed_ms, "cut off by the daemon's stop");
+                (End { at, outcome: Outcome::Interrupted, result: serde_json::Value::Null }, format!("{name} was cut off"))
+            }
+        };
+        if let Action::Backup { target, scheduled_for: Some(due), .. } = &job.action
+            && end.outcome != Outcome::Interrupted
+        {
+            log(self.ctx.state.mark_schedule(target, BACKUP, *due).await);
+        }
+        let kind = format!("{name}.{}", end.outcome.as_str());
+        self.unwritten.push((job.id.clone(), end));
+        self.write_ends().await;
+        self.event(target, &kind, &message).await;
+        let looked_at = |eye: &mut Eye| eye.again(Instant::now());
+        match target {
+            Some(target) => self.eyes.get_mut(target).map(looked_at).unwrap_or_default(),
+            None => self.eyes.values_mut().for_each(looked_at),
+        }
+    }
+
+    /// Writes the ends that are not written yet.
+    pub(super) async fn write_ends(&mut self) {
+        for (id, end) in std::mem::take(&mut self.unwritten) {
+            match self.ctx.state.end_run(&id, &end).await {
+                Ok(()) => self.unpublished.push(id),
+                Err(error) => {
+                    log(Err(error));
+                    self.unwritten.push((id, end));
+                }
+            }
+        }
+    }
+}
+
+fn run_of(job: &Job) -> Result<Run, Failure> {
+    let body = serde_json::to_value(&job.action)
+        .map_err(|error| Failure::new(Class::Software, format!("cannot write an action: {error}")))?;
+    let scheduled_for = match &job.action {
+        Action::Backup { scheduled_for, .. } => *scheduled_for,
+        _ => None,
+    };
+    Ok(Run {
+        id: job.id.clone(),
+        request: job.request.clone(),
+        target: job.action.target().cloned(),
+        action: job.action.name().to_owned(),
+        body,
+        scheduled_for,
+        started_at: job.created_at,
+        end: None,
+    })
+}
