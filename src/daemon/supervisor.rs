@@ -60,7 +60,8 @@ pub(super) fn more_time() {
 
 fn tell(states: &[NotifyState<'_>]) {
     let Some(address) = std::env::var_os("NOTIFY_SOCKET") else { return };
-    let message: String = states.iter().map(|state| format!("{state}\n")).collect();
+    // One message a line: what a server said may have several.
+    let message: String = states.iter().map(|state| format!("{}\n", state.to_string().replace('\n', " "))).collect();
     if let Err(error) = send(&address, message.as_bytes())
         && !COMPLAINED.swap(true, Ordering::Relaxed)
     {
