@@ -1,6 +1,7 @@
 //! Taking an archive: look, make sure there is room, dump, seal, list, read every byte back.
 //!
-//! Owns the order of these phases. Never decides when (the daemon's schedule) or what is let go afterwards (`expire`).
+//! Owns the order of these phases. Never decides when (the daemon's schedule) or what is let go afterwards (`expire`,
+//! which also raises the alarm about a sudden drop).
 //! Invariants: an archive that [`backup`] returned was read back whole; an error leaves no temporary file; a crash after the
 //! seal leaves an archive that `store::reconcile` lists at the next start. Held by `tests/it/restore.rs` and
 //! `tests/it/crash.rs`.
@@ -39,12 +40,6 @@ pub struct BackupRequest {
 /// Uncompressed bytes for one byte of archive, assumed when there is no earlier archive to go by. Text and pages compress
 /// four to ten times; the most hopeful guess is taken, because a refusal must be certain.
 const HOPED_RATIO: u64 = 10;
-
-/// A database that kept less than one row in this many since the archive before is doubted.
-const DOUBTED_SHARE: u64 = 2;
-
-/// Below this many rows a database may shrink without anybody wondering.
-const DOUBTED_FROM_ROWS: u64 = 100;
 
 /// Why there is no new archive.
 #[derive(Debug, thiserror::Error)]
@@ -191,9 +186,6 @@ pub async fn backup(
 
     let entry = verify::verify(ctx, &entry, progress).await?;
     fault::point("backup.verified");
-    if let Some(doubt) = previous.as_ref().and_then(|previous| doubt(previous, &entry)) {
-        tracing::warn!(target = %target.name, label = %entry.label, doubt, "the new archive is doubtful");
-    }
     Ok(entry)
 }
 
@@ -211,18 +203,6 @@ pub fn workers(configured: usize) -> usize {
 #[must_use]
 pub fn history_tables(target: &Target) -> Vec<String> {
     target.migrations.iter().map(|migrations| migrations.table.clone()).filter(|table| !table.is_empty()).collect()
-}
-
-/// What makes an archive doubtful beside the one before it, as a clause for people; an alarm's text.
-#[must_use]
-pub fn doubt(previous: &Entry, current: &Entry) -> Option<String> {
-    let sudden = previous.rows >= DOUBTED_FROM_ROWS && current.rows < previous.rows / DOUBTED_SHARE;
-    sudden.then(|| {
-        format!(
-            "archive {} holds {} rows, and {} before it held {}",
-            current.label, current.rows, previous.label, previous.rows
-        )
-    })
 }
 
 /// The newest archive that was read back whole.

@@ -38,5 +38,5 @@ pub fn may_be_history(table: &str, more: &[String]) -> bool {
 #[must_use]
 pub fn recognise<S: AsRef<str>>(columns: &[S]) -> Option<Tool> {
     let has = |wanted: &&str| columns.iter().any(|column| column.as_ref().eq_ignore_ascii_case(wanted));
-    flyway::COLUMNS.iter().all(|column| has(column)).then_some(Tool::Flyway)
+    flyway::COLUMNS.iter().all(has).then_some(Tool::Flyway)
 }

@@ -7,10 +7,10 @@ use serde::Serialize;
 use super::terminal::{Terminal, Tone};
 use super::{Stop, World, human, session};
 use crate::config::load::Secrets;
-use crate::config::{Config, Target};
+use crate::config::{Config, Location, Target};
 use crate::control::client::Client;
 use crate::durable;
-use crate::engine::Engine;
+use crate::engine::{self, Engine};
 use crate::failure::{Class, Failure};
 use crate::service::ServiceState;
 use crate::{migrate, release, service};
@@ -88,9 +88,8 @@ pub(super) async fn run(_arguments: Arguments, world: &World) -> Result<(), Stop
 async fn daemon(config: &Config) -> Found {
     match Client::connect(&config.control.socket).await? {
         Some(client) => Ok(format!("{} answers at {}", client.status().await?.tool, config.control.socket.display())),
-        None => Err(Failure::new(Class::Unavailable, format!("no daemon listens at {}", config.control.socket.display()))
-            .safe("commands work without it; nothing happens by itself")
-            .hint("start it: `systemctl enable --now upkeepd`")),
+        // Not a problem of configuration or host: before the first start this is what one looks at.
+        None => Ok("none runs, so nothing happens by itself; start it: `systemctl enable --now upkeepd`".to_owned()),
     }
 }
 
@@ -117,11 +116,18 @@ async fn database(target: &Target, add: &mut impl FnMut(Option<&Target>, &'stati
         }
         Ok(survey) => {
             let tables = human::many(survey.tables.len() as u64, "table");
+<<<<<<< HEAD
+            add(Some(target), "database", Ok(format!("{} {}, {tables}, {}", server.flavour, server.version, human::size(survey.bytes))));
+            if let Location::Postgres { .. } = target.database.location {
+                add(Some(target), "pg_dump", pg_dump(&server.version).await);
+            }
+=======
             add(
                 Some(target),
                 "database",
                 Ok(format!("{} {}, {tables}, {}", server.flavour, server.version, human::size(survey.bytes))),
             );
+>>>>>>> h5
             Some(survey.bytes)
         }
         Err(error) => {
@@ -129,6 +135,16 @@ async fn database(target: &Target, add: &mut impl FnMut(Option<&Target>, &'stati
             None
         }
     }
+}
+
+async fn pg_dump(version: &str) -> Found {
+    if engine::postgres::has_pg_dump(version).await {
+        return Ok(format!("one for PostgreSQL {version} is here"));
+    }
+    let major = version.split('.').next().unwrap_or(version);
+    Err(Failure::new(Class::Unavailable, format!("there is no pg_dump of the server's major, {major}"))
+        .safe("archives are taken, but without the schema: they restore only into a database of the same shape")
+        .hint(format!("install it: `apt-get install postgresql-client-{major}`")))
 }
 
 /// Whether one archive and its restore fit: an archive is smaller than its database, and a restore needs as much again.

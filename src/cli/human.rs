@@ -52,6 +52,7 @@ pub(super) fn span(span: Duration) -> String {
 /// `3 h ago`, or `in 3 h` for a moment to come.
 pub(super) fn when(moment: DateTime<Utc>, now: DateTime<Utc>) -> String {
     match (now - moment).to_std() {
+        Ok(past) if past < Duration::from_secs(1) => "just now".to_owned(),
         Ok(past) => format!("{} ago", span(Duration::from_secs(past.as_secs()))),
         Err(_) => format!("in {}", span(Duration::from_secs((moment - now).to_std().unwrap_or_default().as_secs()))),
     }

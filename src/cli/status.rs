@@ -13,6 +13,9 @@ use crate::ids::TargetName;
 /// How often `--watch` looks again. The answer is a ready snapshot, so looking costs nothing that matters.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 
+/// Room that lasts longer than ten years is not worth a number.
+const FORESEEABLE_DAYS: u32 = 3650;
+
 /// Lines are broken to this many columns, indented by the width of the names before them.
 const COLUMNS: usize = 100;
 const INDENT: usize = 12;
@@ -142,6 +145,10 @@ fn shape_words(target: &TargetStatus) -> String {
 
 fn room(target: &TargetStatus) -> String {
     let free = target.free_bytes.map(|free| format!("; {} free", human::size(free))).unwrap_or_default();
+<<<<<<< HEAD
+    let days = target.days_left.filter(|days| *days <= FORESEEABLE_DAYS).map(|days| format!(", {} at this growth", human::many(u64::from(days), "day")));
+    format!("{}, {}{free}{}", human::many(target.archives, "archive"), human::size(target.archives_bytes), days.unwrap_or_default())
+=======
     let days = target.days_left.map(|days| format!(", {} at this growth", human::many(u64::from(days), "day")));
     format!(
         "{}, {}{free}{}",
@@ -149,6 +156,7 @@ fn room(target: &TargetStatus) -> String {
         human::size(target.archives_bytes),
         days.unwrap_or_default()
     )
+>>>>>>> h5
 }
 
 fn upgrade_words(upgrade: &UpgradeStatus, now: DateTime<Utc>) -> (String, Tone) {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::plan::Problem;
 use super::run::Report;
+use super::version::NotAMigrationVersion;
 use crate::durable::DurableError;
 use crate::failure::{Class, Explain};
 
@@ -41,6 +42,14 @@ pub enum MigrateError {
         path: PathBuf,
         /// Why, as a clause.
         why: String,
+    },
+    /// A baseline's version is none.
+    #[error("{what} cannot be a baseline")]
+    BadBaseline {
+        /// Where it came from (`setting baseline_on_migrate`).
+        what: String,
+        /// Why.
+        source: NotAMigrationVersion,
     },
     /// The folder was laid out from kept scripts and does not hold what was kept.
     #[error("kept scripts in {} are damaged: {why}", path.display())]
@@ -105,7 +114,7 @@ pub enum MigrateError {
         /// Whether earlier statements of the script stay in effect.
         left: Left,
         /// What the server said.
-        source: ServerSaid,
+        source: Box<ServerSaid>,
     },
     /// The connection broke in the middle of a script.
     #[error("lost the database while running {script} line {line} (statement {number})")]
@@ -189,7 +198,7 @@ impl Explain for MigrateError {
     fn class(&self) -> Class {
         match self {
             Self::NoLocation { .. } => Class::NoInput,
-            Self::BadLocation { .. } => Class::Config,
+            Self::BadLocation { .. } | Self::BadBaseline { .. } => Class::Config,
             Self::Read { source, .. } => match source.kind() {
                 std::io::ErrorKind::NotFound => Class::NoInput,
                 std::io::ErrorKind::PermissionDenied => Class::NoPermission,

@@ -24,8 +24,8 @@ pub(crate) struct Connected {
     pub(crate) schema: String,
     /// The user connected.
     pub(crate) user: String,
-    /// The database's name.
-    pub(crate) database: String,
+    /// The database's name; a file has none, as for Flyway.
+    pub(crate) database: Option<String>,
 }
 
 /// What cannot be replaced, where.
@@ -47,13 +47,13 @@ impl Placeholders {
             return Self(None);
         }
         let built_in = [
-            ("flyway:defaultschema", connected.schema.as_str()),
-            ("flyway:user", connected.user.as_str()),
-            ("flyway:database", connected.database.as_str()),
-            ("flyway:table", settings.table.as_str()),
-            ("flyway:environment", "default"),
+            ("flyway:defaultschema", Some(connected.schema.as_str())),
+            ("flyway:user", Some(connected.user.as_str())),
+            ("flyway:database", connected.database.as_deref()),
+            ("flyway:table", Some(settings.table.as_str())),
+            ("flyway:environment", Some("default")),
         ];
-        let built_in = built_in.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let built_in = built_in.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
         let own = settings.placeholders.iter().map(|(name, value)| (name.to_lowercase(), value.clone()));
         Self(Some(built_in.chain(own).collect()))
     }

@@ -6,17 +6,17 @@
 mod facts;
 mod problem;
 pub(in crate::migrate) mod repair;
+mod state;
 
 use std::collections::BTreeMap;
-use std::fmt;
-
-use serde::Serialize;
 
 use super::naming::Kind;
 use super::version::MigrationVersion;
 use crate::history::flyway::Row;
 use facts::{Facts, Role};
 pub use problem::Problem;
+pub use state::{Entry, State};
+use state::{entry_of_row, entry_of_script};
 
 /// A script as the plan sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,100 +53,6 @@ pub struct Rules {
     pub out_of_order: bool,
     /// The baseline given to a database that has objects but no history.
     pub baseline_on_migrate: Option<MigrationVersion>,
-}
-
-/// Flyway's state of a migration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub enum State {
-    /// To be applied.
-    Pending,
-    /// Older than the baseline.
-    #[serde(rename = "Below Baseline")]
-    BelowBaseline,
-    /// Stood for by the baseline, or a baseline script that is not needed.
-    #[serde(rename = "Ignored (Baseline)")]
-    IgnoredBaseline,
-    /// The baseline row.
-    Baseline,
-    /// Not applied although newer ones were.
-    Ignored,
-    /// Applied; the release does not have it but has newer ones.
-    Missing,
-    /// Failed, and the release does not have it.
-    #[serde(rename = "Failed (Missing)")]
-    FailedMissing,
-    /// Applied.
-    Success,
-    /// Applied and undone.
-    Undone,
-    /// Failed.
-    Failed,
-    /// Applied after a newer one.
-    #[serde(rename = "Out of Order")]
-    OutOfOrder,
-    /// Applied and newer than everything the release has.
-    Future,
-    /// Failed and newer than everything the release has.
-    #[serde(rename = "Failed (Future)")]
-    FailedFuture,
-    /// A repeatable script whose text changed since.
-    Outdated,
-    /// An earlier run of a repeatable script.
-    Superseded,
-    /// Taken back by a repair.
-    Deleted,
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::BelowBaseline => "Below Baseline",
-            Self::IgnoredBaseline => "Ignored (Baseline)",
-            Self::FailedMissing => "Failed (Missing)",
-            Self::OutOfOrder => "Out of Order",
-            Self::FailedFuture => "Failed (Future)",
-            Self::Pending => "Pending",
-            Self::Baseline => "Baseline",
-            Self::Ignored => "Ignored",
-            Self::Missing => "Missing",
-            Self::Success => "Success",
-            Self::Undone => "Undone",
-            Self::Failed => "Failed",
-            Self::Future => "Future",
-            Self::Outdated => "Outdated",
-            Self::Superseded => "Superseded",
-            Self::Deleted => "Deleted",
-        })
-    }
-}
-
-/// One line of `migrate info`: a row, a script, or both.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Entry {
-    /// Its state.
-    pub state: State,
-    /// Version as written.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
-    /// Description.
-    pub description: String,
-    /// Flyway's type.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// The script.
-    pub script: String,
-    /// The row's rank.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rank: Option<i64>,
-    /// When it was applied, as the database shows it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub installed_on: Option<String>,
-    /// How long it took, in milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub execution_ms: Option<i64>,
-    /// The row's checksum, or the script's when there is no row.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub checksum: Option<i32>,
 }
 
 /// What follows from rows and scripts.
@@ -213,7 +119,7 @@ pub fn plan(existing: &Existing, scripts: &[Resolved], rules: &Rules) -> Plan {
             plan.problems.push(Problem::Skipped { version: shown(script), script: script.script.clone() });
         }
         // An outdated script has its row's entry already.
-        if !facts.repeatable(&script.description).is_some_and(|_| script.kind == Kind::Repeatable) {
+        if script.kind != Kind::Repeatable || facts.repeatable(&script.description).is_none() {
             plan.entries.push(entry_of_script(script, state));
         }
     }
@@ -299,7 +205,10 @@ fn applied(facts: &Facts<'_>, scripts: &[Resolved], plan: &mut Plan) {
             (Role::Script, _) if fact.out_of_order => State::OutOfOrder,
             (Role::Script, _) => State::Success,
         };
-        plan.entries.push(entry_of_row(fact.row, state));
+        // A deletion shows as the state of what it deleted, in Flyway's own list too.
+        if fact.role != Role::Note || fact.row.kind == "SCHEMA" {
+            plan.entries.push(entry_of_row(fact.row, state));
+        }
         let what = || problem::named(fact.row);
         match state {
             State::Failed | State::FailedMissing | State::FailedFuture => {
@@ -359,34 +268,6 @@ pub(super) fn abbreviated_script(script: &str) -> String {
 #[must_use]
 pub fn shown(script: &Resolved) -> String {
     script.version.as_ref().map_or_else(|| format!("repeatable `{}`", script.description), ToString::to_string)
-}
-
-fn entry_of_row(row: &Row, state: State) -> Entry {
-    Entry {
-        state,
-        version: row.version.clone(),
-        description: row.description.clone(),
-        kind: row.kind.clone(),
-        script: row.script.clone(),
-        rank: Some(row.rank),
-        installed_on: row.installed_on.clone(),
-        execution_ms: Some(row.execution_ms),
-        checksum: row.checksum,
-    }
-}
-
-fn entry_of_script(script: &Resolved, state: State) -> Entry {
-    Entry {
-        state,
-        version: script.version.as_ref().map(ToString::to_string),
-        description: script.description.clone(),
-        kind: type_of(script.kind).to_owned(),
-        script: script.script.clone(),
-        rank: None,
-        installed_on: None,
-        execution_ms: None,
-        checksum: Some(script.checksum),
-    }
 }
 
 #[cfg(test)]

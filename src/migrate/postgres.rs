@@ -150,7 +150,7 @@ impl Host for PostgresHost<'_> {
             self.schema = text(0)?.ok_or(MigrateError::History { table, why })?;
         }
         self.user = text(1)?.unwrap_or_default();
-        let database = text(2)?.unwrap_or_default();
+        let database = text(2)?;
         Ok(Connected { schema: self.schema.clone(), user: self.user.clone(), database })
     }
 

@@ -141,8 +141,7 @@ impl Host for SqliteHost {
     }
 
     async fn connected(&mut self) -> Result<Connected, MigrateError> {
-        let database = self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        Ok(Connected { schema: SCHEMA.to_owned(), user: String::new(), database })
+        Ok(Connected { schema: SCHEMA.to_owned(), user: String::new(), database: None })
     }
 
     async fn lock(&mut self) -> Result<(), MigrateError> {

@@ -305,6 +305,9 @@ async fn a_database_with_objects_needs_a_baseline_and_keeps_to_it() {
     let error = migrate::baseline(&place.database(), &place.settings, "2", None).await.unwrap_err();
     assert_eq!(error.to_string(), "cannot set a baseline: history table flyway_schema_history already has 2 rows");
 
+    let error = migrate::baseline(&place.database(), &place.settings, "1a", None).await.unwrap_err();
+    assert_eq!((error.to_string().as_str(), error.class()), ("version `1a` cannot be a baseline", Class::Config));
+
     let fresh = Place::new(&[("V1__init.sql", NOTES), ("V2__two.sql", "CREATE TABLE two (a);")]);
     migrate::baseline(&fresh.database(), &fresh.settings, "1", Some("by hand")).await.unwrap();
     assert_eq!(scripts(&fresh.apply().await.unwrap()), ["V2__two.sql"]);
@@ -344,6 +347,11 @@ async fn placeholders_are_replaced_when_they_are_on() {
     // The value counts for repeatable scripts, and not for versioned ones.
     place.settings.placeholders.insert("prefix".to_owned(), "y".to_owned());
     assert_eq!(scripts(&place.apply().await.unwrap()), ["R__r.sql"]);
+    place.put("V2__b.sql", "SELECT '${flyway:database}';");
+    let refused = place.apply().await.unwrap_err();
+    let said = "V2__b.sql line 1: placeholder `flyway:database` cannot be replaced: it has no value";
+    assert_eq!(problems(&refused.error), [said], "a file has none, for Flyway neither");
+    place.remove("V2__b.sql");
     // Flyway's other form of the same checksum, without the values, is accepted.
     place.settings.placeholder_replacement = false;
     assert_eq!(scripts(&place.apply().await.unwrap()), ["R__r.sql"]);

@@ -15,7 +15,7 @@ use upkeep::restore::{self, Mode, Replace, RestoreError, RestoreRequest, Restore
 use upkeep::state_db::catalogue::{self, Entry, Verdict};
 use upkeep::version::Version;
 
-use crate::support::env::{Bystander, Env, SmallDisk, connect, execute, names, put, texts};
+use crate::support::env::{Bystander, Env, SmallDisk, connect, execute, names, noon, put, texts};
 
 const NOTES: &str = "PRAGMA journal_mode = WAL; CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT);
                      INSERT INTO notes (text) VALUES ('first'), ('second');";
@@ -70,7 +70,10 @@ async fn a_backup_is_listed_read_back_and_alone_in_its_directory() {
     // A second one in the same second has a name of its own.
     let again = backup(&env, Kind::Scheduled).await.expect("taken");
     assert_eq!(again.label.as_str(), "notes-1.1-20261122T120000Z-1");
-    assert_eq!(entries(&env).await.len(), 2);
+    env.clock.set(noon() + chrono::TimeDelta::seconds(1));
+    let later = backup(&env, Kind::Scheduled).await.expect("taken");
+    assert_eq!(later.label.as_str(), "notes-1.1-20261122T120001Z");
+    assert_eq!(entries(&env).await.len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -229,7 +232,7 @@ async fn a_database_in_use_is_left_alone() {
     let engine = upkeep::engine::Engine::Sqlite(engine);
     let error = engine.load(&archive, LoadMode::Replace, 2, &Progress::default()).await.expect_err("in use");
     assert_eq!(error.class(), Class::TempFail, "{error}");
-    drop(reader);
+    sqlx::Connection::close(reader).await.expect("closed");
     assert_eq!(texts(&env.database(), "SELECT journal_mode FROM pragma_journal_mode").await, ["wal"]);
     assert_eq!(names(env.dir.path()), ["archives", "notes.db", "state"], "nothing is left beside it");
 
@@ -341,14 +344,14 @@ async fn a_suddenly_empty_database_is_no_ground_for_an_upgrade() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_during_a_backup_leaves_what_there_was() {
-    let Some(disk) = SmallDisk::of(4 * 1024) else { return };
+    let Some(disk) = SmallDisk::of(16 * 1024) else { return };
     let env = Env::sqlite_with_archives(&disk.path().join("archives")).await;
     execute(&env.database(), NOTES).await;
     let good = backup(&env, Kind::Scheduled).await.expect("taken");
     let files = env.archive_files();
 
-    // Room for the image, and not for the archive of it.
-    execute(&env.database(), "CREATE TABLE blob (b); INSERT INTO blob VALUES (randomblob(2500000))").await;
+    // Room for the image, and not for the archive of it, even if its last frames are written when the image is gone.
+    execute(&env.database(), "CREATE TABLE blob (b); INSERT INTO blob VALUES (randomblob(12000000))").await;
     let error = backup(&env, Kind::Scheduled).await.expect_err("full");
     let failure = Failure::of(&error);
     assert_eq!(failure.code, 73, "{failure}");
@@ -357,7 +360,7 @@ async fn a_full_disk_during_a_backup_leaves_what_there_was() {
     assert_eq!(env.archive_files(), files, "no temporary file is left");
 
     // Room for neither: known before anything is written.
-    execute(&env.database(), "INSERT INTO blob VALUES (randomblob(2500000))").await;
+    execute(&env.database(), "INSERT INTO blob VALUES (randomblob(12000000))").await;
     let error = backup(&env, Kind::Scheduled).await.expect_err("full");
     assert!(matches!(error, BackupError::NoRoom { .. }), "{error}");
     assert_eq!(Failure::of(&error).code, 73);

@@ -70,6 +70,13 @@ impl Stage {
         }
     }
 
+    /// What was typed for the line above.
+    pub(super) fn aside(&self, command: &str) {
+        if !self.terminal.is_json() {
+            self.terminal.print(&format!("          $ {command}\n")).ok();
+        }
+    }
+
     /// A line between.
     pub(super) fn heading(&self, text: &str) {
         if !self.terminal.is_json() {

@@ -36,8 +36,9 @@ async fn begin(stage: &mut Stage) -> Result<(), Stop> {
     expect(stage, what, look::notes(&stage.root).await, &NOTES)?;
     stage.done(&format!("the server runs and holds {NOTES} notes"), "server.log");
     stage.start_daemon()?;
-    let found = stage.until("the daemon answers", async || stage.status().await).await?;
-    stage.done(&format!("the daemon runs: {}, release {}", word(&found), version(&found)), "daemon.log");
+    let looked = async || stage.status().await.and_then(|found| if found.release.is_some() { Ok(found) } else { Err("no look yet".to_owned()) });
+    let found = stage.until("the daemon answers", looked).await?;
+    stage.done(&format!("the daemon runs: {}, release {}", state(&found), version(&found)), "daemon.log");
     Ok(())
 }
 
@@ -117,8 +118,8 @@ async fn accident(stage: &Stage) -> Result<(), Stop> {
     look::ask(Method::DELETE, stage.port, "/notes", "").await.map_err(|why| stage.failed(what, &why))?;
     expect(stage, what, look::notes(&stage.root).await, &(NOTES / 2))?;
     stage.done(&format!("{} notes are gone", NOTES / 2), "notes.db");
-    // To the second, and one later: a moment as a person would say it.
-    let moment = (good.taken_at + chrono::TimeDelta::seconds(1)).format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    // To the last digit: the next archive, with half the notes, may be a fraction of a second away.
+    let moment = good.taken_at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
     stage.upkeep(&["restore", "notes", "--at", &moment, "--replace", "--stop-server"]).await?;
     let what = "the notes are back";
     expect(stage, what, look::notes(&stage.root).await, &NOTES)?;
@@ -126,12 +127,18 @@ async fn accident(stage: &Stage) -> Result<(), Stop> {
     let safety =
         stage.until("a safety archive was taken first", async || first(verified(stage, Kind::PreRestore).await?)).await?;
     stage.done("what was there was archived first", &name(&safety));
-    stage.done(&format!("upkeep restore notes --at {moment} --replace --stop-server"), &name(&good));
-    stage.done(&format!("all {NOTES} notes are back, and the server serves them"), "notes.db");
+    stage.done(&format!("all {NOTES} notes are back, and the server serves them"), &name(&good));
+    stage.aside(&format!("upkeep restore notes --at {moment} --replace --stop-server"));
     Ok(())
 }
 
 async fn end(stage: &Stage) -> Result<(), Stop> {
+    let settled = async || {
+        let found = stage.status().await?;
+        let quiet = found.service.as_deref() == Some("running") && state(&found) == "in step";
+        quiet.then_some(()).ok_or_else(|| format!("the server is {:?}, and it is {}", found.service, state(&found)))
+    };
+    stage.until("everything is in step at the end", settled).await?;
     stage.heading("upkeep status");
     let said = stage.upkeep(&["status"]).await?;
     if !stage.terminal.is_json() {
@@ -215,6 +222,6 @@ fn version(target: &TargetStatus) -> String {
     target.release.as_ref().map_or("unknown".to_owned(), |release| release.version.to_string())
 }
 
-fn word(target: &TargetStatus) -> String {
+fn state(target: &TargetStatus) -> String {
     status::state(target).0
 }

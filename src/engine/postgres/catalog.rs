@@ -150,6 +150,14 @@ pub(super) async fn relations(session: &mut Session) -> Result<Vec<Relation>, En
     rows.iter().map(read).collect()
 }
 
+/// Tables of extensions whose rows are the user's in part.
+pub(super) async fn extension_tables(session: &mut Session) -> Result<Vec<(String, String)>, EngineError> {
+    let doing = "list the tables of extensions";
+    let sql = format!("SELECT n.nspname::text, c.relname::text {WITH_ROWS} AND x.oid IS NOT NULL");
+    let rows = session.rows(doing, &sql).await?;
+    rows.iter().map(|row| Ok((session.cell(doing, row, 0)?, session.cell(doing, row, 1)?))).collect()
+}
+
 /// Refuses when a row could be hidden from us: a missing privilege, or row-level security that applies to us.
 pub(super) async fn demand_every_row(session: &mut Session) -> Result<(), EngineError> {
     let user = session.place().user().to_owned();

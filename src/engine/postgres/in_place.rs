@@ -60,7 +60,7 @@ async fn load_all_rows(session: &mut Session, archive: &Arc<Archive>, progress: 
     let frames = load::frames_of(archive, FrameKind::Data);
     progress.phase("loading", frames.iter().map(|index| archive.manifest().frames[*index].raw).sum());
     for index in frames {
-        load::load_frame(session, archive, index, progress, &Stop::default()).await?;
+        load::load_frame(session, archive, index, "", progress, &Stop::default()).await?;
     }
     for kind in [FrameKind::Sequences, FrameKind::LargeObjects] {
         for index in load::frames_of(archive, kind) {

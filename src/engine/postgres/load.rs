@@ -226,6 +226,69 @@ pub(super) fn relation_of(table: &Table) -> Relation {
     }
 }
 
+/// What one worker takes at a time.
+#[derive(Debug, PartialEq, Eq)]
+struct Unit {
+    /// Whether it is a whole table, and so can be loaded frozen.
+    whole: bool,
+    frames: Vec<usize>,
+}
+
+/// Whole tables, largest first; but a table that is more than one worker's share is shared out frame by frame. Tables of
+/// extensions are never whole: their extension has put rows into them.
+fn units(archive: &Archive, jobs: usize, kept: &[(String, String)]) -> Vec<Unit> {
+    let manifest = archive.manifest();
+    let mut tables: HashMap<u32, (u64, Vec<usize>)> = HashMap::new();
+    for index in frames_of(archive, FrameKind::Data) {
+        let frame = &manifest.frames[index];
+        let (raw, frames) = tables.entry(frame.table.unwrap_or(u32::MAX)).or_default();
+        *raw += frame.raw;
+        frames.push(index);
+    }
+    let total: u64 = tables.values().map(|(raw, _)| raw).sum();
+    let share = total / jobs as u64;
+    let mut tables: Vec<(u32, (u64, Vec<usize>))> = tables.into_iter().collect();
+    tables.sort_by_key(|(table, (raw, _))| (std::cmp::Reverse(*raw), *table));
+    let is_kept = |table: u32| {
+        let table = manifest.tables.get(table as usize);
+        table.is_none_or(|table| kept.contains(&(table.schema.clone(), table.name.clone())))
+    };
+    let cut = |(table, (raw, frames)): (u32, (u64, Vec<usize>))| {
+        if is_kept(table) || (jobs > 1 && raw > share) {
+            frames.into_iter().map(|frame| Unit { whole: false, frames: vec![frame] }).collect()
+        } else {
+            vec![Unit { whole: true, frames }]
+        }
+    };
+    tables.into_iter().flat_map(cut).collect()
+}
+
+/// Loads a unit. A whole table is loaded in one transaction that truncates it first: its rows then arrive frozen, so that
+/// neither the indexes, nor the comparison, nor the server's first vacuum have to write every page again; and where
+/// `wal_level` is `minimal` they need no write-ahead log.
+async fn load_unit(
+    session: &mut Session,
+    archive: &Arc<Archive>,
+    unit: &Unit,
+    progress: &Progress,
+    stop: &Stop,
+) -> Result<(), EngineError> {
+    if !unit.whole {
+        for index in &unit.frames {
+            load_frame(session, archive, *index, "", progress, stop).await?;
+        }
+        return Ok(());
+    }
+    let Some(first) = unit.frames.first() else { return Ok(()) };
+    let (_, table) = frame_and_table(archive.manifest(), *first)?;
+    let name = relation_of(table).quoted();
+    session.run(&format!("begin to load table {}", table.qualified()), &format!("BEGIN; TRUNCATE ONLY {name}")).await?;
+    for index in &unit.frames {
+        load_frame(session, archive, *index, " WITH (FREEZE)", progress, stop).await?;
+    }
+    session.run(&format!("commit table {}", table.qualified()), "COMMIT").await
+}
+
 /// Loads all rows over several connections, and the large objects over one of their own.
 async fn load_rows(
     place: &Place,
@@ -235,17 +298,20 @@ async fn load_rows(
     progress: &Progress,
     stop: &Stop,
 ) -> Result<(), EngineError> {
-    let frames = Arc::new(frames_of(archive, FrameKind::Data));
+    let mut session = place.connect().await?;
+    let kept = catalog::extension_tables(&mut session).await?;
+    session.close().await;
+    let units = Arc::new(units(archive, jobs, &kept));
     let next = Arc::new(AtomicUsize::new(0));
     let mut hands = Vec::new();
-    for _ in 0..jobs.min(frames.len()) {
+    for _ in 0..jobs.min(units.len()) {
         let (place, archive, head, progress, own) =
             (place.clone(), Arc::clone(archive), head.to_owned(), progress.clone(), stop.clone());
-        let (frames, next) = (Arc::clone(&frames), Arc::clone(&next));
+        let (units, next) = (Arc::clone(&units), Arc::clone(&next));
         hands.push(hire("loading rows", stop, move || async move {
             let mut session = open(&place, &head).await?;
-            while let Some(index) = frames.get(next.fetch_add(1, Ordering::Relaxed)) {
-                if let Err(error) = load_frame(&mut session, &archive, *index, &progress, &own).await {
+            while let Some(unit) = units.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if let Err(error) = load_unit(&mut session, &archive, unit, &progress, &own).await {
                     session.abandon().await;
                     return Err(error);
                 }
@@ -269,11 +335,12 @@ async fn load_rows(
     join_all(hands).await.map(drop)
 }
 
-/// Loads one frame of rows. After an error the session is good for nothing.
+/// Loads one frame of rows, with `how` behind the `COPY`. After an error the session is good for nothing.
 pub(super) async fn load_frame(
     session: &mut Session,
     archive: &Arc<Archive>,
     index: usize,
+    how: &str,
     progress: &Progress,
     stop: &Stop,
 ) -> Result<(), EngineError> {
@@ -285,7 +352,7 @@ pub(super) async fn load_frame(
     let place = session.place().clone();
     let failed = |source| place.sort(&format!("load table {}", table.qualified()), source);
     let (mut pieces, reading) = pieces(archive, index);
-    let mut copy = session.connection.copy_in_raw(&statement).await.map_err(failed)?;
+    let mut copy = session.connection.copy_in_raw(&format!("{statement}{how}")).await.map_err(failed)?;
     // The first bytes must be the statement; the last four end the rows for psql and are not rows.
     let (mut held, mut begun) = (Vec::new(), false);
     while let Some(piece) = pieces.recv().await {

@@ -137,7 +137,7 @@ impl Tally {
 pub(super) const PIECE_BYTES: usize = 128 * 1024;
 
 /// Takes rows in pieces: whole rows only.
-pub(super) trait TakeRows {
+pub(super) trait TakeRows: Send {
     /// `rows` rows in `piece`.
     fn take(&mut self, piece: &[u8], rows: u64) -> Result<(), EngineError>;
 }

@@ -10,7 +10,7 @@ use super::image::{self, Image, Journal};
 use super::open::{self, Access, because};
 use super::{Sqlite, facts, rows, schema};
 use crate::archive::PendingArchive;
-use crate::archive::manifest::{Consistency, LeftOut, Server, Table};
+use crate::archive::manifest::{Consistency, Server, Table};
 use crate::engine::{DumpRequest, Dumped, EngineError};
 use crate::progress::Progress;
 use crate::shape::Shape;
@@ -26,21 +26,24 @@ pub(super) async fn dump(
     progress.phase("copying", facts::bytes(path));
     let (copy, image) = copy(database, pending.path(), progress).await?;
 
-    progress.phase("checking", image.size());
-    let checked = check(path, &image, &request.history_tables, progress).await?;
-
+    // The image does not change any more, so it is checked, counted and compressed at once. All three are waited for, also
+    // when one fails: no thread outlives this call. An image that is not sound is reported before anything that follows.
     progress.phase("writing", image.size());
-    let (source, level, jobs) = (image.path().to_owned(), request.level, request.jobs);
-    let (sink, shown, journal) = (pending.sink(), progress.clone(), copy.journal);
-    let streamed = tokio::task::spawn_blocking(move || image::stream(&source, journal, level, jobs, &sink, &shown)).await;
-    streamed.map_err(|_| EngineError::Worker(format!("compressing the image of {}", path.display())))??;
+    let (sound, counted, streamed) = tokio::join!(
+        rows::check(image.path(), format!("database {}", path.display())),
+        count(&image, &request.history_tables, progress),
+        stream(&image, copy.journal, request, pending, progress),
+    );
+    let left_out = sound?.into_iter().collect();
+    let counted = counted?;
+    streamed?;
 
     Ok(Dumped {
         consistency: copy.consistency(),
         server: copy.server,
-        shape: checked.shape,
-        tables: checked.tables,
-        left_out: checked.left_out,
+        shape: counted.shape,
+        tables: counted.tables,
+        left_out,
         data_only: false,
         taken_at: copy.taken_at,
     })
@@ -106,18 +109,28 @@ impl Copy {
     }
 }
 
-struct Checked {
+struct Counted {
     shape: Shape,
     tables: Vec<Table>,
-    left_out: Vec<LeftOut>,
 }
 
-async fn check(path: &Path, image: &Image, history_tables: &[String], progress: &Progress) -> Result<Checked, EngineError> {
+async fn count(image: &Image, history_tables: &[String], progress: &Progress) -> Result<Counted, EngineError> {
     let mut connection = open::image(image.path()).await?;
-    rows::integrity(&mut connection, image.path(), &format!("database {}", path.display())).await?;
-    let left_out = rows::orphans(&mut connection).await.into_iter().collect();
     let tables = rows::tally(&mut connection, image.path(), progress).await?;
     let shape = schema::shape(&mut connection, image.path(), history_tables).await?;
     open::close(connection, image.path()).await?;
-    Ok(Checked { shape, tables, left_out })
+    Ok(Counted { shape, tables })
+}
+
+async fn stream(
+    image: &Image,
+    journal: Journal,
+    request: &DumpRequest,
+    pending: &PendingArchive,
+    progress: &Progress,
+) -> Result<(), EngineError> {
+    let (source, level, jobs) = (image.path().to_owned(), request.level, request.jobs);
+    let (sink, shown) = (pending.sink(), progress.clone());
+    let streamed = tokio::task::spawn_blocking(move || image::stream(&source, journal, level, jobs, &sink, &shown)).await;
+    streamed.map_err(|_| EngineError::Worker(format!("compressing {}", image.path().display())))?
 }

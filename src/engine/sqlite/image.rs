@@ -185,10 +185,11 @@ fn read_chunks(mut file: File, journal: Journal, feeds: &[SyncSender<Vec<u8>>]) 
         if chunk.is_empty() {
             break;
         }
-        if first && journal == Journal::Wal {
-            if let Some(mark) = chunk.get_mut(WAL_MARK) {
-                mark.fill(2);
-            }
+        if first
+            && journal == Journal::Wal
+            && let Some(mark) = chunk.get_mut(WAL_MARK)
+        {
+            mark.fill(2);
         }
         first = false;
         if feed.send(chunk).is_err() {

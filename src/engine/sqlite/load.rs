@@ -43,7 +43,7 @@ pub(super) async fn load(
     progress.phase("loading", archive.manifest().raw_bytes);
     let stage = Stage::write(path, archive, jobs, progress).await?;
     fault::point("sqlite.staged");
-    progress.phase("comparing", archive.manifest().raw_bytes);
+    progress.phase("comparing", 0);
     let loaded = compare(&stage.path, archive.manifest(), progress, &mut warnings).await?;
     fault::point("sqlite.compared");
     own(&stage.path, path, &mut warnings)?;
@@ -114,17 +114,23 @@ async fn compare(
     progress: &Progress,
     warnings: &mut Vec<String>,
 ) -> Result<Loaded, EngineError> {
-    let mut connection = open::image(stage).await?;
-    rows::integrity(&mut connection, stage, &format!("the content of archive {}", manifest.label)).await?;
-    warnings.extend(rows::orphans(&mut connection).await.map(|orphans| format!("{}: {}", orphans.what, orphans.why)));
-    let found = rows::tally(&mut connection, stage, progress).await?;
-    open::close(connection, stage).await?;
+    let (sound, found) =
+        tokio::join!(rows::check(stage, format!("the content of archive {}", manifest.label)), tally(stage, progress));
+    warnings.extend(sound?.map(|orphans| format!("{}: {}", orphans.what, orphans.why)));
+    let found = found?;
     let differing = differing(&manifest.tables, &found);
     if differing.is_empty() {
         Ok(Loaded { tables: found.len() as u64, rows: manifest.rows(), warnings: Vec::new() })
     } else {
         Err(EngineError::Differs(differing))
     }
+}
+
+async fn tally(stage: &Path, progress: &Progress) -> Result<Vec<Table>, EngineError> {
+    let mut connection = open::image(stage).await?;
+    let found = rows::tally(&mut connection, stage, progress).await?;
+    open::close(connection, stage).await?;
+    Ok(found)
 }
 
 /// The tables that are not, row for row, what the manifest says; a table that only one side has differs too.

@@ -9,7 +9,7 @@ use futures_util::TryStreamExt;
 use sqlx::sqlite::{SqliteConnection, SqliteRow, SqliteValueRef};
 use sqlx::{Decode, Row, TypeInfo, ValueRef};
 
-use super::open::because;
+use super::open::{self, because};
 use super::schema::{self, Form, TableDef};
 use crate::archive::format::RowSum;
 use crate::archive::manifest::{LeftOut, Table};
@@ -44,7 +44,7 @@ async fn tally_table(connection: &mut SqliteConnection, table: &TableDef, progre
         sum.add(&encoded);
         count += 1;
         bytes += encoded.len() as u64;
-        progress.add(encoded.len() as u64, 1);
+        progress.add(0, 1);
     }
     Ok(Table {
         schema: String::new(),
@@ -89,8 +89,17 @@ fn encode_value(value: SqliteValueRef<'_>, into: &mut Vec<u8>) -> Result<(), sql
     Ok(())
 }
 
+/// Checks an image: what is unsound is an error, what is missing is said. `of` names where it came from, for people.
+pub(super) async fn check(image: &Path, of: String) -> Result<Option<LeftOut>, EngineError> {
+    let mut connection = open::image(image).await?;
+    integrity(&mut connection, image, &of).await?;
+    let orphans = orphans(&mut connection).await;
+    open::close(connection, image).await?;
+    Ok(orphans)
+}
+
 /// Fails on the first thing `integrity_check` finds: pages, order and indexes must be sound, or an archive is worth nothing.
-pub(super) async fn integrity(connection: &mut SqliteConnection, path: &Path, of: &str) -> Result<(), EngineError> {
+async fn integrity(connection: &mut SqliteConnection, path: &Path, of: &str) -> Result<(), EngineError> {
     let found: Vec<(String,)> = sqlx::query_as("PRAGMA integrity_check(1)")
         .fetch_all(connection)
         .await
@@ -107,7 +116,7 @@ pub(super) async fn integrity(connection: &mut SqliteConnection, path: &Path, of
 
 /// Rows that refer to rows which do not exist. They are in the archive as they are in the source (a backup of what is there
 /// beats none), and what they refer to is named as left out.
-pub(super) async fn orphans(connection: &mut SqliteConnection) -> Option<LeftOut> {
+async fn orphans(connection: &mut SqliteConnection) -> Option<LeftOut> {
     let query = "SELECT count(*), min(\"table\" || ' refers to ' || parent) FROM pragma_foreign_key_check";
     let found: Result<(i64, Option<String>), sqlx::Error> = sqlx::query_as(query).fetch_one(connection).await;
     match found {

@@ -122,21 +122,21 @@ async fn history(connection: &mut SqliteConnection, path: &Path, table: &TableDe
          lower(hex(checksum)), CAST(coalesce(success, 0) AS INTEGER) <> 0"
     };
     let query = format!("SELECT {columns} FROM main.{} ORDER BY 1, 2", quoted(&table.name));
-    let rows: Vec<(i64, Option<String>, String, String, String, Option<String>, bool)> =
-        sqlx::query_as(sqlx::AssertSqlSafe(query))
-            .fetch_all(connection)
-            .await
-            .map_err(because(path, format!("read the migration history {}", table.name)))?;
-    let applied = rows.into_iter().map(|(rank, version, description, kind, script, checksum, success)| Applied {
-        rank,
-        version,
-        description,
-        kind,
-        script,
-        checksum,
-        success,
+    let read = || because(path, format!("read the migration history {}", table.name));
+    let rows = sqlx::query(sqlx::AssertSqlSafe(query)).fetch_all(connection).await.map_err(read())?;
+    let applied = rows.iter().map(|row| {
+        Ok(Applied {
+            rank: row.try_get(0)?,
+            version: row.try_get(1)?,
+            description: row.try_get(2)?,
+            kind: row.try_get(3)?,
+            script: row.try_get(4)?,
+            checksum: row.try_get(5)?,
+            success: row.try_get(6)?,
+        })
     });
-    Ok(History { tool: tool.to_owned(), table: table.name.clone(), applied: applied.collect() })
+    let applied = applied.collect::<Result<_, _>>().map_err(read())?;
+    Ok(History { tool: tool.to_owned(), table: table.name.clone(), applied })
 }
 
 /// BLAKE3 of every definition, in the order of type and name. SQLite's own tables and the storage of virtual tables are not

@@ -6,7 +6,7 @@ fn placeholders(replacement: bool) -> Placeholders {
     settings.placeholder_replacement = replacement;
     settings.placeholders.insert("Owner".to_owned(), "app".to_owned());
     settings.placeholders.insert("empty".to_owned(), String::new());
-    let connected = Connected { schema: "public".to_owned(), user: "root".to_owned(), database: "shop".to_owned() };
+    let connected = Connected { schema: "public".to_owned(), user: "root".to_owned(), database: Some("shop".to_owned()) };
     Placeholders::new(&settings, &connected)
 }
 

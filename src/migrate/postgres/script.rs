@@ -25,6 +25,7 @@ impl PostgresHost<'_> {
         sqlx::raw_sql("BEGIN").execute(&mut connection).await.doing(doing)?;
         // The lock keeps other runs away; this catches what does not take it, before anything is done.
         if self.overtaken(row.rank).await? {
+            connection.close().await.ok();
             return Ok(Ran::Overtaken);
         }
         if let Err(error) = statements(&mut connection, script, Left::Nothing).await {
@@ -123,7 +124,7 @@ fn failed(script: &Prepared, piece: &Piece, number: usize, left: Left, error: sq
     match ServerSaid::of(&error) {
         Some(said) => {
             let line = script.line_at(piece, said.position);
-            MigrateError::Statement { script: name, line, number, left, source: said }
+            MigrateError::Statement { script: name, line, number, left, source: Box::new(said) }
         }
         None => MigrateError::Lost { script: name, line: piece.line, number, left, source: error },
     }

@@ -20,6 +20,7 @@ impl SqliteHost {
         let doing = || format!("record {}", script.name);
         // Only now is the history ours: another run may have got here first.
         if last_rank(&mut connection, &table).await.doing(doing)?.is_some_and(|last| last >= i64::from(row.rank)) {
+            connection.close().await.doing(doing)?;
             return Ok(Ran::Overtaken);
         }
         let begun = Instant::now();
@@ -44,6 +45,7 @@ impl SqliteHost {
         let mut recorder = self.connect(Missing::Refuse).await?;
         self.begin(&mut recorder).await?;
         if last_rank(&mut recorder, &table).await.doing(doing)?.is_some_and(|last| last >= i64::from(row.rank)) {
+            recorder.close().await.doing(doing)?;
             return Ok(Ran::Overtaken);
         }
         let failed = NewRow { execution_ms: 0, success: false, ..row.clone() };
@@ -57,7 +59,11 @@ impl SqliteHost {
         fault::point("migrate.outside.begun");
         let begun = Instant::now();
         let mut connection = self.connect(Missing::Refuse).await?;
-        statements(&mut connection, script, Left::Part).await?;
+        if let Err(error) = statements(&mut connection, script, Left::Part).await {
+            // The error at hand is the one to report.
+            connection.close().await.ok();
+            return Err(error);
+        }
         // Only a transaction the script left open can be rolled back.
         let open = sqlx::raw_sql("ROLLBACK").execute(&mut connection).await.is_ok();
         connection.close().await.doing(doing)?;
@@ -83,7 +89,7 @@ async fn statements(connection: &mut SqliteConnection, script: &Prepared, left: 
         let Err(error) = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *connection).await else { continue };
         let (name, line, number) = (script.name.clone(), piece.line, index + 1);
         return Err(match ServerSaid::of(&error) {
-            Some(source) => MigrateError::Statement { script: name, line, number, left, source },
+            Some(said) => MigrateError::Statement { script: name, line, number, left, source: Box::new(said) },
             None => MigrateError::Lost { script: name, line, number, left, source: error },
         });
     }

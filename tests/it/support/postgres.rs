@@ -304,8 +304,11 @@ impl Cluster {
 
     /// What the cluster's own `pg_dump` says, without what differs from run to run.
     pub(crate) fn pg_dump(&self, database: &str, arguments: &[&str]) -> String {
-        let mut command = Command::new(self.client("pg_dump"));
-        command.args(arguments).args(["-U", &self.superuser, "-d", database, "-h"]).arg(&self.socket_dir);
+        // pg_dump must be of the server's major; inside an unpacked root it sees the socket where the server does.
+        let unpacked = !self.bindir.starts_with("/usr/lib/postgresql");
+        let socket_dir = if unpacked { self.data.parent().unwrap() } else { &self.socket_dir };
+        let mut command = as_server(&self.bindir.join("pg_dump"));
+        command.args(arguments).args(["-U", &self.superuser, "-d", database, "-h"]).arg(socket_dir);
         let output = command.output().unwrap();
         assert!(output.status.success(), "pg_dump: {}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8(output.stdout).unwrap();
