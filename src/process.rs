@@ -177,15 +177,7 @@ impl Command {
                 stdin.write_all(&self.input).await.ok();
             }
         };
-<<<<<<< HEAD
-<<<<<<< HEAD
-let mut said = Tail::default();
-=======
         let mut said = Tail::default();
->>>>>>> h5
-=======
-        let mut said = Tail::default();
->>>>>>> h6
         let mut keep = |piece: &[u8]| said.keep(piece);
         let talk = async {
             let mut pipes = Box::pin(async { tokio::join!(feed, drain(stdout, take), drain(stderr, &mut keep)) });

@@ -57,7 +57,9 @@ impl World {
         std::fs::create_dir(root.join("run")).unwrap();
         world.write_config("");
         match db {
-            Db::Postgres(cluster) => drop(cluster.psql("postgres", &format!("CREATE DATABASE {} TEMPLATE template0", world.name))),
+            Db::Postgres(cluster) => {
+                drop(cluster.psql("postgres", &format!("CREATE DATABASE {} TEMPLATE template0", world.name)))
+            }
             // An empty file is an empty SQLite database.
             Db::Sqlite => drop(std::fs::File::create(root.join("notes.db")).unwrap()),
         }
