@@ -177,12 +177,7 @@ impl Command {
                 stdin.write_all(&self.input).await.ok();
             }
         };
-<<<<<<< HEAD
-<<<<<<< HEAD
-let mut said = Tail::default();
-=======
         let mut said = Tail::default();
->>>>>>> h5
 =======
         let mut said = Tail::default();
 >>>>>>> h6

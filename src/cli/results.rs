@@ -22,7 +22,6 @@ pub(super) fn text(action: &Action, result: &Value, terminal: Terminal) -> Strin
     })
 }
 
-<<<<<<< HEAD
 fn known(action: &Action, result: &Value, terminal: Terminal) -> Option<String> {
     let word = |name: &str| result.get(name).and_then(Value::as_str);
     Some(match action {
@@ -75,20 +74,6 @@ fn restored(done: &Restored, server: Option<&str>) -> String {
         let (rows, tables) = (human::many(loaded.rows, "row"), human::many(loaded.tables, "table"));
         lines.push(format!("  {rows} of {tables} compared, all as in the archive"));
         lines.extend(loaded.warnings.iter().map(|warning| format!("  note: {warning}")));
-=======
-fn headline(action: &Action, result: &Value) -> String {
-    let label = result.get("label").and_then(Value::as_str);
-    match (action, label) {
-        (Action::Backup { target, .. }, Some(label)) => format!("archived {target} as {label}"),
-        (Action::Hold { target, .. }, _) => {
-            format!("no upgrades of {target} until the hold is released: `upkeep release-hold {target}`")
-        }
-        (Action::ReleaseHold { target }, _) => format!("upgrades of {target} again"),
-        (Action::Pin { label, .. }, _) => format!("pinned {label}"),
-        (Action::Unpin { label }, _) => format!("unpinned {label}"),
-        (Action::Gate { target }, _) => format!("{target}: the server may start"),
-        _ => String::new(),
->>>>>>> h5
     }
     lines.extend(plan.notes.iter().map(|note| format!("  note: {note}")));
     lines.extend(done.safety.iter().map(|label| format!("  what was there before is in {label}")));

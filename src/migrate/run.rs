@@ -138,11 +138,7 @@ pub(super) async fn apply<H: Host>(
 
 pub(super) async fn baseline<H: Host>(host: &mut H, version: &str, description: Option<&str>) -> Result<(), MigrateError> {
     let version = MigrationVersion::parse(version)
-<<<<<<< HEAD
         .map_err(|source| MigrateError::BadBaseline { what: format!("version `{version}`"), source })?;
-=======
-        .map_err(|error| MigrateError::History { table: host.table(), why: error.to_string() })?;
->>>>>>> h5
     let description = description.unwrap_or(BASELINE_DESCRIPTION);
     host.connected().await?;
     host.lock().await?;

@@ -15,7 +15,10 @@ directory = \"{dir}/archives\"
 
 fn notes() -> Upkeep {
     let upkeep = Upkeep::with(NOTES);
-    upkeep.sqlite("notes.db", "CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT); INSERT INTO note (text) VALUES ('a'), ('b'), ('c');");
+    upkeep.sqlite(
+        "notes.db",
+        "CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT); INSERT INTO note (text) VALUES ('a'), ('b'), ('c');",
+    );
     upkeep
 }
 
@@ -113,7 +116,8 @@ fn with_json_exactly_one_object_is_printed() {
     ] {
         let ran = upkeep.run(&[&["--json"], arguments].concat());
         assert_eq!(ran.code, code, "{arguments:?}: {ran:?}");
-        let object: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {ran:?}"));
+        let object: serde_json::Value =
+            serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {ran:?}"));
         assert_eq!(ran.stderr, "", "{arguments:?}");
         if code != 0 {
             assert_eq!(object["code"], code, "{arguments:?}");

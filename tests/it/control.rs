@@ -105,7 +105,12 @@ fn every_endpoint_answers_as_its_golden_file_says() {
     let archived = |verb: &str| format!("/v1/archives/{label}/{verb}");
     for (pattern, path, body, ends) in [
         ("/v1/targets/{target}/backup", "/v1/targets/notes/backup".to_owned(), "", "ok"),
-        ("/v1/targets/{target}/restore", "/v1/targets/notes/restore".to_owned(), "{\"dry_run\": true, \"replace\": true}", "ok"),
+        (
+            "/v1/targets/{target}/restore",
+            "/v1/targets/notes/restore".to_owned(),
+            "{\"dry_run\": true, \"replace\": true}",
+            "ok",
+        ),
         ("/v1/targets/{target}/plan", "/v1/targets/notes/plan".to_owned(), "", "ok"),
         ("/v1/targets/{target}/upgrade", "/v1/targets/notes/upgrade".to_owned(), "", "ok"),
         ("/v1/targets/{target}/rollback", "/v1/targets/notes/rollback".to_owned(), "", "failed"),

@@ -111,7 +111,8 @@ fn privilege_missing() {
     cluster.psql("postgres", "CREATE ROLE onlooker LOGIN");
     cluster.psql(&database, "CREATE TABLE secrets (id int PRIMARY KEY, word text); INSERT INTO secrets VALUES (1, 'x')");
     let socket = cluster.socket_dir.display();
-    let upkeep = Upkeep::with(&format!("[targets.notes.database]\nurl = \"postgres:///{database}?host={socket}&user=onlooker\"\n"));
+    let upkeep =
+        Upkeep::with(&format!("[targets.notes.database]\nurl = \"postgres:///{database}?host={socket}&user=onlooker\"\n"));
     upkeep.snapshot("privilege_missing", &upkeep.run(&["backup", "notes"]));
 }
 
@@ -156,7 +157,10 @@ fn database_ahead_of_the_release() {
 #[test]
 fn migration_that_fails() {
     let upkeep = released();
-    upkeep.file("releases/1.0.0/migrations/V2__tags.sql", "ALTER TABLE note ADD COLUMN tag TEXT;\nINSERT INTO nowhere VALUES (1);\n");
+    upkeep.file(
+        "releases/1.0.0/migrations/V2__tags.sql",
+        "ALTER TABLE note ADD COLUMN tag TEXT;\nINSERT INTO nowhere VALUES (1);\n",
+    );
     upkeep.snapshot("migration_fails", &upkeep.run(&["migrate", "apply", "notes"]));
 }
 

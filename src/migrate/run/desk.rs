@@ -31,13 +31,8 @@ impl<'a> Desk<'a> {
         dialect: Dialect,
     ) -> Result<Self, MigrateError> {
         let baseline = settings.baseline_on_migrate.as_deref().map(MigrationVersion::parse).transpose();
-<<<<<<< HEAD
         let baseline_on_migrate = baseline
             .map_err(|source| MigrateError::BadBaseline { what: "setting `baseline_on_migrate`".to_owned(), source })?;
-=======
-        let baseline_on_migrate =
-            baseline.map_err(|error| MigrateError::History { table: settings.table.clone(), why: error.to_string() })?;
->>>>>>> h5
         let rules = Rules { out_of_order: settings.out_of_order, baseline_on_migrate };
         let placeholders = Placeholders::new(settings, connected);
         let mut problems: Vec<Problem> = scripts.asides.iter().map(aside).collect();
