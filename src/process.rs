@@ -178,9 +178,6 @@ impl Command {
             }
         };
         let mut said = Tail::default();
-=======
-        let mut said = Tail::default();
->>>>>>> h6
         let mut keep = |piece: &[u8]| said.keep(piece);
         let talk = async {
             let mut pipes = Box::pin(async { tokio::join!(feed, drain(stdout, take), drain(stderr, &mut keep)) });

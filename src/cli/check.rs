@@ -116,7 +116,11 @@ async fn database(target: &Target, add: &mut impl FnMut(Option<&Target>, &'stati
         }
         Ok(survey) => {
             let tables = human::many(survey.tables.len() as u64, "table");
-            add(Some(target), "database", Ok(format!("{} {}, {tables}, {}", server.flavour, server.version, human::size(survey.bytes))));
+            add(
+                Some(target),
+                "database",
+                Ok(format!("{} {}, {tables}, {}", server.flavour, server.version, human::size(survey.bytes))),
+            );
             if let Location::Postgres { .. } = target.database.location {
                 add(Some(target), "pg_dump", pg_dump(&server.version).await);
             }

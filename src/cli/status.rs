@@ -145,8 +145,16 @@ fn shape_words(target: &TargetStatus) -> String {
 
 fn room(target: &TargetStatus) -> String {
     let free = target.free_bytes.map(|free| format!("; {} free", human::size(free))).unwrap_or_default();
-    let days = target.days_left.filter(|days| *days <= FORESEEABLE_DAYS).map(|days| format!(", {} at this growth", human::many(u64::from(days), "day")));
-    format!("{}, {}{free}{}", human::many(target.archives, "archive"), human::size(target.archives_bytes), days.unwrap_or_default())
+    let days = target
+        .days_left
+        .filter(|days| *days <= FORESEEABLE_DAYS)
+        .map(|days| format!(", {} at this growth", human::many(u64::from(days), "day")));
+    format!(
+        "{}, {}{free}{}",
+        human::many(target.archives, "archive"),
+        human::size(target.archives_bytes),
+        days.unwrap_or_default()
+    )
 }
 
 fn upgrade_words(upgrade: &UpgradeStatus, now: DateTime<Utc>) -> (String, Tone) {

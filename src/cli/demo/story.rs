@@ -36,7 +36,9 @@ async fn begin(stage: &mut Stage) -> Result<(), Stop> {
     expect(stage, what, look::notes(&stage.root).await, &NOTES)?;
     stage.done(&format!("the server runs and holds {NOTES} notes"), "server.log");
     stage.start_daemon()?;
-    let looked = async || stage.status().await.and_then(|found| if found.release.is_some() { Ok(found) } else { Err("no look yet".to_owned()) });
+    let looked = async || {
+        stage.status().await.and_then(|found| if found.release.is_some() { Ok(found) } else { Err("no look yet".to_owned()) })
+    };
     let found = stage.until("the daemon answers", looked).await?;
     stage.done(&format!("the daemon runs: {}, release {}", state(&found), version(&found)), "daemon.log");
     Ok(())

@@ -32,7 +32,8 @@ fn what_touches_a_target_has_its_lane_and_what_must_not_wait_has_none() {
 async fn ended(task: impl Future<Output = Result<serde_json::Value, Failure>> + Send + 'static) -> Ended {
     let dir = tempfile::tempdir().unwrap();
     let state = crate::state_db::StateDb::open(dir.path()).await.unwrap();
-    let status = serde_json::json!({ "tool": "upkeep", "state": "running", "at": "2026-11-22T12:00:00Z", "targets": [], "jobs": [] });
+    let status =
+        serde_json::json!({ "tool": "upkeep", "state": "running", "at": "2026-11-22T12:00:00Z", "targets": [], "jobs": [] });
     let config = crate::config::Config {
         daemon: crate::config::Daemon {
             state_dir: dir.path().to_owned(),
