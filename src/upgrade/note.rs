@@ -71,9 +71,7 @@ pub(super) async fn leave(
 /// Removes the note. One that stays is an annoyance and is logged.
 pub(super) fn remove(target: &Target) {
     let path = path(target);
-    for path in [durable::temporary(&path), path] {
-        if let Some(error) = path.exists().then(|| durable::remove(&path)).and_then(Result::err) {
-            tracing::warn!(target = %target.name, reason = %Chain(&error), "the recovery note could not be removed");
-        }
+    if let Some(error) = path.exists().then(|| durable::remove(&path)).and_then(Result::err) {
+        tracing::warn!(target = %target.name, reason = %Chain(&error), "the recovery note could not be removed");
     }
 }

@@ -146,10 +146,6 @@ pub async fn remember_release(ctx: &Context, target: &Target, seen: &Observation
             let (migrations, root) = (migrations.clone(), installed.path.clone());
             let store = ctx.config.daemon.state_dir.join("scripts");
             let flavour = Engine::of(&target.database).flavour();
-            // A script half written when we died is in nobody's way, but nobody would ever remove it either.
-            if store.is_dir() {
-                crate::store::sweep(&store)?;
-            }
             let keep = move || migrate::keep(&migrate::scan::scripts(&migrations, flavour, &root)?, &store);
             let kept = tokio::task::spawn_blocking(keep).await;
             let kept = kept.unwrap_or_else(|_| Err(MigrateError::Worker("keeping the scripts".to_owned())))?;

@@ -26,19 +26,13 @@ pub fn grant(state_dir: &Path, target: &TargetName) -> Result<(), DurableError> 
     durable::write(&path, b"the daemon itself starts the server\n")
 }
 
-/// Takes the permission back, with what a crash left of granting it. Not there is fine.
+/// Takes the permission back. Not there is fine.
 ///
 /// # Errors
 /// When it cannot be removed.
 pub fn revoke(state_dir: &Path, target: &TargetName) -> Result<(), DurableError> {
     // Looked at first: without the directory there never was a token, and nothing to sync.
-    let path = path(state_dir, target);
-    for path in [durable::temporary(&path), path] {
-        if path.exists() {
-            durable::remove(&path)?;
-        }
-    }
-    Ok(())
+    if granted(state_dir, target) { durable::remove(&path(state_dir, target)) } else { Ok(()) }
 }
 
 /// Whether the next start may pass.
