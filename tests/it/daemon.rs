@@ -309,7 +309,6 @@ fn a_new_release_is_seen_settles_and_is_upgraded_to() {
     }
     place.file("releases/1.1.0/migrations/V2__tag.sql", "ALTER TABLE note ADD COLUMN tag TEXT;");
     upkeep::durable::swap_symlink(&place.path("current"), &place.path("releases/1.0.0")).unwrap();
-    place.sqlite("old.db", "CREATE TABLE unused (id INTEGER)");
     place.ok(&["migrate", "baseline", "notes"]);
     place.sqlite("notes.db", "ALTER TABLE note ADD COLUMN author TEXT");
     place.file("running", "");
