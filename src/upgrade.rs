@@ -244,9 +244,17 @@ pub async fn current(db: &StateDb, target: &TargetName) -> Result<Option<Summary
 /// # Errors
 /// When the journal cannot be read.
 pub async fn history(db: &StateDb, target: &TargetName, limit: usize) -> Result<Vec<Summary>, UpgradeError> {
-    let records = record::newest(db, target, u32::MAX).await?;
-    let upgrades = records.into_iter().filter(|record| record.plan.purpose != plan::Purpose::Adopt);
-    Ok(upgrades.take(limit).map(Summary::from).collect())
+    let mut upgrades = Vec::new();
+    for row in db.upgrades(target, u32::MAX).await? {
+        if upgrades.len() == limit {
+            break;
+        }
+        let record = record::load(db, row).await?;
+        if record.plan.purpose != plan::Purpose::Adopt {
+            upgrades.push(Summary::from(record));
+        }
+    }
+    Ok(upgrades)
 }
 
 /// Answers a stuck upgrade. Call [`drive`] afterwards.
