@@ -57,7 +57,7 @@ enum Wake {
 
 /// What became of looking.
 enum Glance {
-    Looked(Result<Look, Failure>),
+    Looked(Result<Box<Look>, Failure>),
     Remembered(Result<(), Failure>),
 }
 

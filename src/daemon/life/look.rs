@@ -74,7 +74,7 @@ impl Life {
                 let ctx = self.ctx.clone();
                 self.looks.spawn(Box::pin(async move {
                     let look = status::look(&ctx, &target).await;
-                    (target.name, Glance::Looked(look))
+                    (target.name, Glance::Looked(look.map(Box::new)))
                 }));
             }
         }
