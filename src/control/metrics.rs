@@ -17,11 +17,11 @@ struct Page(String);
 impl Page {
     fn family(&mut self, name: &str, kind: &str, unit: &str, help: &str) {
         // Writing to a String cannot fail.
-        write!(self.0, "# TYPE {name} {kind}\n").ok();
+        writeln!(self.0, "# TYPE {name} {kind}").ok();
         if !unit.is_empty() {
-            write!(self.0, "# UNIT {name} {unit}\n").ok();
+            writeln!(self.0, "# UNIT {name} {unit}").ok();
         }
-        write!(self.0, "# HELP {name} {help}\n").ok();
+        writeln!(self.0, "# HELP {name} {help}").ok();
     }
 
     fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
@@ -33,7 +33,7 @@ impl Page {
         if !labels.is_empty() {
             self.0.push('}');
         }
-        write!(self.0, " {value}\n").ok();
+        writeln!(self.0, " {value}").ok();
     }
 
     /// One gauge with one sample per target that has a value.

@@ -114,7 +114,6 @@ pub fn listing() -> Vec<(&'static str, String)> {
 }
 
 /// The router over the one table.
-#[must_use]
 pub fn router(state: State) -> Router {
     let mut router = Router::new();
     for (_, path, handler) in table() {

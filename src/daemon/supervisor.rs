@@ -3,6 +3,10 @@
 //! Owns every message to `$NOTIFY_SOCKET`; without one, nothing is sent. A message that cannot be sent is logged once and
 //! changes nothing: the daemon works the same without a supervisor.
 
+use std::io;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -13,6 +17,9 @@ pub(super) const EXTENSION: Duration = Duration::from_secs(15);
 
 /// How often more time is asked for.
 pub(super) const EXTEND_EVERY: Duration = Duration::from_secs(5);
+
+/// How long one message may wait for a supervisor that is slow to read; then it is let go, and the next one says more anyway.
+const LONGEST_SEND: Duration = Duration::from_millis(100);
 
 static COMPLAINED: AtomicBool = AtomicBool::new(false);
 
@@ -52,9 +59,50 @@ pub(super) fn more_time() {
 }
 
 fn tell(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states)
+    let Some(address) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    // One message a line: what a server said may have several.
+    let message: String = states.iter().map(|state| format!("{}\n", state.to_string().replace('\n', " "))).collect();
+    if let Err(error) = send(&address, message.as_bytes())
         && !COMPLAINED.swap(true, Ordering::Relaxed)
     {
         tracing::warn!(%error, "systemd cannot be told how we are");
+    }
+}
+
+/// Not by the crate's own call, which waits without end for a supervisor that does not read: ten messages, and our loop
+/// would stand still.
+fn send(address: &std::ffi::OsStr, message: &[u8]) -> io::Result<()> {
+    let address = match address.as_bytes() {
+        [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
+        _ => SocketAddr::from_pathname(address)?,
+    };
+    let socket = UnixDatagram::unbound()?;
+    socket.set_write_timeout(Some(LONGEST_SEND))?;
+    socket.send_to_addr(message, &address)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_supervisor_that_does_not_read_stops_nobody() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("notify");
+        let supervisor = UnixDatagram::bind(&path).unwrap();
+        let mut sent = 0;
+        let error = loop {
+            match send(path.as_os_str(), b"STATUS=well\n") {
+                Ok(()) => sent += 1,
+                Err(error) => break error,
+            }
+            assert!(sent < 100_000, "its queue never fills");
+        };
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        let mut buffer = [0; 64];
+        let length = supervisor.recv(&mut buffer).unwrap();
+        assert_eq!(&buffer[..length], b"STATUS=well\n");
+        send(path.as_os_str(), b"STATUS=well\n").unwrap();
     }
 }

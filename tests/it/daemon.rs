@@ -291,3 +291,52 @@ fn the_unit_is_hardened_and_spins_on_nothing_that_needs_a_person() {
         Err(error) => eprintln!("skipped: systemd-analyze: {error}"),
     }
 }
+
+/// A server that is a file: it runs while `running` is there.
+const SERVED: &str = "[targets.notes.database]\nurl = \"sqlite://{dir}/notes.db\"\n\
+    [targets.notes.release]\npath = \"{dir}/current\"\nversion = { file = \"VERSION\" }\nsettle = \"300ms\"\n\
+    [targets.notes.migrations]\nlocations = [\"migrations\"]\n\
+    [targets.notes.service]\nstart = [\"touch\", \"{dir}/running\"]\nstop = [\"rm\", \"-f\", \"{dir}/running\"]\n\
+    status = [\"sh\", \"-c\", \"test -e {dir}/running || exit 3\"]\nhealthy_for = \"100ms\"\ndeadline = \"20s\"\n\
+    [targets.notes.upgrade]\nauto = true\n";
+
+#[test]
+fn a_new_release_is_seen_settles_and_is_upgraded_to() {
+    let place = place(SERVED);
+    for version in ["1.0.0", "1.1.0"] {
+        place.file(&format!("releases/{version}/VERSION"), version);
+        place.file(&format!("releases/{version}/migrations/V1__author.sql"), "ALTER TABLE note ADD COLUMN author TEXT;");
+    }
+    place.file("releases/1.1.0/migrations/V2__tag.sql", "ALTER TABLE note ADD COLUMN tag TEXT;");
+    upkeep::durable::swap_symlink(&place.path("current"), &place.path("releases/1.0.0")).unwrap();
+    place.sqlite("old.db", "CREATE TABLE unused (id INTEGER)");
+    place.ok(&["migrate", "baseline", "notes"]);
+    place.sqlite("notes.db", "ALTER TABLE note ADD COLUMN author TEXT");
+    place.file("running", "");
+
+    let daemon = Running::start(&place);
+    let target = || daemon.ask("GET", "/v1/targets/notes", "").json();
+    until("the release is taken for the good one", || {
+        daemon.ask("POST", "/v1/targets/notes/plan", "").status == 202 && {
+            let plan = daemon.job("/v1/targets/notes/plan", "");
+            plan["result"]["decision"] == "nothing"
+        }
+    });
+    assert_eq!(target()["shape"]["step"], "in-step", "{}", target());
+
+    upkeep::durable::swap_symlink(&place.path("current"), &place.path("releases/1.1.0")).unwrap();
+    until("the upgrade is committed", || target()["upgrade"]["phase"] == "committed");
+    until("the new release is in step", || target()["release"]["version"] == "1.1.0" && target()["shape"]["step"] == "in-step");
+    assert!(place.path("running").exists(), "the server runs again");
+    place.sqlite("notes.db", "UPDATE note SET tag = 'new' WHERE id = 1");
+    let archives = daemon.ask("GET", "/v1/targets/notes/archives", "").json();
+    let kept = archives.as_array().unwrap().iter().find(|archive| archive["kind"] == "pre-upgrade").cloned().unwrap();
+    assert_eq!((kept["verdict"].as_str(), kept["pinned"].is_string()), (Some("whole"), true), "{kept}");
+
+    // And back, with what was there before.
+    let back = daemon.job("/v1/targets/notes/rollback", "");
+    assert_eq!((back["state"].as_str(), back["result"]["outcome"].as_str()), (Some("ok"), Some("rolled-back")), "{back}");
+    until("the old release is in step", || target()["release"]["version"] == "1.0.0" && target()["shape"]["step"] == "in-step");
+    until("the version is held", || target()["holds"].as_array().is_some_and(|holds| !holds.is_empty()));
+    daemon.stop();
+}

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::upkeep::{Upkeep, until};
@@ -11,8 +12,8 @@ use super::upkeep::{Upkeep, until};
 /// A daemon that said it is ready; ended with the test.
 pub(crate) struct Running {
     child: Child,
-    supervisor: UnixDatagram,
-    heard: Vec<String>,
+    /// What the supervisor was sent; a thread reads it as it comes, as systemd would.
+    heard: Arc<Mutex<Vec<String>>>,
     log: PathBuf,
     socket: PathBuf,
 }
@@ -30,13 +31,21 @@ impl Running {
         let notify = place.path("notify");
         std::fs::remove_file(&notify).ok();
         let supervisor = UnixDatagram::bind(&notify).unwrap();
-        supervisor.set_nonblocking(true).unwrap();
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let hearing = Arc::clone(&heard);
+        // Ends with the test process: nobody closes a datagram socket from the other side.
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(length) = supervisor.recv(&mut buffer) {
+                hearing.lock().unwrap().push(String::from_utf8_lossy(&buffer[..length]).into_owned());
+            }
+        });
         let log = place.path("daemon.log");
         let out = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let mut command = place.command(&["daemon"]);
         command.env("NOTIFY_SOCKET", &notify).env("UPKEEP_LOG", "debug").envs(variables.iter().copied());
         let child = command.stdout(Stdio::null()).stderr(out).spawn().unwrap();
-        let mut running = Self { child, supervisor, heard: Vec::new(), log, socket: place.path("upkeep.sock") };
+        let mut running = Self { child, heard, log, socket: place.path("upkeep.sock") };
         running.hears("READY=1");
         running
     }
@@ -46,28 +55,20 @@ impl Running {
     pub(crate) fn hears(&mut self, words: &str) -> String {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
-            self.listen();
-            if let Some(message) = self.heard.iter().find(|message| message.contains(words)) {
+            let heard = self.heard.lock().unwrap().clone();
+            if let Some(message) = heard.iter().find(|message| message.contains(words)) {
                 return message.clone();
             }
             let ended = self.child.try_wait().unwrap();
             assert!(ended.is_none(), "the daemon ended with {ended:?} instead of saying {words}:\n{}", self.log());
-            assert!(Instant::now() < deadline, "never heard {words}, only {:?}\n{}", self.heard, self.log());
+            assert!(Instant::now() < deadline, "never heard {words}, only {heard:?}\n{}", self.log());
             std::thread::sleep(Duration::from_millis(5));
         }
     }
 
     /// Forgets what was heard so far.
     pub(crate) fn forget(&mut self) {
-        self.listen();
-        self.heard.clear();
-    }
-
-    fn listen(&mut self) {
-        let mut buffer = [0; 4096];
-        while let Ok(length) = self.supervisor.recv(&mut buffer) {
-            self.heard.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
-        }
+        self.heard.lock().unwrap().clear();
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -4,8 +4,6 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use upkeep::config::Location;
-
 use super::postgres::Cluster;
 
 /// Which engine the world's database is on.
@@ -24,9 +22,6 @@ pub(crate) struct World {
     /// The database's name on a server; the template it is made of has `_t` behind it.
     name: String,
 }
-
-/// Rows every world's table `note` begins with.
-pub(crate) const NOTES: i64 = 100;
 
 const V1: &str = "CREATE TABLE note (id INTEGER PRIMARY KEY, body TEXT NOT NULL);\n";
 const V2: &str = "ALTER TABLE note ADD COLUMN starred INTEGER NOT NULL DEFAULT 0;\nUPDATE note SET starred = id % 2;\n";
@@ -61,8 +56,12 @@ impl World {
         std::os::unix::fs::symlink("releases/1.0.0", root.join("current")).unwrap();
         std::fs::create_dir(root.join("run")).unwrap();
         world.write_config("");
-        if let Db::Postgres(cluster) = db {
-            cluster.psql("postgres", &format!("CREATE DATABASE {} TEMPLATE template0", world.name));
+        match db {
+            Db::Postgres(cluster) => {
+                drop(cluster.psql("postgres", &format!("CREATE DATABASE {} TEMPLATE template0", world.name)))
+            }
+            // An empty file is an empty SQLite database.
+            Db::Sqlite => drop(std::fs::File::create(root.join("notes.db")).unwrap()),
         }
         let applied = world.run(&["migrate", "apply", "notes"]);
         assert!(applied.status.success(), "{}", text(&applied));
@@ -275,14 +274,6 @@ deadline = "1s"
             }
         }
         found
-    }
-
-    /// Where the location of the database is, for messages.
-    pub(crate) fn location(&self) -> Location {
-        match self.db {
-            Db::Sqlite => Location::Sqlite { path: self.root().join("notes.db") },
-            Db::Postgres(cluster) => cluster.database(&self.name).location,
-        }
     }
 }
 
