@@ -4,6 +4,7 @@
 //! (status, list, inspect, events) are not actions.
 
 mod perform;
+mod settle;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{Label, TargetName};
 
 pub use perform::{By, gate, gate_answer, perform, perform_by, target};
+pub use settle::{settle, tidy};
 
 /// Something to do. The form it has on the socket and in the table `run`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

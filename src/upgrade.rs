@@ -49,7 +49,7 @@ pub enum UpgradeError {
     Durable(#[from] DurableError),
     /// The release's migration scripts.
     #[error(transparent)]
-    Migrate(#[from] crate::migrate::MigrateError),
+    Migrate(Box<crate::migrate::MigrateError>),
     /// The journal holds what cannot be.
     #[error(transparent)]
     Illegal(#[from] state::IllegalEvent),
@@ -93,6 +93,12 @@ pub enum UpgradeError {
         /// Why.
         why: String,
     },
+}
+
+impl From<crate::migrate::MigrateError> for UpgradeError {
+    fn from(error: crate::migrate::MigrateError) -> Self {
+        Self::Migrate(Box::new(error))
+    }
 }
 
 impl Explain for UpgradeError {
@@ -244,9 +250,17 @@ pub async fn current(db: &StateDb, target: &TargetName) -> Result<Option<Summary
 /// # Errors
 /// When the journal cannot be read.
 pub async fn history(db: &StateDb, target: &TargetName, limit: usize) -> Result<Vec<Summary>, UpgradeError> {
-    let records = record::newest(db, target, u32::MAX).await?;
-    let upgrades = records.into_iter().filter(|record| record.plan.purpose != plan::Purpose::Adopt);
-    Ok(upgrades.take(limit).map(Summary::from).collect())
+    let mut upgrades = Vec::new();
+    for row in db.upgrades(target, u32::MAX).await? {
+        if upgrades.len() == limit {
+            break;
+        }
+        let record = record::load(db, row).await?;
+        if record.plan.purpose != plan::Purpose::Adopt {
+            upgrades.push(Summary::from(record));
+        }
+    }
+    Ok(upgrades)
 }
 
 /// Answers a stuck upgrade. Call [`drive`] afterwards.

@@ -107,6 +107,23 @@ fn ended(job: Job) -> Result<Value, Stop> {
 /// 128 and the number of SIGINT, as shells report it.
 const INTERRUPTED: u8 = 130;
 
+/// Settles what a crash left, as a daemon's start would, then does what was asked.
+async fn settled(
+    context: &Context,
+    action: &Action,
+    progress: &Progress,
+    stop: &CancellationToken,
+    world: &World,
+) -> Result<Value, Failure> {
+    // The gate runs while the server's unit starts, perhaps by the very upgrade that would be carried on here.
+    if !matches!(action, Action::Gate { .. }) {
+        for line in actions::settle(context, action.target(), progress, stop).await? {
+            world.terminal.say(&line);
+        }
+    }
+    actions::perform(context, action, progress, stop).await
+}
+
 /// Does it under the lock that the daemon would hold.
 async fn ourselves(world: &World, action: &Action) -> Result<Value, Stop> {
     let config = Arc::new(config(world, Secrets::Read)?);
@@ -115,7 +132,7 @@ async fn ourselves(world: &World, action: &Action) -> Result<Value, Stop> {
     let (progress, stop) = (Progress::default(), CancellationToken::new());
     let mut shown = Shown::new(world.terminal);
     let outcome = {
-        let work = actions::perform(&context, action, &progress, &stop);
+        let work = settled(&context, action, &progress, &stop, world);
         let mut work = std::pin::pin!(work);
         let mut signal = std::pin::pin!(interrupted()?);
         let mut told = false;
@@ -143,7 +160,7 @@ async fn ourselves(world: &World, action: &Action) -> Result<Value, Stop> {
 pub(super) fn interrupted() -> Result<impl Future<Output = ()>, Failure> {
     let signals = signal_hook_tokio::Signals::new([signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM]);
     let mut signals = signals.map_err(|error| Failure::new(Class::OsError, format!("cannot take signals: {error}")))?;
-    Ok(async move { drop(signals.next().await) })
+    Ok(async move { _ = signals.next().await })
 }
 
 /// The state database for reading, beside whoever holds the lock; an empty one in memory where there is none yet, or where

@@ -13,12 +13,10 @@ use crate::actions::{self, Action, By, MigrateVerb};
 use crate::context::Context;
 use crate::control::api::{Job, JobState};
 use crate::control::board::Board;
-use crate::engine::Engine;
-use crate::failure::{Class, Explain as _, Failure};
+use crate::failure::{Class, Failure};
 use crate::gate::Gate;
 use crate::ids::TargetName;
 use crate::progress::Progress;
-use crate::store;
 
 /// How many jobs may be queued or running; another is told to come back. More than a person or a script asks for at once.
 pub(super) const LIVING: usize = 64;
@@ -199,7 +197,7 @@ async fn work(
     board: Arc<Board>,
 ) -> Result<serde_json::Value, Failure> {
     let (job, by) = match piece {
-        Piece::Tidy(target) => return tidy(&ctx, &target).await,
+        Piece::Tidy(target) => return Ok(actions::tidy(&ctx, actions::target(&ctx, &target)?).await?.into()),
         Piece::Job(job, by) => (job, by),
     };
     match &job.action {
@@ -225,17 +223,6 @@ async fn work(
         }
         action => actions::perform_by(&ctx, action, by, &progress, &stop).await,
     }
-}
-
-/// Puts in order what a crash may have left: the catalogue follows the files, the engine ends or undoes a load.
-async fn tidy(ctx: &Context, target: &TargetName) -> Result<serde_json::Value, Failure> {
-    let target = actions::target(ctx, target)?;
-    let mut lines = store::reconcile(&ctx.state, target).await?;
-    lines.extend(Engine::of(&target.database).settle().await.map_err(|error| {
-        let failure = Failure::of(&error).on(&target.name);
-        if error.transient() { Failure { class: Class::TempFail, ..failure } } else { failure }
-    })?);
-    Ok(lines.into())
 }
 
 /// Answers the gate: when migrations are pending, an upgrade is asked for and waited for.

@@ -18,6 +18,7 @@ use crate::failure::{Chain, Class, Explain};
 use crate::migrate::{self, MigrateError, plan::Problem};
 use crate::release::{self, Installed, WayBack};
 use crate::service;
+use crate::state_db::catalogue::{self, Verdict};
 use crate::state_db::seen::SeenRelease;
 
 /// Looks at release, database, server, holds and room. Changes nothing.
@@ -52,6 +53,7 @@ pub async fn observe(ctx: &Context, target: &Target) -> Result<Observation, Upgr
         holds: ctx.state.active_holds(&target.name, now).await?,
         open: open.map(|record| (record.id, record.state.phase)),
         free_bytes: free_bytes(&target.backup.directory),
+        last_archive_bytes: last_archive_bytes(ctx, target).await?,
         rules: rules(target),
     })
 }
@@ -72,6 +74,12 @@ fn rules(target: &Target) -> Rules {
 fn free_bytes(directory: &Path) -> u64 {
     let standing = directory.ancestors().find(|ancestor| ancestor.is_dir());
     standing.and_then(|directory| durable::free_bytes(directory).ok()).unwrap_or(u64::MAX)
+}
+
+async fn last_archive_bytes(ctx: &Context, target: &Target) -> Result<Option<u64>, UpgradeError> {
+    let entries = catalogue::list(&ctx.state, Some(&target.name)).await?;
+    let whole = entries.iter().filter(|entry| entry.verdict == Verdict::Whole);
+    Ok(whole.max_by_key(|entry| entry.taken_at).map(|entry| entry.size))
 }
 
 async fn database(target: &Target, installed: Option<&Installed>) -> Result<Database, String> {

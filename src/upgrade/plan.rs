@@ -73,6 +73,8 @@ pub struct Observation {
     pub open: Option<(UpgradeId, Phase)>,
     /// Free bytes where archives go.
     pub free_bytes: u64,
+    /// The size of the newest whole archive, if there is one.
+    pub last_archive_bytes: Option<u64>,
     /// The rules of the target.
     pub rules: Rules,
 }
@@ -292,10 +294,9 @@ fn refusals(
         Some(ServiceState::Running | ServiceState::Stopped) => {}
     }
     refusals.extend(seen.holds.iter().filter(|hold| hold.active(now) && hold.covers(&to.version)).cloned().map(Refusal::Hold));
-    // Room for two archives, the one before and the one of what a failure left: SQL text compresses to a fifth and less, so
-    // half the database's size each leaves a margin even for a database of photographs.
-    if seen.free_bytes < database.bytes {
-        refusals.push(Refusal::Room { free: seen.free_bytes, needed: database.bytes });
+    let needed = room(database.bytes, seen.last_archive_bytes);
+    if seen.free_bytes < needed {
+        refusals.push(Refusal::Room { free: seen.free_bytes, needed });
     }
     match asked {
         Asked::ByPerson => {}
@@ -308,6 +309,12 @@ fn refusals(
         }
     }
     refusals
+}
+
+/// Bytes that two archives may need, the one before and the one of what a failure left: by the last archive with half as
+/// much again for growth, or, without one, half the database's size each, which SQL text, compressing to a fifth, never is.
+fn room(database_bytes: u64, last_archive_bytes: Option<u64>) -> u64 {
+    last_archive_bytes.map_or(database_bytes, |last| last.saturating_mul(3))
 }
 
 /// Whether the window is open at `now`. One that ends before it begins passes midnight; one of no length is never closed.

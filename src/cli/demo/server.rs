@@ -149,7 +149,7 @@ async fn serve(root: &Path, port: u16) -> Result<(), Stop> {
     let listener = listener.map_err(|error| unavailable(format!("cannot listen on port {port}: {error}")))?;
     let mut signals = signal_hook_tokio::Signals::new([signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT])
         .map_err(|error| Failure::new(Class::OsError, format!("cannot take signals: {error}")))?;
-    let told = async move { drop(signals.next().await) };
+    let told = async move { _ = signals.next().await };
     let served = axum::serve(listener, router).with_graceful_shutdown(told).await;
     pool.close().await;
     Ok(served.map_err(|error| unavailable(format!("cannot serve: {error}")))?)

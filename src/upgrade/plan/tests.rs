@@ -36,6 +36,7 @@ pub(crate) fn due() -> Observation {
         holds: Vec::new(),
         open: None,
         free_bytes: 1_000_000,
+        last_archive_bytes: None,
         rules: Rules {
             auto: true,
             window: None,
@@ -124,6 +125,22 @@ fn every_observation_has_its_decision() {
             "refuse: whether the server runs cannot be told: no bus",
         ),
         (ByPerson, |seen| seen.service = Some(ServiceState::Stopped), plan),
+        (
+            ByPerson,
+            |seen| {
+                seen.free_bytes = 599;
+                seen.last_archive_bytes = Some(200);
+            },
+            "refuse: 599 bytes are free for archives, and up to 600 are needed",
+        ),
+        (
+            ByPerson,
+            |seen| {
+                seen.free_bytes = 600;
+                seen.last_archive_bytes = Some(200);
+            },
+            plan,
+        ),
         (ByPerson, |seen| seen.free_bytes = 999, "refuse: 999 bytes are free for archives, and up to 1000 are needed"),
         (ByPerson, |seen| seen.holds = vec![hold(None, None)], "refuse: upgrades are on hold by upkeep: it failed"),
         (ByPerson, |seen| seen.holds = vec![hold(Some("2.0"), None)], "refuse: 2.0 is on hold by upkeep: it failed"),

@@ -1,0 +1,80 @@
+//! Settling what a crash left, before anything else is done: the first thing whoever takes the lock does.
+//!
+//! Owns the order: our own tables, then the files and the database of each target, then an upgrade that was cut short. Every
+//! part may be repeated; a second call finds nothing. Held by `tests/it/crash.rs`.
+
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Target;
+use crate::context::Context;
+use crate::engine::Engine;
+use crate::failure::{Class, Explain as _, Failure};
+use crate::ids::TargetName;
+use crate::progress::Progress;
+use crate::store;
+use crate::upgrade::{self, Ended, Phase};
+
+/// Puts in order what a crash may have left of backups and restores: the catalogue follows the files, the engine ends or
+/// undoes a load. Says what it did, one line each.
+///
+/// # Errors
+/// When the files or the database cannot be looked at; of class `TempFail` when the database only does not answer now.
+pub async fn tidy(ctx: &Context, target: &Target) -> Result<Vec<String>, Failure> {
+    let mut lines = store::reconcile(&ctx.state, target).await?;
+    lines.extend(Engine::of(&target.database).settle().await.map_err(|error| {
+        let failure = Failure::of(&error).on(&target.name);
+        if error.transient() { Failure { class: Class::TempFail, ..failure } } else { failure }
+    })?);
+    Ok(lines)
+}
+
+/// Settles one target, or all, where no daemon does it: tidies, and carries an upgrade on that was cut short. Says what it
+/// did, one line each. A database that does not answer is left for the work itself to name.
+///
+/// # Errors
+/// When our own state cannot be read or written.
+pub async fn settle(
+    ctx: &Context,
+    only: Option<&TargetName>,
+    progress: &Progress,
+    stop: &CancellationToken,
+) -> Result<Vec<String>, Failure> {
+    let mut lines = Vec::new();
+    for run in ctx.state.interrupt_runs(ctx.clock.now()).await? {
+        lines.push(format!("{} was cut short", run.action));
+    }
+    for target in ctx.config.targets.values().filter(|target| only.is_none_or(|only| *only == target.name)) {
+        match tidy(ctx, target).await {
+            Ok(done) => lines.extend(done),
+            Err(failure) if matches!(failure.class, Class::TempFail | Class::Unavailable | Class::NoPermission) => {
+                tracing::debug!(target = %target.name, error = %failure.message, "the database was not looked at");
+            }
+            Err(failure) => return Err(failure),
+        }
+        lines.extend(carry_on(ctx, target, progress, stop).await?);
+    }
+    Ok(lines)
+}
+
+/// Drives an open upgrade that does not wait for a person.
+async fn carry_on(
+    ctx: &Context,
+    target: &Target,
+    progress: &Progress,
+    stop: &CancellationToken,
+) -> Result<Option<String>, Failure> {
+    let current = upgrade::current(&ctx.state, &target.name).await?;
+    if current.is_none_or(|current| current.phase.terminal() || current.phase == Phase::Stuck) {
+        return Ok(None);
+    }
+    let ended = Box::pin(upgrade::drive(ctx, target, progress, stop)).await?;
+    let what = match ended {
+        Ended::NothingOpen => return Ok(None),
+        Ended::Committed | Ended::Accepted => "went on to its end",
+        Ended::RolledBack { .. } => "was rolled back",
+        Ended::Refused { .. } => "was let go: nothing had been changed",
+        Ended::Stuck { .. } => "needs a person: see `upkeep status`",
+        Ended::Paused => "stopped between two steps",
+    };
+    Ok(Some(format!("the upgrade of `{}` that was cut short {what}", target.name)))
+}
