@@ -65,6 +65,8 @@ impl Context {
         let state_dir = &config.daemon.state_dir;
         durable::make_dir(state_dir)?;
         let lock = Lock::take(&state_dir.join("upkeep.lock"), holder)?;
+        // Ours is the lock, so whatever is unfinished here has no writer any more.
+        durable::sweep_temporaries(state_dir)?;
         let state = StateDb::open(state_dir).await?;
         Ok((Self { config, state, clock }, lock))
     }

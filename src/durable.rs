@@ -127,6 +127,23 @@ pub fn is_temporary(name: &str) -> bool {
     name.starts_with('.') && name.ends_with(".tmp")
 }
 
+/// Removes every temporary file below a directory that only the holder of a lock writes to; the caller holds that lock.
+///
+/// # Errors
+/// When a directory cannot be read or a file cannot be removed.
+pub fn sweep_temporaries(dir: &Path) -> Result<(), DurableError> {
+    for entry in fs::read_dir(dir).at("read the directory", dir)? {
+        let entry = entry.at("read the directory", dir)?;
+        let kind = entry.file_type().at("look at", &entry.path())?;
+        if kind.is_dir() {
+            sweep_temporaries(&entry.path())?;
+        } else if is_temporary(&entry.file_name().to_string_lossy()) {
+            remove(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// Opens the temporary file of `path` for writing, mode 0640, emptied.
 ///
 /// # Errors

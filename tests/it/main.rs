@@ -1,5 +1,15 @@
 //! One binary for all integration tests, so that it links once. A file that is not listed here fails `tidy`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a test may stop at what it did not expect, and drives real programs"
+)]
+
 mod support;
 
 mod archive;

@@ -15,7 +15,7 @@ pub(super) enum Chunk {
     },
     /// A line for `psql` itself (`\restrict …`).
     Meta(String),
-    /// White space and comments after the last statement.
+    /// White space and comments that belong to no statement.
     Rest(String),
 }
 
@@ -105,8 +105,12 @@ impl Splitter {
                 State::Meta => {
                     if self.buffer[self.at] == b'\n' {
                         self.at += 1;
+                        let begun = self.begun.unwrap_or(0);
                         let line = self.take();
-                        chunks.push(Chunk::Meta(text(&line)));
+                        if begun > 0 {
+                            chunks.push(Chunk::Rest(text(&line[..begun])));
+                        }
+                        chunks.push(Chunk::Meta(text(&line[begun..])));
                         self.state = State::Plain;
                     } else {
                         self.at += 1;
