@@ -53,7 +53,7 @@ use terminal::Terminal;
 ///
 /// Try it without touching anything: `upkeep demo`.
 #[derive(Debug, Parser)]
-#[command(name = "upkeep", version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
+#[command(name = "upkeep", version, max_term_width = 100, subcommand_required = true)]
 #[command(after_long_help = exit_codes())]
 struct Cli {
     /// The configuration file.
@@ -195,11 +195,20 @@ fn refuse(error: &clap::Error, json: bool) -> ExitCode {
         let mut failure = Failure::new(Class::Usage, message);
         failure.hints.extend(rest.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned));
         Terminal::json().fail(&failure);
+    } else if error.kind() == ErrorKind::MissingSubcommand && names_upkeep(error) {
+        // Somebody who typed only `upkeep` wants to know what there is.
+        Terminal::plain().say(&description().render_help().to_string());
     } else {
         // A closed pipe loses the help and nothing else.
         error.print().ok();
     }
     if answer { ExitCode::SUCCESS } else { ExitCode::from(Class::Usage.code()) }
+}
+
+/// Whether it is `upkeep` itself that lacks a command, and not one of its commands.
+fn names_upkeep(error: &clap::Error) -> bool {
+    use clap::error::{ContextKind, ContextValue};
+    matches!(error.get(ContextKind::InvalidSubcommand), Some(ContextValue::String(name)) if name == "upkeep")
 }
 
 /// The table of exit codes, for the help and the manual.

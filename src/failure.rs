@@ -160,7 +160,8 @@ impl Failure {
         let mut source = error.source();
         while let Some(cause) = source {
             let text = cause.to_string();
-            if causes.last() != Some(&text) {
+            // Some libraries repeat their source at the end of their own text.
+            if !causes.last().is_some_and(|last: &String| last.ends_with(&text)) {
                 causes.push(text);
             }
             source = cause.source();

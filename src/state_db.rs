@@ -148,6 +148,21 @@ impl StateDb {
         Ok(Self { pool: pool.map_err(|source| StateError::Open { path: path.clone(), source })?, path, bell: Arc::default() })
     }
 
+    /// An empty one in memory, for a look around where no upkeep ever ran: nothing is written to disk.
+    ///
+    /// # Errors
+    /// When SQLite refuses.
+    pub async fn empty() -> Result<Self, StateError> {
+        let path = PathBuf::from(":memory:");
+        // One connection that never ends: each would have a memory of its own.
+        let pool = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
+        let pool = pool.connect_with(SqliteConnectOptions::new().in_memory(true)).await;
+        let pool = pool.map_err(|source| StateError::Open { path: path.clone(), source })?;
+        let migrated = sqlx::migrate!("./migrations").run(&pool).await;
+        migrated.map_err(|source| StateError::Migrate { path: path.clone(), source })?;
+        Ok(Self { pool, path, bell: Arc::default() })
+    }
+
     async fn connect(path: PathBuf, options: SqliteConnectOptions) -> Result<Self, StateError> {
         let options = options
             .journal_mode(SqliteJournalMode::Wal)

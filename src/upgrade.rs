@@ -49,7 +49,7 @@ pub enum UpgradeError {
     Durable(#[from] DurableError),
     /// The release's migration scripts.
     #[error(transparent)]
-    Migrate(#[from] crate::migrate::MigrateError),
+    Migrate(Box<crate::migrate::MigrateError>),
     /// The journal holds what cannot be.
     #[error(transparent)]
     Illegal(#[from] state::IllegalEvent),
@@ -93,6 +93,12 @@ pub enum UpgradeError {
         /// Why.
         why: String,
     },
+}
+
+impl From<crate::migrate::MigrateError> for UpgradeError {
+    fn from(error: crate::migrate::MigrateError) -> Self {
+        Self::Migrate(Box::new(error))
+    }
 }
 
 impl Explain for UpgradeError {

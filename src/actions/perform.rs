@@ -17,7 +17,7 @@ use crate::config::{Migrations, Target, load};
 use crate::context::Context;
 use crate::control::api::HoldStatus;
 use crate::expire::{self, PruneMode};
-use crate::failure::{Class, Failure};
+use crate::failure::{Chain, Class, Failure};
 use crate::ids::{Label, TargetName};
 use crate::migrate;
 use crate::progress::Progress;
@@ -142,7 +142,18 @@ async fn archive(
     let release = installed(target).await;
     let release = release.map(|installed| ReleaseNote { version: installed.version, probe: installed.probe });
     let request = BackupRequest { kind, note, pin, release };
-    value(&Box::pin(backup::backup(ctx, target, &request, progress)).await?)
+    let entry = Box::pin(backup::backup(ctx, target, &request, progress)).await?;
+    // The release that serves now is where an upgrade goes back to: it is remembered also where no daemon ever ran. What
+    // cannot be remembered takes nothing from the archive.
+    if let Err(error) = Box::pin(remember(ctx, target)).await {
+        tracing::warn!(target = %target.name, reason = %Chain(&error), "the installed release could not be remembered");
+    }
+    value(&entry)
+}
+
+async fn remember(ctx: &Context, target: &Target) -> Result<(), upgrade::UpgradeError> {
+    let seen = upgrade::observe(ctx, target).await?;
+    upgrade::remember_release(ctx, target, &seen).await
 }
 
 /// The installed release. A release that cannot be read keeps nobody from a backup: status says what is wrong with it.

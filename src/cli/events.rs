@@ -62,11 +62,10 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
                 .into())
         }
         Reach::Alone => {
-            let mut events = Vec::new();
-            if let Some(state) = session::state(&config).await? {
-                events = state.events_after(0, AT_ONCE).await?.into_iter().map(of_row).collect();
-                state.close().await;
-            }
+            let state = session::state(&config).await?;
+            let rows = state.events_after(0, AT_ONCE).await?;
+            state.close().await;
+            let events = rows.into_iter().map(of_row).collect();
             show(newest(events, &arguments), world)
         }
     }

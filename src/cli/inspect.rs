@@ -35,7 +35,9 @@ pub(super) fn find(typed: &str, world: &World) -> Result<PathBuf, Stop> {
         return Ok(path.to_owned());
     }
     if typed.contains('/') {
-        return Err(Failure::new(Class::NoInput, format!("there is no archive file {typed}")).into());
+        return Err(Failure::new(Class::NoInput, format!("there is no archive file {typed}"))
+            .hint("archives and their files are listed by `upkeep list --json`")
+            .into());
     }
     let config = session::config(world, Secrets::Leave)?;
     let label = Label::parse(typed).map_err(|error| Failure::new(Class::Usage, error.to_string()))?;

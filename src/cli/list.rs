@@ -32,12 +32,10 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
         }
         Reach::Alone => {
             let state = session::state(&config).await?;
-            if let Some(state) = &state {
-                for target in targets {
-                    entries.extend(catalogue::list(state, Some(target)).await?);
-                }
-                state.close().await;
+            for target in targets {
+                entries.extend(catalogue::list(&state, Some(target)).await?);
             }
+            state.close().await;
         }
     }
     entries.sort_by(|a: &Entry, b: &Entry| b.taken_at.cmp(&a.taken_at).then_with(|| b.label.cmp(&a.label)));

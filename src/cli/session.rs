@@ -18,7 +18,6 @@ use crate::config::load::{self, Secrets};
 use crate::context::Context;
 use crate::control::api::{Job, JobState, Status};
 use crate::control::client::Client;
-use crate::durable;
 use crate::failure::{Class, Failure};
 use crate::ids::RequestId;
 use crate::progress::Progress;
@@ -53,10 +52,21 @@ pub(super) async fn perform(world: &World, action: Action) -> Result<(), Stop> {
         return Err(failure.hint(format!("configured: {}", names.join(", "))).into());
     }
     let result = match reach(&known).await? {
-        Reach::Daemon(client) => through(&client, world, &action).await?,
-        Reach::Alone => ourselves(world, &action).await?,
+        Reach::Daemon(client) => through(&client, world, &action).await,
+        Reach::Alone => ourselves(world, &action).await,
     };
+    let result = result.map_err(with_a_next_step)?;
     world.terminal.show(&result, |result| results::text(&action, result, world.terminal))
+}
+
+/// No message ends without a next step; where the work knows none, looking at configuration and host is one.
+fn with_a_next_step(stop: Stop) -> Stop {
+    match stop {
+        Stop::Failure(failure) if failure.hints.is_empty() => {
+            Stop::from(failure.hint("mend the cause, and look at configuration and host: `upkeep check`"))
+        }
+        stop => stop,
+    }
 }
 
 /// Asks the daemon and follows its job.
@@ -153,12 +163,17 @@ pub(super) fn interrupted() -> Result<impl Future<Output = ()>, Failure> {
     Ok(async move { _ = signals.next().await })
 }
 
-/// The state database for reading, beside whoever holds the lock; none when there is none yet.
-pub(super) async fn state(config: &Config) -> Result<Option<StateDb>, Stop> {
-    if !config.daemon.state_dir.join(crate::state_db::FILE_NAME).exists() {
-        return Ok(None);
+/// The state database for reading, beside whoever holds the lock; an empty one in memory where there is none yet, or where
+/// a first start is just making it. Never makes or migrates it: that is the lock's holder's to do.
+pub(super) async fn state(config: &Config) -> Result<StateDb, Stop> {
+    if config.daemon.state_dir.join(crate::state_db::FILE_NAME).exists() {
+        let state = StateDb::open_read_only(&config.daemon.state_dir).await?;
+        if state.newest_event().await.is_ok() {
+            return Ok(state);
+        }
+        state.close().await;
     }
-    Ok(Some(StateDb::open(&config.daemon.state_dir).await?))
+    Ok(StateDb::empty().await?)
 }
 
 /// Where everything stands: the daemon's ready answer, or what we find out ourselves.
@@ -173,8 +188,7 @@ pub(super) async fn status(world: &World) -> Result<Status, Stop> {
 /// Asks everything ourselves. Takes no lock: this only reads, also beside a command that is at work.
 async fn alone(world: &World) -> Result<Status, Stop> {
     let config = Arc::new(config(world, Secrets::Read)?);
-    durable::make_dir(&config.daemon.state_dir)?;
-    let state = StateDb::open(&config.daemon.state_dir).await?;
+    let state = state(&config).await?;
     let context = Context { config: config.clone(), state, clock: world.clock.clone() };
     let mut seen = BTreeMap::new();
     for target in config.targets.values() {

@@ -54,6 +54,11 @@ impl Terminal {
         Self { form: Form::Json, colours: false, lively: false }
     }
 
+    /// The same for a person.
+    pub(super) fn plain() -> Self {
+        Self { form: Form::Text, colours: false, lively: false }
+    }
+
     pub(super) fn is_json(self) -> bool {
         self.form == Form::Json
     }

@@ -39,7 +39,9 @@ async fn every_probe_reads_what_it_should_and_says_why_it_cannot() {
         &[("app-1.2.0/VERSION", "1.2.0\n"), ("app-1.2.0/libs/app-1.2.0.jar", ""), ("app-1.2.0/libs/app-common.jar", "")];
     let two: &[(&str, &str)] = &[("r/VERSION", "1.2.0"), ("r/libs/app-1.2.0.jar", ""), ("r/libs/app-1.3.0.jar", "")];
     let dir: &[(&str, &str)] = &[("r/bin-2.0/run", "")];
-    let cases: Vec<(&[(&str, &str)], Option<&str>, &str, Vec<Probe>, &str)> = vec![
+    type Files = [(&'static str, &'static str)];
+    type Case<'a> = (&'a Files, Option<&'a str>, &'a str, Vec<Probe>, &'a str);
+    let cases: Vec<Case<'_>> = vec![
         (
             one,
             Some("app-1.2.0"),

@@ -67,9 +67,10 @@ async fn get(url: &str) -> Result<String, String> {
     let text = String::from_utf8_lossy(&answer);
     let line = text.lines().next().unwrap_or_default().trim();
     let code = line.strip_prefix("HTTP/1.").and_then(|rest| rest.split(' ').nth(1)).and_then(|code| code.parse::<u16>().ok());
+    let said = line.split_once(' ').map_or("", |(_, said)| said);
     match code {
-        Some(200..=299) => Ok(format!("{url} answers {}", line.splitn(2, ' ').nth(1).unwrap_or_default())),
-        Some(_) => Err(format!("{url} answers {}", line.splitn(2, ' ').nth(1).unwrap_or_default())),
+        Some(200..=299) => Ok(format!("{url} answers {said}")),
+        Some(_) => Err(format!("{url} answers {said}")),
         None => Err(format!("{url}: the answer is not HTTP")),
     }
 }

@@ -58,7 +58,7 @@ fn the_help_has_the_table_of_exit_codes() {
 
 #[test]
 fn transcripts() {
-    trycmd::TestCases::new().case("tests/cli/*.trycmd").env("NO_COLOR", "1").env("UPKEEP_CONFIG", "/nonexistent/upkeep.toml");
+    trycmd::TestCases::new().case("tests/cli/*.trycmd").env("NO_COLOR", "1");
 }
 
 #[test]

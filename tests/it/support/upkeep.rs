@@ -134,9 +134,12 @@ impl Upkeep {
         let mut settings = insta::Settings::clone_current();
         settings.set_omit_expression(true);
         settings.set_prepend_module_to_snapshot(false);
+        settings.set_snapshot_path("../snapshots");
         for (pattern, stands_for) in [
             (self.root().display().to_string().replace('.', "\\."), "[dir]"),
             (r"\d{8}T\d{6}Z".to_owned(), "[stamp]"),
+            // Of the server's own source: each minor release has another.
+            (" at line \\d+".to_owned(), ""),
             (r"\bpid \d+".to_owned(), "pid [pid]"),
             (r"/tmp/upk-pg\d+-\d+".to_owned(), "[socket]"),
             (r"\bt\d+\b".to_owned(), "[database]"),

@@ -139,7 +139,7 @@ deadline = "1s"
         }
     }
 
-    /// Puts the world back as it was kept; its server is stopped.
+    /// Puts the world back as it was kept; a server that ran then runs again.
     pub(crate) fn reset(&self) {
         self.stop_server();
         std::fs::remove_dir_all(self.root()).unwrap();
@@ -151,13 +151,16 @@ deadline = "1s"
             cluster.psql("postgres", &format!("DROP DATABASE IF EXISTS {0} WITH (FORCE)", self.name));
             cluster.psql("postgres", &format!("CREATE DATABASE {0} TEMPLATE {0}_t", self.name));
         }
+        if self.root().join("run/pid").exists() {
+            self.start_server();
+        }
     }
 
     /// Starts the managed server as its own unit would.
     pub(crate) fn start_server(&self) {
         let started = Command::new("sh")
             .arg("-c")
-            .arg("readlink current > run/serving && (sleep 600 </dev/null >/dev/null 2>&1 & echo $! > run/pid)")
+            .arg("{ [ -e run/serving ] || readlink current > run/serving; } && (sleep 600 </dev/null >/dev/null 2>&1 & echo $! > run/pid)")
             .current_dir(self.root())
             .status();
         assert!(started.unwrap().success());
@@ -174,7 +177,7 @@ deadline = "1s"
         let pid = std::fs::read_to_string(self.root().join("run/pid")).ok()?;
         let alive = Command::new("kill").args(["-0", pid.trim()]).stderr(Stdio::null()).status().unwrap().success();
         let serving = std::fs::read_to_string(self.root().join("run/serving")).ok()?;
-        alive.then(|| serving.trim().trim_start_matches("releases/").to_owned())
+        alive.then(|| serving.trim().rsplit('/').next().unwrap_or_default().to_owned())
     }
 
     /// The real binary on this world.
