@@ -225,7 +225,7 @@ pub fn way_back(release: &Release, previous: &Path) -> WayBack {
 /// When there is no way back, it failed, or another version is installed afterwards.
 pub async fn point_back(release: &Release, version: &Version, path: &Path) -> Result<Installed, ReleaseError> {
     match way_back(release, path) {
-        WayBack::Symlink => durable::swap_symlink(&release.path, path)?,
+        WayBack::Symlink => durable::swap_symlink(&release.path, &as_written(&release.path, path))?,
         WayBack::Command => {
             let argv = release.revert.iter().flatten().map(|word| word.replace("{version}", version.as_str()));
             Command::new(&argv.collect::<Vec<_>>(), REVERT_DEADLINE).succeed().await?;
@@ -239,6 +239,14 @@ pub async fn point_back(release: &Release, version: &Version, path: &Path) -> Re
     } else {
         Err(ReleaseError::NotBack { wanted: version.clone(), found: installed.version })
     }
+}
+
+/// The text of a symlink to `path`, relative where the link is relative now: a tree that is moved or mounted elsewhere as a
+/// whole goes on working.
+fn as_written(link: &Path, path: &Path) -> PathBuf {
+    let relative = fs::read_link(link).is_ok_and(|to| to.is_relative());
+    let base = link.parent().filter(|_| relative).and_then(|parent| fs::canonicalize(parent).ok());
+    base.and_then(|base| path.strip_prefix(base).ok()).unwrap_or(path).to_owned()
 }
 
 fn resolve(path: &Path) -> Result<PathBuf, ReleaseError> {

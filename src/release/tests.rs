@@ -100,6 +100,7 @@ async fn pointing_back_swaps_the_symlink_and_may_be_repeated() {
     for _ in 0..2 {
         let installed = point_back(&release, &version, &old).await.unwrap();
         assert_eq!((installed.version.as_str(), &installed.path), ("1.0", &old));
+        assert_eq!(std::fs::read_link(&release.path).unwrap(), Path::new("app-1.0"), "as relative as it was");
     }
 }
 
