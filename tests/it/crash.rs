@@ -114,7 +114,7 @@ const STORIES: &[Story] = &[
 ];
 
 /// Runs a story once to learn its points, then once for each point, killed there.
-fn tell(db: Db, story: &Story, every: usize) -> usize {
+fn tell(db: Db, story: &Story) {
     let world = World::new(db);
     (story.prepare)(&world);
     world.keep();
@@ -127,7 +127,7 @@ fn tell(db: Db, story: &Story, every: usize) -> usize {
         assert!(points.contains(name), "{}: never passed {name}: {points:?}", story.name);
     }
     let mut killed = 0;
-    for number in (1..=points.len()).step_by(every) {
+    for number in 1..=points.len() {
         world.reset();
         let at = format!("{}, killed at point {number} ({})", story.name, points[number - 1]);
         let output = world.command(story.command).env("UPKEEP_FAULT_KILL", number.to_string()).output().unwrap();
@@ -140,8 +140,7 @@ fn tell(db: Db, story: &Story, every: usize) -> usize {
         assert_eq!(before, journal(&world), "{at}: a second recovery did something");
     }
     world.reset();
-    println!("{}: killed at {killed} of {} points", story.name, points.len());
-    killed
+    println!("{db}: {}: killed at {killed} of {} points", story.name, points.len());
 }
 
 /// Any command that takes the lock settles first what a crash left.
@@ -183,15 +182,36 @@ fn journal(world: &World) -> String {
     format!("{labels:?} {} {}", status["targets"][0]["upgrade"], status["targets"][0]["holds"])
 }
 
-#[test]
-fn killed_at_every_point_on_sqlite() {
-    let killed: usize = STORIES.iter().map(|story| tell(Db::Sqlite, story, 1)).sum();
-    println!("sqlite: {killed} points killed");
+/// One test a story and engine, so that they run side by side.
+macro_rules! told {
+    ($($name:ident: $story:literal),+ $(,)?) => {
+        mod sqlite {
+            $(#[test] fn $name() { super::tell(super::Db::Sqlite, super::story($story)); })+
+        }
+        mod postgresql {
+            $(#[test] fn $name() {
+                if let Some(cluster) = crate::support::postgres::cluster() {
+                    super::tell(super::Db::Postgres(cluster), super::story($story));
+                }
+            })+
+        }
+        #[test]
+        fn every_story_is_told() {
+            assert_eq!(STORIES.iter().map(|story| story.name).collect::<Vec<_>>(), [$($story),+]);
+        }
+    };
 }
 
-#[test]
-fn killed_at_every_point_on_postgresql() {
-    let Some(cluster) = crate::support::postgres::cluster() else { return };
-    let killed: usize = STORIES.iter().map(|story| tell(Db::Postgres(cluster), story, 1)).sum();
-    println!("postgresql: {killed} points killed");
+told! {
+    backup: "backup",
+    prune: "prune",
+    restore: "restore",
+    upgrade: "upgrade",
+    failing_migration: "upgrade whose migration fails half-way",
+    never_healthy: "upgrade that never gets healthy",
+    rollback: "rollback of a committed upgrade",
+}
+
+fn story(name: &str) -> &'static Story {
+    STORIES.iter().find(|story| story.name == name).unwrap()
 }

@@ -97,7 +97,7 @@ async fn answering(bytes: &'static [u8]) -> (String, tokio::task::JoinHandle<()>
     let serve = async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let mut request = [0; 1024];
-            stream.read(&mut request).await.ok();
+            _ = stream.read(&mut request).await;
             stream.write_all(bytes).await.ok();
         }
     };

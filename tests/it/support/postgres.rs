@@ -29,8 +29,6 @@ pub(crate) struct Cluster {
     pub(crate) bindir: PathBuf,
     /// The superuser's name.
     pub(crate) superuser: String,
-    /// The postmaster's pid.
-    pub(crate) pid: u32,
     data: PathBuf,
 }
 
@@ -161,6 +159,7 @@ fn is_root() -> bool {
 }
 
 impl Cluster {
+    #[expect(clippy::zombie_processes, reason = "both outlive this process on purpose; the watchdog ends them")]
     fn start(bindir: &Path) -> Self {
         let major = major_of(bindir);
         let root = bindir.to_string_lossy().split("/usr/lib/postgresql/").next().unwrap_or("").to_owned();
@@ -207,7 +206,7 @@ impl Cluster {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let cluster = Self { major, socket_dir: real, bindir: bindir.to_owned(), superuser: "postgres".to_owned(), pid, data };
+        let cluster = Self { major, socket_dir: real, bindir: bindir.to_owned(), superuser: "postgres".to_owned(), data };
         cluster.wait_until_ready();
         cluster
     }

@@ -13,6 +13,15 @@ pub(crate) enum Db {
     Postgres(&'static Cluster),
 }
 
+impl std::fmt::Display for Db {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sqlite => f.write_str("sqlite"),
+            Self::Postgres(cluster) => write!(f, "postgresql {}", cluster.major),
+        }
+    }
+}
+
 /// The world. Its files are made once (`pristine`) and put back by [`World::reset`], always at the same path, because the
 /// state database holds absolute paths.
 #[derive(Debug)]
