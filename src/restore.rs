@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use plan::{Refusal, Replace, RestorePlan, Safety, ServerState, Situation, Whose};
 pub use unfinished::{Unfinished, unfinished};
 
-use crate::archive::manifest::Kind;
+use crate::archive::manifest::{Kind, ReleaseNote};
 use crate::archive::{Archive, ArchiveError};
 use crate::backup::{self, BackupError, BackupRequest};
 use crate::config::{Database, Target};
@@ -198,7 +198,7 @@ pub async fn restore(
     verify::verify(ctx, &entry, progress).await?;
     fault::point("restore.verified");
     let safety = match plan.safety {
-        Safety::ArchiveFirst => Some(destination.keep(ctx, target, &plan, progress).await?),
+        Safety::ArchiveFirst => Some(destination.keep(ctx, target, request.installed.as_ref(), &plan, progress).await?),
         Safety::NotNeeded => None,
     };
     fault::point("restore.kept");
@@ -298,6 +298,7 @@ impl Destination {
         &self,
         ctx: &Context,
         target: &Target,
+        installed: Option<&Version>,
         plan: &RestorePlan,
         progress: &Progress,
     ) -> Result<Label, RestoreError> {
@@ -306,7 +307,7 @@ impl Destination {
             kind: Kind::PreRestore,
             note: Some(format!("what {} held before {} was restored", plan.location, plan.label)),
             pin: Some(format!("safety archive of the restore of {}", plan.label)),
-            release: None,
+            release: installed.cloned().map(|version| ReleaseNote { version, probe: "installed".to_owned() }),
         };
         let kept = Box::pin(backup::backup(ctx, &there, &request, progress)).await;
         let kept = kept.map_err(|error| RestoreError::Safety { location: plan.location.clone(), source: Box::new(error) })?;

@@ -76,12 +76,13 @@ impl StateError {
         move |source| Self::Query { doing, source }
     }
 
-    /// Whether the disk was full (`SQLITE_FULL`).
+    /// Whether the disk was full: `SQLITE_FULL`, or `SQLITE_IOERR_SHMSIZE`, which is how SQLite reports that there is no room
+    /// for the few pages of the WAL's index.
     #[must_use]
     pub fn disk_full(&self) -> bool {
         let (Self::Open { source, .. } | Self::Query { source, .. }) = self else { return false };
         let code = source.as_database_error().and_then(sqlx::error::DatabaseError::code);
-        code.is_some_and(|code| code == "13") || source.to_string().contains("disk is full")
+        code.is_some_and(|code| code == "13" || code == "4874") || source.to_string().contains("disk is full")
     }
 }
 

@@ -245,6 +245,14 @@ pub async fn current(db: &StateDb, target: &TargetName) -> Result<Option<Summary
     Ok(history(db, target, 1).await?.pop())
 }
 
+/// The version that the newest ended upgrade (or the first look) left as the good one.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub async fn good_version(db: &StateDb, target: &TargetName) -> Result<Option<Version>, UpgradeError> {
+    Ok(record::good(db, target).await?.map(|good| good.version))
+}
+
 /// The newest upgrades of a target, newest first; adoptions do not count.
 ///
 /// # Errors

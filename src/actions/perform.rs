@@ -139,8 +139,7 @@ async fn archive(
     pin: Option<String>,
     progress: &Progress,
 ) -> Result<Value, Failure> {
-    let release = installed(target).await;
-    let release = release.map(|installed| ReleaseNote { version: installed.version, probe: installed.probe });
+    let release = release_of_the_data(ctx, target).await?;
     let request = BackupRequest { kind, note, pin, release };
     let entry = Box::pin(backup::backup(ctx, target, &request, progress)).await?;
     // The release that serves now is where an upgrade goes back to: it is remembered also where no daemon ever ran. What
@@ -149,6 +148,20 @@ async fn archive(
         tracing::warn!(target = %target.name, reason = %Chain(&error), "the installed release could not be remembered");
     }
     value(&entry)
+}
+
+/// The release that the data belongs to: the last good one, also while a newer one lies on the disk and its upgrade is still
+/// to come; before any was remembered, the installed one.
+async fn release_of_the_data(ctx: &Context, target: &Target) -> Result<Option<ReleaseNote>, Failure> {
+    let installed = installed(target).await;
+    let good = upgrade::good_version(&ctx.state, &target.name).await?;
+    Ok(match (installed, good) {
+        (Some(installed), Some(good)) if installed.version != good => {
+            Some(ReleaseNote { version: good, probe: "last good release".to_owned() })
+        }
+        (Some(installed), _) => Some(ReleaseNote { version: installed.version, probe: installed.probe }),
+        (None, good) => good.map(|version| ReleaseNote { version, probe: "last good release".to_owned() }),
+    })
 }
 
 async fn remember(ctx: &Context, target: &Target) -> Result<(), upgrade::UpgradeError> {
