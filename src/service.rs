@@ -73,7 +73,7 @@ pub enum ServiceError {
         state: String,
     },
     /// It did not become healthy.
-    #[error("{service} was not healthy for {} s within {} s: {last}", healthy_for.as_secs_f32(), within.as_secs_f32())]
+    #[error("{service} was not healthy for {:.1} s within {:.1} s: {last}", healthy_for.as_secs_f32(), within.as_secs_f32())]
     Unhealthy {
         /// The unit or command.
         service: String,

@@ -83,7 +83,7 @@ async fn failed_migration(stage: &Stage) -> Result<(), Stop> {
     let found = stage.until(what, async || ended(stage, release, "rolled-back").await).await?;
     as_before(stage, what, "colour").await?;
     let reason = found.upgrade.and_then(|upgrade| upgrade.message).unwrap_or_default();
-    stage.done("its second migration failed", &reason.chars().take(70).collect::<String>());
+    stage.done("its second migration failed", &reason);
     stage.done(&format!("rolled back: 1.1.0 serves the same {NOTES} notes"), "current -> releases/1.1.0");
     held(stage, release).await
 }
