@@ -151,6 +151,43 @@ fn many_small_writes_make_the_same_frame_as_one() {
     assert!(FrameEncoder::new(FrameKind::Data, Some(0), 20).is_err(), "a level that stock zstd cannot read is refused");
 }
 
+/// Rows of digests, in which short matches are accidents that cost more than they save.
+fn digests(rows: usize) -> Vec<u8> {
+    let row = |(number, digest): (usize, &[u8])| {
+        let hex = digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        format!("{number}\t{{\"id\": \"{hex}\", \"userName\": \"ingestion-bot\", \"entityType\": \"table\"}}\n")
+    };
+    noise(rows * 32, 9).chunks(32).enumerate().map(row).collect::<String>().into_bytes()
+}
+
+/// Rows of words and counters, of which a higher level makes less.
+fn orders(rows: usize) -> Vec<u8> {
+    let row = |n: usize| format!("{n}\t{}\tstate {} of order {}, paid\n", n * 7919 % 10_007, n % 13, n / 3);
+    (0..rows).map(row).collect::<String>().into_bytes()
+}
+
+#[test]
+fn no_frame_is_larger_than_its_level_makes_it() {
+    const CHECKSUM_BYTES: usize = 4;
+    let at = |content: &[u8], level| zstd::bulk::compress(content, level).unwrap().len() + CHECKSUM_BYTES;
+    for (what, content, level, faster) in [
+        ("digests", digests(30_000), 3, true),
+        ("orders", orders(30_000), 9, false),
+        ("a small frame of digests", digests(100), 3, true),
+        ("noise", noise(200_000, 2), 3, true),
+        ("one letter", b"x".repeat(100_000), 3, true),
+        ("nothing", Vec::new(), 3, true),
+    ] {
+        let mut frame = FrameEncoder::new(FrameKind::Data, Some(0), level).unwrap();
+        frame.write(&content, 1).unwrap();
+        let stored = frame.finish().unwrap().stored;
+        let (asked, fastest) = (at(&content, level), at(&content, 1));
+        assert!(stored.len() <= asked, "{what}: {} bytes, {asked} at level {level}", stored.len());
+        assert_eq!(stored.len() < fastest, !faster, "{what}: {} bytes, {fastest} at level 1", stored.len());
+        assert_eq!(zstd::decode_all(&stored[..]).unwrap(), content, "{what}");
+    }
+}
+
 #[test]
 fn a_context_serves_one_level_after_another() {
     let directory = tempfile::tempdir().unwrap();

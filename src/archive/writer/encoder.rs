@@ -1,9 +1,15 @@
 //! Compressing one frame, fed in pieces as small as a row.
 //!
-//! Owns zstd's compression contexts. A frame of up to [`GATHER_BYTES`] is compressed at once: zstd then matches within one
+//! Owns zstd's compression contexts and the choice of [`Method`]. A frame of up to [`GATHER_BYTES`] is compressed at once: zstd then matches within one
 //! contiguous piece, which takes half the time of streaming through its own ring buffer. A longer one streams. A context of
 //! level 3 is some megabytes of fresh pages, so contexts and buffers are kept from one frame to the next, and released when
 //! an archive is sealed or given up; [`MAX_SPARES`] bounds them.
+//!
+//! Rows full of digests and identifiers defeat the short matches that a higher level looks for: the fastest level can make
+//! *less* of them, in a fifth of the time. So a part of each frame is tried both ways, and the frame is compressed the way
+//! that made less (`docs/decisions/004-level-is-a-ceiling.md`). The choice depends on the frame's content alone: equal content
+//! gives equal bytes, however many workers there are.
+//!
 //! Invariant: a finished frame is one complete zstd frame with its content checksum; held by `tests/it/archive.rs`.
 
 use std::fmt;
@@ -29,6 +35,25 @@ const MAX_SPARES: usize = 16;
 
 /// An output buffer larger than this is not kept: one huge row must not hold its memory until the end.
 const MAX_SPARE_BUFFER_BYTES: usize = 16 << 20;
+
+/// The level tried against the one asked for.
+const FAST_LEVEL: i32 = 1;
+
+/// zstd's window for the fast method, as a power of two: that of level 3, so that the two differ in effort and not in how far
+/// back they see, which a sample would not show.
+const FAST_WINDOW_LOG: u32 = 21;
+
+/// How much of a frame is tried both ways: a sixteenth of a full one, so that a trial costs little, and some hundred rows.
+const SAMPLE_BYTES: usize = GATHER_BYTES / 16;
+
+/// How a frame is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Method {
+    /// At the level asked for.
+    Asked,
+    /// At [`FAST_LEVEL`].
+    Fast,
+}
 
 /// Contexts with their gathering buffer.
 struct Press {
@@ -78,8 +103,33 @@ impl Press {
             }
         };
         press.level = level;
-        press.whole.set_parameter(CParameter::CompressionLevel(level))?;
         Ok(press)
+    }
+
+    /// Compresses what was gathered into `stored`, which is overwritten.
+    fn press(&mut self, stored: &mut Vec<u8>) -> io::Result<()> {
+        // Room for the worst case, so that zstd works straight into it; only what is written becomes memory.
+        stored.reserve(zstd::zstd_safe::compress_bound(self.gathered.len()));
+        let sample = self.gathered.len().min(SAMPLE_BYTES);
+        let method = if self.level <= FAST_LEVEL {
+            Method::Asked
+        } else if self.compress(Method::Fast, sample, stored)? <= self.compress(Method::Asked, sample, stored)? {
+            Method::Fast
+        } else {
+            Method::Asked
+        };
+        self.compress(method, self.gathered.len(), stored).map(drop)
+    }
+
+    /// Compresses the first `length` bytes gathered, and gives how many they became.
+    fn compress(&mut self, method: Method, length: usize, stored: &mut Vec<u8>) -> io::Result<usize> {
+        let (level, window_log) = match method {
+            Method::Asked => (self.level, 0), // The level's own.
+            Method::Fast => (FAST_LEVEL, FAST_WINDOW_LOG),
+        };
+        self.whole.set_parameter(CParameter::CompressionLevel(level))?;
+        self.whole.set_parameter(CParameter::WindowLog(window_log))?;
+        self.whole.compress_to_buffer(&self.gathered[..length], stored)
     }
 
     /// Begins streaming: the frame will not fit.
@@ -164,9 +214,7 @@ impl FrameEncoder {
 
     fn end(&mut self) -> io::Result<()> {
         let Some(stream) = &mut self.streaming else {
-            // Room for the worst case, so that zstd works straight into it; only what is written becomes memory.
-            self.stored.reserve(zstd::zstd_safe::compress_bound(self.press.gathered.len()));
-            return self.press.whole.compress_to_buffer(&self.press.gathered, &mut self.stored).map(drop);
+            return self.press.press(&mut self.stored);
         };
         compress(stream, &self.press.gathered, &mut self.stored)?;
         loop {

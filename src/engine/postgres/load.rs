@@ -1,24 +1,28 @@
 //! Loading an archive into an empty database, over several connections, and proving that it arrived.
 //!
-//! Owns the order of a load: schema, rows, sequences and large objects, indexes and constraints, comparison, views. Returns
-//! `Ok` only when every table's rows and checksum are the manifest's.
+//! Owns the order of a load: schema, rows with their indexes (`tables`, `plan`, `copy`), sequences, what is left of the schema,
+//! comparison, views. Returns `Ok` only when every table's rows and checksum are the manifest's; held by
+//! `tests/it/postgres.rs`.
 
-use std::collections::HashMap;
+mod copy;
+mod plan;
+mod tables;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::mpsc;
 
 use super::super::{EngineError, LoadMode, Loaded};
 use super::catalog::{self, Relation};
 use super::connect::{Place, Session};
-use super::crew::{Stop, StopOnDrop, hire, join_all};
+use super::crew::StopOnDrop;
 use super::split::{Chunk, Splitter};
-use super::{compare, in_place, rows, schema, swap, worker};
-use crate::archive::manifest::{Frame, FrameKind, Manifest, Table};
+use super::{compare, in_place, schema, swap};
+use crate::archive::manifest::{FrameKind, Table};
 use crate::archive::{Archive, ArchiveError};
 use crate::fault;
 use crate::progress::Progress;
+pub(super) use copy::load_frame;
 
 /// Pieces of a frame that may wait for the server: enough that decompressing and sending overlap.
 const WAITING: usize = 4;
@@ -82,13 +86,15 @@ pub(super) async fn fill(
     fault::point("pg.load.schema");
     let raw = archive.manifest().frames.iter().filter(|frame| frame.kind == FrameKind::Data).map(|frame| frame.raw).sum();
     progress.phase("loading", raw);
-    load_rows(place, archive, &head, jobs, progress, &stop.0).await?;
+    let rest = tables::fill(place, archive, &head, jobs, progress, &mut named, &stop.0).await?;
     for index in frames_of(archive, FrameKind::Sequences) {
         run_frame(&mut session, archive, index, &mut named).await?;
     }
     fault::point("pg.load.rows");
-    progress.phase("building indexes", 0);
-    finish_schema(place, archive, &mut session, &head, jobs, &mut named, &stop.0).await?;
+    progress.phase("finishing the schema", 0);
+    for sql in rest {
+        run_one(&mut session, &sql).await?;
+    }
     fault::point("pg.load.loaded");
     let mut loaded = compare::compare(place, archive, jobs, progress, &stop.0).await?;
     progress.phase("refreshing views", 0);
@@ -225,249 +231,3 @@ pub(super) fn relation_of(table: &Table) -> Relation {
         ..super::large_objects::relation()
     }
 }
-
-/// What one worker takes at a time.
-#[derive(Debug, PartialEq, Eq)]
-struct Unit {
-    /// Whether it is a whole table, and so can be loaded frozen.
-    whole: bool,
-    frames: Vec<usize>,
-}
-
-/// Whole tables, largest first; but a table that is more than one worker's share is shared out frame by frame. Tables of
-/// extensions are never whole: their extension has put rows into them.
-fn units(archive: &Archive, jobs: usize, kept: &[(String, String)]) -> Vec<Unit> {
-    let manifest = archive.manifest();
-    let mut tables: HashMap<u32, (u64, Vec<usize>)> = HashMap::new();
-    for index in frames_of(archive, FrameKind::Data) {
-        let frame = &manifest.frames[index];
-        let (raw, frames) = tables.entry(frame.table.unwrap_or(u32::MAX)).or_default();
-        *raw += frame.raw;
-        frames.push(index);
-    }
-    let total: u64 = tables.values().map(|(raw, _)| raw).sum();
-    let share = total / jobs as u64;
-    let mut tables: Vec<(u32, (u64, Vec<usize>))> = tables.into_iter().collect();
-    tables.sort_by_key(|(table, (raw, _))| (std::cmp::Reverse(*raw), *table));
-    let is_kept = |table: u32| {
-        let table = manifest.tables.get(table as usize);
-        table.is_none_or(|table| kept.contains(&(table.schema.clone(), table.name.clone())))
-    };
-    let cut = |(table, (raw, frames)): (u32, (u64, Vec<usize>))| {
-        if is_kept(table) || (jobs > 1 && raw > share) {
-            frames.into_iter().map(|frame| Unit { whole: false, frames: vec![frame] }).collect()
-        } else {
-            vec![Unit { whole: true, frames }]
-        }
-    };
-    tables.into_iter().flat_map(cut).collect()
-}
-
-/// Loads a unit. A whole table is loaded in one transaction that truncates it first: its rows then arrive frozen, so that
-/// neither the indexes, nor the comparison, nor the server's first vacuum have to write every page again; and where
-/// `wal_level` is `minimal` they need no write-ahead log.
-async fn load_unit(
-    session: &mut Session,
-    archive: &Arc<Archive>,
-    unit: &Unit,
-    progress: &Progress,
-    stop: &Stop,
-) -> Result<(), EngineError> {
-    if !unit.whole {
-        for index in &unit.frames {
-            load_frame(session, archive, *index, "", progress, stop).await?;
-        }
-        return Ok(());
-    }
-    let Some(first) = unit.frames.first() else { return Ok(()) };
-    let (_, table) = frame_and_table(archive.manifest(), *first)?;
-    let name = relation_of(table).quoted();
-    session.run(&format!("begin to load table {}", table.qualified()), &format!("BEGIN; TRUNCATE ONLY {name}")).await?;
-    for index in &unit.frames {
-        load_frame(session, archive, *index, " WITH (FREEZE)", progress, stop).await?;
-    }
-    session.run(&format!("commit table {}", table.qualified()), "COMMIT").await
-}
-
-/// Loads all rows over several connections, and the large objects over one of their own.
-async fn load_rows(
-    place: &Place,
-    archive: &Arc<Archive>,
-    head: &str,
-    jobs: usize,
-    progress: &Progress,
-    stop: &Stop,
-) -> Result<(), EngineError> {
-    let mut session = place.connect().await?;
-    let kept = catalog::extension_tables(&mut session).await?;
-    session.close().await;
-    let units = Arc::new(units(archive, jobs, &kept));
-    let next = Arc::new(AtomicUsize::new(0));
-    let mut hands = Vec::new();
-    for _ in 0..jobs.min(units.len()) {
-        let (place, archive, head, progress, own) =
-            (place.clone(), Arc::clone(archive), head.to_owned(), progress.clone(), stop.clone());
-        let (units, next) = (Arc::clone(&units), Arc::clone(&next));
-        hands.push(hire("loading rows", stop, move || async move {
-            let mut session = open(&place, &head).await?;
-            while let Some(unit) = units.get(next.fetch_add(1, Ordering::Relaxed)) {
-                if let Err(error) = load_unit(&mut session, &archive, unit, &progress, &own).await {
-                    session.abandon().await;
-                    return Err(error);
-                }
-            }
-            session.close().await;
-            Ok(())
-        })?);
-    }
-    let objects = frames_of(archive, FrameKind::LargeObjects);
-    if !objects.is_empty() {
-        let (place, archive, head) = (place.clone(), Arc::clone(archive), head.to_owned());
-        hands.push(hire("loading large objects", stop, move || async move {
-            let mut session = open(&place, &head).await?;
-            for index in objects {
-                run_frame(&mut session, &archive, index, &mut Vec::new()).await?;
-            }
-            session.close().await;
-            Ok(())
-        })?);
-    }
-    join_all(hands).await.map(drop)
-}
-
-/// Loads one frame of rows, with `how` behind the `COPY`. After an error the session is good for nothing.
-pub(super) async fn load_frame(
-    session: &mut Session,
-    archive: &Arc<Archive>,
-    index: usize,
-    how: &str,
-    progress: &Progress,
-    stop: &Stop,
-) -> Result<(), EngineError> {
-    let (frame, table) = frame_and_table(archive.manifest(), index)?;
-    let relation = relation_of(table);
-    let statement = rows::copy_in(&relation);
-    let begin = format!("{statement};\n");
-    let unlike = || EngineError::Unfit(format!("frame {index} does not begin with `{statement}`"));
-    let place = session.place().clone();
-    let failed = |source| place.sort(&format!("load table {}", table.qualified()), source);
-    let (mut pieces, reading) = pieces(archive, index);
-    let mut copy = session.connection.copy_in_raw(&format!("{statement}{how}")).await.map_err(failed)?;
-    // The first bytes must be the statement; the last four end the rows for psql and are not rows.
-    let (mut held, mut begun) = (Vec::new(), false);
-    while let Some(piece) = pieces.recv().await {
-        if stop.asked() {
-            return Err(EngineError::Worker("another worker had failed".to_owned()));
-        }
-        held.extend_from_slice(&piece);
-        if !begun {
-            if held.len() < begin.len() {
-                continue;
-            }
-            if !held.starts_with(begin.as_bytes()) {
-                return Err(unlike());
-            }
-            held.drain(..begin.len());
-            begun = true;
-        }
-        let ready = held.len().saturating_sub(worker::END_OF_ROWS.len());
-        if ready > 0 {
-            copy.send(&held[..ready]).await.map_err(failed)?;
-            progress.add(ready as u64, 0);
-            held.drain(..ready);
-        }
-    }
-    joined(reading.await)?;
-    if !begun || held != worker::END_OF_ROWS {
-        return Err(unlike());
-    }
-    let rows = copy.finish().await.map_err(failed)?;
-    progress.add(0, rows);
-    if rows == frame.rows {
-        return Ok(());
-    }
-    Err(EngineError::Unfit(format!(
-        "frame {index} holds {} rows of table {}, the server took {rows}",
-        frame.rows,
-        table.qualified()
-    )))
-}
-
-fn frame_and_table(manifest: &Manifest, index: usize) -> Result<(&Frame, &Table), EngineError> {
-    let frame = manifest.frames.get(index);
-    let table = frame.and_then(|frame| frame.table).and_then(|table| manifest.tables.get(table as usize));
-    frame.zip(table).ok_or_else(|| EngineError::Unfit(format!("frame {index} names no table of the manifest")))
-}
-
-/// Indexes and keys in parallel, largest table first; then everything that may depend on them, in the archive's order.
-async fn finish_schema(
-    place: &Place,
-    archive: &Arc<Archive>,
-    session: &mut Session,
-    head: &str,
-    jobs: usize,
-    named: &mut Vec<String>,
-    stop: &Stop,
-) -> Result<(), EngineError> {
-    let text = text(archive, FrameKind::PostData).await?;
-    let mut splitter = Splitter::new();
-    let mut chunks = splitter.push(text.as_bytes());
-    chunks.extend(splitter.finish());
-    let sizes: HashMap<String, u64> = archive
-        .manifest()
-        .tables
-        .iter()
-        .flat_map(|table| spellings(table).into_iter().map(|name| (name, table.bytes)))
-        .collect();
-    let (mut builds, mut rest) = (Vec::new(), Vec::new());
-    for chunk in chunks {
-        let Chunk::Statement { sql, .. } = chunk else { continue };
-        note_roles(&sql, named);
-        match indexed_table(&sql).and_then(|name| sizes.get(name)) {
-            Some(bytes) => builds.push((*bytes, sql)),
-            None => rest.push(sql),
-        }
-    }
-    builds.sort_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
-    let builds = Arc::new(builds);
-    let next = Arc::new(AtomicUsize::new(0));
-    let mut hands = Vec::new();
-    for _ in 0..jobs.min(builds.len()) {
-        let (place, head, builds, next, own) =
-            (place.clone(), head.to_owned(), Arc::clone(&builds), Arc::clone(&next), stop.clone());
-        hands.push(hire("building indexes", stop, move || async move {
-            let mut session = open(&place, &head).await?;
-            while let Some((_, sql)) = builds.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !own.asked()) {
-                run_one(&mut session, sql).await?;
-            }
-            session.close().await;
-            Ok(())
-        })?);
-    }
-    join_all(hands).await?;
-    for sql in rest {
-        run_one(session, &sql).await?;
-    }
-    Ok(())
-}
-
-/// The table an index or a key is built on, as the statement spells it; `None` for every other statement.
-fn indexed_table(sql: &str) -> Option<&str> {
-    if sql.starts_with("CREATE INDEX ") || sql.starts_with("CREATE UNIQUE INDEX ") {
-        let (_, rest) = sql.split_once(" ON ")?;
-        return rest.split_once(" USING ").map(|(table, _)| table);
-    }
-    let (table, rest) = sql.strip_prefix("ALTER TABLE ONLY ")?.split_once("\n    ADD CONSTRAINT ")?;
-    let key = [" PRIMARY KEY ", " UNIQUE ", " EXCLUDE "].iter().any(|word| rest.contains(word));
-    (key && !rest.contains(" FOREIGN KEY ") && !rest.contains(" CHECK ")).then_some(table)
-}
-
-/// The ways `pg_dump` may spell a table: each part plain or quoted.
-fn spellings(table: &Table) -> Vec<String> {
-    let quote = super::connect::quote;
-    let (schemas, names) = ([table.schema.clone(), quote(&table.schema)], [table.name.clone(), quote(&table.name)]);
-    schemas.iter().flat_map(|schema| names.iter().map(move |name| format!("{schema}.{name}"))).collect()
-}
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,99 @@
+//! Rows into a table: one `COPY` for each frame, a whole table in one transaction.
+//!
+//! Trusts no frame to be what its index says: the statement it begins with and the rows the server took are compared. After an
+//! error a session is good for nothing, for it is in the middle of a `COPY`.
+
+use std::sync::Arc;
+
+use super::super::super::EngineError;
+use super::super::connect::Session;
+use super::super::crew::Stop;
+use super::super::{rows, worker};
+use super::{joined, pieces, relation_of};
+use crate::archive::Archive;
+use crate::archive::manifest::{Frame, Manifest, Table};
+use crate::progress::Progress;
+
+/// Loads a whole table in one transaction that truncates it first: its rows then arrive frozen, so that neither the indexes,
+/// nor the comparison, nor the server's first vacuum have to write every page again; and where `wal_level` is `minimal` they
+/// need no write-ahead log.
+pub(super) async fn load_whole(
+    session: &mut Session,
+    archive: &Arc<Archive>,
+    frames: &[usize],
+    progress: &Progress,
+    stop: &Stop,
+) -> Result<(), EngineError> {
+    let Some(first) = frames.first() else { return Ok(()) };
+    let (_, table) = frame_and_table(archive.manifest(), *first)?;
+    let name = relation_of(table).quoted();
+    session.run(&format!("begin to load table {}", table.qualified()), &format!("BEGIN; TRUNCATE ONLY {name}")).await?;
+    for index in frames {
+        load_frame(session, archive, *index, " WITH (FREEZE)", progress, stop).await?;
+    }
+    session.run(&format!("commit table {}", table.qualified()), "COMMIT").await
+}
+
+/// Loads one frame of rows, with `how` behind the `COPY`. After an error the session is good for nothing.
+pub(in super::super) async fn load_frame(
+    session: &mut Session,
+    archive: &Arc<Archive>,
+    index: usize,
+    how: &str,
+    progress: &Progress,
+    stop: &Stop,
+) -> Result<(), EngineError> {
+    let (frame, table) = frame_and_table(archive.manifest(), index)?;
+    let relation = relation_of(table);
+    let statement = rows::copy_in(&relation);
+    let begin = format!("{statement};\n");
+    let unlike = || EngineError::Unfit(format!("frame {index} does not begin with `{statement}`"));
+    let place = session.place().clone();
+    let failed = |source| place.sort(&format!("load table {}", table.qualified()), source);
+    let (mut pieces, reading) = pieces(archive, index);
+    let mut copy = session.connection.copy_in_raw(&format!("{statement}{how}")).await.map_err(failed)?;
+    // The first bytes must be the statement; the last four end the rows for psql and are not rows.
+    let (mut held, mut begun) = (Vec::new(), false);
+    while let Some(piece) = pieces.recv().await {
+        if stop.asked() {
+            return Err(EngineError::Worker("another worker had failed".to_owned()));
+        }
+        held.extend_from_slice(&piece);
+        if !begun {
+            if held.len() < begin.len() {
+                continue;
+            }
+            if !held.starts_with(begin.as_bytes()) {
+                return Err(unlike());
+            }
+            held.drain(..begin.len());
+            begun = true;
+        }
+        let ready = held.len().saturating_sub(worker::END_OF_ROWS.len());
+        if ready > 0 {
+            copy.send(&held[..ready]).await.map_err(failed)?;
+            progress.add(ready as u64, 0);
+            held.drain(..ready);
+        }
+    }
+    joined(reading.await)?;
+    if !begun || held != worker::END_OF_ROWS {
+        return Err(unlike());
+    }
+    let rows = copy.finish().await.map_err(failed)?;
+    progress.add(0, rows);
+    if rows == frame.rows {
+        return Ok(());
+    }
+    Err(EngineError::Unfit(format!(
+        "frame {index} holds {} rows of table {}, the server took {rows}",
+        frame.rows,
+        table.qualified()
+    )))
+}
+
+fn frame_and_table(manifest: &Manifest, index: usize) -> Result<(&Frame, &Table), EngineError> {
+    let frame = manifest.frames.get(index);
+    let table = frame.and_then(|frame| frame.table).and_then(|table| manifest.tables.get(table as usize));
+    frame.zip(table).ok_or_else(|| EngineError::Unfit(format!("frame {index} names no table of the manifest")))
+}
