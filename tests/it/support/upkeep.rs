@@ -137,7 +137,7 @@ impl Upkeep {
         settings.set_snapshot_path("../snapshots");
         for (pattern, stands_for) in [
             (self.root().display().to_string().replace('.', "\\."), "[dir]"),
-            (r"\d{8}T\d{6}Z".to_owned(), "[stamp]"),
+            (r"\d{8}T\d{6}Z(-\d+)?".to_owned(), "[stamp]"),
             // Of the server's own source: each minor release has another.
             (" at line \\d+".to_owned(), ""),
             (r"\bpid \d+".to_owned(), "pid [pid]"),
