@@ -15,7 +15,7 @@ const KNOWN_HISTORIES: [&str; 3] = ["flyway_schema_history", "schema_version", "
 /// The columns of Flyway's table that an [`Applied`] is read from, in this order.
 const FLYWAY_COLUMNS: [&str; 7] = ["installed_rank", "version", "description", "type", "script", "checksum", "success"];
 
-/// The shape as this session sees it.
+/// The shape inside the transaction of this connection.
 pub(super) async fn shape(session: &mut Session, history_tables: &[String]) -> Result<Shape, EngineError> {
     let mut histories = Vec::new();
     for found in find_histories(session, history_tables).await? {
