@@ -24,6 +24,7 @@ mod full_disk;
 mod migrate_postgres;
 mod migrate_sqlite;
 mod postgres_backup;
+mod postgres_catalogue;
 mod postgres_restore;
 mod postgres_traps;
 mod restore;
