@@ -39,11 +39,6 @@ pub(super) async fn upgrade(
     stop: &CancellationToken,
 ) -> Result<Value, Failure> {
     if let Some(settle) = settle {
-        let settle = match settle {
-            Settle::Resume => upgrade::Settle::Resume,
-            Settle::Abort => upgrade::Settle::Abort,
-            Settle::Accept => upgrade::Settle::Accept,
-        };
         upgrade::settle(ctx, target, settle, "an operator").await?;
         return ended(ctx, target, drive(ctx, target, progress, stop).await?).await;
     }

@@ -1,8 +1,12 @@
-use std::path::PathBuf;
-
-use chrono::TimeZone as _;
+use chrono::{DateTime, TimeZone as _, Utc};
 
 use super::*;
+use crate::config::{OnFailure, Runner, Window};
+use crate::gate;
+use crate::release::{Installed, WayBack};
+use crate::service::ServiceState;
+use crate::state_db::holds::Hold;
+use crate::upgrade::state::Phase;
 use crate::version::Version;
 
 fn v(text: &str) -> Version {
