@@ -88,10 +88,10 @@ impl Postgres {
 
 /// Whether the host has a `pg_dump` of a server's major, by the version the server prints. Without one an archive is
 /// data-only.
-pub async fn has_pg_dump(server_version: &str) -> bool {
+pub async fn has_pg_dump(server_version: &str, database: &Database) -> bool {
     let major = server_version.split(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse().ok());
     match major {
-        Some(major) => client::Client::find(major).await.is_some(),
+        Some(major) => client::Client::find(major, &database.client_bindir).await.is_some(),
         None => false,
     }
 }

@@ -88,7 +88,7 @@ fn target(location: Location, directory: PathBuf) -> Target {
     Target {
         name: TargetName::parse("notes").expect("a name"),
         profile: "generic".to_owned(),
-        database: Database { location, password: None },
+        database: Database { location, password: None, client_bindir: Vec::new() },
         backup: Backup { directory, schedule: None, catch_up: false, jitter: Duration::ZERO, max_age: None, level: 3, jobs: 2 },
         retention: Policy {
             keep_last: 7,

@@ -73,10 +73,8 @@ impl Upkeep {
         command.args(arguments).current_dir(self.root()).env_clear().stdin(Stdio::null());
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", self.root()).env("USER", "tester");
         command.env("UPKEEP_CONFIG", self.path("upkeep.toml"));
-        for name in ["LLVM_PROFILE_FILE", "TEST_PG_BINDIRS"] {
-            if let Some(value) = std::env::var_os(name) {
-                command.env(name, value);
-            }
+        if let Some(value) = std::env::var_os("LLVM_PROFILE_FILE") {
+            command.env("LLVM_PROFILE_FILE", value);
         }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
