@@ -11,6 +11,7 @@ mod step;
 use std::collections::BTreeSet;
 
 use crate::ids::Label;
+use crate::process::Identity;
 
 pub use event::{Direction, Event, Failed, ReleaseAt, Settle};
 pub use phase::Phase;
@@ -59,6 +60,10 @@ pub struct State {
     pub archive: Option<Label>,
     /// The failed-state archive.
     pub kept: Option<Label>,
+    /// The vendor's tool, from its beginning until the step that ran it is done: while it lives, nothing else may be begun.
+    pub tool: Option<Identity>,
+    /// How often a person answered since the failed state was kept: whatever ran meanwhile may have written more.
+    pub answers: u32,
     /// Why it turned back, stopped, or was refused.
     pub why: Option<String>,
     /// What a person does next.
@@ -84,6 +89,8 @@ impl Default for State {
             no_return: false,
             archive: None,
             kept: None,
+            tool: None,
+            answers: 0,
             why: None,
             next_steps: Vec::new(),
             accepted: None,
@@ -122,10 +129,12 @@ impl State {
                 self.unanswered += 1;
                 self.touched.insert(*step);
             }
+            (_, Event::Spawned { step, process }) if underway && self.open == Some(*step) => self.tool = Some(process.clone()),
             (_, Event::Done { step, label, .. }) if underway && here => {
                 match step {
                     Step::Archive => self.archive.clone_from(label),
                     Step::KeepFailed => self.kept.clone_from(label),
+                    Step::Migrate => self.tool = None,
                     _ => {}
                 }
                 self.at += 1;
@@ -187,6 +196,7 @@ impl State {
 
     fn listen(&mut self, settle: Settle, release: Option<&ReleaseAt>) {
         self.next_steps.clear();
+        self.answers += u32::from(self.route[..self.at].contains(&Step::KeepFailed));
         self.phase = match (settle, self.direction) {
             (Settle::Accept, _) => {
                 self.accepted = release.cloned();

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Step;
 use crate::failure::Class;
 use crate::ids::Label;
+use crate::process::Identity;
 use crate::version::Version;
 
 /// Which way a route leads.
@@ -73,6 +74,13 @@ pub enum Event {
         /// The how-many-th time, from 1.
         attempt: u32,
     },
+    /// The vendor's tool is about to begin, as this process: it may outlive us.
+    Spawned {
+        /// The step that runs it.
+        step: Step,
+        /// Who it is.
+        process: Identity,
+    },
     /// The step is done, or was found done.
     Done {
         /// Which.
@@ -137,6 +145,7 @@ impl Event {
         match self {
             Event::Planned { .. } => "planned",
             Event::Intended { .. } => "intended",
+            Event::Spawned { .. } => "spawned",
             Event::Done { .. } => "done",
             Event::Failed { .. } => "failed",
             Event::NoReturn => "no-return",
@@ -162,7 +171,10 @@ impl Event {
     #[must_use]
     pub fn step(&self) -> Option<Step> {
         match self {
-            Event::Intended { step, .. } | Event::Done { step, .. } | Event::Failed { step, .. } => Some(*step),
+            Event::Intended { step, .. }
+            | Event::Spawned { step, .. }
+            | Event::Done { step, .. }
+            | Event::Failed { step, .. } => Some(*step),
             _ => None,
         }
     }
