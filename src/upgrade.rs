@@ -271,6 +271,25 @@ pub async fn history(db: &StateDb, target: &TargetName, limit: usize) -> Result<
     Ok(upgrades)
 }
 
+/// The upgrade of a target that has not ended; an adoption cut short counts.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub async fn open(db: &StateDb, target: &TargetName) -> Result<Option<(UpgradeId, Phase)>, UpgradeError> {
+    Ok(record::open(db, target).await?.map(|record| (record.id, record.state.phase)))
+}
+
+/// Ends an adoption that a crash cut short between its two events: it has no step that could be in the middle of anything.
+///
+/// # Errors
+/// When the journal cannot be read or written.
+pub async fn end_adoption(ctx: &Context, target: &TargetName) -> Result<(), UpgradeError> {
+    match record::open(&ctx.state, target).await? {
+        Some(record) if record.plan.purpose == plan::Purpose::Adopt => append(ctx, &record, &state::Event::Committed).await,
+        _ => Ok(()),
+    }
+}
+
 /// Answers a stuck upgrade. Call [`drive`] afterwards.
 ///
 /// # Errors
@@ -288,7 +307,11 @@ pub async fn settle(ctx: &Context, target: &Target, settle: Settle, who: &str) -
         _ => None,
     };
     let said = state::Event::Said { settle, who: who.to_owned(), release };
-    append(ctx, &record, &said).await
+    append(ctx, &record, &said).await?;
+    if settle == Settle::Accept {
+        note::remove(target);
+    }
+    Ok(())
 }
 
 async fn append(ctx: &Context, record: &record::Record, event: &state::Event) -> Result<(), UpgradeError> {

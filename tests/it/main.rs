@@ -26,6 +26,7 @@ mod migrate_sqlite;
 mod postgres_backup;
 mod postgres_restore;
 mod postgres_traps;
+mod promise;
 mod restore;
 mod service;
 mod sqlite_backup;

@@ -42,6 +42,9 @@ pub fn decide(seen: &Observation, asked: Asked, now: DateTime<Utc>) -> Decision 
     if let Some((id, phase)) = &seen.open {
         return Decision::Refuse(vec![Refusal::Open { id: id.clone(), phase: *phase }]);
     }
+    if let Some(mark) = seen.half_restored() {
+        return Decision::Refuse(vec![Refusal::HalfRestored(mark.label.clone())]);
+    }
     let Some(release) = &seen.release else {
         return Decision::Nothing("no release is configured: this target is only backed up".to_owned());
     };
@@ -73,9 +76,14 @@ pub fn decide(seen: &Observation, asked: Asked, now: DateTime<Utc>) -> Decision 
 /// How release and database stand, for the gate and for status.
 #[must_use]
 pub fn standing(seen: &Observation) -> gate::Standing {
+    if let Some(mark) = seen.half_restored() {
+        let (label, target) = (&mark.label, &seen.target);
+        let why = format!("the restore of {label} stopped half-way; end it first: `upkeep restore {target} {label}`");
+        return gate::Standing::Unknown(why);
+    }
     let installed = match &seen.release {
         None => return gate::Standing::InStep,
-        Some(Err(why)) => return gate::Standing::Unknown(why.clone()),
+        Some(Err(unread)) => return gate::Standing::Unknown(unread.why.clone()),
         Some(Ok(installed)) => installed,
     };
     let scripts = match &seen.database {

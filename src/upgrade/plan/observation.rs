@@ -6,8 +6,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{OnFailure, Runner, Window};
+use crate::failure::Class;
 use crate::ids::{TargetName, UpgradeId};
 use crate::release::{Installed, WayBack};
+use crate::restore::Unfinished;
 use crate::service::ServiceState;
 use crate::shape::Shape;
 use crate::state_db::holds::Hold;
@@ -34,7 +36,7 @@ pub struct Observation {
     /// When it was looked at.
     pub at: DateTime<Utc>,
     /// The installed release, or why it cannot be read; none for a target without one.
-    pub release: Option<Result<Installed, String>>,
+    pub release: Option<Result<Installed, Unread>>,
     /// The release that the newest ended upgrade left as the good one; none at first sight.
     pub good: Option<ReleaseAt>,
     /// How the good release could be put back.
@@ -45,6 +47,8 @@ pub struct Observation {
     pub service: Option<ServiceState>,
     /// Holds that stand.
     pub holds: Vec<Hold>,
+    /// A restore into the target's database that has begun and not ended.
+    pub unfinished: Option<Unfinished>,
     /// An upgrade that has not ended.
     pub open: Option<(UpgradeId, Phase)>,
     /// Free bytes where archives go.
@@ -53,6 +57,23 @@ pub struct Observation {
     pub last_archive_bytes: Option<u64>,
     /// The rules of the target.
     pub rules: Rules,
+}
+
+/// Why a release cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// The class of the failure.
+    pub class: Class,
+    /// In words.
+    pub why: String,
+}
+
+impl Observation {
+    /// The restore that stopped half-way, if one did: what is in the database now is nobody's.
+    #[must_use]
+    pub fn half_restored(&self) -> Option<&Unfinished> {
+        self.unfinished.as_ref().filter(|mark| mark.half_way())
+    }
 }
 
 /// What is asked of the database.
