@@ -6,48 +6,14 @@ use crate::archive::manifest::Manifest;
 use crate::archive::writer::Sealed;
 use crate::archive::{FrameEncoder, PendingArchive, manifest::FrameKind};
 use crate::clock::FixedClock;
-use crate::config::{Backup, Config, Control, Daemon, Database, Location, OnFailure, Upgrade};
+use crate::config::{Config, Control, Daemon, Database, Location};
 use crate::context::Context;
 use crate::engine::Engine;
 use crate::progress::Progress;
-use crate::retention::Policy;
 
 /// A target whose archives live in `directory`, and which keeps the last two.
 pub(crate) fn target(directory: &Path) -> Target {
-    Target {
-        name: TargetName::parse("notes").unwrap(),
-        profile: "generic".to_owned(),
-        database: Database {
-            location: Location::Sqlite { path: "/nowhere/notes.db".into() },
-            password: None,
-            client_bindir: Vec::new(),
-        },
-        backup: Backup {
-            directory: directory.to_owned(),
-            schedule: None,
-            catch_up: false,
-            jitter: std::time::Duration::ZERO,
-            max_age: None,
-            level: 3,
-            jobs: 0,
-        },
-        retention: Policy {
-            keep_last: 2,
-            keep_hourly: 0,
-            keep_daily: 0,
-            keep_weekly: 0,
-            keep_monthly: 0,
-            keep_yearly: 0,
-            keep_within: None,
-            keep_per_version: 0,
-            minimum: 1,
-            zone: chrono_tz::UTC,
-        },
-        release: None,
-        migrations: None,
-        service: None,
-        upgrade: Upgrade { auto: false, window: None, on_failure: OnFailure::Hold, attempts: 1 },
-    }
+    crate::targets::target(Location::Sqlite { path: "/nowhere/notes.db".into() }, directory.to_owned(), 2)
 }
 
 pub(crate) async fn context(state_dir: &Path, now: &str) -> Context {
