@@ -16,6 +16,7 @@ use crate::backup::{self, BackupRequest};
 use crate::config::{Database, Location, Migrations, Target, load};
 use crate::context::Context;
 use crate::control::api::HoldStatus;
+use crate::count::many;
 use crate::expire::{self, PruneMode};
 use crate::failure::{Chain, Class, Failure};
 use crate::ids::{Label, TargetName};
@@ -202,7 +203,7 @@ async fn verify_all(
     }
     let Some(first) = bad.first() else { return Ok(json!({ "verified": whole.len(), "archives": value(&whole)? })) };
     let read = whole.len() + bad.len();
-    let mut failure = Failure::new(first.class, format!("{} of {read} archives are not good", bad.len()));
+    let mut failure = Failure::new(first.class, format!("not good: {} of {}", bad.len(), many(read as u64, "archive")));
     failure.causes = bad.iter().map(|one| one.message.clone()).collect();
     failure.hints.clone_from(&first.hints);
     Err(failure.safe("the others were read back whole"))

@@ -123,6 +123,12 @@ async fn database(target: &Target, add: &mut impl FnMut(Option<&Target>, &'stati
             );
             if let Location::Postgres { .. } = target.database.location {
                 add(Some(target), "pg_dump", pg_dump(&server.version, target).await);
+                let all = engine::postgres::can_read_all(&target.database).await;
+                add(
+                    Some(target),
+                    "privileges",
+                    all.map(|()| "every row can be read".to_owned()).map_err(|error| Failure::of(&error)),
+                );
             }
             Some(survey.bytes)
         }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::unfinished::Unfinished;
 use crate::archive::Manifest;
+use crate::count::many;
 use crate::engine::{LoadMode, Survey};
 use crate::failure::Class;
 use crate::ids::{Label, TargetName};
@@ -119,7 +120,8 @@ impl fmt::Display for RestorePlan {
             LoadMode::Replace => "put the archive in the place of what is there, as a whole",
         };
         writeln!(f, "  then: {how}")?;
-        write!(f, "  then: compare {} rows of {} tables with the manifest", self.rows, self.tables)?;
+        let (rows, tables) = (many(self.rows, "row"), many(self.tables, "table"));
+        write!(f, "  then: compare {rows} of {tables} with the manifest")?;
         self.notes.iter().try_for_each(|note| write!(f, "\n  note: {note}"))
     }
 }

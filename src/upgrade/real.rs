@@ -17,6 +17,7 @@ use crate::archive::manifest::{Kind, ReleaseNote};
 use crate::backup::{self, BackupRequest};
 use crate::config::{Runner, Service, Target};
 use crate::context::Context;
+use crate::count::many;
 use crate::engine::Engine;
 use crate::failure::{Chain, Class};
 use crate::ids::{Label, UpgradeId};
@@ -246,7 +247,7 @@ impl Hands for RealHands<'_> {
         let apply = Box::pin(migrate::apply(&self.target.database, settings, &self.plan.to.path, self.progress));
         let report = apply.await.map_err(|error| Failed::of(&error))?;
         let head = report.head.as_deref().unwrap_or("no version");
-        Ok(format!("{} migrations applied; the database is at {head}", report.applied.len()))
+        Ok(format!("{} applied; the database is at {head}", many(report.applied.len() as u64, "migration")))
     }
 
     async fn outlast(&self, tool: Option<&Identity>) -> Result<(), Failed> {
@@ -280,7 +281,7 @@ impl Hands for RealHands<'_> {
         }
         let restore = Box::pin(restore::restore_archive_for_rollback(self.ctx, self.target, label, self.progress));
         let loaded = restore.await.map_err(|error| Failed::of(&error))?;
-        Ok(format!("{label} restored: {} tables, {} rows compared", loaded.tables, loaded.rows))
+        Ok(format!("{label} restored: {}, {} compared", many(loaded.tables, "table"), many(loaded.rows, "row")))
     }
 
     async fn point_back(&self, to: &ReleaseAt) -> Result<(), Failed> {

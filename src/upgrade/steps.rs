@@ -8,6 +8,7 @@ use super::hands::Hands;
 use super::plan::{Applies, Back, Plan, Purpose, Scripts};
 use super::state::{Failed, State, Step};
 use crate::archive::manifest::Kind;
+use crate::count::many;
 use crate::failure::Class;
 use crate::ids::Label;
 use crate::service::ServiceState;
@@ -298,6 +299,9 @@ async fn restore(hands: &impl Hands, plan: &Plan, state: &State) -> Result<Outco
     if differences == 0 {
         Ok(Outcome::said(said))
     } else {
-        Err(failed(Class::Data, format!("after restoring {label}, {differences} migrations differ from before the upgrade")))
+        Err(failed(
+            Class::Data,
+            format!("after restoring {label}, {} not as before the upgrade", many(differences as u64, "migration")),
+        ))
     }
 }

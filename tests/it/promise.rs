@@ -104,20 +104,53 @@ fn a_restore_that_is_refused_anyway_does_not_stop_the_server_first() {
     let (code, words) = fails(&world, &["restore", "notes", "--stop-server"]);
     assert!(code == 65 && words.contains("--replace"), "{words}");
     assert_eq!(world.serving().as_deref(), Some("1.0.0"));
+    let (_, words) = fails(&world, &["restore", "notes", "--replace"]);
+    assert!(words.contains("add `--stop-server`"), "{words}");
+}
+
+#[test]
+fn the_first_migration_makes_a_sqlite_file_and_no_later_one_hides_its_loss() {
+    let world = World::new(Db::Sqlite);
+    for gone in ["state", "archives", "notes.db"] {
+        let path = world.root().join(gone);
+        if path.is_dir() { std::fs::remove_dir_all(path).unwrap() } else { std::fs::remove_file(path).unwrap() }
+    }
+    ok(&world, &["migrate", "apply", "notes"]);
+    assert_eq!(world.ask("SELECT count(*) FROM flyway_schema_history"), "1");
+    ok(&world, &["backup", "notes"]);
+    std::fs::remove_file(world.root().join("notes.db")).unwrap();
+    let (code, words) = fails(&world, &["migrate", "apply", "notes"]);
+    assert!(code == 66 && !world.root().join("notes.db").exists(), "{words}");
+}
+
+#[test]
+fn a_restore_that_was_cut_short_is_in_the_status() {
+    let world = serving_1_0();
+    let label = world.json(&["list", "notes"])[0]["label"].as_str().unwrap().to_owned();
+    half_full(&world, &label, LoadMode::Replace);
+    let problems = world.json(&["status", "notes"])["targets"][0]["problems"].to_string();
+    assert!(problems.contains("cut short") && problems.contains(&format!("upkeep restore notes {label}")), "{problems}");
+    // The database is whole: whoever needs the server more than the restore may start it.
+    ok(&world, &["gate", "notes"]);
+}
+
+/// The mark of a restore that did not end.
+fn half_full(world: &World, label: &str, mode: LoadMode) {
+    let mark = Unfinished {
+        label: Label::parse(label).unwrap(),
+        location: Location::Sqlite { path: world.root().join("notes.db") }.to_string(),
+        mode,
+        begun_at: noon(),
+        safety: None,
+    };
+    std::fs::write(world.root().join("state/restore-notes.json"), serde_json::to_vec(&mark).unwrap()).unwrap();
 }
 
 #[test]
 fn nothing_is_built_on_a_database_that_a_restore_left_half_full() {
     let world = serving_1_0();
     let label = world.json(&["list", "notes"])[0]["label"].as_str().unwrap().to_owned();
-    let mark = Unfinished {
-        label: Label::parse(&label).unwrap(),
-        location: Location::Sqlite { path: world.root().join("notes.db") }.to_string(),
-        mode: LoadMode::Clean,
-        begun_at: noon(),
-        safety: None,
-    };
-    std::fs::write(world.root().join("state/restore-notes.json"), serde_json::to_vec(&mark).unwrap()).unwrap();
+    half_full(&world, &label, LoadMode::Clean);
     let (_, words) = fails(&world, &["gate", "notes"]);
     assert!(words.contains("half-way") && words.contains("upkeep restore notes"), "{words}");
     world.install("1.1.0");
