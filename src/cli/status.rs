@@ -16,7 +16,7 @@ const WATCH_EVERY: Duration = Duration::from_secs(1);
 /// Room that lasts longer than ten years is not worth a number.
 const FORESEEABLE_DAYS: u32 = 3650;
 
-/// Lines are broken to this many columns, indented by the width of the names before them.
+/// Lines are broken to this many columns, or to the terminal's if it has fewer, indented by the width of the names before them.
 const COLUMNS: usize = 100;
 const INDENT: usize = 12;
 
@@ -96,7 +96,7 @@ fn block(target: &TargetStatus, now: DateTime<Utc>, terminal: Terminal) -> Vec<S
     }
     let mut lines = vec![head];
     let mut line = |name: &str, text: String, tone: Tone| {
-        let text = table::wrapped(&text, COLUMNS, INDENT);
+        let text = table::wrapped(&text, terminal.columns().map_or(COLUMNS, |columns| columns.min(COLUMNS)), INDENT);
         lines.push(format!("  {} {}", terminal.paint(Tone::Quiet, &format!("{name:<9}")), terminal.paint(tone, &text)));
     };
     let server = target.server.as_deref().unwrap_or("does not answer");
