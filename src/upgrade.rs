@@ -26,7 +26,7 @@ use crate::config::Target;
 use crate::context::Context;
 use crate::durable::DurableError;
 use crate::failure::{Class, Explain};
-use crate::ids::{TargetName, UpgradeId};
+use crate::ids::{Label, TargetName, UpgradeId};
 use crate::progress::Progress;
 use crate::state_db::holds::Hold;
 use crate::state_db::{StateDb, StateError};
@@ -277,6 +277,18 @@ pub async fn history(db: &StateDb, target: &TargetName, limit: usize) -> Result<
 /// When the journal cannot be read.
 pub async fn open(db: &StateDb, target: &TargetName) -> Result<Option<(UpgradeId, Phase)>, UpgradeError> {
     Ok(record::open(db, target).await?.map(|record| (record.id, record.state.phase)))
+}
+
+/// The open upgrade of a target whose way back is this archive, if there is one.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub async fn needs(db: &StateDb, target: &TargetName, label: &Label) -> Result<Option<UpgradeId>, UpgradeError> {
+    let needed = |record: &record::Record| match &record.plan.purpose {
+        plan::Purpose::Rollback { archive, .. } => archive == label,
+        plan::Purpose::Upgrade | plan::Purpose::Adopt => record.state.archive.as_ref() == Some(label),
+    };
+    Ok(record::open(db, target).await?.filter(needed).map(|record| record.id))
 }
 
 /// Ends an adoption that a crash cut short between its two events: it has no step that could be in the middle of anything.

@@ -106,7 +106,7 @@ async fn dispatch(
             let reason = reason.as_deref().unwrap_or(PINNED);
             value(&store::pin(&ctx.state, &entry(ctx, label).await?, reason, ctx.clock.now()).await?)
         }
-        Action::Unpin { label } => value(&store::unpin(&ctx.state, &entry(ctx, label).await?).await?),
+        Action::Unpin { label } => unpin(ctx, &entry(ctx, label).await?).await,
         Action::Gate { target: name } => moves::pass(ctx, target(ctx, name)?, progress, stop).await,
     }
 }
@@ -130,6 +130,15 @@ async fn entry(ctx: &Context, label: &Label) -> Result<Entry, Failure> {
 
 fn value(answer: &impl Serialize) -> Result<Value, Failure> {
     serde_json::to_value(answer).map_err(|error| Failure::new(Class::Software, format!("cannot write an answer: {error}")))
+}
+
+async fn unpin(ctx: &Context, entry: &Entry) -> Result<Value, Failure> {
+    if let Some(id) = upgrade::needs(&ctx.state, &entry.target, &entry.label).await? {
+        let what = format!("archive {} is the way back of upgrade {id}, which has not ended", entry.label);
+        let failure = Failure::new(Class::TempFail, what).safe("it stays pinned");
+        return Err(failure.hint(format!("see what the upgrade needs: `upkeep status {}`", entry.target)));
+    }
+    value(&store::unpin(&ctx.state, entry).await?)
 }
 
 async fn archive(

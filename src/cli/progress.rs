@@ -35,8 +35,7 @@ impl Shown {
             // `total` is an estimate: a bar that has passed its end would look stuck at 100 %.
             bar.set_length(now.total_bytes.max(now.done_bytes));
             bar.set_position(now.done_bytes);
-            let rows = if now.done_rows > 0 { format!(", {} rows", human::count(now.done_rows)) } else { String::new() };
-            bar.set_message(rows);
+            bar.set_message(beside(now));
         }
     }
 
@@ -63,9 +62,10 @@ impl Shown {
                 write!(out, "{}/s", human::size(rounded(state.per_sec()))).ok();
             })
             .with_key("left", |state: &ProgressState, out: &mut dyn Write| {
-                // Before anything was done, nobody knows.
-                if state.pos() > 0 {
-                    write!(out, "{} left", human::span(Duration::from_secs(state.eta().as_secs()))).ok();
+                // Before anything was done nobody knows, and the last second is over before it is read.
+                let left = Duration::from_secs(state.eta().as_secs());
+                if state.pos() > 0 && !left.is_zero() {
+                    write!(out, "{} left", human::span(left)).ok();
                 }
             });
         let bar = ProgressBar::with_draw_target(Some(now.total_bytes), ProgressDrawTarget::stderr()).with_style(style);
@@ -86,9 +86,21 @@ fn template(total_bytes: u64, columns: Option<usize>) -> &'static str {
     match (total_bytes, columns) {
         // A line that the terminal breaks is never cleared whole.
         (_, Some(..50)) => "{prefix} {done}",
-        (0, _) => "{prefix:<12} {spinner} {done}{msg}",
+        (0, _) => "{prefix:<12} {spinner} {msg}",
         (_, Some(50..100)) => "{prefix:<12} {wide_bar} {done}/{total}{msg}  {left}",
         _ => "{prefix:<12} {wide_bar} {done}/{total}{msg}  {rate}  {left}",
+    }
+}
+
+/// What stands beside the bar; with no end in sight, all there is to say.
+fn beside(now: &Snapshot) -> String {
+    let rows = (now.done_rows > 0).then(|| human::many(now.done_rows, "row"));
+    match now.total_bytes {
+        0 => {
+            let bytes = (now.done_bytes > 0).then(|| human::size(now.done_bytes));
+            bytes.into_iter().chain(rows).collect::<Vec<_>>().join(", ")
+        }
+        _ => rows.map(|rows| format!(", {rows}")).unwrap_or_default(),
     }
 }
 

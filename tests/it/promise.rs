@@ -94,8 +94,13 @@ fn the_way_back_by_hand_that_a_stuck_upgrade_names_is_open() {
     let world = stuck();
     let archives = world.json(&["list", "notes"]);
     let before = archives.as_array().unwrap().iter().find(|archive| archive["kind"] == "pre-upgrade").unwrap();
-    ok(&world, &["restore", "notes", before["label"].as_str().unwrap(), "--replace", "--stop-server"]);
+    let label = before["label"].as_str().unwrap();
+    let (code, words) = fails(&world, &["unpin", label]);
+    assert!(code == 75 && words.contains("is the way back of upgrade"), "{words}");
+    ok(&world, &["restore", "notes", label, "--replace", "--stop-server"]);
     assert_eq!(world.whole_version(), "1.0.0");
+    ok(&world, &["upgrade", "notes", "--accept"]);
+    ok(&world, &["unpin", label]);
 }
 
 #[test]
