@@ -37,16 +37,23 @@ impl Identity {
         Self::of(std::process::id())
     }
 
+    /// One of the two may have been written where the boot is hidden: then number and beginning must do, and at worst a stranger
+    /// is waited for.
+    fn of_this_boot(&self) -> bool {
+        let now = boot();
+        now.is_empty() || self.boot.is_empty() || now == self.boot
+    }
+
     /// Whether this very process lives.
     #[must_use]
     pub fn lives(&self) -> bool {
-        boot() == self.boot && stat(self.pid).is_some_and(|stat| stat.began == self.began && !stat.ended())
+        self.of_this_boot() && stat(self.pid).is_some_and(|stat| stat.began == self.began && !stat.ended())
     }
 
     /// Whether anybody of its group lives: itself, or somebody it started and left behind.
     #[must_use]
     pub fn group_lives(&self) -> bool {
-        if boot() != self.boot {
+        if !self.of_this_boot() {
             return false;
         }
         match stat(self.pid) {
@@ -65,7 +72,7 @@ impl Stat {
     }
 }
 
-/// Where a hardened unit hides it (`ProcSubset=pid`), number and beginning must do: at worst a stranger is waited for.
+/// The boot's name; empty where a hardened unit hides it (`ProcSubset=pid`).
 fn boot() -> String {
     let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     id.trim().to_owned()

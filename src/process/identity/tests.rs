@@ -8,6 +8,8 @@ fn a_process_is_itself_and_no_other_of_its_number() {
     assert!(!earlier.lives() && !earlier.group_lives(), "the number came again");
     let before_the_boot = Identity { boot: "another".to_owned(), ..ours.clone() };
     assert!(!before_the_boot.lives() && !before_the_boot.group_lives());
+    let on_a_hardened_host = Identity { boot: String::new(), ..ours.clone() };
+    assert!(on_a_hardened_host.lives() && on_a_hardened_host.group_lives(), "what is hidden there says nothing");
     assert_eq!(Identity::of(u32::MAX), None);
     let written = serde_json::to_string(&ours).unwrap();
     assert_eq!(serde_json::from_str::<Identity>(&written).unwrap(), ours);
