@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{Label, TargetName};
 
+pub use crate::upgrade::Settle;
 pub use perform::{By, gate, gate_answer, perform, perform_by, target};
 pub use settle::{settle, tidy};
 
@@ -134,18 +135,6 @@ pub enum Action {
         /// Of this target.
         target: TargetName,
     },
-}
-
-/// What an operator says of a stuck upgrade.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Settle {
-    /// Try the step it stands at once more.
-    Resume,
-    /// Give up and put everything back.
-    Abort,
-    /// A person has mended it: take the present state as the new good one.
-    Accept,
 }
 
 /// Flyway's verbs.

@@ -112,6 +112,8 @@ pub struct Database {
     pub location: Location,
     /// The password, already read from wherever the configuration said.
     pub password: Option<Secret>,
+    /// Where the database's client programs are, before the usual places.
+    pub client_bindir: Vec<PathBuf>,
 }
 
 /// A database's place, by engine. Never holds a password, so it may be printed.

@@ -132,6 +132,7 @@ fn candidate(entry: &Entry) -> Candidate {
         taken_at: entry.taken_at,
         release: entry.release.clone(),
         standing: match entry.verdict {
+            Verdict::Whole if entry.set_aside() => Standing::Aside,
             Verdict::Whole => Standing::Verified,
             Verdict::Unverified | Verdict::Missing => Standing::Unverified,
             Verdict::Torn | Verdict::Damaged => Standing::Broken,

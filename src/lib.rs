@@ -5,8 +5,16 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+// The integration tests' own builders serve the unit tests too, by the name under which they know this crate.
+#[cfg(test)]
+extern crate self as upkeep;
+#[cfg(test)]
+#[path = "../tests/it/support/targets.rs"]
+mod targets;
+
 // L0 words: pure
 pub mod clock;
+pub mod count;
 pub mod failure;
 pub mod ids;
 pub mod progress;

@@ -169,4 +169,5 @@ async fn scripts_of(database: &Database, settings: &Migrations, root: &Path) -> 
 }
 
 #[cfg(test)]
+#[path = "../tests/it/support/scripts.rs"]
 pub(crate) mod tests;

@@ -1,8 +1,11 @@
-//! Running other programs: as argv, never through a shell, with a deadline and bounded output.
+//! Running other programs: as argv whose words no shell ever reads, with a deadline and bounded output.
 //!
 //! Owns every child process of the daemon. A child runs in a process group of its own and is killed with it when the deadline
 //! passes or the caller is dropped. What it leaves behind when it ends by itself (a server its start command put into the
-//! background) is left alone. Output kept is bounded to its last [`KEPT_OUTPUT_BYTES`]. Held by `tests/it/service.rs`.
+//! background) is left alone. One that must be known of before it begins is held back until its [`Identity`] was written
+//! down ([`Command::hold`]). Output kept is bounded to its last [`KEPT_OUTPUT_BYTES`]. Held by `tests/it/service.rs`.
+
+mod identity;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,6 +15,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use crate::failure::{Class, Explain};
+use crate::fault;
+
+pub use identity::Identity;
 
 /// How much of a program's output is kept, from its end, in bytes: enough for a stack trace, small enough for a journal row.
 pub const KEPT_OUTPUT_BYTES: usize = 64 * 1024;
@@ -160,7 +166,32 @@ impl Command {
         self.carry_out(take, HeldPipe::Error).await
     }
 
+    /// Starts it held back: the process is there and has its number, and the program itself begins with [`Held::run`]. If we
+    /// die before that, it ends without having done anything.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn hold(&self) -> Result<Held, ProcessError> {
+        if self.argv.is_empty() {
+            return Err(ProcessError::Empty);
+        }
+        // The words are handed over as they are, never read by the shell; `exec` keeps number and beginning. Without a word
+        // from us its input just ends, and so does it.
+        let waiting = ["/bin/sh", "-c", "read -r go && exec \"$@\"", "sh"].map(str::to_owned);
+        let started = Self { argv: [&waiting, self.argv.as_slice()].concat(), ..self.clone() }.spawn()?;
+        let identity = started.child.id().and_then(Identity::of).ok_or_else(|| ProcessError::Talk {
+            program: self.argv.first().cloned().unwrap_or_default(),
+            source: std::io::Error::other("the host does not say when it began"),
+        })?;
+        Ok(Held { started, identity, command: self.clone() })
+    }
+
     async fn carry_out(&self, take: &mut (dyn FnMut(&[u8]) + Send), held: HeldPipe) -> Result<Finished, ProcessError> {
+        let program = self.argv.first().cloned().unwrap_or_default();
+        self.spawn()?.follow(&self.input, self.deadline, program, take, held).await
+    }
+
+    fn spawn(&self) -> Result<Started, ProcessError> {
         let (program, arguments) = self.argv.split_first().ok_or(ProcessError::Empty)?;
         let mut command = tokio::process::Command::new(program);
         command.args(arguments).envs(&self.environment).process_group(0).kill_on_drop(true);
@@ -168,37 +199,9 @@ impl Command {
         if let Some(directory) = &self.directory {
             command.current_dir(directory);
         }
-        let mut child = command.spawn().map_err(|source| ProcessError::Start { program: program.clone(), source })?;
+        let child = command.spawn().map_err(|source| ProcessError::Start { program: program.clone(), source })?;
         let group = Group(child.id());
-        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let feed = async {
-            if let Some(mut stdin) = stdin {
-                // A program that does not read its input is free to; its exit code speaks.
-                stdin.write_all(&self.input).await.ok();
-            }
-        };
-        let mut said = Tail::default();
-        let mut keep = |piece: &[u8]| said.keep(piece);
-        let talk = async {
-            let mut pipes = Box::pin(async { tokio::join!(feed, drain(stdout, take), drain(stderr, &mut keep)) });
-            // Both arms are cancel-safe: `wait` may be called again, and `pipes` is polled on by reference.
-            let (status, talked) = tokio::select! {
-                ((), out, err) = &mut pipes => (child.wait().await, out.and(err)),
-                status = child.wait() => match tokio::time::timeout(LINGER, &mut pipes).await {
-                    Ok(((), out, err)) => (status, out.and(err)),
-                    Err(_) => (status, held.verdict()),
-                },
-            };
-            talked.and(status)
-        };
-        let Ok(status) = tokio::time::timeout(self.deadline, talk).await else {
-            drop(group);
-            return Err(ProcessError::Deadline { program: program.clone(), deadline: self.deadline });
-        };
-        let status = status.map_err(|source| ProcessError::Talk { program: program.clone(), source })?;
-        let finished = Finished { code: status.code(), stdout: String::new(), stderr: said.text() };
-        group.disarm();
-        Ok(finished)
+        Ok(Started { child, group })
     }
 
     /// Runs it and takes a non-zero exit for an error.
@@ -215,6 +218,92 @@ impl Command {
             code: finished.code,
             last_line: finished.last_line().to_owned(),
         })
+    }
+}
+
+/// A program that was started.
+#[derive(Debug)]
+struct Started {
+    child: tokio::process::Child,
+    group: Group,
+}
+
+impl Started {
+    /// Follows it to its end.
+    async fn follow(
+        self,
+        input: &[u8],
+        deadline: Duration,
+        program: String,
+        take: &mut (dyn FnMut(&[u8]) + Send),
+        held: HeldPipe,
+    ) -> Result<Finished, ProcessError> {
+        let Self { mut child, group } = self;
+        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let feed = async {
+            if let Some(mut stdin) = stdin {
+                // A program that does not read its input is free to; its exit code speaks.
+                stdin.write_all(input).await.ok();
+            }
+        };
+        let mut said = Tail::default();
+        let mut keep = |piece: &[u8]| said.keep(piece);
+        let talk = async {
+            let mut pipes = Box::pin(async { tokio::join!(feed, drain(stdout, take), drain(stderr, &mut keep)) });
+            // Both arms are cancel-safe: `wait` may be called again, and `pipes` is polled on by reference.
+            let (status, talked) = tokio::select! {
+                ((), out, err) = &mut pipes => (child.wait().await, out.and(err)),
+                status = child.wait() => match tokio::time::timeout(LINGER, &mut pipes).await {
+                    Ok(((), out, err)) => (status, out.and(err)),
+                    Err(_) => (status, held.verdict()),
+                },
+            };
+            talked.and(status)
+        };
+        let Ok(status) = tokio::time::timeout(deadline, talk).await else {
+            drop(group);
+            return Err(ProcessError::Deadline { program, deadline });
+        };
+        let status = status.map_err(|source| ProcessError::Talk { program, source })?;
+        let finished = Finished { code: status.code(), stdout: String::new(), stderr: said.text() };
+        group.disarm();
+        Ok(finished)
+    }
+}
+
+/// A program that is there and has not begun. Dropped, it never does.
+#[derive(Debug)]
+pub struct Held {
+    started: Started,
+    identity: Identity,
+    command: Command,
+}
+
+impl Held {
+    /// Who it is.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Lets it begin and runs it to its end.
+    ///
+    /// # Errors
+    /// As [`Command::run`]. A program that is not there is told by the exit code 127.
+    pub async fn run(self) -> Result<Finished, ProcessError> {
+        let Self { mut started, command, .. } = self;
+        if let Some(stdin) = &mut started.child.stdin {
+            // One that was killed meanwhile does not read any more; how it ended says so.
+            stdin.write_all(b"go\n").await.ok();
+        }
+        fault::point("process.let_go");
+        let mut kept = Tail::default();
+        let program = command.argv.first().cloned().unwrap_or_default();
+        let mut keep = |piece: &[u8]| kept.keep(piece);
+        let follow = started.follow(&command.input, command.deadline, program, &mut keep, HeldPipe::LeftBehind);
+        let mut finished = follow.await?;
+        finished.stdout = kept.text();
+        Ok(finished)
     }
 }
 
@@ -237,6 +326,7 @@ impl HeldPipe {
 }
 
 /// Kills the child's process group when dropped armed: a deadline or a dropped caller leaves no grandchildren behind.
+#[derive(Debug)]
 struct Group(Option<u32>);
 
 impl Group {

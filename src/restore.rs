@@ -24,8 +24,9 @@ use crate::failure::{Class, Explain};
 use crate::fault;
 use crate::ids::{Label, TargetName};
 use crate::progress::Progress;
+use crate::service::{self, ServiceState};
 use crate::state_db::StateError;
-use crate::state_db::catalogue::{self, Entry, Verdict};
+use crate::state_db::catalogue::{self, Entry};
 use crate::verify::{self, VerifyError};
 use crate::version::Version;
 
@@ -96,6 +97,12 @@ pub enum RestoreError {
     /// The plan says no.
     #[error("{0}")]
     Refused(Box<Refusal>),
+    /// Somebody used the destination while the archive was read.
+    #[error("what is in {location} has changed since the restore was planned")]
+    Changed {
+        /// The destination.
+        location: String,
+    },
     /// The safety archive could not be taken, so nothing was changed.
     #[error("cannot archive what is in {location} before replacing it")]
     Safety {
@@ -133,7 +140,11 @@ impl RestoreError {
             Self::Engine(error) => Some(error),
             Self::State(error) => Some(error),
             Self::Durable(error) => Some(error),
-            Self::NoSuchArchive { .. } | Self::NoneSuitable { .. } | Self::Refused(_) | Self::Worker(_) => None,
+            Self::NoSuchArchive { .. }
+            | Self::NoneSuitable { .. }
+            | Self::Refused(_)
+            | Self::Changed { .. }
+            | Self::Worker(_) => None,
         }
     }
 }
@@ -143,15 +154,18 @@ impl Explain for RestoreError {
         match self {
             Self::NoSuchArchive { .. } | Self::NoneSuitable { .. } => Class::NoInput,
             Self::Refused(refusal) => refusal.class,
+            Self::Changed { .. } => Class::TempFail,
             _ => self.inner().map_or(Class::Software, Explain::class),
         }
     }
 
     fn safe(&self) -> Option<String> {
         match self {
-            Self::Refused(_) | Self::NoSuchArchive { .. } | Self::NoneSuitable { .. } | Self::Safety { .. } => {
-                Some("the database is untouched".to_owned())
-            }
+            Self::Refused(_)
+            | Self::NoSuchArchive { .. }
+            | Self::NoneSuitable { .. }
+            | Self::Changed { .. }
+            | Self::Safety { .. } => Some("the database is untouched".to_owned()),
             _ => self.inner().and_then(Explain::safe),
         }
     }
@@ -162,12 +176,25 @@ impl Explain for RestoreError {
                 vec![format!("see what there is: `upkeep list {target}`")]
             }
             Self::Refused(refusal) => refusal.ways_out.clone(),
+            Self::Changed { .. } => vec!["see that nobody uses it, then restore again".to_owned()],
             _ => self.inner().map(Explain::hints).unwrap_or_default(),
         }
     }
 
     fn transient(&self) -> bool {
         matches!(self.class(), Class::TempFail) || self.inner().is_some_and(Explain::transient)
+    }
+}
+
+/// Whether the target's server runs, as far as its service says.
+pub async fn server(target: &Target) -> ServerState {
+    match &target.service {
+        None => ServerState::Unknown,
+        Some(service) => match service::status(service).await {
+            ServiceState::Running => ServerState::Running,
+            ServiceState::Stopped => ServerState::Stopped,
+            ServiceState::Unknown(_) => ServerState::Unknown,
+        },
     }
 }
 
@@ -202,6 +229,11 @@ pub async fn restore(
         Safety::NotNeeded => None,
     };
     fault::point("restore.kept");
+    // Both may have taken hours, and neither kept anybody away: what starts or writes now would be lost.
+    let again = destination.plan(ctx, target, request, self::server(target).await, &archive).await?;
+    if (again.mode, again.safety) != (plan.mode, plan.safety) {
+        return Err(RestoreError::Changed { location: plan.location });
+    }
     let loaded = destination.load(ctx, target, &archive, plan.mode, safety.clone(), progress).await?;
     Ok(Restored { plan, safety, loaded: Some(loaded) })
 }
@@ -234,10 +266,7 @@ fn choose<'a>(entries: &'a [Entry], target: &TargetName, which: &Which) -> Resul
         Which::At(at) => Some(*at),
         Which::Newest => None,
     };
-    let meant = |entry: &&Entry| {
-        let ordinary = !matches!(entry.kind, Kind::PreRestore | Kind::FailedState);
-        ordinary && entry.verdict == Verdict::Whole && at.is_none_or(|at| entry.taken_at <= at)
-    };
+    let meant = |entry: &&Entry| entry.good() && at.is_none_or(|at| entry.taken_at <= at);
     let newest = entries.iter().filter(meant).max_by_key(|entry| entry.taken_at);
     newest.ok_or_else(|| RestoreError::NoneSuitable { target: target.clone(), at })
 }
@@ -264,6 +293,13 @@ impl Destination {
         }
     }
 
+    fn place(&self) -> unfinished::Place<'_> {
+        match self.whose {
+            Whose::Target => unfinished::Place::Own,
+            Whose::Other => unfinished::Place::Other(&self.database.location),
+        }
+    }
+
     /// Looks at the destination and decides.
     async fn plan(
         &self,
@@ -277,7 +313,7 @@ impl Destination {
         let history_tables = backup::history_tables(target);
         let survey = engine.survey(&history_tables).await?;
         let shape = if survey.exists { engine.shape(&history_tables).await? } else { crate::shape::Shape::default() };
-        let earlier = unfinished(&ctx.config.daemon.state_dir, &target.name)?;
+        let earlier = unfinished::unfinished_in(&ctx.config.daemon.state_dir, &target.name, self.place())?;
         plan::plan(&Situation {
             manifest: archive.manifest(),
             location: &self.database.location.to_string(),
@@ -333,13 +369,13 @@ impl Destination {
             begun_at: ctx.clock.now(),
             safety,
         };
-        unfinished::mark(state_dir, &target.name, &mark)?;
+        unfinished::mark(state_dir, &target.name, self.place(), &mark)?;
         fault::point("restore.marked");
         let engine = Engine::of(&self.database);
         let loaded = engine.load(archive, mode, backup::workers(target.backup.jobs), progress).await;
         fault::point("restore.loaded");
         if loaded.is_ok() || mode == LoadMode::Replace {
-            unfinished::clear(state_dir, &target.name)?;
+            unfinished::clear(state_dir, &target.name, self.place())?;
         }
         fault::point("restore.ended");
         Ok(loaded?)

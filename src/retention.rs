@@ -3,7 +3,7 @@
 //! Restic's words for the rules. Never touches a file. Invariants: the newest verified archive, pinned ones and the last
 //! `minimum` verified ones are never let go; a larger policy never keeps fewer; held by property tests.
 //!
-//! Only verified archives count. One that was not read back yet is neither let go nor does it stand for a day, so that an
+//! Only verified archives of a good state count. One that was not read back yet is neither let go nor does it stand for a day, so that an
 //! unread file never pushes a good one out. One from the future (the clock was wrong, then or now) is treated the same way,
 //! until the clock has passed it. Order is by the moment of the snapshot alone, never by name or version.
 
@@ -48,7 +48,7 @@ pub struct Policy {
 /// How far ahead of the clock an archive may be and still count: database host and this one need not agree to the second.
 pub const SKEW: TimeDelta = TimeDelta::minutes(5);
 
-/// How long a torn or damaged archive is kept for a person to look at, counted from its own moment to the newest verified one's:
+/// How long a torn or damaged archive, or an unpinned one that was set aside, is kept for a person to look at, counted from its own moment to the newest verified one's:
 /// a month of good archives says that nobody will need it.
 pub const BROKEN_KEPT: TimeDelta = TimeDelta::days(30);
 
@@ -61,6 +61,8 @@ pub enum Standing {
     Unverified,
     /// Torn or damaged.
     Broken,
+    /// Of what a restore or a failed upgrade replaced: no good state, however new and whole it is.
+    Aside,
 }
 
 /// An archive to be decided on.
@@ -131,10 +133,10 @@ pub fn decide(archives: &[Candidate], policy: &Policy, now: DateTime<Utc>) -> Ve
 fn verdict(archive: &Candidate, reasons: Vec<String>) -> VerdictOf {
     let (label, taken_at) = (archive.label.clone(), archive.taken_at);
     if reasons.is_empty() {
-        let why = if archive.standing == Standing::Broken {
-            "torn or damaged, and long passed by good ones"
-        } else {
-            "no rule keeps it"
+        let why = match archive.standing {
+            Standing::Broken => "torn or damaged, and long passed by good ones",
+            Standing::Aside => "set aside, and long passed by good ones",
+            Standing::Verified | Standing::Unverified => "no rule keeps it",
         };
         return VerdictOf { label, taken_at, fate: Fate::LetGo, reasons: vec![why.to_owned()] };
     }
@@ -150,7 +152,8 @@ fn counts(archive: &Candidate, now: DateTime<Utc>) -> bool {
 fn uncounted_reason(archive: &Candidate, newest: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Option<String> {
     match archive.standing {
         Standing::Unverified => Some("not verified: neither kept nor counted".to_owned()),
-        Standing::Broken if newest.is_some_and(|newest| newest - archive.taken_at > BROKEN_KEPT) => None,
+        Standing::Broken | Standing::Aside if newest.is_some_and(|newest| newest - archive.taken_at > BROKEN_KEPT) => None,
+        Standing::Aside => Some("set aside by a restore or a failed upgrade: not counted".to_owned()),
         Standing::Broken => Some("torn or damaged: left for a person to look at, not counted".to_owned()),
         Standing::Verified => Some(format!("taken {} in the future: not counted", human(archive.taken_at - now))),
     }

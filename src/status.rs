@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+use crate::actions::Action;
 use crate::config::{Config, Target};
 use crate::context::Context;
 use crate::control::api::{
@@ -43,6 +44,8 @@ pub struct Seen {
     pub refusals: Vec<String>,
     /// What a person should look at.
     pub problems: Vec<String>,
+    /// The restore into the database that has begun and not ended, in words.
+    pub unfinished: Option<String>,
 }
 
 /// A look, and what follows from it.
@@ -89,9 +92,13 @@ pub async fn look(ctx: &Context, target: &Target) -> Result<Look, Failure> {
     } else if let Ok(server) = Engine::of(&target.database).identify().await {
         seen.server = Some(format!("{} {}", server.flavour, server.version));
     }
-    if let Some(Err(why)) = &observation.release {
-        seen.problems.push(format!("the release cannot be read: {why}"));
+    if let Some(Err(unread)) = &observation.release {
+        seen.problems.push(format!("the release cannot be read: {}", unread.why));
     }
+    seen.unfinished = observation.unfinished.as_ref().map(|mark| {
+        let half = if mark.half_way() { "stopped half-way" } else { "was cut short, and the database is whole" };
+        format!("the restore of {} {half}: run it again, `upkeep restore {} {}`", mark.label, target.name, mark.label)
+    });
     if let Some(ServiceState::Unknown(why)) = &observation.service {
         let name = target.service.as_ref().map(service::name).unwrap_or_default();
         seen.problems.push(format!("the state of {name} cannot be told: {why}"));
@@ -142,6 +149,9 @@ pub async fn observe(
     let mut targets = Vec::with_capacity(config.targets.len());
     for target in config.targets.values() {
         let seen = seen.get(&target.name).cloned().unwrap_or_default();
+        let restoring = |job: &Job| matches!(&job.action, Action::Restore { target: of, .. } if *of == target.name);
+        // While one is underway it has not been cut short.
+        let seen = Seen { unfinished: seen.unfinished.filter(|_| !jobs.iter().any(restoring)), ..seen };
         targets.push(one(state, target, seen, now).await.map_err(|failure| failure.on(&target.name))?);
     }
     Ok(Status {
@@ -158,13 +168,14 @@ pub async fn observe(
 
 async fn one(state: &StateDb, target: &Target, seen: Seen, now: DateTime<Utc>) -> Result<TargetStatus, Failure> {
     let entries = catalogue::list(state, Some(&target.name)).await?;
-    let good = entries.iter().filter(|entry| entry.verdict == Verdict::Whole).max_by_key(|entry| entry.taken_at);
+    let good = entries.iter().filter(|entry| entry.good()).max_by_key(|entry| entry.taken_at);
     let last_run = state.last_run(&target.name, "backup").await?;
     let upgrade = upgrade::current(state, &target.name).await?;
     let holds = state.active_holds(&target.name, now).await?;
     let growth = room::growth(&entries, now);
     let overdue = overdue(target, good, now);
     let mut problems = seen.problems;
+    problems.extend(seen.unfinished);
     if overdue {
         problems.push(match good {
             Some(good) => {

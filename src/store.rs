@@ -28,6 +28,10 @@ use crate::version::Version;
 /// The endings of archives' names; what stands before is the label.
 pub const EXTENSIONS: [&str; 2] = ["sql.zst", "sqlite.zst"];
 
+/// One at a time looks at a pin to delete its archive, or sets one: pins are set beside whatever else goes on. Within one
+/// process, for the state's lock keeps every other out.
+static PINS: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// Labels tried for one second before something else must be wrong.
 const LABELS_PER_SECOND: u32 = 1000;
 
@@ -51,6 +55,9 @@ pub enum StoreError {
         /// Why.
         reason: String,
     },
+    /// The archive that was to be pinned is gone.
+    #[error("archive {0} is not there any more")]
+    Gone(Label),
     /// There are archives of every label that this second has.
     #[error("no label is left for target {target} in {}", directory.display())]
     NoLabel {
@@ -71,6 +78,7 @@ impl Explain for StoreError {
             Self::Archive(error) => error.class(),
             Self::State(error) => error.class(),
             Self::Pinned { .. } => Class::NoPermission,
+            Self::Gone(_) => Class::NoInput,
             Self::NoLabel { .. } => Class::CannotCreate,
             Self::Worker(_) => Class::Software,
         }
@@ -82,7 +90,7 @@ impl Explain for StoreError {
             Self::Archive(error) => error.safe(),
             Self::State(error) => error.safe(),
             Self::Pinned { label, .. } => Some(format!("archive {label} is as it was")),
-            Self::NoLabel { .. } | Self::Worker(_) => None,
+            Self::Gone(_) | Self::NoLabel { .. } | Self::Worker(_) => None,
         }
     }
 
@@ -92,6 +100,7 @@ impl Explain for StoreError {
             Self::Archive(error) => error.hints(),
             Self::State(error) => error.hints(),
             Self::Pinned { label, .. } => vec![format!("let retention have it: `upkeep unpin {label}`")],
+            Self::Gone(_) => vec!["see what there is: `upkeep list`".to_owned()],
             Self::NoLabel { .. } => vec!["is the clock standing still?".to_owned()],
             Self::Worker(_) => Vec::new(),
         }
@@ -165,6 +174,7 @@ pub fn sweep(directory: &Path) -> Result<Vec<String>, StoreError> {
 /// # Errors
 /// When it is pinned, or a step fails.
 pub async fn delete(db: &StateDb, entry: &Entry) -> Result<(), StoreError> {
+    let _alone = PINS.lock().await;
     if let Some(pin) = pins::of(&entry.path, &entry.label)? {
         return Err(StoreError::Pinned { label: entry.label.clone(), reason: pin.reason });
     }

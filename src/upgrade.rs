@@ -26,7 +26,7 @@ use crate::config::Target;
 use crate::context::Context;
 use crate::durable::DurableError;
 use crate::failure::{Class, Explain};
-use crate::ids::{TargetName, UpgradeId};
+use crate::ids::{Label, TargetName, UpgradeId};
 use crate::progress::Progress;
 use crate::state_db::holds::Hold;
 use crate::state_db::{StateDb, StateError};
@@ -271,6 +271,37 @@ pub async fn history(db: &StateDb, target: &TargetName, limit: usize) -> Result<
     Ok(upgrades)
 }
 
+/// The upgrade of a target that has not ended; an adoption cut short counts.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub async fn open(db: &StateDb, target: &TargetName) -> Result<Option<(UpgradeId, Phase)>, UpgradeError> {
+    Ok(record::open(db, target).await?.map(|record| (record.id, record.state.phase)))
+}
+
+/// The open upgrade of a target whose way back is this archive, if there is one.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub async fn needs(db: &StateDb, target: &TargetName, label: &Label) -> Result<Option<UpgradeId>, UpgradeError> {
+    let needed = |record: &record::Record| match &record.plan.purpose {
+        plan::Purpose::Rollback { archive, .. } => archive == label,
+        plan::Purpose::Upgrade | plan::Purpose::Adopt => record.state.archive.as_ref() == Some(label),
+    };
+    Ok(record::open(db, target).await?.filter(needed).map(|record| record.id))
+}
+
+/// Ends an adoption that a crash cut short between its two events: it has no step that could be in the middle of anything.
+///
+/// # Errors
+/// When the journal cannot be read or written.
+pub async fn end_adoption(ctx: &Context, target: &TargetName) -> Result<(), UpgradeError> {
+    match record::open(&ctx.state, target).await? {
+        Some(record) if record.plan.purpose == plan::Purpose::Adopt => append(ctx, &record, &state::Event::Committed).await,
+        _ => Ok(()),
+    }
+}
+
 /// Answers a stuck upgrade. Call [`drive`] afterwards.
 ///
 /// # Errors
@@ -288,7 +319,11 @@ pub async fn settle(ctx: &Context, target: &Target, settle: Settle, who: &str) -
         _ => None,
     };
     let said = state::Event::Said { settle, who: who.to_owned(), release };
-    append(ctx, &record, &said).await
+    append(ctx, &record, &said).await?;
+    if settle == Settle::Accept {
+        note::remove(target);
+    }
+    Ok(())
 }
 
 async fn append(ctx: &Context, record: &record::Record, event: &state::Event) -> Result<(), UpgradeError> {

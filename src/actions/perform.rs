@@ -13,17 +13,18 @@ use tokio_util::sync::CancellationToken;
 use super::{Action, MigrateVerb};
 use crate::archive::manifest::{Kind, ReleaseNote};
 use crate::backup::{self, BackupRequest};
-use crate::config::{Migrations, Target, load};
+use crate::config::{Database, Location, Migrations, Target, load};
 use crate::context::Context;
 use crate::control::api::HoldStatus;
+use crate::count::many;
 use crate::expire::{self, PruneMode};
 use crate::failure::{Chain, Class, Failure};
 use crate::ids::{Label, TargetName};
 use crate::migrate;
 use crate::progress::Progress;
 use crate::release;
-use crate::restore::{self, Mode, Replace, RestoreRequest, ServerState, Which};
-use crate::service::{self, ServiceState};
+use crate::restore::{self, Mode, Replace, RestoreError, RestoreRequest, ServerState, Which};
+use crate::service;
 use crate::state_db::catalogue::{self, Entry};
 use crate::store;
 use crate::upgrade::{self, Phase};
@@ -105,7 +106,7 @@ async fn dispatch(
             let reason = reason.as_deref().unwrap_or(PINNED);
             value(&store::pin(&ctx.state, &entry(ctx, label).await?, reason, ctx.clock.now()).await?)
         }
-        Action::Unpin { label } => value(&store::unpin(&ctx.state, &entry(ctx, label).await?).await?),
+        Action::Unpin { label } => unpin(ctx, &entry(ctx, label).await?).await,
         Action::Gate { target: name } => moves::pass(ctx, target(ctx, name)?, progress, stop).await,
     }
 }
@@ -129,6 +130,15 @@ async fn entry(ctx: &Context, label: &Label) -> Result<Entry, Failure> {
 
 fn value(answer: &impl Serialize) -> Result<Value, Failure> {
     serde_json::to_value(answer).map_err(|error| Failure::new(Class::Software, format!("cannot write an answer: {error}")))
+}
+
+async fn unpin(ctx: &Context, entry: &Entry) -> Result<Value, Failure> {
+    if let Some(id) = upgrade::needs(&ctx.state, &entry.target, &entry.label).await? {
+        let what = format!("archive {} is the way back of upgrade {id}, which has not ended", entry.label);
+        let failure = Failure::new(Class::TempFail, what).safe("it stays pinned");
+        return Err(failure.hint(format!("see what the upgrade needs: `upkeep status {}`", entry.target)));
+    }
+    value(&store::unpin(&ctx.state, entry).await?)
 }
 
 async fn archive(
@@ -202,21 +212,10 @@ async fn verify_all(
     }
     let Some(first) = bad.first() else { return Ok(json!({ "verified": whole.len(), "archives": value(&whole)? })) };
     let read = whole.len() + bad.len();
-    let mut failure = Failure::new(first.class, format!("{} of {read} archives are not good", bad.len()));
+    let mut failure = Failure::new(first.class, format!("not good: {} of {}", bad.len(), many(read as u64, "archive")));
     failure.causes = bad.iter().map(|one| one.message.clone()).collect();
     failure.hints.clone_from(&first.hints);
     Err(failure.safe("the others were read back whole"))
-}
-
-async fn server(target: &Target) -> ServerState {
-    match &target.service {
-        None => ServerState::Unknown,
-        Some(service) => match service::status(service).await {
-            ServiceState::Running => ServerState::Running,
-            ServiceState::Stopped => ServerState::Stopped,
-            ServiceState::Unknown(_) => ServerState::Unknown,
-        },
-    }
 }
 
 async fn restore(ctx: &Context, target: &Target, action: &Action, progress: &Progress) -> Result<Value, Failure> {
@@ -233,7 +232,8 @@ async fn restore(ctx: &Context, target: &Target, action: &Action, progress: &Pro
             let environment =
                 std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
             let parsed = load::parse_url(url, &environment.collect());
-            Some(parsed.map_err(|error| Failure::new(Class::Usage, format!("cannot restore into this: {error}")))?)
+            let parsed = parsed.map_err(|error| Failure::new(Class::Usage, format!("cannot restore into this: {error}")))?;
+            Some(Database { client_bindir: target.database.client_bindir.clone(), ..parsed })
         }
         None => None,
     };
@@ -241,17 +241,24 @@ async fn restore(ctx: &Context, target: &Target, action: &Action, progress: &Pro
     let replace = if *replace { Replace::Allow } else { Replace::Refuse };
     let installed = installed(target).await.map(|installed| installed.version);
     let request = RestoreRequest { which, into, replace, installed };
-    let mut state = server(target).await;
+    let mut state = restore::server(target).await;
     if *dry_run {
         return value(&Box::pin(restore::restore(ctx, target, &request, state, Mode::DryRun, progress)).await?);
     }
-    if let Some(current) =
-        upgrade::current(&ctx.state, &target.name).await?.filter(|current| !current.phase.terminal() && !elsewhere)
-    {
-        return Err(upgrade::UpgradeError::Open { id: current.id, phase: current.phase }.into());
+    // A stuck one waits for a person, who may need this very restore.
+    let open = upgrade::open(&ctx.state, &target.name).await?;
+    if let Some((id, phase)) = open.filter(|(_, phase)| *phase != Phase::Stuck && !elsewhere) {
+        return Err(upgrade::UpgradeError::Open { id, phase }.into());
     }
     let stopped = match &target.service {
         Some(service) if *stop_server && !elsewhere && state == ServerState::Running => {
+            // Planned as if it were stopped: what is refused anyway is no reason to stop a server. That it uses the database
+            // now is none to refuse.
+            let planned = restore::restore(ctx, target, &request, ServerState::Stopped, Mode::DryRun, progress);
+            match Box::pin(planned).await {
+                Err(RestoreError::Refused(refusal)) if refusal.class == Class::TempFail => {}
+                planned => drop(planned?),
+            }
             progress.phase("stopping the server", 0);
             service::stop(service).await?;
             state = ServerState::Stopped;
@@ -296,20 +303,28 @@ async fn migrate(ctx: &Context, target: &Target, verb: MigrateVerb, progress: &P
     }
     // What changes the database or its history by hand is as good as an upgrade: none may be open, the server must be down,
     // and what was there is archived first.
-    let current = upgrade::current(&ctx.state, &target.name).await?;
-    if let Some(current) = current.filter(|current| !matches!(current.phase, Phase::Stuck) && !current.phase.terminal()) {
-        return Err(upgrade::UpgradeError::Open { id: current.id, phase: current.phase }.into());
+    let open = upgrade::open(&ctx.state, &target.name).await?;
+    if let Some((id, phase)) = open.filter(|(_, phase)| *phase != Phase::Stuck) {
+        return Err(upgrade::UpgradeError::Open { id, phase }.into());
     }
-    if server(target).await == ServerState::Running {
-        let failure = Failure::new(Class::TempFail, format!("the server of `{}` runs", target.name));
-        let failure = failure.safe("nothing was changed");
-        return Err(
-            failure.hint(format!("let upkeep stop it, archive, migrate and start it: `upkeep upgrade {}`", target.name))
-        );
-    }
-    let kept = archive(ctx, target, Kind::PreUpgrade, Some("before `upkeep migrate`".to_owned()), None, progress).await?;
-    let label = kept.get("label").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let safe = |failure: Failure| failure.safe(format!("the database as it was is in archive {label}"));
+    demand_stopped(target).await?;
+    let first = catalogue::list(&ctx.state, Some(&target.name)).await?.is_empty();
+    let label = match (verb, &database.location) {
+        // As Flyway and SQLite itself do: the first migration makes the file, and there is nothing to keep. Of a file that
+        // was archived once and is gone, a new and empty one would only hide the loss.
+        (MigrateVerb::Apply, Location::Sqlite { path }) if first && !path.exists() => None,
+        _ => {
+            let note = Some("before `upkeep migrate`".to_owned());
+            let kept = archive(ctx, target, Kind::PreUpgrade, note, None, progress).await?;
+            kept.get("label").and_then(Value::as_str).map(str::to_owned)
+        }
+    };
+    // Again, for the archive may have taken an hour.
+    demand_stopped(target).await?;
+    let safe = |failure: Failure| match &label {
+        Some(label) => failure.safe(format!("the database as it was is in archive {label}")),
+        None => failure.safe("there was no database before"),
+    };
     let done = match verb {
         MigrateVerb::Apply => migrate::apply(database, settings, &root, progress)
             .await
@@ -326,10 +341,18 @@ async fn migrate(ctx: &Context, target: &Target, verb: MigrateVerb, progress: &P
         }
     };
     let mut done = done?;
-    if let Some(fields) = done.as_object_mut() {
+    if let (Some(fields), Some(label)) = (done.as_object_mut(), label) {
         fields.insert("label".to_owned(), label.into());
     }
     Ok(done)
+}
+
+async fn demand_stopped(target: &Target) -> Result<(), Failure> {
+    if restore::server(target).await != ServerState::Running {
+        return Ok(());
+    }
+    let failure = Failure::new(Class::TempFail, format!("the server of `{}` runs", target.name)).safe("nothing was changed");
+    Err(failure.hint(format!("let upkeep stop it, archive, migrate and start it: `upkeep upgrade {}`", target.name)))
 }
 
 /// The migrations of a target and the directory they lie under.

@@ -63,8 +63,8 @@ async fn carry_on(
     progress: &Progress,
     stop: &CancellationToken,
 ) -> Result<Option<String>, Failure> {
-    let current = upgrade::current(&ctx.state, &target.name).await?;
-    if current.is_none_or(|current| current.phase.terminal() || current.phase == Phase::Stuck) {
+    upgrade::end_adoption(ctx, &target.name).await?;
+    if upgrade::open(&ctx.state, &target.name).await?.is_none_or(|(_, phase)| phase == Phase::Stuck) {
         return Ok(None);
     }
     let ended = Box::pin(upgrade::drive(ctx, target, progress, stop)).await?;

@@ -122,7 +122,13 @@ async fn database(target: &Target, add: &mut impl FnMut(Option<&Target>, &'stati
                 Ok(format!("{} {}, {tables}, {}", server.flavour, server.version, human::size(survey.bytes))),
             );
             if let Location::Postgres { .. } = target.database.location {
-                add(Some(target), "pg_dump", pg_dump(&server.version).await);
+                add(Some(target), "pg_dump", pg_dump(&server.version, target).await);
+                let all = engine::postgres::can_read_all(&target.database).await;
+                add(
+                    Some(target),
+                    "privileges",
+                    all.map(|()| "every row can be read".to_owned()).map_err(|error| Failure::of(&error)),
+                );
             }
             Some(survey.bytes)
         }
@@ -133,14 +139,15 @@ async fn database(target: &Target, add: &mut impl FnMut(Option<&Target>, &'stati
     }
 }
 
-async fn pg_dump(version: &str) -> Found {
-    if engine::postgres::has_pg_dump(version).await {
+async fn pg_dump(version: &str, target: &Target) -> Found {
+    if engine::postgres::has_pg_dump(version, &target.database).await {
         return Ok(format!("one for PostgreSQL {version} is here"));
     }
     let major = version.split('.').next().unwrap_or(version);
     Err(Failure::new(Class::Unavailable, format!("there is no pg_dump of the server's major, {major}"))
         .safe("archives are taken, but without the schema: they restore only into a database of the same shape")
-        .hint(format!("install it: `apt-get install postgresql-client-{major}`")))
+        .hint(format!("install it: `apt-get install postgresql-client-{major}`"))
+        .hint(format!("or say where it is: `client_bindir` in `[targets.{}.database]`", target.name)))
 }
 
 /// Whether one archive and its restore fit: an archive is smaller than its database, and a restore needs as much again.

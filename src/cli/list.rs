@@ -56,7 +56,7 @@ fn text(entries: &[Entry], now: chrono::DateTime<chrono::Utc>, terminal: Termina
         ("state", Side::Left),
         ("", Side::Left),
     ];
-    let mut table = Table::new(&columns);
+    let mut table = Table::new(&columns).cut();
     for entry in entries {
         let (state, tone) = match entry.verdict {
             Verdict::Whole => ("verified", Tone::Good),

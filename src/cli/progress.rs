@@ -1,8 +1,9 @@
 //! How far work has come, shown: a bar on a terminal, a line per phase elsewhere, nothing with `--json`.
 
+use std::fmt::Write;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::human;
 use super::terminal::Terminal;
@@ -34,8 +35,7 @@ impl Shown {
             // `total` is an estimate: a bar that has passed its end would look stuck at 100 %.
             bar.set_length(now.total_bytes.max(now.done_bytes));
             bar.set_position(now.done_bytes);
-            let rows = if now.done_rows > 0 { format!(", {} rows", human::count(now.done_rows)) } else { String::new() };
-            bar.set_message(rows);
+            bar.set_message(beside(now));
         }
     }
 
@@ -48,11 +48,26 @@ impl Shown {
             self.terminal.say(&format!("{} …", now.phase));
             return;
         }
-        let template = match now.total_bytes {
-            0 => "{prefix:<18} {spinner} {decimal_bytes}{msg}",
-            _ => "{prefix:<18} {bar:24} {decimal_bytes}/{decimal_total_bytes}{msg}  {decimal_bytes_per_sec}  {eta} left",
-        };
-        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let style = ProgressStyle::with_template(template(now.total_bytes, self.terminal.columns()));
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+        let style = style
+            .with_key("done", |state: &ProgressState, out: &mut dyn Write| {
+                // Nobody is told of a full line.
+                out.write_str(&human::size(state.pos())).ok();
+            })
+            .with_key("total", |state: &ProgressState, out: &mut dyn Write| {
+                out.write_str(&human::size(state.len().unwrap_or_default())).ok();
+            })
+            .with_key("rate", |state: &ProgressState, out: &mut dyn Write| {
+                write!(out, "{}/s", human::size(rounded(state.per_sec()))).ok();
+            })
+            .with_key("left", |state: &ProgressState, out: &mut dyn Write| {
+                // Before anything was done nobody knows, and the last second is over before it is read.
+                let left = Duration::from_secs(state.eta().as_secs());
+                if state.pos() > 0 && !left.is_zero() {
+                    write!(out, "{} left", human::span(left)).ok();
+                }
+            });
         let bar = ProgressBar::with_draw_target(Some(now.total_bytes), ProgressDrawTarget::stderr()).with_style(style);
         bar.set_prefix(now.phase.clone());
         self.bar = Some(bar);
@@ -64,6 +79,34 @@ impl Shown {
             bar.finish_and_clear();
         }
     }
+}
+
+/// One line, whatever the terminal's width: the bar takes what the words leave.
+fn template(total_bytes: u64, columns: Option<usize>) -> &'static str {
+    match (total_bytes, columns) {
+        // A line that the terminal breaks is never cleared whole.
+        (_, Some(..50)) => "{prefix} {done}",
+        (0, _) => "{prefix:<12} {spinner} {msg}",
+        (_, Some(50..100)) => "{prefix:<12} {wide_bar} {done}/{total}{msg}  {left}",
+        _ => "{prefix:<12} {wide_bar} {done}/{total}{msg}  {rate}  {left}",
+    }
+}
+
+/// What stands beside the bar; with no end in sight, all there is to say.
+fn beside(now: &Snapshot) -> String {
+    let rows = (now.done_rows > 0).then(|| human::many(now.done_rows, "row"));
+    match now.total_bytes {
+        0 => {
+            let bytes = (now.done_bytes > 0).then(|| human::size(now.done_bytes));
+            bytes.into_iter().chain(rows).collect::<Vec<_>>().join(", ")
+        }
+        _ => rows.map(|rows| format!(", {rows}")).unwrap_or_default(),
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate, shown with two digits")]
+fn rounded(rate: f64) -> u64 {
+    rate as u64
 }
 
 impl Drop for Shown {

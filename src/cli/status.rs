@@ -16,8 +16,10 @@ const WATCH_EVERY: Duration = Duration::from_secs(1);
 /// Room that lasts longer than ten years is not worth a number.
 const FORESEEABLE_DAYS: u32 = 3650;
 
-/// Lines are broken to this many columns, indented by the width of the names before them.
+/// Lines are broken to the terminal's columns, but to no more than this, indented by the width of the names before them.
 const COLUMNS: usize = 100;
+/// The same where there is no terminal.
+const ELSEWHERE: usize = 80;
 const INDENT: usize = 12;
 
 /// Show where everything stands: in step, pending, overdue or stuck, the last good archive, the next run.
@@ -96,7 +98,7 @@ fn block(target: &TargetStatus, now: DateTime<Utc>, terminal: Terminal) -> Vec<S
     }
     let mut lines = vec![head];
     let mut line = |name: &str, text: String, tone: Tone| {
-        let text = table::wrapped(&text, COLUMNS, INDENT);
+        let text = table::wrapped(&text, terminal.columns().map_or(ELSEWHERE, |columns| columns.min(COLUMNS)), INDENT);
         lines.push(format!("  {} {}", terminal.paint(Tone::Quiet, &format!("{name:<9}")), terminal.paint(tone, &text)));
     };
     let server = target.server.as_deref().unwrap_or("does not answer");

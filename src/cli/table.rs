@@ -1,4 +1,4 @@
-//! Aligned columns without rules or frames; the last column takes what is left of the line.
+//! Aligned columns without rules or frames; the last column takes what is left of the line, or is cut to it.
 
 use super::terminal::{Terminal, Tone};
 
@@ -9,22 +9,44 @@ pub(super) enum Side {
     Right,
 }
 
+/// What stands between two columns.
+const GAP: &str = "  ";
+
+/// Fewer characters of a text say nothing.
+const LEAST: usize = 5;
+
 /// Rows under headings.
 #[derive(Debug)]
 pub(super) struct Table {
     sides: Vec<Side>,
     rows: Vec<Vec<(String, Tone)>>,
+    last: Last,
+}
+
+/// What becomes of a last column that is wider than the terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Last {
+    /// The terminal breaks the line.
+    Whole,
+    /// It ends in an ellipsis. Elsewhere than on a terminal it is whole.
+    Cut,
 }
 
 impl Table {
     pub(super) fn new(columns: &[(&'static str, Side)]) -> Self {
         let heading = columns.iter().map(|(name, _)| ((*name).to_owned(), Tone::Quiet)).collect();
-        Self { sides: columns.iter().map(|(_, side)| *side).collect(), rows: vec![heading] }
+        Self { sides: columns.iter().map(|(_, side)| *side).collect(), rows: vec![heading], last: Last::Whole }
     }
 
     /// Rows as they are, the first being the headings.
     pub(super) fn rows_of(sides: Vec<Side>, rows: Vec<Vec<(String, Tone)>>) -> Self {
-        Self { sides, rows }
+        Self { sides, rows, last: Last::Whole }
+    }
+
+    /// On a terminal, cuts the last column where the line ends.
+    pub(super) fn cut(mut self) -> Self {
+        self.last = Last::Cut;
+        self
     }
 
     /// A row; missing cells are empty.
@@ -44,6 +66,8 @@ impl Table {
                 cells.map(|(cell, _)| cell.chars().count()).max().unwrap_or(0)
             })
             .collect();
+        let before: usize = widths.iter().rev().skip(1).map(|width| width + GAP.len()).sum();
+        let room = terminal.columns().filter(|_| self.last == Last::Cut).map(|columns| columns.saturating_sub(before));
         let mut text = String::new();
         for row in &self.rows {
             let mut line = String::new();
@@ -51,20 +75,32 @@ impl Table {
                 let gap = widths.get(at).copied().unwrap_or(0).saturating_sub(cell.chars().count());
                 let last = at + 1 == row.len();
                 let side = self.sides.get(at).copied().unwrap_or(Side::Left);
-                let painted = terminal.paint(*tone, cell);
+                let cell = if at + 1 == self.sides.len() { shortened(cell, room) } else { cell.clone() };
+                let painted = terminal.paint(*tone, &cell);
                 match side {
                     Side::Right => line.push_str(&format!("{}{painted}", " ".repeat(gap))),
                     Side::Left if last => line.push_str(&painted),
                     Side::Left => line.push_str(&format!("{painted}{}", " ".repeat(gap))),
                 }
                 if !last {
-                    line.push_str("  ");
+                    line.push_str(GAP);
                 }
             }
             text.push_str(line.trim_end());
             text.push('\n');
         }
         text
+    }
+}
+
+/// As much of a text as there is room for; less than a word is nothing.
+fn shortened(text: &str, room: Option<usize>) -> String {
+    match room {
+        Some(room) if text.chars().count() > room => {
+            let kept: String = text.chars().take(room.saturating_sub(1)).collect();
+            if kept.chars().count() < LEAST { String::new() } else { format!("{}…", kept.trim_end()) }
+        }
+        _ => text.to_owned(),
     }
 }
 
@@ -84,4 +120,23 @@ pub(super) fn wrapped(text: &str, width: usize, indent: usize) -> String {
         }
     }
     lines.join(&format!("\n{}", " ".repeat(indent)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_last_column_is_cut_where_the_terminal_ends_and_nowhere_else() {
+        let mut table = Table::new(&[("label", Side::Left), ("", Side::Left)]).cut();
+        table.plain(["notes-1".to_owned(), "pinned: before the great change".to_owned()]);
+        let line = |terminal: Terminal| table.render(terminal).lines().nth(1).unwrap().to_owned();
+        assert_eq!(line(Terminal::plain()), "notes-1  pinned: before the great change");
+        assert_eq!(line(Terminal::plain().of_width(40)), "notes-1  pinned: before the great change");
+        assert_eq!(line(Terminal::plain().of_width(39)), "notes-1  pinned: before the great chan…");
+        assert_eq!(line(Terminal::plain().of_width(24)), "notes-1  pinned: before…");
+        for narrow in [0, 9, 12] {
+            assert_eq!(line(Terminal::plain().of_width(narrow)), "notes-1", "{narrow}");
+        }
+    }
 }

@@ -18,6 +18,8 @@ pub(super) struct Terminal {
     colours: bool,
     /// Whether standard error is a terminal: progress bars go there.
     lively: bool,
+    /// The columns of standard output; none when it is no terminal.
+    columns: Option<usize>,
 }
 
 /// What a command prints.
@@ -46,17 +48,18 @@ impl Terminal {
             form: if json { Form::Json } else { Form::Text },
             colours: wanted && !dumb && !json && io::stdout().is_terminal(),
             lively: !dumb && !json && io::stderr().is_terminal(),
+            columns: if json { None } else { columns() },
         }
     }
 
     /// For a failure before the command line is understood.
     pub(super) fn json() -> Self {
-        Self { form: Form::Json, colours: false, lively: false }
+        Self { form: Form::Json, colours: false, lively: false, columns: None }
     }
 
     /// The same for a person.
     pub(super) fn plain() -> Self {
-        Self { form: Form::Text, colours: false, lively: false }
+        Self { form: Form::Text, colours: false, lively: false, columns: None }
     }
 
     pub(super) fn is_json(self) -> bool {
@@ -65,6 +68,16 @@ impl Terminal {
 
     pub(super) fn is_lively(self) -> bool {
         self.lively
+    }
+
+    pub(super) fn columns(self) -> Option<usize> {
+        self.columns
+    }
+
+    /// The same of a certain width.
+    #[cfg(test)]
+    pub(super) fn of_width(self, columns: usize) -> Self {
+        Self { columns: Some(columns), ..self }
     }
 
     /// Colours a text, or not.
@@ -77,7 +90,7 @@ impl Terminal {
             Tone::Bad => "1;31",
             Tone::Quiet => "2",
         };
-        if self.colours { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.colours && !text.is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
     /// Prints to standard output as it is.
@@ -121,4 +134,10 @@ impl Terminal {
             Form::Text => self.say(&failure.to_string()),
         }
     }
+}
+
+/// The width of the terminal that standard output is; a terminal that does not know its own says 0.
+fn columns() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }

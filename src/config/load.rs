@@ -79,7 +79,7 @@ impl ConfigProblems {
 
 impl fmt::Display for ConfigProblems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let many = if self.count == 1 { "1 problem".to_owned() } else { format!("{} problems", self.count) };
+        let many = crate::count::many(self.count as u64, "problem");
         write!(f, "cannot use the configuration {}: {many}", self.path.display())
     }
 }

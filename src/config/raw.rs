@@ -205,6 +205,20 @@ impl<'a> Node<'a> {
         texts
     }
 
+    /// Whole paths: a list of them, or one alone.
+    pub(crate) fn paths(&self, key: &str) -> Vec<PathBuf> {
+        let Some(value) = self.value(key) else { return Vec::new() };
+        let texts = match text_of(value) {
+            Some(text) => Some(vec![text]),
+            None => self.texts(key),
+        };
+        let paths: Vec<PathBuf> = texts.unwrap_or_default().into_iter().map(PathBuf::from).collect();
+        for path in paths.iter().filter(|path| !path.is_absolute()) {
+            self.wrong(key, format!("`{}` must be a whole path, from the root", path.display()));
+        }
+        paths
+    }
+
     /// A program with its arguments.
     pub(crate) fn argv(&self, key: &str) -> Option<Vec<String>> {
         let argv = self.texts(key)?;

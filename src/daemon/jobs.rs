@@ -17,6 +17,7 @@ use crate::failure::{Class, Failure};
 use crate::gate::Gate;
 use crate::ids::TargetName;
 use crate::progress::Progress;
+use crate::upgrade::token;
 
 /// How many jobs may be queued or running; another is told to come back. More than a person or a script asks for at once.
 pub(super) const LIVING: usize = 64;
@@ -233,6 +234,12 @@ async fn gate(
     stop: &CancellationToken,
 ) -> Result<serde_json::Value, Failure> {
     let settings = actions::target(ctx, target)?;
+    // Asked by ourselves, it is let through; asked by anybody else, what is written now would be lost.
+    let ours = token::granted(&ctx.config.daemon.state_dir, target);
+    if let Some(work) = at_work(&board.living(), target).filter(|_| !ours) {
+        let failure = Failure::new(Class::TempFail, format!("the server of `{target}` must not start: a {work} is underway"));
+        return Err(failure.on(target).hint("start it when that has ended: `upkeep status --watch`"));
+    }
     for _ in 0..GATE_UPGRADES {
         match actions::gate(ctx, settings).await? {
             Gate::Ask { .. } => {}
@@ -254,6 +261,17 @@ async fn gate(
         }
     }
     actions::gate_answer(target, actions::gate(ctx, settings).await?)
+}
+
+/// What changes a target's database now, and is in no journal that the gate would see.
+fn at_work(jobs: &[Job], target: &TargetName) -> Option<&'static str> {
+    let running = jobs.iter().filter(|job| job.state == JobState::Running);
+    let mut of_ours = running.filter(|job| job.action.target() == Some(target));
+    of_ours.find_map(|job| match job.action {
+        Action::Restore { into: None, dry_run: false, .. } => Some("restore"),
+        Action::Migrate { verb: MigrateVerb::Apply | MigrateVerb::Baseline | MigrateVerb::Repair, .. } => Some("migration"),
+        _ => None,
+    })
 }
 
 fn stopping() -> Failure {

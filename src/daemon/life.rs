@@ -27,6 +27,7 @@ use super::{Source, supervisor};
 use crate::actions::{Action, By};
 use crate::context::Context;
 use crate::control::board::{Ask, Board};
+use crate::count::many;
 use crate::failure::Failure;
 use crate::ids::{JobId, TargetName};
 use crate::state_db::runs::{End, Run};
@@ -147,8 +148,8 @@ impl Life {
             }
         }
         self.publish().await?;
-        let targets = self.ctx.config.targets.len();
-        self.event(None, "daemon.started", &format!("{} started with {targets} targets", status::TOOL)).await;
+        let targets = self.ctx.config.targets.len() as u64;
+        self.event(None, "daemon.started", &format!("{} started with {}", status::TOOL, many(targets, "target"))).await;
         supervisor::ready(&sentence(&self.board.snapshot().status));
         Ok(())
     }
@@ -260,7 +261,11 @@ impl Life {
         self.drain_until = Some(now + self.ctx.config.daemon.stop_timeout);
         self.beats.extended = now;
         "draining".clone_into(&mut self.host.state);
-        supervisor::stopping(&format!("stopping; {} pieces of work end first", self.jobs.running()));
+        supervisor::stopping(&match self.jobs.running() {
+            0 => "stopping".to_owned(),
+            1 => "stopping; one piece of work ends first".to_owned(),
+            several => format!("stopping; {several} pieces of work end first"),
+        });
         tracing::info!(running = self.jobs.running(), "stopping");
         for ended in self.jobs.drain() {
             self.job_ended(ended).await;

@@ -86,12 +86,23 @@ impl Postgres {
     }
 }
 
+/// Looks whether every row of a database could be read: privileges on schemas, tables and sequences, and row-level security.
+///
+/// # Errors
+/// The first kind of thing that is missing, with the exact statement that grants it; or when it cannot be asked.
+pub async fn can_read_all(database: &Database) -> Result<(), EngineError> {
+    let mut session = Place::of(database)?.connect().await?;
+    let answer = catalog::demand_every_row(&mut session).await;
+    session.close().await;
+    answer
+}
+
 /// Whether the host has a `pg_dump` of a server's major, by the version the server prints. Without one an archive is
 /// data-only.
-pub async fn has_pg_dump(server_version: &str) -> bool {
+pub async fn has_pg_dump(server_version: &str, database: &Database) -> bool {
     let major = server_version.split(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse().ok());
     match major {
-        Some(major) => client::Client::find(major).await.is_some(),
+        Some(major) => client::Client::find(major, &database.client_bindir).await.is_some(),
         None => false,
     }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::archive::manifest::Kind;
 use crate::store::tests::{context, seal, target};
 
 const NOW: &str = "2026-11-22T12:00:00Z";
@@ -62,4 +63,18 @@ async fn a_name_in_the_catalogue_keeps_nothing_by_itself() {
     let pruned = prune(&ctx, &target, PruneMode::Apply, &Progress::default()).await.unwrap();
     assert_eq!(pruned.deleted, Vec::<Label>::new(), "the two newest are gone, so the two before are the last two");
     assert_eq!(there(&entries), [true, true, true, false]);
+}
+
+/// What a restore or a failed upgrade kept aside is newer than the last good archive, and no good archive itself.
+#[tokio::test]
+async fn what_was_set_aside_pushes_no_good_archive_out() {
+    let (state, archives) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (ctx, target) = (context(state.path(), NOW).await, target(archives.path()));
+    let entries = taken(&ctx, &target, &[9, 9, 9, 9]).await;
+    for (entry, kind) in entries[2..].iter().zip([Kind::FailedState, Kind::PreRestore]) {
+        catalogue::insert(&ctx.state, &Entry { kind, ..entry.clone() }).await.unwrap();
+        store::pin(&ctx.state, entry, "what was there", ctx.clock.now()).await.unwrap();
+    }
+    let pruned = prune(&ctx, &target, PruneMode::Apply, &Progress::default()).await.unwrap();
+    assert_eq!((there(&entries), pruned.deleted), (vec![true; 4], Vec::new()));
 }

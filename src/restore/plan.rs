@@ -1,7 +1,7 @@
 //! What a restore would do, or why it is refused: a pure function of the archive, the destination and the request.
 //!
 //! Owns the rule that data taken at one shape fits only a database of that shape. Never touches the world. Every row of the
-//! table in `docs/restore-by-hand.md` is a case in `restore/plan/tests.rs`.
+//! table in `docs/restore-by-hand.md` is a case in `restore/plan/tests.rs`, by the words in its last column.
 
 use std::fmt;
 
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::unfinished::Unfinished;
 use crate::archive::Manifest;
+use crate::count::many;
 use crate::engine::{LoadMode, Survey};
 use crate::failure::Class;
 use crate::ids::{Label, TargetName};
@@ -119,7 +120,8 @@ impl fmt::Display for RestorePlan {
             LoadMode::Replace => "put the archive in the place of what is there, as a whole",
         };
         writeln!(f, "  then: {how}")?;
-        write!(f, "  then: compare {} rows of {} tables with the manifest", self.rows, self.tables)?;
+        let (rows, tables) = (many(self.rows, "row"), many(self.tables, "table"));
+        write!(f, "  then: compare {rows} of {tables} with the manifest")?;
         self.notes.iter().try_for_each(|note| write!(f, "\n  note: {note}"))
     }
 }
@@ -189,7 +191,7 @@ pub fn plan(at: &Situation<'_>) -> Result<RestorePlan, Box<Refusal>> {
 fn in_use(at: &Situation<'_>, objections: &mut Objections) {
     if at.whose == Whose::Target && at.server == ServerState::Running {
         objections.busy.push(format!("the server of target {} runs", at.manifest.target));
-        objections.ways_out.push("stop the server, restore, and start it again".to_owned());
+        objections.ways_out.push("let upkeep stop the server and start it again after: add `--stop-server`".to_owned());
     }
     if !at.survey.sessions.is_empty() {
         objections.busy.push(format!("the database is in use by {}", at.survey.sessions.join("; ")));
@@ -244,7 +246,7 @@ fn way(at: &Situation<'_>, objections: &mut Objections) -> (LoadMode, Safety) {
 
 /// Whether what is there is what an earlier restore left when it stopped: nothing of anybody's.
 fn half_way(at: &Situation<'_>) -> bool {
-    at.unfinished.is_some_and(|earlier| earlier.location == at.location && earlier.mode != LoadMode::Replace)
+    at.unfinished.is_some_and(|earlier| earlier.location == at.location && earlier.half_way())
 }
 
 fn object_to_shape(at: &Situation<'_>, objections: &mut Objections) {

@@ -1,4 +1,4 @@
-//! The mark that a restore has begun and not ended: one small file per target in the state directory.
+//! The mark that a restore has begun and not ended: one small file per target and destination in the state directory.
 //!
 //! Written before the first change and removed after the last comparison, so that whoever looks in between, or after a
 //! crash, sees it.
@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::config::Location;
 use crate::durable::{self, At, DurableError};
 use crate::engine::LoadMode;
 use crate::ids::{Label, TargetName};
@@ -29,16 +30,49 @@ pub struct Unfinished {
     pub safety: Option<Label>,
 }
 
-fn path(state_dir: &Path, target: &TargetName) -> PathBuf {
-    state_dir.join(format!("restore-{target}.json"))
+impl Unfinished {
+    /// Whether the destination may be neither what it was nor what was to come: a replacing load is done or undone as a
+    /// whole, any other leaves what it had loaded.
+    #[must_use]
+    pub fn half_way(&self) -> bool {
+        self.mode != LoadMode::Replace
+    }
 }
 
-/// The restore of a target that has not ended, if there is one.
+/// Where a restore goes.
+#[derive(Debug, Clone, Copy)]
+pub enum Place<'a> {
+    /// The target's own database.
+    Own,
+    /// Another one.
+    Other(&'a Location),
+}
+
+/// No target's name holds an `@`.
+fn path(state_dir: &Path, target: &TargetName, place: Place<'_>) -> PathBuf {
+    match place {
+        Place::Own => state_dir.join(format!("restore-{target}.json")),
+        Place::Other(location) => {
+            let digest = blake3::hash(location.to_string().as_bytes()).to_hex();
+            state_dir.join(format!("restore-{target}@{}.json", &digest[..16]))
+        }
+    }
+}
+
+/// The restore into a target's own database that has not ended, if there is one.
 ///
 /// # Errors
 /// When there is a mark and it cannot be read.
 pub fn unfinished(state_dir: &Path, target: &TargetName) -> Result<Option<Unfinished>, DurableError> {
-    let path = path(state_dir, target);
+    unfinished_in(state_dir, target, Place::Own)
+}
+
+/// The same for any place.
+///
+/// # Errors
+/// When there is a mark and it cannot be read.
+pub fn unfinished_in(state_dir: &Path, target: &TargetName, place: Place<'_>) -> Result<Option<Unfinished>, DurableError> {
+    let path = path(state_dir, target, place);
     match fs::read(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         read => {
@@ -48,12 +82,12 @@ pub fn unfinished(state_dir: &Path, target: &TargetName) -> Result<Option<Unfini
     }
 }
 
-pub(super) fn mark(state_dir: &Path, target: &TargetName, mark: &Unfinished) -> Result<(), DurableError> {
-    let path = path(state_dir, target);
+pub(super) fn mark(state_dir: &Path, target: &TargetName, place: Place<'_>, mark: &Unfinished) -> Result<(), DurableError> {
+    let path = path(state_dir, target, place);
     let json = serde_json::to_vec_pretty(mark).map_err(io::Error::from).at("write", &path)?;
     durable::write(&path, &json)
 }
 
-pub(super) fn clear(state_dir: &Path, target: &TargetName) -> Result<(), DurableError> {
-    durable::remove(&path(state_dir, target))
+pub(super) fn clear(state_dir: &Path, target: &TargetName, place: Place<'_>) -> Result<(), DurableError> {
+    durable::remove(&path(state_dir, target, place))
 }

@@ -5,18 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn nothing() -> Policy {
-    Policy {
-        keep_last: 0,
-        keep_hourly: 0,
-        keep_daily: 0,
-        keep_weekly: 0,
-        keep_monthly: 0,
-        keep_yearly: 0,
-        keep_within: None,
-        keep_per_version: 0,
-        minimum: 0,
-        zone: chrono_tz::Europe::Berlin,
-    }
+    Policy { zone: chrono_tz::Europe::Berlin, ..crate::targets::keep_all() }
 }
 
 fn archive(taken_at: &str, release: &str) -> Candidate {

@@ -97,6 +97,18 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// What a restore or a failed upgrade kept of a database it replaced: no state that anybody would go back to.
+    #[must_use]
+    pub fn set_aside(&self) -> bool {
+        matches!(self.kind, Kind::PreRestore | Kind::FailedState)
+    }
+
+    /// Read back whole, and of a state that one would go back to.
+    #[must_use]
+    pub fn good(&self) -> bool {
+        self.verdict == Verdict::Whole && !self.set_aside()
+    }
+
     /// What an archive says of itself, not verified and not pinned.
     #[must_use]
     pub fn of(manifest: &Manifest, path: PathBuf, size: u64) -> Self {

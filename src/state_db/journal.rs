@@ -12,8 +12,9 @@ use super::{StateDb, StateError};
 use crate::fault;
 use crate::ids::{TargetName, UpgradeId};
 
-/// The journal format written now. A newer one is refused, for its events may mean what we do not know.
-pub const FORMAT: u32 = 1;
+/// The journal format written now. A newer one is refused, for its events may mean what we do not know. Since 2 there is the
+/// event `spawned`.
+pub const FORMAT: u32 = 2;
 
 /// One upgrade, as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]

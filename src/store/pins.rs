@@ -30,8 +30,12 @@ pub struct Pin {
 /// Pinning twice keeps the later reason.
 ///
 /// # Errors
-/// When either cannot be written.
+/// When the archive is gone, or either cannot be written.
 pub async fn pin(db: &StateDb, entry: &Entry, reason: &str, now: DateTime<Utc>) -> Result<Entry, StoreError> {
+    let _alone = super::PINS.lock().await;
+    if !entry.path.exists() {
+        return Err(StoreError::Gone(entry.label.clone()));
+    }
     let pin = Pin { reason: reason.to_owned(), since: Some(now) };
     // A struct of text and a moment always has a JSON form; should it not, an empty file pins as well.
     let json = serde_json::to_vec(&pin).unwrap_or_default();

@@ -6,44 +6,14 @@ use crate::archive::manifest::Manifest;
 use crate::archive::writer::Sealed;
 use crate::archive::{FrameEncoder, PendingArchive, manifest::FrameKind};
 use crate::clock::FixedClock;
-use crate::config::{Backup, Config, Control, Daemon, Database, Location, OnFailure, Upgrade};
+use crate::config::{Config, Control, Daemon, Database, Location};
 use crate::context::Context;
 use crate::engine::Engine;
 use crate::progress::Progress;
-use crate::retention::Policy;
 
 /// A target whose archives live in `directory`, and which keeps the last two.
 pub(crate) fn target(directory: &Path) -> Target {
-    Target {
-        name: TargetName::parse("notes").unwrap(),
-        profile: "generic".to_owned(),
-        database: Database { location: Location::Sqlite { path: "/nowhere/notes.db".into() }, password: None },
-        backup: Backup {
-            directory: directory.to_owned(),
-            schedule: None,
-            catch_up: false,
-            jitter: std::time::Duration::ZERO,
-            max_age: None,
-            level: 3,
-            jobs: 0,
-        },
-        retention: Policy {
-            keep_last: 2,
-            keep_hourly: 0,
-            keep_daily: 0,
-            keep_weekly: 0,
-            keep_monthly: 0,
-            keep_yearly: 0,
-            keep_within: None,
-            keep_per_version: 0,
-            minimum: 1,
-            zone: chrono_tz::UTC,
-        },
-        release: None,
-        migrations: None,
-        service: None,
-        upgrade: Upgrade { auto: false, window: None, on_failure: OnFailure::Hold, attempts: 1 },
-    }
+    crate::targets::target(Location::Sqlite { path: "/nowhere/notes.db".into() }, directory.to_owned(), 2)
 }
 
 pub(crate) async fn context(state_dir: &Path, now: &str) -> Context {
@@ -76,7 +46,11 @@ pub(crate) fn seal(directory: &Path, taken_at: &str, rows: u64) -> Sealed {
 
 fn postgres() -> Database {
     let [host, user, database, sslmode] = ["h", "u", "d", "prefer"].map(str::to_owned);
-    Database { location: Location::Postgres { host, port: 5432, user, database, sslmode }, password: None }
+    Database {
+        location: Location::Postgres { host, port: 5432, user, database, sslmode },
+        password: None,
+        client_bindir: Vec::new(),
+    }
 }
 
 const DAYS: [&str; 3] = ["2026-11-20T02:30:00Z", "2026-11-21T02:30:00Z", "2026-11-22T02:30:00Z"];
@@ -196,6 +170,18 @@ async fn a_pinned_archive_is_not_deleted_and_a_half_deleted_one_is_listed_again(
     durable::write(&archives.path().join(".gone.pin.json"), b"{}").unwrap();
     assert_eq!(sweep(archives.path()).unwrap().len(), 1);
     assert_eq!(names(archives.path()).unwrap(), Vec::<String>::new());
+}
+
+/// Pins are set beside whatever else goes on. One that was answered with success keeps its archive.
+#[tokio::test]
+async fn a_pin_set_while_its_archive_is_being_deleted_keeps_it_or_fails() {
+    let (state, archives) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let db = StateDb::open(state.path()).await.unwrap();
+    let target = target(archives.path());
+    let entry = catalogue::record(&db, &target.name, &seal(archives.path(), DAYS[0], 9)).await.unwrap();
+    // The deletion is polled first: it has looked for a pin when the pin comes.
+    let (deleted, pinned) = tokio::join!(delete(&db, &entry), pin(&db, &entry, "mine", entry.taken_at));
+    assert_eq!(pinned.is_ok(), entry.path.exists(), "{deleted:?}, {pinned:?}");
 }
 
 #[test]

@@ -73,7 +73,7 @@ pub(crate) fn next(plan: &Plan, state: &State) -> Move {
         Phase::Aborting => turn_back(plan, state, "a person gave it up".to_owned()),
         Phase::Running | Phase::RollingBack => match state.step() {
             None if state.direction == Direction::Forward => Move::Record(Event::Committed),
-            None => Move::Record(Event::RolledBack { next_steps: by_hand(plan) }),
+            None => Move::Record(Event::RolledBack { next_steps: by_hand(plan, state) }),
             Some(step) if state.open.is_some() && state.unanswered >= plan.attempts => {
                 let times = state.unanswered;
                 halt(plan, state, format!("step {step} was begun {times} times and never came to an end"))
@@ -121,9 +121,16 @@ fn halt(plan: &Plan, state: &State, why: String) -> Move {
 }
 
 /// What a person does after a rollback that could not install the old release itself.
-fn by_hand(plan: &Plan) -> Vec<String> {
+fn by_hand(plan: &Plan, state: &State) -> Vec<String> {
     if plan.back != Back::Nothing {
         return Vec::new();
+    }
+    // Nothing came after the stop that failed: server and database are as they were.
+    if plan.direction == Direction::Forward && !state.touched.contains(&Step::Archive) {
+        return vec![format!(
+            "the server was never stopped, and nothing was changed: see why it will not stop ({})",
+            plan.service
+        )];
     }
     let version =
         plan.earlier().map_or_else(|| "the earlier version".to_owned(), |earlier| format!("version {}", earlier.version));
@@ -196,7 +203,18 @@ pub(crate) async fn drive(
                         () = stop.cancelled() => return Ok(Ended::Paused),
                     }
                 }
-                state = attempt(hands, plan, state, step).await?;
+                // Cancel-safe: it only looks.
+                let alone = tokio::select! {
+                    alone = hands.outlast(state.tool.as_ref()) => alone,
+                    () = stop.cancelled() => return Ok(Ended::Paused),
+                };
+                state = match alone {
+                    Ok(()) => attempt(hands, plan, state, step).await?,
+                    Err(failed) => {
+                        let next_steps = [failed.hints, commands(plan, &state)].concat();
+                        record(hands, state, Event::Halted { why: failed.message, next_steps }).await?
+                    }
+                };
             }
         }
     }

@@ -11,6 +11,7 @@ use super::state::{Event, Failed, ReleaseAt};
 use crate::archive::manifest::Kind;
 use crate::failure::{Chain, Explain};
 use crate::ids::Label;
+use crate::process::Identity;
 use crate::service::ServiceState;
 use crate::shape::Shape;
 use crate::version::Version;
@@ -47,17 +48,24 @@ pub(crate) trait Hands: Sync {
     /// Waits until the server is healthy and has stayed so; the answer in words.
     fn healthy(&self) -> impl Future<Output = Result<String, Failed>> + Send;
 
+    /// The shape of the database. Unlike [`Hands::look`] it asks nothing of the release, which may be damaged.
+    fn shape(&self) -> impl Future<Output = Result<Shape, Failed>> + Send;
+
     /// Looks at the database.
     fn look(&self) -> impl Future<Output = Result<Look, Failed>> + Send;
 
-    /// This upgrade's archive of a kind, if it is there and whole.
-    fn find_archive(&self, kind: Kind) -> impl Future<Output = Result<Option<Label>, Failed>> + Send;
+    /// This upgrade's archive of a kind, if it is there and whole. `round` counts the answers of a person since the first.
+    fn find_archive(&self, kind: Kind, round: u32) -> impl Future<Output = Result<Option<Label>, Failed>> + Send;
 
     /// Takes this upgrade's archive of a kind: sealed, read back, pinned.
-    fn archive(&self, kind: Kind) -> impl Future<Output = Result<Label, Failed>> + Send;
+    fn archive(&self, kind: Kind, round: u32) -> impl Future<Output = Result<Label, Failed>> + Send;
 
     /// Applies what is pending; what was done in words.
     fn migrate(&self) -> impl Future<Output = Result<String, Failed>> + Send;
+
+    /// Waits until nothing is left of a tool that an earlier run began, or that is just being killed; for as long as a tool
+    /// may take. Never ends it: nobody but a person knows what it is in the middle of.
+    fn outlast(&self, tool: Option<&Identity>) -> impl Future<Output = Result<(), Failed>> + Send;
 
     /// Puts an archive in the database's place, as a whole or not at all, and compares.
     fn restore(&self, label: &Label) -> impl Future<Output = Result<String, Failed>> + Send;

@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use super::plan::{Asked, Database, Decision, Observation, Rules, Scripts, decide};
+use super::plan::{Asked, Database, Decision, Observation, Rules, Scripts, Unread, decide};
 use super::state::Event;
 use super::{UpgradeError, append, record};
 use crate::backup;
@@ -17,6 +17,7 @@ use crate::engine::Engine;
 use crate::failure::{Chain, Class, Explain};
 use crate::migrate::{self, MigrateError, plan::Problem};
 use crate::release::{self, Installed, WayBack};
+use crate::restore;
 use crate::service;
 use crate::state_db::catalogue::{self, Verdict};
 use crate::state_db::seen::SeenRelease;
@@ -30,7 +31,9 @@ pub async fn observe(ctx: &Context, target: &Target) -> Result<Observation, Upgr
     let good = record::good(&ctx.state, &target.name).await?;
     let open = record::open(&ctx.state, &target.name).await?;
     let release = match &target.release {
-        Some(release) => Some(release::read(release).await.map_err(|error| Chain(&error).to_string())),
+        Some(release) => {
+            Some(release::read(release).await.map_err(|error| Unread { class: error.class(), why: Chain(&error).to_string() }))
+        }
         None => None,
     };
     let way_back = match (&target.release, &good) {
@@ -51,6 +54,7 @@ pub async fn observe(ctx: &Context, target: &Target) -> Result<Observation, Upgr
         way_back,
         service,
         holds: ctx.state.active_holds(&target.name, now).await?,
+        unfinished: restore::unfinished(&ctx.config.daemon.state_dir, &target.name)?,
         open: open.map(|record| (record.id, record.state.phase)),
         free_bytes: free_bytes(&target.backup.directory),
         last_archive_bytes: last_archive_bytes(ctx, target).await?,

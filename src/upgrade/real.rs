@@ -4,24 +4,27 @@
 //! `release`, `service`), and each of their errors becomes plain data for the journal. Logs every event once.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::hands::{Hands, Look};
 use super::observe;
 use super::plan::{Plan, Scripts};
 use super::record::{self, Record};
-use super::state::{Event, Failed, ReleaseAt};
+use super::state::{Event, Failed, ReleaseAt, Step};
 use super::{UpgradeError, note, token};
 use crate::archive::manifest::{Kind, ReleaseNote};
 use crate::backup::{self, BackupRequest};
 use crate::config::{Runner, Service, Target};
 use crate::context::Context;
+use crate::count::many;
 use crate::engine::Engine;
 use crate::failure::{Chain, Class};
 use crate::ids::{Label, UpgradeId};
-use crate::process::Command;
+use crate::process::{Command, Identity};
 use crate::progress::Progress;
 use crate::service::{self, ServiceState};
+use crate::shape::Shape;
 use crate::state_db::catalogue::{self, Verdict};
 use crate::state_db::holds::Hold;
 use crate::state_db::journal::Ends;
@@ -30,6 +33,9 @@ use crate::{migrate, release, restore, store, verify};
 
 /// Who sets the holds of a rollback.
 const US: &str = "upkeep";
+
+/// How often a tool that outlived an earlier run is looked for: it takes minutes, and nobody waits for the second.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// The real world, for one upgrade.
 pub(super) struct RealHands<'a> {
@@ -40,12 +46,15 @@ pub(super) struct RealHands<'a> {
     plan: Plan,
     /// The sequence number of the newest event on disk.
     seq: AtomicU32,
+    /// The tool this run began, until it was seen to its end.
+    tool: Mutex<Option<Identity>>,
 }
 
 impl<'a> RealHands<'a> {
     /// Hands for an upgrade as the journal has it now.
     pub(super) fn new(ctx: &'a Context, target: &'a Target, progress: &'a Progress, record: &Record) -> Self {
-        Self { ctx, target, progress, id: record.id.clone(), plan: record.plan.clone(), seq: AtomicU32::new(record.events) }
+        let (id, plan, seq) = (record.id.clone(), record.plan.clone(), AtomicU32::new(record.events));
+        Self { ctx, target, progress, id, plan, seq, tool: Mutex::new(None) }
     }
 
     fn server(&self) -> Result<&Service, Failed> {
@@ -57,8 +66,15 @@ impl<'a> RealHands<'a> {
     }
 
     /// The words in an archive's note by which this upgrade finds it again.
-    fn mark(&self) -> String {
-        format!("upgrade {}", self.id)
+    fn mark(&self, round: u32) -> String {
+        match round {
+            0 => format!("upgrade {}", self.id),
+            answer => format!("upgrade {}, after answer {answer}", self.id),
+        }
+    }
+
+    fn running(&self) -> std::sync::MutexGuard<'_, Option<Identity>> {
+        self.tool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn say(&self, event: &Event) {
@@ -71,6 +87,9 @@ impl<'a> RealHands<'a> {
             Event::TurnedBack { why, .. } => tracing::warn!(%target, %upgrade, reason = why, "the upgrade turns back"),
             Event::Done { step, note, .. } => tracing::info!(%target, %upgrade, %step, outcome = note, "a step is done"),
             Event::Intended { step, attempt } => tracing::info!(%target, %upgrade, %step, attempt, "a step begins"),
+            Event::Spawned { step, process } => {
+                tracing::info!(%target, %upgrade, %step, process = process.pid, "the vendor's tool begins");
+            }
             _ => tracing::info!(%target, %upgrade, kind, "the upgrade goes on"),
         }
     }
@@ -82,7 +101,14 @@ impl<'a> RealHands<'a> {
         let mut command = Command::new(argv, *deadline);
         command.directory = Some(directory.clone().unwrap_or_else(|| self.plan.to.path.clone()));
         command.environment.clone_from(environment);
-        let finished = command.run().await.map_err(|error| Failed::of(&error))?;
+        let held = command.hold().map_err(|error| Failed::of(&error))?;
+        // Written down before it begins: should we die, the next run knows whom to wait for.
+        let process = held.identity().clone();
+        *self.running() = Some(process.clone());
+        let spawned = Event::Spawned { step: Step::Migrate, process };
+        self.record(&spawned).await.map_err(|error| Failed::of(&error))?;
+        let finished = held.run().await.map_err(|error| Failed::of(&error))?;
+        *self.running() = None;
         let ended = finished.code.map_or("a signal".to_owned(), |code| format!("exit code {code}"));
         let look = self.look().await?;
         // The database is the judge: tools are known to fail and exit with 0, and to succeed and exit with 1.
@@ -157,26 +183,30 @@ impl Hands for RealHands<'_> {
         service::wait_healthy(self.server()?).await.map_err(|error| Failed::of(&error))
     }
 
-    async fn look(&self) -> Result<Look, Failed> {
+    async fn shape(&self) -> Result<Shape, Failed> {
         let tables = backup::history_tables(self.target);
-        let shape = Engine::of(&self.target.database).shape(&tables).await.map_err(|error| Failed::of(&error))?;
+        Engine::of(&self.target.database).shape(&tables).await.map_err(|error| Failed::of(&error))
+    }
+
+    async fn look(&self) -> Result<Look, Failed> {
+        let shape = self.shape().await?;
         let installed = self.release().await?;
         let scripts = Box::pin(observe::scripts(self.target, &installed.path)).await.map_err(|error| Failed::of(&error))?;
         Ok(Look { shape, scripts })
     }
 
-    async fn find_archive(&self, kind: Kind) -> Result<Option<Label>, Failed> {
+    async fn find_archive(&self, kind: Kind, round: u32) -> Result<Option<Label>, Failed> {
         // First the files themselves: a crash right after a seal leaves an archive that the catalogue does not know yet.
         let lines = store::reconcile(&self.ctx.state, self.target).await.map_err(|error| Failed::of(&error))?;
         for line in lines {
             tracing::info!(target = %self.target.name, "{line}");
         }
         let entries = catalogue::list(&self.ctx.state, Some(&self.target.name)).await.map_err(|error| Failed::of(&error))?;
-        let ours = |entry: &&catalogue::Entry| entry.kind == kind && entry.note.as_deref() == Some(&self.mark());
+        let ours = |entry: &&catalogue::Entry| entry.kind == kind && entry.note.as_deref() == Some(&self.mark(round));
         for entry in entries.iter().filter(ours) {
             match verify::verify(self.ctx, entry, self.progress).await {
                 Ok(entry) if entry.verdict == Verdict::Whole => {
-                    store::pin(&self.ctx.state, &entry, &self.mark(), self.ctx.clock.now())
+                    store::pin(&self.ctx.state, &entry, &self.mark(round), self.ctx.clock.now())
                         .await
                         .map_err(|error| Failed::of(&error))?;
                     return Ok(Some(entry.label));
@@ -193,7 +223,7 @@ impl Hands for RealHands<'_> {
         Ok(None)
     }
 
-    async fn archive(&self, kind: Kind) -> Result<Label, Failed> {
+    async fn archive(&self, kind: Kind, round: u32) -> Result<Label, Failed> {
         // What the data belongs to: before anything changed to the old release, afterwards to the new one.
         let release = match kind {
             Kind::PreUpgrade => self.plan.from.as_ref(),
@@ -201,8 +231,8 @@ impl Hands for RealHands<'_> {
         };
         let request = BackupRequest {
             kind,
-            note: Some(self.mark()),
-            pin: Some(self.mark()),
+            note: Some(self.mark(round)),
+            pin: Some(self.mark(round)),
             release: release.map(|release| ReleaseNote { version: release.version.clone(), probe: "upgrade plan".to_owned() }),
         };
         let backup = Box::pin(backup::backup(self.ctx, self.target, &request, self.progress));
@@ -217,7 +247,30 @@ impl Hands for RealHands<'_> {
         let apply = Box::pin(migrate::apply(&self.target.database, settings, &self.plan.to.path, self.progress));
         let report = apply.await.map_err(|error| Failed::of(&error))?;
         let head = report.head.as_deref().unwrap_or("no version");
-        Ok(format!("{} migrations applied; the database is at {head}", report.applied.len()))
+        Ok(format!("{} applied; the database is at {head}", many(report.applied.len() as u64, "migration")))
+    }
+
+    async fn outlast(&self, tool: Option<&Identity>) -> Result<(), Failed> {
+        let ours = self.running().clone();
+        let Some(tool) = ours.as_ref().or(tool) else { return Ok(()) };
+        let allowed = match self.target.migrations.as_ref().map(|migrations| &migrations.runner) {
+            Some(Runner::Command { deadline, .. }) => *deadline,
+            _ => Duration::ZERO,
+        };
+        let begun = Instant::now();
+        while tool.group_lives() {
+            self.progress.phase(&format!("waiting for the migration tool, process {}", tool.pid), 0);
+            if begun.elapsed() >= allowed {
+                let message = format!(
+                    "the migration tool that an earlier run of upkeep began still runs, as process group {}; nothing else is begun beside it",
+                    tool.pid
+                );
+                let hints = vec![format!("see what it does, and end it if it must be: `kill -- -{}`", tool.pid)];
+                return Err(Failed { class: Class::Unavailable, message, transient: false, hints });
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(())
     }
 
     async fn restore(&self, label: &Label) -> Result<String, Failed> {
@@ -228,7 +281,7 @@ impl Hands for RealHands<'_> {
         }
         let restore = Box::pin(restore::restore_archive_for_rollback(self.ctx, self.target, label, self.progress));
         let loaded = restore.await.map_err(|error| Failed::of(&error))?;
-        Ok(format!("{label} restored: {} tables, {} rows compared", loaded.tables, loaded.rows))
+        Ok(format!("{label} restored: {}, {} compared", many(loaded.tables, "table"), many(loaded.rows, "row")))
     }
 
     async fn point_back(&self, to: &ReleaseAt) -> Result<(), Failed> {

@@ -12,9 +12,6 @@ use crate::ids::{Label, TargetName, UpgradeId};
 use crate::state_db::StateDb;
 use crate::state_db::journal::{Ends, EventRow, FORMAT, UpgradeRow};
 
-/// How many ended upgrades are looked at for the good release: refused ones in a row beyond this are not plausible.
-const LOOK_BACK: u32 = 100;
-
 /// An upgrade, folded.
 #[derive(Debug, Clone)]
 pub(crate) struct Record {
@@ -69,7 +66,7 @@ pub(crate) async fn begin(db: &StateDb, plan: Plan, now: DateTime<Utc>) -> Resul
 /// `TARGET-VERSION-STAMP`, with a number behind it when one was begun in the same second.
 async fn fresh_id(db: &StateDb, plan: &Plan, now: DateTime<Utc>) -> Result<UpgradeId, UpgradeError> {
     let plain = UpgradeId::compose(&plan.target, &plan.to.version, now);
-    let taken = db.upgrades(&plan.target, LOOK_BACK).await?;
+    let taken = db.upgrades(&plan.target, u32::MAX).await?;
     let same = taken.iter().filter(|row| row.id.as_str().starts_with(plain.as_str())).count();
     if same == 0 {
         return Ok(plain);
@@ -137,7 +134,9 @@ pub(crate) async fn open(db: &StateDb, target: &TargetName) -> Result<Option<Rec
 /// # Errors
 /// As [`load`].
 pub(crate) async fn good(db: &StateDb, target: &TargetName) -> Result<Option<ReleaseAt>, UpgradeError> {
-    for record in newest(db, target, LOOK_BACK).await? {
+    // One by one: however many were refused since, and only as far back as need be.
+    for row in db.upgrades(target, u32::MAX).await? {
+        let record = load(db, row).await?;
         match record.state.phase {
             Phase::Committed => return Ok(Some(record.plan.to)),
             Phase::Accepted => return Ok(record.state.accepted.or(Some(record.plan.to))),
@@ -154,7 +153,8 @@ pub(crate) async fn good(db: &StateDb, target: &TargetName) -> Result<Option<Rel
 /// # Errors
 /// As [`load`].
 pub(crate) async fn last_committed(db: &StateDb, target: &TargetName) -> Result<Option<(Record, Label)>, UpgradeError> {
-    for record in newest(db, target, LOOK_BACK).await? {
+    for row in db.upgrades(target, u32::MAX).await? {
+        let record = load(db, row).await?;
         match (record.state.phase, &record.plan.purpose, record.state.archive.clone()) {
             (Phase::Refused, _, _) => {}
             (Phase::Committed | Phase::Accepted, Purpose::Upgrade, Some(label)) => return Ok(Some((record, label))),

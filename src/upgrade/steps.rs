@@ -8,6 +8,7 @@ use super::hands::Hands;
 use super::plan::{Applies, Back, Plan, Purpose, Scripts};
 use super::state::{Failed, State, Step};
 use crate::archive::manifest::Kind;
+use crate::count::many;
 use crate::failure::Class;
 use crate::ids::Label;
 use crate::service::ServiceState;
@@ -62,7 +63,7 @@ pub(crate) async fn check(hands: &impl Hands, plan: &Plan, state: &State, step: 
             if let Some(foreign) = drift(hands, plan).await? {
                 return Ok(Reality::Foreign(foreign));
             }
-            found(hands, Kind::PreUpgrade).await
+            found(hands, Kind::PreUpgrade, 0).await
         }
         Step::Migrate => {
             if let Some(foreign) = drift(hands, plan).await? {
@@ -82,7 +83,7 @@ pub(crate) async fn check(hands: &impl Hands, plan: &Plan, state: &State, step: 
         }),
         Step::KeepFailed => match unchanged(hands, plan, state).await? {
             Some(why) => Ok(Reality::Done(Outcome::said(format!("nothing to keep: {why}")))),
-            None => found(hands, failed_kind(plan)).await,
+            None => found(hands, failed_kind(plan), 0).await,
         },
         Step::Restore => Ok(match unchanged(hands, plan, state).await? {
             Some(why) => Reality::Done(Outcome::said(format!("nothing to restore: {why}"))),
@@ -108,7 +109,7 @@ pub(crate) async fn apply(hands: &impl Hands, plan: &Plan, state: &State, step: 
         Step::Stop | Step::StopNew => hands.stop().await.map(|()| Outcome::said("stopped")),
         Step::Archive => {
             still_stopped(hands).await?;
-            let outcome = archive(hands, Kind::PreUpgrade).await?;
+            let outcome = archive(hands, Kind::PreUpgrade, 0).await?;
             if let Some(label) = &outcome.label {
                 hands.leave_note(label).await;
             }
@@ -181,11 +182,11 @@ async fn unchanged(hands: &impl Hands, plan: &Plan, state: &State) -> Result<Opt
     if state.touched.contains(&Step::Start) || plan.applies != Applies::Upkeep || state.crashed {
         return Ok(None);
     }
-    let Ok(look) = hands.look().await else {
+    let Ok(shape) = hands.shape().await else {
         // A database that cannot be looked at is no proof of anything.
         return Ok(None);
     };
-    let whole = look.shape.fingerprint.is_some() && look.shape == plan.before;
+    let whole = shape.fingerprint.is_some() && shape == plan.before;
     Ok(whole.then_some("the server never started, and schema and history are those before the upgrade"))
 }
 
@@ -204,16 +205,16 @@ async fn drift(hands: &impl Hands, plan: &Plan) -> Result<Option<String>, Failed
     }))
 }
 
-async fn found(hands: &impl Hands, kind: Kind) -> Result<Reality, Failed> {
+async fn found(hands: &impl Hands, kind: Kind, round: u32) -> Result<Reality, Failed> {
     // One archive of a kind per upgrade, never a second: a later one would hold what the migrations made of the database.
-    Ok(match hands.find_archive(kind).await? {
+    Ok(match hands.find_archive(kind, round).await? {
         Some(label) => Reality::Done(Outcome { note: format!("{label} is there and whole"), label: Some(label) }),
         None => Reality::NotStarted,
     })
 }
 
-async fn archive(hands: &impl Hands, kind: Kind) -> Result<Outcome, Failed> {
-    let label = hands.archive(kind).await?;
+async fn archive(hands: &impl Hands, kind: Kind, round: u32) -> Result<Outcome, Failed> {
+    let label = hands.archive(kind, round).await?;
     Ok(Outcome { note: format!("{label} is sealed, verified and pinned"), label: Some(label) })
 }
 
@@ -221,7 +222,7 @@ async fn preflight(hands: &impl Hands, plan: &Plan) -> Result<Outcome, Failed> {
     if let Some(foreign) = drift(hands, plan).await? {
         return Err(failed(Class::TempFail, foreign));
     }
-    if hands.look().await?.shape != plan.before {
+    if hands.shape().await? != plan.before {
         return Err(failed(Class::TempFail, "the database is no longer as it was when the plan was made"));
     }
     match hands.service().await {
@@ -270,7 +271,7 @@ fn failed_kind(plan: &Plan) -> Kind {
 }
 
 async fn keep_failed(hands: &impl Hands, plan: &Plan, state: &State) -> Result<Outcome, Failed> {
-    match archive(hands, failed_kind(plan)).await {
+    match archive(hands, failed_kind(plan), 0).await {
         Ok(outcome) => Ok(outcome),
         // Nobody but the migrations wrote: what cannot be kept is of interest, but nothing of anybody's is lost with it.
         Err(failed) if matches!(plan.purpose, Purpose::Upgrade) && !state.touched.contains(&Step::Start) => {
@@ -287,12 +288,20 @@ async fn restore(hands: &impl Hands, plan: &Plan, state: &State) -> Result<Outco
         Purpose::Upgrade | Purpose::Adopt => state.archive.as_ref(),
     };
     let label = label.ok_or_else(|| failed(Class::Software, "the journal names no pre-upgrade archive"))?;
+    // Whoever answered may have started the server to see what is wrong, and it may have written: what was kept before that
+    // is not all there is.
+    if state.answers > 0 && hands.find_archive(failed_kind(plan), state.answers).await?.is_none() {
+        hands.archive(failed_kind(plan), state.answers).await?;
+    }
     let said = hands.restore(label).await?;
-    let look = hands.look().await?;
-    if look.shape.difference(&plan.before).is_empty() {
+    // The shape alone: the release that is left may be damaged, and it comes back only after this.
+    let differences = hands.shape().await?.difference(&plan.before).len();
+    if differences == 0 {
         Ok(Outcome::said(said))
     } else {
-        let differences = look.shape.difference(&plan.before).len();
-        Err(failed(Class::Data, format!("after restoring {label}, {differences} migrations differ from before the upgrade")))
+        Err(failed(
+            Class::Data,
+            format!("after restoring {label}, {} not as before the upgrade", many(differences as u64, "migration")),
+        ))
     }
 }

@@ -1,12 +1,14 @@
 //! The one-time token by which the daemon's own start of the server passes the gate.
 //!
-//! Owns `STATE_DIR/gate/TARGET`. Written before a start, removed after it; a crash in between leaves one token, which the
-//! driver removes when it goes on. Without it, gate and daemon would wait for each other.
+//! Owns `STATE_DIR/gate/TARGET`. Written before a start, removed after it. It names the process that wrote it, and is worth
+//! nothing once that has ended, so that one left by a crash lets nobody pass; held by `tests/it/promise.rs`. Without it, gate
+//! and daemon would wait for each other.
 
 use std::path::{Path, PathBuf};
 
 use crate::durable::{self, DurableError};
 use crate::ids::TargetName;
+use crate::process::Identity;
 
 /// Where the token of a target is.
 #[must_use]
@@ -23,7 +25,9 @@ pub fn grant(state_dir: &Path, target: &TargetName) -> Result<(), DurableError> 
     if let Some(dir) = path.parent() {
         durable::make_dir(dir)?;
     }
-    durable::write(&path, b"the daemon itself starts the server\n")
+    // Where the host does not say who we are, nobody could tell later whether we live: then no start passes, and says why.
+    let identity = Identity::ours().and_then(|ours| serde_json::to_vec(&ours).ok()).unwrap_or_default();
+    durable::write(&path, &identity)
 }
 
 /// Takes the permission back. Not there is fine.
@@ -31,12 +35,14 @@ pub fn grant(state_dir: &Path, target: &TargetName) -> Result<(), DurableError> 
 /// # Errors
 /// When it cannot be removed.
 pub fn revoke(state_dir: &Path, target: &TargetName) -> Result<(), DurableError> {
+    let path = path(state_dir, target);
     // Looked at first: without the directory there never was a token, and nothing to sync.
-    if granted(state_dir, target) { durable::remove(&path(state_dir, target)) } else { Ok(()) }
+    if path.exists() { durable::remove(&path) } else { Ok(()) }
 }
 
 /// Whether the next start may pass.
 #[must_use]
 pub fn granted(state_dir: &Path, target: &TargetName) -> bool {
-    path(state_dir, target).exists()
+    let read = std::fs::read(path(state_dir, target)).ok();
+    read.and_then(|bytes| serde_json::from_slice::<Identity>(&bytes).ok()).is_some_and(|granter| granter.lives())
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use upkeep::failure::Class;
 
+use crate::support::postgres;
 use crate::support::world::{Db, World, text};
 
 const DOCUMENTS: &[&str] = &[
@@ -85,4 +86,96 @@ fn the_readme_transcript_runs() {
         }
     }
     assert!(commands >= 3, "the README's transcript has only {commands} commands");
+}
+
+/// The code blocks of a document below a heading.
+fn blocks<'a>(document: &'a str, heading: &str) -> Vec<&'a str> {
+    let start = document.find(&format!("\n## {heading}")).unwrap_or_else(|| panic!("no heading {heading}")) + 1;
+    let section = &document[start..];
+    let section = &section[..section[2..].find("\n## ").map_or(section.len(), |end| end + 2)];
+    section.split("```\n").skip(1).step_by(2).collect()
+}
+
+/// Runs a block of a document as a person would paste it; both ends of a pipe must end well. Gives what it printed.
+#[track_caller]
+fn paste(world: &World, block: &str, environment: &[(&str, &str)]) -> String {
+    let piped = |line: &str| match line.contains(" | psql ") {
+        true => format!("{line}; [ \"${{PIPESTATUS[*]}}\" = \"0 0\" ]\n"),
+        false => format!("{line}\n"),
+    };
+    let script = block.lines().map(piped).collect::<String>();
+    let mut shell = std::process::Command::new("bash");
+    shell.args(["-e", "-c", &script]).current_dir(world.root()).envs(environment.iter().copied());
+    let output = shell.output().unwrap();
+    assert!(output.status.success(), "{block}: {}", text(&output));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A world with an archive, under the names that the page uses for it.
+fn world_with_a_file(db: Db) -> World {
+    let world = World::new(db);
+    let archived = world.json(&["backup", "notes"]);
+    let path = archived["path"].as_str().unwrap().to_owned();
+    for name in ["FILE", "openmetadata-1.8.2-20261122T023000Z.sql.zst"] {
+        std::fs::copy(&path, world.root().join(name)).unwrap();
+    }
+    let page = read("docs/restore-by-hand.md");
+    let [whole, manifest, head] = blocks(&page, "First")[..] else { panic!("three blocks say what a file is") };
+    assert!(paste(&world, whole, &[]).ends_with("upkeep\r\n"));
+    let manifest: serde_json::Value = serde_json::from_str(&paste(&world, manifest, &[])).unwrap();
+    assert_eq!(manifest["label"], archived["label"]);
+    // A page image has no beginning for people.
+    if !matches!(db, Db::Sqlite) {
+        assert!(paste(&world, head, &[]).contains("upkeep archive of target notes"));
+    }
+    world
+}
+
+#[test]
+fn a_sqlite_archive_is_restored_by_hand_as_the_page_says() {
+    let world = world_with_a_file(Db::Sqlite);
+    let page = read("docs/restore-by-hand.md");
+    let [load, swap] = blocks(&page, "SQLite")[..] else { panic!("two blocks restore a file") };
+    assert_eq!(paste(&world, load, &[]), "ok\n");
+    world.sql("UPDATE note SET body = 'lost'");
+    paste(&world, swap, &[]);
+    assert_eq!((world.whole_version(), world.ask("SELECT body FROM note WHERE id = 7").as_str()), ("1.0.0", "note 7"));
+    assert!(world.root().join("before/notes.db").exists());
+}
+
+fn restore_by_hand_on(cluster: &'static postgres::Cluster) {
+    let world = world_with_a_file(Db::Postgres(cluster));
+    let page = read("docs/restore-by-hand.md");
+    let [load, swap] = blocks(&page, "PostgreSQL")[..] else { panic!("two blocks restore a database") };
+    let host = cluster.socket_dir.display().to_string();
+    let environment = [("PGHOST", host.as_str()), ("PGUSER", cluster.superuser.as_str())];
+    cluster.psql("postgres", "CREATE DATABASE olddb");
+    paste(&world, load, &environment);
+    paste(&world, swap, &environment);
+    assert_eq!(cluster.psql("olddb", "SELECT count(*), min(body) FROM note"), "100|note 1");
+    for name in ["olddb", "olddb_before"] {
+        cluster.psql("postgres", &format!("DROP DATABASE {name}"));
+    }
+}
+
+#[test]
+fn a_postgresql_archive_is_restored_by_hand_as_the_page_says() {
+    for cluster in [postgres::cluster(), postgres::newer_cluster()].into_iter().flatten() {
+        restore_by_hand_on(cluster);
+    }
+}
+
+#[test]
+fn every_row_of_the_table_of_restores_is_a_case() {
+    let page = read("docs/restore-by-hand.md");
+    let cases = read("src/restore/plan/tests.rs");
+    let mut named = 0;
+    for row in between(&page, "restores").lines().skip(2) {
+        let last = row.trim_end_matches('|').rsplit('|').next().unwrap();
+        for name in last.split('`').skip(1).step_by(2) {
+            assert!(cases.contains(&format!("#[case::{name}(")), "{name} is no case");
+            named += 1;
+        }
+    }
+    assert!(named >= 10, "{named}");
 }

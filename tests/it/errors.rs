@@ -114,6 +114,33 @@ fn privilege_missing() {
     let upkeep =
         Upkeep::with(&format!("[targets.notes.database]\nurl = \"postgres:///{database}?host={socket}&user=onlooker\"\n"));
     upkeep.snapshot("privilege_missing", &upkeep.run(&["backup", "notes"]));
+    // `check` says it before the first backup does; one thing after the other is granted as it says.
+    let said = || upkeep.run(&["check"]);
+    let ran = said();
+    assert!(ran.code == 77 && ran.stdout.contains("GRANT SELECT ON TABLE public.secrets TO \"onlooker\";"), "{ran:?}");
+    cluster.psql(&database, "GRANT SELECT ON TABLE public.secrets TO onlooker; ALTER TABLE secrets ENABLE ROW LEVEL SECURITY;");
+    let ran = said();
+    assert!(ran.code == 77 && ran.stdout.contains("ALTER ROLE \"onlooker\" BYPASSRLS;"), "{ran:?}");
+    cluster.psql(&database, "ALTER ROLE onlooker BYPASSRLS;");
+    assert!(said().stdout.contains("every row can be read"), "{:?}", said());
+}
+
+#[test]
+fn client_programs_elsewhere_are_found_where_the_configuration_says() {
+    let Some(cluster) = postgres::newer_cluster() else { return };
+    if cluster.bindir.starts_with("/usr/lib/postgresql") {
+        eprintln!("skipped: the newer server's client programs are where everybody looks");
+        return;
+    }
+    let database = cluster.fresh_name();
+    cluster.psql("postgres", &format!("CREATE DATABASE {database}"));
+    let url = format!("[targets.notes.database]\nurl = \"{}\"\n", cluster.url(&database));
+    let upkeep = Upkeep::with(&url);
+    let ran = upkeep.run(&["check"]);
+    assert!(ran.code == 69 && ran.stdout.contains("`client_bindir` in `[targets.notes.database]`"), "{ran:?}");
+    upkeep.configure(&format!("{url}client_bindir = [\"/nowhere\", \"{}\"]\n", cluster.bindir.display()));
+    let found = upkeep.ok(&["check"]);
+    assert!(found.contains(&format!("one for PostgreSQL {}", cluster.major)), "{found}");
 }
 
 #[test]

@@ -27,6 +27,7 @@ mod postgres_backup;
 mod postgres_catalogue;
 mod postgres_restore;
 mod postgres_traps;
+mod promise;
 mod restore;
 mod service;
 mod sqlite_backup;

@@ -39,7 +39,7 @@ impl Place {
     }
 
     fn database(&self) -> Database {
-        Database { location: Location::Sqlite { path: self.file() }, password: None }
+        Database { location: Location::Sqlite { path: self.file() }, password: None, client_bindir: Vec::new() }
     }
 
     async fn apply(&self) -> Result<Report, ApplyError> {

@@ -4,6 +4,7 @@ pub(crate) mod daemon;
 pub(crate) mod env;
 pub(crate) mod postgres;
 pub(crate) mod scripts;
+pub(crate) mod targets;
 pub(crate) mod upkeep;
 pub(crate) mod wait;
 pub(crate) mod world;

@@ -13,7 +13,7 @@ use crate::ids::TargetName;
 use crate::progress::Progress;
 use crate::service;
 use crate::status;
-use crate::upgrade::{self, Asked, Decision, Ended, Phase, token};
+use crate::upgrade::{self, Asked, Decision, Ended, Phase, Refusal, token};
 
 /// Says what an upgrade would do now.
 pub(super) async fn plan(ctx: &Context, target: &Target) -> Result<Value, Failure> {
@@ -39,16 +39,15 @@ pub(super) async fn upgrade(
     stop: &CancellationToken,
 ) -> Result<Value, Failure> {
     if let Some(settle) = settle {
-        let settle = match settle {
-            Settle::Resume => upgrade::Settle::Resume,
-            Settle::Abort => upgrade::Settle::Abort,
-            Settle::Accept => upgrade::Settle::Accept,
-        };
         upgrade::settle(ctx, target, settle, "an operator").await?;
+        if settle == Settle::Accept {
+            // With that it has ended; there is nothing to drive.
+            return summary(ctx, target).await;
+        }
         return ended(ctx, target, drive(ctx, target, progress, stop).await?).await;
     }
-    let current = upgrade::current(&ctx.state, &target.name).await?;
-    if current.is_some_and(|current| !current.phase.terminal() && current.phase != Phase::Stuck) {
+    upgrade::end_adoption(ctx, &target.name).await?;
+    if upgrade::open(&ctx.state, &target.name).await?.is_some_and(|(_, phase)| phase != Phase::Stuck) {
         return ended(ctx, target, drive(ctx, target, progress, stop).await?).await;
     }
     let seen = upgrade::observe(ctx, target).await?;
@@ -63,7 +62,9 @@ pub(super) async fn upgrade(
         // Remembering it was all there was to do.
         Decision::Adopt(plan) => Ok(json!({ "outcome": "adopted", "why": plan.headline() })),
         Decision::Refuse(refusals) => {
-            let mut failure = Failure::new(Class::TempFail, format!("no upgrade of `{}` now", target.name));
+            // What passes by itself is tried later; a release that is not there is not.
+            let class = refusals.iter().find_map(Refusal::class).unwrap_or(Class::TempFail);
+            let mut failure = Failure::new(class, format!("no upgrade of `{}` now", target.name));
             failure.causes = refusals.iter().map(ToString::to_string).collect();
             Err(failure.safe("nothing was changed").hint(format!("see the whole picture: `upkeep plan {}`", target.name)))
         }
@@ -199,6 +200,7 @@ pub(super) async fn pass(
     progress: &Progress,
     stop: &CancellationToken,
 ) -> Result<Value, Failure> {
+    upgrade::end_adoption(ctx, &target.name).await?;
     if let Gate::Ask { .. } = gate(ctx, target).await? {
         Box::pin(upgrade(ctx, target, None, By::Gate, progress, stop)).await?;
     }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::process::Child;
 
 use super::{layout, look, server};
+use crate::cli::table;
 use crate::cli::terminal::{Terminal, Tone};
 use crate::cli::{Stop, World};
 use crate::control::api::TargetStatus;
@@ -19,6 +20,12 @@ use crate::failure::{Class, Failure};
 use crate::ids::TargetName;
 use crate::process::{Command, Finished};
 use crate::state_db::catalogue::Entry;
+
+/// Columns before the words of a line: the tick and the seconds.
+const ASIDE: usize = 11;
+
+/// Columns for what came true, so that where to look stands in one column.
+const WHAT: usize = 64;
 
 /// No step of the story takes this long on a laptop under load; a step that does has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -63,10 +70,18 @@ impl Stage {
     pub(super) fn done(&self, what: &str, look: &str) {
         let seconds = self.started.elapsed().as_secs_f32();
         let tick = self.terminal.paint(Tone::Good, "✓");
-        let look = self.terminal.paint(Tone::Quiet, look);
+        // Beside it where the terminal has room, else below.
+        let needed = ASIDE + WHAT + 1 + look.chars().count();
+        let line = match self.terminal.columns().filter(|columns| needed > *columns) {
+            None => format!("{what:<WHAT$} {}", self.terminal.paint(Tone::Quiet, look)),
+            Some(columns) => {
+                let look = table::wrapped(look, columns, ASIDE);
+                format!("{what}\n{:ASIDE$}{}", "", self.terminal.paint(Tone::Quiet, &look))
+            }
+        };
         // The story is a result: with --json nothing is printed but a failure.
         if !self.terminal.is_json() {
-            self.terminal.print(&format!("{tick} {seconds:5.1} s  {what:<64} {look}\n")).ok();
+            self.terminal.print(&format!("{tick} {seconds:5.1} s  {line}\n")).ok();
         }
     }
 

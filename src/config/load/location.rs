@@ -56,7 +56,7 @@ fn sqlite(text: &str, parsed: &url::Url) -> Result<Database, NotAUrl> {
         return Err(NotAUrl(format!("unknown parameter `{key}`; a SQLite URL has none")));
     }
     let path = decoded(parsed.path())?;
-    Ok(Database { location: Location::Sqlite { path: PathBuf::from(path) }, password: None })
+    Ok(Database { location: Location::Sqlite { path: PathBuf::from(path) }, password: None, client_bindir: Vec::new() })
 }
 
 fn postgres(parsed: &url::Url, environment: &Environment) -> Result<Database, NotAUrl> {
@@ -91,7 +91,7 @@ fn postgres(parsed: &url::Url, environment: &Environment) -> Result<Database, No
     let host = host.unwrap_or_else(|| POSTGRES_SOCKET_DIR.to_owned());
     let password = parsed.password().map(decoded).transpose()?.map(Secret::new);
     let location = Location::Postgres { host, port: port.unwrap_or(POSTGRES_PORT), user, database, sslmode };
-    Ok(Database { location, password })
+    Ok(Database { location, password, client_bindir: Vec::new() })
 }
 
 /// Undoes percent-encoding.

@@ -70,11 +70,16 @@ fn database(node: &Node<'_>, environment: &Environment, secrets: Secrets) -> Opt
             None
         }
     };
+    let client_bindir = node.paths("client_bindir");
+    if parsed.as_ref().is_some_and(|database| matches!(database.location, Location::Sqlite { .. })) && node.has("client_bindir")
+    {
+        node.wrong("client_bindir", "no client program is run for a SQLite file");
+    }
     node.close();
-    let Database { location, password } = parsed?;
+    let Database { location, password, .. } = parsed?;
     let kept = || (secrets == Secrets::Read).then(|| secrets::pgpass(&location, environment)).flatten();
     let password = password.or(named).or_else(kept);
-    Some(Database { location, password })
+    Some(Database { location, password, client_bindir })
 }
 
 fn backup(node: &Node<'_>, zone: chrono_tz::Tz, directory: impl FnOnce() -> PathBuf) -> Backup {

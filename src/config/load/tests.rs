@@ -54,6 +54,20 @@ fn the_least_is_enough() {
 }
 
 #[test]
+fn client_programs_are_in_one_directory_or_in_several() {
+    let url = "[targets.notes.database]\nurl = \"postgres://notes@127.0.0.1/notes\"\n";
+    for (value, expect) in [("\"/opt/pg/bin\"", &["/opt/pg/bin"][..]), ("[\"/a\", \"/b\"]", &["/a", "/b"]), ("[]", &[])] {
+        let config = good(&format!("{url}client_bindir = {value}\n"));
+        let found = &config.targets.values().next().unwrap().database.client_bindir;
+        assert_eq!(found, &expect.iter().map(PathBuf::from).collect::<Vec<_>>(), "{value}");
+    }
+    let [relative] = &problems_of(&format!("{url}client_bindir = \"bin\"\n"))[..] else { panic!("one problem") };
+    assert!(relative.contains("client_bindir") && relative.contains("whole path"), "{relative}");
+    let [sqlite] = &problems_of(&format!("{LEAST}client_bindir = \"/opt/bin\"\n"))[..] else { panic!("one problem") };
+    assert!(sqlite.contains("no client program is run for a SQLite file"), "{sqlite}");
+}
+
+#[test]
 fn everything_shipped_loads() {
     let credentials = tempfile::tempdir().unwrap();
     let password = credentials.path().join("orders.password");

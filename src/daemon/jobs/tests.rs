@@ -63,3 +63,26 @@ async fn a_panic_fails_the_job_and_nothing_else() {
     let well = ended(async { Ok(serde_json::json!(1)) }).await;
     assert_eq!(well.result.unwrap().unwrap(), 1);
 }
+
+#[test]
+fn the_gate_sees_what_no_journal_shows() {
+    let job = |action: &str, state: &str| -> Job {
+        let action: serde_json::Value = serde_json::from_str(action).unwrap();
+        let (id, at, progress) = (crate::ids::JobId::random(), "2026-11-22T12:00:00Z", crate::progress::Snapshot::default());
+        let job = serde_json::json!({ "id": id, "state": state, "created_at": at, "progress": progress, "action": action });
+        serde_json::from_value(job).unwrap()
+    };
+    let restore = r#"{"action": "restore", "target": "notes"}"#;
+    for (action, state, expect) in [
+        (restore, "running", Some("restore")),
+        (restore, "queued", None),
+        (r#"{"action": "restore", "target": "other"}"#, "running", None),
+        (r#"{"action": "restore", "target": "notes", "into": "sqlite:///x"}"#, "running", None),
+        (r#"{"action": "restore", "target": "notes", "dry_run": true}"#, "running", None),
+        (r#"{"action": "migrate", "target": "notes", "verb": "apply"}"#, "running", Some("migration")),
+        (r#"{"action": "migrate", "target": "notes", "verb": "info"}"#, "running", None),
+        (r#"{"action": "backup", "target": "notes"}"#, "running", None),
+    ] {
+        assert_eq!(at_work(&[job(action, state)], &name("notes")), expect, "{action} {state}");
+    }
+}

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::Life;
 use crate::control::api::{Job, JobState, Status};
+use crate::count::many;
 use crate::daemon::supervisor;
 use crate::failure::Failure;
 use crate::ids::TargetName;
@@ -72,7 +73,9 @@ pub(super) fn sentence(status: &Status) -> String {
     problems.extend(status.targets.iter().flat_map(|t| t.problems.iter().map(move |problem| format!("{}: {problem}", t.name))));
     let next = status.targets.iter().filter_map(|target| target.next_run.map(|at| (at, &target.name))).min();
     match (problems.first(), running.as_slice(), next) {
-        (Some(first), _, _) if problems.len() > 1 => format!("{first}, and {} more problems", problems.len() - 1),
+        (Some(first), _, _) if problems.len() > 1 => {
+            format!("{first}, and {}", many(problems.len() as u64 - 1, "more problem"))
+        }
         (Some(first), _, _) => first.clone(),
         (None, [], Some((at, target))) => format!("all is well; next backup of {target} at {}", at.format("%F %R UTC")),
         (None, [], None) => "all is well".to_owned(),

@@ -14,8 +14,6 @@ use crate::process::{Command, ProcessError};
 const VERSION_WITHIN: Duration = Duration::from_secs(10);
 /// A schema of a hundred thousand objects takes minutes; longer is a hang.
 const SECTION_WITHIN: Duration = Duration::from_secs(30 * 60);
-/// Binary directories beside the usual ones, separated by colons; one inside an unpacked root works too.
-const EXTRA_DIRECTORIES: &str = "TEST_PG_BINDIRS";
 
 /// A `pg_dump` that was asked for its version.
 #[derive(Debug, Clone)]
@@ -24,9 +22,10 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// The first `pg_dump` of this major on the host, or `None`.
-    pub(super) async fn find(major: u32) -> Option<Self> {
-        for path in candidates(major) {
+    /// The first `pg_dump` of this major on the host, or `None`. `configured` directories come first; one inside an unpacked
+    /// root works too.
+    pub(super) async fn find(major: u32, configured: &[PathBuf]) -> Option<Self> {
+        for path in candidates(major, configured) {
             let client = Self { argv: launch(&path) };
             if client.major().await == Some(major) {
                 return Some(client);
@@ -74,12 +73,11 @@ impl Client {
     }
 }
 
-/// Where a `pg_dump` of this major may be: Debian's and PGDG's places first, then the extra ones, then `PATH`.
-fn candidates(major: u32) -> Vec<PathBuf> {
-    let usual = [format!("/usr/lib/postgresql/{major}/bin"), format!("/usr/pgsql-{major}/bin")];
-    let listed =
-        |name: &str| std::env::var_os(name).map(|dirs| std::env::split_paths(&dirs).collect::<Vec<_>>()).unwrap_or_default();
-    let dirs = usual.iter().map(PathBuf::from).chain(listed(EXTRA_DIRECTORIES)).chain(listed("PATH"));
+/// Where a `pg_dump` of this major may be: the configured places first, then Debian's and PGDG's, then `PATH`.
+fn candidates(major: u32, configured: &[PathBuf]) -> Vec<PathBuf> {
+    let usual = [format!("/usr/lib/postgresql/{major}/bin"), format!("/usr/pgsql-{major}/bin")].map(PathBuf::from);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let dirs = configured.iter().cloned().chain(usual).chain(std::env::split_paths(&path));
     dirs.map(|dir| dir.join("pg_dump")).filter(|path| path.is_file()).collect()
 }
 

@@ -5,6 +5,7 @@
 //! never in argv or a message; held by `tests/it/postgres_traps.rs`.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +38,7 @@ struct Inner {
     user: String,
     sslmode: String,
     password: Option<Secret>,
+    client_bindir: Vec<PathBuf>,
 }
 
 impl Place {
@@ -51,6 +53,7 @@ impl Place {
             user: user.clone(),
             sslmode: sslmode.clone(),
             password: database.password.clone(),
+            client_bindir: database.client_bindir.clone(),
         };
         Ok(Self { inner: Arc::new(inner), database: name.clone() })
     }
@@ -58,6 +61,11 @@ impl Place {
     /// The same server and role, another database.
     pub(super) fn beside(&self, database: &str) -> Self {
         Self { inner: Arc::clone(&self.inner), database: database.to_owned() }
+    }
+
+    /// Where its client programs are, before the usual places.
+    pub(super) fn client_bindir(&self) -> &[PathBuf] {
+        &self.inner.client_bindir
     }
 
     /// The role.
@@ -80,7 +88,7 @@ impl Place {
 
     /// What a libpq program needs to reach the same place, as environment so that no password is in its argv.
     pub(super) fn environment(&self) -> BTreeMap<String, String> {
-        let Inner { host, port, user, sslmode, password } = &*self.inner;
+        let Inner { host, port, user, sslmode, password, .. } = &*self.inner;
         let mut variables = BTreeMap::from([
             ("PGHOST".to_owned(), host.clone()),
             ("PGPORT".to_owned(), port.to_string()),
@@ -98,7 +106,7 @@ impl Place {
 
     /// Connects.
     pub(super) async fn connect(&self) -> Result<Session, EngineError> {
-        let Inner { host, port, user, sslmode, password } = &*self.inner;
+        let Inner { host, port, user, sslmode, password, .. } = &*self.inner;
         let failed = |source| self.connecting(source);
         let mut options = PgConnectOptions::new_without_pgpass()
             .port(*port)

@@ -216,7 +216,7 @@ async fn sections(
     level: i32,
     roles: &[String],
 ) -> Result<Option<Sections>, EngineError> {
-    let Some(client) = Client::find(major).await else { return Ok(None) };
+    let Some(client) = Client::find(major, place.client_bindir()).await else { return Ok(None) };
     let encoding = rows::encoding(charset);
     let section = async |name: &str, kind| -> Result<EncodedFrame, EngineError> {
         let mut encoder = FrameEncoder::new(kind, None, level)?;

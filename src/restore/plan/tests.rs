@@ -159,7 +159,7 @@ fn plans(#[case] case: Case, #[case] mode: LoadMode, #[case] safety: Safety) {
 #[case::other_engine(with(|c| c.manifest.server.flavour = "postgresql".to_owned()), Class::Data,
     &["of a postgresql database and the destination is sqlite"], &["--into"])]
 #[case::server_runs(with(|c| c.server = ServerState::Running), Class::TempFail,
-    &["the server of target notes runs"], &["stop the server"])]
+    &["the server of target notes runs"], &["stop the server", "--stop-server"])]
 #[case::sessions(with(|c| c.survey.sessions = vec!["pid 8, psql".to_owned()]), Class::TempFail,
     &["in use by pid 8, psql"], &["close"])]
 #[case::everything_at_once(
@@ -201,7 +201,7 @@ fn a_plan_reads_as_steps() {
         "restore notes-1 of 2026-11-22 02:30:00 UTC into here\n  \
          first: archive what is there now, read it back and pin it\n  \
          then: put the archive in the place of what is there, as a whole\n  \
-         then: compare 7 rows of 1 tables with the manifest\n  \
+         then: compare 7 rows of 1 table with the manifest\n  \
          note: release 1.2 is installed and the archive is of 1.1: an upgrade will follow"
     );
 }

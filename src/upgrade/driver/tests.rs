@@ -26,7 +26,8 @@ fn check(world: &World, plan: &Plan, ended: &Ended, what: &str) {
     let lost: Vec<String> = world.written().into_iter().filter(|write| !world.keeps(write)).collect();
     assert!(lost.is_empty(), "{what}: {lost:?} is in no archive and not in the database");
     assert!(world.archives(Kind::PreUpgrade).len() <= 1, "{what}: one pre-upgrade archive per upgrade, never a second");
-    assert!(world.archives(Kind::FailedState).len() <= 1, "{what}: one failed-state archive per upgrade");
+    let kept = 1 + usize::try_from(state.answers).unwrap();
+    assert!(world.archives(Kind::FailedState).len() <= kept, "{what}: one failed-state archive, and one more for each answer");
     match ended {
         Ended::Committed => {
             assert_eq!(world.server(), Some("2.0".to_owned()), "{what}");
@@ -161,7 +162,7 @@ fn a_failure_that_passes_is_tried_again() {
 #[test]
 fn a_way_back_that_fails_asks_a_person_and_says_what_to_type() {
     for (fault, command) in [
-        ("restore", "`upkeep restore notes pre-upgrade-1 --replace`"),
+        ("restore", "`upkeep restore notes pre-upgrade-1-0 --replace`"),
         ("archive:failed-state", "`upkeep upgrade notes --resume`"),
         ("point-back", "`ln -sfn /srv/app-1.0 /srv/app`"),
         ("start:1.0", "`systemctl start notes.service`"),
@@ -253,6 +254,81 @@ fn a_release_that_cannot_be_put_back_leaves_the_server_stopped_and_says_what_to_
     assert_eq!(world.server(), None);
     let Ended::RolledBack { next_steps, .. } = ended else { panic!("{ended:?}") };
     assert_eq!(next_steps, ["install version 1.0 of the server again", "then start it: `systemctl start notes.service`"]);
+    // One that was never stopped was never replaced either.
+    let world = World::new(Plan { back: Back::Nothing, ..plan(Applies::Upkeep) });
+    world.fail(Fault::always("stop"));
+    let Some(Ended::RolledBack { next_steps, .. }) = world.drive() else { panic!("{}", story(&world)) };
+    assert_eq!(world.server(), Some("1.0".to_owned()));
+    assert_eq!(next_steps.len(), 1, "{next_steps:?}");
+    assert!(next_steps[0].starts_with("the server was never stopped"), "{next_steps:?}");
+}
+
+/// The journal as a run left it that was killed while the vendor's tool ran; the tool lives on.
+fn outlived() -> World {
+    let world = World::new(plan(Applies::Tool));
+    world.kill_in("migrate");
+    assert_eq!(world.drive(), None);
+    world.mend("migrate");
+    let process = crate::process::Identity { pid: 4711, began: 1, boot: "b".to_owned() };
+    world.meddle(|inner| {
+        inner.record(Event::Spawned { step: Step::Migrate, process });
+        inner.tool = Some(4711);
+    });
+    world
+}
+
+#[test]
+fn beside_a_tool_that_outlived_us_nothing_is_begun() {
+    for settle in [Settle::Resume, Settle::Abort] {
+        let world = outlived();
+        let calls = world.calls();
+        let ended = world.drive().unwrap();
+        let Ended::Stuck { why, .. } = &ended else { panic!("{ended:?}") };
+        assert!(why.contains("4711"), "{why}");
+        assert_eq!(world.calls() - calls, 2, "it looked for the tool and wrote down what it saw: {}", story(&world));
+        // Asked again while it still lives, whatever the answer was: the same.
+        world.meddle(|inner| inner.tool = Some(4711));
+        world.say(settle);
+        assert!(matches!(world.drive(), Some(Ended::Stuck { .. })), "{settle:?}: {}", story(&world));
+        assert_eq!((world.archives(Kind::FailedState).len(), world.db().migrations), (0, 1), "{settle:?}");
+        // It has ended: now it goes on, and looks at what the tool made of the database.
+        world.say(settle);
+        let ended = world.drive().unwrap();
+        check(&world, &world.plan(), &ended, &format!("{settle:?}"));
+        assert_eq!(matches!(ended, Ended::Committed), settle == Settle::Resume, "{settle:?}: {}", story(&world));
+    }
+}
+
+#[test]
+fn what_a_server_wrote_while_a_person_was_asked_is_kept_before_anything_is_restored() {
+    let world = World::new(plan(Applies::Upkeep));
+    world.fail(Fault::always("healthy:2.0"));
+    world.fail(Fault::always("restore"));
+    assert!(matches!(world.drive(), Some(Ended::Stuck { .. })));
+    assert_eq!(world.archives(Kind::FailedState).len(), 1);
+    // The person tries the server once more, and stops it again.
+    world.meddle(|inner| {
+        inner.start();
+        inner.stop();
+    });
+    world.mend("restore");
+    world.say(Settle::Resume);
+    let ended = world.drive().unwrap();
+    assert!(matches!(ended, Ended::RolledBack { .. }), "{ended:?}");
+    let lost: Vec<String> = world.written().into_iter().filter(|write| !world.keeps(write)).collect();
+    assert!(lost.is_empty(), "{lost:?}: {}", story(&world));
+}
+
+#[test]
+fn a_release_that_cannot_be_read_any_more_does_not_keep_the_old_one_from_coming_back() {
+    for applies in EVERY_RUNNER {
+        let world = World::new(plan(applies));
+        world.fail(Fault::always("healthy:2.0"));
+        world.on("start:2.0", world::Inner::damage);
+        let ended = world.drive().unwrap();
+        assert!(matches!(ended, Ended::RolledBack { .. }), "{applies:?}: {ended:?}");
+        check(&world, &world.plan(), &ended, &format!("{applies:?}, damaged"));
+    }
 }
 
 #[test]

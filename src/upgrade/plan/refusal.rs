@@ -3,8 +3,10 @@
 use std::fmt;
 
 use super::super::state::Phase;
+use super::Unread;
 use crate::config::Window;
-use crate::ids::UpgradeId;
+use crate::failure::Class;
+use crate::ids::{Label, UpgradeId};
 use crate::state_db::holds::Hold;
 use crate::version::Version;
 
@@ -18,8 +20,10 @@ pub enum Refusal {
         /// Its phase.
         phase: Phase,
     },
+    /// A restore stopped half-way.
+    HalfRestored(Label),
     /// The release cannot be read, or is two at once.
-    Release(String),
+    Release(Unread),
     /// The database does not answer.
     Database(String),
     /// The installed release is older than the good one.
@@ -60,6 +64,7 @@ impl Refusal {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Open { .. } => "open-upgrade",
+            Self::HalfRestored(_) => "half-restored",
             Self::Release(_) => "release",
             Self::Database(_) => "database",
             Self::Downgrade { .. } => "downgrade",
@@ -72,6 +77,16 @@ impl Refusal {
             Self::Room { .. } => "room",
             Self::NotAsked => "not-asked",
             Self::Window(_) => "window",
+        }
+    }
+
+    /// The class of the failure behind it, where it is another than "try later".
+    #[must_use]
+    pub fn class(&self) -> Option<Class> {
+        match self {
+            Self::Release(unread) => Some(unread.class),
+            Self::HalfRestored(_) => Some(Class::Data),
+            _ => None,
         }
     }
 
@@ -89,6 +104,7 @@ impl Refusal {
                 "see `upkeep status`, then settle it: `upkeep upgrade TARGET --resume`, `--abort` or `--accept`"
             }
             Self::Open { .. } => "watch it: `upkeep status --watch`",
+            Self::HalfRestored(_) => "end the restore first: `upkeep restore TARGET LABEL`",
             Self::Release(_) => "install the release whole, or check `[targets.T.release]`: `upkeep check`",
             Self::Database(_) => "is the database server running? `upkeep check`",
             Self::Downgrade { .. } => "install the newer release again, or go back with its data: `upkeep rollback TARGET`",
@@ -109,7 +125,8 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Open { id, phase } => write!(f, "upgrade {id} is {phase}"),
-            Self::Release(why) => f.write_str(why),
+            Self::HalfRestored(label) => write!(f, "the restore of {label} into the database stopped half-way"),
+            Self::Release(unread) => f.write_str(&unread.why),
             Self::Database(why) => write!(f, "the database cannot be looked at: {why}"),
             Self::Downgrade { from, to } => write!(f, "{to} is older than {from}, which the database belongs to"),
             Self::Ahead(migrations) => {

@@ -1,8 +1,13 @@
-use std::path::PathBuf;
-
-use chrono::TimeZone as _;
+use chrono::{DateTime, TimeZone as _, Utc};
 
 use super::*;
+use crate::config::{OnFailure, Runner, Window};
+use crate::failure::Class;
+use crate::gate;
+use crate::release::{Installed, WayBack};
+use crate::service::ServiceState;
+use crate::state_db::holds::Hold;
+use crate::upgrade::state::Phase;
 use crate::version::Version;
 
 fn v(text: &str) -> Version {
@@ -34,6 +39,7 @@ pub(crate) fn due() -> Observation {
         }),
         service: Some(ServiceState::Running),
         holds: Vec::new(),
+        unfinished: None,
         open: None,
         free_bytes: 1_000_000,
         last_archive_bytes: None,
@@ -100,7 +106,11 @@ fn every_observation_has_its_decision() {
             "nothing: 2.0 is installed and in step with its database",
         ),
         (ByDaemon, |seen| seen.release = None, "nothing: no release is configured"),
-        (ByDaemon, |seen| seen.release = Some(Err("two releases at once".to_owned())), "refuse: two releases at once"),
+        (
+            ByDaemon,
+            |seen| seen.release = Some(Err(Unread { class: Class::Data, why: "two releases at once".to_owned() })),
+            "refuse: two releases at once",
+        ),
         (ByDaemon, |seen| seen.database = Err("no route".to_owned()), "refuse: the database cannot be looked at: no route"),
         (ByPerson, |seen| seen.good = Some(at("3.0")), "refuse: 2.0 is older than 3.0, which the database belongs to"),
         (

@@ -58,6 +58,20 @@ async fn the_good_release_is_what_the_last_end_left() {
 }
 
 #[tokio::test]
+async fn however_many_were_refused_since_the_good_release_is_known() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = StateDb::open(dir.path()).await.unwrap();
+    let adopt = Plan { purpose: Purpose::Adopt, steps: Vec::new(), ..plan() };
+    let mut record = begin(&db, adopt, now()).await.unwrap();
+    append(&db, &mut record, Event::Committed).await;
+    for _ in 0..120 {
+        let mut refused = begin(&db, plan(), now()).await.unwrap();
+        append(&db, &mut refused, Event::Refused { why: "no".to_owned() }).await;
+    }
+    assert_eq!(good(&db, &record.plan.target).await.unwrap(), Some(plan().to));
+}
+
+#[tokio::test]
 async fn a_journal_is_never_changed_and_never_guessed_at() {
     let dir = tempfile::tempdir().unwrap();
     let db = StateDb::open(dir.path()).await.unwrap();
@@ -76,8 +90,8 @@ async fn a_journal_is_never_changed_and_never_guessed_at() {
     };
     let error = refused("UPDATE upgrade SET plan_json = replace(plan_json, '2.0', '3.0')").await;
     assert!(matches!(error, UpgradeError::Damaged { .. }), "{error}");
-    let error = refused("UPDATE upgrade SET format = 2").await;
-    assert!(matches!(error, UpgradeError::TooNew { found: 2, .. }), "{error}");
+    let error = refused("UPDATE upgrade SET format = 3").await;
+    assert!(matches!(error, UpgradeError::TooNew { found: 3, .. }), "{error}");
     assert_eq!(crate::failure::Explain::class(&error), crate::failure::Class::Data);
 }
 

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::failure::Class;
 
 fn failed() -> Failed {
     Failed { class: Class::Io, message: "no".to_owned(), transient: false, hints: Vec::new() }

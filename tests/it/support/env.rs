@@ -10,11 +10,11 @@ use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
 use upkeep::clock::{Clock, FixedClock};
-use upkeep::config::{Backup, Config, Control, Daemon, Database, Location, OnFailure, Target, Upgrade};
+use upkeep::config::{Config, Control, Daemon, Location, Target};
 use upkeep::context::Context;
-use upkeep::ids::TargetName;
-use upkeep::retention::Policy;
 use upkeep::state_db::StateDb;
+
+use super::targets::target;
 
 /// A scratch place with one SQLite target; everything is removed with it.
 pub(crate) struct Env {
@@ -51,7 +51,7 @@ impl Env {
     /// A place for any database.
     pub(crate) async fn of(dir: tempfile::TempDir, location: Location, archives: impl Fn(&Path) -> PathBuf) -> Self {
         let state_dir = dir.path().join("state");
-        let target = target(location, archives(dir.path()));
+        let target = target(location, archives(dir.path()), 7);
         let config = Config {
             daemon: Daemon {
                 state_dir: state_dir.clone(),
@@ -80,32 +80,6 @@ impl Env {
     /// Every file below the archive directory, by name.
     pub(crate) fn archive_files(&self) -> Vec<String> {
         names(&self.target.backup.directory)
-    }
-}
-
-/// A target that is only backed up.
-fn target(location: Location, directory: PathBuf) -> Target {
-    Target {
-        name: TargetName::parse("notes").expect("a name"),
-        profile: "generic".to_owned(),
-        database: Database { location, password: None },
-        backup: Backup { directory, schedule: None, catch_up: false, jitter: Duration::ZERO, max_age: None, level: 3, jobs: 2 },
-        retention: Policy {
-            keep_last: 7,
-            keep_hourly: 0,
-            keep_daily: 0,
-            keep_weekly: 0,
-            keep_monthly: 0,
-            keep_yearly: 0,
-            keep_within: None,
-            keep_per_version: 0,
-            minimum: 1,
-            zone: chrono_tz::UTC,
-        },
-        release: None,
-        migrations: None,
-        service: None,
-        upgrade: Upgrade { auto: false, window: None, on_failure: OnFailure::Rollback, attempts: 3 },
     }
 }
 

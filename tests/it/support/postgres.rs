@@ -279,7 +279,7 @@ impl Cluster {
             database: name.to_owned(),
             sslmode: "disable".to_owned(),
         };
-        Database { location, password: None }
+        Database { location, password: None, client_bindir: vec![self.bindir.clone()] }
     }
 
     /// The URL form of one of its databases.

@@ -89,9 +89,11 @@ impl World {
     pub(crate) fn write_config(&self, more: &str) {
         let root = self.root();
         let root = root.display();
-        let url = match self.db {
-            Db::Sqlite => format!("sqlite://{root}/notes.db"),
-            Db::Postgres(cluster) => cluster.url(&self.name),
+        let database = match self.db {
+            Db::Sqlite => format!("url = \"sqlite://{root}/notes.db\""),
+            Db::Postgres(cluster) => {
+                format!("url = \"{}\"\nclient_bindir = \"{}\"", cluster.url(&self.name), cluster.bindir.display())
+            }
         };
         let config = format!(
             r#"
@@ -102,7 +104,7 @@ poll = "1s"
 socket = "{root}/state/upkeep.sock"
 
 [targets.notes.database]
-url = "{url}"
+{database}
 [targets.notes.backup]
 directory = "{root}/archives"
 [targets.notes.release]

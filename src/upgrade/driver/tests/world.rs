@@ -12,6 +12,7 @@ use super::super::{Ended, drive};
 use crate::archive::manifest::Kind;
 use crate::failure::Class;
 use crate::ids::{Label, TargetName, UpgradeId};
+use crate::process::Identity;
 use crate::service::ServiceState;
 use crate::shape::{Applied, History, Shape};
 use crate::upgrade::UpgradeError;
@@ -88,11 +89,26 @@ pub(super) struct Inner {
     deadly: Option<String>,
     faults: Vec<Fault>,
     hooks: BTreeMap<String, Hook>,
+    /// A tool that outlived the run that began it.
+    pub(super) tool: Option<u32>,
 }
 
 impl Inner {
     pub(super) fn install(&mut self, version: &str) {
         self.installed = at(version);
+    }
+
+    /// The installed release is damaged: nothing can be read of it until another one is installed.
+    pub(super) fn damage(&mut self) {
+        self.faults.push(Fault::always("release"));
+    }
+
+    pub(super) fn record(&mut self, event: Event) {
+        self.journal.push(event);
+    }
+
+    pub(super) fn stop(&mut self) {
+        self.server = None;
     }
 
     /// The installed server starts: it writes, and migrates itself where that is how the product does it.
@@ -193,6 +209,7 @@ impl World {
             deadly: None,
             faults: Vec::new(),
             hooks: BTreeMap::new(),
+            tool: None,
         })))
     }
 
@@ -218,6 +235,7 @@ impl World {
             deadly: None,
             faults: Vec::new(),
             hooks: BTreeMap::new(),
+            tool: None,
         })))
     }
 
@@ -266,6 +284,11 @@ impl World {
 
     pub(super) fn on(&self, call: &str, hook: impl FnOnce(&mut Inner) + Send + 'static) {
         self.inner().hooks.insert(call.to_owned(), Box::new(hook));
+    }
+
+    /// Somebody acts while nothing is driven.
+    pub(super) fn meddle(&self, act: impl FnOnce(&mut Inner)) {
+        act(&mut self.inner());
     }
 
     pub(super) fn say(&self, settle: Settle) {
@@ -407,6 +430,24 @@ impl Hands for World {
         if running { Ok("healthy".to_owned()) } else { Err(down) }
     }
 
+    async fn shape(&self) -> Result<Shape, Failed> {
+        self.call("look", |inner| shape(&inner.db)).await
+    }
+
+    async fn outlast(&self, tool: Option<&Identity>) -> Result<(), Failed> {
+        let Some(tool) = tool else { return Ok(()) };
+        let lives = self.call("outlast", |inner| inner.tool.take()).await?;
+        match lives {
+            Some(_) => Err(Failed {
+                class: Class::Unavailable,
+                message: format!("process {} lives", tool.pid),
+                transient: false,
+                hints: Vec::new(),
+            }),
+            None => Ok(()),
+        }
+    }
+
     async fn look(&self) -> Result<Look, Failed> {
         let look = |inner: &mut Inner| {
             let knows = if inner.plan.applies == Applies::Nobody {
@@ -422,17 +463,20 @@ impl Hands for World {
             };
             Look { shape: shape(&inner.db), scripts: Some(scripts) }
         };
+        // Scripts are read from the release: of one that cannot be read there are none.
+        self.release().await?;
         self.call("look", look).await
     }
 
-    async fn find_archive(&self, kind: Kind) -> Result<Option<Label>, Failed> {
-        let find = |inner: &mut Inner| inner.archives.iter().find(|(of, _, _)| *of == kind).map(|(_, label, _)| label.clone());
+    async fn find_archive(&self, kind: Kind, round: u32) -> Result<Option<Label>, Failed> {
+        let wanted = |(of, label, _): &&(Kind, Label, Db)| *of == kind && label.as_str().ends_with(&format!("-{round}"));
+        let find = |inner: &mut Inner| inner.archives.iter().find(wanted).map(|(_, label, _)| label.clone());
         self.call(&format!("find:{kind}"), find).await
     }
 
-    async fn archive(&self, kind: Kind) -> Result<Label, Failed> {
+    async fn archive(&self, kind: Kind, round: u32) -> Result<Label, Failed> {
         let take = |inner: &mut Inner| {
-            let label = Label::parse(&format!("{kind}-{}", inner.archives.len() + 1)).unwrap();
+            let label = Label::parse(&format!("{kind}-{}-{round}", inner.archives.len() + 1)).unwrap();
             inner.archives.push((kind, label.clone(), inner.db.clone()));
             label
         };
@@ -457,7 +501,11 @@ impl Hands for World {
     }
 
     async fn point_back(&self, to: &ReleaseAt) -> Result<(), Failed> {
-        self.call("point-back", |inner| inner.installed = to.clone()).await
+        let point = |inner: &mut Inner| {
+            inner.installed = to.clone();
+            inner.faults.retain(|fault| fault.call != "release");
+        };
+        self.call("point-back", point).await
     }
 
     async fn hold(&self, version: &Version, _reason: &str) -> Result<(), Failed> {

@@ -1,0 +1,107 @@
+//! One look at the world, as plain values: everything a decision is made of.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::config::{OnFailure, Runner, Window};
+use crate::failure::Class;
+use crate::ids::{TargetName, UpgradeId};
+use crate::release::{Installed, WayBack};
+use crate::restore::Unfinished;
+use crate::service::ServiceState;
+use crate::shape::Shape;
+use crate::state_db::holds::Hold;
+use crate::upgrade::state::{Phase, ReleaseAt};
+
+/// How the scripts of the release and the history in the database stand to each other.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Scripts {
+    /// Migrations the database lacks, in the order they would be applied.
+    pub pending: Vec<String>,
+    /// Migrations the release does not know.
+    pub ahead: Vec<String>,
+    /// Migrations the history says failed.
+    pub failed: Vec<String>,
+    /// What else keeps release and history apart: changed checksums, missing scripts, versions out of order.
+    pub invalid: Vec<String>,
+}
+
+/// Everything a decision is made of; one look at the world.
+#[derive(Debug, Clone)]
+pub struct Observation {
+    /// The target.
+    pub target: TargetName,
+    /// When it was looked at.
+    pub at: DateTime<Utc>,
+    /// The installed release, or why it cannot be read; none for a target without one.
+    pub release: Option<Result<Installed, Unread>>,
+    /// The release that the newest ended upgrade left as the good one; none at first sight.
+    pub good: Option<ReleaseAt>,
+    /// How the good release could be put back.
+    pub way_back: WayBack,
+    /// The database, or why it does not answer.
+    pub database: Result<Database, String>,
+    /// The managed server; none when none is configured.
+    pub service: Option<ServiceState>,
+    /// Holds that stand.
+    pub holds: Vec<Hold>,
+    /// A restore into the target's database that has begun and not ended.
+    pub unfinished: Option<Unfinished>,
+    /// An upgrade that has not ended.
+    pub open: Option<(UpgradeId, Phase)>,
+    /// Free bytes where archives go.
+    pub free_bytes: u64,
+    /// The size of the newest whole archive, if there is one.
+    pub last_archive_bytes: Option<u64>,
+    /// The rules of the target.
+    pub rules: Rules,
+}
+
+/// Why a release cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// The class of the failure.
+    pub class: Class,
+    /// In words.
+    pub why: String,
+}
+
+impl Observation {
+    /// The restore that stopped half-way, if one did: what is in the database now is nobody's.
+    #[must_use]
+    pub fn half_restored(&self) -> Option<&Unfinished> {
+        self.unfinished.as_ref().filter(|mark| mark.half_way())
+    }
+}
+
+/// What is asked of the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Database {
+    /// Its shape.
+    pub shape: Shape,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// How it stands to the release's scripts; none when the release has none configured.
+    pub scripts: Option<Scripts>,
+}
+
+/// What the configuration says of upgrades of this target.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// Whether the daemon upgrades without being asked.
+    pub auto: bool,
+    /// The window of the day.
+    pub window: Option<Window>,
+    /// What a failure does.
+    pub on_failure: OnFailure,
+    /// How many restarts of one step without an outcome are tried.
+    pub attempts: u32,
+    /// Who applies the migrations; none when there are none.
+    pub runner: Option<Runner>,
+    /// The release's symlink or directory, as configured.
+    pub release_path: PathBuf,
+    /// The server, as messages name it (`notes.service`).
+    pub service: String,
+}
