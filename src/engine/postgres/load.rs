@@ -30,6 +30,10 @@ const WAITING: usize = 4;
 /// Memory for checking a foreign key, in MiB: the keys of one side, hashed. A server that has less to give pages.
 const CHECK_MEMORY: u32 = 256;
 
+/// Whether the server can compress large values with lz4 and nobody said how it should: `docs/decisions/007-lz4-for-large-values.md`.
+const LZ4_IS_FREE_TO_USE: &str = "SELECT EXISTS (SELECT FROM pg_catalog.pg_settings WHERE name = 'default_toast_compression' \
+    AND source = 'default' AND 'lz4' = ANY (enumvals))";
+
 /// Loads.
 pub(super) async fn load(
     place: &Place,
@@ -126,6 +130,9 @@ pub(super) async fn open(place: &Place, head: &str) -> Result<Session, EngineErr
     session.run("set up a session", &settings).await?;
     if catalog::major(&mut session).await? >= 17 {
         session.run("set up a session", "SET transaction_timeout = 0").await?;
+    }
+    if session.truth("look how large values are compressed", LZ4_IS_FREE_TO_USE).await? {
+        session.run("set up a session", "SET default_toast_compression = 'lz4'").await?;
     }
     Ok(session)
 }
