@@ -1,7 +1,7 @@
 //! Putting an archive back: choose it, read it through, look at the destination, plan, keep what is there, load, compare.
 //!
 //! Owns the order of these phases and the mark of a restore that has not ended. What is allowed is decided in [`plan`]. Never
-//! changes a destination before the archive was read back whole and what would be lost is itself archived. Held by
+//! changes a destination before every byte of the archive was found to be what was sealed and what would be lost is itself archived. Held by
 //! `tests/it/restore.rs`.
 
 pub mod plan;
@@ -222,8 +222,9 @@ pub async fn restore(
         return Ok(Restored { plan, safety: None, loaded: None });
     }
     fault::point("restore.begun");
-    verify::verify(ctx, &entry, progress).await?;
-    fault::point("restore.verified");
+    // Loading reads the content itself, and publishes nothing before it was compared.
+    verify::check(ctx, &entry, progress).await?;
+    fault::point("restore.checked");
     let safety = match plan.safety {
         Safety::ArchiveFirst => Some(destination.keep(ctx, target, request.installed.as_ref(), &plan, progress).await?),
         Safety::NotNeeded => None,

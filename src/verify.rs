@@ -91,19 +91,43 @@ impl VerifyError {
 /// # Errors
 /// When the archive is not whole (after noting it), cannot be read, or the verdict cannot be noted.
 pub async fn verify(ctx: &Context, entry: &Entry, progress: &Progress) -> Result<Entry, VerifyError> {
-    let looked = look(entry, progress).await;
-    let verdict = match &looked {
-        Ok(()) => Some(Verdict::Whole),
-        Err(error) => error.verdict(),
-    };
+    let looked = look(entry, How::Content, progress).await;
     let now = ctx.clock.now();
-    if let Some(verdict) = verdict {
-        catalogue::verdict(&ctx.state, &entry.label, verdict, now).await?;
+    match &looked {
+        Ok(()) => catalogue::verdict(&ctx.state, &entry.label, Verdict::Whole, now).await?,
+        Err(error) => note(ctx, entry, error).await?,
     }
     looked.map(|()| Entry { verdict: Verdict::Whole, verified_at: Some(now), ..entry.clone() })
 }
 
-async fn look(entry: &Entry, progress: &Progress) -> Result<(), VerifyError> {
+/// Compares every stored byte of an archive with its digest, for whoever decompresses it next: a file that is not what was
+/// sealed is refused, and noted, before anything is done with it. No verdict comes of a file that is.
+///
+/// # Errors
+/// As for [`verify`].
+pub async fn check(ctx: &Context, entry: &Entry, progress: &Progress) -> Result<(), VerifyError> {
+    let looked = look(entry, How::Digests, progress).await;
+    if let Err(error) = &looked {
+        note(ctx, entry, error).await?;
+    }
+    looked
+}
+
+/// Notes what an error says about the archive.
+async fn note(ctx: &Context, entry: &Entry, error: &VerifyError) -> Result<(), VerifyError> {
+    match error.verdict() {
+        Some(verdict) => Ok(catalogue::verdict(&ctx.state, &entry.label, verdict, ctx.clock.now()).await?),
+        None => Ok(()),
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum How {
+    Content,
+    Digests,
+}
+
+async fn look(entry: &Entry, how: How, progress: &Progress) -> Result<(), VerifyError> {
     let (path, wanted, progress) = (entry.path.clone(), entry.label.clone(), progress.clone());
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let work = move || {
@@ -112,7 +136,11 @@ async fn look(entry: &Entry, progress: &Progress) -> Result<(), VerifyError> {
         if *found != wanted {
             return Err(VerifyError::Mistaken { path, found: found.clone(), wanted });
         }
-        Ok(archive.verify(threads, &progress)?)
+        match how {
+            How::Content => archive.verify(threads, &progress)?,
+            How::Digests => archive.check(threads, &progress)?,
+        }
+        Ok(())
     };
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(VerifyError::Worker(entry.label.clone())))
 }

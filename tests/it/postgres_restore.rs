@@ -211,7 +211,7 @@ async fn a_backend_that_dies_fails_the_load_and_leaves_the_old_content() {
     let killer = tokio::task::spawn_blocking({
         let (progress, name) = (progress.clone(), name.clone());
         move || {
-            wait_until(|| progress.snapshot().phase == "loading" && progress.snapshot().done_bytes > 0);
+            wait_until(|| progress.snapshot().phase == "loading and comparing" && progress.snapshot().done_bytes > 0);
             cluster.psql(
                 "postgres",
                 &format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}__upkeep_new' AND query LIKE 'COPY%'"),

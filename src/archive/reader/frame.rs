@@ -57,6 +57,22 @@ impl FrameReader {
         frame: &Frame,
         take: &mut dyn FnMut(&[u8]) -> io::Result<()>,
     ) -> Result<(), Trouble> {
+        let length = self.fetch(file, frame)?;
+        self.decoder.reinit().map_err(|error| Trouble::Wrong(format!("zstd: {error}")))?;
+        let read = decompress(&mut self.decoder, &self.stored[..length], &mut self.piece, frame.raw, take);
+        self.tidy();
+        read
+    }
+
+    /// Reads the stored bytes of `frame` and compares their digest, no more.
+    pub(crate) fn check(&mut self, file: &File, frame: &Frame) -> Result<(), Trouble> {
+        let checked = self.fetch(file, frame).map(drop);
+        self.tidy();
+        checked
+    }
+
+    /// Gets the stored bytes, which agree with their digest, and says how many they are.
+    fn fetch(&mut self, file: &File, frame: &Frame) -> Result<usize, Trouble> {
         let length = usize::try_from(frame.stored).map_err(|_| Trouble::Wrong("it is too long for this host".to_owned()))?;
         if self.stored.len() < length {
             self.stored.resize(length, 0);
@@ -66,12 +82,13 @@ impl FrameReader {
         if blake3::hash(stored).to_hex().as_str() != frame.digest {
             return Err(Trouble::Wrong("its bytes disagree with their digest".to_owned()));
         }
-        self.decoder.reinit().map_err(|error| Trouble::Wrong(format!("zstd: {error}")))?;
-        let read = decompress(&mut self.decoder, stored, &mut self.piece, frame.raw, take);
+        Ok(length)
+    }
+
+    fn tidy(&mut self) {
         if self.stored.len() > MAX_KEPT_BYTES {
             self.stored = Vec::new();
         }
-        read
     }
 }
 

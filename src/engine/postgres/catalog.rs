@@ -122,6 +122,16 @@ pub(super) async fn lockable(session: &mut Session) -> Result<Vec<String>, Engin
 
 /// The tables whose rows are dumped, by name.
 pub(super) async fn relations(session: &mut Session) -> Result<Vec<Relation>, EngineError> {
+    relations_where(session, "").await
+}
+
+/// One of them, if it is there.
+pub(super) async fn relation(session: &mut Session, schema: &str, name: &str) -> Result<Option<Relation>, EngineError> {
+    let condition = format!("AND n.nspname = {} AND c.relname = {}", literal(schema), literal(name));
+    Ok(relations_where(session, &condition).await?.pop())
+}
+
+async fn relations_where(session: &mut Session, condition: &str) -> Result<Vec<Relation>, EngineError> {
     let sql = format!(
         "SELECT n.nspname::text, c.relname::text, \
          pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::bigint, \
@@ -129,7 +139,7 @@ pub(super) async fn relations(session: &mut Session) -> Result<Vec<Relation>, En
          COALESCE((SELECT amname = 'heap' FROM pg_catalog.pg_am a WHERE a.oid = c.relam), false), \
          COALESCE((SELECT pg_catalog.json_agg(a.attname::text ORDER BY a.attnum)::text FROM pg_catalog.pg_attribute a \
                    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''), '[]'), \
-         COALESCE(x.filter, '') {WITH_ROWS} AND c.relkind = 'r' ORDER BY n.nspname::text COLLATE \"C\", c.relname::text COLLATE \"C\""
+         COALESCE(x.filter, '') {WITH_ROWS} AND c.relkind = 'r' {condition} ORDER BY n.nspname::text COLLATE \"C\", c.relname::text COLLATE \"C\""
     );
     let doing = "list the tables with their columns";
     let rows = session.rows(doing, &sql).await?;
@@ -156,6 +166,15 @@ pub(super) async fn extension_tables(session: &mut Session) -> Result<Vec<(Strin
     let sql = format!("SELECT n.nspname::text, c.relname::text {WITH_ROWS} AND x.oid IS NOT NULL");
     let rows = session.rows(doing, &sql).await?;
     rows.iter().map(|row| Ok((session.cell(doing, row, 0)?, session.cell(doing, row, 1)?))).collect()
+}
+
+/// Whether anything has statistics that come from more than one table's own rows, or from none.
+pub(super) async fn has_derived_statistics(session: &mut Session) -> Result<bool, EngineError> {
+    let sql = format!(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+                        WHERE c.relkind IN ('p', 'm') AND {USER_SCHEMA}) OR EXISTS (SELECT FROM pg_catalog.pg_inherits)"
+    );
+    session.truth("look for partitions and views with rows", &sql).await
 }
 
 /// Refuses when a row could be hidden from us: a missing privilege, or row-level security that applies to us.

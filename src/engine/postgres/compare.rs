@@ -8,42 +8,69 @@ use std::sync::Arc;
 use super::super::{EngineError, Loaded, Mismatch};
 use super::catalog::{self, Relation};
 use super::connect::{Place, Session};
-use super::crew::{Stop, hire, join_all};
-use super::rows::{self, Nowhere, Tally, Tasks};
+use super::crew::Stop;
+use super::rows::{self, Nowhere, Tally, Task, Tasks};
 use super::{large_objects, load};
 use crate::archive::Archive;
-use crate::archive::manifest::{FrameKind, Manifest};
+use crate::archive::manifest::{FrameKind, Manifest, Table};
 use crate::progress::Progress;
 
-/// Compares over several connections.
-pub(super) async fn compare(
+/// A session that compares, while others still load other tables.
+#[derive(Debug)]
+pub(super) struct Reader {
+    session: Session,
+    major: u32,
+}
+
+impl Reader {
+    /// Connects.
+    pub(super) async fn open(place: &Place) -> Result<Self, EngineError> {
+        let mut session = place.connect().await?;
+        let major = prepare(&mut session).await?;
+        Ok(Self { session, major })
+    }
+
+    /// Looks how large a table is here and cuts it into tasks. None when there is no such table.
+    pub(super) async fn measure(&mut self, table: &Table) -> Result<Option<(Relation, Vec<Task>)>, EngineError> {
+        let found = catalog::relation(&mut self.session, &table.schema, &table.name).await?;
+        Ok(found.map(|relation| {
+            let relation = Relation { columns: table.columns.clone(), ..relation };
+            let tasks = rows::cut(0, &relation, self.major);
+            (relation, tasks)
+        }))
+    }
+
+    /// Sums up one task's rows. After an error the session is good for nothing.
+    pub(super) async fn sum(
+        &mut self,
+        relation: &Relation,
+        task: Task,
+        progress: &Progress,
+        stop: &Stop,
+    ) -> Result<Tally, EngineError> {
+        rows::read(&mut self.session, relation, task, &mut Nowhere, progress, stop).await
+    }
+
+    /// Says goodbye.
+    pub(super) async fn close(self) {
+        self.session.close().await;
+    }
+}
+
+/// Compares what was summed up, by the tables' places in the manifest, and all that is not in tables.
+pub(super) async fn conclude(
     place: &Place,
     archive: &Arc<Archive>,
-    jobs: usize,
+    tallies: Vec<(usize, Tally)>,
     progress: &Progress,
     stop: &Stop,
 ) -> Result<Loaded, EngineError> {
-    let manifest = archive.manifest();
-    progress.phase("comparing", manifest.tables.iter().map(|table| table.bytes).sum());
-    let mut session = place.connect().await?;
-    let (major, settings) = prepare(&mut session).await?;
-    let relations = Arc::new(expected(&mut session, manifest).await?);
-    let tasks = Tasks::of(&relations, major);
-    let mut hands = Vec::new();
-    for _ in 0..jobs {
-        let (place, settings, relations, tasks) = (place.clone(), settings.clone(), Arc::clone(&relations), tasks.clone());
-        let (progress, own) = (progress.clone(), stop.clone());
-        hands.push(hire("comparing tables", stop, move || async move {
-            let mut session = place.connect().await?;
-            session.run("set up a session", &settings).await?;
-            let tallies = sum(&mut session, &relations, &tasks, &progress, &own).await?;
-            session.close().await;
-            Ok(tallies)
-        })?);
-    }
-    let tallies = join_all(hands).await?.into_iter().flatten().collect();
-    let loaded = judge(&mut session, archive, tallies, progress, stop).await?;
-    session.close().await;
+    let mut reader = Reader::open(place).await?;
+    let tables = &archive.manifest().tables;
+    let name = |table: usize| tables.get(table).map(|table| (table.schema.clone(), table.name.clone()));
+    let tallies = tallies.into_iter().filter_map(|(table, tally)| Some((name(table)?, tally))).collect();
+    let loaded = judge(&mut reader.session, archive, tallies, progress, stop).await?;
+    reader.close().await;
     Ok(loaded)
 }
 
@@ -55,19 +82,19 @@ pub(super) async fn compare_within(
 ) -> Result<Loaded, EngineError> {
     let manifest = archive.manifest();
     progress.phase("comparing", manifest.tables.iter().map(|table| table.bytes).sum());
-    let (major, _) = prepare(session).await?;
+    let major = prepare(session).await?;
     let relations = expected(session, manifest).await?;
     let (tasks, stop) = (Tasks::of(&relations, major), Stop::default());
     let tallies = sum(session, &relations, &tasks, progress, &stop).await?;
     judge(session, archive, tallies, progress, &stop).await
 }
 
-async fn prepare(session: &mut Session) -> Result<(u32, String), EngineError> {
+async fn prepare(session: &mut Session) -> Result<u32, EngineError> {
     let major = catalog::major(session).await?;
     let charset = catalog::identify(session).await?.charset;
     let settings = rows::reading_settings(major, &charset);
     session.run("set up a session", &settings).await?;
-    Ok((major, settings))
+    Ok(major)
 }
 
 /// The manifest's tables with the sizes they have here, in the manifest's order. A table that is not here is left out, and
@@ -76,7 +103,7 @@ async fn expected(session: &mut Session, manifest: &Manifest) -> Result<Vec<Rela
     let here = catalog::relations(session).await?;
     let here: HashMap<(String, String), Relation> =
         here.into_iter().map(|relation| ((relation.schema.clone(), relation.name.clone()), relation)).collect();
-    let found = |table: &crate::archive::manifest::Table| {
+    let found = |table: &Table| {
         let relation = here.get(&(table.schema.clone(), table.name.clone()))?;
         Some(Relation { columns: table.columns.clone(), ..relation.clone() })
     };

@@ -231,8 +231,7 @@ async fn sections(
         encoder.write(cleaner.finish().as_bytes(), 0)?;
         Ok(encoder.finish()?)
     };
-    let before = section("pre-data", FrameKind::PreData).await?;
-    let after = section("post-data", FrameKind::PostData).await?;
+    let (before, after) = tokio::try_join!(section("pre-data", FrameKind::PreData), section("post-data", FrameKind::PostData))?;
     Ok(Some(Sections { before, after }))
 }
 

@@ -1,9 +1,10 @@
 //! Loading an archive into an empty database, over several connections, and proving that it arrived.
 //!
-//! Owns the order of a load: schema, rows with their indexes (`tables`, `plan`, `copy`), sequences, what is left of the schema,
-//! comparison, views. Returns `Ok` only when every table's rows and checksum are the manifest's; held by
+//! Owns the order of a load: schema, rows with their indexes and their comparison (`tables`, `plan`, `builds`, `copy`),
+//! sequences, what is left of the schema, verdict, views. Returns `Ok` only when every table's rows and checksum are the manifest's; held by
 //! `tests/it/postgres.rs`.
 
+mod builds;
 mod copy;
 mod plan;
 mod tables;
@@ -26,8 +27,12 @@ pub(super) use copy::load_frame;
 
 /// Pieces of a frame that may wait for the server: enough that decompressing and sending overlap.
 const WAITING: usize = 4;
-/// Memory for building one index. Two or three are built at once; a server that has less to give pages.
-const INDEX_MEMORY: &str = "256MB";
+/// Memory for checking a foreign key, in MiB: the keys of one side, hashed. A server that has less to give pages.
+const CHECK_MEMORY: u32 = 256;
+
+/// Whether the server can compress large values with lz4 and nobody said how it should: `docs/decisions/007-lz4-for-large-values.md`.
+const LZ4_IS_FREE_TO_USE: &str = "SELECT EXISTS (SELECT FROM pg_catalog.pg_settings WHERE name = 'default_toast_compression' \
+    AND source = 'default' AND 'lz4' = ANY (enumvals))";
 
 /// Loads.
 pub(super) async fn load(
@@ -84,25 +89,30 @@ pub(super) async fn fill(
         run_frame(&mut session, archive, index, &mut named).await?;
     }
     fault::point("pg.load.schema");
-    let raw = archive.manifest().frames.iter().filter(|frame| frame.kind == FrameKind::Data).map(|frame| frame.raw).sum();
-    progress.phase("loading", raw);
-    let rest = tables::fill(place, archive, &head, jobs, progress, &mut named, &stop.0).await?;
+    let manifest = archive.manifest();
+    let raw: u64 = manifest.frames.iter().filter(|frame| frame.kind == FrameKind::Data).map(|frame| frame.raw).sum();
+    progress.phase("loading and comparing", raw + manifest.tables.iter().map(|table| table.bytes).sum::<u64>());
+    let filled = tables::fill(place, archive, &head, jobs, progress, &mut named, &stop.0).await?;
     for index in frames_of(archive, FrameKind::Sequences) {
         run_frame(&mut session, archive, index, &mut named).await?;
     }
     fault::point("pg.load.rows");
     progress.phase("finishing the schema", 0);
-    for sql in rest {
+    for sql in filled.rest {
         run_one(&mut session, &sql).await?;
     }
     fault::point("pg.load.loaded");
-    let mut loaded = compare::compare(place, archive, jobs, progress, &stop.0).await?;
+    let mut loaded = compare::conclude(place, archive, filled.tallies, progress, &stop.0).await?;
     progress.phase("refreshing views", 0);
     for index in frames_of(archive, FrameKind::Trailer) {
         run_frame(&mut session, archive, index, &mut named).await?;
     }
-    // The first commit that waits for the disk takes everything before it along.
-    session.run("collect statistics", "SET synchronous_commit = on; ANALYZE").await?;
+    if !filled.analyzed {
+        session.run("collect statistics", "ANALYZE").await?;
+    }
+    // The first commit that waits for the disk takes everything before it along; a message of nothing is one.
+    let flush = "SET synchronous_commit = on; SELECT pg_catalog.pg_logical_emit_message(true, 'upkeep', '')";
+    session.run("wait for the disk", flush).await?;
     loaded.warnings = missing_roles(&mut session, &named).await?;
     session.close().await;
     fault::point("pg.load.compared");
@@ -115,11 +125,14 @@ pub(super) async fn open(place: &Place, head: &str) -> Result<Session, EngineErr
     session.run("set up a session", head).await?;
     // A crash of the server may forget what was just committed; until the comparison nothing of it counts.
     let settings = format!(
-        "SET synchronous_commit = off; SET maintenance_work_mem = '{INDEX_MEMORY}'; SET default_transaction_read_only = off"
+        "SET synchronous_commit = off; SET maintenance_work_mem = '{CHECK_MEMORY}MB'; SET default_transaction_read_only = off"
     );
     session.run("set up a session", &settings).await?;
     if catalog::major(&mut session).await? >= 17 {
         session.run("set up a session", "SET transaction_timeout = 0").await?;
+    }
+    if session.truth("look how large values are compressed", LZ4_IS_FREE_TO_USE).await? {
+        session.run("set up a session", "SET default_toast_compression = 'lz4'").await?;
     }
     Ok(session)
 }

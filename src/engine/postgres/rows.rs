@@ -67,7 +67,8 @@ impl Tasks {
     }
 }
 
-fn cut(table: usize, relation: &Relation, major: u32) -> Vec<Task> {
+/// Cuts one table.
+pub(super) fn cut(table: usize, relation: &Relation, major: u32) -> Vec<Task> {
     let ranges = relation.bytes.div_ceil(RANGE_BYTES).clamp(1, relation.pages.max(1));
     if ranges == 1 || major < RANGES_SINCE || !relation.heap || !relation.filter.is_empty() {
         return vec![Task { table, pages: None, bytes: relation.bytes }];

@@ -1,16 +1,21 @@
-//! What is loaded and built in which order.
+//! What is loaded, built and compared in which order.
 //!
-//! Pure. Whole tables first, largest first, then indexes of tables whose rows are all there: so the largest table begins at
-//! once, and the indexes of the others keep the remaining connections busy until it is done.
+//! Pure. Whole tables first, largest first; then keys, indexes and foreign keys of tables whose rows are all there; the
+//! comparison and the statistics keep the remaining connections busy until the last of that is done.
 //! Invariant: nothing is handed out that would wait for a lock of something handed out before; held by `tests.rs`.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
-use super::super::split::{Chunk, Splitter};
-use crate::archive::manifest::{FrameKind, Manifest, Table};
+use super::super::catalog::Relation;
+use super::super::large_objects;
+use super::super::rows::Task;
+use super::builds::Builds;
+use super::relation_of;
+use crate::archive::manifest::{FrameKind, Manifest};
 
-/// What one worker does at a time. The number is the table's place in the plan.
+/// What one worker does at a time. A number is a table's place in the manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
     /// All rows of a table, frozen.
@@ -21,6 +26,14 @@ pub(super) enum Step {
     Key(usize, String),
     /// An index: others may be built on the table meanwhile.
     Index(usize, String),
+    /// A foreign key from one table to another: neither may change meanwhile.
+    Foreign(usize, usize, String),
+    /// How large a table is, for its comparison to be cut.
+    Measure(usize),
+    /// Rows read back and summed up.
+    Compare(Arc<Relation>, Task),
+    /// A table's statistics.
+    Analyze(usize),
 }
 
 /// What a worker is to do now.
@@ -34,73 +47,107 @@ pub(super) enum Next {
     Done,
 }
 
-/// One table's work.
+/// How far a table's comparison is.
+#[derive(Debug, Default)]
+enum Proof {
+    #[default]
+    Nothing,
+    /// Too large to be read at once for all we know.
+    Unmeasured,
+    Measuring,
+    Left(VecDeque<(Arc<Relation>, Task)>),
+}
+
+impl Proof {
+    fn steps(&self) -> usize {
+        match self {
+            Self::Nothing => 0,
+            Self::Unmeasured | Self::Measuring => 1,
+            Self::Left(tasks) => tasks.len(),
+        }
+    }
+}
+
+/// One table's work, and what of it was handed out and is not yet done.
 #[derive(Debug, Default)]
 struct Work {
     bytes: u64,
     loads: VecDeque<Step>,
     keys: VecDeque<String>,
     indexes: VecDeque<String>,
-    /// Loads handed out and not yet done.
+    proof: Proof,
+    analyze: bool,
     loading: usize,
-    /// Keys and indexes handed out and not yet done.
-    building: usize,
-    /// Whether what is being built is a key.
-    key_running: bool,
+    indexing: usize,
+    reading: usize,
+    /// A key, a foreign key or statistics: of these only one at a time.
+    changing: bool,
+    /// Whether that is a key.
+    locked: bool,
 }
 
-/// The work of all tables, largest table first.
+/// The work of all tables.
 #[derive(Debug)]
 pub(super) struct Plan {
     tables: Vec<Work>,
+    /// Places in `tables`, largest first.
+    order: Vec<usize>,
+    foreign: Vec<(usize, usize, String)>,
 }
 
 impl Plan {
     /// Plans for `jobs` workers. A table that is more than its share is loaded by all of them, frame by frame; and so are those
-    /// of `kept` (schema and name), into which an extension has put rows. `builds` names tables by their place in the manifest.
-    pub(super) fn of(manifest: &Manifest, jobs: usize, kept: &[(String, String)], builds: Vec<(usize, String)>) -> Self {
+    /// of `kept` (schema and name), into which an extension has put rows. With `analyze`, statistics are collected as well.
+    pub(super) fn of(manifest: &Manifest, jobs: usize, kept: &[(String, String)], builds: Builds, analyze: bool) -> Self {
         let mut frames: HashMap<usize, Vec<usize>> = HashMap::new();
-        let mut total = 0;
         let mut tables: Vec<Work> = manifest.tables.iter().map(|_| Work::default()).collect();
         for (index, frame) in manifest.frames.iter().enumerate().filter(|(_, frame)| frame.kind == FrameKind::Data) {
             let Some(table) = frame.table.map(|table| table as usize).filter(|table| *table < tables.len()) else { continue };
             tables[table].bytes += frame.raw;
-            total += frame.raw;
             frames.entry(table).or_default().push(index);
         }
-        for (table, sql) in builds {
-            let Some(work) = tables.get_mut(table) else { continue };
-            if is_key(&sql) { work.keys.push_back(sql) } else { work.indexes.push_back(sql) }
-        }
         // Twice a worker's fair part, for the indexes come on top: the others build theirs while the largest table loads.
-        let share = total * 2 / (jobs as u64 + 1);
+        let share = tables.iter().map(|work| work.bytes).sum::<u64>() * 2 / (jobs as u64 + 1);
+        for (place, (work, table)) in tables.iter_mut().zip(&manifest.tables).enumerate() {
+            let frames = frames.remove(&place).unwrap_or_default();
+            let is_kept = kept.iter().any(|(schema, name)| *schema == table.schema && *name == table.name);
+            if !large_objects::is_it(&table.schema, &table.name) {
+                work.analyze = analyze;
+                // A table of one frame is read at once; and only the server knows which rows of an extension's table count.
+                work.proof = if frames.len() > 1 || is_kept {
+                    Proof::Unmeasured
+                } else {
+                    let whole = Task { table: place, pages: None, bytes: table.bytes };
+                    Proof::Left(VecDeque::from([(Arc::new(relation_of(table)), whole)]))
+                };
+            }
+            if is_kept || work.bytes > share {
+                work.loads = frames.into_iter().map(|frame| Step::Part(place, frame)).collect();
+            } else if !frames.is_empty() {
+                work.loads.push_back(Step::Whole(place, frames));
+            }
+        }
         let mut order: Vec<usize> = (0..tables.len()).collect();
         order.sort_by_key(|table| (Reverse(tables[*table].bytes), *table));
-        let tables = order.iter().enumerate().map(|(place, table)| {
-            let mut work = std::mem::take(&mut tables[*table]);
-            let frames = frames.remove(table).unwrap_or_default();
-            let name = &manifest.tables[*table];
-            let is_kept = kept.iter().any(|(schema, table)| *schema == name.schema && *table == name.name);
-            work.loads = if frames.is_empty() {
-                VecDeque::new()
-            } else if is_kept || work.bytes > share {
-                frames.into_iter().map(|frame| Step::Part(place, frame)).collect()
-            } else {
-                VecDeque::from([Step::Whole(place, frames)])
-            };
-            work
-        });
-        Self { tables: tables.collect() }
+        let mut plan = Self { tables, order, foreign: builds.foreign };
+        for (place, sql) in builds.keys {
+            plan.tables[place].keys.push_back(sql);
+        }
+        for (place, sql) in builds.indexes {
+            plan.tables[place].indexes.push_back(sql);
+        }
+        plan
     }
 
-    /// How many steps there are.
+    /// How many steps are known and not handed out.
     pub(super) fn steps(&self) -> usize {
-        self.tables.iter().map(|work| work.loads.len() + work.keys.len() + work.indexes.len()).sum()
+        self.tables.iter().map(Work::steps).sum::<usize>() + self.foreign.len()
     }
 
     /// Hands out a step.
     pub(super) fn next(&mut self) -> Next {
-        let step = self.next_load().or_else(|| self.next_key()).or_else(|| self.next_index());
+        let step = self.next_measure().or_else(|| self.next_load()).or_else(|| self.next_key()).or_else(|| self.next_index());
+        let step = step.or_else(|| self.next_foreign()).or_else(|| self.next_compare()).or_else(|| self.next_analyze());
         match step {
             Some(step) => Next::Take(step),
             None if self.steps() > 0 => Next::Wait,
@@ -108,89 +155,103 @@ impl Plan {
         }
     }
 
-    /// Takes note that a step is done. Whether it was the last of all rows.
-    pub(super) fn done(&mut self, step: &Step) -> bool {
-        let (Step::Whole(place, _) | Step::Part(place, _) | Step::Key(place, _) | Step::Index(place, _)) = step;
-        let Some(work) = self.tables.get_mut(*place) else { return false };
+    /// Takes note that a step is done.
+    pub(super) fn done(&mut self, step: &Step) {
         match step {
-            Step::Whole(..) | Step::Part(..) => work.loading -= 1,
-            Step::Key(..) => (work.building, work.key_running) = (work.building - 1, false),
-            Step::Index(..) => work.building -= 1,
+            Step::Whole(place, _) | Step::Part(place, _) => self.tables[*place].loading -= 1,
+            Step::Key(place, _) => (self.tables[*place].changing, self.tables[*place].locked) = (false, false),
+            Step::Index(place, _) => self.tables[*place].indexing -= 1,
+            Step::Foreign(from, to, _) => (self.tables[*from].changing, self.tables[*to].changing) = (false, false),
+            Step::Measure(place) => self.tables[*place].reading -= 1,
+            Step::Compare(_, task) => self.tables[task.table].reading -= 1,
+            Step::Analyze(place) => self.tables[*place].changing = false,
         }
-        matches!(step, Step::Whole(..) | Step::Part(..)) && self.tables.iter().all(Work::is_loaded)
+    }
+
+    /// Takes note of the tasks a table's comparison was cut into.
+    pub(super) fn measured(&mut self, place: usize, relation: &Arc<Relation>, tasks: Vec<Task>) {
+        let tasks = tasks.into_iter().map(|task| (Arc::clone(relation), Task { table: place, ..task }));
+        self.tables[place].proof = Proof::Left(tasks.collect());
+    }
+
+    /// The largest table that `fits`.
+    fn find(&mut self, fits: impl Fn(&Work) -> bool) -> Option<(usize, &mut Work)> {
+        let place = *self.order.iter().find(|place| fits(&self.tables[**place]))?;
+        Some((place, &mut self.tables[place]))
     }
 
     fn next_load(&mut self) -> Option<Step> {
-        let work = self.tables.iter_mut().find(|work| !work.loads.is_empty())?;
+        let (_, work) = self.find(|work| !work.loads.is_empty())?;
         work.loading += 1;
         work.loads.pop_front()
     }
 
     /// `ALTER TABLE … ADD CONSTRAINT` locks out everybody, and would wait for everybody.
     fn next_key(&mut self) -> Option<Step> {
-        let free = |work: &Work| work.is_loaded() && work.building == 0;
-        let (place, work) = self.tables.iter_mut().enumerate().find(|(_, work)| free(work) && !work.keys.is_empty())?;
-        (work.building, work.key_running) = (work.building + 1, true);
+        let (place, work) = self.find(|work| work.is_loaded() && work.is_idle() && !work.keys.is_empty())?;
+        (work.changing, work.locked) = (true, true);
         work.keys.pop_front().map(|sql| Step::Key(place, sql))
     }
 
     /// Indexes of one table may be built side by side, once its keys are there.
     fn next_index(&mut self) -> Option<Step> {
-        let free = |work: &Work| work.is_loaded() && work.keys.is_empty() && !work.key_running;
-        let (place, work) = self.tables.iter_mut().enumerate().find(|(_, work)| free(work) && !work.indexes.is_empty())?;
-        work.building += 1;
+        let (place, work) = self.find(|work| work.has_keys() && !work.changing && !work.indexes.is_empty())?;
+        work.indexing += 1;
         work.indexes.pop_front().map(|sql| Step::Index(place, sql))
+    }
+
+    /// Both tables are read meanwhile, and the one referred to must have its unique index.
+    fn next_foreign(&mut self) -> Option<Step> {
+        let ready = |place: &usize| self.tables[*place].is_indexed() && !self.tables[*place].changing;
+        let at = self.foreign.iter().position(|(from, to, _)| ready(from) && ready(to))?;
+        let (from, to, sql) = self.foreign.remove(at);
+        (self.tables[from].changing, self.tables[to].changing) = (true, true);
+        Some(Step::Foreign(from, to, sql))
+    }
+
+    fn next_measure(&mut self) -> Option<Step> {
+        let (place, work) = self.find(|work| work.has_keys() && matches!(work.proof, Proof::Unmeasured))?;
+        work.proof = Proof::Measuring;
+        work.reading += 1;
+        Some(Step::Measure(place))
+    }
+
+    /// Reading disturbs nobody but who builds a key.
+    fn next_compare(&mut self) -> Option<Step> {
+        let (_, work) = self.find(|work| work.has_keys() && matches!(&work.proof, Proof::Left(tasks) if !tasks.is_empty()))?;
+        let Proof::Left(tasks) = &mut work.proof else { return None };
+        work.reading += 1;
+        tasks.pop_front().map(|(relation, task)| Step::Compare(relation, task))
+    }
+
+    /// Last, for there are statistics of what indexes compute too.
+    fn next_analyze(&mut self) -> Option<Step> {
+        let (place, work) = self.find(|work| work.analyze && work.is_indexed() && !work.changing)?;
+        (work.analyze, work.changing) = (false, true);
+        Some(Step::Analyze(place))
     }
 }
 
 impl Work {
+    fn steps(&self) -> usize {
+        self.loads.len() + self.keys.len() + self.indexes.len() + self.proof.steps() + usize::from(self.analyze)
+    }
+
     fn is_loaded(&self) -> bool {
         self.loads.is_empty() && self.loading == 0
     }
-}
 
-/// The schema after the data: what builds an index or a key, with the table's place in the manifest, and all the rest in the
-/// archive's order.
-pub(super) fn sort(text: &str, tables: &[Table], mut see: impl FnMut(&str)) -> (Vec<(usize, String)>, Vec<String>) {
-    let mut splitter = Splitter::new();
-    let mut chunks = splitter.push(text.as_bytes());
-    chunks.extend(splitter.finish());
-    let spelled =
-        tables.iter().enumerate().flat_map(|(place, table)| spellings(table).into_iter().map(move |name| (name, place)));
-    let places: HashMap<String, usize> = spelled.collect();
-    let (mut builds, mut rest) = (Vec::new(), Vec::new());
-    for chunk in chunks {
-        let Chunk::Statement { sql, .. } = chunk else { continue };
-        see(&sql);
-        match indexed_table(&sql).and_then(|name| places.get(name)) {
-            Some(place) => builds.push((*place, sql)),
-            None => rest.push(sql),
-        }
+    fn is_idle(&self) -> bool {
+        self.indexing == 0 && self.reading == 0 && !self.changing
     }
-    (builds, rest)
-}
 
-/// Whether a statement that builds is one that locks the whole table.
-fn is_key(sql: &str) -> bool {
-    sql.starts_with("ALTER TABLE ")
-}
-
-/// The table an index or a key is built on, as the statement spells it; `None` for every other statement.
-fn indexed_table(sql: &str) -> Option<&str> {
-    if sql.starts_with("CREATE INDEX ") || sql.starts_with("CREATE UNIQUE INDEX ") {
-        let (_, rest) = sql.split_once(" ON ")?;
-        return rest.split_once(" USING ").map(|(table, _)| table);
+    fn has_keys(&self) -> bool {
+        self.is_loaded() && self.keys.is_empty() && !self.locked
     }
-    let (table, rest) = sql.strip_prefix("ALTER TABLE ONLY ")?.split_once("\n    ADD CONSTRAINT ")?;
-    let key = [" PRIMARY KEY ", " UNIQUE ", " EXCLUDE "].iter().any(|word| rest.contains(word));
-    (key && !rest.contains(" FOREIGN KEY ") && !rest.contains(" CHECK ")).then_some(table)
-}
 
-/// The ways `pg_dump` may spell a table: each part plain or quoted.
-fn spellings(table: &Table) -> Vec<String> {
-    let quote = super::super::connect::quote;
-    let (schemas, names) = ([table.schema.clone(), quote(&table.schema)], [table.name.clone(), quote(&table.name)]);
-    schemas.iter().flat_map(|schema| names.iter().map(move |name| format!("{schema}.{name}"))).collect()
+    fn is_indexed(&self) -> bool {
+        self.has_keys() && self.indexes.is_empty() && self.indexing == 0
+    }
 }
 
 #[cfg(test)]

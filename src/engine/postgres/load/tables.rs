@@ -1,7 +1,7 @@
-//! Filling the tables and building their indexes over several connections, as the plan says.
+//! Filling the tables, building their indexes and reading them back over several connections, as the plan says.
 //!
-//! Each worker has a connection of its own and asks for the next step when it is done with one. Whoever fails ends the others:
-//! nobody waits for a step that will never be done.
+//! Each worker asks for the next step when it is done with one. It writes over one connection and reads over another, so that
+//! what is compared is what anybody would see. Whoever fails ends the others: nobody waits for a step that will never be done.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,14 +9,31 @@ use tokio::sync::Notify;
 
 use super::super::super::EngineError;
 use super::super::catalog;
+use super::super::compare::Reader;
 use super::super::connect::{Place, Session};
 use super::super::crew::{Hand, Stop, hire, join_all};
+use super::super::rows::Tally;
+use super::builds::{Builds, sort_memory};
 use super::copy::{load_frame, load_whole};
-use super::plan::{Next, Plan, Step, sort};
-use super::{frames_of, note_roles, open, run_frame, run_one, text};
+use super::plan::{Next, Plan, Step};
+use super::{CHECK_MEMORY, frames_of, note_roles, open, relation_of, run_frame, run_one, text};
 use crate::archive::Archive;
-use crate::archive::manifest::FrameKind;
+use crate::archive::manifest::{FrameKind, Table};
 use crate::progress::Progress;
+
+/// Sums over rows, by their table's place in the manifest.
+type Sums = Vec<(usize, Tally)>;
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) struct Filled {
+    /// The statements of the schema after the data that are still to be run.
+    pub(super) rest: Vec<String>,
+    /// The sums over the rows that were read back.
+    pub(super) tallies: Sums,
+    /// Whether statistics were collected.
+    pub(super) analyzed: bool,
+}
 
 /// The plan that the workers share.
 #[derive(Debug)]
@@ -57,9 +74,10 @@ struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    /// Whether this was the last of all rows.
-    fn done(mut self) -> bool {
-        self.step.take().is_some_and(|step| self.board.plan().done(&step))
+    fn done(mut self) {
+        if let Some(step) = self.step.take() {
+            self.board.plan().done(&step);
+        }
     }
 }
 
@@ -72,8 +90,8 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// Loads all rows and builds the indexes; the large objects over a connection of their own. Gives the statements of the schema
-/// after the data that are still to be run, and adds the roles they name to `named`.
+/// Loads all rows, builds the indexes and sums the rows up; the large objects over a connection of their own. Adds the roles
+/// that the schema after the data names to `named`.
 pub(super) async fn fill(
     place: &Place,
     archive: &Arc<Archive>,
@@ -82,13 +100,16 @@ pub(super) async fn fill(
     progress: &Progress,
     named: &mut Vec<String>,
     stop: &Stop,
-) -> Result<Vec<String>, EngineError> {
+) -> Result<Filled, EngineError> {
     let mut session = place.connect().await?;
     let kept = catalog::extension_tables(&mut session).await?;
+    let derived = catalog::has_derived_statistics(&mut session).await?;
     session.close().await;
     let after = text(archive, FrameKind::PostData).await?;
-    let (builds, rest) = sort(&after, &archive.manifest().tables, |sql| note_roles(sql, named));
-    let plan = Plan::of(archive.manifest(), jobs, &kept, builds);
+    let mut builds = Builds::of(&after, &archive.manifest().tables, |sql| note_roles(sql, named));
+    let analyzed = !derived && builds.leave_statistics_alone();
+    let rest = std::mem::take(&mut builds.rest);
+    let plan = Plan::of(archive.manifest(), jobs, &kept, builds, analyzed);
     let workers = jobs.min(plan.steps());
     let board = Arc::new(Board { plan: Mutex::new(plan), changed: Notify::new() });
     let mut hands = Vec::with_capacity(workers + 1);
@@ -96,41 +117,96 @@ pub(super) async fn fill(
         let (place, archive, head) = (place.clone(), Arc::clone(archive), head.to_owned());
         let (board, progress, own) = (Arc::clone(&board), progress.clone(), stop.clone());
         hands.push(hire("loading tables", stop, move || async move {
-            let mut session = open(&place, &head).await?;
-            while let Some(step) = board.next(&own).await {
-                let turn = Turn { board: &board, stop: &own, step: Some(step.clone()) };
-                if let Err(error) = run(&mut session, &archive, &step, &progress, &own).await {
-                    session.abandon().await;
-                    return Err(error);
-                }
-                if turn.done() {
-                    progress.phase("building indexes", 0);
-                }
-            }
-            session.close().await;
-            Ok(())
+            let session = open(&place, &head).await?;
+            let worker = Worker { place, archive, session, reader: None, board, progress, stop: own, tallies: Vec::new() };
+            worker.work().await
         })?);
     }
     hands.extend(load_objects(place, archive, head, stop)?);
-    join_all(hands).await?;
-    Ok(rest)
+    let tallies = join_all(hands).await?.into_iter().flatten().collect();
+    Ok(Filled { rest, tallies, analyzed })
 }
 
-async fn run(
-    session: &mut Session,
-    archive: &Arc<Archive>,
-    step: &Step,
-    progress: &Progress,
-    stop: &Stop,
-) -> Result<(), EngineError> {
-    match step {
-        Step::Whole(_, frames) => load_whole(session, archive, frames, progress, stop).await,
-        Step::Part(_, frame) => load_frame(session, archive, *frame, "", progress, stop).await,
-        Step::Key(_, sql) | Step::Index(_, sql) => run_one(session, sql).await,
+/// One that loads, builds and reads back.
+struct Worker {
+    place: Place,
+    archive: Arc<Archive>,
+    session: Session,
+    /// Made when there is something to compare.
+    reader: Option<Reader>,
+    board: Arc<Board>,
+    progress: Progress,
+    stop: Stop,
+    tallies: Sums,
+}
+
+impl Worker {
+    async fn work(mut self) -> Result<Sums, EngineError> {
+        let (board, stop) = (Arc::clone(&self.board), self.stop.clone());
+        while let Some(step) = board.next(&stop).await {
+            let turn = Turn { board: &board, stop: &stop, step: Some(step.clone()) };
+            if let Err(error) = self.take(&step).await {
+                self.session.abandon().await;
+                return Err(error);
+            }
+            turn.done();
+        }
+        self.session.close().await;
+        if let Some(reader) = self.reader {
+            reader.close().await;
+        }
+        Ok(self.tallies)
+    }
+
+    async fn take(&mut self, step: &Step) -> Result<(), EngineError> {
+        match step {
+            Step::Whole(_, frames) => load_whole(&mut self.session, &self.archive, frames, &self.progress, &self.stop).await,
+            Step::Part(_, frame) => load_frame(&mut self.session, &self.archive, *frame, "", &self.progress, &self.stop).await,
+            Step::Key(table, sql) | Step::Index(table, sql) => {
+                self.run_with(sort_memory(self.archive.manifest().tables[*table].bytes), sql).await
+            }
+            Step::Foreign(_, _, sql) => self.run_with(CHECK_MEMORY, sql).await,
+            Step::Measure(table) => self.measure(*table).await,
+            Step::Compare(relation, task) => {
+                let (progress, stop) = (self.progress.clone(), self.stop.clone());
+                let tally = self.reader().await?.sum(relation, *task, &progress, &stop).await?;
+                self.tallies.push((task.table, tally));
+                Ok(())
+            }
+            Step::Analyze(table) => {
+                let table = &self.archive.manifest().tables[*table];
+                let sql = format!("ANALYZE {}", relation_of(table).quoted());
+                self.session.run(&format!("collect statistics of table {}", table.qualified()), &sql).await
+            }
+        }
+    }
+
+    async fn run_with(&mut self, mebibytes: u32, sql: &str) -> Result<(), EngineError> {
+        let memory = format!("SET maintenance_work_mem = '{mebibytes}MB'");
+        self.session.run("set the memory for an index", &memory).await?;
+        run_one(&mut self.session, sql).await
+    }
+
+    async fn measure(&mut self, at: usize) -> Result<(), EngineError> {
+        let archive = Arc::clone(&self.archive);
+        let table: &Table = &archive.manifest().tables[at];
+        let measured = self.reader().await?.measure(table).await?;
+        // A table that is not there has no rows to sum up, which is not what the manifest says.
+        let (relation, tasks) = measured.unwrap_or_else(|| (relation_of(table), Vec::new()));
+        self.board.plan().measured(at, &Arc::new(relation), tasks);
+        Ok(())
+    }
+
+    async fn reader(&mut self) -> Result<&mut Reader, EngineError> {
+        let reader = match self.reader.take() {
+            Some(reader) => reader,
+            None => Reader::open(&self.place).await?,
+        };
+        Ok(self.reader.insert(reader))
     }
 }
 
-fn load_objects(place: &Place, archive: &Arc<Archive>, head: &str, stop: &Stop) -> Result<Option<Hand<()>>, EngineError> {
+fn load_objects(place: &Place, archive: &Arc<Archive>, head: &str, stop: &Stop) -> Result<Option<Hand<Sums>>, EngineError> {
     let objects = frames_of(archive, FrameKind::LargeObjects);
     if objects.is_empty() {
         return Ok(None);
@@ -142,7 +218,7 @@ fn load_objects(place: &Place, archive: &Arc<Archive>, head: &str, stop: &Stop) 
             run_frame(&mut session, &archive, index, &mut Vec::new()).await?;
         }
         session.close().await;
-        Ok(())
+        Ok(Vec::new())
     })?;
     Ok(Some(hand))
 }
