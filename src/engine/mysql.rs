@@ -5,10 +5,19 @@
 
 mod catalog;
 mod connect;
+mod dump;
 mod flavour;
 mod literal;
+mod privileges;
 mod ranges;
 mod rows;
+mod schema;
+mod script;
+mod shape;
+mod snapshot;
+mod survey;
+mod unqualify;
+mod worker;
 
 use super::{DumpRequest, Dumped, EngineError, LoadMode, Loaded, Survey};
 use crate::archive::manifest::Server;
@@ -42,21 +51,24 @@ impl MySql {
         Ok(server)
     }
 
-    pub(super) async fn survey(&self, _history_tables: &[String]) -> Result<Survey, EngineError> {
-        Err(self.absent())
+    pub(super) async fn survey(&self, history_tables: &[String]) -> Result<Survey, EngineError> {
+        survey::survey(&Place::of(&self.database)?, history_tables).await
     }
 
-    pub(super) async fn shape(&self, _history_tables: &[String]) -> Result<Shape, EngineError> {
-        Err(self.absent())
+    pub(super) async fn shape(&self, history_tables: &[String]) -> Result<Shape, EngineError> {
+        let mut session = Place::of(&self.database)?.connect().await?;
+        let shape = shape::shape(&mut session, history_tables).await?;
+        session.close().await;
+        Ok(shape)
     }
 
     pub(super) async fn dump(
         &self,
-        _request: &DumpRequest,
-        _pending: &PendingArchive,
-        _progress: &Progress,
+        request: &DumpRequest,
+        pending: &PendingArchive,
+        progress: &Progress,
     ) -> Result<Dumped, EngineError> {
-        Err(self.absent())
+        Box::pin(dump::dump(&Place::of(&self.database)?, request, pending, progress)).await
     }
 
     pub(super) async fn load(

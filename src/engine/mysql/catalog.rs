@@ -9,6 +9,7 @@ use super::super::EngineError;
 use super::connect::{Session, quote};
 use super::flavour::Version;
 use super::literal::Encoding;
+use super::schema::{Kind, Schema};
 use crate::archive::manifest::Server;
 
 /// Tables that a load leaves for a moment, and that are never part of a dump or a shape.
@@ -110,7 +111,7 @@ pub(super) async fn relations(session: &mut Session) -> Result<Vec<Relation>, En
         "SELECT TABLE_NAME, COALESCE(ENGINE, ''), COALESCE(DATA_LENGTH, 0), COALESCE(TABLE_ROWS, 0), TABLE_TYPE, \
          COALESCE(TABLE_COMMENT, '') FROM information_schema.TABLES \
          WHERE {HERE} AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND TABLE_NAME NOT IN ({own}) \
-         ORDER BY CAST(TABLE_NAME AS BINARY)"
+         AND COALESCE(UPPER(ENGINE), '') NOT IN ({ELSEWHERE}) ORDER BY CAST(TABLE_NAME AS BINARY)"
     );
     let mut relations = Vec::new();
     for row in session.texts(doing, &sql).await? {
@@ -138,6 +139,39 @@ pub(super) async fn relations(session: &mut Session) -> Result<Vec<Relation>, En
         });
     }
     Ok(relations)
+}
+
+/// Storage engines whose rows are another table's, another server's or nobody's.
+const ELSEWHERE: &str = "'MRG_MYISAM', 'FEDERATED', 'BLACKHOLE', 'CONNECT', 'SPIDER', 'SEQUENCE'";
+
+/// Tables whose rows are elsewhere, with their engines.
+pub(super) async fn elsewhere(session: &mut Session) -> Result<Vec<(String, String)>, EngineError> {
+    let sql = format!(
+        "SELECT TABLE_NAME, ENGINE FROM information_schema.TABLES WHERE {HERE} AND TABLE_TYPE = 'BASE TABLE' \
+         AND UPPER(ENGINE) IN ({ELSEWHERE}) ORDER BY CAST(TABLE_NAME AS BINARY)"
+    );
+    let rows = session.texts("list the tables that keep their rows elsewhere", &sql).await?;
+    let mut found = Vec::with_capacity(rows.len());
+    for row in rows {
+        let mut cells = row.into_iter().map(Option::unwrap_or_default);
+        found.push((cells.next().unwrap_or_default(), cells.next().unwrap_or_default()));
+    }
+    Ok(found)
+}
+
+/// Where every sequence is, as the arguments of `SETVAL`.
+///
+/// Sequences stand outside snapshots: read after the rows, a value is never behind them.
+pub(super) async fn sequence_values(session: &mut Session, schema: &Schema) -> Result<Vec<(String, String)>, EngineError> {
+    let mut values = Vec::new();
+    for sequence in schema.of(Kind::Sequence) {
+        let sql = format!("SELECT next_not_cached_value, cycle_count FROM {}", quote(&sequence.name));
+        let rows = session.texts(&format!("read sequence {}", sequence.name), &sql).await?;
+        let mut cells = rows.into_iter().flatten().map(Option::unwrap_or_default);
+        let (next, round) = (cells.next().unwrap_or_default(), cells.next().unwrap_or_default());
+        values.push((sequence.name.clone(), format!("{next}, 0, {round}")));
+    }
+    Ok(values)
 }
 
 /// A column as the dictionary has it.
