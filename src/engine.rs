@@ -5,6 +5,7 @@
 //! and checksums equal the manifest's; a replacing load leaves the old content untouched until the new one was compared.
 
 mod crew;
+mod frames;
 pub mod mysql;
 pub mod postgres;
 pub mod sqlite;
