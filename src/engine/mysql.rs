@@ -3,12 +3,20 @@
 //! Owns everything said to such a server, but for what the migrations say. Which of the two it is, and how old, the server
 //! says.
 
+mod catalog;
+mod connect;
+mod flavour;
+mod literal;
+mod ranges;
+mod rows;
+
 use super::{DumpRequest, Dumped, EngineError, LoadMode, Loaded, Survey};
 use crate::archive::manifest::Server;
 use crate::archive::{Archive, PendingArchive};
 use crate::config::Database;
 use crate::progress::Progress;
 use crate::shape::Shape;
+use connect::Place;
 
 /// One MySQL or MariaDB database.
 #[derive(Debug, Clone)]
@@ -28,7 +36,10 @@ impl MySql {
     }
 
     pub(super) async fn identify(&self) -> Result<Server, EngineError> {
-        Err(self.absent())
+        let mut session = Place::of(&self.database)?.connect().await?;
+        let server = catalog::identify(&mut session).await?;
+        session.close().await;
+        Ok(server)
     }
 
     pub(super) async fn survey(&self, _history_tables: &[String]) -> Result<Survey, EngineError> {
