@@ -56,4 +56,3 @@ pub(super) fn pieces(
 pub(super) fn joined(read: Result<Result<(), ArchiveError>, tokio::task::JoinError>) -> Result<(), EngineError> {
     read.map_err(|_| EngineError::Worker("reading the archive".to_owned()))?.map_err(EngineError::Archive)
 }
-

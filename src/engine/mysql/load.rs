@@ -5,12 +5,14 @@
 //! `tests/it/mysql_restore.rs`.
 
 mod data;
+pub(super) mod notes;
 pub(super) mod objects;
+pub(super) mod triggers;
 
 use std::sync::Arc;
 
 use super::super::crew::StopOnDrop;
-use super::super::frames::{frames_of, joined, pieces, text};
+use super::super::frames::{frames_of, joined, pieces};
 use super::super::{EngineError, LoadMode, Loaded};
 use super::connect::{NO_SUCH_DATABASE, Place, Session, literal, number_of_error, quote};
 use super::split::Splitter;
@@ -86,8 +88,8 @@ pub(super) async fn clean(
 /// Creates an empty database of the archive's character set and collation.
 pub(super) async fn create(place: &Place, name: &str, like: &Server) -> Result<(), EngineError> {
     let mut session = place.connect_to_server().await?;
-    let created = session.run(&format!("create database {name}"), &format!("CREATE DATABASE {}{}", quote(name), charset(like)));
-    let created = created.await.map_err(|error| match error {
+    let (doing, sql) = (format!("create database {name}"), format!("CREATE DATABASE {}{}", quote(name), charset(like)));
+    let created = session.run(&doing, &sql).await.map_err(|error| match error {
         EngineError::Privilege { user, what, .. } => {
             let grant = format!("GRANT ALL ON {}.* TO {};", quote(name), place.grantee());
             EngineError::Privilege { user, what, grant }
@@ -98,10 +100,12 @@ pub(super) async fn create(place: &Place, name: &str, like: &Server) -> Result<(
     created
 }
 
-/// Gives a database the archive's character set and collation.
+/// Gives a database the archive's character set and collation, if it has not got them.
 pub(super) async fn alter(session: &mut Session, name: &str, like: &Server) -> Result<(), EngineError> {
     let clause = charset(like);
-    if clause.is_empty() {
+    let asked = "SELECT @@collation_database";
+    let has = session.text("read the database's collation", asked).await?.unwrap_or_default();
+    if clause.is_empty() || has == like.collation {
         return Ok(());
     }
     let doing = format!("set the character set of database {name}");
@@ -155,12 +159,13 @@ pub(super) async fn open(place: &Place, archive: &Arc<Archive>) -> Result<Sessio
 
 /// Makes a session one that loads.
 pub(super) async fn prepare(session: &mut Session, archive: &Arc<Archive>) -> Result<(), EngineError> {
-    let mut splitter = Splitter::new();
-    let head = text(archive, FrameKind::Header).await?;
-    let mut statements = splitter.push(head.as_bytes());
-    statements.extend(splitter.finish());
-    for statement in statements {
-        session.run("set up a session", &into_text(statement)?).await?;
+    prepare_by(session, &statements(archive, FrameKind::Header).await?).await
+}
+
+/// The same from the header's statements.
+pub(super) async fn prepare_by(session: &mut Session, head: &[String]) -> Result<(), EngineError> {
+    for statement in head {
+        session.run("set up a session", statement).await?;
     }
     session.run("set up a session", SETTINGS).await
 }

@@ -110,7 +110,7 @@ impl Splitter {
                 let stop = |byte: &u8| *byte == end || (*byte == b'\\' && end != b'`');
                 match rest.iter().position(stop) {
                     None => self.at = self.buffer.len(),
-                    Some(found) if rest[found] == end => self.shift(State::Plain, found + 1),
+                    Some(found) if rest[found] == end => self.enter(State::Plain, found + 1),
                     // The escaped byte may be in the next piece.
                     Some(found) if found + 1 < rest.len() => self.at += found + 2,
                     Some(found) => {
@@ -120,11 +120,11 @@ impl Splitter {
                 }
             }
             State::Line => match rest.iter().position(|byte| *byte == b'\n') {
-                Some(end) => drop(self.shift(State::Plain, end + 1)),
+                Some(end) => self.enter(State::Plain, end + 1),
                 None => self.at = self.buffer.len(),
             },
             State::Block => match rest.windows(2).position(|two| two == b"*/") {
-                Some(end) => drop(self.shift(State::Plain, end + 2)),
+                Some(end) => self.enter(State::Plain, end + 2),
                 None if last => self.at = self.buffer.len(),
                 None => {
                     self.at = self.buffer.len() - 1;
@@ -138,9 +138,14 @@ impl Splitter {
         true
     }
 
-    fn shift(&mut self, state: State, by: usize) -> bool {
+    fn enter(&mut self, state: State, by: usize) {
         self.state = state;
         self.at += by;
+    }
+
+    /// The same, and goes on.
+    fn shift(&mut self, state: State, by: usize) -> bool {
+        self.enter(state, by);
         true
     }
 

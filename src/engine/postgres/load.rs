@@ -11,16 +11,16 @@ mod tables;
 use std::sync::Arc;
 
 use super::super::crew::StopOnDrop;
+pub(super) use super::super::frames::{frames_of, joined, pieces, text};
 use super::super::{EngineError, LoadMode, Loaded};
 use super::catalog::{self, Relation};
 use super::connect::{Place, Session};
 use super::split::{Chunk, Splitter};
 use super::{compare, in_place, schema, swap};
-use crate::archive::manifest::{FrameKind, Table};
 use crate::archive::Archive;
+use crate::archive::manifest::{FrameKind, Table};
 use crate::fault;
 use crate::progress::Progress;
-pub(super) use super::super::frames::{frames_of, joined, pieces, text};
 pub(super) use copy::load_frame;
 
 /// Memory for building one index. Two or three are built at once; a server that has less to give pages.

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use upkeep::config::{Database, Location};
 
 pub(crate) use super::postgres::{dump, load, said, wait_until};
@@ -36,6 +37,8 @@ pub(crate) struct Server {
     program: Program,
     /// The directory of everything it keeps, as it sees it.
     seen: PathBuf,
+    /// Held by those who use the server's settings, and alone by those who change them.
+    settings: RwLock<()>,
 }
 
 /// Where a server program is.
@@ -73,30 +76,31 @@ pub(crate) fn server(which: Which) -> Option<&'static Server> {
     found
 }
 
-/// Makes one test of `body` for each server there is: `NAME::mariadb`, `NAME::newer_mariadb`, `NAME::mysql`.
+/// Makes one test of each body for each server there is: `NAME::mariadb`, `NAME::newer_mariadb`, `NAME::mysql`. Those that
+/// change a server's own settings begin with `alone;`, all others with `shared;`.
 macro_rules! on_every_server {
-    ($($(#[$attribute:meta])* $name:ident: $body:path;)+) => {
-        $($(#[$attribute])* mod $name {
+    ($guard:ident; $($name:ident: $body:path;)+) => {
+        $(mod $name {
             #[allow(unused_imports, reason = "not every body is of the file itself")]
             use super::*;
             use crate::support::mysql::{Which, server};
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn mariadb() {
-                if let Some(server) = server(Which::MariaDb) {
+            async fn on(which: Which) {
+                if let Some(server) = server(which) {
+                    let _guard = server.$guard().await;
                     $body(server).await;
                 }
+            }
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn mariadb() {
+                on(Which::MariaDb).await;
             }
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn newer_mariadb() {
-                if let Some(server) = server(Which::NewerMariaDb) {
-                    $body(server).await;
-                }
+                on(Which::NewerMariaDb).await;
             }
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn mysql() {
-                if let Some(server) = server(Which::MySql) {
-                    $body(server).await;
-                }
+                on(Which::MySql).await;
             }
         })+
     };
@@ -131,7 +135,8 @@ fn programs() -> Vec<Program> {
         }
         let output = as_server(&root, path).arg("--version").output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let version = text.split("Ver ").nth(1).unwrap_or_default().split(['-', ' ', '+']).next().unwrap_or_default().to_owned();
+        let version =
+            text.split("Ver ").nth(1).unwrap_or_default().split(['-', ' ', '+']).next().unwrap_or_default().to_owned();
         let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
         let numbers = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
         seen.push(Program { root, path, is_mariadb: text.contains("MariaDB"), version: numbers, text: version });
@@ -199,7 +204,7 @@ impl Server {
         server.arg(format!("--socket={}/sock", seen.display())).arg(format!("--pid-file={}/pid", seen.display()));
         server.args(["--skip-networking", "--innodb-buffer-pool-size=96M", "--innodb-use-native-aio=0", "--server-id=1"]);
         server.args(["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--sync-binlog=0", "--log-bin=binlog"]);
-        server.args(["--max-connections=200", "--event-scheduler=OFF", "--binlog-format=ROW", "--local-infile=0"]);
+        server.args(["--max-connections=200", "--event-scheduler=OFF", "--binlog-format=ROW", "--log-bin-trust-function-creators=ON"]);
         match program.is_mariadb {
             true => server.arg("--debug-no-sync"),
             false => server.args(["--innodb-flush-method=nosync", "--mysqlx=OFF", "--log-error-verbosity=1"]),
@@ -221,7 +226,7 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let server = Self { which, version: program.text.clone(), socket: real.join("sock"), program, seen };
+        let server = Self { which, version: program.text.clone(), socket: real.join("sock"), program, seen, settings: RwLock::new(()) };
         server.wait_until_ready();
         server
     }
@@ -237,6 +242,16 @@ impl Server {
             std::thread::sleep(std::time::Duration::from_millis(50));
         }
         panic!("{:?} in {} did not become ready: {said}", self.program, self.seen.display());
+    }
+
+    /// Uses the server beside others.
+    pub(crate) async fn shared(&self) -> RwLockReadGuard<'_, ()> {
+        self.settings.read().await
+    }
+
+    /// Has the server to itself.
+    pub(crate) async fn alone(&self) -> RwLockWriteGuard<'_, ()> {
+        self.settings.write().await
     }
 
     /// Whether it is MariaDB.
@@ -372,7 +387,8 @@ impl Server {
               WHEN data_type = 'bit' THEN CONCAT('BIN(`', c, '` + 0)') \
               ELSE CONCAT('HEX(`', c, '`)') END, ',''NULL'')')";
         let order = "SET SESSION group_concat_max_len = 1048576; SET time_zone = '+00:00';";
-        let of = if self.program.is_mariadb { "IF(t.table_type = 'SYSTEM VERSIONED', ' FOR SYSTEM_TIME ALL', '')" } else { "''" };
+        let of =
+            if self.program.is_mariadb { "IF(t.table_type = 'SYSTEM VERSIONED', ' FOR SYSTEM_TIME ALL', '')" } else { "''" };
         let list = format!(
             "{order} SELECT CONCAT('SELECT ', QUOTE(t.table_name), ', MD5(CONCAT_WS('','', ', GROUP_CONCAT({hex} ORDER BY ordinal_position SEPARATOR ', '), \
                ')) AS h, CONCAT_WS('','', ', GROUP_CONCAT({hex} ORDER BY ordinal_position SEPARATOR ', '), ') AS v FROM `', REPLACE(t.table_name, '`', '``'), '`', {of}, ' ORDER BY h;') \

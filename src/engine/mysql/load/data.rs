@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sqlx::AssertSqlSafe;
 
-use super::super::super::crew::{Stop, hire, join_all};
 use super::super::super::EngineError;
+use super::super::super::crew::{Stop, hire, join_all};
 use super::super::connect::{Place, Session, number_of_error};
 use super::super::split::Splitter;
 use super::{into_text, joined, open, pieces};
@@ -124,12 +124,7 @@ pub(in super::super) async fn load_frame(
     Err(EngineError::Unfit(what))
 }
 
-async fn insert(
-    session: &mut Session,
-    table: &Table,
-    statement: Vec<u8>,
-    progress: &Progress,
-) -> Result<u64, EngineError> {
+async fn insert(session: &mut Session, table: &Table, statement: Vec<u8>, progress: &Progress) -> Result<u64, EngineError> {
     let length = statement.len() as u64;
     if length + 1 >= session.max_packet {
         return Err(EngineError::Inexact {
