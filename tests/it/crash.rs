@@ -184,32 +184,43 @@ fn journal(world: &World) -> String {
 
 /// One test a story and engine, so that they run side by side.
 macro_rules! told {
-    ($($name:ident: $story:literal),+ $(,)?) => {
-        mod sqlite {
-            $(#[test] fn $name() { super::tell(super::Db::Sqlite, super::story($story)); })+
-        }
-        mod postgresql {
+    ($engine:ident on $db:expr; $($name:ident: $story:literal),+ $(,)?) => {
+        mod $engine {
+            #[allow(unused_imports, reason = "of use to two engines only")]
+            use crate::support::mysql::{Which, server};
             $(#[test] fn $name() {
-                if let Some(cluster) = crate::support::postgres::cluster() {
-                    super::tell(super::Db::Postgres(cluster), super::story($story));
+                if let Some(db) = $db {
+                    super::tell(db, super::story($story));
                 }
             })+
-        }
-        #[test]
-        fn every_story_is_told() {
-            assert_eq!(STORIES.iter().map(|story| story.name).collect::<Vec<_>>(), [$($story),+]);
         }
     };
 }
 
-told! {
-    backup: "backup",
-    prune: "prune",
-    restore: "restore",
-    upgrade: "upgrade",
-    failing_migration: "upgrade whose migration fails half-way",
-    never_healthy: "upgrade that never gets healthy",
-    rollback: "rollback of a committed upgrade",
+/// All of them on one engine.
+macro_rules! all_told {
+    ($engine:ident on $db:expr) => {
+        told! { $engine on $db;
+            backup: "backup",
+            prune: "prune",
+            restore: "restore",
+            upgrade: "upgrade",
+            failing_migration: "upgrade whose migration fails half-way",
+            never_healthy: "upgrade that never gets healthy",
+            rollback: "rollback of a committed upgrade",
+        }
+    };
+}
+
+all_told! { sqlite on Some(super::Db::Sqlite) }
+all_told! { postgresql on crate::support::postgres::cluster().map(super::Db::Postgres) }
+told! { mariadb on server(Which::MariaDb).map(super::Db::MySql); backup: "backup", prune: "prune", restore: "restore" }
+told! { newer_mariadb on server(Which::NewerMariaDb).map(super::Db::MySql); restore: "restore" }
+told! { mysql on server(Which::MySql).map(super::Db::MySql); backup: "backup", prune: "prune", restore: "restore" }
+
+#[test]
+fn every_story_is_told() {
+    assert_eq!(STORIES.len(), 7, "a story that is added here is added to `all_told` as well");
 }
 
 fn story(name: &str) -> &'static Story {

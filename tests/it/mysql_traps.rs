@@ -195,10 +195,7 @@ async fn definer(server: &Server) {
     let (source, target) = (server.torture(), server.fresh());
     let (name, user) = (name_of(&target), format!("other_{}", name_of(&target)));
     server.user(&user, name, "ALL");
-    server.sql(
-        "",
-        &format!("GRANT ALL ON `{name}\\_\\_upkeep\\_%`.* TO '{user}'@'%'"),
-    );
+    server.sql("", &format!("GRANT ALL ON `{name}\\_\\_upkeep\\_%`.* TO '{user}'@'%'"));
     let dir = tempfile::tempdir().unwrap();
     let sealed = dump(&source, dir.path(), 1).await.unwrap();
     assert!(text_of(&sealed.path).contains("DEFINER=`torture`@`localhost`"), "the archive keeps who made what");

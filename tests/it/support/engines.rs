@@ -89,7 +89,9 @@ impl Home {
         match self.db {
             // An empty file is an empty SQLite database.
             Db::Sqlite => drop(std::fs::File::create(&self.file).unwrap()),
-            Db::Postgres(cluster) => drop(cluster.psql("postgres", &format!("CREATE DATABASE {} TEMPLATE template0", self.name))),
+            Db::Postgres(cluster) => {
+                drop(cluster.psql("postgres", &format!("CREATE DATABASE {} TEMPLATE template0", self.name)))
+            }
             Db::MySql(server) => drop(server.sql("", &format!("CREATE DATABASE {}", self.name))),
         }
     }
@@ -98,7 +100,9 @@ impl Home {
     pub(crate) fn remove(&self) {
         match self.db {
             Db::Sqlite => std::fs::remove_file(&self.file).unwrap(),
-            Db::Postgres(cluster) => drop(cluster.psql("postgres", &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name))),
+            Db::Postgres(cluster) => {
+                drop(cluster.psql("postgres", &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name)))
+            }
             Db::MySql(server) => drop(server.sql("", &format!("DROP DATABASE IF EXISTS {}", self.name))),
         }
     }
@@ -158,7 +162,9 @@ impl Home {
                         row.try_get::<String, _>(place).ok().or_else(number).unwrap_or_default()
                     };
                     let first = rows.first();
-                    first.map(|row| (0..row.len()).map(|place| cell(row, place)).collect::<Vec<_>>().join("|")).unwrap_or_default()
+                    first
+                        .map(|row| (0..row.len()).map(|place| cell(row, place)).collect::<Vec<_>>().join("|"))
+                        .unwrap_or_default()
                 })
             });
             work.join().unwrap()

@@ -204,7 +204,12 @@ impl Server {
         server.arg(format!("--socket={}/sock", seen.display())).arg(format!("--pid-file={}/pid", seen.display()));
         server.args(["--skip-networking", "--innodb-buffer-pool-size=96M", "--innodb-use-native-aio=0", "--server-id=1"]);
         server.args(["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--sync-binlog=0", "--log-bin=binlog"]);
-        server.args(["--max-connections=200", "--event-scheduler=OFF", "--binlog-format=ROW", "--log-bin-trust-function-creators=ON"]);
+        server.args([
+            "--max-connections=200",
+            "--event-scheduler=OFF",
+            "--binlog-format=ROW",
+            "--log-bin-trust-function-creators=ON",
+        ]);
         match program.is_mariadb {
             true => server.arg("--debug-no-sync"),
             false => server.args(["--innodb-flush-method=nosync", "--mysqlx=OFF", "--log-error-verbosity=1"]),
@@ -226,7 +231,8 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let server = Self { which, version: program.text.clone(), socket: real.join("sock"), program, seen, settings: RwLock::new(()) };
+        let server =
+            Self { which, version: program.text.clone(), socket: real.join("sock"), program, seen, settings: RwLock::new(()) };
         server.wait_until_ready();
         server
     }
@@ -382,16 +388,17 @@ impl Server {
     /// own; and the next value of each sequence.
     pub(crate) fn content(&self, database: &str) -> String {
         // A geometry's hex is its stored form with SRID; a float's exact value needs the widest cast.
-        let hex = "CONCAT('IFNULL(', CASE \
-              WHEN data_type = 'float' THEN CONCAT('CAST(`', c, '` AS DOUBLE)') WHEN data_type = 'double' THEN CONCAT('CAST(`', c, '` AS CHAR)') \
-              WHEN data_type = 'bit' THEN CONCAT('BIN(`', c, '` + 0)') \
-              ELSE CONCAT('HEX(`', c, '`)') END, ',''NULL'')')";
+        let hex = "CONCAT('CONVERT(IFNULL(', CASE \
+              WHEN data_type = 'float' THEN CONCAT('CAST(`', c, '` AS DOUBLE)') \
+              WHEN data_type IN ('tinyint', 'smallint', 'mediumint', 'int', 'bigint', 'decimal', 'double') THEN CONCAT('CAST(`', c, '` AS CHAR)') \
+              WHEN data_type = 'bit' THEN CONCAT('BIN(`', c, '` + 0)') WHEN data_type IN ('enum', 'set', 'year') THEN CONCAT('`', c, '` + 0') \
+              ELSE CONCAT('HEX(`', c, '`)') END, ',''NULL'') USING utf8mb4) COLLATE utf8mb4_bin')";
         let order = "SET SESSION group_concat_max_len = 1048576; SET time_zone = '+00:00';";
         let of =
             if self.program.is_mariadb { "IF(t.table_type = 'SYSTEM VERSIONED', ' FOR SYSTEM_TIME ALL', '')" } else { "''" };
         let list = format!(
-            "{order} SELECT CONCAT('SELECT ', QUOTE(t.table_name), ', MD5(CONCAT_WS('','', ', GROUP_CONCAT({hex} ORDER BY ordinal_position SEPARATOR ', '), \
-               ')) AS h, CONCAT_WS('','', ', GROUP_CONCAT({hex} ORDER BY ordinal_position SEPARATOR ', '), ') AS v FROM `', REPLACE(t.table_name, '`', '``'), '`', {of}, ' ORDER BY h;') \
+            "{order} SELECT CONCAT('SELECT ', QUOTE(t.table_name), ', SHA2(CONCAT_WS('','', ', GROUP_CONCAT({hex} ORDER BY ordinal_position SEPARATOR ', '), \
+               '), 256) AS h, CONCAT_WS('','', ', GROUP_CONCAT({hex} ORDER BY ordinal_position SEPARATOR ', '), ') AS v FROM `', REPLACE(t.table_name, '`', '``'), '`', {of}, ' ORDER BY h;') \
              FROM information_schema.tables t JOIN (SELECT table_schema, table_name, data_type, ordinal_position, REPLACE(column_name, '`', '``') AS c \
                FROM information_schema.columns) k ON k.table_schema = t.table_schema AND k.table_name = t.table_name \
              WHERE t.table_schema = '{database}' AND t.table_type <> 'SEQUENCE' GROUP BY t.table_name, t.table_type ORDER BY BINARY t.table_name"

@@ -122,7 +122,7 @@ DELIMITER ;
 
 CREATE VIEW z_base_view AS SELECT id, v FROM many WHERE id < 10;
 CREATE VIEW a_on_top AS SELECT id, v, doubled(id) AS twice FROM z_base_view;
-CREATE ALGORITHM = MERGE DEFINER = `We ird`@`localhost` SQL SECURITY INVOKER VIEW `Ansicht; "ü"` (`Spalte "1"`, `it's`) AS SELECT id, concat(v, '; it''s \\ 日本語') FROM z_base_view WHERE id > 1 WITH CASCADED CHECK OPTION;
+CREATE ALGORITHM = MERGE DEFINER = `We ird`@`localhost` SQL SECURITY INVOKER VIEW `Ansicht; "ü"` (`Spalte "1"`, `it's`) AS SELECT id, concat(convert(v USING utf8mb4), '; it''s \\ 日本語') FROM z_base_view WHERE id > 1 WITH CASCADED CHECK OPTION;
 CREATE ALGORITHM = TEMPTABLE VIEW counted AS SELECT count(*) AS many, max(`Spalte "1"`) AS most FROM `Ansicht; "ü"`;
 CREATE VIEW `0 of everything` AS SELECT e.id, e.t, e.bu, e.de FROM every_type e LEFT JOIN a_on_top a ON a.id = e.id;
 
