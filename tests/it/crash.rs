@@ -8,6 +8,7 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
+use crate::support::mysql::{Which, server};
 use crate::support::world::{Db, World, text};
 
 /// One story: how the world is prepared, the command that is killed, and the versions that may come out.
@@ -187,7 +188,7 @@ macro_rules! told {
     ($engine:ident on $db:expr; $($name:ident: $story:literal),+ $(,)?) => {
         mod $engine {
             #[allow(unused_imports, reason = "of use to two engines only")]
-            use crate::support::mysql::{Which, server};
+            use super::{Which, server};
             $(#[test] fn $name() {
                 if let Some(db) = $db {
                     super::tell(db, super::story($story));
@@ -217,6 +218,56 @@ all_told! { postgresql on crate::support::postgres::cluster().map(super::Db::Pos
 told! { mariadb on server(Which::MariaDb).map(super::Db::MySql); backup: "backup", prune: "prune", restore: "restore" }
 told! { newer_mariadb on server(Which::NewerMariaDb).map(super::Db::MySql); restore: "restore" }
 told! { mysql on server(Which::MySql).map(super::Db::MySql); backup: "backup", prune: "prune", restore: "restore" }
+
+/// Where the account may not create databases a replacement is no longer whole or not at all; but what is half never passes for
+/// whole, and the same restore finishes it.
+fn tell_in_place(db: Db) {
+    let mut world = World::new(db);
+    world.confine();
+    with_one_archive(&world);
+    world.sql("UPDATE note SET body = 'changed'");
+    world.keep();
+    let (trace, command) = (world.root().join("trace"), ["restore", "notes", "--replace"]);
+    let whole = world.command(&command).env("UPKEEP_FAULT_TRACE", &trace).output().unwrap();
+    assert!(whole.status.success(), "{}", text(&whole));
+    let points = std::fs::read_to_string(&trace).unwrap_or_default();
+    let points: Vec<&str> = points.lines().collect();
+    let mut halves = 0;
+    for number in 1..=points.len() {
+        world.reset();
+        let at = format!("killed at point {number} ({})", points[number - 1]);
+        let output = world.command(&command).env("UPKEEP_FAULT_KILL", number.to_string()).output().unwrap();
+        assert_eq!(output.status.signal(), Some(9), "{at}: {}", text(&output));
+        recover(&world, &at);
+        assert!(world.json(&["list", "notes"])[0]["verdict"] == "whole", "{at}");
+        if world.ask("SHOW TABLES LIKE 'upkeep%'").is_empty() {
+            assert_eq!(world.whole_version(), "1.0.0", "{at}");
+        } else {
+            halves += 1;
+            let output = world.run(&["backup", "notes"]);
+            assert!(!output.status.success() && text(&output).contains("unfinished"), "{at}: {}", text(&output));
+        }
+        let again = world.run(&command);
+        assert!(again.status.success(), "{at}: {}", text(&again));
+        assert_eq!(
+            (world.whole_version(), world.ask("SELECT body FROM note WHERE id = 1").as_str()),
+            ("1.0.0", "note 1"),
+            "{at}"
+        );
+        assert_eq!(world.ask("SHOW TABLES LIKE 'upkeep%'"), "", "{at}");
+    }
+    assert!(halves > 0, "no point lies between the first drop and the last comparison: {points:?}");
+}
+
+#[test]
+fn a_restore_in_place_on_mariadb() {
+    server(Which::MariaDb).map(Db::MySql).into_iter().for_each(tell_in_place);
+}
+
+#[test]
+fn a_restore_in_place_on_mysql() {
+    server(Which::MySql).map(Db::MySql).into_iter().for_each(tell_in_place);
+}
 
 #[test]
 fn every_story_is_told() {

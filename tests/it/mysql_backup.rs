@@ -136,33 +136,40 @@ async fn random(server: &Server) {
     }
 }
 
-/// The same torture database, dumped and restored by the vendor's own program. Where its copy differs from the source ours
-/// does not (`upkeep_restores_everything`), and here is why.
+/// The same torture database, dumped and restored by the server's own program, told to go on at every error. What differs then
+/// does not differ in our copy (`upkeep_restores_everything`), and here is why.
 async fn vendor(server: &Server) {
     let (source, copy) = (server.torture(), server.fresh());
     let (name, to) = (name_of(&source), name_of(&copy));
-    let text = server.vendor_dump(name, &["--routines", "--events", "--triggers", "--single-transaction", "--hex-blob"]);
-    let mut lost = Vec::new();
-    if let Err(error) = server.try_sql(to, &text) {
-        lost.push(format!("its dump does not restore: {error}"));
-    }
-    let (wanted, found) = (server.content(name), server.content(to));
-    let mut tables: Vec<&str> =
-        wanted.lines().filter(|line| !found.contains(line)).filter_map(|line| line.split('\t').next()).collect();
-    tables.dedup();
+    // Without these two its dump does not restore at all: it locks tables and then asks a sequence that it did not lock; it sets
+    // the server's own replication position, which a server that has one refuses.
+    let needed = if server.is_mariadb() { "--skip-add-locks" } else { "--set-gtid-purged=OFF" };
+    let arguments = [needed, "--routines", "--events", "--triggers", "--single-transaction", "--hex-blob"];
+    let text = server.vendor_dump(name, &arguments);
+    let path = tempfile::tempdir().unwrap();
+    let file = path.path().join("dump.sql");
+    std::fs::write(&file, &text).unwrap();
+    let mut client = server.client("mariadb", "mysql");
+    let restored = client.args(["--force", to]).stdin(std::fs::File::open(&file).unwrap()).output().unwrap();
+    let said = String::from_utf8_lossy(&restored.stderr).into_owned();
+    let wanted = server.content(name);
+    let found = server.try_sql(to, "SELECT CONCAT_WS(' ', id, CAST(f AS DOUBLE)) FROM every_type WHERE id = 103").unwrap();
+    assert!(wanted.contains(",16777216,") && found == "103 16777200", "a single is printed with six digits: {found}");
+    // Views are made while those they stand on are still placeholders, through which nobody can write.
+    assert!(said.contains("CHECK OPTION on non-updatable view"), "{said}");
+    assert!(server.try_sql(to, "SELECT * FROM counted").is_err());
     if server.is_mariadb() {
-        // Floats are printed with six digits, and of system-versioned tables only what is valid now is dumped.
-        assert!(tables.contains(&"every_type") && tables.contains(&"ma_versioned"), "{lost:?} {tables:?}");
+        let past = "SELECT count(*) FROM ma_versioned FOR SYSTEM_TIME ALL";
+        assert_eq!((server.sql(name, past).as_str(), server.sql(to, past).as_str()), ("3", "1"), "the past is left out");
     } else {
-        // Floats are printed with six digits.
-        assert!(tables.contains(&"every_type"), "{lost:?} {tables:?}");
+        // A row of generated columns only is written as a comma in brackets.
+        let rows = "SELECT count(*) FROM only_generated";
+        assert_eq!((server.sql(name, rows).as_str(), server.sql(to, rows).as_str()), ("2", "0"), "{said}");
     }
     // The database's own character set is not in the dump of one database, so the copy has the server's.
     let collation = |database: &str| {
-        server.sql(
-            "",
-            &format!("SELECT default_collation_name FROM information_schema.schemata WHERE schema_name = '{database}'"),
-        )
+        let sql = "SELECT default_collation_name FROM information_schema.schemata WHERE schema_name =";
+        server.sql("", &format!("{sql} '{database}'"))
     };
     assert_ne!(collation(name), collation(to));
 }

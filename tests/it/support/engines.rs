@@ -71,6 +71,8 @@ pub(crate) struct Home {
     pub(crate) name: String,
     file: PathBuf,
     kept: Mutex<String>,
+    /// Who the URL names, on MySQL and MariaDB.
+    pub(crate) user: String,
 }
 
 impl Home {
@@ -81,7 +83,7 @@ impl Home {
             Db::Postgres(cluster) => cluster.fresh_name(),
             Db::MySql(server) => server.fresh_name(),
         };
-        Self { db, name, file: file.to_owned(), kept: Mutex::default() }
+        Self { db, name, file: file.to_owned(), kept: Mutex::default(), user: "root".to_owned() }
     }
 
     /// Makes it, empty.
@@ -121,7 +123,7 @@ impl Home {
         match self.db {
             Db::Sqlite => format!("sqlite://{}", self.file.display()),
             Db::Postgres(cluster) => cluster.url(&self.name),
-            Db::MySql(server) => server.url(&self.name),
+            Db::MySql(server) => server.database_as(&self.name, &self.user).location.to_string(),
         }
     }
 
@@ -197,7 +199,10 @@ impl Home {
                 let sql = format!("DROP DATABASE IF EXISTS {0}_t; CREATE DATABASE {0}_t TEMPLATE {0}", self.name);
                 cluster.psql("postgres", &sql);
             }
-            Db::MySql(server) => *self.kept.lock().unwrap() = server.vendor_dump(&self.name, &[]),
+            Db::MySql(server) => {
+                let arguments: &[&str] = if server.is_mariadb() { &[] } else { &["--set-gtid-purged=OFF"] };
+                *self.kept.lock().unwrap() = server.vendor_dump(&self.name, arguments);
+            }
         }
     }
 

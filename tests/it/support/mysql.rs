@@ -325,11 +325,6 @@ impl Server {
         Database { location, password: None }
     }
 
-    /// The URL form of one of its databases.
-    pub(crate) fn url(&self, name: &str) -> String {
-        self.database(name).location.to_string()
-    }
-
     /// A user with these privileges on a database (`SELECT, SHOW VIEW`), or none.
     pub(crate) fn user(&self, name: &str, database: &str, privileges: &str) {
         self.sql("", &format!("DROP USER IF EXISTS '{name}'@'%'; CREATE USER '{name}'@'%'"));

@@ -110,6 +110,15 @@ deadline = "1s"
         std::fs::write(self.config(), config).unwrap();
     }
 
+    /// From here on upkeep is a user who may do all in the world's own database and nothing beside it (MySQL and MariaDB).
+    pub(crate) fn confine(&mut self) {
+        let Db::MySql(server) = self.home.db else { panic!("only there is a way in place that can be seen") };
+        let user = format!("confined_{}", self.home.name);
+        server.user(&user, &self.home.name, "ALL");
+        self.home.user = user;
+        self.write_config("");
+    }
+
     /// The configuration file.
     pub(crate) fn config(&self) -> PathBuf {
         self.root().join("upkeep.toml")
