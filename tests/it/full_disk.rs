@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use crate::support::engines::on_every_engine;
+use crate::support::engines::{Db, on_every_engine};
 use crate::support::wait::until;
 use crate::support::world::{World, text};
 
@@ -123,7 +123,7 @@ fn no_room_for_safety(db: Db) {
 
 #[test]
 fn the_database_on_a_full_disk_is_not_touched_by_a_restore() {
-    let world = World::new(crate::support::engines::Db::Sqlite);
+    let world = World::new(Db::Sqlite);
     world.sql("INSERT INTO note (id, body) VALUES (1000, hex(randomblob(300000)))");
     works(&world, &["backup", "notes"]);
     world.sql("UPDATE note SET body = 'changed' WHERE id = 1");
@@ -140,7 +140,7 @@ fn the_database_on_a_full_disk_is_not_touched_by_a_restore() {
 
 #[test]
 fn the_state_directory_on_a_full_disk() {
-    let world = World::new(crate::support::engines::Db::Sqlite);
+    let world = World::new(Db::Sqlite);
     works(&world, &["backup", "notes"]);
     world.start_server();
     let Some(disk) = Tmpfs::over(world.root().join("state"), "2m") else { return };
@@ -159,7 +159,7 @@ fn the_state_directory_on_a_full_disk() {
 /// The managed server's own stop command fills the disk the journal is on: the outcome of that step cannot be written.
 #[test]
 fn the_journal_finds_no_room_in_the_middle_of_an_upgrade() {
-    let world = World::new(crate::support::engines::Db::Sqlite);
+    let world = World::new(Db::Sqlite);
     world.start_server();
     let Some(disk) = Tmpfs::over(world.root().join("state"), "2m") else { return };
     let config = std::fs::read_to_string(world.config()).unwrap();
@@ -180,7 +180,7 @@ fn the_journal_finds_no_room_in_the_middle_of_an_upgrade() {
 
 #[test]
 fn the_daemon_lives_on_a_full_disk() {
-    let world = World::new(crate::support::engines::Db::Sqlite);
+    let world = World::new(Db::Sqlite);
     let Some(disk) = Tmpfs::over(world.root().join("state"), "3m") else { return };
     let mut daemon = world.command(&["daemon"]).spawn().unwrap();
     let answers = || world.run(&["status"]).status.success() && world.root().join("state/upkeep.sock").exists();

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use upkeep::engine::LoadMode;
 
-use crate::support::engines::{Home, on_every_engine};
+use crate::support::engines::{Db, Home, on_every_engine};
 use crate::support::postgres::{dump, load};
 
 const ACCOUNTS: u32 = 2000;

@@ -15,11 +15,6 @@ impl Notes {
         Self(format!("{}.{}", quote(database), quote(table)))
     }
 
-    /// The name, quoted.
-    pub(in super::super) fn table(&self) -> &str {
-        &self.0
-    }
-
     /// Makes the table.
     pub(in super::super) async fn create(&self, session: &mut Session) -> Result<(), EngineError> {
         let sql = format!(
