@@ -4,10 +4,13 @@
 //! says.
 
 mod catalog;
+mod compare;
 mod connect;
 mod dump;
 mod flavour;
+mod in_place;
 mod literal;
+mod load;
 mod privileges;
 mod ranges;
 mod rows;
@@ -15,7 +18,9 @@ mod schema;
 mod script;
 mod shape;
 mod snapshot;
+mod split;
 mod survey;
+mod swap;
 mod unqualify;
 mod worker;
 
@@ -40,10 +45,6 @@ impl MySql {
         Self { database }
     }
 
-    fn absent(&self) -> EngineError {
-        EngineError::Worker(format!("looking at {}", self.database.location))
-    }
-
     pub(super) async fn identify(&self) -> Result<Server, EngineError> {
         let mut session = Place::of(&self.database)?.connect().await?;
         let server = catalog::identify(&mut session).await?;
@@ -52,7 +53,9 @@ impl MySql {
     }
 
     pub(super) async fn survey(&self, history_tables: &[String]) -> Result<Survey, EngineError> {
-        survey::survey(&Place::of(&self.database)?, history_tables).await
+        let place = Place::of(&self.database)?;
+        let half_loaded = in_place::left_half(&place).await?;
+        Ok(Survey { half_loaded, ..survey::survey(&place, history_tables).await? })
     }
 
     pub(super) async fn shape(&self, history_tables: &[String]) -> Result<Shape, EngineError> {
@@ -73,15 +76,22 @@ impl MySql {
 
     pub(super) async fn load(
         &self,
-        _archive: &Archive,
-        _mode: LoadMode,
-        _jobs: usize,
-        _progress: &Progress,
+        archive: &Archive,
+        mode: LoadMode,
+        jobs: usize,
+        progress: &Progress,
     ) -> Result<Loaded, EngineError> {
-        Err(self.absent())
+        Box::pin(load::load(&Place::of(&self.database)?, archive, mode, jobs, progress)).await
     }
 
     pub(super) async fn settle(&self) -> Result<Vec<String>, EngineError> {
-        Err(self.absent())
+        Box::pin(swap::settle(&Place::of(&self.database)?)).await
+    }
+
+    pub(super) async fn flavour(&self) -> Result<&'static str, EngineError> {
+        let session = Place::of(&self.database)?.connect_to_server().await?;
+        let flavour = session.version.name();
+        session.close().await;
+        Ok(flavour)
     }
 }

@@ -31,7 +31,7 @@ pub(super) async fn survey(place: &Place, histories: &[String]) -> Result<Survey
     let sessions = sessions(&mut session, &place.database).await?;
     session.close().await;
     let bytes = tables.iter().map(|(_, bytes)| bytes).sum();
-    Ok(Survey { exists: true, tables, bytes, holds_rows, sessions })
+    Ok(Survey { exists: true, tables, bytes, holds_rows, sessions, half_loaded: false })
 }
 
 /// What we may not look into counts as filled: better one refusal too many than rows lost.
