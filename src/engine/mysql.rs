@@ -9,6 +9,8 @@ mod connect;
 mod dump;
 mod flavour;
 mod in_place;
+mod inherit;
+mod json;
 mod literal;
 mod load;
 mod privileges;

@@ -298,7 +298,7 @@ fn read_as(table: &str, column: RawColumn, version: &Version) -> Result<Column, 
         "date" | "datetime" | "timestamp" | "time" | "uuid" | "inet4" | "inet6" => (quoted, Encoding::Quoted),
         // The empty text is also what an invalid value reads as: only the number tells them apart.
         "enum" | "set" if has_empty_member => (format!("CAST({quoted} AS UNSIGNED)"), Encoding::Plain),
-        "json" => (quoted, Encoding::of_charset("utf8mb4")),
+        "json" => (quoted, Encoding::Json),
         "vector" => (version.vector_as_bytes(&quoted), Encoding::Hex),
         "bit" | "binary" | "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob" => (quoted, Encoding::Hex),
         "geometry" | "point" | "linestring" | "polygon" | "multipoint" | "multilinestring" | "multipolygon"

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::super::crew::join_all;
 use super::super::{DumpRequest, Dumped, EngineError};
 use super::catalog::{self, Relation};
-use super::connect::{NO_SUCH_TABLE, Place, Session, TABLE_CHANGED, number_of_error, quote};
+use super::connect::{NO_SUCH_TABLE, Place, Session, TABLE_CHANGED, number_of_error};
 use super::privileges::Grants;
 use super::ranges::Tasks;
 use super::rows::Tally;

@@ -90,17 +90,6 @@ impl Version {
         settings
     }
 
-    /// What a session of its own needs to make exactly the tables that it is told to make, beside [`Version::settings`]: session
-    /// variables, as the archive's header sets them.
-    pub(super) fn writing_settings(&self) -> Vec<&'static str> {
-        if self.mysql(8, 0, 30) { vec!["sql_generate_invisible_primary_key = OFF"] } else { Vec::new() }
-    }
-
-    /// Whether a session may set `sql_require_primary_key`, where the server's administrator allows it.
-    pub(super) fn requires_primary_keys(&self) -> bool {
-        self.mysql(8, 0, 13)
-    }
-
     /// What asks for the binary log's position.
     pub(super) fn binlog_status(&self) -> &'static str {
         if self.mysql(8, 2, 0) {

@@ -7,6 +7,8 @@
 
 use std::io::Write;
 
+use super::json::json_into;
+
 /// How values of a column are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Encoding {
@@ -20,6 +22,8 @@ pub(super) enum Encoding {
     Quoted,
     /// In quotes as long as it is UTF-8, else in hex under this name.
     Utf8(String),
+    /// MySQL's own JSON.
+    Json,
     /// latin1 as MySQL has it (every byte is a character): in quotes, as UTF-8.
     Latin1,
     /// In quotes as long as it is ASCII, else in hex under this name.
@@ -60,6 +64,7 @@ impl Encoding {
             Self::Utf8(_) | Self::AsciiSubset(_) | Self::Foreign(_) | Self::Latin1 if value.is_empty() => {
                 into.extend_from_slice(b"''");
             }
+            Self::Json => json_into(into, value),
             Self::Utf8(name) if std::str::from_utf8(value).is_err() => introduced_into(into, name, value),
             Self::Utf8(_) => quote_into(into, value),
             Self::AsciiSubset(_) | Self::Latin1 if value.is_ascii() => quote_into(into, value),

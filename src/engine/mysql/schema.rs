@@ -5,6 +5,7 @@
 use super::super::EngineError;
 use super::catalog::{HERE, OWN_TABLES};
 use super::connect::{Session, quote};
+use super::inherit::without_inherited;
 use super::unqualify::{unqualify, unqualify_head};
 use crate::archive::manifest::LeftOut;
 
@@ -184,6 +185,7 @@ async fn define(session: &mut Session, kind: Kind, name: &str, database: &str) -
     let [sql, sql_mode, client, connection, collation, zone] = kind.columns().map(text);
     let Some(sql) = sql else { return Ok(None) };
     let sql = match kind {
+        Kind::Table if !session.version.is_mariadb() => without_inherited(&unqualify(&sql, database)),
         Kind::Table | Kind::View | Kind::Sequence => unqualify(&sql, database),
         Kind::Trigger => unqualify_head(&sql, database),
         _ => sql,

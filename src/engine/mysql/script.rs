@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use super::super::EngineError;
 use super::connect::{literal, quote};
+use super::load::objects::without_definer;
 use super::schema::{Context, Definition, Kind, Schema};
 
 /// Modes that rows and tables are written under: zero is a value, and an engine that is not there is an error.
@@ -20,9 +21,6 @@ const SETTINGS: [(&str, &str); 4] = [
     ("foreign_key_checks", "0"),
     ("unique_checks", "0"),
 ];
-
-/// Who made an object, in its definition.
-const DEFINER: &str = "DEFINER=";
 
 /// The first frame: a comment for people, and the session's settings. `history` is whether rows of the past follow; `keyless`
 /// whether there are tables without a primary key, to which a server may be told to add one.
@@ -115,28 +113,11 @@ pub(super) fn counters(schema: &Schema, sequences: &[(String, String)]) -> Strin
 
 /// Who the objects belong to, for the manifest.
 pub(super) fn definers(schema: &Schema) -> Vec<String> {
-    let mut names: Vec<String> = schema.objects.iter().filter_map(|object| definer(&object.sql)).collect();
+    let mut names: Vec<String> =
+        schema.objects.iter().filter_map(|object| without_definer(&object.sql)).map(|(name, _)| name).collect();
     names.sort();
     names.dedup();
     names
-}
-
-fn definer(sql: &str) -> Option<String> {
-    definer_at(sql).map(|(from, to)| sql[from + DEFINER.len()..to].to_owned())
-}
-
-/// A definition that does not say who made the object.
-pub(super) fn without_definer(sql: &str) -> String {
-    definer_at(sql).map_or_else(|| sql.to_owned(), |(from, to)| format!("{}{}", &sql[..from], sql[to..].trim_start()))
-}
-
-/// Where `` DEFINER=`user`@`host` `` stands in the head of a definition.
-fn definer_at(sql: &str) -> Option<(usize, usize)> {
-    let head = &sql[..sql.find(['(', '\n']).unwrap_or(sql.len())];
-    let from = head.find(DEFINER)?;
-    let rest = &sql[from + DEFINER.len()..];
-    let end = rest.match_indices('`').nth(3).map(|(at, _)| at + 1)?;
-    rest.starts_with('`').then_some((from, from + DEFINER.len() + end))
 }
 
 fn alter_database(charset: &str, collation: &str) -> String {

@@ -7,8 +7,9 @@
 use super::super::EngineError;
 use super::catalog::HERE;
 use super::connect::{Session, literal, quote};
+use super::load::objects::without_definer;
 use super::schema::{Definition, Kind, Schema};
-use super::script::{auto_increment, without_definer};
+use super::script::auto_increment;
 use crate::history::{self, flyway};
 use crate::shape::{History, Shape};
 
@@ -81,7 +82,7 @@ fn line(object: &Definition) -> String {
             let option = format!(" AUTO_INCREMENT={counter}");
             object.sql.rsplit_once(&option).map_or_else(|| object.sql.clone(), |(before, behind)| format!("{before}{behind}"))
         }
-        _ => without_definer(&object.sql),
+        _ => without_definer(&object.sql).map_or_else(|| object.sql.clone(), |(_, sql)| sql),
     };
     format!("{} {}\t{}\t{}", object.kind.word(), object.name, object.context.sql_mode, sql)
 }

@@ -3,7 +3,7 @@
 //! Owns every lock a dump takes. Nobody ever waits long behind a lock of ours: each is asked for with a bound of a few seconds,
 //! and the global one only when no statement has been running for long. A way that fails makes room for the next weaker one; the
 //! last, a single connection with a single snapshot, needs no lock and is exact by itself. Invariant: several workers see the
-//! same rows, by a lock or by the server's own word; held by `tests/it/mysql_snapshot.rs`.
+//! same rows, by a lock or by the server's own word; held by `tests/it/mysql_traps.rs`.
 
 use std::time::{Duration, Instant};
 
@@ -186,7 +186,7 @@ impl Attempt<'_> {
         }
         let keeper = if lock.is_some() { self.keep().await? } else { None };
         let (workers, seen) = begin(recruits).await?;
-        let mut position = self.position(&mut locker).await?;
+        let position = self.position(&mut locker).await?;
         if let Some((_, unlock)) = &lock {
             locker.run("let writers go on", unlock).await?;
         }
@@ -196,7 +196,7 @@ impl Attempt<'_> {
             return Ok(None);
         }
         let seen = seen.into_iter().next().unwrap_or_default();
-        position = seen.position.clone().or(position);
+        let position = position.or_else(|| seen.position.clone());
         let mut locks: Vec<String> = lock.into_iter().map(|(lock, _)| lock.chars().take(120).collect()).collect();
         if keeper.is_some() {
             locks.push("LOCK TABLES … READ on the tables outside transactions, until they were read".to_owned());

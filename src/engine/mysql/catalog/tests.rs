@@ -43,7 +43,7 @@ fn each_type_is_read_so_that_nothing_is_lost() {
     assert_eq!(read("double", "double(10,3)", ""), ("`c` * 1e0".to_owned(), Encoding::Double));
     assert_eq!(read("enum", "enum('a','b')", "latin1"), ("`c`".to_owned(), Encoding::Latin1));
     assert_eq!(read("enum", "enum('','b')", "latin1"), ("CAST(`c` AS UNSIGNED)".to_owned(), Encoding::Plain));
-    assert_eq!(read("json", "json", ""), ("`c`".to_owned(), Encoding::of_charset("utf8mb4")));
+    assert_eq!(read("json", "json", ""), ("`c`".to_owned(), Encoding::Json));
     assert_eq!(read("vector", "vector(3)", ""), ("CAST(`c` AS BINARY)".to_owned(), Encoding::Hex));
     assert_eq!(read("geomcollection", "geomcollection", ""), ("`c`".to_owned(), Encoding::Hex));
 }

@@ -90,7 +90,7 @@ fn may_not_define(error: &EngineError) -> bool {
 }
 
 /// The definer that a statement names, and the statement with whoever runs it as definer.
-fn without_definer(sql: &str) -> Option<(String, String)> {
+pub(in super::super) fn without_definer(sql: &str) -> Option<(String, String)> {
     const WORD: &str = "DEFINER=";
     let begin = sql.find(WORD)?;
     // Behind a name or a string it would be part of a body.

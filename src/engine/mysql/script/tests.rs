@@ -77,9 +77,10 @@ fn definers_are_those_of_the_heads() {
     let schema = schema(vec![
         object(Kind::View, "v", "CREATE ALGORITHM=MERGE DEFINER=`app`@`%` SQL SECURITY DEFINER VIEW `v` AS select 1"),
         object(Kind::Trigger, "t", "CREATE DEFINER=`root`@`localhost` TRIGGER `t` BEFORE INSERT ON `a`"),
+        object(Kind::Function, "f", "CREATE DEFINER=\"x\"@\"y\" FUNCTION \"f\"() RETURNS int return 1"),
         object(Kind::Procedure, "p", "CREATE PROCEDURE `p`()\nselect 'DEFINER=`x`@`y`'"),
     ]);
-    assert_eq!(definers(&schema), ["`app`@`%`", "`root`@`localhost`"]);
+    assert_eq!(definers(&schema), ["\"x\"@\"y\"", "`app`@`%`", "`root`@`localhost`"]);
 }
 
 #[test]
