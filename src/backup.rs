@@ -225,7 +225,7 @@ fn check_room(target: &Target, engine: &Engine, survey: &Survey, previous: Optio
 fn scratch_bytes(engine: &Engine, survey: &Survey) -> u64 {
     match engine {
         Engine::Sqlite(_) => survey.bytes,
-        Engine::Postgres(_) => 0,
+        Engine::Postgres(_) | Engine::MySql(_) => 0,
     }
 }
 

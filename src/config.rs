@@ -137,6 +137,19 @@ pub enum Location {
         /// `sslmode` as libpq spells it (`prefer` when not given).
         sslmode: String,
     },
+    /// A MySQL or MariaDB database; which of the two it is, the server says.
+    MySql {
+        /// Host name, address, or the path of a Unix socket.
+        host: String,
+        /// TCP port; without meaning for a socket.
+        port: u16,
+        /// Account.
+        user: String,
+        /// Database name.
+        database: String,
+        /// `ssl-mode` as MySQL's clients spell it (`PREFERRED` when not given).
+        ssl_mode: String,
+    },
 }
 
 impl fmt::Display for Location {
@@ -147,6 +160,10 @@ impl fmt::Display for Location {
                 write!(f, "postgres:///{database}?host={host}&port={port}&user={user}")
             }
             Self::Postgres { host, port, user, database, .. } => write!(f, "postgres://{user}@{host}:{port}/{database}"),
+            Self::MySql { host, user, database, .. } if host.starts_with('/') => {
+                write!(f, "mysql:///{database}?socket={host}&user={user}")
+            }
+            Self::MySql { host, port, user, database, .. } => write!(f, "mysql://{user}@{host}:{port}/{database}"),
         }
     }
 }

@@ -4,6 +4,9 @@
 //! nothing of targets, schedules or upgrades. Invariants: a dump is consistent or fails; a load returns `Ok` only when rows
 //! and checksums equal the manifest's; a replacing load leaves the old content untouched until the new one was compared.
 
+mod crew;
+mod frames;
+pub mod mysql;
 pub mod postgres;
 pub mod sqlite;
 
@@ -24,6 +27,8 @@ pub enum Engine {
     Sqlite(sqlite::Sqlite),
     /// A PostgreSQL database.
     Postgres(postgres::Postgres),
+    /// A MySQL or MariaDB database.
+    MySql(mysql::MySql),
 }
 
 /// What is in a database, at a glance.
@@ -39,6 +44,9 @@ pub struct Survey {
     pub holds_rows: bool,
     /// Other sessions using the database now (`pid 812, user app, psql`). Our own are not listed.
     pub sessions: Vec<String>,
+    /// Whether what is there is what a load in place left when it stopped: a part of an archive, and nothing of anybody's.
+    #[serde(default)]
+    pub half_loaded: bool,
 }
 
 /// How a dump is to be made.
@@ -240,6 +248,7 @@ macro_rules! each {
         match $self {
             Engine::Sqlite($engine) => $call,
             Engine::Postgres($engine) => $call,
+            Engine::MySql($engine) => $call,
         }
     };
 }
@@ -251,6 +260,7 @@ impl Engine {
         match &database.location {
             Location::Sqlite { path } => Self::Sqlite(sqlite::Sqlite::new(path.clone())),
             Location::Postgres { .. } => Self::Postgres(postgres::Postgres::new(database.clone())),
+            Location::MySql { .. } => Self::MySql(mysql::MySql::new(database.clone())),
         }
     }
 
@@ -320,16 +330,30 @@ impl Engine {
     pub fn extension(&self) -> &'static str {
         match self {
             Self::Sqlite(_) => "sqlite.zst",
-            Self::Postgres(_) => "sql.zst",
+            Self::Postgres(_) | Self::MySql(_) => "sql.zst",
         }
     }
 
-    /// The engine's name as Flyway's locations and our manifests spell it.
+    /// The engine's name as Flyway's locations spell it. For MySQL and MariaDB the manifest has the server's own word for which
+    /// of the two it is (`identify`).
     #[must_use]
     pub fn flavour(&self) -> &'static str {
         match self {
             Self::Sqlite(_) => "sqlite",
             Self::Postgres(_) => "postgresql",
+            Self::MySql(_) => "mysql",
+        }
+    }
+
+    /// The server's flavour as manifests have it. Where one engine serves two the server is asked, whether or not it has the
+    /// database.
+    ///
+    /// # Errors
+    /// When it has to be asked and cannot be reached.
+    pub async fn server_flavour(&self) -> Result<&'static str, EngineError> {
+        match self {
+            Self::MySql(engine) => engine.flavour().await,
+            Self::Sqlite(_) | Self::Postgres(_) => Ok(self.flavour()),
         }
     }
 }

@@ -87,6 +87,7 @@ macro_rules! on_host {
                 host::Host::close($host).await;
                 result
             }
+            Location::MySql { .. } => Err(MigrateError::Worker("looking for the MySQL host".to_owned())),
             Location::Sqlite { path } => {
                 let mut $host = sqlite::SqliteHost::new(path, $settings);
                 let result = $call;
@@ -162,6 +163,7 @@ async fn scripts_of(database: &Database, settings: &Migrations, root: &Path) -> 
     let flavour = match &database.location {
         Location::Postgres { .. } => "postgresql",
         Location::Sqlite { .. } => "sqlite",
+        Location::MySql { .. } => "mysql",
     };
     let (settings, root) = (settings.clone(), root.to_owned());
     let scan = tokio::task::spawn_blocking(move || scan::scripts(&settings, flavour, &root));

@@ -2,13 +2,12 @@
 //!
 //! Owns everything said to a PostgreSQL server, but for what the migrations say. Each job is a file: `connect` sessions,
 //! `catalog` what the server says of itself, `shape` and `survey` looking, `client` and `schema` the schema sections,
-//! `dump`, `worker` and `rows` reading, `load` and `compare` writing, `swap` taking a database's place, `crew` threads.
+//! `dump`, `worker` and `rows` reading, `load` and `compare` writing, `swap` taking a database's place.
 
 mod catalog;
 mod client;
 mod compare;
 mod connect;
-mod crew;
 mod dump;
 mod in_place;
 mod large_objects;

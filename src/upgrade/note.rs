@@ -39,6 +39,11 @@ pub(super) async fn leave(
                 file.display()
             )
         }
+        Location::MySql { host, port, user, .. } => {
+            let place = if host.starts_with('/') { format!("-S {host}") } else { format!("-h {host} -P {port}") };
+            let mysql = format!("mysql {place} -u {user} -p");
+            format!("{mysql} -e 'CREATE DATABASE NEWDB' && zstd -dc {} | {mysql} NEWDB", file.display())
+        }
     };
     let release = match (plan.earlier(), plan.back) {
         (Some(earlier), Back::Symlink) => format!("ln -sfn {} {}", earlier.path.display(), plan.release_path.display()),

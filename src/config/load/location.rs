@@ -17,7 +17,15 @@ const POSTGRES_SOCKET_DIR: &str = "/var/run/postgresql";
 
 const POSTGRES_PORT: u16 = 5432;
 
-const FORMS: &str = "write sqlite:///srv/app/app.db or postgres://user@host:5432/database";
+/// What MySQL's clients know as `--ssl-mode`.
+const MYSQL_SSL_MODES: [&str; 5] = ["DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY"];
+
+/// Where Debian's MariaDB and MySQL put their socket: what no host means.
+const MYSQL_SOCKET: &str = "/var/run/mysqld/mysqld.sock";
+
+const MYSQL_PORT: u16 = 3306;
+
+const FORMS: &str = "write sqlite:///srv/app/app.db, postgres://user@host:5432/database or mysql://user@host:3306/database";
 
 /// Why a text is not the URL of a database. Never holds the URL itself, for there may be a password in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,9 +47,9 @@ pub fn parse_url(text: &str, environment: &Environment) -> Result<Database, NotA
     match parsed.scheme() {
         "sqlite" => sqlite(text, &parsed),
         "postgres" | "postgresql" => postgres(&parsed, environment),
-        engine @ ("mysql" | "mariadb") => Err(NotAUrl(format!("{engine} is not yet supported by this build; {FORMS}"))),
+        "mysql" | "mariadb" => mysql(&parsed, environment),
         other => {
-            let near = guess(other, ["sqlite", "postgres", "postgresql"].into_iter());
+            let near = guess(other, ["sqlite", "postgres", "postgresql", "mysql", "mariadb"].into_iter());
             Err(NotAUrl(format!("no engine is called `{other}`{near}; {FORMS}")))
         }
     }
@@ -91,6 +99,42 @@ fn postgres(parsed: &url::Url, environment: &Environment) -> Result<Database, No
     let host = host.unwrap_or_else(|| POSTGRES_SOCKET_DIR.to_owned());
     let password = parsed.password().map(decoded).transpose()?.map(Secret::new);
     let location = Location::Postgres { host, port: port.unwrap_or(POSTGRES_PORT), user, database, sslmode };
+    Ok(Database { location, password, client_bindir: Vec::new() })
+}
+
+fn mysql(parsed: &url::Url, environment: &Environment) -> Result<Database, NotAUrl> {
+    let form = "mysql://user@host:3306/database";
+    let mut host = parsed.host_str().filter(|host| !host.is_empty()).map(decoded).transpose()?;
+    let mut user = Some(parsed.username()).filter(|user| !user.is_empty()).map(decoded).transpose()?;
+    let mut ssl_mode = "PREFERRED".to_owned();
+    for (key, value) in parsed.query_pairs() {
+        match key.as_ref() {
+            "socket" => host = Some(value.into_owned()),
+            "user" => user = Some(value.into_owned()),
+            "ssl-mode" if MYSQL_SSL_MODES.contains(&value.to_ascii_uppercase().as_str()) => {
+                ssl_mode = value.to_ascii_uppercase()
+            }
+            "ssl-mode" => {
+                let near = guess(&value, MYSQL_SSL_MODES.into_iter());
+                let known = MYSQL_SSL_MODES.join(", ");
+                return Err(NotAUrl(format!("`{value}` is not an ssl-mode{near}; it is one of {known}")));
+            }
+            "password" => return Err(NotAUrl("write the password before the @, or better into `password_file`".to_owned())),
+            other => {
+                let near = guess(other, ["socket", "user", "ssl-mode"].into_iter());
+                return Err(NotAUrl(format!("unknown parameter `{other}`{near}; known are socket, user, ssl-mode")));
+            }
+        }
+    }
+    let database = decoded(parsed.path().trim_start_matches('/'))?;
+    if database.is_empty() || database.contains('/') {
+        return Err(NotAUrl(format!("names no database; it stands last: {form}")));
+    }
+    let user = user.or_else(|| ["USER", "LOGNAME"].iter().find_map(|name| environment.get(*name).cloned()));
+    let user = user.ok_or_else(|| NotAUrl(format!("names no user; it stands first: {form}")))?;
+    let host = host.map(|host| host.trim_matches(['[', ']']).to_owned()).unwrap_or_else(|| MYSQL_SOCKET.to_owned());
+    let password = parsed.password().map(decoded).transpose()?.map(Secret::new);
+    let location = Location::MySql { host, port: parsed.port().unwrap_or(MYSQL_PORT), user, database, ssl_mode };
     Ok(Database { location, password, client_bindir: Vec::new() })
 }
 

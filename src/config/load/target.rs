@@ -50,7 +50,10 @@ pub(super) fn read(
 fn database(node: &Node<'_>, environment: &Environment, secrets: Secrets) -> Option<Database> {
     let url = node.text("url");
     if !node.has("url") {
-        node.wrong("url", "is missing; write sqlite:///srv/app/app.db or postgres://user@host:5432/database");
+        node.wrong(
+            "url",
+            "is missing; write sqlite:///srv/app/app.db, postgres://user@host:5432/database or mysql://user@host:3306/database",
+        );
     }
     let parsed =
         url.and_then(|url| location::parse_url(&url, environment).map_err(|error| node.wrong("url", error.to_string())).ok());

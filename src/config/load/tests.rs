@@ -258,6 +258,10 @@ fn database_urls() {
         ("postgres:///db?host=/run/pg&port=5433&user=app", "postgres:///db?host=/run/pg&port=5433&user=app"),
         ("postgres://u@[::1]/db", "postgres://u@::1:5432/db"),
         ("postgres:///db", "postgres:///db?host=/var/run/postgresql&port=5432&user=me"),
+        ("mysql://u@h/db", "mysql://u@h:3306/db"),
+        ("mariadb://u:p%40ss@h:3307/db?ssl-mode=required", "mysql://u@h:3307/db"),
+        ("mysql:///db", "mysql:///db?socket=/var/run/mysqld/mysqld.sock&user=me"),
+        ("mysql:///db?socket=/run/my.sock&user=app", "mysql:///db?socket=/run/my.sock&user=app"),
     ] {
         let database = parse_url(url, &home).unwrap_or_else(|error| panic!("{url}: {error}"));
         assert_eq!(database.location.to_string(), shown);
@@ -269,8 +273,9 @@ fn database_urls() {
         ("notes.db", "not a URL"),
         ("sqlite://notes.db", "three slashes"),
         ("sqlite:notes.db", "three slashes"),
-        ("mysql://u@h/db", "mysql is not yet supported by this build"),
-        ("mariadb://u@h/db", "mariadb is not yet supported by this build"),
+        ("mysql://u@h", "names no database"),
+        ("mysql://u:secret@h/db?ssl-mode=on", "`on` is not an ssl-mode"),
+        ("mariadb://u:secret@h/db?sockte=x", "did you mean `socket`"),
         ("postgers://u@h/db", "did you mean `postgres`"),
         ("postgres://u@h", "names no database"),
         ("postgres://u:secret@h/db?sslmode=on", "`on` is not an sslmode"),

@@ -5,10 +5,10 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::super::crew::Stop;
 use super::super::{EngineError, Loaded, Mismatch};
 use super::catalog::{self, Relation};
 use super::connect::{Place, Session};
-use super::crew::Stop;
 use super::rows::{self, Nowhere, Tally, Task, Tasks};
 use super::{large_objects, load};
 use crate::archive::Archive;

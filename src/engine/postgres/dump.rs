@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use super::super::crew::{Hand, StopOnDrop, hire, join_all};
 use super::super::{DumpRequest, Dumped, EngineError};
 use super::catalog::{self, Relation};
 use super::client::Client;
 use super::connect::{Place, Session, sqlstate};
-use super::crew::{Hand, StopOnDrop, hire, join_all};
 use super::rows::{self, Tally, Tasks};
 use super::schema::{Cleaner, head};
 use super::worker::{Go, Setup, lock_all, work};

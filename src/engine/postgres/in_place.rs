@@ -5,10 +5,10 @@
 
 use std::sync::Arc;
 
+use super::super::crew::Stop;
 use super::super::{EngineError, Loaded};
 use super::catalog::{BATCH, USER_SCHEMA, texts};
 use super::connect::{Place, Session, quote};
-use super::crew::Stop;
 use super::{compare, large_objects, load};
 use crate::archive::Archive;
 use crate::archive::manifest::FrameKind;

@@ -4,9 +4,9 @@
 //! `pg_catalog.pg_largeobject`, a row for each piece.
 
 use super::super::EngineError;
+use super::super::crew::Stop;
 use super::catalog::Relation;
 use super::connect::{Session, literal, quote};
-use super::crew::Stop;
 use super::rows::{TakeRows, Tally};
 use crate::progress::Progress;
 

@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::TryStreamExt;
 
 use super::super::EngineError;
+use super::super::crew::Stop;
 use super::catalog::Relation;
 use super::connect::{Session, quote};
-use super::crew::Stop;
 use crate::archive::format::RowSum;
 use crate::progress::Progress;
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::super::EngineError;
+use super::super::crew::Stop;
 use super::catalog::{BATCH, Relation};
 use super::connect::{Place, Session};
-use super::crew::Stop;
 use super::large_objects;
 use super::rows::{self, TakeRows, Tally, Task, Tasks};
 use crate::archive::FrameEncoder;

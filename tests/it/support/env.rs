@@ -73,7 +73,7 @@ impl Env {
     pub(crate) fn database(&self) -> PathBuf {
         match &self.target.database.location {
             Location::Sqlite { path } => path.clone(),
-            Location::Postgres { .. } => panic!("this target is not a SQLite file"),
+            other => panic!("{other} is not a SQLite file"),
         }
     }
 

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use super::super::super::EngineError;
+use super::super::super::crew::Stop;
 use super::super::connect::Session;
-use super::super::crew::Stop;
 use super::super::{rows, worker};
 use super::{joined, pieces, relation_of};
 use crate::archive::Archive;

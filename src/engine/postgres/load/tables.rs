@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use super::super::super::EngineError;
+use super::super::super::crew::{Hand, Stop, hire, join_all};
 use super::super::catalog;
 use super::super::compare::Reader;
 use super::super::connect::{Place, Session};
-use super::super::crew::{Hand, Stop, hire, join_all};
 use super::super::rows::Tally;
 use super::builds::{Builds, sort_memory};
 use super::copy::{load_frame, load_whole};

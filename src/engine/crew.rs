@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::oneshot;
 
-use super::super::EngineError;
+use super::EngineError;
 
 /// Tells workers to stop at their next step; set by the first that fails, and when its owner is dropped.
 #[derive(Debug, Clone, Default)]

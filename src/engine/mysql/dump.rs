@@ -1,0 +1,250 @@
+//! Dumping: everybody at one moment, every table's definition held, then the rows.
+//!
+//! Owns the order of a dump. Nobody needs a new lock once the first row is read, so a schema change that queues up meanwhile
+//! waits for us and we never for it. What no lock holds (routines, views) is read twice and must be the same. Never writes to
+//! the database.
+
+use std::sync::Arc;
+
+use super::super::crew::join_all;
+use super::super::{DumpRequest, Dumped, EngineError};
+use super::catalog::{self, Relation};
+use super::connect::{NO_SUCH_TABLE, Place, Session, TABLE_CHANGED, number_of_error};
+use super::privileges::Grants;
+use super::ranges::Tasks;
+use super::rows::Tally;
+use super::schema::{Kind, Schema};
+use super::snapshot::{self, Opened, Worker, ways};
+use super::worker::Go;
+use super::{script, shape};
+use crate::archive::manifest::{Consistency, FrameKind, LeftOut, Server, Table};
+use crate::archive::writer::{EncodedFrame, FrameSink};
+use crate::archive::{FrameEncoder, PendingArchive};
+use crate::progress::Progress;
+use crate::shape::Shape;
+
+/// Attempts at getting to one moment while others change the schema.
+const ATTEMPTS: u32 = 3;
+
+/// Everything held at one moment.
+struct Held {
+    /// Holds the backup lock, where there is one; in no transaction.
+    leader: Session,
+    opened: Opened,
+    server: Server,
+    schema: Schema,
+    shape: Shape,
+    relations: Vec<Relation>,
+    locks: Vec<String>,
+    left_out: Vec<LeftOut>,
+}
+
+/// Dumps the database at `place`.
+pub(super) async fn dump(
+    place: &Place,
+    request: &DumpRequest,
+    pending: &PendingArchive,
+    progress: &Progress,
+) -> Result<Dumped, EngineError> {
+    progress.phase("locking", 0);
+    let held = hold(place, request).await?;
+    let bytes = held.relations.iter().map(|relation| relation.bytes).sum();
+    progress.phase("dumping", bytes);
+    write(held, request, &pending.sink(), progress).await
+}
+
+/// Gets to one moment, trying again while others change the schema.
+async fn hold(place: &Place, request: &DumpRequest) -> Result<Held, EngineError> {
+    let mut attempt = 1;
+    loop {
+        let error = match attempt_hold(place, request).await {
+            Ok(Some(held)) => return Ok(held),
+            Ok(None) => EngineError::Inexact {
+                what: "the schema changed each time it was read".to_owned(),
+                hint: "wait until the migration or deployment is over, then try again".to_owned(),
+            },
+            Err(error) => error,
+        };
+        let passing = number_of_error(&error).is_some_and(|number| [NO_SUCH_TABLE, TABLE_CHANGED].contains(&number));
+        let passing = passing || matches!(error, EngineError::InUse { .. } | EngineError::Inexact { .. });
+        if !passing || attempt == ATTEMPTS {
+            return Err(error);
+        }
+        attempt += 1;
+    }
+}
+
+/// One attempt; `None` when the schema moved under it.
+async fn attempt_hold(place: &Place, request: &DumpRequest) -> Result<Option<Held>, EngineError> {
+    let mut leader = place.connect().await?;
+    let grants = Grants::read(&mut leader).await?;
+    grants.demand_sight(&leader)?;
+    demand_whole(&mut leader).await?;
+    let mut locks = Vec::new();
+    if let Some(lock) = leader.version.instance_lock().filter(|_| grants.allow_everywhere("BACKUP_ADMIN")) {
+        leader.run("lock out schema changes", lock).await?;
+        locks.push(format!("{lock}, until the rows were read"));
+    }
+    let mut server = catalog::identify(&mut leader).await?;
+    let relations = catalog::relations(&mut leader).await?;
+    let ways = ways(&grants, leader.version.is_mariadb(), request.jobs);
+    let opened = snapshot::open(place, &ways, &grants, &relations, &request.history_tables, request.jobs).await?;
+    locks.extend(opened.locks.iter().cloned());
+    // From here on no table changes. What changed before its definition was held shows in one of these.
+    let schema = Schema::read(&mut leader).await?;
+    let fresh = catalog::relations(&mut leader).await?;
+    if !same_tables(&relations, &fresh) || Schema::read(&mut leader).await? != schema {
+        leader.close().await;
+        return Ok(None);
+    }
+    let shape = Shape { histories: opened.seen.histories.clone(), fingerprint: Some(shape::fingerprint(&schema)) };
+    let left_out = left_out(&mut leader, &grants, &schema).await?;
+    let definers = script::definers(&schema);
+    if !definers.is_empty() {
+        server.extra.insert("definers".to_owned(), format!("kept: {}", definers.join(", ")));
+    }
+    Ok(Some(Held { leader, opened, server, schema, shape, relations, locks, left_out }))
+}
+
+/// Refuses a database that a load of ours has not finished.
+async fn demand_whole(session: &mut Session) -> Result<(), EngineError> {
+    let sql = format!(
+        "SELECT COUNT(*) FROM information_schema.TABLES WHERE {} AND TABLE_NAME = '{}'",
+        catalog::HERE,
+        catalog::UNFINISHED_LOAD
+    );
+    if session.number("look for an unfinished load", &sql).await? == 0 {
+        return Ok(());
+    }
+    Err(EngineError::Inexact {
+        what: format!("database {} holds a load that was not finished", session.place().database),
+        hint: "restore it again, then take the archive".to_owned(),
+    })
+}
+
+/// Whether two looks at the tables saw the same, but for sizes.
+fn same_tables(one: &[Relation], other: &[Relation]) -> bool {
+    let same = |(one, other): (&Relation, &Relation)| {
+        (&one.name, &one.engine, &one.columns, &one.key) == (&other.name, &other.engine, &other.columns, &other.key)
+    };
+    one.len() == other.len() && one.iter().zip(other).all(same)
+}
+
+/// What an archive of this database cannot hold.
+async fn left_out(leader: &mut Session, grants: &Grants, schema: &Schema) -> Result<Vec<LeftOut>, EngineError> {
+    let mut left_out = schema.left_out.clone();
+    if let Some(grant) = grants.blind_to_routines(leader) {
+        left_out.push(LeftOut {
+            what: "procedures and functions of other accounts".to_owned(),
+            why: format!("this account may not see them; {grant}"),
+        });
+    }
+    for (name, engine) in catalog::elsewhere(leader).await? {
+        left_out.push(LeftOut {
+            what: format!("rows of table {name}"),
+            why: format!("a {engine} table keeps its rows elsewhere; the definition is in the archive"),
+        });
+    }
+    let versioned = schema.of(Kind::Table).filter(|table| table.sql.contains(" WITH SYSTEM VERSIONING"));
+    if !leader.version.inserts_history() {
+        left_out.extend(versioned.map(|table| LeftOut {
+            what: format!("past rows of table {}", table.name),
+            why: "this release of the server cannot be told to insert them".to_owned(),
+        }));
+    }
+    Ok(left_out)
+}
+
+/// Writes the frames in the order a single `mysql` needs, and says what was found.
+async fn write(mut held: Held, request: &DumpRequest, sink: &FrameSink, progress: &Progress) -> Result<Dumped, EngineError> {
+    let history = held.relations.iter().any(|relation| relation.history);
+    let keyless = held.schema.of(Kind::Table).any(|table| !table.sql.contains("\n  PRIMARY KEY ("));
+    let header = script::header(&request.preamble, history, keyless);
+    append_text(sink, FrameKind::Header, request.level, header).await?;
+    append_text(sink, FrameKind::PreData, request.level, script::before(&held.schema)?).await?;
+    let kept = held.opened.keeper.is_some();
+    let tables = read_rows(&mut held, request, sink, progress).await?;
+    if let Some(keeper) = held.opened.keeper.take() {
+        keeper.close().await;
+    }
+    progress.phase("finishing", 0);
+    let sequences = catalog::sequence_values(&mut held.leader, &held.schema).await?;
+    held.leader.close().await;
+    append_text(sink, FrameKind::Sequences, request.level, script::counters(&held.schema, &sequences)).await?;
+    append_text(sink, FrameKind::PostData, request.level, script::after(&held.schema)?).await?;
+    append_text(sink, FrameKind::Trailer, request.level, script::trailer(&held.schema)?).await?;
+    let outside = if kept { Vec::new() } else { snapshot::outside(&held.relations) };
+    let workers = tables.1;
+    Ok(Dumped {
+        server: held.server,
+        shape: held.shape,
+        tables: tables.0,
+        consistency: Consistency {
+            technique: held.opened.way.sentence(workers),
+            snapshot: None,
+            position: held.opened.position,
+            locks: held.locks,
+            locked_ms: held.opened.locked_ms,
+            ddl_seen: false,
+            outside_snapshot: outside,
+        },
+        left_out: held.left_out,
+        data_only: false,
+        taken_at: chrono::DateTime::from_timestamp_micros(held.opened.seen.micros).unwrap_or_default(),
+    })
+}
+
+/// Lets the workers read, and adds up what they found; how many there were.
+async fn read_rows(
+    held: &mut Held,
+    request: &DumpRequest,
+    sink: &FrameSink,
+    progress: &Progress,
+) -> Result<(Vec<Table>, usize), EngineError> {
+    let relations = Arc::new(held.relations.clone());
+    let go = Go {
+        relations: Arc::clone(&relations),
+        tasks: Tasks::of(&relations),
+        sink: sink.clone(),
+        level: request.level,
+        progress: progress.clone(),
+    };
+    let mut hands = Vec::with_capacity(held.opened.workers.len());
+    for Worker { hand, go: word } in held.opened.workers.drain(..) {
+        // A worker that is gone says why when it is joined.
+        word.send(go.clone()).ok();
+        hands.push(hand);
+    }
+    drop(go);
+    let workers = hands.len();
+    let mut sums = vec![Tally::default(); relations.len()];
+    for (table, tally) in join_all(hands).await?.into_iter().flatten() {
+        sums[table].merge(&tally);
+    }
+    Ok((relations.iter().zip(&sums).map(|(relation, tally)| table(relation, tally)).collect(), workers))
+}
+
+/// A table as the manifest has it.
+pub(super) fn table(relation: &Relation, tally: &Tally) -> Table {
+    Table {
+        schema: String::new(),
+        name: relation.name.clone(),
+        columns: relation.columns.iter().map(|column| column.name.clone()).collect(),
+        rows: tally.rows,
+        bytes: tally.bytes,
+        checksum: tally.sum.hex(),
+    }
+}
+
+async fn append_text(sink: &FrameSink, kind: FrameKind, level: i32, text: String) -> Result<(), EngineError> {
+    let mut encoder = FrameEncoder::new(kind, None, level)?;
+    encoder.write(text.as_bytes(), 0)?;
+    append(sink, encoder.finish()?).await
+}
+
+/// Appends without holding up the runtime while the disk is slow.
+async fn append(sink: &FrameSink, frame: EncodedFrame) -> Result<(), EngineError> {
+    let sink = sink.clone();
+    let done = tokio::task::spawn_blocking(move || sink.append(frame)).await;
+    done.map_err(|_| EngineError::Worker("writing the archive".to_owned()))?.map_err(EngineError::Archive)
+}

@@ -1,0 +1,202 @@
+//! Definitions: what `SHOW CREATE` says of every object, made independent of the database's name.
+//!
+//! Only reads. Invariant: every object the account can see is either in a [`Schema`] or named in its `left_out`.
+
+use super::super::EngineError;
+use super::catalog::{HERE, OWN_TABLES};
+use super::connect::{Session, quote};
+use super::inherit::without_inherited;
+use super::unqualify::{unqualify, unqualify_head};
+use crate::archive::manifest::LeftOut;
+
+/// What an object is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    /// A MariaDB sequence.
+    Sequence,
+    /// A table.
+    Table,
+    /// A MariaDB package's declaration.
+    Package,
+    /// A MariaDB package's body.
+    PackageBody,
+    /// A stored function.
+    Function,
+    /// A stored procedure.
+    Procedure,
+    /// A view.
+    View,
+    /// A trigger.
+    Trigger,
+    /// An event.
+    Event,
+}
+
+impl Kind {
+    /// As `SHOW CREATE` spells it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Sequence => "SEQUENCE",
+            Self::Table => "TABLE",
+            Self::Package => "PACKAGE",
+            Self::PackageBody => "PACKAGE BODY",
+            Self::Function => "FUNCTION",
+            Self::Procedure => "PROCEDURE",
+            Self::View => "VIEW",
+            Self::Trigger => "TRIGGER",
+            Self::Event => "EVENT",
+        }
+    }
+
+    /// The columns of `SHOW CREATE`'s answer: the definition, then `sql_mode`, client character set, connection's and
+    /// database's collation, time zone, where it has them.
+    fn columns(self) -> [Option<usize>; 6] {
+        match self {
+            Self::Sequence | Self::Table => [Some(1), None, None, None, None, None],
+            Self::View => [Some(1), None, Some(2), Some(3), None, None],
+            Self::Event => [Some(3), Some(1), Some(4), Some(5), Some(6), Some(2)],
+            _ => [Some(2), Some(1), Some(3), Some(4), Some(5), None],
+        }
+    }
+}
+
+/// The settings an object was made under, which it keeps; empty where it has none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Context {
+    /// `sql_mode`.
+    pub(super) sql_mode: String,
+    /// `character_set_client`.
+    pub(super) client: String,
+    /// `collation_connection`.
+    pub(super) connection: String,
+    /// The collation the database had.
+    pub(super) database: String,
+    /// `time_zone`, of events.
+    pub(super) time_zone: String,
+}
+
+/// One object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Definition {
+    /// What it is.
+    pub(super) kind: Kind,
+    /// Its name.
+    pub(super) name: String,
+    /// The statement that makes it, without a semicolon at its end.
+    pub(super) sql: String,
+    /// What it was made under.
+    pub(super) context: Context,
+}
+
+/// The definition of a database.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Schema {
+    /// Default character set.
+    pub(super) charset: String,
+    /// Default collation.
+    pub(super) collation: String,
+    /// Every object: in the order of [`Kind`], by name, triggers in the order they fire.
+    pub(super) objects: Vec<Definition>,
+    /// What cannot be seen, with the reason.
+    pub(super) left_out: Vec<LeftOut>,
+}
+
+impl Schema {
+    /// Reads everything.
+    pub(super) async fn read(session: &mut Session) -> Result<Self, EngineError> {
+        let sql = "SELECT DATABASE(), @@character_set_database, @@collation_database";
+        let cells = session.texts("read the database's character set", sql).await?.into_iter().next().unwrap_or_default();
+        let mut cells = cells.into_iter().map(Option::unwrap_or_default);
+        let mut next = || cells.next().unwrap_or_default();
+        let database = next();
+        let mut schema = Self { charset: next(), collation: next(), ..Self::default() };
+        for (kind, name) in list(session).await? {
+            match define(session, kind, &name, &database).await? {
+                Some(definition) => schema.objects.push(definition),
+                None => schema.left_out.push(LeftOut {
+                    what: format!("{} {name}", kind.word().to_lowercase()),
+                    why: "its definition is not shown to this account".to_owned(),
+                }),
+            }
+        }
+        Ok(schema)
+    }
+
+    /// Objects of a kind.
+    pub(super) fn of(&self, kind: Kind) -> impl Iterator<Item = &Definition> {
+        self.objects.iter().filter(move |object| object.kind == kind)
+    }
+}
+
+/// Everything there is, by kind and name.
+async fn list(session: &mut Session) -> Result<Vec<(Kind, String)>, EngineError> {
+    let own = OWN_TABLES.map(|name| format!("'{name}'")).join(", ");
+    let here = |schema: &str| HERE.replace("TABLE_SCHEMA", schema);
+    let tables =
+        format!("SELECT TABLE_TYPE, TABLE_NAME FROM information_schema.TABLES WHERE {HERE} AND TABLE_NAME NOT IN ({own})");
+    let routines =
+        format!("SELECT ROUTINE_TYPE, ROUTINE_NAME FROM information_schema.ROUTINES WHERE {}", here("ROUTINE_SCHEMA"));
+    let events = format!("SELECT 'EVENT', EVENT_NAME FROM information_schema.EVENTS WHERE {}", here("EVENT_SCHEMA"));
+    let mut found = Vec::new();
+    for (doing, sql) in [("tables", tables), ("routines", routines), ("events", events)] {
+        for row in session.texts(&format!("list the {doing}"), &sql).await? {
+            let mut cells = row.into_iter().map(Option::unwrap_or_default);
+            let (word, name) = (cells.next().unwrap_or_default(), cells.next().unwrap_or_default());
+            let kind = match word.as_str() {
+                "BASE TABLE" | "SYSTEM VERSIONED" => Kind::Table,
+                "VIEW" => Kind::View,
+                "SEQUENCE" => Kind::Sequence,
+                "FUNCTION" => Kind::Function,
+                "PROCEDURE" => Kind::Procedure,
+                "PACKAGE" => Kind::Package,
+                "PACKAGE BODY" => Kind::PackageBody,
+                "EVENT" => Kind::Event,
+                // Another session's temporary tables, which some releases list.
+                "TEMPORARY" | "SYSTEM VIEW" => continue,
+                other => {
+                    return Err(EngineError::Inexact {
+                        what: format!("{name} is a {other}, which this upkeep cannot dump"),
+                        hint: "drop it, or ask for support of it".to_owned(),
+                    });
+                }
+            };
+            found.push((kind, name));
+        }
+    }
+    found.sort();
+    let triggers = format!(
+        "SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE {} \
+         ORDER BY CAST(EVENT_OBJECT_TABLE AS BINARY), EVENT_MANIPULATION, ACTION_TIMING, ACTION_ORDER",
+        here("TRIGGER_SCHEMA")
+    );
+    let at = found.partition_point(|(kind, _)| *kind <= Kind::Trigger);
+    let rows = session.texts("list the triggers", &triggers).await?;
+    let names = rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).map(|name| (Kind::Trigger, name));
+    found.splice(at..at, names.collect::<Vec<_>>());
+    Ok(found)
+}
+
+/// `None` for what is listed but not shown.
+async fn define(session: &mut Session, kind: Kind, name: &str, database: &str) -> Result<Option<Definition>, EngineError> {
+    let doing = format!("read the definition of {} {name}", kind.word().to_lowercase());
+    let rows = session.texts(&doing, &format!("SHOW CREATE {} {}", kind.word(), quote(name))).await?;
+    let row = rows.into_iter().next().unwrap_or_default();
+    let text = |place: Option<usize>| place.and_then(|place| row.get(place)).cloned().flatten();
+    let [sql, sql_mode, client, connection, collation, zone] = kind.columns().map(text);
+    let Some(sql) = sql else { return Ok(None) };
+    let sql = match kind {
+        Kind::Table if !session.version.is_mariadb() => without_inherited(&unqualify(&sql, database)),
+        Kind::Table | Kind::View | Kind::Sequence => unqualify(&sql, database),
+        Kind::Trigger => unqualify_head(&sql, database),
+        _ => sql,
+    };
+    let or_empty = Option::unwrap_or_default;
+    let context = Context {
+        sql_mode: or_empty(sql_mode),
+        client: or_empty(client),
+        connection: or_empty(connection),
+        database: or_empty(collation),
+        time_zone: or_empty(zone),
+    };
+    Ok(Some(Definition { kind, name: name.to_owned(), sql, context }))
+}

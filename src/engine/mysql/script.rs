@@ -1,0 +1,213 @@
+//! The text of an archive's frames that are not rows: SQL that the stock client and our own loader read alike.
+//!
+//! Pure. What may hold a semicolon stands alone between a line `DELIMITER ;;` and a line `DELIMITER ;`, and is ended by a line
+//! that is `;;`. Whatever an object was made under is set before it and set back after it. Invariant: each frame leaves
+//! the session as the header made it; held by `tests.rs`.
+
+use std::collections::BTreeMap;
+
+use super::super::EngineError;
+use super::connect::{literal, quote};
+use super::load::objects::without_definer;
+use super::schema::{Context, Definition, Kind, Schema};
+
+/// Modes that rows and tables are written under: zero is a value, and an engine that is not there is an error.
+const MODES: &str = "NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION";
+
+/// Session variables that the header sets, with what it sets them to, and that the trailer sets back.
+const SETTINGS: [(&str, &str); 4] = [
+    ("time_zone", "'+00:00'"),
+    ("sql_mode", "'NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION'"),
+    ("foreign_key_checks", "0"),
+    ("unique_checks", "0"),
+];
+
+/// The first frame: a comment for people, and the session's settings. `history` is whether rows of the past follow; `keyless`
+/// whether there are tables without a primary key, to which a server may be told to add one.
+pub(super) fn header(preamble: &[String], history: bool, keyless: bool) -> String {
+    let mut text = preamble.iter().map(|line| format!("-- {line}\n")).collect::<String>();
+    text.push_str("\nSET NAMES utf8mb4;\n");
+    let saved = SETTINGS.iter().map(|(name, _)| format!("@upkeep_{name} = @@SESSION.{name}")).collect::<Vec<_>>().join(", ");
+    text.push_str(&format!("SET {saved};\n"));
+    for (name, value) in SETTINGS {
+        text.push_str(&format!("SET SESSION {name} = {value};\n"));
+    }
+    if keyless {
+        // Only who has to turn it off needs the privilege to.
+        text.push_str(
+            "/*!80030 SET @upkeep_key = IF(@@SESSION.sql_generate_invisible_primary_key, \
+             'SET SESSION sql_generate_invisible_primary_key = OFF', 'DO 0') */;\n\
+             /*!80030 PREPARE upkeep_key FROM @upkeep_key */;\n\
+             /*!80030 EXECUTE upkeep_key */;\n\
+             /*!80030 DEALLOCATE PREPARE upkeep_key */;\n",
+        );
+    }
+    if history {
+        text.push_str("/*M!101100 SET SESSION system_versioning_insert_history = 1 */;\n");
+    }
+    text.push('\n');
+    text
+}
+
+/// What comes before the rows: the database's character set, sequences, tables.
+pub(super) fn before(schema: &Schema) -> Result<String, EngineError> {
+    let mut text = format!("{};\n\n", alter_database(&schema.charset, &schema.collation));
+    for object in schema.of(Kind::Sequence).chain(schema.of(Kind::Table)) {
+        statement(&mut text, &object.sql)?;
+    }
+    Ok(text)
+}
+
+/// What comes after the rows and must be there for everything else to work: routines, views, triggers.
+pub(super) fn after(schema: &Schema) -> Result<String, EngineError> {
+    let mut text = String::new();
+    for kind in [Kind::Package, Kind::PackageBody, Kind::Function, Kind::Procedure] {
+        for object in schema.of(kind) {
+            write_object(&mut text, schema, object)?;
+        }
+    }
+    let views = schema.of(Kind::View).cloned().collect::<Vec<_>>();
+    for object in ordered(&views) {
+        write_object(&mut text, schema, &object)?;
+    }
+    for object in schema.of(Kind::Trigger) {
+        write_object(&mut text, schema, object)?;
+    }
+    Ok(text)
+}
+
+/// The last frame: events, which may act from then on, and the session's settings as they were.
+pub(super) fn trailer(schema: &Schema) -> Result<String, EngineError> {
+    let mut text = String::new();
+    for object in schema.of(Kind::Event) {
+        write_object(&mut text, schema, object)?;
+    }
+    for (name, _) in SETTINGS {
+        text.push_str(&format!("SET SESSION {name} = @upkeep_{name};\n"));
+    }
+    text.push_str("\n-- end of archive\n");
+    Ok(text)
+}
+
+/// The counter of a table's `AUTO_INCREMENT`, as its definition has it.
+pub(super) fn auto_increment(sql: &str) -> Option<&str> {
+    let (_, options) = sql.rsplit_once("\n)")?;
+    let (_, counter) = options.split_once(" AUTO_INCREMENT=")?;
+    Some(&counter[..counter.find(|c: char| !c.is_ascii_digit()).unwrap_or(counter.len())])
+}
+
+/// The statements that bring every counter to where it is.
+pub(super) fn counters(schema: &Schema, sequences: &[(String, String)]) -> String {
+    let mut text = String::new();
+    for object in schema.of(Kind::Table) {
+        if let Some(counter) = auto_increment(&object.sql) {
+            text.push_str(&format!("ALTER TABLE {} AUTO_INCREMENT = {counter};\n", quote(&object.name)));
+        }
+    }
+    for (name, arguments) in sequences {
+        text.push_str(&format!("DO SETVAL({}, {arguments});\n", quote(name)));
+    }
+    text.push('\n');
+    text
+}
+
+/// Who the objects belong to, for the manifest.
+pub(super) fn definers(schema: &Schema) -> Vec<String> {
+    let mut names: Vec<String> =
+        schema.objects.iter().filter_map(|object| without_definer(&object.sql)).map(|(name, _)| name).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn alter_database(charset: &str, collation: &str) -> String {
+    format!("ALTER DATABASE CHARACTER SET {charset} COLLATE {collation}")
+}
+
+/// One statement, between delimiters of its own if it needs them.
+fn statement(text: &mut String, sql: &str) -> Result<(), EngineError> {
+    if sql.lines().any(|line| line == ";;") {
+        let what: String = sql.chars().take(60).collect();
+        return Err(EngineError::Inexact {
+            what: format!("the definition `{what}…` has a line that is only ;; and cannot be told from its end"),
+            hint: "write the line differently in the object's body".to_owned(),
+        });
+    }
+    if sql.contains(';') {
+        text.push_str(&format!("DELIMITER ;;\n{sql}\n;;\nDELIMITER ;\n\n"));
+    } else {
+        text.push_str(&format!("{sql};\n\n"));
+    }
+    Ok(())
+}
+
+/// An object with what it was made under.
+fn write_object(text: &mut String, schema: &Schema, object: &Definition) -> Result<(), EngineError> {
+    let Context { sql_mode, client, connection, database, time_zone } = &object.context;
+    // The text is UTF-8; a client that spoke something else can only be named where that makes no difference.
+    let same = object.sql.is_ascii() || client.starts_with("utf8");
+    let client = if same && !client.is_empty() { client.as_str() } else { "utf8mb4" };
+    let other_database = (!database.is_empty() && *database != schema.collation).then(|| charset_of(database));
+    if let Some(charset) = other_database {
+        text.push_str(&format!("{};\n", alter_database(charset, database)));
+    }
+    let mut settings = vec![format!("character_set_client = {client}"), format!("collation_connection = {connection}")];
+    if object.kind != Kind::View {
+        settings.push(format!("SESSION sql_mode = {}", literal(sql_mode)));
+    }
+    if !time_zone.is_empty() {
+        settings.push(format!("SESSION time_zone = {}", literal(time_zone)));
+    }
+    text.push_str(&format!("SET {};\n", settings.join(", ")));
+    statement(text, &object.sql)?;
+    text.truncate(text.trim_end_matches('\n').len() + 1);
+    text.push_str(&format!("SET NAMES utf8mb4, SESSION sql_mode = '{MODES}', SESSION time_zone = '+00:00';\n"));
+    if other_database.is_some() {
+        text.push_str(&format!("{};\n", alter_database(&schema.charset, &schema.collation)));
+    }
+    text.push('\n');
+    Ok(())
+}
+
+/// Collations begin with the name of their character set.
+fn charset_of(collation: &str) -> &str {
+    collation.split('_').next().unwrap_or(collation)
+}
+
+/// Views after those they read.
+fn ordered(views: &[Definition]) -> Vec<Definition> {
+    let names: BTreeMap<String, usize> = views.iter().enumerate().map(|(at, view)| (quote(&view.name), at)).collect();
+    let reads = |view: &Definition| -> Vec<usize> {
+        let body = view.sql.split_once(" AS ").map_or("", |(_, body)| body);
+        names.iter().filter(|(name, at)| views[**at].name != view.name && is_read(body, name)).map(|(_, at)| *at).collect()
+    };
+    let mut waiting: Vec<(usize, Vec<usize>)> = views.iter().map(reads).enumerate().collect();
+    let mut done = vec![false; views.len()];
+    let mut order = Vec::with_capacity(views.len());
+    while !waiting.is_empty() {
+        let before = waiting.len();
+        waiting.retain(|(at, reads)| {
+            let ready = reads.iter().all(|read| done[*read]);
+            if ready {
+                done[*at] = true;
+                order.push(views[*at].clone());
+            }
+            !ready
+        });
+        if waiting.len() == before {
+            // No server accepts a view that reads itself; an alias that is called like another view can look like it.
+            let (at, _) = waiting.remove(0);
+            done[at] = true;
+            order.push(views[at].clone());
+        }
+    }
+    order
+}
+
+/// Whether a quoted name stands for more than a column or its alias.
+fn is_read(body: &str, name: &str) -> bool {
+    body.match_indices(name).any(|(at, _)| !body[..at].ends_with('.') && !body[..at].ends_with(" AS "))
+}
+
+#[cfg(test)]
+mod tests;

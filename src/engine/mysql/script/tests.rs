@@ -1,0 +1,95 @@
+use super::*;
+
+fn object(kind: Kind, name: &str, sql: &str) -> Definition {
+    let context = match kind {
+        Kind::Table | Kind::Sequence => Context::default(),
+        _ => Context {
+            sql_mode: "ANSI_QUOTES".to_owned(),
+            client: "latin1".to_owned(),
+            connection: "latin1_swedish_ci".to_owned(),
+            database: "utf8mb4_bin".to_owned(),
+            time_zone: String::new(),
+        },
+    };
+    Definition { kind, name: name.to_owned(), sql: sql.to_owned(), context }
+}
+
+fn schema(objects: Vec<Definition>) -> Schema {
+    Schema { charset: "utf8mb4".to_owned(), collation: "utf8mb4_bin".to_owned(), objects, left_out: Vec::new() }
+}
+
+#[test]
+fn a_body_stands_between_delimiters_and_its_settings() {
+    let text = after(&schema(vec![object(Kind::Procedure, "p", "CREATE PROCEDURE `p`()\nBEGIN SELECT 1; END")])).unwrap();
+    assert_eq!(
+        text,
+        "SET character_set_client = latin1, collation_connection = latin1_swedish_ci, SESSION sql_mode = 'ANSI_QUOTES';\n\
+         DELIMITER ;;\nCREATE PROCEDURE `p`()\nBEGIN SELECT 1; END\n;;\nDELIMITER ;\n\
+         SET NAMES utf8mb4, SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION', SESSION time_zone = '+00:00';\n\n"
+    );
+}
+
+#[test]
+fn an_object_keeps_the_collation_its_database_had() {
+    let mut function = object(Kind::Function, "f", "CREATE FUNCTION `f`() RETURNS int return 1");
+    function.context.database = "latin1_bin".to_owned();
+    let text = after(&schema(vec![function])).unwrap();
+    assert!(text.starts_with("ALTER DATABASE CHARACTER SET latin1 COLLATE latin1_bin;\n"), "{text}");
+    assert!(text.ends_with("ALTER DATABASE CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;\n\n"), "{text}");
+}
+
+#[test]
+fn what_is_not_ascii_is_sent_as_what_it_is() {
+    let text = after(&schema(vec![object(Kind::Function, "f", "CREATE FUNCTION `f`() RETURNS text return 'ü'")])).unwrap();
+    assert!(text.starts_with("SET character_set_client = utf8mb4, "), "{text}");
+}
+
+#[test]
+fn a_line_that_looks_like_the_end_is_refused() {
+    let error = after(&schema(vec![object(Kind::Procedure, "p", "CREATE PROCEDURE p()\n;;\nx")])).unwrap_err();
+    assert!(error.to_string().contains("only ;;"), "{error}");
+}
+
+#[test]
+fn views_come_after_those_they_read() {
+    let view = |name: &str, body: &str| object(Kind::View, name, &format!("CREATE VIEW `{name}` AS {body}"));
+    let views = [
+        view("a", "select `b`.`c` AS `c` from `b`"),
+        view("b", "select `c`.`a` AS `a` from (`c` join `t`)"),
+        view("c", "select 1 AS `a`"),
+    ];
+    let order: Vec<String> = ordered(&views).into_iter().map(|view| view.name).collect();
+    assert_eq!(order, ["c", "b", "a"]);
+}
+
+#[test]
+fn counters_are_read_from_the_options_only() {
+    let sql = "CREATE TABLE `t` (\n  `id` int NOT NULL AUTO_INCREMENT COMMENT '\n) AUTO_INCREMENT=9'\n) ENGINE=InnoDB AUTO_INCREMENT=42 DEFAULT CHARSET=utf8mb4";
+    assert_eq!(auto_increment(sql), Some("42"));
+    assert_eq!(auto_increment("CREATE TABLE `t` (\n  `id` int\n) ENGINE=InnoDB"), None);
+    let schema = schema(vec![object(Kind::Table, "t`", sql)]);
+    let text = counters(&schema, &[("s".to_owned(), "7, 0, 0".to_owned())]);
+    assert_eq!(text, "ALTER TABLE `t``` AUTO_INCREMENT = 42;\nDO SETVAL(`s`, 7, 0, 0);\n\n");
+}
+
+#[test]
+fn definers_are_those_of_the_heads() {
+    let schema = schema(vec![
+        object(Kind::View, "v", "CREATE ALGORITHM=MERGE DEFINER=`app`@`%` SQL SECURITY DEFINER VIEW `v` AS select 1"),
+        object(Kind::Trigger, "t", "CREATE DEFINER=`root`@`localhost` TRIGGER `t` BEFORE INSERT ON `a`"),
+        object(Kind::Function, "f", "CREATE DEFINER=\"x\"@\"y\" FUNCTION \"f\"() RETURNS int return 1"),
+        object(Kind::Procedure, "p", "CREATE PROCEDURE `p`()\nselect 'DEFINER=`x`@`y`'"),
+    ]);
+    assert_eq!(definers(&schema), ["\"x\"@\"y\"", "`app`@`%`", "`root`@`localhost`"]);
+}
+
+#[test]
+fn the_header_is_undone_by_the_trailer() {
+    let (head, tail) = (header(&["shop".to_owned()], true, true), trailer(&schema(Vec::new())).unwrap());
+    for (name, _) in SETTINGS {
+        assert!(head.contains(&format!("@upkeep_{name} = @@SESSION.{name}")), "{name}");
+        assert!(tail.contains(&format!("SET SESSION {name} = @upkeep_{name};")), "{name}");
+    }
+    assert!(head.starts_with("-- shop\n") && head.contains("system_versioning_insert_history"));
+    assert!(!header(&[], false, false).contains("/*"));
+}

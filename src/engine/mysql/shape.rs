@@ -1,0 +1,91 @@
+//! The shape: which migrations the history tables say were applied, and a digest of the schema's own definition.
+//!
+//! Histories are rows and so read in the snapshot; the digest is of what `SHOW CREATE` prints, without what changes with the
+//! rows (counters) and without who made an object, which differs where the definer could not be kept. Two databases that were
+//! made by the same migrations have the same digest; any change of the schema changes it.
+
+use super::super::EngineError;
+use super::catalog::HERE;
+use super::connect::{Session, literal, quote};
+use super::load::objects::without_definer;
+use super::schema::{Definition, Kind, Schema};
+use super::script::auto_increment;
+use crate::history::{self, flyway};
+use crate::shape::{History, Shape};
+
+/// The shape, for a session of its own.
+pub(super) async fn shape(session: &mut Session, history_tables: &[String]) -> Result<Shape, EngineError> {
+    let histories = histories(session, history_tables).await?;
+    let schema = Schema::read(session).await?;
+    Ok(Shape { histories, fingerprint: Some(fingerprint(&schema)) })
+}
+
+/// The histories, as this session's transaction sees them.
+pub(super) async fn histories(session: &mut Session, also: &[String]) -> Result<Vec<History>, EngineError> {
+    let mut histories = Vec::new();
+    for (table, columns) in history_tables(session, also).await? {
+        histories.push(read_history(session, &table, &columns).await?);
+    }
+    Ok(histories)
+}
+
+/// Tables that are histories by name and columns.
+pub(super) async fn history_tables(session: &mut Session, also: &[String]) -> Result<Vec<(String, Vec<String>)>, EngineError> {
+    let known = history::WELL_KNOWN.iter().map(|name| (*name).to_owned()).chain(also.iter().cloned());
+    let names = known.map(|name| literal(&name.to_lowercase())).collect::<Vec<_>>().join(", ");
+    let sql = format!(
+        "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS WHERE {HERE} AND LOWER(TABLE_NAME) IN ({names}) \
+         ORDER BY CAST(TABLE_NAME AS BINARY), ORDINAL_POSITION"
+    );
+    let mut tables: Vec<(String, Vec<String>)> = Vec::new();
+    for row in session.texts("look for migration histories", &sql).await? {
+        let mut cells = row.into_iter().map(Option::unwrap_or_default);
+        let (table, column) = (cells.next().unwrap_or_default(), cells.next().unwrap_or_default());
+        match tables.last_mut().filter(|(last, _)| *last == table) {
+            Some((_, columns)) => columns.push(column),
+            None => tables.push((table, vec![column])),
+        }
+    }
+    tables.retain(|(table, columns)| history::may_be_history(table, also) && history::recognise(columns).is_some());
+    Ok(tables)
+}
+
+async fn read_history(session: &mut Session, table: &str, columns: &[String]) -> Result<History, EngineError> {
+    let doing = format!("read the migration history {table}");
+    let names = columns.iter().map(|column| quote(column)).collect::<Vec<_>>().join(", ");
+    let rows = session.texts(&doing, &format!("SELECT {names} FROM {}", quote(table))).await?;
+    let keyed = |row: Vec<Option<String>>| columns.iter().map(|column| column.to_lowercase()).zip(row).collect();
+    let texts: Vec<flyway::Texts> = rows.into_iter().map(keyed).collect();
+    let rows = flyway::Row::read_all(&texts).map_err(|error| EngineError::Inexact {
+        what: format!("migration history {table}: {error}"),
+        hint: "mend the row, or name the right table in `[targets.T.migrations]`".to_owned(),
+    })?;
+    Ok(flyway::to_history(table, &rows))
+}
+
+/// The digest of a schema.
+pub(super) fn fingerprint(schema: &Schema) -> String {
+    let mut lines: Vec<String> = schema.objects.iter().map(line).collect();
+    lines.push(format!("DATABASE {} {}", schema.charset, schema.collation));
+    lines.sort_unstable();
+    let mut hasher = blake3::Hasher::new();
+    for line in lines {
+        hasher.update(line.as_bytes());
+        hasher.update(b"\0");
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+fn line(object: &Definition) -> String {
+    let sql = match (object.kind, auto_increment(&object.sql)) {
+        (Kind::Table, Some(counter)) => {
+            let option = format!(" AUTO_INCREMENT={counter}");
+            object.sql.rsplit_once(&option).map_or_else(|| object.sql.clone(), |(before, behind)| format!("{before}{behind}"))
+        }
+        _ => without_definer(&object.sql).map_or_else(|| object.sql.clone(), |(_, sql)| sql),
+    };
+    format!("{} {}\t{}\t{}", object.kind.word(), object.name, object.context.sql_mode, sql)
+}
+
+#[cfg(test)]
+mod tests;

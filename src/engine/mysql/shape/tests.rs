@@ -1,0 +1,31 @@
+use super::super::schema::Context;
+use super::*;
+
+fn schema(kind: Kind, sql: &str) -> Schema {
+    let object = Definition { kind, name: "t".to_owned(), sql: sql.to_owned(), context: Context::default() };
+    Schema { charset: "utf8mb4".to_owned(), collation: "utf8mb4_bin".to_owned(), objects: vec![object], left_out: Vec::new() }
+}
+
+#[test]
+fn counters_and_definers_are_not_the_schema() {
+    let table =
+        |options: &str| schema(Kind::Table, &format!("CREATE TABLE `t` (\n  `id` int\n) ENGINE=InnoDB{options} COMMENT='x'"));
+    assert_eq!(fingerprint(&table("")), fingerprint(&table(" AUTO_INCREMENT=7")));
+    assert_eq!(fingerprint(&table(" AUTO_INCREMENT=8")), fingerprint(&table(" AUTO_INCREMENT=7")));
+    assert_ne!(fingerprint(&table("")), fingerprint(&table(" ROW_FORMAT=COMPACT")));
+    let view = |definer: &str| {
+        schema(Kind::View, &format!("CREATE ALGORITHM=MERGE {definer}SQL SECURITY DEFINER VIEW `t` AS select 1"))
+    };
+    assert_eq!(fingerprint(&view("DEFINER=`a`@`%` ")), fingerprint(&view("DEFINER=`b`@`localhost` ")));
+}
+
+#[test]
+fn everything_else_is() {
+    let one = schema(Kind::Table, "CREATE TABLE `t` (\n  `id` int\n) ENGINE=InnoDB");
+    let mut other = one.clone();
+    other.collation = "utf8mb4_general_ci".to_owned();
+    assert_ne!(fingerprint(&one), fingerprint(&other));
+    let mut mode = one.clone();
+    mode.objects[0].context.sql_mode = "ANSI_QUOTES".to_owned();
+    assert_ne!(fingerprint(&one), fingerprint(&mode));
+}

@@ -1,0 +1,309 @@
+//! One moment for all workers: the strongest way the account's privileges allow, and what it was.
+//!
+//! Owns every lock a dump takes. Nobody ever waits long behind a lock of ours: each is asked for with a bound of a few seconds,
+//! and the global one only when no statement has been running for long. A way that fails makes room for the next weaker one; the
+//! last, a single connection with a single snapshot, needs no lock and is exact by itself. Invariant: several workers see the
+//! same rows, by a lock or by the server's own word; held by `tests/it/mysql_traps.rs`.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::super::EngineError;
+use super::super::crew::{Hand, StopOnDrop, hire};
+use super::catalog::Relation;
+use super::connect::{Place, Session, quote};
+use super::privileges::Grants;
+use super::rows::Tally;
+use super::survey::listed;
+use super::worker::{Go, Seen, Setup, Words, work};
+
+/// How long a lock that stops others is waited for, in seconds: whoever comes after us waits as long.
+const LOCK_WAIT_SECONDS: u32 = 3;
+/// A statement that has been running for longer would make the global lock wait for it, and everybody for us.
+const LONG_SECONDS: u64 = 2;
+/// How long such statements are waited for, before a weaker way is taken.
+const LONG_PATIENCE: Duration = Duration::from_secs(20);
+/// Between two looks at them.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// A way to one moment, strongest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// MariaDB's `BACKUP STAGE`, up to where commits wait.
+    Stages,
+    /// `FLUSH TABLES WITH READ LOCK`.
+    Global,
+    /// `LOCK TABLES … READ` on every table of the database.
+    Tables,
+    /// Snapshots that the server says belong to the same position of the binary log.
+    Positions,
+    /// One connection, one snapshot.
+    Single,
+}
+
+/// What may be tried, in this order.
+pub(super) fn ways(grants: &Grants, is_mariadb: bool, jobs: usize) -> Vec<Way> {
+    let reload = grants.allow_everywhere("RELOAD");
+    let mut ways = Vec::new();
+    if is_mariadb && reload {
+        ways.push(Way::Stages);
+    }
+    if !is_mariadb && (reload || grants.allow_everywhere("FLUSH_TABLES")) {
+        ways.push(Way::Global);
+    }
+    if grants.allow("LOCK TABLES") {
+        ways.push(Way::Tables);
+    }
+    if is_mariadb && jobs > 1 {
+        ways.push(Way::Positions);
+    }
+    ways.push(Way::Single);
+    ways
+}
+
+impl Way {
+    /// As the manifest has it.
+    pub(super) fn sentence(self, workers: usize) -> String {
+        let several = match workers {
+            1 => "one snapshot".to_owned(),
+            _ => format!("{workers} snapshots, all opened"),
+        };
+        match self {
+            Self::Stages => format!("{several} while BACKUP STAGE BLOCK_COMMIT held up commits"),
+            Self::Global => format!("{several} under FLUSH TABLES WITH READ LOCK"),
+            Self::Tables => format!("{several} while LOCK TABLES held every table of the database for reading"),
+            Self::Positions => format!("{several} without a lock at the same position of the binary log, by the server's word"),
+            Self::Single => "one snapshot on one connection, without a lock".to_owned(),
+        }
+    }
+
+    fn lock(self, session: &Session, tables: &[String]) -> Option<(String, &'static str)> {
+        match self {
+            Self::Stages => Some((session.version.backup_stages()?.join("; "), "BACKUP STAGE END")),
+            Self::Global => Some(("FLUSH TABLES WITH READ LOCK".to_owned(), "UNLOCK TABLES")),
+            Self::Tables if tables.is_empty() => None,
+            Self::Tables => Some((lock_tables(tables), "UNLOCK TABLES")),
+            Self::Positions | Self::Single => None,
+        }
+    }
+}
+
+fn lock_tables(tables: &[String]) -> String {
+    let names = tables.iter().map(|name| format!("{} READ", quote(name))).collect::<Vec<_>>().join(", ");
+    format!("LOCK TABLES {names}")
+}
+
+/// A worker that waits for its tasks.
+#[derive(Debug)]
+pub(super) struct Worker {
+    /// Its answer.
+    pub(super) hand: Hand<Vec<(usize, Tally)>>,
+    /// Its word to begin.
+    pub(super) go: oneshot::Sender<Go>,
+}
+
+/// Everybody at the same moment.
+#[derive(Debug)]
+pub(super) struct Opened {
+    /// The workers.
+    pub(super) workers: Vec<Worker>,
+    /// How.
+    pub(super) way: Way,
+    /// What was locked, for the manifest.
+    pub(super) locks: Vec<String>,
+    /// For how long others waited for us, in milliseconds.
+    pub(super) locked_ms: u64,
+    /// Position of the binary log, and GTIDs.
+    pub(super) position: Option<String>,
+    /// What the first worker saw.
+    pub(super) seen: Seen,
+    /// Holds the tables that no snapshot covers, as long as it lives.
+    pub(super) keeper: Option<Session>,
+    /// Stops the workers when we go, whichever way.
+    pub(super) _stop: StopOnDrop,
+}
+
+/// Goes the first way that works. Failures of one are another's turn, but for a server that is gone.
+pub(super) async fn open(
+    place: &Place,
+    ways: &[Way],
+    grants: &Grants,
+    relations: &[Relation],
+    history_tables: &[String],
+    jobs: usize,
+) -> Result<Opened, EngineError> {
+    let mut last = EngineError::Worker("opening a snapshot".to_owned());
+    for way in ways {
+        let attempt = Attempt { place, way: *way, grants, relations, history_tables, jobs };
+        match attempt.run().await {
+            Ok(Some(opened)) => return Ok(opened),
+            Ok(None) => {}
+            Err(error @ (EngineError::Lost { .. } | EngineError::Connect { .. } | EngineError::Refused { .. })) => {
+                return Err(error);
+            }
+            Err(error) => {
+                tracing::debug!(way = ?way, error = %error, "this way to a snapshot is closed");
+                last = error;
+            }
+        }
+    }
+    Err(last)
+}
+
+struct Attempt<'a> {
+    place: &'a Place,
+    way: Way,
+    grants: &'a Grants,
+    relations: &'a [Relation],
+    history_tables: &'a [String],
+    jobs: usize,
+}
+
+/// A worker that is connected, with what it is still to be told and to tell.
+struct Recruit {
+    worker: Worker,
+    open: oneshot::Sender<()>,
+    ready: oneshot::Receiver<Result<Seen, EngineError>>,
+}
+
+impl Attempt<'_> {
+    /// `None` when several snapshots turned out not to be one.
+    async fn run(&self) -> Result<Option<Opened>, EngineError> {
+        let tables: Vec<String> = self.relations.iter().map(|relation| relation.name.clone()).collect();
+        let count = if self.way == Way::Single { 1 } else { self.jobs.max(1) };
+        let stop = StopOnDrop::default();
+        let recruits = self.recruit(count, &tables, &stop).await?;
+        let mut locker = self.place.connect().await?;
+        if self.way == Way::Global {
+            wait_for_long_statements(&mut locker).await?;
+        }
+        let since = Instant::now();
+        let lock = self.way.lock(&locker, &tables);
+        if let Some((lock, _)) = &lock {
+            let bound = format!("SET SESSION lock_wait_timeout = {LOCK_WAIT_SECONDS}; {lock}");
+            locker.run("lock out writers for a moment", &bound).await?;
+        }
+        let keeper = if lock.is_some() { self.keep().await? } else { None };
+        let (workers, seen) = begin(recruits).await?;
+        let position = self.position(&mut locker).await?;
+        if let Some((_, unlock)) = &lock {
+            locker.run("let writers go on", unlock).await?;
+        }
+        let locked_ms = if lock.is_some() { u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX) } else { 0 };
+        locker.close().await;
+        if self.way == Way::Positions && !is_one_moment(&seen) {
+            return Ok(None);
+        }
+        let seen = seen.into_iter().next().unwrap_or_default();
+        let position = position.or_else(|| seen.position.clone());
+        let mut locks: Vec<String> = lock.into_iter().map(|(lock, _)| lock.chars().take(120).collect()).collect();
+        if keeper.is_some() {
+            locks.push("LOCK TABLES … READ on the tables outside transactions, until they were read".to_owned());
+        }
+        Ok(Some(Opened { workers, way: self.way, locks, locked_ms, position, seen, keeper, _stop: stop }))
+    }
+
+    /// Connects the workers before anything is locked.
+    async fn recruit(&self, count: usize, tables: &[String], stop: &StopOnDrop) -> Result<Vec<Recruit>, EngineError> {
+        let setup = Setup {
+            place: self.place.clone(),
+            tables: tables.to_vec(),
+            history_tables: self.history_tables.to_vec(),
+            stop: stop.0.clone(),
+        };
+        let (mut recruits, mut connecting) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        for _ in 0..count {
+            let ((connected, is_connected), (open, is_open)) = (oneshot::channel(), oneshot::channel());
+            let ((ready, is_ready), (go, word)) = (oneshot::channel(), oneshot::channel());
+            let words = Words { connected, open: is_open, ready, go: word };
+            let own = setup.clone();
+            let hand = hire("reading tables", &stop.0, move || work(own, words))?;
+            recruits.push(Recruit { worker: Worker { hand, go }, open, ready: is_ready });
+            connecting.push(is_connected);
+        }
+        for connected in connecting {
+            connected.await.unwrap_or(Err(EngineError::Worker("connecting".to_owned())))?;
+        }
+        Ok(recruits)
+    }
+
+    /// Locks the tables that are in no snapshot for as long as they are read, where that is allowed.
+    async fn keep(&self) -> Result<Option<Session>, EngineError> {
+        let outside = outside(self.relations);
+        if outside.is_empty() || !self.grants.allow("LOCK TABLES") {
+            return Ok(None);
+        }
+        let mut keeper = self.place.connect().await?;
+        let bound = format!("SET SESSION lock_wait_timeout = {LOCK_WAIT_SECONDS}; {}", lock_tables(&outside));
+        keeper.run("lock the tables that no snapshot covers", &bound).await?;
+        Ok(Some(keeper))
+    }
+
+    /// Where the binary log stands while everything is locked; nothing where it would only be a guess.
+    async fn position(&self, locker: &mut Session) -> Result<Option<String>, EngineError> {
+        if !matches!(self.way, Way::Stages | Way::Global | Way::Tables) {
+            return Ok(None);
+        }
+        let doing = "read the position of the binary log";
+        let mut parts = Vec::new();
+        if self.grants.allow_everywhere(locker.version.binlog_privilege()) || self.grants.allow_everywhere("SUPER") {
+            let status = locker.version.binlog_status();
+            if let Some(row) = locker.texts(doing, status).await?.into_iter().next() {
+                let cell = |place: usize| row.get(place).cloned().flatten().unwrap_or_default();
+                parts.push(format!("{}:{}", cell(0), cell(1)));
+            }
+        }
+        let gtids = format!("SELECT {}", locker.version.gtid_position());
+        if let Some(gtids) = locker.text(doing, &gtids).await?.filter(|gtids| !gtids.is_empty()) {
+            parts.push(format!("gtid {}", gtids.replace('\n', "")));
+        }
+        Ok((!parts.is_empty()).then(|| parts.join(", ")))
+    }
+}
+
+/// Tables whose rows are in no snapshot.
+pub(super) fn outside(relations: &[Relation]) -> Vec<String> {
+    relations.iter().filter(|relation| !relation.in_snapshot()).map(|relation| relation.name.clone()).collect()
+}
+
+/// Tells everybody to open, and waits until all have.
+async fn begin(recruits: Vec<Recruit>) -> Result<(Vec<Worker>, Vec<Seen>), EngineError> {
+    let (mut workers, mut waiting) = (Vec::with_capacity(recruits.len()), Vec::with_capacity(recruits.len()));
+    for Recruit { worker, open, ready } in recruits {
+        // A worker that is gone says why when it is asked for its word.
+        open.send(()).ok();
+        workers.push(worker);
+        waiting.push(ready);
+    }
+    let mut seen = Vec::with_capacity(waiting.len());
+    for ready in waiting {
+        seen.push(ready.await.unwrap_or(Err(EngineError::Worker("opening a snapshot".to_owned())))?);
+    }
+    Ok((workers, seen))
+}
+
+fn is_one_moment(seen: &[Seen]) -> bool {
+    seen.iter().all(|one| one.position.is_some() && one.position == seen[0].position)
+}
+
+/// Waits, by a bound, until no statement has been running for long.
+async fn wait_for_long_statements(session: &mut Session) -> Result<(), EngineError> {
+    let since = Instant::now();
+    loop {
+        let working = |command: &str| matches!(command, "Query" | "Execute");
+        let long = listed(session).await?.into_iter().find(|one| working(&one.command) && one.seconds >= LONG_SECONDS);
+        let Some(long) = long else { return Ok(()) };
+        if since.elapsed() >= LONG_PATIENCE {
+            let statement: String = long.statement.chars().take(80).collect();
+            return Err(EngineError::InUse {
+                location: session.place().location(),
+                sessions: vec![format!("{}, for {} s: {statement}", long.line(), long.seconds)],
+            });
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+//! A glance at a database: is it there, what is in it, who else is using it. Works with as few privileges as it can.
+
+use super::super::{EngineError, Survey};
+use super::catalog::{HERE, OWN_TABLES};
+use super::connect::{Place, Session, is_own, quote};
+use super::shape::history_tables;
+
+/// Looks.
+pub(super) async fn survey(place: &Place, histories: &[String]) -> Result<Survey, EngineError> {
+    let Some(mut session) = place.connect_if_exists().await? else { return Ok(Survey::default()) };
+    let doing = "list the tables with their sizes";
+    let own = OWN_TABLES.map(|name| format!("'{name}'")).join(", ");
+    let sql = format!(
+        "SELECT TABLE_NAME, COALESCE(DATA_LENGTH + INDEX_LENGTH, 0) FROM information_schema.TABLES \
+         WHERE {HERE} AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND TABLE_NAME NOT IN ({own}) \
+         ORDER BY CAST(TABLE_NAME AS BINARY)"
+    );
+    let rows = session.texts(doing, &sql).await?;
+    let cells = rows.into_iter().map(|row| row.into_iter().map(Option::unwrap_or_default));
+    let tables: Vec<(String, u64)> = cells
+        .map(|mut cells| (cells.next().unwrap_or_default(), cells.next().and_then(|text| text.parse().ok()).unwrap_or(0)))
+        .collect();
+    let histories: Vec<String> = history_tables(&mut session, histories).await?.into_iter().map(|(name, _)| name).collect();
+    let mut holds_rows = false;
+    for (name, _) in tables.iter().filter(|(name, _)| !histories.contains(name)) {
+        if any_row(&mut session, name).await? {
+            holds_rows = true;
+            break;
+        }
+    }
+    let sessions = sessions(&mut session, &place.database).await?;
+    session.close().await;
+    let bytes = tables.iter().map(|(_, bytes)| bytes).sum();
+    Ok(Survey { exists: true, tables, bytes, holds_rows, sessions, half_loaded: false })
+}
+
+/// What we may not look into counts as filled: better one refusal too many than rows lost.
+async fn any_row(session: &mut Session, table: &str) -> Result<bool, EngineError> {
+    let doing = format!("look for rows in table {table}");
+    match session.rows(&doing, &format!("SELECT 1 FROM {} LIMIT 1", quote(table))).await {
+        Ok(rows) => Ok(!rows.is_empty()),
+        Err(EngineError::Privilege { .. }) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// A session as the server lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Listed {
+    /// Its number.
+    pub(super) id: u64,
+    /// Who, from where.
+    pub(super) user: String,
+    /// From where.
+    pub(super) host: String,
+    /// Which database it has chosen.
+    pub(super) database: String,
+    /// `Query`, `Sleep`, `Binlog Dump`, `Daemon`, …
+    pub(super) command: String,
+    /// For how long it has been at it, in seconds.
+    pub(super) seconds: u64,
+    /// What it says, if anything.
+    pub(super) statement: String,
+}
+
+impl Listed {
+    /// One line for people.
+    pub(super) fn line(&self) -> String {
+        let host = if self.host.is_empty() { String::new() } else { format!(", from {}", self.host) };
+        format!("connection {}, user {}{host}", self.id, self.user)
+    }
+}
+
+/// Other people's sessions on the server, as far as we may see them.
+pub(super) async fn listed(session: &mut Session) -> Result<Vec<Listed>, EngineError> {
+    // SHOW and not a table, for the table is in another place on each server.
+    let rows = session.texts("list the sessions", "SHOW FULL PROCESSLIST").await?;
+    let mut sessions = Vec::new();
+    for row in rows {
+        let cell = |place: usize| row.get(place).cloned().flatten().unwrap_or_default();
+        let id = cell(0).parse().unwrap_or(0);
+        if !is_own(session.place(), id) {
+            let (user, host, database, command) = (cell(1), cell(2), cell(3), cell(4));
+            sessions.push(Listed {
+                id,
+                user,
+                host,
+                database,
+                command,
+                seconds: cell(5).parse().unwrap_or(0),
+                statement: cell(7),
+            });
+        }
+    }
+    Ok(sessions)
+}
+
+/// Other people's sessions on a database.
+pub(super) async fn sessions(session: &mut Session, database: &str) -> Result<Vec<String>, EngineError> {
+    let is_there = |listed: &Listed| listed.database == database && listed.command != "Daemon";
+    Ok(listed(session).await?.iter().filter(|listed| is_there(listed)).map(Listed::line).collect())
+}

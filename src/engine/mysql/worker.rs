@@ -1,0 +1,222 @@
+//! One dump worker: connects, opens its snapshot when told, then reads tasks and hands frames to the archive.
+//!
+//! Every frame is SQL that stands on its own: whole `INSERT` statements of one table. Once a worker is ready it holds a metadata
+//! lock on every table, so that whoever changes one of them waits for us and we never for him.
+
+use tokio::sync::oneshot;
+
+use super::super::EngineError;
+use super::super::crew::Stop;
+use super::catalog::Relation;
+use super::connect::{Place, Session, quote};
+use super::ranges::{Task, Tasks};
+use super::rows::{self, STATEMENT_BYTES, TakeRows, Tally};
+use super::shape;
+use crate::archive::FrameEncoder;
+use crate::archive::manifest::FrameKind;
+use crate::archive::writer::FrameSink;
+use crate::archive::writer::encoder::GATHER_BYTES;
+use crate::progress::Progress;
+use crate::shape::History;
+
+/// Uncompressed bytes after which a frame ends: as many as compress at once, with room for one more statement.
+const FRAME_BYTES: u64 = (GATHER_BYTES - 2 * STATEMENT_BYTES) as u64;
+
+/// Tables looked at in one round trip.
+const BATCH: usize = 100;
+
+/// What every worker of a dump needs.
+#[derive(Debug, Clone)]
+pub(super) struct Setup {
+    /// Where to connect.
+    pub(super) place: Place,
+    /// Every table there is.
+    pub(super) tables: Vec<String>,
+    /// Names of history tables beyond the well-known.
+    pub(super) history_tables: Vec<String>,
+    /// Stops everybody.
+    pub(super) stop: Stop,
+}
+
+/// What a worker saw in its snapshot.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Seen {
+    /// The binary log's position that the snapshot belongs to, where the server tells.
+    pub(super) position: Option<String>,
+    /// The server's clock, in microseconds.
+    pub(super) micros: i64,
+    /// The migration histories.
+    pub(super) histories: Vec<History>,
+}
+
+/// What a worker is told once all are ready.
+#[derive(Debug, Clone)]
+pub(super) struct Go {
+    /// The tables.
+    pub(super) relations: std::sync::Arc<Vec<Relation>>,
+    /// What to read.
+    pub(super) tasks: Tasks,
+    /// Where frames go.
+    pub(super) sink: FrameSink,
+    /// zstd level.
+    pub(super) level: i32,
+    /// Counts.
+    pub(super) progress: Progress,
+}
+
+/// What connects a worker with whoever hired it: each says its word once, in this order.
+#[derive(Debug)]
+pub(super) struct Words {
+    /// It is connected.
+    pub(super) connected: oneshot::Sender<Result<(), EngineError>>,
+    /// It is to open its snapshot.
+    pub(super) open: oneshot::Receiver<()>,
+    /// It has, and has looked at every table.
+    pub(super) ready: oneshot::Sender<Result<Seen, EngineError>>,
+    /// It is to read.
+    pub(super) go: oneshot::Receiver<Go>,
+}
+
+/// A worker's life. It ends quietly when a word does not come.
+pub(super) async fn work(setup: Setup, words: Words) -> Result<Vec<(usize, Tally)>, EngineError> {
+    let mut session = match connect(&setup).await {
+        Ok(session) => session,
+        Err(error) => {
+            // The one who waits for this may be gone; then no word comes either.
+            words.connected.send(Err(error)).ok();
+            return Ok(Vec::new());
+        }
+    };
+    words.connected.send(Ok(())).ok();
+    if words.open.await.is_err() {
+        session.close().await;
+        return Ok(Vec::new());
+    }
+    match open(&mut session, &setup).await {
+        Ok(seen) => words.ready.send(Ok(seen)).ok(),
+        Err(error) => {
+            words.ready.send(Err(error)).ok();
+            session.close().await;
+            return Ok(Vec::new());
+        }
+    };
+    let Ok(go) = words.go.await else {
+        session.close().await;
+        return Ok(Vec::new());
+    };
+    let mut frames = Frames { go: &go, open: None };
+    match read_all(&mut session, &go, &mut frames, &setup.stop).await {
+        Ok(tallies) => {
+            frames.end()?;
+            session.close().await;
+            Ok(tallies)
+        }
+        Err(error) => {
+            // In the middle of an answer the wire is good for nothing else.
+            session.abandon().await;
+            Err(error)
+        }
+    }
+}
+
+async fn connect(setup: &Setup) -> Result<Session, EngineError> {
+    setup.place.connect().await
+}
+
+/// Opens the snapshot and touches every table in it, which locks the table's definition and proves that its rows can be seen
+/// as of the snapshot.
+async fn open(session: &mut Session, setup: &Setup) -> Result<Seen, EngineError> {
+    let begin = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
+    session.run("open a snapshot", begin).await?;
+    let mut seen = Seen { position: snapshot_position(session).await?, ..Seen::default() };
+    for batch in setup.tables.chunks(BATCH) {
+        let looks = batch.iter().map(|name| format!("SELECT 1 FROM {} LIMIT 1", quote(name))).collect::<Vec<_>>().join("; ");
+        session.run("look at every table", &looks).await?;
+    }
+    let clock = "SELECT CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS UNSIGNED)";
+    seen.micros = i64::try_from(session.number("read the server's clock", clock).await?).unwrap_or(0);
+    seen.histories = shape::histories(session, &setup.history_tables).await?;
+    rows::prepare(session).await?;
+    Ok(seen)
+}
+
+/// What MariaDB says of the snapshot just opened: the position at which the binary log agrees with it. Nothing on MySQL, and
+/// nothing without a binary log.
+async fn snapshot_position(session: &mut Session) -> Result<Option<String>, EngineError> {
+    let doing = "read the snapshot's position in the binary log";
+    let rows = session.texts(doing, "SHOW STATUS LIKE 'binlog_snapshot_%'").await?;
+    let value = |name: &str| {
+        let is = |row: &&Vec<Option<String>>| {
+            row.first().and_then(Option::as_deref).is_some_and(|found| found.eq_ignore_ascii_case(name))
+        };
+        rows.iter().find(is).and_then(|row| row.get(1).cloned().flatten()).filter(|value| !value.is_empty())
+    };
+    let file = value("binlog_snapshot_file");
+    Ok(file.zip(value("binlog_snapshot_position")).map(|(file, position)| format!("{file}:{position}")))
+}
+
+async fn read_all(
+    session: &mut Session,
+    go: &Go,
+    frames: &mut Frames<'_>,
+    stop: &Stop,
+) -> Result<Vec<(usize, Tally)>, EngineError> {
+    let mut tallies = Vec::new();
+    while let Some(task) = go.tasks.next(session).await? {
+        if stop.asked() {
+            return Err(EngineError::Worker("another worker had failed".to_owned()));
+        }
+        frames.turn_to(&task)?;
+        let tally = rows::read(session, &go.relations[task.table], &task, frames, &go.progress, stop).await?;
+        tallies.push((task.table, tally));
+    }
+    Ok(tallies)
+}
+
+/// Cuts rows into frames.
+struct Frames<'a> {
+    go: &'a Go,
+    open: Option<Open>,
+}
+
+struct Open {
+    table: usize,
+    /// None until the first row: a table without rows has no frame.
+    encoder: Option<FrameEncoder>,
+}
+
+impl Frames<'_> {
+    /// Rows from here on are this table's. A frame goes on over the ranges of one table.
+    fn turn_to(&mut self, task: &Task) -> Result<(), EngineError> {
+        if self.open.as_ref().is_none_or(|open| open.table != task.table) {
+            self.end()?;
+            self.open = Some(Open { table: task.table, encoder: None });
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), EngineError> {
+        if let Some(encoder) = self.open.as_mut().and_then(|open| open.encoder.take()) {
+            self.go.sink.append(encoder.finish()?)?;
+        }
+        Ok(())
+    }
+}
+
+impl TakeRows for Frames<'_> {
+    fn take(&mut self, statement: &[u8], rows: u64) -> Result<(), EngineError> {
+        let Some(open) = &mut self.open else { return Err(EngineError::Worker("cutting frames".to_owned())) };
+        let encoder = match &mut open.encoder {
+            Some(encoder) => encoder,
+            empty => {
+                let table = u32::try_from(open.table).map_err(|_| EngineError::Worker("counting tables".to_owned()))?;
+                empty.insert(FrameEncoder::new(FrameKind::Data, Some(table), self.go.level)?)
+            }
+        };
+        encoder.write(statement, rows)?;
+        if encoder.raw() >= FRAME_BYTES {
+            self.end()?;
+        }
+        Ok(())
+    }
+}
