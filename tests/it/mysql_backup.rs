@@ -2,7 +2,7 @@
 
 use proptest::strategy::{Strategy, ValueTree};
 use upkeep::archive::Archive;
-use upkeep::archive::manifest::FrameKind;
+use upkeep::archive::manifest::{Consistency, FrameKind};
 use upkeep::engine::{Engine, LoadMode};
 
 use crate::support::mysql::{Server, Which, dump, load, name_of, on_every_server, server};
@@ -72,8 +72,9 @@ async fn manifest(server: &Server) {
     assert_eq!((manifest.server.charset.as_str(), manifest.server.collation.as_str()), ("latin1", "latin1_german2_ci"));
     assert!(!manifest.data_only);
     assert!(!manifest.consistency.technique.is_empty());
-    let outside = &manifest.consistency.outside_snapshot;
-    assert!(outside.iter().any(|table| table.contains("my_isam")), "{outside:?}");
+    let Consistency { locks, outside_snapshot: outside, .. } = &manifest.consistency;
+    let kept = locks.iter().any(|lock| lock.contains("the tables outside transactions"));
+    assert!(kept != outside.iter().any(|table| table.contains("my_isam")), "{locks:?} {outside:?}");
     let table = |name: &str| manifest.tables.iter().find(|table| table.name == name);
     assert_eq!(table("generated_columns").unwrap().columns, ["a", "b", "at", "d"], "not those that the server makes itself");
     assert_eq!((table("only_generated").unwrap().columns.len(), table("only_generated").unwrap().rows), (0, 2));

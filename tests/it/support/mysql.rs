@@ -374,7 +374,7 @@ impl Server {
         let lines = text.lines().map(|line| {
             let cells: Vec<&str> = line.split('\t').collect();
             let is_moment = |cell: &str| cell.len() == 22 && cell.starts_with("20") && cell.as_bytes()[10] == b' ';
-            cells.iter().filter(|cell| !is_moment(cell)).copied().collect::<Vec<_>>().join("\t")
+            cells.iter().filter(|cell| !is_moment(cell) && **cell != database).copied().collect::<Vec<_>>().join("\t")
         });
         lines.collect::<Vec<_>>().join("\n").replace(&format!("`{database}`"), "`DB`")
     }
