@@ -156,6 +156,8 @@ async fn vendor(server: &Server) {
     let wanted = server.content(name);
     let found = server.try_sql(to, "SELECT CONCAT_WS(' ', id, CAST(f AS DOUBLE)) FROM every_type WHERE id = 103").unwrap();
     assert!(wanted.contains(",16777216,") && found == "103 16777200", "a single is printed with six digits: {found}");
+    let invalid = "SELECT da FROM every_type WHERE id = 100";
+    assert_eq!((server.sql(name, invalid).as_str(), server.sql(to, invalid).as_str()), ("2021-02-30", "0000-00-00"));
     // Views are made while those they stand on are still placeholders, through which nobody can write.
     assert!(said.contains("CHECK OPTION on non-updatable view"), "{said}");
     assert!(server.try_sql(to, "SELECT * FROM counted").is_err());

@@ -134,7 +134,8 @@ fn statement(text: &mut String, sql: &str) -> Result<(), EngineError> {
             hint: "write the line differently in the object's body".to_owned(),
         });
     }
-    if sql.contains(';') {
+    // What a backslash or quote means in a body is a matter of the body's own mode; lines mean the same in all of them.
+    if sql.contains([';', '\\']) {
         text.push_str(&format!("DELIMITER ;;\n{sql}\n;;\nDELIMITER ;\n\n"));
     } else {
         text.push_str(&format!("{sql};\n\n"));

@@ -366,7 +366,7 @@ impl Server {
         let order = format!(
             "SELECT event_object_table, trigger_name, action_order FROM information_schema.triggers WHERE trigger_schema = '{database}' ORDER BY 1, 2; \
              SELECT event_name, status, starts, time_zone, event_comment FROM information_schema.events WHERE event_schema = '{database}' ORDER BY 1; \
-             SELECT table_name, table_comment, auto_increment IS NULL, create_options FROM information_schema.tables \
+             SELECT table_name, table_comment, auto_increment IS NULL FROM information_schema.tables \
                WHERE table_schema = '{database}' ORDER BY BINARY table_name;"
         );
         let text = self.sql(database, &format!("SHOW CREATE DATABASE `{database}`;\n{statements}{order}"));
