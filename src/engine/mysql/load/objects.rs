@@ -22,11 +22,10 @@ pub(in super::super) async fn tables_before(archive: &Arc<Archive>) -> Result<Ve
     Ok(all)
 }
 
-/// Statements that finish the tables once their rows are there: indexes and keys left out before, counters.
-pub(in super::super) async fn tables_after(archive: &Arc<Archive>) -> Result<Vec<String>, EngineError> {
+/// Statements that build the indexes left out before, each of a table of its own.
+pub(in super::super) async fn indexes(archive: &Arc<Archive>) -> Result<Vec<String>, EngineError> {
     let mut all = statements(archive, FrameKind::PostData).await?;
     all.truncate(of_tables(&all));
-    all.extend(statements(archive, FrameKind::Sequences).await?);
     Ok(all)
 }
 
