@@ -5,6 +5,7 @@
 //! and checksums equal the manifest's; a replacing load leaves the old content untouched until the new one was compared.
 
 mod crew;
+mod frames;
 pub mod mysql;
 pub mod postgres;
 pub mod sqlite;
@@ -43,6 +44,9 @@ pub struct Survey {
     pub holds_rows: bool,
     /// Other sessions using the database now (`pid 812, user app, psql`). Our own are not listed.
     pub sessions: Vec<String>,
+    /// Whether what is there is what a load in place left when it stopped: a part of an archive, and nothing of anybody's.
+    #[serde(default)]
+    pub half_loaded: bool,
 }
 
 /// How a dump is to be made.
@@ -338,6 +342,18 @@ impl Engine {
             Self::Sqlite(_) => "sqlite",
             Self::Postgres(_) => "postgresql",
             Self::MySql(_) => "mysql",
+        }
+    }
+
+    /// The server's flavour as manifests have it. Where one engine serves two the server is asked, whether or not it has the
+    /// database.
+    ///
+    /// # Errors
+    /// When it has to be asked and cannot be reached.
+    pub async fn server_flavour(&self) -> Result<&'static str, EngineError> {
+        match self {
+            Self::MySql(engine) => engine.flavour().await,
+            Self::Sqlite(_) | Self::Postgres(_) => Ok(self.flavour()),
         }
     }
 }

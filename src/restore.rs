@@ -281,7 +281,7 @@ impl Destination {
         plan::plan(&Situation {
             manifest: archive.manifest(),
             location: &self.database.location.to_string(),
-            flavour: engine.flavour(),
+            flavour: engine.server_flavour().await?,
             whose: self.whose,
             survey: &survey,
             shape: &shape,
@@ -314,8 +314,8 @@ impl Destination {
         Ok(kept.label)
     }
 
-    /// Loads under the mark. A replacing load that fails has changed nothing, so its mark goes; any other may have left a
-    /// part, and its mark stays.
+    /// Loads under the mark. A replacing load that fails has changed nothing, so its mark goes, unless it was one in place that
+    /// the destination itself says is half-way; any other may have left a part, and its mark stays.
     async fn load(
         &self,
         ctx: &Context,
@@ -338,7 +338,8 @@ impl Destination {
         let engine = Engine::of(&self.database);
         let loaded = engine.load(archive, mode, backup::workers(target.backup.jobs), progress).await;
         fault::point("restore.loaded");
-        if loaded.is_ok() || mode == LoadMode::Replace {
+        let stands = || async { engine.survey(&[]).await.is_ok_and(|survey| !survey.half_loaded) };
+        if loaded.is_ok() || (mode == LoadMode::Replace && stands().await) {
             unfinished::clear(state_dir, &target.name)?;
         }
         fault::point("restore.ended");

@@ -3,12 +3,26 @@
 //! Owns everything said to such a server, but for what the migrations say. Which of the two it is, and how old, the server
 //! says.
 
+mod catalog;
+mod compare;
+mod connect;
+mod flavour;
+mod in_place;
+mod literal;
+mod load;
+mod ranges;
+mod rows;
+mod split;
+mod survey;
+mod swap;
+
 use super::{DumpRequest, Dumped, EngineError, LoadMode, Loaded, Survey};
 use crate::archive::manifest::Server;
 use crate::archive::{Archive, PendingArchive};
 use crate::config::Database;
 use crate::progress::Progress;
 use crate::shape::Shape;
+use connect::Place;
 
 /// One MySQL or MariaDB database.
 #[derive(Debug, Clone)]
@@ -28,7 +42,10 @@ impl MySql {
     }
 
     pub(super) async fn identify(&self) -> Result<Server, EngineError> {
-        Err(self.absent())
+        let mut session = Place::of(&self.database)?.connect().await?;
+        let server = catalog::identify(&mut session).await?;
+        session.close().await;
+        Ok(server)
     }
 
     pub(super) async fn survey(&self, _history_tables: &[String]) -> Result<Survey, EngineError> {
@@ -50,15 +67,22 @@ impl MySql {
 
     pub(super) async fn load(
         &self,
-        _archive: &Archive,
-        _mode: LoadMode,
-        _jobs: usize,
-        _progress: &Progress,
+        archive: &Archive,
+        mode: LoadMode,
+        jobs: usize,
+        progress: &Progress,
     ) -> Result<Loaded, EngineError> {
-        Err(self.absent())
+        Box::pin(load::load(&Place::of(&self.database)?, archive, mode, jobs, progress)).await
     }
 
     pub(super) async fn settle(&self) -> Result<Vec<String>, EngineError> {
-        Err(self.absent())
+        Box::pin(swap::settle(&Place::of(&self.database)?)).await
+    }
+
+    pub(super) async fn flavour(&self) -> Result<&'static str, EngineError> {
+        let session = Place::of(&self.database)?.connect_to_server().await?;
+        let flavour = session.version.name();
+        session.close().await;
+        Ok(flavour)
     }
 }

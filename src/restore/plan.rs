@@ -207,7 +207,7 @@ fn way(at: &Situation<'_>, objections: &mut Objections) -> (LoadMode, Safety) {
         objections.ways_out.push("name a destination of the archive's own engine with `--into`".to_owned());
         return replaced;
     }
-    if at.survey.tables.is_empty() {
+    if at.survey.tables.is_empty() && !at.survey.half_loaded {
         if manifest.data_only {
             objections.unfit.push("the archive holds no schema, and the destination has no tables".to_owned());
             objections.ways_out.push(format!("make the tables first with the migrations up to {}", head(&manifest.shape)));
@@ -244,7 +244,8 @@ fn way(at: &Situation<'_>, objections: &mut Objections) -> (LoadMode, Safety) {
 
 /// Whether what is there is what an earlier restore left when it stopped: nothing of anybody's.
 fn half_way(at: &Situation<'_>) -> bool {
-    at.unfinished.is_some_and(|earlier| earlier.location == at.location && earlier.mode != LoadMode::Replace)
+    at.survey.half_loaded
+        || at.unfinished.is_some_and(|earlier| earlier.location == at.location && earlier.mode != LoadMode::Replace)
 }
 
 fn object_to_shape(at: &Situation<'_>, objections: &mut Objections) {

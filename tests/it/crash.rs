@@ -8,6 +8,7 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
+use crate::support::mysql::{Which, server};
 use crate::support::world::{Db, World, text};
 
 /// One story: how the world is prepared, the command that is killed, and the versions that may come out.
@@ -184,32 +185,93 @@ fn journal(world: &World) -> String {
 
 /// One test a story and engine, so that they run side by side.
 macro_rules! told {
-    ($($name:ident: $story:literal),+ $(,)?) => {
-        mod sqlite {
-            $(#[test] fn $name() { super::tell(super::Db::Sqlite, super::story($story)); })+
-        }
-        mod postgresql {
+    ($engine:ident on $db:expr; $($name:ident: $story:literal),+ $(,)?) => {
+        mod $engine {
+            #[allow(unused_imports, reason = "of use to two engines only")]
+            use super::{Which, server};
             $(#[test] fn $name() {
-                if let Some(cluster) = crate::support::postgres::cluster() {
-                    super::tell(super::Db::Postgres(cluster), super::story($story));
+                if let Some(db) = $db {
+                    super::tell(db, super::story($story));
                 }
             })+
-        }
-        #[test]
-        fn every_story_is_told() {
-            assert_eq!(STORIES.iter().map(|story| story.name).collect::<Vec<_>>(), [$($story),+]);
         }
     };
 }
 
-told! {
-    backup: "backup",
-    prune: "prune",
-    restore: "restore",
-    upgrade: "upgrade",
-    failing_migration: "upgrade whose migration fails half-way",
-    never_healthy: "upgrade that never gets healthy",
-    rollback: "rollback of a committed upgrade",
+/// All of them on one engine.
+macro_rules! all_told {
+    ($engine:ident on $db:expr) => {
+        told! { $engine on $db;
+            backup: "backup",
+            prune: "prune",
+            restore: "restore",
+            upgrade: "upgrade",
+            failing_migration: "upgrade whose migration fails half-way",
+            never_healthy: "upgrade that never gets healthy",
+            rollback: "rollback of a committed upgrade",
+        }
+    };
+}
+
+all_told! { sqlite on Some(super::Db::Sqlite) }
+all_told! { postgresql on crate::support::postgres::cluster().map(super::Db::Postgres) }
+told! { mariadb on server(Which::MariaDb).map(super::Db::MySql); backup: "backup", prune: "prune", restore: "restore" }
+told! { newer_mariadb on server(Which::NewerMariaDb).map(super::Db::MySql); restore: "restore" }
+told! { mysql on server(Which::MySql).map(super::Db::MySql); backup: "backup", prune: "prune", restore: "restore" }
+
+/// Where the account may not create databases a replacement is no longer whole or not at all; but what is half never passes for
+/// whole, and the same restore finishes it.
+fn tell_in_place(db: Db) {
+    let mut world = World::new(db);
+    world.confine();
+    with_one_archive(&world);
+    world.sql("UPDATE note SET body = 'changed'");
+    world.keep();
+    let (trace, command) = (world.root().join("trace"), ["restore", "notes", "--replace"]);
+    let whole = world.command(&command).env("UPKEEP_FAULT_TRACE", &trace).output().unwrap();
+    assert!(whole.status.success(), "{}", text(&whole));
+    let points = std::fs::read_to_string(&trace).unwrap_or_default();
+    let points: Vec<&str> = points.lines().collect();
+    let mut halves = 0;
+    for number in 1..=points.len() {
+        world.reset();
+        let at = format!("killed at point {number} ({})", points[number - 1]);
+        let output = world.command(&command).env("UPKEEP_FAULT_KILL", number.to_string()).output().unwrap();
+        assert_eq!(output.status.signal(), Some(9), "{at}: {}", text(&output));
+        recover(&world, &at);
+        assert!(world.json(&["list", "notes"])[0]["verdict"] == "whole", "{at}");
+        if world.ask("SHOW TABLES LIKE 'upkeep%'").is_empty() {
+            assert_eq!(world.whole_version(), "1.0.0", "{at}");
+        } else {
+            halves += 1;
+            let output = world.run(&["backup", "notes"]);
+            assert!(!output.status.success() && text(&output).contains("unfinished"), "{at}: {}", text(&output));
+        }
+        let again = world.run(&command);
+        assert!(again.status.success(), "{at}: {}", text(&again));
+        assert_eq!(
+            (world.whole_version(), world.ask("SELECT body FROM note WHERE id = 1").as_str()),
+            ("1.0.0", "note 1"),
+            "{at}"
+        );
+        assert_eq!(world.ask("SHOW TABLES LIKE 'upkeep%'"), "", "{at}");
+    }
+    assert!(halves > 0, "no point lies between the first drop and the last comparison: {points:?}");
+}
+
+#[test]
+fn a_restore_in_place_on_mariadb() {
+    server(Which::MariaDb).map(Db::MySql).into_iter().for_each(tell_in_place);
+}
+
+#[test]
+fn a_restore_in_place_on_mysql() {
+    server(Which::MySql).map(Db::MySql).into_iter().for_each(tell_in_place);
+}
+
+#[test]
+fn every_story_is_told() {
+    assert_eq!(STORIES.len(), 7, "a story that is added here is added to `all_told` as well");
 }
 
 fn story(name: &str) -> &'static Story {

@@ -4,8 +4,9 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use crate::support::engines::{Db, on_every_engine};
 use crate::support::wait::until;
-use crate::support::world::{Db, World, text};
+use crate::support::world::{World, text};
 
 /// A small file system in place of one of the world's directories; taken away again when dropped.
 struct Tmpfs(PathBuf);
@@ -73,9 +74,14 @@ fn works(world: &World, arguments: &[&str]) {
     assert!(output.status.success(), "{arguments:?}: {}", text(&output));
 }
 
-#[test]
-fn archives_on_a_full_disk() {
-    let world = World::new(Db::Sqlite);
+on_every_engine! {
+    archives_on_a_full_disk: no_room_for_archives;
+    a_disk_that_fills_up_while_the_archive_is_written: fills_up;
+    a_safety_archive_that_finds_no_room_leaves_the_database_alone: no_room_for_safety;
+}
+
+fn no_room_for_archives(db: Db) {
+    let world = World::new(db);
     works(&world, &["backup", "notes"]);
     let before = archives(&world);
     let Some(disk) = Tmpfs::over(world.root().join("archives"), "2m") else { return };
@@ -89,9 +95,8 @@ fn archives_on_a_full_disk() {
     works(&world, &["verify", "--all"]);
 }
 
-#[test]
-fn a_disk_that_fills_up_while_the_archive_is_written() {
-    let world = World::new(Db::Sqlite);
+fn fills_up(db: Db) {
+    let world = World::new(db);
     works(&world, &["backup", "notes"]);
     let before = archives(&world);
     for point in ["archive.write", "durable.sync", "durable.rename"] {
@@ -100,6 +105,20 @@ fn a_disk_that_fills_up_while_the_archive_is_written() {
         assert_eq!(archives(&world), before, "{point}");
         assert_eq!(world.leftovers(), Vec::<PathBuf>::new(), "{point}");
     }
+}
+
+fn no_room_for_safety(db: Db) {
+    let world = World::new(db);
+    works(&world, &["backup", "notes"]);
+    world.sql("UPDATE note SET body = 'changed' WHERE id = 1");
+    let Some(disk) = Tmpfs::over(world.root().join("archives"), "2m") else { return };
+    disk.fill();
+    says_no_room(&world.run(&["restore", "notes", "--replace"]));
+    assert_eq!(world.ask("SELECT body FROM note WHERE id = 1"), "changed");
+    disk.free();
+    works(&world, &["restore", "notes", "--replace"]);
+    assert_eq!(world.ask("SELECT body FROM note WHERE id = 1"), "note 1");
+    assert_eq!(world.scratch_databases(), Vec::<String>::new());
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! What the tests share: real servers, scratch places, bounded waits.
 
 pub(crate) mod daemon;
+pub(crate) mod engines;
 pub(crate) mod env;
+pub(crate) mod mysql;
 pub(crate) mod postgres;
 pub(crate) mod scripts;
 pub(crate) mod upkeep;

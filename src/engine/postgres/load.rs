@@ -10,22 +10,19 @@ mod tables;
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
-
 use super::super::crew::StopOnDrop;
+pub(super) use super::super::frames::{frames_of, joined, pieces, text};
 use super::super::{EngineError, LoadMode, Loaded};
 use super::catalog::{self, Relation};
 use super::connect::{Place, Session};
 use super::split::{Chunk, Splitter};
 use super::{compare, in_place, schema, swap};
+use crate::archive::Archive;
 use crate::archive::manifest::{FrameKind, Table};
-use crate::archive::{Archive, ArchiveError};
 use crate::fault;
 use crate::progress::Progress;
 pub(super) use copy::load_frame;
 
-/// Pieces of a frame that may wait for the server: enough that decompressing and sending overlap.
-const WAITING: usize = 4;
 /// Memory for building one index. Two or three are built at once; a server that has less to give pages.
 const INDEX_MEMORY: &str = "256MB";
 
@@ -124,45 +121,6 @@ pub(super) async fn open(place: &Place, head: &str) -> Result<Session, EngineErr
     Ok(session)
 }
 
-/// Frames of a kind, in the order of the file.
-pub(super) fn frames_of(archive: &Archive, kind: FrameKind) -> Vec<usize> {
-    let frames = archive.manifest().frames.iter().enumerate();
-    frames.filter(|(_, frame)| frame.kind == kind).map(|(index, _)| index).collect()
-}
-
-/// The whole text of all frames of a kind. For what is small: header, sequences.
-pub(super) async fn text(archive: &Arc<Archive>, kind: FrameKind) -> Result<String, EngineError> {
-    let archive = Arc::clone(archive);
-    let read = move || -> Result<Vec<u8>, ArchiveError> {
-        let mut text = Vec::new();
-        for index in frames_of(&archive, kind) {
-            archive.read_frame(index, &mut |piece| {
-                text.extend_from_slice(piece);
-                Ok(())
-            })?;
-        }
-        Ok(text)
-    };
-    let read = tokio::task::spawn_blocking(read).await.map_err(|_| EngineError::Worker("reading the archive".to_owned()))?;
-    Ok(String::from_utf8_lossy(&read?).into_owned())
-}
-
-/// A frame's content as it is decompressed on a thread of its own.
-fn pieces(
-    archive: &Arc<Archive>,
-    index: usize,
-) -> (mpsc::Receiver<Vec<u8>>, tokio::task::JoinHandle<Result<(), ArchiveError>>) {
-    let (send, receive) = mpsc::channel(WAITING);
-    let archive = Arc::clone(archive);
-    let reading = tokio::task::spawn_blocking(move || {
-        archive.read_frame(index, &mut |piece| {
-            let gone = |_| std::io::Error::other("the load stopped");
-            send.blocking_send(piece.to_vec()).map_err(gone)
-        })
-    });
-    (receive, reading)
-}
-
 /// Runs the statements of a frame one by one. Roles they name are added to `named`.
 pub(super) async fn run_frame(
     session: &mut Session,
@@ -202,10 +160,6 @@ fn note_roles(sql: &str, named: &mut Vec<String>) {
             named.push(role);
         }
     }
-}
-
-fn joined(read: Result<Result<(), ArchiveError>, tokio::task::JoinError>) -> Result<(), EngineError> {
-    read.map_err(|_| EngineError::Worker("reading the archive".to_owned()))?.map_err(EngineError::Archive)
 }
 
 /// What to say of roles the archive names and this server lacks.

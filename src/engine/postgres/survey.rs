@@ -45,7 +45,7 @@ pub(super) async fn survey(place: &Place, history_tables: &[String]) -> Result<S
     };
     let sessions = sessions(&mut session, &place.database).await?;
     session.close().await;
-    Ok(Survey { exists: true, tables, bytes, holds_rows, sessions })
+    Ok(Survey { exists: true, tables, bytes, holds_rows, sessions, half_loaded: false })
 }
 
 async fn any_row(session: &mut Session, tests: &[String]) -> Result<bool, EngineError> {

@@ -131,6 +131,10 @@ use Safety::{ArchiveFirst, NotNeeded};
     with(|c| { c.survey = rows(); c.shape = shape(&["1", "2"], "X"); c.replace = Replace::Allow }), LoadMode::Replace, ArchiveFirst)]
 #[case::other_shape_and_replace(
     with(|c| { c.survey = tables(); c.shape = shape(&["1"], "Y"); c.replace = Replace::Allow }), LoadMode::Replace, ArchiveFirst)]
+#[case::half_way_by_its_own_word(
+    with(|c| c.survey = Survey { half_loaded: true, ..rows() }), LoadMode::Replace, NotNeeded)]
+#[case::half_way_and_emptied(
+    with(|c| c.survey = Survey { half_loaded: true, ..empty() }), LoadMode::Replace, NotNeeded)]
 #[case::half_way(
     with(|c| { c.survey = rows(); c.unfinished = Some(half(Clean)) }), LoadMode::Replace, NotNeeded)]
 #[case::server_of_another_database(

@@ -4,38 +4,24 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use super::postgres::Cluster;
-
-/// Which engine the world's database is on.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Db {
-    Sqlite,
-    Postgres(&'static Cluster),
-}
-
-impl std::fmt::Display for Db {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Sqlite => f.write_str("sqlite"),
-            Self::Postgres(cluster) => write!(f, "postgresql {}", cluster.major),
-        }
-    }
-}
+pub(crate) use super::engines::{Db, Home};
 
 /// The world. Its files are made once (`pristine`) and put back by [`World::reset`], always at the same path, because the
 /// state database holds absolute paths.
 #[derive(Debug)]
 pub(crate) struct World {
     dir: tempfile::TempDir,
-    db: Db,
-    /// The database's name on a server; the template it is made of has `_t` behind it.
-    name: String,
+    home: Home,
 }
 
 const V1: &str = "CREATE TABLE note (id INTEGER PRIMARY KEY, body TEXT NOT NULL);\n";
 const V2: &str = "ALTER TABLE note ADD COLUMN starred INTEGER NOT NULL DEFAULT 0;\nUPDATE note SET starred = id % 2;\n";
 const V3_BROKEN: &str =
     "CREATE TABLE half (id INTEGER);\nINSERT INTO half SELECT id FROM note;\nINSERT INTO no_such_table VALUES (1);\n";
+const FLYWAY: &str = "CREATE TABLE flyway_schema_history (installed_rank int NOT NULL PRIMARY KEY, version varchar(50), description varchar(200) NOT NULL, \
+    type varchar(20) NOT NULL, script varchar(1000) NOT NULL, checksum int, installed_by varchar(100) NOT NULL, \
+    installed_on timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP, execution_time int NOT NULL, success bool NOT NULL); \
+    INSERT INTO flyway_schema_history VALUES (1, '1', 'init', 'SQL', 'V1__init.sql', 0, 'me', '2026-01-01 00:00:00', 1, true)";
 const V3: &str = "ALTER TABLE note ADD COLUMN colour TEXT;\nDELETE FROM note WHERE id > 50;\n";
 
 impl World {
@@ -43,11 +29,8 @@ impl World {
     /// 1.3.0 migrates and is never healthy.
     pub(crate) fn new(db: Db) -> Self {
         let dir = tempfile::Builder::new().prefix("upk-world-").tempdir_in("/tmp").unwrap();
-        let name = match db {
-            Db::Sqlite => String::new(),
-            Db::Postgres(cluster) => cluster.fresh_name(),
-        };
-        let world = Self { dir, db, name };
+        let home = Home::new(db, &dir.path().join("w/notes.db"));
+        let world = Self { dir, home };
         let root = world.root();
         for (version, scripts) in [
             ("1.0.0", vec![("V1__init.sql", V1)]),
@@ -65,17 +48,21 @@ impl World {
         std::os::unix::fs::symlink("releases/1.0.0", root.join("current")).unwrap();
         std::fs::create_dir(root.join("run")).unwrap();
         world.write_config("");
-        match db {
-            Db::Postgres(cluster) => {
-                drop(cluster.psql("postgres", &format!("CREATE DATABASE {} TEMPLATE template0", world.name)))
-            }
-            // An empty file is an empty SQLite database.
-            Db::Sqlite => drop(std::fs::File::create(root.join("notes.db")).unwrap()),
-        }
-        let applied = world.run(&["migrate", "apply", "notes"]);
-        assert!(applied.status.success(), "{}", text(&applied));
-        world.sql("INSERT INTO note (id, body) SELECT n, 'note ' || n FROM (WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 100) SELECT n FROM c) AS numbers");
+        world.home.create();
+        world.migrate();
+        let notes = (1..=100).map(|n| format!("({n}, 'note {n}')")).collect::<Vec<_>>().join(", ");
+        world.sql(&format!("INSERT INTO note (id, body) VALUES {notes}"));
         world
+    }
+
+    fn migrate(&self) {
+        if let Db::MySql(_) = self.home.db {
+            // As a Flyway would leave it.
+            self.sql(&format!("{V1}{FLYWAY}"));
+            return;
+        }
+        let applied = self.run(&["migrate", "apply", "notes"]);
+        assert!(applied.status.success(), "{}", text(&applied));
     }
 
     /// The directory everything is in.
@@ -89,10 +76,7 @@ impl World {
     pub(crate) fn write_config(&self, more: &str) {
         let root = self.root();
         let root = root.display();
-        let url = match self.db {
-            Db::Sqlite => format!("sqlite://{root}/notes.db"),
-            Db::Postgres(cluster) => cluster.url(&self.name),
-        };
+        let url = self.home.url();
         let config = format!(
             r#"
 [daemon]
@@ -126,6 +110,15 @@ deadline = "1s"
         std::fs::write(self.config(), config).unwrap();
     }
 
+    /// From here on upkeep is a user who may do all in the world's own database and nothing beside it (MySQL and MariaDB).
+    pub(crate) fn confine(&mut self) {
+        let Db::MySql(server) = self.home.db else { panic!("only there is a way in place that can be seen") };
+        let user = format!("confined_{}", self.home.name);
+        server.user(&user, &self.home.name, "ALL");
+        self.home.user = user;
+        self.write_config("");
+    }
+
     /// The configuration file.
     pub(crate) fn config(&self) -> PathBuf {
         self.root().join("upkeep.toml")
@@ -143,9 +136,7 @@ deadline = "1s"
         let kept = self.dir.path().join("kept");
         std::fs::remove_dir_all(&kept).ok();
         copy(&self.root(), &kept);
-        if let Db::Postgres(cluster) = self.db {
-            cluster.psql("postgres", &format!("DROP DATABASE IF EXISTS {0}_t; CREATE DATABASE {0}_t TEMPLATE {0}", self.name));
-        }
+        self.home.keep();
     }
 
     /// Puts the world back as it was kept; a server that ran then runs again.
@@ -153,13 +144,7 @@ deadline = "1s"
         self.stop_server();
         std::fs::remove_dir_all(self.root()).unwrap();
         copy(&self.dir.path().join("kept"), &self.root());
-        if let Db::Postgres(cluster) = self.db {
-            for leftover in self.scratch_databases() {
-                cluster.psql("postgres", &format!("DROP DATABASE \"{leftover}\" WITH (FORCE)"));
-            }
-            cluster.psql("postgres", &format!("DROP DATABASE IF EXISTS {0} WITH (FORCE)", self.name));
-            cluster.psql("postgres", &format!("CREATE DATABASE {0} TEMPLATE {0}_t", self.name));
-        }
+        self.home.put_back();
         if self.root().join("run/pid").exists() {
             self.start_server();
         }
@@ -210,64 +195,35 @@ deadline = "1s"
     }
 
     /// Runs one statement on the world's database.
+    #[track_caller]
     pub(crate) fn sql(&self, sql: &str) {
-        match self.db {
-            Db::Postgres(cluster) => drop(cluster.psql(&self.name, sql)),
-            Db::Sqlite => drop(self.sqlite(sql)),
-        }
+        self.home.sql(sql);
     }
 
-    /// The first column of the first row, as text.
+    /// The first row, its columns with `|` between them.
+    #[track_caller]
     pub(crate) fn ask(&self, sql: &str) -> String {
-        match self.db {
-            Db::Postgres(cluster) => cluster.psql(&self.name, sql),
-            Db::Sqlite => self.sqlite(sql).unwrap_or_default(),
-        }
-    }
-
-    fn sqlite(&self, sql: &str) -> Option<String> {
-        use sqlx::{ConnectOptions, Connection, Row};
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.root().join("notes.db"));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let mut connection = options.connect().await.unwrap();
-            let row = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).fetch_optional(&mut connection).await.unwrap();
-            connection.close().await.unwrap();
-            row.and_then(|row| {
-                row.try_get::<String, _>(0).ok().or_else(|| row.try_get::<i64, _>(0).ok().map(|n| n.to_string()))
-            })
-        })
+        self.home.ask(sql)
     }
 
     /// Which version the database is wholly at, by its history, its schema and its rows; panics when it is between two.
     #[track_caller]
     pub(crate) fn whole_version(&self) -> &'static str {
         let heads = self.ask("SELECT count(*) FROM flyway_schema_history");
-        let columns = match self.db {
-            Db::Sqlite => self.ask("SELECT group_concat(name, ',') FROM pragma_table_info('note')"),
-            Db::Postgres(_) => self.ask(
-                "SELECT string_agg(column_name, ',' ORDER BY ordinal_position) FROM information_schema.columns WHERE table_name = 'note'",
-            ),
-        };
+        let columns = self.home.columns("note");
         let rows = self.ask("SELECT count(*) FROM note");
-        let half = match self.db {
-            Db::Sqlite => self.ask("SELECT count(*) FROM sqlite_schema WHERE name = 'half'"),
-            Db::Postgres(_) => self.ask("SELECT count(*) FROM pg_class WHERE relname = 'half'"),
-        };
-        match (heads.as_str(), columns.as_str(), rows.as_str(), half.as_str()) {
-            ("1", "id,body", "100", "0") => "1.0.0",
-            ("2", "id,body,starred", "100", "0") => "1.1.0",
-            ("3", "id,body,starred,colour", "50", "0") => "1.3.0",
+        let half = self.home.has_table("half");
+        match (heads.as_str(), columns.as_str(), rows.as_str(), half) {
+            ("1", "id,body", "100", false) => "1.0.0",
+            ("2", "id,body,starred", "100", false) => "1.1.0",
+            ("3", "id,body,starred,colour", "50", false) => "1.3.0",
             between => panic!("the database is between versions: {between:?}"),
         }
     }
 
     /// Databases on the server that upkeep made for itself and that should be gone.
     pub(crate) fn scratch_databases(&self) -> Vec<String> {
-        let Db::Postgres(cluster) = self.db else { return Vec::new() };
-        let found = cluster
-            .psql("postgres", &format!("SELECT datname FROM pg_database WHERE datname LIKE '{}\\_\\_upkeep%'", self.name));
-        found.lines().map(str::to_owned).collect()
+        self.home.scratch_databases()
     }
 
     /// Temporary files anywhere in the world.

@@ -1,0 +1,187 @@
+//! Proving that what was loaded is what was dumped: every row read back the way the dump read it.
+//!
+//! Reads with fresh sessions, not those that wrote; or inside the one transaction that is about to be committed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::super::crew::{Stop, hire, join_all};
+use super::super::{EngineError, Loaded, Mismatch};
+use super::catalog::{self, HERE, Relation};
+use super::connect::{Place, Session, quote};
+use super::ranges::Tasks;
+use super::rows::{self, Nowhere, Tally};
+use crate::archive::Archive;
+use crate::archive::manifest::{Manifest, Table};
+use crate::progress::Progress;
+
+/// Compares over several connections.
+pub(super) async fn compare(
+    place: &Place,
+    archive: &Arc<Archive>,
+    jobs: usize,
+    progress: &Progress,
+    stop: &Stop,
+) -> Result<Loaded, EngineError> {
+    let manifest = archive.manifest();
+    progress.phase("comparing", manifest.tables.iter().map(|table| table.bytes).sum());
+    let mut session = place.connect().await?;
+    let relations = Arc::new(expected(&mut session, manifest).await?);
+    session.close().await;
+    let tasks = Tasks::of(&relations);
+    let mut hands = Vec::new();
+    for _ in 0..jobs {
+        let (place, relations, tasks) = (place.clone(), Arc::clone(&relations), tasks.clone());
+        let (progress, own) = (progress.clone(), stop.clone());
+        hands.push(hire("comparing tables", stop, move || async move {
+            let mut session = place.connect().await?;
+            rows::prepare(&mut session).await?;
+            let tallies = sum(&mut session, &relations, &tasks, &progress, &own).await?;
+            session.close().await;
+            Ok(tallies)
+        })?);
+    }
+    judge(manifest, &relations, join_all(hands).await?.into_iter().flatten())
+}
+
+/// Compares on one session, inside whatever transaction it is in.
+pub(super) async fn compare_within(
+    session: &mut Session,
+    archive: &Arc<Archive>,
+    progress: &Progress,
+) -> Result<Loaded, EngineError> {
+    let manifest = archive.manifest();
+    progress.phase("comparing", manifest.tables.iter().map(|table| table.bytes).sum());
+    let relations = expected(session, manifest).await?;
+    rows::prepare(session).await?;
+    let tallies = sum(session, &relations, &Tasks::of(&relations), progress, &Stop::default()).await;
+    session.run("set up a session", "SET SESSION character_set_results = utf8mb4").await?;
+    judge(manifest, &relations, tallies?)
+}
+
+/// The manifest's tables as they are here, in the manifest's order. A table that is not here, or has other columns, is left
+/// out, and so has no sum. A server that keeps names in lower case has them so here.
+async fn expected(session: &mut Session, manifest: &Manifest) -> Result<Vec<Relation>, EngineError> {
+    let folds = session.number("ask how names are kept", "SELECT @@lower_case_table_names").await? != 0;
+    let here = catalog::relations(session).await?;
+    let is_it = |table: &Table, relation: &Relation| match folds {
+        true => table.name.to_lowercase() == relation.name.to_lowercase(),
+        false => table.name == relation.name,
+    };
+    let found = |table: &Table| {
+        let relation = here.iter().find(|relation| is_it(table, relation))?;
+        let columns = relation.columns.iter().map(|column| &column.name);
+        columns.eq(&table.columns).then(|| Relation { bytes: table.bytes, rows: table.rows, ..relation.clone() })
+    };
+    Ok(manifest.tables.iter().filter_map(found).collect())
+}
+
+async fn sum(
+    session: &mut Session,
+    relations: &[Relation],
+    tasks: &Tasks,
+    progress: &Progress,
+    stop: &Stop,
+) -> Result<Vec<(usize, Tally)>, EngineError> {
+    let mut tallies = Vec::new();
+    while let Some(task) = tasks.next(session).await? {
+        tallies.push((task.table, rows::read(session, &relations[task.table], &task, &mut Nowhere, progress, stop).await?));
+    }
+    Ok(tallies)
+}
+
+fn judge(
+    manifest: &Manifest,
+    relations: &[Relation],
+    tallies: impl IntoIterator<Item = (usize, Tally)>,
+) -> Result<Loaded, EngineError> {
+    let mut sums: HashMap<String, Tally> = HashMap::new();
+    for (table, tally) in tallies {
+        sums.entry(relations[table].name.clone()).or_default().merge(&tally);
+    }
+    let mut mismatches = Vec::new();
+    for table in &manifest.tables {
+        let found = sums.get(&table.name).or_else(|| sums.get(&table.name.to_lowercase()));
+        let (rows, checksum) = found.map_or((0, "no such table".to_owned()), |tally| (tally.rows, tally.sum.hex()));
+        if rows != table.rows || checksum != table.checksum {
+            mismatches.push(Mismatch {
+                table: table.qualified(),
+                rows: (table.rows, rows),
+                checksum: (table.checksum.clone(), checksum),
+            });
+        }
+    }
+    if mismatches.is_empty() {
+        return Ok(Loaded { tables: manifest.tables.len() as u64, rows: manifest.rows(), warnings: Vec::new() });
+    }
+    Err(EngineError::Differs(mismatches))
+}
+
+/// A foreign key: which columns of which table refer to which of which.
+#[derive(Debug, Default)]
+struct Key {
+    name: String,
+    table: String,
+    columns: Vec<String>,
+    parent: (String, String),
+    parent_columns: Vec<String>,
+}
+
+/// Looks for rows whose foreign keys point nowhere, which the server does not: checks are off while rows arrive.
+///
+/// The comparison has shown that the rows are the archive's, so these were so when it was taken (checks were off there as
+/// well) or their parents are in another database. Either way a refusal would leave nothing to go back to: they are named.
+pub(super) async fn orphans(session: &mut Session) -> Result<Vec<String>, EngineError> {
+    let sql = format!(
+        "SELECT CONSTRAINT_NAME, TABLE_NAME, COLUMN_NAME, REFERENCED_TABLE_SCHEMA, REFERENCED_TABLE_NAME, REFERENCED_COLUMN_NAME \
+         FROM information_schema.KEY_COLUMN_USAGE WHERE {HERE} AND REFERENCED_TABLE_NAME IS NOT NULL \
+         ORDER BY TABLE_NAME, CONSTRAINT_NAME, ORDINAL_POSITION"
+    );
+    let mut keys: Vec<Key> = Vec::new();
+    for row in session.texts("list the foreign keys", &sql).await? {
+        let mut cells = row.into_iter().map(Option::unwrap_or_default);
+        let mut next = || cells.next().unwrap_or_default();
+        let (name, table, column, parent, parent_column) = (next(), next(), next(), (next(), next()), next());
+        if keys.last().is_none_or(|key| key.name != name || key.table != table) {
+            keys.push(Key { name, table, parent, ..Key::default() });
+        }
+        if let Some(key) = keys.last_mut() {
+            key.columns.push(column);
+            key.parent_columns.push(parent_column);
+        }
+    }
+    let mut warnings = Vec::new();
+    for key in keys {
+        let doing = format!("look for rows of table {} without their parents", key.table);
+        match session.number(&doing, &key.anti_join()).await {
+            Ok(0) => {}
+            Ok(rows) => warnings.push(format!(
+                "table {}: {rows} rows refer by {} to rows that table {} does not have; so they are in the archive",
+                key.table, key.name, key.parent.1
+            )),
+            // A parent in a database that we may not read or that is not there.
+            Err(EngineError::Privilege { .. } | EngineError::Sql { .. }) => warnings.push(format!(
+                "table {}: whether every row has its parent in {}.{} cannot be seen from here",
+                key.table, key.parent.0, key.parent.1
+            )),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(warnings)
+}
+
+impl Key {
+    fn anti_join(&self) -> String {
+        let pairs = self.columns.iter().zip(&self.parent_columns);
+        let on = pairs.map(|(column, parent)| format!("c.{} = p.{}", quote(column), quote(parent))).collect::<Vec<_>>();
+        let given = self.columns.iter().map(|column| format!("c.{} IS NOT NULL", quote(column))).collect::<Vec<_>>();
+        format!(
+            "SELECT COUNT(*) FROM {} c WHERE {} AND NOT EXISTS (SELECT 1 FROM {}.{} p WHERE {})",
+            quote(&self.table),
+            given.join(" AND "),
+            quote(&self.parent.0),
+            quote(&self.parent.1),
+            on.join(" AND ")
+        )
+    }
+}

@@ -1,0 +1,375 @@
+//! Sessions: where a database is, how one connects to it, and what its errors mean.
+//!
+//! Owns every connection of the MySQL engine, the settings each begins with, and the one place that sorts `sqlx::Error`s. Never
+//! keeps a connection between two calls of the engine. Invariant: a password travels only in the wire protocol.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use sqlx::mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlRow, MySqlSslMode};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, MySqlConnection, Row};
+
+use super::super::EngineError;
+use super::flavour::Version;
+use crate::config::{Database, Location, Secret};
+
+/// How long one attempt to connect may take. A server that is up answers in milliseconds; one that recovers from a crash
+/// refuses at once.
+const CONNECT_WITHIN: Duration = Duration::from_secs(15);
+
+/// What every session begins with, whichever the server. No wait of the server for us is cut short (a slow disk slows us
+/// down, it does not end us); strings and times are what is stored; nothing that the administrator set for applications
+/// changes what we read or write. A lock that others hold is waited for by a bound, in seconds.
+const SETTINGS: &str = "SET NAMES utf8mb4, SESSION time_zone = '+00:00', SESSION sql_mode = '', SESSION autocommit = ON, \
+    SESSION completion_type = 'NO_CHAIN', SESSION sql_quote_show_create = ON, SESSION sql_select_limit = 18446744073709551615, \
+    SESSION sql_big_selects = ON, SESSION sql_safe_updates = OFF, SESSION wait_timeout = 604800, \
+    SESSION net_write_timeout = 86400, SESSION net_read_timeout = 86400, SESSION lock_wait_timeout = 10, \
+    SESSION group_concat_max_len = 1048576";
+
+/// Where a database is and as whom; cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    inner: Arc<Inner>,
+    /// The database's name.
+    pub(super) database: String,
+}
+
+#[derive(Debug)]
+struct Inner {
+    host: String,
+    port: u16,
+    user: String,
+    ssl_mode: String,
+    password: Option<Secret>,
+    /// The account the server knows us by (`app@localhost`), once it was asked.
+    account: OnceLock<String>,
+}
+
+impl Place {
+    /// The place a configuration names.
+    pub(super) fn of(database: &Database) -> Result<Self, EngineError> {
+        let Location::MySql { host, port, user, database: name, ssl_mode } = &database.location else {
+            return Err(EngineError::Unfit(format!("{} is not a MySQL or MariaDB database", database.location)));
+        };
+        let inner = Inner {
+            host: host.clone(),
+            port: *port,
+            user: user.clone(),
+            ssl_mode: ssl_mode.clone(),
+            password: database.password.clone(),
+            account: OnceLock::new(),
+        };
+        Ok(Self { inner: Arc::new(inner), database: name.clone() })
+    }
+
+    /// The same server and account, another database.
+    pub(super) fn beside(&self, database: &str) -> Self {
+        Self { inner: Arc::clone(&self.inner), database: database.to_owned() }
+    }
+
+    /// The account's name.
+    pub(super) fn user(&self) -> &str {
+        &self.inner.user
+    }
+
+    /// The address, without a password.
+    pub(super) fn location(&self) -> String {
+        let Inner { host, port, user, ssl_mode, .. } = &*self.inner;
+        Location::MySql {
+            host: host.clone(),
+            port: *port,
+            user: user.clone(),
+            database: self.database.clone(),
+            ssl_mode: ssl_mode.clone(),
+        }
+        .to_string()
+    }
+
+    /// The account as a `GRANT` names it.
+    pub(super) fn grantee(&self) -> String {
+        let account = self.inner.account.get().map_or_else(|| format!("{}@%", self.inner.user), Clone::clone);
+        let (user, host) = account.rsplit_once('@').unwrap_or((&account, "%"));
+        format!("{}@{}", literal(user), literal(host))
+    }
+
+    /// Connects to the database.
+    pub(super) async fn connect(&self) -> Result<Session, EngineError> {
+        self.open(Some(&self.database)).await
+    }
+
+    /// Connects to the database, or answers `None` where there is none of this name.
+    pub(super) async fn connect_if_exists(&self) -> Result<Option<Session>, EngineError> {
+        match self.connect().await {
+            Err(error) if number_of_error(&error) == Some(NO_SUCH_DATABASE) => Ok(None),
+            other => other.map(Some),
+        }
+    }
+
+    /// Connects to the server, with no database chosen.
+    pub(super) async fn connect_to_server(&self) -> Result<Session, EngineError> {
+        self.open(None).await
+    }
+
+    async fn open(&self, database: Option<&str>) -> Result<Session, EngineError> {
+        let failed = |source| self.connecting(source);
+        let options = self.options(database)?;
+        let connecting = tokio::time::timeout(CONNECT_WITHIN, MySqlConnection::connect_with(&options));
+        let late = || sqlx::Error::Io(std::io::Error::from(std::io::ErrorKind::TimedOut));
+        let connection = connecting.await.map_err(|_| failed(late()))?.map_err(failed)?;
+        Session::begin(connection, self.clone()).await
+    }
+
+    fn options(&self, database: Option<&str>) -> Result<MySqlConnectOptions, EngineError> {
+        let Inner { host, port, user, ssl_mode, password, .. } = &*self.inner;
+        if !matches!(ssl_mode.as_str(), "PREFERRED" | "DISABLED") {
+            return Err(EngineError::Unfit(format!(
+                "ssl-mode {ssl_mode} of {} asks for TLS, which this build does not speak to MySQL; connect through the \
+                 server's Unix socket, or over a tunnel with ssl-mode=PREFERRED",
+                self.location()
+            )));
+        }
+        // sqlx would set modes, zone and names of its own; ours come in one statement of our own.
+        let options = MySqlConnectOptions::new()
+            .username(user)
+            .ssl_mode(MySqlSslMode::Disabled)
+            .set_names(false)
+            .timezone(None)
+            .pipes_as_concat(false)
+            .no_engine_substitution(false)
+            .statement_cache_capacity(1)
+            .disable_statement_logging();
+        let options = if host.starts_with('/') { options.socket(host) } else { options.host(host).port(*port) };
+        let options = database.into_iter().fold(options, |options, name| options.database(name));
+        Ok(password.iter().fold(options, |options, password| options.password(password.reveal())))
+    }
+
+    fn connecting(&self, source: sqlx::Error) -> EngineError {
+        match number_of(&source) {
+            Some(number) if REFUSED.contains(&number) => {
+                EngineError::Refused { location: self.location(), user: self.inner.user.clone(), source }
+            }
+            Some(NO_ACCESS_TO_DATABASE) => EngineError::Privilege {
+                user: self.inner.user.clone(),
+                what: format!("use database {}", self.database),
+                grant: format!("GRANT SELECT ON {}.* TO {};", quote(&self.database), self.grantee()),
+            },
+            _ => EngineError::Connect { location: self.location(), source },
+        }
+    }
+
+    /// What an error on a session of this place means. `doing` completes "cannot …".
+    pub(super) fn sort(&self, doing: &str, source: sqlx::Error) -> EngineError {
+        let location = self.location();
+        match number_of(&source) {
+            Some(number) if PRIVILEGE.contains(&number) => {
+                let message = message_of(&source);
+                let grant = self.grant_for(&message).unwrap_or_else(|| format!("grant what the server misses ({message})"));
+                EngineError::Privilege { user: self.inner.user.clone(), what: doing.to_owned(), grant }
+            }
+            Some(LOCK_WAIT_TIMEOUT) => {
+                EngineError::InUse { location, sessions: vec![format!("someone who holds a lock ({})", message_of(&source))] }
+            }
+            Some(number) if LOST.contains(&number) => EngineError::Lost { location, doing: doing.to_owned(), source },
+            None if !matches!(source, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_)) => {
+                EngineError::Lost { location, doing: doing.to_owned(), source }
+            }
+            _ => EngineError::Sql { doing: doing.to_owned(), source },
+        }
+    }
+
+    /// The statement that would help, read from the server's complaint.
+    fn grant_for(&self, message: &str) -> Option<String> {
+        if let Some((what, rest)) = message.split_once(" command denied to user ") {
+            let object = rest.rsplit_once(" for ").and_then(|(_, object)| object.split_once(' ')).map(|(_, name)| name)?;
+            let name = object.trim_matches(['\'', '`']).replace("`.`", ".");
+            let name = name.rsplit_once('.').map_or(name.as_str(), |(_, name)| name);
+            return Some(format!("GRANT {what} ON {}.{} TO {};", quote(&self.database), quote(name), self.grantee()));
+        }
+        let (_, rest) = message.split_once("(at least one of) the ")?;
+        let (privileges, _) = rest.split_once(" privilege")?;
+        let first = privileges.split([',', '/']).next().unwrap_or(privileges).trim();
+        let first = first.split(" OR ").flat_map(|part| part.split(" or ")).next().unwrap_or(first);
+        Some(format!("GRANT {first} ON *.* TO {};", self.grantee()))
+    }
+}
+
+/// `ER_BAD_DB_ERROR`.
+pub(super) const NO_SUCH_DATABASE: u16 = 1049;
+/// `ER_DBACCESS_DENIED_ERROR`.
+const NO_ACCESS_TO_DATABASE: u16 = 1044;
+/// `ER_LOCK_WAIT_TIMEOUT`.
+pub(super) const LOCK_WAIT_TIMEOUT: u16 = 1205;
+/// `ER_NO_SUCH_TABLE`.
+pub(super) const NO_SUCH_TABLE: u16 = 1146;
+/// `ER_TABLE_DEF_CHANGED`.
+pub(super) const TABLE_CHANGED: u16 = 1412;
+/// Wrong password, host not allowed, no password where one is wanted, account locked.
+const REFUSED: [u16; 5] = [1045, 1130, 1698, 3118, 4151];
+/// Access denied: to a database, table, column, routine, for want of a global privilege.
+const PRIVILEGE: [u16; 7] = [1044, 1142, 1143, 1227, 1370, 1419, 1345];
+/// The server shuts down, somebody ended the session, the network broke.
+const LOST: [u16; 8] = [1053, 1079, 1158, 1159, 1160, 1161, 1927, 4031];
+
+/// The number of an error the server reported.
+pub(super) fn number_of(error: &sqlx::Error) -> Option<u16> {
+    error.as_database_error().and_then(|error| error.try_downcast_ref::<MySqlDatabaseError>()).map(MySqlDatabaseError::number)
+}
+
+/// The number behind an engine error, if the server reported one.
+pub(super) fn number_of_error(error: &EngineError) -> Option<u16> {
+    match error {
+        EngineError::Sql { source, .. }
+        | EngineError::Lost { source, .. }
+        | EngineError::Connect { source, .. }
+        | EngineError::Refused { source, .. } => number_of(source),
+        _ => None,
+    }
+}
+
+fn message_of(error: &sqlx::Error) -> String {
+    error.as_database_error().map_or_else(|| error.to_string(), |error| error.message().to_owned())
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Session {
+    /// The wire, for rows; in the middle of an answer the session is only good for [`Session::abandon`].
+    pub(super) connection: MySqlConnection,
+    place: Place,
+    /// Which server it is.
+    pub(super) version: Version,
+    /// The longest statement the server takes.
+    pub(super) max_packet: u64,
+    /// The server's number for this session.
+    pub(super) id: u64,
+    _own: Own,
+}
+
+impl Session {
+    async fn begin(mut connection: MySqlConnection, place: Place) -> Result<Self, EngineError> {
+        let sql = "SELECT VERSION(), @@version_comment, CAST(CONNECTION_ID() AS CHAR), CAST(@@max_allowed_packet AS CHAR), CURRENT_USER()";
+        let row = sqlx::raw_sql(sql).fetch_one(&mut connection).await;
+        let row = row.map_err(|source| place.sort("ask the server what it is", source))?;
+        let text = |column: usize| text_of(&row, column).unwrap_or_default();
+        let unknown = || EngineError::Unfit(format!("{} is neither MySQL nor MariaDB but {}", place.location(), text(0)));
+        let version = Version::of(&text(0), &text(1)).ok_or_else(unknown)?;
+        let too_old = |oldest| {
+            let name = version.name();
+            EngineError::Unfit(format!("{} is {name} {}; {oldest} is the oldest spoken to", place.location(), version.text))
+        };
+        version.demand_supported().map_err(too_old)?;
+        place.inner.account.get_or_init(|| text(4));
+        let (id, max_packet) = (text(2).parse().unwrap_or(0), text(3).parse().unwrap_or(1 << 20));
+        let _own = Own::begin(&place, id);
+        let mut session = Self { connection, place, version, max_packet, id, _own };
+        let own = session.version.settings().iter().map(|setting| format!(", SESSION {setting}")).collect::<String>();
+        let settings = format!("{SETTINGS}{own}; SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ");
+        session.run("set up a session", &settings).await?;
+        Ok(session)
+    }
+
+    /// Where it is connected to.
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Runs one or more statements. `doing` completes "cannot …".
+    pub(super) async fn run(&mut self, doing: &str, sql: &str) -> Result<(), EngineError> {
+        let done = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut self.connection).await;
+        done.map(drop).map_err(|source| self.place.sort(doing, source))
+    }
+
+    /// Runs a query and gives all its rows. For what is small.
+    pub(super) async fn rows(&mut self, doing: &str, sql: &str) -> Result<Vec<MySqlRow>, EngineError> {
+        let rows = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_all(&mut self.connection).await;
+        rows.map_err(|source| self.place.sort(doing, source))
+    }
+
+    /// Runs a query and gives every value of every row as text, whatever its type.
+    pub(super) async fn texts(&mut self, doing: &str, sql: &str) -> Result<Vec<Vec<Option<String>>>, EngineError> {
+        let rows = self.rows(doing, sql).await?;
+        Ok(rows.iter().map(|row| (0..row.len()).map(|column| text_of(row, column)).collect()).collect())
+    }
+
+    /// Runs a query whose answer is one text, or none.
+    pub(super) async fn text(&mut self, doing: &str, sql: &str) -> Result<Option<String>, EngineError> {
+        let rows = self.rows(doing, sql).await?;
+        Ok(rows.first().and_then(|row| text_of(row, 0)))
+    }
+
+    /// Runs a query whose answer is one number; nothing, NULL and what is no number are 0.
+    pub(super) async fn number(&mut self, doing: &str, sql: &str) -> Result<u64, EngineError> {
+        Ok(self.text(doing, sql).await?.and_then(|text| text.parse().ok()).unwrap_or(0))
+    }
+
+    /// Says goodbye. An error here changes nothing: the server ends the session with the socket.
+    pub(super) async fn close(self) {
+        self.connection.close().await.ok();
+    }
+
+    /// Drops the socket without a word, for a session in the middle of an answer. The server notices when it next writes.
+    pub(super) async fn abandon(self) {
+        self.connection.close_hard().await.ok();
+    }
+}
+
+/// A value of a text answer as it came, if it is not NULL; bytes that are no UTF-8 are shown as such.
+pub(super) fn text_of(row: &MySqlRow, column: usize) -> Option<String> {
+    let bytes = row.try_get_unchecked::<Option<&[u8]>, _>(column).ok().flatten()?;
+    Some(String::from_utf8_lossy(bytes).into_owned())
+}
+
+/// Sessions of this process by server and number, with the moment they were closed. The protocol as sqlx speaks it carries
+/// no name of ours, so that we remember who we are; a closed one may show for a moment yet.
+static OWN: Mutex<BTreeMap<(String, u64), Option<Instant>>> = Mutex::new(BTreeMap::new());
+
+/// How long a closed session may still be listed by its server. After that its number is nobody's, or another's after a
+/// restart of the server.
+const LINGERS: Duration = Duration::from_secs(10);
+
+/// Keeps a session known as ours until it is dropped.
+#[derive(Debug)]
+struct Own((String, u64));
+
+impl Own {
+    fn key(place: &Place, id: u64) -> (String, u64) {
+        (format!("{}:{}", place.inner.host, place.inner.port), id)
+    }
+
+    fn begin(place: &Place, id: u64) -> Self {
+        let key = Self::key(place, id);
+        let mut sessions = OWN.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.retain(|_, closed| closed.is_none_or(|at| at.elapsed() < LINGERS));
+        sessions.insert(key.clone(), None);
+        Self(key)
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        let mut sessions = OWN.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.insert(self.0.clone(), Some(Instant::now()));
+    }
+}
+
+/// Whether a session listed by the server is one of this process.
+pub(super) fn is_own(place: &Place, id: u64) -> bool {
+    let sessions = OWN.lock().unwrap_or_else(PoisonError::into_inner);
+    sessions.get(&Own::key(place, id)).is_some_and(|closed| closed.is_none_or(|at| at.elapsed() < LINGERS))
+}
+
+/// An identifier, quoted.
+pub(super) fn quote(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
+
+/// A string literal for a session without `NO_BACKSLASH_ESCAPES`.
+pub(super) fn literal(text: &str) -> String {
+    let mut quoted = Vec::with_capacity(text.len() + 2);
+    super::literal::quote_into(&mut quoted, text.as_bytes());
+    String::from_utf8_lossy(&quoted).into_owned()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,192 @@
+//! Loading into a database that stays where it is: rows into the shape their migrations made, or a replacement where the
+//! account may not create databases.
+//!
+//! Rows alone are one transaction as far as the tables' engines know any. A replacement cannot be: every change of a schema
+//! commits. It relies on its caller, who has archived what is there or knows that nobody needs it, and leaves a table that says
+//! that the content is not whole until it is; dumps refuse it, surveys tell of it, and the same load begins anew
+//! (`docs/decisions/`).
+
+use std::sync::Arc;
+
+use super::super::crew::Stop;
+use super::super::frames::frames_of;
+use super::super::{EngineError, Loaded};
+use super::catalog::{self, UNFINISHED_LOAD};
+use super::compare;
+use super::connect::{Place, Session, literal, quote};
+use super::load::notes::Notes;
+use super::load::triggers::{self, Kept};
+use super::load::{self, objects, run_one};
+use crate::archive::Archive;
+use crate::archive::manifest::FrameKind;
+use crate::fault;
+use crate::progress::Progress;
+
+/// The content is not whole.
+const HALF: &str = "half";
+/// A trigger that was set aside while rows arrived.
+const TRIGGER: &str = "trigger";
+
+fn notes(place: &Place) -> Notes {
+    Notes::at(&place.database, UNFINISHED_LOAD)
+}
+
+/// Loads the rows into tables that are there, in place of whatever rows they hold.
+pub(super) async fn load_data(place: &Place, archive: &Arc<Archive>, progress: &Progress) -> Result<Loaded, EngineError> {
+    settle(place).await?;
+    let mut session = load::open(place, archive).await?;
+    let kept = set_aside(&mut session).await?;
+    fault::point("my.load.cleared");
+    let loaded = match exchange_rows(&mut session, archive, progress).await {
+        Ok(loaded) => {
+            fault::point("my.load.compared");
+            session.run("commit the load", "COMMIT").await.map(|()| loaded)
+        }
+        Err(error) => {
+            // Where the session is gone the server has undone it by itself.
+            session.run("undo the load", "ROLLBACK").await.ok();
+            Err(error)
+        }
+    };
+    fault::point("my.load.committed");
+    if loaded.is_ok() {
+        for statement in load::statements(archive, FrameKind::Sequences).await? {
+            run_one(&mut session, &statement).await?;
+        }
+    }
+    session.close().await;
+    if !kept.is_empty() {
+        settle(place).await?;
+    }
+    loaded
+}
+
+/// Drops the triggers, which would fire for every row that arrives, and notes them for whoever puts them back.
+async fn set_aside(session: &mut Session) -> Result<Vec<Kept>, EngineError> {
+    let kept = triggers::all(session).await?;
+    if kept.is_empty() {
+        return Ok(kept);
+    }
+    let notes = notes(session.place());
+    notes.create(session).await?;
+    for trigger in &kept {
+        let text = serde_json::to_string(trigger).unwrap_or_default();
+        notes.write(session, TRIGGER, &text).await?;
+    }
+    fault::point("my.load.noted");
+    triggers::drop_all(session, &kept).await?;
+    Ok(kept)
+}
+
+async fn exchange_rows(session: &mut Session, archive: &Arc<Archive>, progress: &Progress) -> Result<Loaded, EngineError> {
+    progress.phase("clearing", 0);
+    let relations = catalog::relations(session).await?;
+    session.run("begin the load", "START TRANSACTION").await?;
+    let mut warnings = Vec::new();
+    for table in &archive.manifest().tables {
+        let relation = relations.iter().find(|relation| relation.name == table.name);
+        let name = quote(&table.name);
+        session.run(&format!("clear table {}", table.name), &format!("DELETE FROM {name}")).await?;
+        if relation.is_some_and(|relation| relation.history) {
+            session.run(&format!("clear table {}", table.name), &format!("DELETE HISTORY FROM {name}")).await?;
+        }
+        if relation.is_some_and(|relation| !relation.in_snapshot()) {
+            warnings.push(format!(
+                "table {}: its storage engine has no transactions, so it alone could not have been undone",
+                table.name
+            ));
+        }
+    }
+    let frames = frames_of(archive, FrameKind::Data);
+    progress.phase("loading", frames.iter().map(|index| archive.manifest().frames[*index].raw).sum());
+    for index in frames {
+        load::load_frame(session, archive, index, progress, &Stop::default()).await?;
+    }
+    fault::point("my.load.loaded");
+    let mut loaded = compare::compare_within(session, archive, progress).await?;
+    loaded.warnings = warnings;
+    loaded.warnings.extend(compare::orphans(session).await?);
+    Ok(loaded)
+}
+
+/// Takes everything out and puts the archive in.
+pub(super) async fn replace(
+    place: &Place,
+    archive: &Arc<Archive>,
+    jobs: usize,
+    progress: &Progress,
+) -> Result<Loaded, EngineError> {
+    let mut session = load::open(place, archive).await?;
+    let notes = notes(place);
+    if !is_half(&mut session).await? {
+        notes.create(&mut session).await?;
+        notes.write(&mut session, HALF, archive.manifest().label.as_str()).await?;
+    }
+    fault::point("my.load.noted");
+    progress.phase("clearing", 0);
+    objects::drop_all(&mut session).await?;
+    drop_tables(&mut session).await?;
+    fault::point("my.load.cleared");
+    let altered = load::alter(&mut session, &place.database, &archive.manifest().server).await;
+    session.close().await;
+    let mut loaded = load::fill(place, archive, jobs, progress).await?;
+    progress.phase("finishing the schema", 0);
+    let mut session = load::open(place, archive).await?;
+    loaded.warnings.extend(objects::make(&mut session, &objects::of(archive).await?).await?);
+    notes.remove(&mut session).await?;
+    fault::point("my.load.finished");
+    session.close().await;
+    match altered {
+        Err(EngineError::Privilege { .. }) => {
+            let server = &archive.manifest().server;
+            loaded.warnings.push(format!(
+                "the database keeps its own character set: it may not be set to {} {} by user {}",
+                server.charset,
+                server.collation,
+                place.user()
+            ));
+        }
+        other => other?,
+    }
+    Ok(loaded)
+}
+
+async fn drop_tables(session: &mut Session) -> Result<(), EngineError> {
+    let doing = "list what to replace";
+    let sql = format!("SHOW FULL TABLES FROM {}", quote(&session.place().database.clone()));
+    for row in session.texts(doing, &sql).await? {
+        let [Some(name), Some(kind)] = row.as_slice() else { continue };
+        if name != UNFINISHED_LOAD {
+            let kind = if kind == "SEQUENCE" { "SEQUENCE" } else { "TABLE" };
+            run_one(session, &format!("DROP {kind} IF EXISTS {}", quote(name))).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether the session's database holds what a load that did not end left of it.
+pub(super) async fn is_half(session: &mut Session) -> Result<bool, EngineError> {
+    Ok(is_noted(session).await? && !notes(session.place()).read(session, HALF).await?.is_empty())
+}
+
+async fn is_noted(session: &mut Session) -> Result<bool, EngineError> {
+    let sql = format!("SHOW TABLES LIKE {}", literal(&UNFINISHED_LOAD.replace('_', "\\_")));
+    Ok(!session.rows("look for an unfinished load", &sql).await?.is_empty())
+}
+
+/// Puts back what a load of rows alone had set aside. What a replacement left of a database stays as it is, and said to be so.
+pub(super) async fn settle(place: &Place) -> Result<Vec<String>, EngineError> {
+    let mut session = place.connect().await?;
+    let mut done = Vec::new();
+    if is_noted(&mut session).await? && !is_half(&mut session).await? {
+        let notes = notes(place);
+        let texts = notes.read(&mut session, TRIGGER).await?;
+        let kept: Vec<Kept> = texts.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
+        let put = triggers::put_back(&mut session, &kept).await?;
+        fault::point("my.settle.undone");
+        notes.remove(&mut session).await?;
+        done.push(format!("database {}: {put} triggers put back after an unfinished load", place.database));
+    }
+    session.close().await;
+    Ok(done)
+}

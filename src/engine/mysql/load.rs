@@ -1,0 +1,215 @@
+//! Loading an archive into an empty database, over several connections, and proving that it arrived.
+//!
+//! Owns the order of a load: tables, rows (`data`), indexes, counters, comparison, then what acts by itself: views, routines,
+//! triggers and at last events (`objects`). Returns `Ok` only when every table's rows and checksum are the manifest's; held by
+//! `tests/it/mysql_restore.rs`.
+
+mod data;
+pub(super) mod notes;
+pub(super) mod objects;
+pub(super) mod triggers;
+
+use std::sync::Arc;
+
+use super::super::crew::StopOnDrop;
+use super::super::frames::{frames_of, joined, pieces};
+use super::super::{EngineError, LoadMode, Loaded};
+use super::connect::{NO_SUCH_DATABASE, Place, Session, literal, number_of_error, quote};
+use super::split::Splitter;
+use super::{compare, in_place, swap};
+use crate::archive::Archive;
+use crate::archive::manifest::{FrameKind, Server};
+use crate::fault;
+use crate::progress::Progress;
+pub(super) use data::load_frame;
+
+/// What every loading session has beyond the archive's own header. Two workers in one table wait for each other at its
+/// beginning only, but that long: MariaDB's first rows of an empty table lock all of it.
+const SETTINGS: &str = "SET SESSION foreign_key_checks = 0, SESSION unique_checks = 0, SESSION innodb_lock_wait_timeout = 3600, \
+    SESSION lock_wait_timeout = 60";
+
+/// Loads.
+pub(super) async fn load(
+    place: &Place,
+    archive: &Archive,
+    mode: LoadMode,
+    jobs: usize,
+    progress: &Progress,
+) -> Result<Loaded, EngineError> {
+    // Workers outlive a dropped caller by a moment, so they share an archive of their own.
+    let path = archive.path().to_owned();
+    let opened = tokio::task::spawn_blocking(move || Archive::open(&path)).await;
+    let archive = Arc::new(opened.map_err(|_| EngineError::Worker("opening the archive".to_owned()))??);
+    let manifest = archive.manifest();
+    let session = place.connect_to_server().await?;
+    let flavour = session.version.name();
+    session.close().await;
+    if manifest.server.flavour != flavour {
+        let what = format!("it is of a {} database and {} is {flavour}", manifest.server.flavour, place.location());
+        return Err(EngineError::Unfit(what));
+    }
+    if manifest.data_only && mode != LoadMode::DataOnly {
+        return Err(EngineError::Unfit("it has no schema; it loads only into the shape its migrations make".to_owned()));
+    }
+    let jobs = jobs.max(1);
+    match mode {
+        LoadMode::Clean => clean(place, &archive, jobs, progress).await,
+        LoadMode::DataOnly => in_place::load_data(place, &archive, progress).await,
+        LoadMode::Replace => swap::replace(place, &archive, jobs, progress).await,
+    }
+}
+
+/// Loads into a database that is empty or not there.
+pub(super) async fn clean(
+    place: &Place,
+    archive: &Arc<Archive>,
+    jobs: usize,
+    progress: &Progress,
+) -> Result<Loaded, EngineError> {
+    match place.connect_if_exists().await? {
+        Some(mut session) => {
+            // Empty, but perhaps not of the archive's character set: procedures and later tables go by the database's.
+            alter(&mut session, &place.database, &archive.manifest().server).await?;
+            session.close().await;
+        }
+        None => create(place, &place.database, &archive.manifest().server).await?,
+    }
+    fault::point("my.load.created");
+    let mut loaded = fill(place, archive, jobs, progress).await?;
+    fault::point("my.load.compared");
+    progress.phase("finishing the schema", 0);
+    let mut session = open(place, archive).await?;
+    loaded.warnings.extend(objects::make(&mut session, &objects::of(archive).await?).await?);
+    session.close().await;
+    fault::point("my.load.finished");
+    Ok(loaded)
+}
+
+/// Creates an empty database of the archive's character set and collation.
+pub(super) async fn create(place: &Place, name: &str, like: &Server) -> Result<(), EngineError> {
+    let mut session = place.connect_to_server().await?;
+    let (doing, sql) = (format!("create database {name}"), format!("CREATE DATABASE {}{}", quote(name), charset(like)));
+    let created = session.run(&doing, &sql).await.map_err(|error| match error {
+        EngineError::Privilege { user, what, .. } => {
+            let grant = format!("GRANT ALL ON {}.* TO {};", quote(name), place.grantee());
+            EngineError::Privilege { user, what, grant }
+        }
+        other => other,
+    });
+    session.close().await;
+    created
+}
+
+/// Gives a database the archive's character set and collation, if it has not got them.
+pub(super) async fn alter(session: &mut Session, name: &str, like: &Server) -> Result<(), EngineError> {
+    let clause = charset(like);
+    let asked = "SELECT @@collation_database";
+    let has = session.text("read the database's collation", asked).await?.unwrap_or_default();
+    if clause.is_empty() || has == like.collation {
+        return Ok(());
+    }
+    let doing = format!("set the character set of database {name}");
+    session.run(&doing, &format!("ALTER DATABASE {}{clause}", quote(name))).await
+}
+
+fn charset(like: &Server) -> String {
+    if like.charset.is_empty() || like.collation.is_empty() {
+        return String::new();
+    }
+    format!(" CHARACTER SET {} COLLATE {}", quote(&like.charset), quote(&like.collation))
+}
+
+/// Fills an empty database with tables and rows, and compares. Nothing in it acts by itself yet.
+pub(super) async fn fill(
+    place: &Place,
+    archive: &Arc<Archive>,
+    jobs: usize,
+    progress: &Progress,
+) -> Result<Loaded, EngineError> {
+    let stop = StopOnDrop::default();
+    let mut session = open(place, archive).await?;
+    progress.phase("loading the schema", 0);
+    for statement in objects::tables_before(archive).await? {
+        run_one(&mut session, &statement).await?;
+    }
+    fault::point("my.load.schema");
+    let raw = archive.manifest().frames.iter().filter(|frame| frame.kind == FrameKind::Data).map(|frame| frame.raw).sum();
+    progress.phase("loading", raw);
+    data::fill(place, archive, jobs, progress, &stop.0).await?;
+    fault::point("my.load.rows");
+    progress.phase("building indexes", 0);
+    for statement in objects::tables_after(archive).await? {
+        run_one(&mut session, &statement).await?;
+    }
+    session.close().await;
+    fault::point("my.load.loaded");
+    let mut loaded = compare::compare(place, archive, jobs, progress, &stop.0).await?;
+    let mut session = place.connect().await?;
+    loaded.warnings.extend(compare::orphans(&mut session).await?);
+    session.close().await;
+    Ok(loaded)
+}
+
+/// A session that loads: the archive's own header, and no checks of what is checked afterwards.
+pub(super) async fn open(place: &Place, archive: &Arc<Archive>) -> Result<Session, EngineError> {
+    let mut session = place.connect().await?;
+    prepare(&mut session, archive).await?;
+    Ok(session)
+}
+
+/// Makes a session one that loads.
+pub(super) async fn prepare(session: &mut Session, archive: &Arc<Archive>) -> Result<(), EngineError> {
+    prepare_by(session, &statements(archive, FrameKind::Header).await?).await
+}
+
+/// The same from the header's statements.
+pub(super) async fn prepare_by(session: &mut Session, head: &[String]) -> Result<(), EngineError> {
+    for statement in head {
+        session.run("set up a session", statement).await?;
+    }
+    session.run("set up a session", SETTINGS).await
+}
+
+/// The statements of all frames of a kind. For schema, which is small beside rows.
+pub(super) async fn statements(archive: &Arc<Archive>, kind: FrameKind) -> Result<Vec<String>, EngineError> {
+    let mut statements = Vec::new();
+    for index in frames_of(archive, kind) {
+        let (mut pieces, reading) = pieces(archive, index);
+        let mut splitter = Splitter::new();
+        while let Some(piece) = pieces.recv().await {
+            statements.extend(splitter.push(&piece));
+        }
+        joined(reading.await)?;
+        statements.extend(splitter.finish());
+    }
+    statements.into_iter().map(into_text).collect()
+}
+
+fn into_text(statement: Vec<u8>) -> Result<String, EngineError> {
+    String::from_utf8(statement).map_err(|error| {
+        let begin = String::from_utf8_lossy(error.as_bytes()).chars().take(80).collect::<String>();
+        EngineError::Unfit(format!("a statement is not UTF-8: `{begin}`"))
+    })
+}
+
+/// Runs one statement and names it when it fails.
+pub(super) async fn run_one(session: &mut Session, sql: &str) -> Result<(), EngineError> {
+    session.run(&format!("run `{}`", first_line(sql)), sql).await
+}
+
+/// What a message shows of a statement.
+pub(super) fn first_line(sql: &str) -> String {
+    sql.lines().next().unwrap_or_default().chars().take(120).collect()
+}
+
+/// Whether there is a database of this name.
+pub(super) async fn exists(session: &mut Session, name: &str) -> Result<bool, EngineError> {
+    let sql = format!("SHOW TABLES FROM {} LIKE {}", quote(name), literal("upkeep\\_%"));
+    match session.rows(&format!("look for database {name}"), &sql).await {
+        Ok(_) => Ok(true),
+        Err(error) if number_of_error(&error) == Some(NO_SUCH_DATABASE) => Ok(false),
+        // Who may not look into it has none of ours.
+        Err(EngineError::Privilege { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,188 @@
+//! What acts by itself or stands for something else: views, routines, triggers, events. Made after the rows are there.
+//!
+//! Owns which statement of an archive is run when, and who owns what cannot be given to its owner here: an account that may not
+//! set a DEFINER becomes it, and says so. Events come last, so that none fires into a half-made schema.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::super::super::EngineError;
+use super::super::connect::{Session, number_of_error, quote};
+use super::{first_line, run_one, statements};
+use crate::archive::Archive;
+use crate::archive::manifest::FrameKind;
+
+/// `ER_NO_SUCH_USER`: a definer that does not exist here.
+const NO_SUCH_DEFINER: u16 = 1449;
+
+/// Statements that make the tables. The database itself got its character set when it was made.
+pub(in super::super) async fn tables_before(archive: &Arc<Archive>) -> Result<Vec<String>, EngineError> {
+    let mut all = statements(archive, FrameKind::PreData).await?;
+    all.retain(|sql| !is_object(sql) && !sql.starts_with("ALTER DATABASE "));
+    Ok(all)
+}
+
+/// Statements that finish the tables once their rows are there: indexes and keys left out before, counters.
+pub(in super::super) async fn tables_after(archive: &Arc<Archive>) -> Result<Vec<String>, EngineError> {
+    let mut all = statements(archive, FrameKind::PostData).await?;
+    all.truncate(of_tables(&all));
+    all.extend(statements(archive, FrameKind::Sequences).await?);
+    Ok(all)
+}
+
+/// Statements that make everything else.
+pub(in super::super) async fn of(archive: &Arc<Archive>) -> Result<Vec<String>, EngineError> {
+    let mut all = statements(archive, FrameKind::PreData).await?;
+    all.retain(|sql| is_object(sql));
+    let mut after = statements(archive, FrameKind::PostData).await?;
+    all.extend(after.split_off(of_tables(&after)));
+    all.extend(statements(archive, FrameKind::Trailer).await?);
+    Ok(all)
+}
+
+/// How many statements of the schema after the data are about tables: they come first.
+fn of_tables(after: &[String]) -> usize {
+    after.iter().rposition(|sql| sql.starts_with("ALTER TABLE ")).map_or(0, |last| last + 1)
+}
+
+fn is_object(sql: &str) -> bool {
+    (sql.starts_with("CREATE ") && !sql.starts_with("CREATE TABLE ") && !sql.starts_with("CREATE SEQUENCE "))
+        || sql.starts_with("DROP VIEW ")
+}
+
+/// Makes them on a loading session; says who is not what he was.
+pub(in super::super) async fn make(session: &mut Session, statements: &[String]) -> Result<Vec<String>, EngineError> {
+    let mut changed: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut missing: BTreeMap<String, u64> = BTreeMap::new();
+    for sql in statements {
+        let Some((definer, own)) = without_definer(sql) else {
+            run_one(session, sql).await?;
+            continue;
+        };
+        match run_one(session, sql).await {
+            Ok(()) => {
+                let warned = session.texts("read the server's warnings", "SHOW WARNINGS").await?;
+                let number = NO_SUCH_DEFINER.to_string();
+                if warned.iter().any(|row| row.get(1).is_some_and(|code| code.as_deref() == Some(number.as_str()))) {
+                    *missing.entry(definer).or_default() += 1;
+                }
+            }
+            Err(error) if may_not_define(&error) => {
+                run_one(session, &own).await?;
+                changed.entry(definer).or_default().push(first_line(&own));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let user = session.place().user().to_owned();
+    let changed = changed.into_iter().map(|(definer, objects)| {
+        let (many, first) = (objects.len(), objects.first().cloned().unwrap_or_default());
+        format!("definer {definer} cannot be set by user {user}: {many} objects are {user}'s now, the first is `{first}`")
+    });
+    let missing = missing
+        .into_iter()
+        .map(|(definer, many)| format!("definer {definer} does not exist here: {many} objects fail when they are used"));
+    Ok(changed.chain(missing).collect())
+}
+
+fn may_not_define(error: &EngineError) -> bool {
+    matches!(error, EngineError::Privilege { .. }) || number_of_error(error) == Some(NO_SUCH_DEFINER)
+}
+
+/// The definer that a statement names, and the statement with whoever runs it as definer.
+fn without_definer(sql: &str) -> Option<(String, String)> {
+    const WORD: &str = "DEFINER=";
+    let begin = sql.find(WORD)?;
+    // Behind a name or a string it would be part of a body.
+    if !sql.starts_with("CREATE ") || sql[..begin].contains(['`', '"', '\'']) {
+        return None;
+    }
+    let account = &sql[begin + WORD.len()..];
+    let user = quoted_length(account)?;
+    let host = account[user..].strip_prefix('@').and_then(quoted_length).map_or(0, |length| length + 1);
+    let definer = account[..user + host].to_owned();
+    Some((definer, format!("{}{WORD}CURRENT_USER{}", &sql[..begin], &account[user + host..])))
+}
+
+/// The length of the quoted name that `text` begins with.
+fn quoted_length(text: &str) -> Option<usize> {
+    let quote = text.chars().next().filter(|quote| matches!(quote, '`' | '"' | '\''))?;
+    let mut at = 1;
+    loop {
+        at += text[at..].find(quote)? + 1;
+        if !text[at..].starts_with(quote) {
+            return Some(at);
+        }
+        at += 1;
+    }
+}
+
+/// Makes all of them in a place where nothing may act, to see that they can be made: events are made disabled.
+pub(in super::super) async fn try_out(session: &mut Session, statements: &[String]) -> Result<(), EngineError> {
+    let disabled: Vec<String> = statements.iter().map(|sql| disabled(sql).unwrap_or_else(|| sql.clone())).collect();
+    make(session, &disabled).await.map(drop)
+}
+
+/// An event's statement with the event disabled; `None` for every other.
+fn disabled(sql: &str) -> Option<String> {
+    if !sql.starts_with("CREATE ") {
+        return None;
+    }
+    // Between the words are only names, numbers and strings, which are passed over.
+    let (mut at, mut is_event) = (0, false);
+    while at < sql.len() {
+        let rest = &sql[at..];
+        if let Some(length) = quoted_length(rest) {
+            at += length;
+            continue;
+        }
+        is_event |= rest.starts_with("EVENT ");
+        for preserve in ["ON COMPLETION PRESERVE ENABLE", "ON COMPLETION NOT PRESERVE ENABLE"] {
+            if is_event && rest.starts_with(preserve) {
+                let end = at + preserve.len();
+                let kept = &sql[..end - "ENABLE".len()];
+                return Some(format!("{kept}DISABLE{}", &sql[end..]));
+            }
+        }
+        if [" DO ", " TRIGGER ", " FUNCTION ", " PROCEDURE ", " VIEW ", " PACKAGE "].iter().any(|word| rest.starts_with(word)) {
+            return None;
+        }
+        at += rest.chars().next().map_or(1, char::len_utf8);
+    }
+    None
+}
+
+/// Drops every view, trigger, event, routine and package of the session's database.
+pub(in super::super) async fn drop_all(session: &mut Session) -> Result<(), EngineError> {
+    let doing = "list views, triggers, events and routines";
+    let database = quote(&session.place().database.clone());
+    let mut drops = Vec::new();
+    for row in session.texts(doing, &format!("SHOW FULL TABLES FROM {database}")).await? {
+        if let [Some(name), Some(kind)] = row.as_slice()
+            && kind.ends_with("VIEW")
+        {
+            drops.push(format!("DROP VIEW IF EXISTS {}", quote(name)));
+        }
+    }
+    for (what, of) in [("TRIGGER", "TRIGGERS"), ("EVENT", "EVENTS")] {
+        let place = if what == "EVENT" { 1 } else { 0 };
+        for row in session.texts(doing, &format!("SHOW {of} FROM {database}")).await? {
+            let name = row.get(place).cloned().flatten().unwrap_or_default();
+            drops.push(format!("DROP {what} IF EXISTS {}", quote(&name)));
+        }
+    }
+    let routines = "SELECT ROUTINE_TYPE, ROUTINE_NAME FROM information_schema.ROUTINES \
+        WHERE CAST(ROUTINE_SCHEMA AS BINARY) = CAST(DATABASE() AS BINARY) AND ROUTINE_TYPE <> 'PACKAGE BODY'";
+    for row in session.texts(doing, routines).await? {
+        if let [Some(kind), Some(name)] = row.as_slice() {
+            drops.push(format!("DROP {kind} IF EXISTS {}", quote(name)));
+        }
+    }
+    for sql in drops {
+        run_one(session, &sql).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,55 @@
+use rstest::rstest;
+
+use super::*;
+
+#[rstest]
+#[case::trigger("CREATE DEFINER=`a`@`%` TRIGGER t", Some(("`a`@`%`", "CREATE DEFINER=CURRENT_USER TRIGGER t")))]
+#[case::view("CREATE ALGORITHM=MERGE DEFINER=`We``ird`@`local host` SQL SECURITY INVOKER VIEW `v` AS SELECT 1",
+    Some(("`We``ird`@`local host`", "CREATE ALGORITHM=MERGE DEFINER=CURRENT_USER SQL SECURITY INVOKER VIEW `v` AS SELECT 1")))]
+#[case::ansi("CREATE DEFINER=\"a\"@\"b\" PROCEDURE \"p\"()", Some(("\"a\"@\"b\"", "CREATE DEFINER=CURRENT_USER PROCEDURE \"p\"()")))]
+#[case::role("CREATE DEFINER=`role` FUNCTION f", Some(("`role`", "CREATE DEFINER=CURRENT_USER FUNCTION f")))]
+#[case::in_a_body("CREATE TRIGGER `t` BEFORE INSERT ON x FOR EACH ROW SET @a = 'DEFINER=`a`@`b`'", None)]
+#[case::no_definer("SET sql_mode = ''", None)]
+fn finds_the_definer(#[case] sql: &str, #[case] expected: Option<(&str, &str)>) {
+    let expected = expected.map(|(definer, sql)| (definer.to_owned(), sql.to_owned()));
+    assert_eq!(without_definer(sql), expected);
+}
+
+#[rstest]
+#[case::every(
+    "CREATE DEFINER=`a`@`b` EVENT `ON COMPLETION PRESERVE ENABLE` ON SCHEDULE EVERY 1 DAY STARTS '2030-01-01' ON COMPLETION PRESERVE ENABLE COMMENT 'ENABLE' DO SELECT 1",
+    Some(
+        "CREATE DEFINER=`a`@`b` EVENT `ON COMPLETION PRESERVE ENABLE` ON SCHEDULE EVERY 1 DAY STARTS '2030-01-01' ON COMPLETION PRESERVE DISABLE COMMENT 'ENABLE' DO SELECT 1"
+    )
+)]
+#[case::once(
+    "CREATE EVENT e ON SCHEDULE AT '2030-01-01' ON COMPLETION NOT PRESERVE ENABLE DO SELECT 1",
+    Some("CREATE EVENT e ON SCHEDULE AT '2030-01-01' ON COMPLETION NOT PRESERVE DISABLE DO SELECT 1")
+)]
+#[case::disabled(
+    "CREATE EVENT e ON SCHEDULE AT '2030-01-01' ON COMPLETION NOT PRESERVE DISABLE DO SELECT 'ON COMPLETION PRESERVE ENABLE'",
+    None
+)]
+#[case::no_event("CREATE TRIGGER `EVENT ` BEFORE INSERT ON t FOR EACH ROW SET @a = 1", None)]
+fn disables_events_and_nothing_else(#[case] sql: &str, #[case] expected: Option<&str>) {
+    assert_eq!(disabled(sql).as_deref(), expected);
+}
+
+#[test]
+fn what_finishes_tables_comes_before_what_uses_them() {
+    let after = ["SET a", "ALTER TABLE t ADD KEY", "ALTER TABLE u ADD KEY", "SET b", "CREATE VIEW v"].map(str::to_owned);
+    assert_eq!(of_tables(&after), 3);
+    assert_eq!(of_tables(&after[3..]), 0);
+}
+
+#[rstest]
+#[case("CREATE TABLE `t` (a int)", false)]
+#[case("CREATE SEQUENCE `s`", false)]
+#[case("CREATE DEFINER=`a`@`b` VIEW `v` AS SELECT 1", true)]
+#[case("CREATE ALGORITHM=MERGE VIEW `v` AS SELECT 1", true)]
+#[case("CREATE OR REPLACE VIEW `v` AS SELECT 1", true)]
+#[case("DROP VIEW IF EXISTS `v`", true)]
+#[case("SET sql_mode = ''", false)]
+fn tells_objects_from_tables(#[case] sql: &str, #[case] expected: bool) {
+    assert_eq!(is_object(sql), expected);
+}

@@ -1,0 +1,242 @@
+//! Reading tables as `INSERT` text: the statement that reads a part of a table, the rows as tuples, and the sums over them.
+//!
+//! Shared by the dump, which stores the rows, and by the comparison after a load, which only sums them: both read the same
+//! statements and write the same literals, so equal sums mean equal rows. Invariant: a statement never outgrows what the server
+//! that sent the rows would itself accept; held by `tests/it/mysql_traps.rs`.
+
+use futures_util::TryStreamExt;
+use sqlx::mysql::MySqlRow;
+use sqlx::{AssertSqlSafe, Row};
+
+use super::super::EngineError;
+use super::super::crew::Stop;
+use super::catalog::{Column, KeyPart, Relation};
+use super::connect::{Session, quote};
+use super::literal::Encoding;
+use super::ranges::Task;
+use crate::archive::format::RowSum;
+use crate::progress::Progress;
+
+/// Rows of one statement, in bytes: enough that a statement costs nothing beside its rows, and small beside any
+/// `max_allowed_packet` that is not set by hand.
+pub(super) const STATEMENT_BYTES: usize = 512 * 1024;
+
+/// Prepares a session for [`read`]: strings come as they are stored, unconverted.
+pub(super) async fn prepare(session: &mut Session) -> Result<(), EngineError> {
+    session.run("set up a session", "SET SESSION character_set_results = NULL").await
+}
+
+/// The statement that reads a part of a table, in the order of its key where it is stored in that order.
+pub(super) fn select(relation: &Relation, range: Option<&str>) -> String {
+    let mut columns: Vec<&str> = relation.columns.iter().map(|column| column.expression.as_str()).collect();
+    if is_led(relation) {
+        columns.insert(0, "1");
+    }
+    let mut sql = format!("SELECT {} FROM {}", columns.join(", "), relation.quoted());
+    if relation.history {
+        sql.push_str(" FOR SYSTEM_TIME ALL");
+    }
+    if !relation.key.is_empty() {
+        sql.push_str(" FORCE INDEX (PRIMARY)");
+    }
+    if let Some(range) = range {
+        sql.push_str(&format!(" WHERE {range}"));
+    }
+    if !relation.key.is_empty() {
+        let order = |part: &KeyPart| quote(&part.name) + if part.descending { " DESC" } else { "" };
+        sql.push_str(&format!(" ORDER BY {}", relation.key.iter().map(order).collect::<Vec<_>>().join(", ")));
+    }
+    sql
+}
+
+/// Whether a number stands before the columns: a row that begins with a value of 16 MiB begins with the same byte as the end of
+/// the rows, and sqlx takes it for that. A table whose columns are all generated has nothing else to select.
+fn is_led(relation: &Relation) -> bool {
+    let is_short =
+        |column: &Column| matches!(column.encoding, Encoding::Plain | Encoding::Double | Encoding::Single | Encoding::Quoted);
+    !relation.columns.first().is_some_and(is_short)
+}
+
+/// What stands before the tuples of every statement of a table.
+pub(super) fn insert_head(relation: &Relation) -> String {
+    let columns = relation.columns.iter().map(|column| quote(&column.name)).collect::<Vec<_>>().join(", ");
+    format!("INSERT INTO {} ({columns}) VALUES\n", relation.quoted())
+}
+
+/// Sums over one table's rows, mergeable.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Tally {
+    /// Rows.
+    pub(super) rows: u64,
+    /// Bytes of the tuples.
+    pub(super) bytes: u64,
+    /// The checksum.
+    pub(super) sum: RowSum,
+}
+
+impl Tally {
+    /// Counts a row by its tuple.
+    pub(super) fn add(&mut self, tuple: &[u8]) {
+        self.rows += 1;
+        self.bytes += tuple.len() as u64;
+        self.sum.add(tuple);
+    }
+
+    /// Counts another worker's.
+    pub(super) fn merge(&mut self, other: &Tally) {
+        self.rows += other.rows;
+        self.bytes += other.bytes;
+        self.sum.merge(other.sum);
+    }
+}
+
+/// Takes rows as whole statements.
+pub(super) trait TakeRows: Send {
+    /// `rows` rows in `statement`, which ends with its line.
+    fn take(&mut self, statement: &[u8], rows: u64) -> Result<(), EngineError>;
+}
+
+/// Takes nothing: for sums alone.
+pub(super) struct Nowhere;
+
+impl TakeRows for Nowhere {
+    fn take(&mut self, _statement: &[u8], _rows: u64) -> Result<(), EngineError> {
+        Ok(())
+    }
+}
+
+/// Reads one task to its end, on a session that was [`prepare`]d. After an error the session may be in the middle of an answer.
+pub(super) async fn read(
+    session: &mut Session,
+    relation: &Relation,
+    task: &Task,
+    into: &mut (dyn TakeRows + Send),
+    progress: &Progress,
+    stop: &Stop,
+) -> Result<Tally, EngineError> {
+    let (place, max_packet) = (session.place().clone(), session.max_packet);
+    let failed = |source| place.sort(&format!("read table {}", relation.name), source);
+    let sql = select(relation, task.range.as_deref());
+    let mut stream = sqlx::raw_sql(AssertSqlSafe(sql)).fetch(&mut session.connection);
+    let mut statement = Statement::new(relation, max_packet);
+    let mut tally = Tally::default();
+    while let Some(row) = stream.try_next().await.map_err(failed)? {
+        statement.add(&row, &mut tally).map_err(failed)?;
+        if statement.is_too_large() {
+            return Err(too_large(relation, &row, max_packet));
+        }
+        if statement.is_full() {
+            statement.spare_the_last(into, progress)?;
+            if stop.asked() {
+                return Err(EngineError::Worker("another worker had failed".to_owned()));
+            }
+            statement.hand_over(into, progress)?;
+        }
+    }
+    statement.hand_over(into, progress)?;
+    Ok(tally)
+}
+
+/// What stands between tuples.
+const SEPARATOR: &[u8] = b",\n";
+
+/// A statement under construction.
+struct Statement<'a> {
+    relation: &'a Relation,
+    led: usize,
+    head: usize,
+    full: usize,
+    max_packet: usize,
+    text: Vec<u8>,
+    /// Where the last tuple begins.
+    last: usize,
+    rows: u64,
+}
+
+impl<'a> Statement<'a> {
+    fn new(relation: &'a Relation, max_packet: u64) -> Self {
+        let head = insert_head(relation).into_bytes();
+        let max_packet = usize::try_from(max_packet).unwrap_or(usize::MAX);
+        let full = STATEMENT_BYTES.min(max_packet / 2);
+        let led = usize::from(is_led(relation));
+        let mut text = Vec::with_capacity(full + full / 4);
+        text.extend_from_slice(&head);
+        Self { relation, led, head: head.len(), full, max_packet, last: text.len(), text, rows: 0 }
+    }
+
+    /// Adds a row and counts it.
+    fn add(&mut self, row: &MySqlRow, tally: &mut Tally) -> Result<(), sqlx::Error> {
+        if self.rows > 0 {
+            self.text.extend_from_slice(SEPARATOR);
+        }
+        self.last = self.text.len();
+        for (place, column) in self.relation.columns.iter().enumerate() {
+            self.text.push(if place == 0 { b'(' } else { b',' });
+            column.encoding.write(row.try_get_unchecked::<Option<&[u8]>, _>(place + self.led)?, &mut self.text);
+        }
+        self.text.extend_from_slice(if self.relation.columns.is_empty() { b"()" } else { b")" });
+        self.rows += 1;
+        tally.add(&self.text[self.last..]);
+        Ok(())
+    }
+
+    fn is_full(&self) -> bool {
+        self.text.len() >= self.full
+    }
+
+    /// Whether no statement could hold the last row.
+    fn is_too_large(&self) -> bool {
+        self.head + self.text.len() - self.last + 2 > self.max_packet
+    }
+
+    /// Hands over what stands before a row that is a statement's worth by itself, so that it gets one of its own.
+    fn spare_the_last(&mut self, into: &mut (dyn TakeRows + Send), progress: &Progress) -> Result<(), EngineError> {
+        if self.rows > 1 && self.text.len() - self.last > self.full {
+            let tuple = self.text.split_off(self.last);
+            self.text.truncate(self.last - SEPARATOR.len());
+            self.rows -= 1;
+            self.hand_over(into, progress)?;
+            self.last = self.text.len();
+            self.text.extend_from_slice(&tuple);
+            self.rows = 1;
+        }
+        Ok(())
+    }
+
+    fn hand_over(&mut self, into: &mut (dyn TakeRows + Send), progress: &Progress) -> Result<(), EngineError> {
+        if self.rows > 0 {
+            self.text.extend_from_slice(b";\n");
+            into.take(&self.text, self.rows)?;
+            progress.add(self.text.len() as u64, self.rows);
+            self.text.truncate(self.head);
+            self.rows = 0;
+            // One huge row must not hold its memory until the table's end.
+            self.text.shrink_to(self.full * 4);
+        }
+        Ok(())
+    }
+}
+
+/// Names the row that no statement can hold.
+fn too_large(relation: &Relation, row: &MySqlRow, max_packet: u64) -> EngineError {
+    let led = usize::from(is_led(relation));
+    let value = |name: &str| {
+        let place = relation.columns.iter().position(|column| column.name == name)?;
+        let mut text = Vec::new();
+        relation.columns[place].encoding.write(row.try_get_unchecked(place + led).ok()?, &mut text);
+        Some(format!("{name} = {}", String::from_utf8_lossy(&text).chars().take(80).collect::<String>()))
+    };
+    let key = relation.key.iter().filter_map(|part| value(&part.name)).collect::<Vec<_>>().join(", ");
+    let which = if key.is_empty() { "one without a primary key".to_owned() } else { key };
+    EngineError::Inexact {
+        what: format!(
+            "a row of table {} ({which}) is longer, written as SQL, than max_allowed_packet of this server, {max_packet} bytes: \
+             no statement could restore it",
+            relation.name
+        ),
+        hint: "raise it: SET GLOBAL max_allowed_packet = 1073741824; and the same in the server's configuration".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

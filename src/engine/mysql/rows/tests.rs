@@ -1,0 +1,55 @@
+use super::*;
+
+fn column(name: &str, encoding: Encoding) -> Column {
+    Column { name: name.to_owned(), expression: quote(name), encoding }
+}
+
+fn relation(columns: Vec<Column>, key: &[&str]) -> Relation {
+    let part = |name: &&str| KeyPart { name: (*name).to_owned(), descending: *name == "down", cut_by: None };
+    Relation {
+        name: "t".to_owned(),
+        engine: "InnoDB".to_owned(),
+        columns,
+        key: key.iter().map(part).collect(),
+        bytes: 0,
+        rows: 0,
+        history: false,
+    }
+}
+
+#[test]
+fn rows_are_read_by_name_and_in_the_order_of_the_key() {
+    let table = relation(vec![column("id", Encoding::Plain), column("b", Encoding::Hex)], &["id", "down"]);
+    assert_eq!(
+        select(&table, Some("`id` <= 7")),
+        "SELECT `id`, `b` FROM `t` FORCE INDEX (PRIMARY) WHERE `id` <= 7 ORDER BY `id`, `down` DESC"
+    );
+    assert_eq!(insert_head(&table), "INSERT INTO `t` (`id`, `b`) VALUES\n");
+}
+
+#[test]
+fn a_row_that_may_begin_with_a_long_value_is_led_by_a_number() {
+    let text = relation(vec![column("b", Encoding::Hex), column("id", Encoding::Plain)], &[]);
+    assert_eq!(select(&text, None), "SELECT 1, `b`, `id` FROM `t`");
+    let empty = relation(Vec::new(), &[]);
+    assert_eq!(select(&empty, None), "SELECT 1 FROM `t`");
+    assert_eq!(insert_head(&empty), "INSERT INTO `t` () VALUES\n");
+}
+
+#[test]
+fn history_is_read_as_a_whole() {
+    let mut table = relation(vec![column("id", Encoding::Plain)], &["id"]);
+    table.history = true;
+    assert_eq!(select(&table, None), "SELECT `id` FROM `t` FOR SYSTEM_TIME ALL FORCE INDEX (PRIMARY) ORDER BY `id`");
+}
+
+#[test]
+fn sums_do_not_depend_on_who_read_what() {
+    let (mut one, mut other, mut both) = (Tally::default(), Tally::default(), Tally::default());
+    one.add(b"(1,'a')");
+    other.add(b"(2,NULL)");
+    both.add(b"(2,NULL)");
+    both.add(b"(1,'a')");
+    one.merge(&other);
+    assert_eq!((one.rows, one.bytes, one.sum.hex()), (both.rows, both.bytes, both.sum.hex()));
+}

@@ -1,0 +1,365 @@
+//! Traps other tools fell into with MySQL and MariaDB, one test each, named after it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use sqlx::{AssertSqlSafe, Executor};
+use upkeep::config::Secret;
+use upkeep::engine::{Engine, EngineError, LoadMode};
+use upkeep::failure::{Class, Explain};
+
+use crate::mysql_backup::{same, text_of};
+use crate::support::mysql::{Server, dump, load, name_of, on_every_server, said};
+
+on_every_server! { shared;
+    t_my1_a_default_that_is_an_expression_is_no_generated_column: default_generated;
+    t_my2_generated_columns_are_in_no_insert: generated;
+    t_my4_a_schema_change_during_the_dump_fails_it_or_is_not_in_it: changes;
+    t_my5_a_user_who_may_only_read_takes_an_exact_dump_under_writers: only_reads;
+    t_my6_who_may_not_set_a_definer_becomes_it_and_it_is_said: definer;
+    t_my9_no_line_is_for_one_client_alone: client_lines;
+    t_my12_replication_is_left_alone: replication;
+    a_missing_privilege_is_named_with_its_grant: grants;
+    what_cannot_be_reached_says_why: unreachable;
+}
+
+on_every_server! { alone;
+    t_my3_invisible_columns_and_keys_arrive: invisible;
+    t_my7_modes_of_the_server_change_nothing: modes;
+    t_my8_character_sets_and_time_zones_of_the_server_change_nothing: charsets;
+    t_my10_a_row_that_no_statement_can_hold_is_named: too_large;
+    t_my11_events_stay_as_they_are_and_none_fires_into_a_restore: events;
+}
+
+/// Dumps, loads a copy and compares everything.
+async fn round_trip(server: &Server, sql: &str) -> String {
+    let (source, copy) = (server.fresh(), server.database(&server.fresh_name()));
+    server.sql(name_of(&source), sql);
+    let dir = tempfile::tempdir().unwrap();
+    let sealed = dump(&source, dir.path(), 2).await.unwrap();
+    load(&copy, &sealed, LoadMode::Clean).await.unwrap();
+    same(server, name_of(&source), name_of(&copy));
+    text_of(&sealed.path)
+}
+
+async fn default_generated(server: &Server) {
+    let text = round_trip(
+        server,
+        "CREATE TABLE t (a int, at timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP, d datetime(3) DEFAULT CURRENT_TIMESTAMP(3), \
+           u varchar(36) DEFAULT (uuid())); INSERT INTO t VALUES (1, '2001-01-01 00:00:00', '2001-01-01 00:00:00.123', 'mine')",
+    )
+    .await;
+    assert!(text.contains("'2001-01-01 00:00:00','2001-01-01 00:00:00.123','mine'"), "{text}");
+}
+
+async fn generated(server: &Server) {
+    let text = round_trip(
+        server,
+        "CREATE TABLE parent (id int PRIMARY KEY); INSERT INTO parent VALUES (1); \
+         CREATE TABLE t (first int GENERATED ALWAYS AS (a + 1) VIRTUAL, a int, last int GENERATED ALWAYS AS (a + 2) STORED, KEY (last), FOREIGN KEY (a) REFERENCES parent (id)); \
+         INSERT INTO t (a) VALUES (1), (NULL)",
+    )
+    .await;
+    assert!(text.contains("INSERT INTO `t` (`a`) VALUES\n(1),\n(NULL);"), "{text}");
+}
+
+async fn invisible(server: &Server) {
+    round_trip(
+        server,
+        "CREATE TABLE t (a int, hidden int INVISIBLE, made int GENERATED ALWAYS AS (a + 1) STORED INVISIBLE); INSERT INTO t (a, hidden) VALUES (1, 2), (3, NULL)",
+    )
+    .await;
+    if server.is_mariadb() {
+        return;
+    }
+    let made = "SET sql_generate_invisible_primary_key = ON; CREATE TABLE g (v int); INSERT INTO g VALUES (5), (5); DELETE FROM g LIMIT 1; INSERT INTO g VALUES (6)";
+    let text = round_trip(server, made).await;
+    assert!(text.contains("`my_row_id`"), "{text}");
+    // A server that adds such keys adds none to tables that had none.
+    server.sql("", "SET GLOBAL sql_generate_invisible_primary_key = ON");
+    round_trip(
+        server,
+        "SET sql_generate_invisible_primary_key = OFF; CREATE TABLE plain (v int); INSERT INTO plain VALUES (1)",
+    )
+    .await;
+    server.sql("", "SET GLOBAL sql_generate_invisible_primary_key = OFF");
+}
+
+async fn changes(server: &'static Server) {
+    let source = server.fresh();
+    let name = name_of(&source).to_owned();
+    server.sql(
+        &name,
+        "CREATE TABLE t (id int PRIMARY KEY AUTO_INCREMENT, v varchar(300)); INSERT INTO t (v) VALUES (REPEAT('x', 300)); CREATE TABLE v (a int); INSERT INTO v VALUES (1)",
+    );
+    for _ in 0..12 {
+        server.sql(&name, "INSERT INTO t (v) SELECT v FROM t");
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut other = server.connect(&name).await;
+    let changing = tokio::spawn({
+        let stop = Arc::clone(&stop);
+        async move {
+            let mut at = 0;
+            while !stop.load(Ordering::Relaxed) {
+                at += 1;
+                let changes = format!(
+                    "ALTER TABLE v ADD COLUMN c{at} int DEFAULT {at}; TRUNCATE v; INSERT INTO v (a) VALUES ({at}); ALTER TABLE t ADD KEY k{at} (v(5)); ALTER TABLE t DROP KEY k{at}; \
+                     ALTER TABLE v DROP COLUMN c{at}; CREATE TABLE w (a int); RENAME TABLE w TO w{at}; DROP TABLE w{at}"
+                );
+                // A change that waits for a dump may be told to give up.
+                other.execute(sqlx::raw_sql(AssertSqlSafe(changes))).await.ok();
+            }
+        }
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let mut made = 0;
+    for _ in 0..8 {
+        match dump(&source, dir.path(), 2).await {
+            Ok(sealed) => {
+                made += 1;
+                let copy = server.fresh();
+                load(&copy, &sealed, LoadMode::Clean).await.unwrap();
+                assert_eq!(server.sql(name_of(&copy), "SELECT count(*) FROM t"), "4096");
+            }
+            // Busy with schema changes: said, and never hung or wrong.
+            Err(error) => assert!(
+                matches!(error, EngineError::InUse { .. } | EngineError::Inexact { .. } | EngineError::Sql { .. }),
+                "{error:?}"
+            ),
+        }
+    }
+    stop.store(true, Ordering::Relaxed);
+    changing.await.unwrap();
+    assert!(made > 0 || !server.is_mariadb());
+    dump(&source, dir.path(), 2).await.unwrap();
+}
+
+async fn only_reads(server: &'static Server) {
+    let source = server.fresh();
+    let (name, user) = (name_of(&source).to_owned(), format!("reader_{}", name_of(&source)));
+    server.sql(
+        &name,
+        "CREATE TABLE a (id int PRIMARY KEY, balance int); CREATE TABLE b (id int PRIMARY KEY, balance int); INSERT INTO a VALUES (1, 1000), (2, 1000); INSERT INTO b SELECT * FROM a; \
+         CREATE VIEW both_sides AS SELECT id, balance FROM a; CREATE TRIGGER nothing BEFORE DELETE ON a FOR EACH ROW SET @x = 1; \
+         CREATE EVENT never ON SCHEDULE EVERY 1 YEAR STARTS '2040-01-01 00:00:00' DO SET @x = 1",
+    );
+    server.user(&user, &name, "SELECT, SHOW VIEW, TRIGGER, EVENT");
+    let reader = server.database_as(&name, &user);
+    let dir = tempfile::tempdir().unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut other = server.connect(&name).await;
+    let writing = tokio::spawn({
+        let stop = Arc::clone(&stop);
+        async move {
+            let mut n = 0_u32;
+            while !stop.load(Ordering::Relaxed) {
+                n += 1;
+                let transfer = format!(
+                    "START TRANSACTION; UPDATE a SET balance = balance - {0} WHERE id = 1; UPDATE b SET balance = balance + {0} WHERE id = 2; COMMIT",
+                    n % 9
+                );
+                other.execute(sqlx::raw_sql(AssertSqlSafe(transfer))).await.unwrap();
+                // A writer that never rests leaves no two moments alike.
+                tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+            }
+        }
+    });
+    let mut exact = 0;
+    for _ in 0..6 {
+        match dump(&reader, dir.path(), 2).await {
+            Ok(sealed) => {
+                exact += 1;
+                let technique = sealed.manifest.consistency.technique.clone();
+                let copy = server.fresh();
+                load(&copy, &sealed, LoadMode::Clean).await.unwrap();
+                let total = server.sql(name_of(&copy), "SELECT (SELECT sum(balance) FROM a) + (SELECT sum(balance) FROM b)");
+                assert_eq!(total, "4000", "{technique}");
+                assert_eq!(server.sql(name_of(&copy), "SHOW TRIGGERS").lines().count(), 1);
+            }
+            Err(error) => assert!(
+                matches!(error, EngineError::Inexact { .. } | EngineError::InUse { .. } | EngineError::Privilege { .. }),
+                "{error:?}"
+            ),
+        }
+    }
+    stop.store(true, Ordering::Relaxed);
+    writing.await.unwrap();
+    let root = dump(&source, dir.path(), 2).await.unwrap().manifest.consistency;
+    let calm = dump(&reader, dir.path(), 2).await.unwrap().manifest.consistency;
+    assert_ne!(root.technique, calm.technique, "a weaker way is taken and said");
+    assert!(exact > 0 || calm.locks.is_empty(), "{calm:?}");
+}
+
+async fn definer(server: &Server) {
+    let (source, target) = (server.torture(), server.fresh());
+    let (name, user) = (name_of(&target), format!("other_{}", name_of(&target)));
+    server.user(&user, name, "ALL");
+    server.sql("", &format!("GRANT ALL ON `{name}\\_\\_upkeep\\_%`.* TO '{user}'@'%'"));
+    let dir = tempfile::tempdir().unwrap();
+    let sealed = dump(&source, dir.path(), 1).await.unwrap();
+    assert!(text_of(&sealed.path).contains("DEFINER=`torture`@`localhost`"), "the archive keeps who made what");
+    for mode in [LoadMode::Clean, LoadMode::Replace] {
+        let loaded = load(&server.database_as(name, &user), &sealed, mode).await.unwrap();
+        for who in ["`torture`@`localhost`", "`We ird`@`localhost`", "`root`@`localhost`"] {
+            let named = |said: &String| said.contains(&format!("definer {who} cannot be set by user {user}"));
+            assert!(loaded.warnings.iter().any(named), "{mode:?}: {:?}", loaded.warnings);
+        }
+        assert_eq!(server.content(name), server.content(name_of(&source)));
+    }
+}
+
+async fn modes(server: &Server) {
+    let source = server.torture();
+    let dir = tempfile::tempdir().unwrap();
+    let calm = dump(&source, dir.path(), 1).await.unwrap();
+    let before = server.sql("", "SELECT @@GLOBAL.sql_mode");
+    for mode in [
+        "TRADITIONAL,NO_ZERO_DATE,NO_ZERO_IN_DATE",
+        "ANSI,NO_BACKSLASH_ESCAPES,PAD_CHAR_TO_FULL_LENGTH,HIGH_NOT_PRECEDENCE,IGNORE_SPACE",
+    ] {
+        server.sql("", &format!("SET GLOBAL sql_mode = '{mode}'"));
+        let odd = dump(&source, dir.path(), 1).await.unwrap();
+        assert_eq!(odd.manifest.tables, calm.manifest.tables, "{mode}");
+        let (by_hand, by_upkeep) = (server.fresh(), server.fresh());
+        load(&by_upkeep, &odd, LoadMode::Clean).await.unwrap();
+        server.restore_by_hand(&calm.path, name_of(&by_hand)).unwrap();
+        server.sql("", &format!("SET GLOBAL sql_mode = '{before}'"));
+        same(server, name_of(&source), name_of(&by_upkeep));
+        same(server, name_of(&source), name_of(&by_hand));
+    }
+}
+
+async fn charsets(server: &Server) {
+    let source = server.fresh();
+    let name = name_of(&source);
+    // Text of one character set in a column of another, as applications write it that lie about their own.
+    server.sql(
+        name,
+        "SET NAMES utf8mb4; SET time_zone = '+00:00'; CREATE TABLE t (id int PRIMARY KEY, l varchar(50) CHARACTER SET latin1, at timestamp NULL, d datetime) DEFAULT CHARSET=latin1; \
+         INSERT INTO t VALUES (1, x'C3A9E697A5', '2024-03-31 01:30:00', '2024-03-31 02:30:00'), (2, x'00818D8F909D', '2024-10-27 00:30:00', NULL); \
+         CREATE TABLE u (v varchar(10)) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_520_ci; CREATE VIEW v AS SELECT _utf8mb4'日本' AS a, l FROM t",
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let sealed = dump(&source, dir.path(), 1).await.unwrap();
+    server.sql("", "SET GLOBAL time_zone = '+05:45'; SET GLOBAL character_set_server = 'cp1250'; SET GLOBAL collation_server = 'cp1250_czech_cs'");
+    let again = dump(&source, dir.path(), 1).await.unwrap();
+    let (by_hand, by_upkeep) = (server.fresh(), server.database(&server.fresh_name()));
+    server.restore_by_hand(&sealed.path, name_of(&by_hand)).unwrap();
+    load(&by_upkeep, &again, LoadMode::Clean).await.unwrap();
+    server.sql("", "SET GLOBAL time_zone = 'SYSTEM'; SET GLOBAL character_set_server = 'utf8mb4'");
+    assert_eq!(again.manifest.tables, sealed.manifest.tables);
+    for copy in [&by_hand, &by_upkeep] {
+        same(server, name, name_of(copy));
+    }
+}
+
+async fn client_lines(server: &Server) {
+    let source = server.torture();
+    let dir = tempfile::tempdir().unwrap();
+    let text = text_of(&dump(&source, dir.path(), 1).await.unwrap().path);
+    assert!(text.starts_with("-- a preamble\n"), "{}", &text[..80]);
+    assert!(!text.contains("sandbox") && !text.contains("\\-"));
+    let meta = text.lines().filter(|line| line.starts_with('\\') || line.starts_with("USE ") || line.starts_with("source "));
+    assert_eq!(meta.collect::<Vec<_>>(), Vec::<&str>::new());
+}
+
+async fn too_large(server: &Server) {
+    let source = server.fresh();
+    let name = name_of(&source);
+    let before = server.sql("", "SELECT @@GLOBAL.max_allowed_packet");
+    server.sql(
+        name,
+        "CREATE TABLE t (id int PRIMARY KEY, b longblob); INSERT INTO t VALUES (1, 'small'), (42, REPEAT('x', 3000000))",
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let sealed = dump(&source, dir.path(), 1).await.unwrap();
+    server.sql("", "SET GLOBAL max_allowed_packet = 4194304");
+    let copy = server.fresh();
+    let dumped = dump(&source, dir.path(), 1).await;
+    let loaded = load(&copy, &sealed, LoadMode::Clean).await;
+    server.sql("", &format!("SET GLOBAL max_allowed_packet = {before}"));
+    let error = said(dumped.unwrap_err());
+    assert!(error.contains("table t (id = 42)") && error.contains("max_allowed_packet"), "{error}");
+    let error = said(loaded.unwrap_err());
+    assert!(error.contains("table t") && error.contains("max_allowed_packet"), "{error}");
+    load(&server.fresh(), &sealed, LoadMode::Clean).await.unwrap();
+}
+
+async fn events(server: &Server) {
+    let (source, target) = (server.fresh(), server.fresh());
+    server.sql(
+        name_of(&source),
+        "CREATE TABLE fired (a int); CREATE EVENT eager ON SCHEDULE EVERY 1 YEAR STARTS '2020-01-01 00:00:00' ON COMPLETION PRESERVE ENABLE DO INSERT INTO fired VALUES (1); \
+         CREATE EVENT off ON SCHEDULE EVERY 5 MINUTE STARTS '2020-01-01 00:00:00' DISABLE DO INSERT INTO fired VALUES (2)",
+    );
+    server.sql(name_of(&target), "CREATE TABLE old (a int)");
+    let dir = tempfile::tempdir().unwrap();
+    let sealed = dump(&source, dir.path(), 1).await.unwrap();
+    server.sql("", "SET GLOBAL event_scheduler = ON");
+    let loaded = load(&target, &sealed, LoadMode::Replace).await;
+    server.sql("", "SET GLOBAL event_scheduler = OFF");
+    loaded.unwrap();
+    same(server, name_of(&source), name_of(&target));
+}
+
+async fn replication(server: &Server) {
+    let source = server.torture();
+    let dir = tempfile::tempdir().unwrap();
+    let text = text_of(&dump(&source, dir.path(), 1).await.unwrap().path).to_ascii_lowercase();
+    for word in ["gtid_purged", "sql_log_bin", "gtid_slave_pos", "change master", "change replication", "reset master"] {
+        assert!(!text.contains(word), "{word}");
+    }
+}
+
+async fn grants(server: &Server) {
+    let source = server.fresh();
+    let (name, user) = (name_of(&source), format!("poor_{}", name_of(&source)));
+    server.sql(name, "CREATE TABLE open (a int); CREATE TABLE `Secret; table` (a int); CREATE VIEW v AS SELECT 1 AS a");
+    server.user(&user, name, "");
+    server.sql("", &format!("GRANT SELECT ON {name}.open TO '{user}'@'%'"));
+    let poor = server.database_as(name, &user);
+    let dir = tempfile::tempdir().unwrap();
+    let mut given = 0;
+    // Each complaint names the one statement that helps; with them all the dump is made.
+    loop {
+        let error = match dump(&poor, dir.path(), 1).await {
+            Ok(sealed) => {
+                // What he cannot see he cannot be told of: only what he was given is in it.
+                assert!(given > 0 || sealed.manifest.tables.len() == 1, "{:?}", sealed.manifest.left_out);
+                break;
+            }
+            Err(error) => error,
+        };
+        assert_eq!(error.class(), Class::NoPermission, "{error:?}");
+        let said = said(error);
+        let grant = said.split("GRANT ").nth(1).unwrap_or_else(|| panic!("{said}")).split(';').next().unwrap();
+        server.sql("", &format!("GRANT {grant}"));
+        given += 1;
+        assert!(given < 10, "{said}");
+    }
+}
+
+/// Server down, database missing, wrong password: each its own words, and never the password.
+async fn unreachable(server: &Server) {
+    let dir = tempfile::tempdir().unwrap();
+    let missing = server.database(&server.fresh_name());
+    let error = dump(&missing, dir.path(), 1).await.unwrap_err();
+    assert!(matches!(error, EngineError::Connect { .. }), "{error:?}");
+    assert!(!Engine::of(&missing).survey(&[]).await.unwrap().exists);
+    let user = format!("locked_{}", name_of(&missing));
+    server.sql("", &format!("CREATE USER '{user}'@'%' IDENTIFIED BY 'right'"));
+    let mut stranger = server.database_as("mysql", &user);
+    stranger.password = Some(Secret::new("hunter2".to_owned()));
+    let error = Engine::of(&stranger).identify().await.unwrap_err();
+    assert!(matches!(error, EngineError::Refused { .. }), "{error:?}");
+    assert_eq!(error.class(), Class::NoPermission);
+    assert!(!said(error).contains("hunter2"));
+    let mut down = server.database("mysql");
+    if let upkeep::config::Location::MySql { host, .. } = &mut down.location {
+        host.push_str("-is-not-there");
+    }
+    let error = Engine::of(&down).survey(&[]).await.unwrap_err();
+    assert!(matches!(error, EngineError::Connect { .. }), "{error:?}");
+    assert!(error.transient());
+}

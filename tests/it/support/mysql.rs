@@ -1,0 +1,444 @@
+//! Real MySQL and MariaDB servers for the tests: one per flavour, version and test process, a fresh database per test.
+//!
+//! Finds `mariadbd` or `mysqld` on the host and in every unpacked root of `TEST_MYSQL_ROOTS` (colon-separated; run with
+//! `chroot`, so only as root). Listens on a Unix socket in a short path and on no TCP port. As root everything runs as the user
+//! `mysql`. The server is stopped by its own pid through a watchdog when the process ends.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use upkeep::config::{Database, Location};
+
+pub(crate) use super::postgres::{dump, load, said, wait_until};
+
+/// Which of the servers a test asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// The oldest MariaDB found (Debian's own).
+    MariaDb,
+    /// The newest MariaDB, when there are two.
+    NewerMariaDb,
+    /// MySQL itself.
+    MySql,
+}
+
+/// One running server.
+#[derive(Debug)]
+pub(crate) struct Server {
+    /// Which it is.
+    pub(crate) which: Which,
+    /// Its version, as the program prints it (`10.11.6`).
+    pub(crate) version: String,
+    /// Its Unix socket, as seen from the host.
+    pub(crate) socket: PathBuf,
+    program: Program,
+    /// The directory of everything it keeps, as it sees it.
+    seen: PathBuf,
+    /// Held by those who use the server's settings, and alone by those who change them.
+    settings: RwLock<()>,
+}
+
+/// Where a server program is.
+#[derive(Debug, Clone)]
+struct Program {
+    /// The unpacked root; empty for the host.
+    root: String,
+    /// The program inside.
+    path: &'static str,
+    is_mariadb: bool,
+    /// `(10, 11)`.
+    version: (u32, u32),
+    text: String,
+}
+
+static NUMBERS: AtomicU32 = AtomicU32::new(0);
+
+/// The server asked for; `None` (said loudly) where there is none. With `CI` or `REQUIRE_SERVERS` set a missing server fails
+/// the test.
+pub(crate) fn server(which: Which) -> Option<&'static Server> {
+    static SERVERS: [OnceLock<Option<Server>>; 3] = [const { OnceLock::new() }; 3];
+    let place = match which {
+        Which::MariaDb => 0,
+        Which::NewerMariaDb => 1,
+        Which::MySql => 2,
+    };
+    let found = SERVERS[place].get_or_init(|| program(which).map(|program| Server::start(which, program))).as_ref();
+    if found.is_none() {
+        assert!(
+            std::env::var_os("CI").is_none() && std::env::var_os("REQUIRE_SERVERS").is_none(),
+            "a server is required here and none was found: {which:?}; tests/run installs it"
+        );
+        eprintln!("skipped: no server found for {which:?} (tests/run installs it)");
+    }
+    found
+}
+
+/// Makes one test of each body for each server there is: `NAME::mariadb`, `NAME::newer_mariadb`, `NAME::mysql`. Those that
+/// change a server's own settings begin with `alone;`, all others with `shared;`.
+macro_rules! on_every_server {
+    ($guard:ident; $($name:ident: $body:path;)+) => {
+        $(mod $name {
+            #[allow(unused_imports, reason = "not every body is of the file itself")]
+            use super::*;
+            use crate::support::mysql::{Which, server};
+            async fn on(which: Which) {
+                if let Some(server) = server(which) {
+                    let _guard = server.$guard().await;
+                    $body(server).await;
+                }
+            }
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn mariadb() {
+                on(Which::MariaDb).await;
+            }
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn newer_mariadb() {
+                on(Which::NewerMariaDb).await;
+            }
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn mysql() {
+                on(Which::MySql).await;
+            }
+        })+
+    };
+}
+pub(crate) use on_every_server;
+
+fn program(which: Which) -> Option<Program> {
+    let programs = programs();
+    let mut mariadbs: Vec<Program> = programs.iter().filter(|program| program.is_mariadb).cloned().collect();
+    mariadbs.sort_by_key(|program| program.version);
+    match which {
+        Which::MariaDb => mariadbs.first().cloned(),
+        Which::NewerMariaDb if mariadbs.len() > 1 => mariadbs.last().cloned(),
+        Which::NewerMariaDb => None,
+        Which::MySql => programs.into_iter().find(|program| !program.is_mariadb),
+    }
+}
+
+fn programs() -> Vec<Program> {
+    let listed = std::env::var("TEST_MYSQL_ROOTS").unwrap_or_default();
+    let roots = std::iter::once(String::new()).chain(listed.split(':').filter(|root| !root.is_empty()).map(str::to_owned));
+    // Another root is entered with chroot, which only root may.
+    let roots = roots.filter(|root| root.is_empty() || is_root());
+    let paths = |root: String| ["/usr/sbin/mariadbd", "/usr/sbin/mysqld"].map(|path| (root.clone(), path));
+    let mut seen = Vec::new();
+    for (root, path) in roots.flat_map(paths) {
+        let real = format!("{root}{path}");
+        // `mysqld` may be another name of `mariadbd`.
+        let is_link = std::fs::symlink_metadata(&real).is_ok_and(|meta| meta.is_symlink());
+        if !Path::new(&real).exists() || is_link {
+            continue;
+        }
+        let output = as_server(&root, path).arg("--version").output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let version =
+            text.split("Ver ").nth(1).unwrap_or_default().split(['-', ' ', '+']).next().unwrap_or_default().to_owned();
+        let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
+        let numbers = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+        seen.push(Program { root, path, is_mariadb: text.contains("MariaDB"), version: numbers, text: version });
+    }
+    seen
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// A command of the server's, as a user it accepts.
+fn as_server(root: &str, path: &str) -> Command {
+    let mut command = match (is_root(), root.is_empty()) {
+        (true, true) => Command::new("setpriv"),
+        (true, false) => Command::new("chroot"),
+        (false, _) => Command::new(path),
+    };
+    match (is_root(), root.is_empty()) {
+        (true, true) => command.args(["--reuid=mysql", "--regid=mysql", "--clear-groups", path]),
+        (true, false) => command.args(["--userspec=mysql:mysql", root, path]),
+        (false, _) => &mut command,
+    };
+    command.current_dir("/");
+    command
+}
+
+/// A command inside a root, as whoever we are.
+fn inside(root: &str, path: &str) -> Command {
+    if root.is_empty() {
+        return Command::new(path);
+    }
+    let mut command = Command::new("chroot");
+    command.args([root, path]);
+    command
+}
+
+impl Server {
+    #[expect(clippy::zombie_processes, reason = "both outlive this process on purpose; the watchdog ends them")]
+    fn start(which: Which, program: Program) -> Self {
+        let name = if program.is_mariadb { "ma" } else { "my" };
+        let (major, minor) = program.version;
+        let seen = PathBuf::from(format!("/tmp/upk-{name}{major}.{minor}-{}", std::process::id()));
+        let real = PathBuf::from(format!("{}{}", program.root, seen.display()));
+        std::fs::remove_dir_all(&real).ok();
+        std::fs::create_dir_all(real.join("data")).unwrap();
+        if is_root() {
+            let owned = inside(&program.root, "/bin/chown").arg("-R").arg("mysql:mysql").arg(&seen).status();
+            assert!(owned.unwrap().success(), "chown of {}", real.display());
+        }
+        let mut install = match program.is_mariadb {
+            true => as_server(&program.root, "/usr/bin/mariadb-install-db"),
+            false => as_server(&program.root, program.path),
+        };
+        install.arg("--no-defaults").arg(format!("--datadir={}/data", seen.display())).arg("--innodb-use-native-aio=0");
+        match program.is_mariadb {
+            true => install.args(["--auth-root-authentication-method=normal", "--skip-test-db", "--debug-no-sync"]),
+            false => install.args(["--initialize-insecure", "--innodb-flush-method=nosync"]),
+        };
+        let made = install.stdin(Stdio::null()).output().unwrap();
+        assert!(made.status.success(), "{program:?}: {}", String::from_utf8_lossy(&made.stderr));
+        let log = std::fs::File::create(real.join("log")).unwrap();
+        let mut server = as_server(&program.root, program.path);
+        server.arg("--no-defaults").arg(format!("--datadir={}/data", seen.display()));
+        server.arg(format!("--socket={}/sock", seen.display())).arg(format!("--pid-file={}/pid", seen.display()));
+        server.args(["--skip-networking", "--innodb-buffer-pool-size=96M", "--innodb-use-native-aio=0", "--server-id=1"]);
+        server.args(["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--sync-binlog=0", "--log-bin=binlog"]);
+        server.args([
+            "--max-connections=200",
+            "--event-scheduler=OFF",
+            "--binlog-format=ROW",
+            "--log-bin-trust-function-creators=ON",
+        ]);
+        match program.is_mariadb {
+            true => server.arg("--debug-no-sync"),
+            false => server.args(["--innodb-flush-method=nosync", "--mysqlx=OFF", "--log-error-verbosity=1"]),
+        };
+        let child = server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let pid = child.id();
+        // A watchdog that outlives us by a moment stops the server by its own pid and removes its files.
+        Command::new("sh")
+            .arg("-c")
+            .arg(format!(
+                "trap '' INT TERM; while kill -0 {} 2>/dev/null; do sleep 1; done; kill -TERM {pid} 2>/dev/null; \
+                 for i in 1 2 3 4 5 6 7 8 9; do kill -0 {pid} 2>/dev/null || break; sleep 1; done; kill -KILL {pid} 2>/dev/null; \
+                 rm -rf '{}'",
+                std::process::id(),
+                real.display()
+            ))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let server =
+            Self { which, version: program.text.clone(), socket: real.join("sock"), program, seen, settings: RwLock::new(()) };
+        server.wait_until_ready();
+        server
+    }
+
+    fn wait_until_ready(&self) {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        let mut said = String::new();
+        while std::time::Instant::now() < deadline {
+            match self.try_sql("", "SELECT 1") {
+                Ok(_) => return,
+                Err(error) => said = error,
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        panic!("{:?} in {} did not become ready: {said}", self.program, self.seen.display());
+    }
+
+    /// Uses the server beside others.
+    pub(crate) async fn shared(&self) -> RwLockReadGuard<'_, ()> {
+        self.settings.read().await
+    }
+
+    /// Has the server to itself.
+    pub(crate) async fn alone(&self) -> RwLockWriteGuard<'_, ()> {
+        self.settings.write().await
+    }
+
+    /// Whether it is MariaDB.
+    pub(crate) fn is_mariadb(&self) -> bool {
+        self.program.is_mariadb
+    }
+
+    /// A client program of the server's own release, with what it needs to reach the server.
+    pub(crate) fn client(&self, mariadb: &str, mysql: &str) -> Command {
+        let path = format!("/usr/bin/{}", if self.program.is_mariadb { mariadb } else { mysql });
+        let mut command = inside(&self.program.root, &path);
+        command.arg("--no-defaults").arg(format!("--socket={}/sock", self.seen.display())).arg("--user=root");
+        command
+    }
+
+    /// Runs SQL through the server's own client as root; tab-separated rows without a head.
+    pub(crate) fn try_sql(&self, database: &str, sql: &str) -> Result<String, String> {
+        let mut command = self.client("mariadb", "mysql");
+        command.args(["--batch", "--skip-column-names", "--default-character-set=utf8mb4", "--binary-mode", database]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let text = sql.to_owned();
+        let writing = std::thread::spawn(move || std::io::Write::write_all(&mut stdin, text.as_bytes()).ok());
+        let output = child.wait_with_output().unwrap();
+        writing.join().unwrap();
+        if output.status.success() {
+            Ok(String::from_utf8_lossy(&output.stdout).trim_end_matches('\n').to_owned())
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        }
+    }
+
+    /// Runs SQL as root and panics with the server's words when it fails.
+    #[track_caller]
+    pub(crate) fn sql(&self, database: &str, sql: &str) -> String {
+        self.try_sql(database, sql).unwrap_or_else(|error| panic!("{} on {database}: {error}", self.version))
+    }
+
+    /// A name no database has yet.
+    pub(crate) fn fresh_name(&self) -> String {
+        format!("t{}", NUMBERS.fetch_add(1, Ordering::SeqCst))
+    }
+
+    /// A fresh, empty database; dropped with the server.
+    pub(crate) fn fresh(&self) -> Database {
+        let name = self.fresh_name();
+        self.sql("", &format!("CREATE DATABASE {name}"));
+        self.database(&name)
+    }
+
+    /// The configuration's form of one of its databases.
+    pub(crate) fn database(&self, name: &str) -> Database {
+        self.database_as(name, "root")
+    }
+
+    /// The same, as another user.
+    pub(crate) fn database_as(&self, name: &str, user: &str) -> Database {
+        let location = Location::MySql {
+            host: self.socket.display().to_string(),
+            port: 3306,
+            user: user.to_owned(),
+            database: name.to_owned(),
+            ssl_mode: "DISABLED".to_owned(),
+        };
+        Database { location, password: None }
+    }
+
+    /// A user with these privileges on a database (`SELECT, SHOW VIEW`), or none.
+    pub(crate) fn user(&self, name: &str, database: &str, privileges: &str) {
+        self.sql("", &format!("DROP USER IF EXISTS '{name}'@'%'; CREATE USER '{name}'@'%'"));
+        if !privileges.is_empty() {
+            self.sql("", &format!("GRANT {privileges} ON `{database}`.* TO '{name}'@'%'"));
+        }
+    }
+
+    /// A fresh database full of everything (`torture_mysql.sql` and the flavour's own).
+    pub(crate) fn torture(&self) -> Database {
+        let database = self.fresh();
+        let name = name_of(&database).to_owned();
+        for user in ["torture", "We ird"] {
+            self.sql("", &format!("CREATE USER IF NOT EXISTS '{user}'@'localhost'"));
+        }
+        self.sql("", &format!("ALTER DATABASE {name} CHARACTER SET latin1 COLLATE latin1_german2_ci"));
+        self.sql(&name, include_str!("torture_mysql.sql"));
+        match self.program.is_mariadb {
+            true => self.sql(&name, include_str!("torture_mariadb_only.sql")),
+            false => self.sql(&name, include_str!("torture_mysql_only.sql")),
+        };
+        database
+    }
+
+    /// Every `SHOW CREATE` of a database, one line each: the database itself, tables, sequences, views, routines, packages,
+    /// triggers, events. What names the database itself is given as `DB`.
+    pub(crate) fn schema(&self, database: &str) -> String {
+        let lists = format!(
+            "SELECT CONCAT('SHOW CREATE TABLE `', REPLACE(table_name, '`', '``'), '`') FROM information_schema.tables \
+               WHERE table_schema = '{database}' ORDER BY BINARY table_name; \
+             SELECT CONCAT('SHOW CREATE ', routine_type, ' `', REPLACE(routine_name, '`', '``'), '`') FROM information_schema.routines \
+               WHERE routine_schema = '{database}' ORDER BY routine_type, BINARY routine_name; \
+             SELECT CONCAT('SHOW CREATE TRIGGER `', REPLACE(trigger_name, '`', '``'), '`') FROM information_schema.triggers \
+               WHERE trigger_schema = '{database}' ORDER BY BINARY event_object_table, action_timing, event_manipulation, action_order; \
+             SELECT CONCAT('SHOW CREATE EVENT `', REPLACE(event_name, '`', '``'), '`') FROM information_schema.events \
+               WHERE event_schema = '{database}' ORDER BY BINARY event_name;"
+        );
+        let statements = self.sql(database, &lists).lines().map(|line| format!("{line};\n")).collect::<String>();
+        let order = format!(
+            "SELECT event_object_table, trigger_name, action_order FROM information_schema.triggers WHERE trigger_schema = '{database}' ORDER BY 1, 2; \
+             SELECT event_name, status, starts, time_zone, event_comment FROM information_schema.events WHERE event_schema = '{database}' ORDER BY 1; \
+             SELECT table_name, table_comment, auto_increment IS NULL, create_options FROM information_schema.tables \
+               WHERE table_schema = '{database}' ORDER BY BINARY table_name;"
+        );
+        let text = self.sql(database, &format!("SHOW CREATE DATABASE `{database}`;\n{statements}{order}"));
+        // The moment a trigger was made is its own; it comes last.
+        let lines = text.lines().map(|line| {
+            let cells: Vec<&str> = line.split('\t').collect();
+            let is_moment = |cell: &str| cell.len() == 22 && cell.starts_with("20") && cell.as_bytes()[10] == b' ';
+            cells.iter().filter(|cell| !is_moment(cell)).copied().collect::<Vec<_>>().join("\t")
+        });
+        lines.collect::<Vec<_>>().join("\n").replace(&format!("`{database}`"), "`DB`")
+    }
+
+    /// The content of a database without upkeep's help: every value of every row, as hex of what is stored, in an order of its
+    /// own; and the next value of each sequence.
+    pub(crate) fn content(&self, database: &str) -> String {
+        // A geometry's hex is its stored form with SRID; a float's exact value needs the widest cast.
+        let hex = "CONCAT('CONVERT(IFNULL(', CASE \
+              WHEN data_type = 'float' THEN CONCAT('CAST(`', c, '` AS DOUBLE)') \
+              WHEN data_type IN ('tinyint', 'smallint', 'mediumint', 'int', 'bigint', 'decimal', 'double') THEN CONCAT('CAST(`', c, '` AS CHAR)') \
+              WHEN data_type = 'bit' THEN CONCAT('BIN(`', c, '` + 0)') WHEN data_type IN ('enum', 'set', 'year') THEN CONCAT('`', c, '` + 0') \
+              ELSE CONCAT('HEX(`', c, '`)') END, ',''NULL'') USING utf8mb4) COLLATE utf8mb4_bin')";
+        let order = "SET SESSION group_concat_max_len = 1048576; SET time_zone = '+00:00';";
+        let of =
+            if self.program.is_mariadb { "IF(t.table_type = 'SYSTEM VERSIONED', ' FOR SYSTEM_TIME ALL', '')" } else { "''" };
+        let list = format!(
+            "{order} SELECT CONCAT('SELECT ', QUOTE(t.table_name), ', SHA2(CONCAT_WS('','', ', GROUP_CONCAT({hex} ORDER BY ordinal_position SEPARATOR ', '), \
+               '), 256) AS h, CONCAT_WS('','', ', GROUP_CONCAT({hex} ORDER BY ordinal_position SEPARATOR ', '), ') AS v FROM `', REPLACE(t.table_name, '`', '``'), '`', {of}, ' ORDER BY h;') \
+             FROM information_schema.tables t JOIN (SELECT table_schema, table_name, data_type, ordinal_position, REPLACE(column_name, '`', '``') AS c \
+               FROM information_schema.columns) k ON k.table_schema = t.table_schema AND k.table_name = t.table_name \
+             WHERE t.table_schema = '{database}' AND t.table_type <> 'SEQUENCE' GROUP BY t.table_name, t.table_type ORDER BY BINARY t.table_name"
+        );
+        let queries = self.sql(database, &list);
+        // The client doubles backslashes of what it prints.
+        self.sql(database, &format!("{order}\n{}", queries.replace("\\\\", "\\")))
+    }
+
+    /// Restores an archive with stock tools alone: `zstd -dc FILE | mysql DATABASE`.
+    pub(crate) fn restore_by_hand(&self, archive: &Path, database: &str) -> Result<(), String> {
+        let mut zstd = Command::new("zstd").arg("-dc").arg(archive).stdout(Stdio::piped()).spawn().unwrap();
+        let mut client = self.client("mariadb", "mysql");
+        let output = client.arg(database).stdin(zstd.stdout.take().unwrap()).output().unwrap();
+        assert!(zstd.wait().unwrap().success(), "zstd -dc");
+        if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+    }
+
+    /// What the server's own dump program says of a database.
+    pub(crate) fn vendor_dump(&self, database: &str, arguments: &[&str]) -> String {
+        let output = self.client("mariadb-dump", "mysqldump").args(arguments).arg(database).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// A connection of somebody else's.
+    pub(crate) async fn connect(&self, database: &str) -> sqlx::MySqlConnection {
+        let options = sqlx::mysql::MySqlConnectOptions::new().socket(&self.socket).username("root").database(database);
+        let options = options.ssl_mode(sqlx::mysql::MySqlSslMode::Disabled);
+        <sqlx::MySqlConnection as sqlx::Connection>::connect_with(&options).await.unwrap()
+    }
+
+    /// Databases whose names begin with this one's, in order.
+    pub(crate) fn databases(&self, name: &str) -> String {
+        let sql = format!(
+            "SELECT schema_name FROM information_schema.schemata WHERE schema_name = '{name}' OR schema_name LIKE '{name}\\_\\_%' ORDER BY 1"
+        );
+        self.sql("", &sql).split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// The name of a database of ours.
+pub(crate) fn name_of(database: &Database) -> &str {
+    match &database.location {
+        Location::MySql { database, .. } => database,
+        other => panic!("{other} is not a MySQL or MariaDB database"),
+    }
+}
