@@ -200,6 +200,19 @@ fn more(count: usize) -> String {
     if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() }
 }
 
+impl MigrateError {
+    /// Whether a part of a script is in effect that is not recorded as applied.
+    #[must_use]
+    pub fn leaves_part(&self) -> bool {
+        match self {
+            Self::Statement { left, .. } | Self::Lost { left, .. } => *left != Left::Nothing,
+            Self::LeftOpen { .. } => true,
+            Self::Refused(problems) => problems.iter().any(|problem| matches!(problem, Problem::CannotGoOn { .. })),
+            _ => false,
+        }
+    }
+}
+
 impl Explain for MigrateError {
     fn class(&self) -> Class {
         match self {

@@ -143,6 +143,9 @@ pub struct Failed {
     /// Next steps that the failure itself suggests.
     #[serde(default)]
     pub hints: Vec<String>,
+    /// Whether the step is known to have left a part of itself: of a migration that no transaction held together.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
 }
 
 /// What a journal is made of. An intent is on disk before its effect, an outcome after it.
@@ -365,6 +368,8 @@ pub struct State {
     pub touched: BTreeSet<Step>,
     /// Whether we ever died between an intent and its outcome: then what a step did is known only by looking.
     pub crashed: bool,
+    /// Whether a migration ever stopped half-way and left its part.
+    pub partial: bool,
     /// Whether the point of no return was passed.
     pub no_return: bool,
     /// The pre-upgrade archive.
@@ -393,6 +398,7 @@ impl Default for State {
             failure: None,
             touched: BTreeSet::new(),
             crashed: false,
+            partial: false,
             no_return: false,
             archive: None,
             kept: None,
@@ -449,6 +455,7 @@ impl State {
                     self.unanswered -= 1;
                 }
                 self.failures += 1;
+                self.partial |= failed.partial;
                 self.failure = Some(failed.clone());
             }
             (Phase::Running, Event::NoReturn) if !self.no_return && self.open.is_none() => self.no_return = true,

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn failed() -> Failed {
-    Failed { class: Class::Io, message: "no".to_owned(), transient: false, hints: Vec::new() }
+    Failed { class: Class::Io, message: "no".to_owned(), transient: false, hints: Vec::new(), partial: false }
 }
 
 /// One event of every kind, for every step where it has one.
