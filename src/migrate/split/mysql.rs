@@ -79,6 +79,8 @@ pub(super) struct Tracker {
     before: Before,
     /// Since the last `;` a `HANDLER` was declared: a block may follow any of its conditions.
     handler: bool,
+    /// Since the last `;` an `UNTIL` was seen: no other comes before the `END` of its loop.
+    until: bool,
 }
 
 /// What an `END` closes.
@@ -156,7 +158,7 @@ impl Tracker {
     }
 
     fn semicolon(&mut self) {
-        (self.before, self.handler) = (Before::Semicolon, false);
+        (self.before, self.handler, self.until) = (Before::Semicolon, false, false);
         *self.waiting() = Waiting::Nothing;
     }
 
@@ -189,7 +191,7 @@ impl Tracker {
             }
             ("END", _) if self.block_ends(before) => {
                 self.blocks.pop();
-                self.before = Before::End;
+                (self.before, self.until) = (Before::End, false);
             }
             ("IF", _) if *self.waiting() == Waiting::Nothing => *self.waiting() = Waiting::If,
             ("WHEN" | "ELSEIF", _) => *self.waiting() = Waiting::Branch,
@@ -210,6 +212,7 @@ impl Tracker {
             ("IN", Before::ForName) => self.blocks.push(Block::Other),
             (_, Before::For) => self.before = Before::ForName,
             ("HANDLER", _) => self.handler = true,
+            ("UNTIL", _) => self.until = true,
             ("SELECT" | "WHERE" | "AND" | "OR" | "BY" | "SET" | "ON", _) => self.before = Before::Expression,
             _ => {}
         }
@@ -226,6 +229,7 @@ impl Tracker {
     fn block_ends(&self, before: Before) -> bool {
         match self.blocks.last() {
             Some(Block::Case) => true,
+            Some(Block::Other) if self.until => true,
             Some(_) => matches!(before, Before::Semicolon | Before::Begin),
             None => false,
         }

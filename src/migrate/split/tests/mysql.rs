@@ -24,7 +24,7 @@ fn strings_names_and_comments_as_the_server_reads_them() {
             "SELECT `back\\`;¦ SELECT 2;",
             "SELECT 1 # ; no end\n + 1;¦ SELECT 2;",
             "SELECT 1 -- ; no end\n + 1;¦ SELECT 2;",
-            "SELECT 5--3;¦ SELECT 5--\t; no end\n;",
+            "SELECT 5--3;¦ SELECT 5--\t; no end\n + 1;",
             "SELECT 1 /* a /* ; not nested */ + 1;¦ SELECT 2;",
             "SELECT /*+ NO_INDEX(t) */ 1;¦ SELECT 2;",
             "SELECT N'x;', _utf8mb4'y;', x'00', b'1', \\N, @`v;`, @@sql_mode;¦ SELECT 2;",
@@ -51,7 +51,7 @@ fn the_delimiter_is_what_the_client_was_told() {
         ("DELIMITER EOF\nSELECT EOFX; SELECT 1\nEOF\n¦DELIMITER ;\nSELECT 3;", "EOF"),
         ("DELIMITER #\nSELECT 1 # ¦SELECT 2 # ¦\nDELIMITER ;\nSELECT 3;", "#"),
         // The delimiter on the line after, and a last statement without one.
-        ("DELIMITER $$\nSELECT 1\n$$\n¦SELECT 2;", "$$"),
+        ("DELIMITER $$\nSELECT 1\n$$\n¦SELECT 2", "$$"),
         // A second DELIMITER without a statement between; one behind a comment.
         ("DELIMITER //\nDELIMITER ;\n-- x\nDELIMITER //\nSELECT 1;//¦\n", "//"),
     ] {
