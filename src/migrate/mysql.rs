@@ -162,8 +162,7 @@ impl Host for MySqlHost<'_> {
 
     async fn connected(&mut self) -> Result<Connected, MigrateError> {
         let doing = || "ask who is connected".to_owned();
-        let sql = "SELECT DATABASE(), SUBSTRING_INDEX(USER(), '@', 1), VERSION(), EXISTS (SELECT 1 FROM information_schema.tables \
-            WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' AND engine NOT IN ('InnoDB', 'ndbcluster', 'ROCKSDB'))";
+        let sql = "SELECT DATABASE(), SUBSTRING_INDEX(USER(), '@', 1), VERSION()";
         let row = sqlx::raw_sql(sql).fetch_one(self.main().await?).await.doing(doing)?;
         let database = text(&row, 0).unwrap_or_default();
         if !self.schema.is_empty() && self.schema != database {
@@ -175,7 +174,6 @@ impl Host for MySqlHost<'_> {
         }
         self.schema.clone_from(&database);
         self.mariadb = text(&row, 2).is_some_and(|version| version.contains("MariaDB"));
-        self.lasting = number(&row, 3) == Some(1);
         Ok(Connected { schema: database.clone(), user: text(&row, 1).unwrap_or_default(), database: Some(database) })
     }
 
@@ -237,6 +235,9 @@ impl Host for MySqlHost<'_> {
     }
 
     async fn run(&mut self, script: &Prepared, row: &NewRow) -> Result<Ran, MigrateError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() \
+            AND table_type = 'BASE TABLE' AND engine NOT IN ('InnoDB', 'ndbcluster', 'ROCKSDB'))";
+        self.lasting = self.ask(sql.to_owned(), || "look at the tables' engines".to_owned()).await? == Some(1);
         match script.transaction {
             Transaction::Ours if !self.lasting && self.unfinished().await?.is_none() => self.run_in_transaction(script, row).await,
             _ => self.run_outside(script, row).await,

@@ -30,6 +30,7 @@ struct Course<'a> {
     all: &'a [Statement<'a>],
     /// The script began a transaction and has not ended it.
     own: bool,
+    /// There are tables whose changes no transaction takes back.
     lasting: bool,
 }
 
@@ -273,7 +274,7 @@ impl Course<'_> {
         }
         let sql = match statement.sort {
             Sort::Lock if statement.head.first().is_some_and(|word| word == "LOCK") => {
-                format!("{}, {} WRITE", statement.sql, self.journal.table)
+                locking(statement.sql, &self.journal.table)
             }
             _ => statement.sql.to_owned(),
         };
@@ -284,13 +285,17 @@ impl Course<'_> {
                     fault::point("migrate.statement.ran");
                 }
                 self.own &= statement.sort != Sort::Definition;
+                self.lasting |= statement.sort == Sort::Definition && names_lasting_engine(statement.sql);
                 self.note(connection, &mark(true)).await?;
                 if announced {
                     self.commit(connection).await?;
                 }
                 fault::point("migrate.statement.done");
             }
-            Sort::Control => self.own = matches!(statement.head.first().map(String::as_str), Some("BEGIN" | "START")),
+            // Where a transaction takes nothing back, each statement is one of its own.
+            Sort::Control => {
+                self.own = !self.lasting && matches!(statement.head.first().map(String::as_str), Some("BEGIN" | "START"));
+            }
             Sort::Lock => self.own = false,
             // Statement and mark belong together whatever the script says; what it committed by itself is one of ours now.
             Sort::Session if statement.head.iter().any(|word| word == "AUTOCOMMIT") => {
@@ -336,6 +341,21 @@ fn failed(script: &Prepared, statement: &Statement<'_>, index: usize, left: Left
         }
         None => MigrateError::Lost { script: name, line: statement.line, number, left, source: error },
     }
+}
+
+/// A `LOCK TABLES` that locks our table too, for a session with locks can use no other.
+fn locking(sql: &str, table: &str) -> String {
+    let upper = sql.to_ascii_uppercase();
+    let Some(at) = upper.find("TABLE").map(|at| at + "TABLE".len()) else { return sql.to_owned() };
+    let at = at + usize::from(upper.get(at..).is_some_and(|rest| rest.starts_with('S')));
+    let (lock, tables) = sql.split_at(at);
+    format!("{lock} {table} WRITE,{tables}")
+}
+
+/// Whether a definition names an engine without transactions.
+fn names_lasting_engine(sql: &str) -> bool {
+    let mut words = sql.split(|c: char| !c.is_ascii_alphanumeric());
+    words.any(|word| ["MyISAM", "Aria", "MEMORY", "CSV", "ARCHIVE", "MERGE"].iter().any(|engine| engine.eq_ignore_ascii_case(word)))
 }
 
 /// The line of a statement that the server points to at the end of its message (`… near 'x' at line 3`), from 1.
