@@ -1,4 +1,4 @@
-//! Where passwords come from: the URL, a file, an environment variable, a systemd credential, `.pgpass`.
+//! Where passwords come from: the URL, a file, an environment variable, a systemd credential, `.pgpass`, `.my.cnf`.
 //!
 //! Owns reading them, once, at the edge. Never prints one: it leaves here as a [`Secret`]. Invariant: no message holds a
 //! secret; held by `load/tests.rs`.
@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 use super::load::Environment;
 use super::raw::Node;
 use super::{Location, Secret};
+
+mod my_cnf;
+pub(crate) use my_cnf::my_cnf;
 
 /// The keys that name a source, of which at most one may be given.
 pub(crate) const SOURCES: [&str; 3] = ["password_file", "password_env", "password_credential"];

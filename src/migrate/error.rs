@@ -151,6 +151,8 @@ pub enum Left {
     Nothing,
     /// Whatever ran before the failure; the history has a row that says it failed.
     Part,
+    /// The same, and it is written down which statements are done: the next run goes on from there.
+    Journaled,
 }
 
 /// The server's own words about a statement.
@@ -161,7 +163,7 @@ pub enum Left {
 pub struct ServerSaid {
     /// Its message.
     pub message: String,
-    /// Its code (SQLSTATE, or SQLite's extended result code).
+    /// Its code (SQLSTATE, SQLite's extended result code, MySQL's number and SQLSTATE).
     pub code: Option<String>,
     /// Its detail.
     pub detail: Option<String>,
@@ -176,13 +178,17 @@ impl ServerSaid {
     pub(crate) fn of(error: &sqlx::Error) -> Option<Self> {
         let said = error.as_database_error()?;
         let postgres = said.try_downcast_ref::<sqlx::postgres::PgDatabaseError>();
+        let mysql = said.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>();
         let position = postgres.and_then(|said| match said.position() {
             Some(sqlx::postgres::PgErrorPosition::Original(at)) => Some(at),
             _ => None,
         });
         Some(Self {
             message: said.message().to_owned(),
-            code: said.code().map(|code| code.into_owned()),
+            code: match mysql {
+                Some(mysql) => Some(mysql.code().map_or(mysql.number().to_string(), |state| format!("{}, {state}", mysql.number()))),
+                None => said.code().map(|code| code.into_owned()),
+            },
             detail: postgres.and_then(|said| said.detail()).map(str::to_owned),
             hint: postgres.and_then(|said| said.hint()).map(str::to_owned),
             position,
@@ -192,6 +198,19 @@ impl ServerSaid {
 
 fn more(count: usize) -> String {
     if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() }
+}
+
+impl MigrateError {
+    /// Whether a part of a script is in effect that is not recorded as applied.
+    #[must_use]
+    pub fn leaves_part(&self) -> bool {
+        match self {
+            Self::Statement { left, .. } | Self::Lost { left, .. } => *left != Left::Nothing,
+            Self::LeftOpen { .. } => true,
+            Self::Refused(problems) => problems.iter().any(|problem| matches!(problem, Problem::CannotGoOn { .. })),
+            _ => false,
+        }
+    }
 }
 
 impl Explain for MigrateError {
@@ -230,6 +249,9 @@ impl Explain for MigrateError {
             Self::Statement { left: Left::Part, .. } | Self::Lost { left: Left::Part, .. } => {
                 Some("the script ran without a transaction: its earlier statements stay in effect".to_owned())
             }
+            Self::Statement { left: Left::Journaled, .. } | Self::Lost { left: Left::Journaled, .. } => {
+                Some("the script's earlier statements stay in effect, and which they are is written down".to_owned())
+            }
             Self::Refused(_) => Some("nothing was applied by this run after the refusal".to_owned()),
             Self::Durable(error) => error.safe(),
             _ => None,
@@ -249,6 +271,12 @@ impl Explain for MigrateError {
             Self::Statement { left: Left::Part, .. } | Self::Lost { left: Left::Part, .. } => {
                 vec!["restore the archive taken before, or clean up by hand and run `upkeep migrate repair TARGET`".to_owned()]
             }
+            Self::Statement { left: Left::Journaled, .. } => {
+                vec!["mend the script from that statement on: the next run goes on there; or restore the archive taken before".to_owned()]
+            }
+            Self::Lost { left: Left::Journaled, .. } => {
+                vec!["run it again: it goes on where it stopped; or restore the archive taken before".to_owned()]
+            }
             Self::Busy { .. } => vec!["wait for the other run to end, then try again".to_owned()],
             Self::Baselined { .. } => vec!["look at what is there: `upkeep migrate info TARGET`".to_owned()],
             Self::LeftOpen { .. } => vec!["end every BEGIN of the script with a COMMIT".to_owned()],
@@ -258,7 +286,7 @@ impl Explain for MigrateError {
     }
 
     fn transient(&self) -> bool {
-        matches!(self, Self::Connect { .. } | Self::Busy { .. } | Self::Lost { left: Left::Nothing, .. })
+        matches!(self, Self::Connect { .. } | Self::Busy { .. } | Self::Lost { left: Left::Nothing | Left::Journaled, .. })
     }
 }
 

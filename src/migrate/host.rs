@@ -58,7 +58,12 @@ pub(super) trait Host {
     /// Reads the history.
     async fn look(&mut self) -> Result<Existing, MigrateError>;
 
-    /// Creates the history table, with the rows it begins with, in one transaction.
+    /// The rank of a failed row whose script can go on where it stopped, as far as a journal of ours says.
+    async fn unfinished(&mut self) -> Result<Option<i64>, MigrateError> {
+        Ok(None)
+    }
+
+    /// Creates the history table, with the rows it begins with, all or nothing.
     async fn create_history(&mut self, first: &[NewRow]) -> Result<(), MigrateError>;
 
     /// Runs a script and records it. `row` is complete but for time and success; its rank is the next as far as we know.

@@ -11,8 +11,14 @@ pub(super) fn postgres_key(table: &str) -> i64 {
     POSTGRES_BASE + i64::from(java_hash(table))
 }
 
+/// The name of the lock on MySQL and MariaDB for a quoted, qualified table name. A negative hash gives two dashes.
+#[must_use]
+pub(super) fn mysql_name(table: &str) -> String {
+    format!("Flyway-{}", java_hash(table))
+}
+
 /// Java's `String.hashCode`: over UTF-16 units, wrapping.
-fn java_hash(text: &str) -> i32 {
+pub(super) fn java_hash(text: &str) -> i32 {
     text.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)))
 }
 

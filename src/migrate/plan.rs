@@ -264,6 +264,11 @@ pub(super) fn abbreviated_script(script: &str) -> String {
     format!("...{}", String::from_utf16_lossy(&units))
 }
 
+/// Whether a row is of a script, whatever else there is.
+pub(super) fn is_of(row: &Row, script: &Resolved) -> bool {
+    Facts::read(std::slice::from_ref(row), &mut Vec::new()).rows.iter().any(|fact| fact.is_of(script))
+}
+
 /// How a script is named to people: its version, or its description.
 #[must_use]
 pub fn shown(script: &Resolved) -> String {

@@ -2,6 +2,7 @@
 //!
 //! Pure. Whatever can be refused about a script is refused here, before the first script of a run changes anything.
 
+use super::mysql::Sort;
 use super::plan::Problem;
 use super::split::{Dialect, Piece, split};
 
@@ -94,6 +95,7 @@ impl Dialect {
                 }
                 _ => false,
             },
+            Self::MySql => Sort::runs_outside(head),
         }
     }
 

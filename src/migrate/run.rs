@@ -61,9 +61,13 @@ pub struct Repaired {
 pub(super) async fn info<H: Host>(host: &mut H, settings: &Migrations, scripts: &Scripts) -> Result<Info, MigrateError> {
     let connected = host.connected().await?;
     let existing = host.look().await?;
+    let unfinished = host.unfinished().await?;
     let desk = Desk::new(settings, scripts, &connected, H::DIALECT)?;
     let mut plan = desk.plan(&existing);
     plan.problems.extend(desk.unrunnable(&plan)?);
+    if desk.going_on(&existing, unfinished).is_some() {
+        desk.say_unfinished(&mut plan, &existing, unfinished);
+    }
     let pending = plan.pending.iter().filter_map(|&index| desk.resolved.get(index)).map(|script| PendingScript {
         version: script.version.as_ref().map(ToString::to_string),
         description: script.description.clone(),
@@ -96,7 +100,8 @@ pub(super) async fn apply<H: Host>(
     let mut looked = false;
     loop {
         let existing = host.look().await?;
-        let plan = desk.plan(&existing);
+        let going_on = desk.going_on(&existing, host.unfinished().await?);
+        let plan = going_on.unwrap_or_else(|| desk.plan(&existing));
         report.head.clone_from(&plan.head);
         // Every pending script is looked at once, so that what can be refused is refused before the first change.
         if looked {

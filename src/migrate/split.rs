@@ -1,18 +1,20 @@
 //! A script cut into statements, as the database's own client would cut it.
 //!
 //! Owns where a statement ends: not inside a string, a quoted name, a comment, a dollar-quoted body, a trigger's or an
-//! `ATOMIC` body, and not inside the rows of a `COPY … FROM STDIN`. Reads the text once (linear time) and never changes it.
+//! `ATOMIC` body, and not inside the rows of a `COPY … FROM STDIN`. For MySQL also where a client's `DELIMITER` says. Reads the text once (linear time) and never changes it.
 //! Invariant: the pieces' `raw` ranges follow each other without gap and cover the text; held by `split/tests.rs`.
 //!
 //! A further engine is one more [`Dialect`] with its own file beside `postgres.rs`.
 
 mod lexer;
+mod mysql;
 mod postgres;
 mod sqlite;
 
 use std::ops::Range;
 
-use lexer::{Lexer, Token, TokenKind};
+use lexer::{Lexer, Token};
+pub(super) use lexer::{TokenKind, tokens};
 
 /// How many words at a statement's beginning are kept to tell what it is; Flyway looks at ten as well.
 const HEAD_WORDS: usize = 10;
@@ -24,6 +26,8 @@ pub enum Dialect {
     Postgres,
     /// SQLite.
     Sqlite,
+    /// MySQL and MariaDB.
+    MySql,
 }
 
 /// One statement with what surrounds it. Ranges are bytes of the text that was split.
@@ -69,6 +73,7 @@ enum Verdict {
 enum Tracker {
     Postgres(postgres::Tracker),
     Sqlite(sqlite::Tracker),
+    MySql(mysql::Tracker),
 }
 
 impl Tracker {
@@ -76,6 +81,7 @@ impl Tracker {
         match dialect {
             Dialect::Postgres => Self::Postgres(postgres::Tracker::default()),
             Dialect::Sqlite => Self::Sqlite(sqlite::Tracker::default()),
+            Dialect::MySql => Self::MySql(mysql::Tracker::default()),
         }
     }
 
@@ -83,6 +89,15 @@ impl Tracker {
         match self {
             Self::Postgres(tracker) => tracker.see(kind, text, head),
             Self::Sqlite(tracker) => tracker.see(kind, text, head),
+            Self::MySql(tracker) => tracker.see(kind, text, head),
+        }
+    }
+
+    /// What of a statement is still open at the end of the text.
+    fn open(&self) -> Option<&'static str> {
+        match self {
+            Self::MySql(tracker) => tracker.open(),
+            Self::Postgres(_) | Self::Sqlite(_) => None,
         }
     }
 }
@@ -91,7 +106,7 @@ impl Tracker {
 ///
 /// # Errors
 /// When a string, name, comment, body or row block never ends, or a client's own command (`\connect`) stands between
-/// statements.
+/// statements; or `DELIMITER` comes in the middle of one.
 pub fn split(text: &str, dialect: Dialect) -> Result<Vec<Piece>, SplitError> {
     let mut lines = Lines { text, at: 0, line: 1 };
     let mut lexer = Lexer::new(text, dialect);
@@ -105,6 +120,15 @@ pub fn split(text: &str, dialect: Dialect) -> Result<Vec<Piece>, SplitError> {
                 return Err(SplitError { line: lines.line_of(unclosed.start), what: format!("{} never ends", unclosed.what) });
             }
         };
+        if let Some(command) = mysql::command(text, &token, dialect, open.sql.is_some()) {
+            let (delimiter, end) =
+                command.map_err(|what| SplitError { line: lines.line_of(token.start), what: what.to_owned() })?;
+            lexer.jump(end);
+            lexer.delimit(delimiter);
+            pieces.push(open.close(end, None, &mut lines));
+            open = Open::new(end, dialect);
+            continue;
+        }
         match open.see(&token, text) {
             Verdict::Within => {}
             Verdict::NotSql(what) => return Err(SplitError { line: lines.line_of(token.start), what: what.to_owned() }),
@@ -120,6 +144,10 @@ pub fn split(text: &str, dialect: Dialect) -> Result<Vec<Piece>, SplitError> {
                 open = Open::new(end, dialect);
             }
         }
+    }
+    if let Some(what) = open.tracker.open() {
+        let start = open.sql.as_ref().map_or(open.raw_start, |sql| sql.start);
+        return Err(SplitError { line: lines.line_of(start), what: format!("{what} never ends") });
     }
     if open.raw_start < text.len() {
         pieces.push(open.close(text.len(), None, &mut lines));

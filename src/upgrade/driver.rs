@@ -93,7 +93,7 @@ pub(crate) fn next(plan: &Plan, state: &State) -> Move {
 fn again(plan: &Plan, state: &State, step: Step, failure: &Failed) -> bool {
     let allowed = match (state.direction, step) {
         (Direction::Back, _) => true,
-        // Our own migrations stop between two whole ones; a vendor's tool that failed is not run a second time on a guess.
+        // Our own migrations stop between two whole ones, or know the statement they stopped at; a vendor's tool that failed is not run a second time on a guess.
         (Direction::Forward, Step::Migrate) => failure.transient && plan.applies == Applies::Upkeep,
         (Direction::Forward, Step::Start | Step::Healthy) => false,
         (Direction::Forward, _) => failure.transient,

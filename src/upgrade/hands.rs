@@ -84,6 +84,7 @@ impl Failed {
     /// The failure a module's error explains itself to be.
     #[must_use]
     pub fn of<E: Explain>(error: &E) -> Self {
-        Self { class: error.class(), message: Chain(error).to_string(), transient: error.transient(), hints: error.hints() }
+        let (class, message) = (error.class(), Chain(error).to_string());
+        Self { class, message, transient: error.transient(), hints: error.hints(), partial: false }
     }
 }

@@ -123,6 +123,7 @@ impl<'a> RealHands<'a> {
                 ),
                 transient: false,
                 hints: Vec::new(),
+                partial: true,
             }),
         }
     }
@@ -130,7 +131,7 @@ impl<'a> RealHands<'a> {
 
 fn missing(message: &str, section: &str) -> Failed {
     let hints = vec![format!("put `{section}` back into the configuration")];
-    Failed { class: Class::Config, message: message.to_owned(), transient: false, hints }
+    Failed { class: Class::Config, message: message.to_owned(), transient: false, hints, partial: false }
 }
 
 impl Hands for RealHands<'_> {
@@ -245,7 +246,7 @@ impl Hands for RealHands<'_> {
             return Box::pin(self.tool(&settings.runner)).await;
         }
         let apply = Box::pin(migrate::apply(&self.target.database, settings, &self.plan.to.path, self.progress));
-        let report = apply.await.map_err(|error| Failed::of(&error))?;
+        let report = apply.await.map_err(|error| Failed { partial: error.error.leaves_part(), ..Failed::of(&error) })?;
         let head = report.head.as_deref().unwrap_or("no version");
         Ok(format!("{} applied; the database is at {head}", many(report.applied.len() as u64, "migration")))
     }

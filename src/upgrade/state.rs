@@ -54,6 +54,8 @@ pub struct State {
     pub touched: BTreeSet<Step>,
     /// Whether we ever died between an intent and its outcome: then what a step did is known only by looking.
     pub crashed: bool,
+    /// Whether a migration ever stopped half-way and left its part.
+    pub partial: bool,
     /// Whether the point of no return was passed.
     pub no_return: bool,
     /// The pre-upgrade archive.
@@ -86,6 +88,7 @@ impl Default for State {
             failure: None,
             touched: BTreeSet::new(),
             crashed: false,
+            partial: false,
             no_return: false,
             archive: None,
             kept: None,
@@ -146,6 +149,7 @@ impl State {
                     self.unanswered -= 1;
                 }
                 self.failures += 1;
+                self.partial |= failed.partial;
                 self.failure = Some(failed.clone());
             }
             (Phase::Running, Event::NoReturn) if !self.no_return && self.open.is_none() => self.no_return = true,

@@ -42,7 +42,7 @@ impl Outcome {
 }
 
 fn failed(class: Class, message: impl Into<String>) -> Failed {
-    Failed { class, message: message.into(), transient: false, hints: Vec::new() }
+    Failed { class, message: message.into(), transient: false, hints: Vec::new(), partial: false }
 }
 
 /// Looks how far the step is.
@@ -169,9 +169,10 @@ pub(crate) fn way_back(plan: &Plan, state: &State) -> Vec<Step> {
 /// Why the database needs no restore, if it needs none.
 ///
 /// Safe because: with no one-way step ever intended, no step of ours wrote; and where our own engine migrated and nothing
-/// died under it, each migration and its history row commit together, so a history and a schema wholly equal to those before
-/// (failed rows included) mean that no migration took effect. A server that was started, a vendor's tool and a crash in the
-/// middle leave neither certainty, and are always restored.
+/// died under it, a migration commits together with its history row or has a failed row while a part of it is in effect, so
+/// a history and a schema wholly equal to those before (failed rows included) mean that no migration took effect. A server
+/// that was started, a vendor's tool, a migration that stopped half-way and a crash in the middle leave no such certainty,
+/// and are always restored.
 async fn unchanged(hands: &impl Hands, plan: &Plan, state: &State) -> Result<Option<&'static str>, Failed> {
     if matches!(plan.purpose, Purpose::Rollback { .. }) {
         return Ok(None);
@@ -179,7 +180,7 @@ async fn unchanged(hands: &impl Hands, plan: &Plan, state: &State) -> Result<Opt
     if !state.touched.iter().any(|step| step.one_way()) {
         return Ok(Some("no step that changes the database had begun"));
     }
-    if state.touched.contains(&Step::Start) || plan.applies != Applies::Upkeep || state.crashed {
+    if state.touched.contains(&Step::Start) || plan.applies != Applies::Upkeep || state.crashed || state.partial {
         return Ok(None);
     }
     let Ok(shape) = hands.shape().await else {

@@ -21,6 +21,7 @@ mod docs;
 mod durable;
 mod errors;
 mod full_disk;
+mod migrate_mysql;
 mod migrate_postgres;
 mod migrate_sqlite;
 mod mysql_backup;

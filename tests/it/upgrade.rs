@@ -2,6 +2,7 @@
 //! on disk.
 
 mod host;
+mod mysql;
 
 use chrono::TimeDelta;
 use host::{Host, InPlace, V1, V2, V3_BAD};

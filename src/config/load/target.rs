@@ -80,7 +80,8 @@ fn database(node: &Node<'_>, environment: &Environment, secrets: Secrets) -> Opt
     }
     node.close();
     let Database { location, password, .. } = parsed?;
-    let kept = || (secrets == Secrets::Read).then(|| secrets::pgpass(&location, environment)).flatten();
+    let ours = |location: &Location| secrets::pgpass(location, environment).or_else(|| secrets::my_cnf(location, environment));
+    let kept = || (secrets == Secrets::Read).then(|| ours(&location)).flatten();
     let password = password.or(named).or_else(kept);
     Some(Database { location, password, client_bindir })
 }

@@ -12,3 +12,8 @@ fn gives_flyways_keys() {
     assert_eq!(java_hash("`openmetadata_db`.`DATABASE_CHANGE_LOG`"), -19_921_323);
     assert_eq!(java_hash("😀"), 1_772_899, "two UTF-16 units");
 }
+
+#[test]
+fn mysqls_lock_has_flyways_name() {
+    assert_eq!(mysql_name("`openmetadata_db`.`DATABASE_CHANGE_LOG`"), "Flyway--19921323");
+}

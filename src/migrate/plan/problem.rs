@@ -17,6 +17,22 @@ pub enum Problem {
         /// Its script.
         script: String,
     },
+    /// A migration stopped half-way, and it is written down where: a run goes on there.
+    Unfinished {
+        /// Which.
+        migration: String,
+        /// Its script.
+        script: String,
+    },
+    /// A migration stopped half-way and cannot go on.
+    CannotGoOn {
+        /// Its script.
+        script: String,
+        /// The line, from 1.
+        line: usize,
+        /// Why, as a clause.
+        why: String,
+    },
     /// A script is not what it was when it was applied.
     ChecksumChanged {
         /// Which.
@@ -140,6 +156,8 @@ impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Failed { migration, script } => write!(f, "migration {migration} ({script}) failed earlier"),
+            Self::Unfinished { migration, script } => write!(f, "migration {migration} ({script}) stopped half-way"),
+            Self::CannotGoOn { script, line, why } => write!(f, "{script} line {line}: {why}"),
             Self::ChecksumChanged { migration, script, applied, resolved, older_formula: None } => {
                 let applied = applied.map_or("none".to_owned(), |sum| sum.to_string());
                 write!(f, "{script} was changed after it was applied as {migration}: checksum {applied} then, {resolved} now")
@@ -185,6 +203,12 @@ impl Problem {
     pub fn hint(&self) -> String {
         match self {
             Self::Failed { .. } => "restore the archive taken before it, or undo its part by hand, then `upkeep migrate repair TARGET`",
+            Self::Unfinished { .. } => {
+                "mend the script and go on at the statement that failed: `upkeep migrate apply TARGET`; or restore the archive taken before it"
+            }
+            Self::CannotGoOn { .. } => {
+                "put back what was changed, or restore the archive taken before it: `upkeep list TARGET`"
+            }
             Self::ChecksumChanged { older_formula: Some(_), .. } => "rewrite the checksums: `upkeep migrate repair TARGET`",
             Self::ChecksumChanged { .. } | Self::DescriptionChanged { .. } | Self::TypeChanged { .. } => {
                 "install the release whose scripts were applied, or accept these: `upkeep migrate repair TARGET`"

@@ -58,6 +58,30 @@ impl<'a> Desk<'a> {
         plan
     }
 
+    /// The plan for a history whose last script stopped half-way and can go on: its row counts for nothing, so that the script
+    /// is pending again. None when no script did, or when it is not the one that comes first.
+    pub(super) fn going_on(&self, existing: &Existing, unfinished: Option<i64>) -> Option<Plan> {
+        let (Existing::Rows(rows), Some(rank)) = (existing, unfinished) else { return None };
+        let row = rows.iter().find(|row| row.rank == rank)?;
+        let others = rows.iter().filter(|row| row.rank != rank).cloned().collect();
+        let plan = self.plan(&Existing::Rows(others));
+        let first = plan.pending.first().and_then(|&index| self.resolved.get(index))?;
+        plan::is_of(row, first).then_some(plan)
+    }
+
+    /// Says of a failed migration that it can go on.
+    pub(super) fn say_unfinished(&self, plan: &mut Plan, existing: &Existing, unfinished: Option<i64>) {
+        let Existing::Rows(rows) = existing else { return };
+        let Some(row) = rows.iter().find(|row| Some(row.rank) == unfinished) else { return };
+        for problem in &mut plan.problems {
+            if let Problem::Failed { migration, script } = problem
+                && *script == row.script
+            {
+                *problem = Problem::Unfinished { migration: std::mem::take(migration), script: std::mem::take(script) };
+            }
+        }
+    }
+
     /// Refuses a plan with problems.
     pub(super) fn refuse(&self, plan: &Plan) -> Result<(), MigrateError> {
         if plan.problems.is_empty() { Ok(()) } else { Err(MigrateError::Refused(plan.problems.clone())) }

@@ -3,27 +3,29 @@
 //! Every token begins where the one before ended. Scans bytes; all quotes and delimiters are ASCII, so tokens end at
 //! character boundaries. Each byte is looked at a bounded number of times.
 
-use super::Dialect;
+use super::{Dialect, mysql};
 
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TokenKind {
+pub(in crate::migrate) enum TokenKind {
     /// White space or a comment.
     Blank,
     /// A keyword, a plain name or a number.
     Word,
     /// A string, a quoted name or a dollar-quoted body.
     Quoted,
-    /// Any other single byte.
+    /// Any other single byte; for MySQL also the bounds of a comment that the server executes.
     Symbol,
+    /// What ends a statement for MySQL's client: `;`, or what `DELIMITER` said last.
+    Delimiter,
 }
 
 /// A token and where it lies.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Token {
-    pub(super) kind: TokenKind,
-    pub(super) start: usize,
-    pub(super) end: usize,
+pub(in crate::migrate) struct Token {
+    pub(in crate::migrate) kind: TokenKind,
+    pub(in crate::migrate) start: usize,
+    pub(in crate::migrate) end: usize,
 }
 
 /// Something that was begun and never ended.
@@ -38,11 +40,28 @@ pub(super) struct Lexer<'a> {
     bytes: &'a [u8],
     at: usize,
     dialect: Dialect,
+    /// What ends a statement; MySQL's client can change it.
+    delimiter: &'a str,
+    /// Where a comment that the server executes began, while inside one.
+    executable: Option<usize>,
+}
+
+/// The tokens of one statement of a script that was split; what cannot be read ends them.
+pub(in crate::migrate) fn tokens(sql: &str, dialect: Dialect) -> impl Iterator<Item = (TokenKind, &str)> {
+    let mut lexer = Lexer::new(sql, dialect);
+    let all = std::iter::from_fn(move || lexer.next_token().ok().flatten());
+    all.filter(|token| token.kind != TokenKind::Blank)
+        .map(|token| (token.kind, sql.get(token.start..token.end).unwrap_or_default()))
 }
 
 impl<'a> Lexer<'a> {
     pub(super) fn new(text: &'a str, dialect: Dialect) -> Self {
-        Self { text, bytes: text.as_bytes(), at: 0, dialect }
+        Self { text, bytes: text.as_bytes(), at: 0, dialect, delimiter: ";", executable: None }
+    }
+
+    /// From here on this ends a statement.
+    pub(super) fn delimit(&mut self, delimiter: &'a str) {
+        self.delimiter = delimiter;
     }
 
     /// Goes on at `offset`, past bytes that are no SQL.
@@ -52,7 +71,15 @@ impl<'a> Lexer<'a> {
 
     pub(super) fn next_token(&mut self) -> Result<Option<Token>, Unclosed> {
         let start = self.at;
-        let Some(&first) = self.bytes.get(start) else { return Ok(None) };
+        let Some(&first) = self.bytes.get(start) else {
+            return match self.executable {
+                Some(start) => Err(Unclosed { start, what: "a comment".to_owned() }),
+                None => Ok(None),
+            };
+        };
+        if self.dialect == Dialect::MySql {
+            return self.mysql_token(start, first).map(Some);
+        }
         let second = self.bytes.get(start + 1).copied();
         let (kind, end) = match (first, second) {
             (b' ' | b'\t' | b'\n' | b'\r' | b'\x0b' | b'\x0c', _) => {
@@ -80,6 +107,42 @@ impl<'a> Lexer<'a> {
         Ok(Some(Token { kind, start, end }))
     }
 
+    fn mysql_token(&mut self, start: usize, first: u8) -> Result<Token, Unclosed> {
+        let second = self.bytes.get(start + 1).copied();
+        let rest = self.bytes.get(start..).unwrap_or_default();
+        let (kind, end) = match (first, second) {
+            _ if self.executable.is_none() && mysql::delimits(rest, self.delimiter) => {
+                (TokenKind::Delimiter, start + self.delimiter.len())
+            }
+            (b' ' | b'\t'..=b'\r', _) => (TokenKind::Blank, self.run(start, |byte| matches!(byte, b' ' | b'\t'..=b'\r'))),
+            // As the server has it: two dashes alone are an operator.
+            (b'-', Some(b'-')) if self.bytes.get(start + 2).is_none_or(|&byte| byte <= b' ') => {
+                (TokenKind::Blank, self.run(start, |byte| byte != b'\n'))
+            }
+            (b'#', _) => (TokenKind::Blank, self.run(start, |byte| byte != b'\n')),
+            (b'/', Some(b'*')) => match mysql::executed(rest) {
+                Some(length) => {
+                    self.executable.get_or_insert(start);
+                    (TokenKind::Symbol, start + length)
+                }
+                None => (TokenKind::Blank, self.comment(start)?),
+            },
+            (b'*', Some(b'/')) if self.executable.take().is_some() => (TokenKind::Symbol, start + 2),
+            (b'\'', _) => (TokenKind::Quoted, self.quoted(start, b'\'', Escapes::Backslash, "a string")?),
+            (b'"', _) => (TokenKind::Quoted, self.quoted(start, b'"', Escapes::Backslash, "a string")?),
+            (b'`', _) => (TokenKind::Quoted, self.quoted(start, b'`', Escapes::Doubling, "a quoted name")?),
+            (b'\\', Some(b'N')) => (TokenKind::Word, start + 2),
+            (byte, _) if is_word(byte) || byte == b'$' => {
+                let end = self.run(start, |byte| is_word(byte) || byte == b'$');
+                let word = self.bytes.get(start..end).unwrap_or_default();
+                (TokenKind::Word, start + mysql::before_delimiter(word, rest, self.delimiter))
+            }
+            _ => (TokenKind::Symbol, start + 1),
+        };
+        self.at = end;
+        Ok(Token { kind, start, end })
+    }
+
     /// The end of the run of bytes that belong, from `start`, which belongs.
     fn run(&self, start: usize, belongs: impl Fn(u8) -> bool) -> usize {
         let rest = self.bytes.get(start + 1..).unwrap_or_default();
@@ -92,13 +155,13 @@ impl<'a> Lexer<'a> {
         self.run(start, |byte| byte != b'\n' && !(postgres && byte == b'\r'))
     }
 
-    /// PostgreSQL's comments nest; SQLite's do not, and the end of the text ends them too.
+    /// PostgreSQL's comments nest; the others' do not, and SQLite's are ended by the end of the text too.
     fn comment(&self, start: usize) -> Result<usize, Unclosed> {
         let nests = self.dialect == Dialect::Postgres;
         let (mut depth, mut at) = (1, start + 2);
         loop {
             match (self.bytes.get(at), self.bytes.get(at + 1)) {
-                (None, _) if nests => return Err(Unclosed { start, what: "a comment".to_owned() }),
+                (None, _) if self.dialect != Dialect::Sqlite => return Err(Unclosed { start, what: "a comment".to_owned() }),
                 (None, _) => return Ok(at),
                 (Some(b'*'), Some(b'/')) => {
                     depth -= 1;
@@ -173,7 +236,7 @@ enum Escapes {
     Backslash,
 }
 
-/// Letters, digits, `_`, and every byte of a character beyond ASCII, as both engines have it.
-fn is_word(byte: u8) -> bool {
+/// Letters, digits, `_`, and every byte of a character beyond ASCII, as all engines have it.
+pub(super) fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
 }

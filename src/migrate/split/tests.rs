@@ -6,6 +6,8 @@ fn statements(text: &str, dialect: Dialect) -> Vec<String> {
     pieces.iter().filter(|piece| !piece.sql.is_empty()).map(|piece| text[piece.sql.clone()].to_owned()).collect()
 }
 
+const EVERY: [Dialect; 3] = [Dialect::Postgres, Dialect::Sqlite, Dialect::MySql];
+
 /// Each case is cut exactly where the bars stand; the bars are no part of the text.
 fn check(dialect: Dialect, cases: &[&str]) {
     for case in cases {
@@ -17,14 +19,13 @@ fn check(dialect: Dialect, cases: &[&str]) {
 }
 
 #[test]
-fn both_dialects_cut_at_semicolons_outside_quotes_and_comments() {
-    for dialect in [Dialect::Postgres, Dialect::Sqlite] {
+fn every_dialect_cuts_at_semicolons_outside_quotes_and_comments() {
+    for dialect in EVERY {
         check(
             dialect,
             &[
                 "SELECT 1;¦ SELECT 2",
                 "SELECT ';';¦ SELECT 'it''s; so';¦ SELECT \"a;\"\"b\";",
-                "SELECT 'back\\';¦ SELECT 2;",
                 "SELECT 1 /* ; */ + 2;¦ SELECT 3 -- ;\n + 4;",
                 "SELECT 'é;ü' AS größe;¦ SELECT 2;",
                 "BEGIN;¦ INSERT INTO t VALUES (1);¦ COMMIT;",
@@ -36,6 +37,13 @@ fn both_dialects_cut_at_semicolons_outside_quotes_and_comments() {
         for text in ["", " \n", ";", ";;\n;", "-- only a comment", "/* ; */ ;", "--\n;\n"] {
             assert_eq!(statements(text, dialect), Vec::<String>::new(), "{text:?}");
         }
+    }
+}
+
+#[test]
+fn a_backslash_escapes_nothing_in_standard_sql() {
+    for dialect in [Dialect::Postgres, Dialect::Sqlite] {
+        check(dialect, &["SELECT 'back\\';¦ SELECT 2;"]);
     }
 }
 
@@ -169,6 +177,17 @@ fn sql_soup() -> impl Strategy<Value = String> {
         "é",
         "\u{feff}",
         "1",
+        "#",
+        "/*!50003 ",
+        "/*M!",
+        "\nDELIMITER $$\n",
+        "DELIMITER ;\n",
+        ";;",
+        "IF ",
+        " THEN ",
+        "LOOP ",
+        "-- ",
+        "CREATE PROCEDURE p() ",
     ];
     prop::collection::vec(prop::sample::select(atoms.to_vec()), 0..40).prop_map(|parts| parts.concat())
 }
@@ -176,7 +195,7 @@ fn sql_soup() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn pieces_cover_the_text_without_gap(text in prop_oneof![sql_soup(), any::<String>()]) {
-        for dialect in [Dialect::Postgres, Dialect::Sqlite] {
+        for dialect in EVERY {
             let Ok(pieces) = split(&text, dialect) else { continue };
             let mut at = 0;
             for piece in &pieces {
@@ -194,8 +213,10 @@ proptest! {
     fn quoted_statements_come_back_whole(inner in "[a-z;'$\\n -]{0,20}", count in 1usize..5) {
         let statement = format!("SELECT '{}' AS x", inner.replace('\'', "''"));
         let text = vec![statement.clone(); count].join(";\n");
-        for dialect in [Dialect::Postgres, Dialect::Sqlite] {
+        for dialect in EVERY {
             prop_assert_eq!(statements(&text, dialect), vec![statement.clone(); count]);
         }
     }
 }
+
+mod mysql;

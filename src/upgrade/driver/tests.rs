@@ -31,7 +31,7 @@ fn check(world: &World, plan: &Plan, ended: &Ended, what: &str) {
     match ended {
         Ended::Committed => {
             assert_eq!(world.server(), Some("2.0".to_owned()), "{what}");
-            assert_eq!(world.db().migrations, world.known("2.0"), "{what}");
+            assert_eq!((world.db().migrations, world.db().half), (world.known("2.0"), false), "{what}");
             assert_eq!(world.archives(Kind::PreUpgrade), [world.old_db()], "{what}: the archive holds the old database");
         }
         Ended::RolledBack { .. } => {
@@ -95,6 +95,7 @@ fn failures() -> Vec<(Applies, Fault, &'static str)> {
     }
     for applies in [Applies::Upkeep, Applies::Tool] {
         cases.push((applies, Fault::always("migrate"), "rolled-back"));
+        cases.push((applies, Fault::always("migrate-half"), "rolled-back"));
         cases.push((applies, Fault::always("migrate-second"), "rolled-back"));
     }
     cases
@@ -221,6 +222,21 @@ fn hold_on_failure_asks_a_person_once_the_database_may_have_changed() {
         world.say(settle);
         world.drive().unwrap();
         assert_eq!(world.state().phase, phase, "{settle:?}: {}", story(&world));
+    }
+}
+
+#[test]
+fn half_a_migration_goes_on_when_it_was_mended_or_is_restored() {
+    for (settle, phase) in [(Settle::Resume, Phase::Committed), (Settle::Abort, Phase::RolledBack)] {
+        let world = World::new(Plan { after_failure: AfterFailure::AskPerson, ..plan(Applies::Upkeep) });
+        world.fail(Fault::always("migrate-second"));
+        assert!(matches!(world.drive(), Some(Ended::Stuck { .. })), "{}", story(&world));
+        assert!(world.db().half && world.state().partial, "a part of the second migration is in effect");
+        world.mend("migrate-second");
+        world.say(settle);
+        let ended = world.drive().unwrap();
+        assert_eq!(world.state().phase, phase, "{settle:?}: {}", story(&world));
+        check(&world, &world.plan(), &ended, &format!("{settle:?}"));
     }
 }
 

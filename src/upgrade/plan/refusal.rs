@@ -109,7 +109,7 @@ impl Refusal {
             Self::Database(_) => "is the database server running? `upkeep check`",
             Self::Downgrade { .. } => "install the newer release again, or go back with its data: `upkeep rollback TARGET`",
             Self::Ahead(_) => "install the release that knows them, or go back: `upkeep rollback TARGET`",
-            Self::Failed(_) => "mend what they left, then `upkeep migrate repair TARGET`",
+            Self::Failed(_) => "see how they stand and what to do: `upkeep migrate validate TARGET`",
             Self::Invalid(_) => "compare: `upkeep migrate validate TARGET`",
             Self::NoService => "say how the server is stopped and started: `[targets.T.service]`",
             Self::Service(_) => "check `unit` or `status` in `[targets.T.service]`",

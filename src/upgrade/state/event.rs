@@ -54,6 +54,9 @@ pub struct Failed {
     /// Next steps that the failure itself suggests.
     #[serde(default)]
     pub hints: Vec<String>,
+    /// Whether the step is known to have left a part of itself: of a migration that no transaction held together.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
 }
 
 /// What a journal is made of. An intent is on disk before its effect, an outcome after it.

@@ -17,6 +17,7 @@ use upkeep::state_db::catalogue::{self, Entry};
 use upkeep::upgrade::{self, Asked, Decision, Ended};
 
 use crate::support::env::{Env, execute, names, texts};
+use crate::support::mysql::{Server, name_of};
 use crate::support::scripts;
 
 pub(super) const V1: (&str, &str) = ("V1__notes.sql", "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT);");
@@ -53,8 +54,29 @@ impl Host {
         Self::make(Some(way)).await
     }
 
+    /// The same on a MySQL or MariaDB server.
+    pub(super) async fn mysql(server: &Server) -> Self {
+        let database = server.fresh();
+        let dir = tempfile::tempdir().unwrap();
+        let env = Env::of(dir, database.location.clone(), |path| path.join("archives")).await;
+        let host = Self::migrated(env, None).await;
+        server.sql(name_of(&database), "INSERT INTO notes VALUES (1, 'first'), (2, 'second')");
+        host.begun().await
+    }
+
     async fn make(way: Option<InPlace>) -> Self {
-        let env = Env::sqlite().await;
+        let host = Self::migrated(Env::sqlite().await, way).await;
+        execute(&host.env.database(), "INSERT INTO notes (text) VALUES ('first'), ('second')").await;
+        host.begun().await
+    }
+
+    async fn begun(self) -> Self {
+        service::start(self.target.service.as_ref().unwrap()).await.unwrap();
+        self.look().await;
+        self
+    }
+
+    async fn migrated(env: Env, way: Option<InPlace>) -> Self {
         let root = env.dir.path().to_owned();
         let mut target = env.target.clone();
         let revert = "cd \"$0\" && rm current/sql/V[23]* && echo \"$1\" > current/VERSION";
@@ -77,9 +99,6 @@ impl Host {
         let host = Self { env, target, in_place: way.is_some() };
         host.install("1.0", &[V1]);
         host.migrate().await;
-        execute(&host.env.database(), "INSERT INTO notes (text) VALUES ('first'), ('second')").await;
-        service::start(host.target.service.as_ref().unwrap()).await.unwrap();
-        host.look().await;
         host
     }
 

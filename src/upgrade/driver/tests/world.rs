@@ -22,7 +22,7 @@ use crate::upgrade::state::{Direction, Event, Failed, ReleaseAt, Settle, State, 
 use crate::version::Version;
 
 /// Every call that may be made to fail.
-pub(super) const CALLS: [&str; 16] = [
+pub(super) const CALLS: [&str; 17] = [
     "release",
     "stop",
     "start:1.0",
@@ -34,6 +34,7 @@ pub(super) const CALLS: [&str; 16] = [
     "archive:pre-upgrade",
     "archive:failed-state",
     "migrate",
+    "migrate-half",
     "migrate-second",
     "restore",
     "point-back",
@@ -44,6 +45,8 @@ pub(super) const CALLS: [&str; 16] = [
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Db {
     pub(super) migrations: usize,
+    /// A migration was begun, and some of its statements are in effect.
+    pub(super) half: bool,
     pub(super) writes: Vec<String>,
 }
 
@@ -147,12 +150,14 @@ fn shape(db: &Db) -> Shape {
         checksum: None,
         success: true,
     });
+    let half = Applied { success: false, rank: 99, ..applied.clone().next().unwrap() };
+    let applied = applied.chain(db.half.then_some(half));
     let history = History { tool: "flyway".to_owned(), table: "flyway_schema_history".to_owned(), applied: applied.collect() };
     Shape { histories: vec![history], fingerprint: Some(format!("shape {}", db.migrations)) }
 }
 
 pub(super) fn plan(applies: Applies) -> Plan {
-    let old = Db { migrations: 1, writes: Vec::new() };
+    let old = Db { migrations: 1, half: false, writes: Vec::new() };
     Plan {
         format: FORMAT,
         target: TargetName::parse("notes").unwrap(),
@@ -192,7 +197,7 @@ impl World {
         let planned = Event::Planned { direction: plan.direction, steps: plan.steps.clone() };
         // A release that carries no migrations knows exactly what the database has.
         let migrations = if plan.applies == Applies::Nobody { known("2.0") } else { 1 };
-        let db = Db { migrations, writes: vec!["old".to_owned()] };
+        let db = Db { migrations, half: false, writes: vec!["old".to_owned()] };
         let plan = Plan { before: shape(&db), ..plan };
         Self(Arc::new(Mutex::new(Inner {
             installed: plan.to.clone(),
@@ -321,7 +326,7 @@ impl World {
 
     pub(super) fn old_db(&self) -> Db {
         let migrations = if self.inner().plan.applies == Applies::Nobody { known("2.0") } else { 1 };
-        Db { migrations, writes: vec!["old".to_owned()] }
+        Db { migrations, half: false, writes: vec!["old".to_owned()] }
     }
 
     pub(super) fn known(&self, version: &str) -> usize {
@@ -376,6 +381,7 @@ impl World {
                         message: format!("{name} failed"),
                         transient: fault.transient,
                         hints: Vec::new(),
+                        partial: false,
                     })
                 }
                 None => {
@@ -426,7 +432,7 @@ impl Hands for World {
     async fn healthy(&self) -> Result<String, Failed> {
         let name = format!("healthy:{}", self.server().unwrap_or_default());
         let running = self.call(&name, |inner| inner.server.is_some()).await?;
-        let down = Failed { class: Class::Unavailable, message: "down".to_owned(), transient: false, hints: Vec::new() };
+        let down = Failed { class: Class::Unavailable, message: "down".to_owned(), transient: false, hints: Vec::new(), partial: false };
         if running { Ok("healthy".to_owned()) } else { Err(down) }
     }
 
@@ -457,7 +463,8 @@ impl Hands for World {
             };
             let names = |from: usize, to: usize| (from + 1..=to).map(|number| format!("V{number}")).collect();
             let scripts = Scripts {
-                pending: names(inner.db.migrations, knows),
+                failed: if inner.db.half { vec!["V3".to_owned()] } else { Vec::new() },
+                pending: names(inner.db.migrations + usize::from(inner.db.half), knows),
                 ahead: names(knows, inner.db.migrations),
                 ..Scripts::default()
             };
@@ -484,10 +491,19 @@ impl Hands for World {
     }
 
     async fn migrate(&self) -> Result<String, Failed> {
-        // Each migration of its own, so that one may be done when the other fails.
-        let apply = |number: usize| move |inner: &mut Inner| inner.db.migrations = inner.db.migrations.max(number);
-        self.call("migrate", apply(2)).await?;
-        self.call("migrate-second", apply(3)).await?;
+        // Each migration of its own, so that one may be done when the other fails; the second in two parts that no transaction
+        // holds together, and goes on with what it lacks.
+        let apply = |number: usize| {
+            move |inner: &mut Inner| {
+                inner.db.half = false;
+                inner.db.migrations = inner.db.migrations.max(number);
+            }
+        };
+        if !self.db().half {
+            self.call("migrate", apply(2)).await?;
+            self.call("migrate-half", |inner| inner.db.half = inner.db.migrations < 3).await?;
+        }
+        self.call("migrate-second", apply(3)).await.map_err(|failed| Failed { partial: true, ..failed })?;
         Ok("applied".to_owned())
     }
 

@@ -1,0 +1,283 @@
+//! The MySQL and MariaDB host: Flyway's table and lock, and a journal of statements, because a definition cannot be rolled back.
+//!
+//! One connection holds the lock and keeps the history; each script runs on a fresh one, so that nothing a script sets reaches
+//! the next. A script of rows alone is one transaction with its history row. Any other runs statement by statement: its row is
+//! there first, as failed, and `journal` knows which statements are done.
+//!
+//! A script's session holds a lock of its own. A server goes on with a statement whose client died, and the lock is free only
+//! when that statement has ended: until then nobody looks at what it did.
+
+mod connect;
+mod journal;
+mod objects;
+mod resume;
+mod script;
+mod sort;
+
+use sqlx::{AssertSqlSafe, Column, Connection, MySqlConnection, Row as _};
+
+use super::error::MigrateError;
+use super::host::{Amendment, Doing, Host, NewRow, Ran};
+use super::lock::{java_hash, mysql_name};
+use super::placeholders::Connected;
+use super::plan::Existing;
+use super::prepare::{Prepared, Transaction};
+use super::split::Dialect;
+use crate::config::{Database, Migrations};
+use crate::fault;
+use crate::history::flyway::{Row, Texts};
+use connect::{code, number, quoted, text};
+use journal::Journal;
+pub(super) use sort::Sort;
+
+/// How long the server is let wait for a lock before it is asked again, in seconds: as long as Flyway lets it.
+const LOCK_WAIT_S: u64 = 10;
+/// How often it is asked: 50 s in all, as with the other engines. Flyway asks for ever.
+const LOCK_TRIES: u64 = 5;
+/// `ER_NO_SUCH_TABLE`.
+const NO_SUCH_TABLE: u16 = 1146;
+/// A history that begins with rows is filled under this name first. What a crash leaves of it is dropped by the next try.
+const NEW_HISTORY: &str = "upkeep_new_history";
+/// What our own connection needs: strings as we write them, and no end for want of work while a long script runs.
+const SETTINGS: &str = "SET SESSION sql_mode = '', SESSION autocommit = ON, SESSION wait_timeout = 604800, SESSION lock_wait_timeout = 10";
+
+/// One MySQL or MariaDB database.
+pub(super) struct MySqlHost<'a> {
+    database: &'a Database,
+    table: String,
+    /// The configured schema, which is a database; once connected, the one in use.
+    schema: String,
+    mariadb: bool,
+    /// Whether the database holds tables whose changes no transaction takes back.
+    lasting: bool,
+    main: Option<MySqlConnection>,
+}
+
+impl<'a> MySqlHost<'a> {
+    pub(super) fn new(database: &'a Database, settings: &Migrations) -> Self {
+        let (table, schema) = (settings.table.clone(), settings.schema.clone());
+        Self { database, table, schema, mariadb: false, lasting: false, main: None }
+    }
+
+    async fn main(&mut self) -> Result<&mut MySqlConnection, MigrateError> {
+        if self.main.is_none() {
+            let mut connection = connect::connect(self.database).await?;
+            sqlx::raw_sql(SETTINGS).execute(&mut connection).await.doing(|| "set up a session".to_owned())?;
+            self.main = Some(connection);
+        }
+        let location = || self.database.location.to_string();
+        self.main.as_mut().ok_or_else(|| MigrateError::Worker(format!("connecting to {}", location())))
+    }
+
+    /// The table in SQL.
+    fn quoted_table(&self) -> String {
+        format!("{}.{}", quoted(&self.schema), quoted(&self.table))
+    }
+
+    fn journal(&self) -> Journal {
+        Journal::new(&self.schema, &self.table)
+    }
+
+    /// The name of the lock that a script's session holds.
+    fn script_lock(&self) -> String {
+        format!("upkeep-{}", java_hash(&self.schema))
+    }
+
+    /// Whether the database holds nothing of anybody's, by Flyway's own question.
+    async fn schema_is_empty(&mut self) -> Result<bool, MigrateError> {
+        let sql = format!(
+            "SELECT EXISTS (SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name <> '{NEW_HISTORY}') \
+             OR EXISTS (SELECT 1 FROM information_schema.routines WHERE routine_schema = DATABASE()) \
+             OR EXISTS (SELECT 1 FROM information_schema.triggers WHERE event_object_schema = DATABASE()) \
+             OR EXISTS (SELECT 1 FROM information_schema.events WHERE event_schema = DATABASE())"
+        );
+        let schema = self.schema.clone();
+        let row = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_one(self.main().await?).await;
+        Ok(number(&row.doing(|| format!("look whether database {schema} is empty"))?, 0) == Some(0))
+    }
+
+    async fn execute_main(&mut self, sql: String, doing: impl FnOnce() -> String) -> Result<(), MigrateError> {
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(self.main().await?).await.doing(doing)?;
+        Ok(())
+    }
+
+    async fn ask(&mut self, sql: String, doing: impl FnOnce() -> String) -> Result<Option<i64>, MigrateError> {
+        let row = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_one(self.main().await?).await.doing(doing)?;
+        Ok(number(&row, 0))
+    }
+
+    /// Takes a lock by its name on our own connection.
+    async fn take(&mut self, name: &str) -> Result<(), MigrateError> {
+        let table = self.table();
+        for _ in 0..LOCK_TRIES {
+            let sql = format!("SELECT GET_LOCK('{name}', {LOCK_WAIT_S})");
+            if self.ask(sql, || format!("lock {table}")).await? == Some(1) {
+                return Ok(());
+            }
+        }
+        Err(MigrateError::Busy { table, waited_s: LOCK_WAIT_S * LOCK_TRIES })
+    }
+
+    /// The table's definition; Flyway names the key on MySQL and not on MariaDB.
+    fn definition(&self, table: &str) -> String {
+        let constraint = if self.mariadb { String::new() } else { format!("CONSTRAINT {} ", quoted(&format!("{}_pk", self.table))) };
+        let index = quoted(&format!("{}_s_idx", self.table));
+        format!(
+            "CREATE TABLE {table} (
+    `installed_rank` INT NOT NULL,
+    `version` VARCHAR(50),
+    `description` VARCHAR(200) NOT NULL,
+    `type` VARCHAR(20) NOT NULL,
+    `script` VARCHAR(1000) NOT NULL,
+    `checksum` INT,
+    `installed_by` VARCHAR(100) NOT NULL,
+    `installed_on` TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    `execution_time` INT NOT NULL,
+    `success` BOOL NOT NULL,
+    {constraint}PRIMARY KEY (`installed_rank`),
+    KEY {index} (`success`)
+)"
+        )
+    }
+}
+
+/// Inserts a row on whichever connection is in the right transaction.
+async fn insert(connection: &mut MySqlConnection, table: &str, row: &NewRow) -> Result<(), sqlx::Error> {
+    let sql = format!(
+        "INSERT INTO {table} (`installed_rank`, `version`, `description`, `type`, `script`, `checksum`, `installed_by`, \
+         `execution_time`, `success`) VALUES (?, ?, ?, ?, ?, ?, SUBSTRING_INDEX(USER(), '@', 1), ?, ?)"
+    );
+    let insert = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+    let insert = insert.bind(row.rank).bind(&row.version).bind(&row.description).bind(row.kind).bind(&row.script);
+    insert.bind(row.checksum).bind(row.execution_ms).bind(row.success).execute(connection).await?;
+    Ok(())
+}
+
+impl Host for MySqlHost<'_> {
+    const DIALECT: Dialect = Dialect::MySql;
+
+    fn table(&self) -> String {
+        if self.schema.is_empty() { self.table.clone() } else { format!("{}.{}", self.schema, self.table) }
+    }
+
+    async fn connected(&mut self) -> Result<Connected, MigrateError> {
+        let doing = || "ask who is connected".to_owned();
+        let sql = "SELECT DATABASE(), SUBSTRING_INDEX(USER(), '@', 1), VERSION()";
+        let row = sqlx::raw_sql(sql).fetch_one(self.main().await?).await.doing(doing)?;
+        let database = text(&row, 0).unwrap_or_default();
+        if !self.schema.is_empty() && self.schema != database {
+            let why = format!(
+                "`schema` in `[targets.T.migrations]` names database {}, and the target is {database}; leave it out",
+                self.schema
+            );
+            return Err(MigrateError::History { table: self.table(), why });
+        }
+        self.schema.clone_from(&database);
+        self.mariadb = text(&row, 2).is_some_and(|version| version.contains("MariaDB"));
+        Ok(Connected { schema: database.clone(), user: text(&row, 1).unwrap_or_default(), database: Some(database) })
+    }
+
+    async fn lock(&mut self) -> Result<(), MigrateError> {
+        self.take(&mysql_name(&self.quoted_table())).await?;
+        // Free once no statement of a run that died is still at work, here or for another history of this database.
+        let script_lock = self.script_lock();
+        self.take(&script_lock).await?;
+        let journal = self.journal();
+        let main = self.main().await?;
+        if journal.unfinished(main).await?.is_none() {
+            journal.forget(main).await?;
+        }
+        self.ask(format!("SELECT RELEASE_LOCK('{script_lock}')"), || "let go of a lock".to_owned()).await.map(drop)
+    }
+
+    async fn look(&mut self) -> Result<Existing, MigrateError> {
+        let table = self.table();
+        let doing = || format!("read history table {table}");
+        let sql = format!("SELECT * FROM {}", self.quoted_table());
+        let rows = match sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(self.main().await?).await {
+            Err(error) if code(&error) == Some(NO_SUCH_TABLE) => {
+                return Ok(if self.schema_is_empty().await? { Existing::Nothing } else { Existing::NoHistory });
+            }
+            rows => rows.doing(doing)?,
+        };
+        let named = |row: &sqlx::mysql::MySqlRow| -> Texts {
+            row.columns().iter().map(|column| (column.name().to_lowercase(), text(row, column.ordinal()))).collect()
+        };
+        let texts: Vec<Texts> = rows.iter().map(named).collect();
+        let rows = Row::read_all(&texts).map_err(|error| MigrateError::History { table, why: error.to_string() })?;
+        Ok(Existing::Rows(rows))
+    }
+
+    async fn unfinished(&mut self) -> Result<Option<i64>, MigrateError> {
+        let journal = self.journal();
+        Ok(journal.unfinished(self.main().await?).await?.map(|unfinished| unfinished.rank))
+    }
+
+    /// With rows, under another name first: renaming is one step, so that the table is never there without them.
+    async fn create_history(&mut self, first: &[NewRow]) -> Result<(), MigrateError> {
+        let (table, shown) = (self.quoted_table(), self.table());
+        let doing = || format!("create history table {shown}");
+        fault::point("migrate.history.create");
+        if first.is_empty() {
+            self.execute_main(self.definition(&table), doing).await?;
+        } else {
+            let new = format!("{}.{}", quoted(&self.schema), quoted(NEW_HISTORY));
+            self.execute_main(format!("DROP TABLE IF EXISTS {new}"), doing).await?;
+            self.execute_main(self.definition(&new), doing).await?;
+            for row in first {
+                insert(self.main().await?, &new, row).await.doing(doing)?;
+            }
+            fault::point("migrate.history.filled");
+            self.execute_main(format!("RENAME TABLE {new} TO {table}"), doing).await?;
+        }
+        fault::point("migrate.history.created");
+        Ok(())
+    }
+
+    async fn run(&mut self, script: &Prepared, row: &NewRow) -> Result<Ran, MigrateError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() \
+            AND table_type = 'BASE TABLE' AND engine NOT IN ('InnoDB', 'ndbcluster', 'ROCKSDB'))";
+        self.lasting = self.ask(sql.to_owned(), || "look at the tables' engines".to_owned()).await? == Some(1);
+        match script.transaction {
+            Transaction::Ours if !self.lasting && self.unfinished().await?.is_none() => self.run_in_transaction(script, row).await,
+            _ => self.run_outside(script, row).await,
+        }
+    }
+
+    async fn amend(&mut self, amendments: &[Amendment]) -> Result<(), MigrateError> {
+        let (table, shown, journal) = (self.quoted_table(), self.table(), self.journal());
+        let doing = || format!("correct history table {shown}");
+        let main = self.main().await?;
+        let mut transaction = main.begin().await.doing(doing)?;
+        for amendment in amendments {
+            let sql = match amendment {
+                Amendment::Add(row) => {
+                    insert(&mut transaction, &table, row).await.doing(doing)?;
+                    continue;
+                }
+                Amendment::Remove(_) => format!("DELETE FROM {table} WHERE `installed_rank` = ?"),
+                Amendment::Align { .. } => {
+                    format!("UPDATE {table} SET `description` = ?, `type` = ?, `checksum` = ? WHERE `installed_rank` = ?")
+                }
+            };
+            let query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+            let query = match amendment {
+                Amendment::Align { rank, description, kind, checksum } => {
+                    query.bind(description).bind(*kind).bind(checksum).bind(rank)
+                }
+                Amendment::Remove(rank) => query.bind(rank),
+                Amendment::Add(_) => continue,
+            };
+            query.execute(&mut *transaction).await.doing(doing)?;
+        }
+        transaction.commit().await.doing(doing)?;
+        journal.forget(main).await
+    }
+
+    async fn close(mut self) {
+        if let Some(main) = self.main.take() {
+            // Closing ends the session and with it the lock; if this fails the server ends it when it sees the socket gone.
+            main.close().await.ok();
+        }
+    }
+}

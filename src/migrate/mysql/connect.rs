@@ -1,0 +1,56 @@
+//! A session that means to a script what Flyway's would.
+
+use sqlx::mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlRow, MySqlSslMode};
+use sqlx::{ConnectOptions, MySqlConnection, Row as _};
+
+use crate::config::{Database, Location};
+use crate::migrate::error::MigrateError;
+
+/// Connects with nothing changed but the character set, which is the one the scripts are in.
+pub(super) async fn connect(database: &Database) -> Result<MySqlConnection, MigrateError> {
+    let failed = |source| MigrateError::Connect { location: database.location.to_string(), source };
+    let Location::MySql { host, port, user, database: name, ssl_mode } = &database.location else {
+        return Err(MigrateError::Worker("connecting to MySQL".to_owned()));
+    };
+    if !matches!(ssl_mode.as_str(), "PREFERRED" | "DISABLED") {
+        let why = format!("ssl-mode {ssl_mode} asks for TLS, which this build does not speak to MySQL; use the server's Unix socket");
+        return Err(failed(sqlx::Error::Configuration(why.into())));
+    }
+    // The driver would add modes of its own to `sql_mode`, and set a time zone.
+    let options = MySqlConnectOptions::new()
+        .username(user)
+        .database(name)
+        .ssl_mode(MySqlSslMode::Disabled)
+        .timezone(None)
+        .pipes_as_concat(false)
+        .no_engine_substitution(false)
+        .statement_cache_capacity(1);
+    let options = if host.starts_with('/') { options.socket(host) } else { options.host(host).port(*port) };
+    let options = match &database.password {
+        Some(password) => options.password(password.reveal()),
+        None => options,
+    };
+    // Scripts may hold secrets; they are not for the log.
+    options.disable_statement_logging().connect().await.map_err(failed)
+}
+
+/// A value of a text answer, if it is not NULL.
+pub(super) fn text(row: &MySqlRow, column: usize) -> Option<String> {
+    let bytes = row.try_get_unchecked::<Option<&[u8]>, _>(column).ok().flatten()?;
+    Some(String::from_utf8_lossy(bytes).into_owned())
+}
+
+/// A whole number of a text answer.
+pub(super) fn number(row: &MySqlRow, column: usize) -> Option<i64> {
+    text(row, column)?.parse().ok()
+}
+
+/// The number of an error that the server reported.
+pub(super) fn code(error: &sqlx::Error) -> Option<u16> {
+    error.as_database_error().and_then(|error| error.try_downcast_ref::<MySqlDatabaseError>()).map(MySqlDatabaseError::number)
+}
+
+/// A name in backticks.
+pub(super) fn quoted(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}

@@ -1,0 +1,208 @@
+//! Where a script that was begun goes on, told from its marks: pure.
+//!
+//! Invariant: a statement whose mark says done never runs again, and one whose outcome is not known never runs at all. What
+//! the session of before had in it is made again where that gives the same, and is a reason to refuse where it does not.
+
+use std::collections::BTreeSet;
+
+use super::sort::{Sort, repeatable};
+use crate::migrate::prepare::Prepared;
+use crate::migrate::split::{Dialect, TokenKind, tokens};
+
+/// A statement's mark.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Mark {
+    /// Which statement of the script, from 1.
+    pub(super) number: usize,
+    /// Digest of this statement and all before it.
+    pub(super) digest: String,
+    /// Whether it is known to be done; else it was begun.
+    pub(super) done: bool,
+    /// For a definition: digest of what it changes, as that was before.
+    pub(super) seen: Option<String>,
+}
+
+/// A statement as the resumption sees it.
+#[derive(Debug, Clone)]
+pub(super) struct Statement<'a> {
+    pub(super) sql: &'a str,
+    pub(super) line: usize,
+    pub(super) head: &'a [String],
+    pub(super) sort: Sort,
+    /// Digest of this statement and all before it.
+    pub(super) digest: String,
+}
+
+/// What is to be done with a begun script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Resume {
+    /// Go on with this statement (from 0), after these were run again for what they leave in the session.
+    From { next: usize, again: Vec<usize> },
+    /// The same once the server says whether this begun one (from 0) took effect.
+    Ask { begun: usize, seen: String },
+}
+
+/// Why it cannot go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stop {
+    pub(super) line: usize,
+    pub(super) why: String,
+}
+
+/// The statements of a script.
+pub(super) fn statements(script: &Prepared) -> Vec<Statement<'_>> {
+    let mut hasher = blake3::Hasher::new();
+    let mut all = Vec::with_capacity(script.pieces.len());
+    for piece in &script.pieces {
+        let sql = script.sql(piece);
+        hasher.update(&sql.len().to_le_bytes());
+        hasher.update(sql.as_bytes());
+        let digest = hasher.finalize().to_hex().to_string();
+        all.push(Statement { sql, line: piece.line, head: &piece.head, sort: Sort::of(&piece.head), digest });
+    }
+    all
+}
+
+/// What the marks say. `marks` are in the order of their numbers.
+pub(super) fn judge(marks: &[Mark], all: &[Statement<'_>]) -> Result<Resume, Stop> {
+    let done = marks.iter().filter(|mark| mark.done);
+    let mut unchanged = 0;
+    for mark in done {
+        let now = all.get(mark.number.saturating_sub(1));
+        if now.is_none_or(|now| now.digest != mark.digest) {
+            let line = all.get(unchanged).or(all.last()).map_or(1, |statement| statement.line);
+            let which = match unchanged + 1 {
+                first if first == mark.number => format!("statement {first} had run and was changed since"),
+                first => format!("statements {first} to {} had run, and one of them was changed since", mark.number),
+            };
+            return Err(Stop { line, why: format!("{which}; only what comes after may be mended") });
+        }
+        unchanged = mark.number;
+    }
+    let begun = marks.iter().find(|mark| !mark.done && mark.number > unchanged);
+    let Some(begun) = begun else { return from(unchanged, all) };
+    let now = all.get(begun.number - 1).filter(|now| now.digest == begun.digest);
+    match (now, &begun.seen) {
+        (Some(now), _) if repeatable(now.head) => from(begun.number - 1, all),
+        (Some(_), Some(seen)) => Ok(Resume::Ask { begun: begun.number - 1, seen: seen.clone() }),
+        _ => Err(unknown(begun.number - 1, all)),
+    }
+}
+
+/// Nobody knows what became of a statement.
+pub(super) fn unknown(index: usize, all: &[Statement<'_>]) -> Stop {
+    let line = all.get(index).or(all.last()).map_or(1, |statement| statement.line);
+    Stop { line, why: format!("statement {} was begun, and whether it took effect cannot be told", index + 1) }
+}
+
+/// Going on with statement `next` (from 0): what the session needs first.
+pub(super) fn from(next: usize, all: &[Statement<'_>]) -> Result<Resume, Stop> {
+    let (before, after) = all.split_at(next.min(all.len()));
+    let mut again = Vec::new();
+    let mut locked = None;
+    for (index, statement) in before.iter().enumerate() {
+        let stop = |what: &str| {
+            let why = format!("statement {} {what}, which was lost with its session and which later statements use", index + 1);
+            Err(Stop { line: statement.line, why })
+        };
+        match statement.sort {
+            Sort::Session if same_again(statement) => again.push(index),
+            Sort::Lock => locked = (statement.head.first().is_some_and(|word| word == "LOCK")).then_some(index),
+            Sort::Temporary if names(statement).iter().any(|name| mentioned(name, after)) => {
+                return stop("made a temporary table");
+            }
+            Sort::Session if statement.head.first().is_some_and(|word| word == "PREPARE") => {
+                let name = names(statement).into_iter().next().unwrap_or_default();
+                let first = after.iter().find(|later| mentioned(&name, std::slice::from_ref(*later)));
+                if first.is_some_and(|later| later.head.first().is_none_or(|word| word != "PREPARE")) {
+                    return stop("prepared a statement");
+                }
+            }
+            _ => {}
+        }
+        let kept = matches!(statement.sort, Sort::Session) && same_again(statement);
+        if !kept && assigned(statement).iter().any(|variable| used(variable, after)) {
+            return stop("set a variable from data");
+        }
+    }
+    again.extend(locked);
+    Ok(Resume::From { next, again })
+}
+
+/// Functions that give the same for the same session.
+const PURE: [&str; 7] = ["SELECT", "REPLACE", "CONCAT", "CONCAT_WS", "IF", "IFNULL", "COALESCE"];
+
+/// Whether running a session's statement again gives what it gave: nothing in it comes from tables or the moment.
+fn same_again(statement: &Statement<'_>) -> bool {
+    let all: Vec<(TokenKind, &str)> = tokens(statement.sql, Dialect::MySql).collect();
+    let calls = all.windows(2).any(|pair| match pair {
+        [(TokenKind::Word, word), (_, "(")] => !PURE.contains(&word.to_ascii_uppercase().as_str()),
+        _ => false,
+    });
+    let reads = all.iter().any(|(kind, text)| {
+        let upper = text.to_ascii_uppercase();
+        *kind == TokenKind::Word && (upper.starts_with("CURRENT_") || matches!(upper.as_str(), "FROM" | "LOCALTIME" | "LOCALTIMESTAMP"))
+    });
+    !calls && !reads && statement.head.first().is_some_and(|word| word == "SET" || word == "USE")
+}
+
+/// User variables that a statement may set, lower-cased and unquoted: all it names when it sets any.
+fn assigned(statement: &Statement<'_>) -> BTreeSet<String> {
+    let all: Vec<(TokenKind, &str)> = tokens(statement.sql, Dialect::MySql).collect();
+    let into = all.windows(2).any(|pair| matches!(pair, [(_, word), (_, "@")] if word.eq_ignore_ascii_case("INTO")));
+    let sets = statement.sql.contains(":=") || into || matches!(statement.sort, Sort::Session | Sort::Call | Sort::Execute);
+    if sets { variables(&all).into_iter().collect() } else { BTreeSet::new() }
+}
+
+/// User variables in the order they are named; `@@x` is the server's.
+fn variables(all: &[(TokenKind, &str)]) -> Vec<String> {
+    let mut found = Vec::new();
+    for (at, pair) in all.windows(2).enumerate() {
+        let server = at > 0 && all.get(at - 1).is_some_and(|(_, before)| *before == "@");
+        if let [(_, "@"), (TokenKind::Word | TokenKind::Quoted, name)] = pair
+            && !server
+        {
+            found.push(plain(name));
+        }
+    }
+    found
+}
+
+/// Whether a variable's value matters to these statements: it is named before it is set anew.
+fn used(variable: &str, after: &[Statement<'_>]) -> bool {
+    for statement in after {
+        let all: Vec<(TokenKind, &str)> = tokens(statement.sql, Dialect::MySql).collect();
+        let named = variables(&all);
+        if named.iter().any(|name| name == variable) {
+            let sets = statement.head.first().is_some_and(|word| word == "SET") && named.first().is_some_and(|name| name == variable);
+            return !(sets && named.iter().filter(|name| *name == variable).count() == 1);
+        }
+    }
+    false
+}
+
+/// The words and names of a statement after its first keywords, unquoted and lower-cased: the first is the object's.
+fn names(statement: &Statement<'_>) -> Vec<String> {
+    let keyword = |text: &str| {
+        matches!(
+            text.to_ascii_uppercase().as_str(),
+            "CREATE" | "OR" | "REPLACE" | "DROP" | "TEMPORARY" | "TABLE" | "IF" | "NOT" | "EXISTS" | "PREPARE" | "DEALLOCATE"
+        )
+    };
+    let named = tokens(statement.sql, Dialect::MySql).filter(|(kind, _)| matches!(kind, TokenKind::Word | TokenKind::Quoted));
+    let mut named = named.skip_while(|(_, text)| keyword(text)).map(|(_, text)| plain(text));
+    let first = named.next();
+    first.into_iter().collect()
+}
+
+fn mentioned(name: &str, after: &[Statement<'_>]) -> bool {
+    let is = |(kind, text): (TokenKind, &str)| matches!(kind, TokenKind::Word | TokenKind::Quoted) && plain(text) == name;
+    after.iter().any(|statement| tokens(statement.sql, Dialect::MySql).any(is))
+}
+
+fn plain(name: &str) -> String {
+    name.trim_matches(['`', '\'', '"']).to_lowercase()
+}
+
+#[cfg(test)]
+mod tests;

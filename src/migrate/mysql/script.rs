@@ -1,0 +1,373 @@
+//! One script on MySQL: in a transaction with its row, or statement by statement with a journal.
+
+use std::time::Instant;
+
+use sqlx::{AssertSqlSafe, Connection, MySqlConnection, Row as _};
+
+use super::connect::{code, connect, text};
+use super::journal::{Journal, Unfinished};
+use super::objects::object;
+use super::resume::{self, Mark, Resume, Statement, Stop, statements};
+use super::sort::Sort;
+use super::{LOCK_WAIT_S, MySqlHost, insert};
+use crate::fault;
+use crate::migrate::error::{Left, MigrateError, ServerSaid};
+use crate::migrate::host::{Doing, Host as _, NewRow, Ran, millis};
+use crate::migrate::plan::Problem;
+use crate::migrate::prepare::Prepared;
+
+/// A statement that holds nothing for this server (`/*!99999 … */`).
+const EMPTY: u16 = 1065;
+/// What the server answers for an object that is not there: of a table, view, routine, trigger, event, database, sequence.
+const ABSENT: [u16; 6] = [1146, 1305, 1360, 1539, 1049, 4091];
+/// Ours for what follows the script: its own settings must not reach our statements.
+const OWN: &str = "SET NAMES utf8mb4, SESSION sql_mode = ''";
+
+/// A script under way, outside a transaction of ours.
+struct Course<'a> {
+    journal: Journal,
+    rank: i64,
+    all: &'a [Statement<'a>],
+    /// The script began a transaction and has not ended it.
+    own: bool,
+    /// There are tables whose changes no transaction takes back.
+    lasting: bool,
+}
+
+impl MySqlHost<'_> {
+    /// Statements and row in one transaction on a fresh connection: all of it or nothing.
+    pub(super) async fn run_in_transaction(&mut self, script: &Prepared, row: &NewRow) -> Result<Ran, MigrateError> {
+        let table = self.quoted_table();
+        let mut connection = self.script_connection().await?;
+        if self.overtaken(row.rank).await? {
+            connection.close().await.ok();
+            return Ok(Ran::Overtaken);
+        }
+        let begun = Instant::now();
+        for (index, statement) in statements(script).iter().enumerate() {
+            let ran = run(&mut connection, statement.sql).await;
+            if let Err(error) = ran.map_err(|error| failed(script, statement, index, Left::Nothing, error)) {
+                // Ends the session and with it the transaction; the error at hand is the one to report.
+                connection.close().await.ok();
+                return Err(error);
+            }
+        }
+        let doing = || format!("record {}", script.name);
+        sqlx::raw_sql(OWN).execute(&mut connection).await.doing(doing)?;
+        let execution_ms = millis(begun);
+        let row = NewRow { execution_ms, success: true, ..row.clone() };
+        insert(&mut connection, &table, &row).await.doing(doing)?;
+        fault::point("migrate.script.commit");
+        sqlx::raw_sql("COMMIT").execute(&mut connection).await.doing(|| format!("commit {}", script.name))?;
+        fault::point("migrate.script.committed");
+        connection.close().await.ok();
+        Ok(Ran::Applied { execution_ms })
+    }
+
+    /// Statement by statement, from the first or from where an earlier run stopped.
+    pub(super) async fn run_outside(&mut self, script: &Prepared, row: &NewRow) -> Result<Ran, MigrateError> {
+        let journal = self.journal();
+        let mut connection = self.script_connection().await?;
+        let unfinished = journal.unfinished(self.main().await?).await?;
+        if unfinished.is_none() && self.overtaken(row.rank).await? {
+            connection.close().await.ok();
+            return Ok(Ran::Overtaken);
+        }
+        let all = statements(script);
+        let begun = Instant::now();
+        let lasting = self.lasting;
+        let ran = match unfinished {
+            Some(unfinished) => {
+                let rank = unfinished.rank;
+                let refused = |stop: Stop| {
+                    MigrateError::Refused(vec![Problem::CannotGoOn { script: script.name.clone(), line: stop.line, why: stop.why }])
+                };
+                let (next, again) = self.resumed(&journal, &unfinished, &all).await?.map_err(refused)?;
+                let mut course = Course { journal, rank, all: &all, own: false, lasting };
+                self.continued(&mut course, &mut connection, script, next, &again).await.map(|()| course)
+            }
+            None => {
+                let intent = NewRow { execution_ms: 0, success: false, ..row.clone() };
+                journal.begin(self.main().await?, &intent).await?;
+                let mut course = Course { journal, rank: i64::from(row.rank), all: &all, own: false, lasting };
+                self.continued(&mut course, &mut connection, script, 0, &[]).await.map(|()| course)
+            }
+        };
+        // A transaction left open ends here, as it does with Flyway; the locks go with the session.
+        let ended = match &ran {
+            Ok(_) => sqlx::raw_sql("COMMIT; UNLOCK TABLES").execute(&mut connection).await.map(drop).doing(|| format!("commit {}", script.name)),
+            Err(_) => Ok(()),
+        };
+        connection.close().await.ok();
+        let course = ran?;
+        ended?;
+        let execution_ms = millis(begun);
+        let row = NewRow { execution_ms, success: true, ..row.clone() };
+        course.journal.end(self.main().await?, course.rank, Some(&row)).await?;
+        Ok(Ran::Applied { execution_ms })
+    }
+
+    /// Where a begun script goes on; the server is asked about a statement whose outcome is not known.
+    async fn resumed(
+        &mut self,
+        journal: &Journal,
+        unfinished: &Unfinished,
+        all: &[Statement<'_>],
+    ) -> Result<Result<(usize, Vec<usize>), Stop>, MigrateError> {
+        let resume = match resume::judge(&unfinished.marks, all) {
+            Ok(Resume::Ask { begun, seen }) => {
+                let now = match all.get(begun) {
+                    Some(statement) => self.seen(statement).await?,
+                    None => None,
+                };
+                match (now, all.get(begun)) {
+                    (Some(now), _) if now == seen => resume::from(begun, all),
+                    (Some(_), Some(statement)) => {
+                        let mark = Mark { number: begun + 1, digest: statement.digest.clone(), done: true, seen: None };
+                        let doing = || format!("record statement {}", begun + 1);
+                        self.execute_main(journal.mark(unfinished.rank, &mark), doing).await?;
+                        fault::point("migrate.statement.found");
+                        resume::from(begun + 1, all)
+                    }
+                    _ => Err(resume::unknown(begun, all)),
+                }
+            }
+            other => other,
+        };
+        Ok(resume.and_then(|resume| match resume {
+            Resume::From { next, again } => Ok((next, again)),
+            Resume::Ask { begun, .. } => Err(resume::unknown(begun, all)),
+        }))
+    }
+
+    /// Runs the statements that are left; after a failure, takes back what is known not to have happened.
+    async fn continued(
+        &mut self,
+        course: &mut Course<'_>,
+        connection: &mut MySqlConnection,
+        script: &Prepared,
+        next: usize,
+        again: &[usize],
+    ) -> Result<(), MigrateError> {
+        let all = course.all;
+        let rest = again.iter().copied().chain(next..all.len());
+        for index in rest {
+            let Some(statement) = all.get(index) else { continue };
+            let seen = match statement.sort {
+                Sort::Definition => self.seen(statement).await?,
+                _ => None,
+            };
+            let Err(error) = course.step(connection, index, statement, seen.clone()).await else { continue };
+            let error = match error {
+                Trouble::Script(error) => error,
+                Trouble::Own(error) => return Err(error),
+            };
+            let left = match ServerSaid::of(&error) {
+                // What cannot be taken back now is judged by the next run.
+                Some(_) => self.after_failure(course, connection, index, seen).await.unwrap_or(Left::Journaled),
+                None => Left::Journaled,
+            };
+            return Err(failed(script, statement, index, left, error));
+        }
+        Ok(())
+    }
+
+    /// The server refused a statement: what is left, and what is known of it.
+    async fn after_failure(
+        &mut self,
+        course: &Course<'_>,
+        connection: &mut MySqlConnection,
+        index: usize,
+        seen: Option<String>,
+    ) -> Result<Left, MigrateError> {
+        let doing = || "record a failure".to_owned();
+        // Marks that were not committed were about statements that are undone with them.
+        sqlx::raw_sql("ROLLBACK; UNLOCK TABLES").execute(connection).await.doing(doing)?;
+        let nothing = match course.all.get(index) {
+            Some(statement) => match statement.sort {
+                // MariaDB drops one table after the other.
+                Sort::Definition if seen.is_none() => !(self.mariadb && statement.sql.contains(',')),
+                Sort::Definition => self.seen(statement).await? == seen,
+                Sort::Execute => true,
+                Sort::Call => false,
+                _ => !course.lasting,
+            },
+            None => false,
+        };
+        if nothing {
+            self.execute_main(course.journal.unmark(course.rank, index + 1), doing).await?;
+        }
+        let left = course.journal.unfinished(self.main().await?).await?;
+        if left.is_some_and(|left| left.marks.is_empty()) {
+            course.journal.end(self.main().await?, course.rank, None).await?;
+            return Ok(Left::Nothing);
+        }
+        Ok(Left::Journaled)
+    }
+
+    /// Digest of what a definition is about, as the server shows it now; none when it cannot be told.
+    async fn seen(&mut self, statement: &Statement<'_>) -> Result<Option<String>, MigrateError> {
+        let Some(object) = object(statement.sql) else { return Ok(None) };
+        let sql = format!("SHOW CREATE {} {}", object.kind, object.name);
+        let said = match sqlx::raw_sql(AssertSqlSafe(sql)).fetch_one(self.main().await?).await {
+            Ok(row) => (0..row.len()).filter_map(|column| text(&row, column)).collect::<Vec<_>>().join("\0"),
+            Err(error) if code(&error).is_some_and(|code| ABSENT.contains(&code)) => "absent".to_owned(),
+            Err(sqlx::Error::Database(_)) => return Ok(None),
+            Err(source) => return Err(MigrateError::Sql { doing: format!("look at {}", object.name), source }),
+        };
+        Ok(Some(blake3::hash(without_counter(&said).as_bytes()).to_hex().to_string()))
+    }
+
+    /// A fresh session as Flyway's driver makes it, holding the lock of scripts.
+    async fn script_connection(&self) -> Result<MySqlConnection, MigrateError> {
+        let mut connection = connect(self.database).await?;
+        let doing = || "set up a session for a script".to_owned();
+        let sql = format!("SELECT GET_LOCK('{}', {LOCK_WAIT_S})", self.script_lock());
+        let row = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_one(&mut connection).await.doing(doing)?;
+        if text(&row, 0).as_deref() != Some("1") {
+            return Err(MigrateError::Busy { table: self.table(), waited_s: LOCK_WAIT_S });
+        }
+        sqlx::raw_sql("SET autocommit = 0").execute(&mut connection).await.doing(doing)?;
+        Ok(connection)
+    }
+
+    async fn overtaken(&mut self, rank: i32) -> Result<bool, MigrateError> {
+        let (sql, shown) = (format!("SELECT MAX(`installed_rank`) FROM {}", self.quoted_table()), self.table());
+        let last = self.ask(sql, || format!("read history table {shown}")).await?;
+        Ok(last.is_some_and(|last| last >= i64::from(rank)))
+    }
+}
+
+/// Whose statement failed.
+enum Trouble {
+    Script(sqlx::Error),
+    Own(MigrateError),
+}
+
+impl Course<'_> {
+    /// One statement with its marks. A mark is in the transaction of what it is about wherever there is one; a definition
+    /// commits what was before it, its own intent included.
+    async fn step(
+        &mut self,
+        connection: &mut MySqlConnection,
+        index: usize,
+        statement: &Statement<'_>,
+        seen: Option<String>,
+    ) -> Result<(), Trouble> {
+        let mark = |done| Mark { number: index + 1, digest: statement.digest.clone(), done, seen: seen.clone() };
+        let announced = match statement.sort {
+            Sort::Definition | Sort::Call | Sort::Execute => true,
+            Sort::Rows => self.lasting,
+            _ => false,
+        };
+        if announced {
+            // What a routine or a prepared statement does may be undone with its mark; the rest cannot be.
+            let together = matches!(statement.sort, Sort::Call | Sort::Execute) && !self.lasting;
+            if together {
+                self.commit(connection).await?;
+            }
+            self.note(connection, &mark(false)).await?;
+            if !together {
+                self.commit(connection).await?;
+            }
+            fault::point("migrate.statement.begun");
+        }
+        let sql = match statement.sort {
+            Sort::Lock if statement.head.first().is_some_and(|word| word == "LOCK") => {
+                locking(statement.sql, &self.journal.table)
+            }
+            _ => statement.sql.to_owned(),
+        };
+        run(connection, &sql).await.map_err(Trouble::Script)?;
+        match statement.sort {
+            Sort::Rows | Sort::Definition | Sort::Call | Sort::Execute => {
+                if announced {
+                    fault::point("migrate.statement.ran");
+                }
+                self.own &= statement.sort != Sort::Definition;
+                self.lasting |= statement.sort == Sort::Definition && names_lasting_engine(statement.sql);
+                self.note(connection, &mark(true)).await?;
+                if announced {
+                    self.commit(connection).await?;
+                }
+                fault::point("migrate.statement.done");
+            }
+            // Where a transaction takes nothing back, each statement is one of its own.
+            Sort::Control => {
+                self.own = !self.lasting && matches!(statement.head.first().map(String::as_str), Some("BEGIN" | "START"));
+            }
+            Sort::Lock => self.own = false,
+            // Statement and mark belong together whatever the script says; what it committed by itself is one of ours now.
+            Sort::Session if statement.head.iter().any(|word| word == "AUTOCOMMIT") => {
+                let doing = || "set up a session for a script".to_owned();
+                let set = sqlx::raw_sql("SET autocommit = 0").execute(connection).await;
+                set.doing(doing).map_err(Trouble::Own)?;
+                self.own = false;
+            }
+            Sort::Session | Sort::Temporary => {}
+        }
+        Ok(())
+    }
+
+    async fn note(&self, connection: &mut MySqlConnection, mark: &Mark) -> Result<(), Trouble> {
+        let sql = self.journal.mark(self.rank, mark);
+        let noted = sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await;
+        noted.map(drop).doing(|| format!("record statement {}", mark.number)).map_err(Trouble::Own)
+    }
+
+    /// Commits what is ours to commit: not a transaction that the script itself began.
+    async fn commit(&self, connection: &mut MySqlConnection) -> Result<(), Trouble> {
+        if self.own {
+            return Ok(());
+        }
+        let committed = sqlx::raw_sql("COMMIT").execute(connection).await;
+        committed.map(drop).doing(|| "commit a part of a script".to_owned()).map_err(Trouble::Own)
+    }
+}
+
+async fn run(connection: &mut MySqlConnection, sql: &str) -> Result<(), sqlx::Error> {
+    match sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(connection).await {
+        Err(error) if code(&error) == Some(EMPTY) => Ok(()),
+        done => done.map(drop),
+    }
+}
+
+fn failed(script: &Prepared, statement: &Statement<'_>, index: usize, left: Left, error: sqlx::Error) -> MigrateError {
+    let (name, number) = (script.name.clone(), index + 1);
+    match ServerSaid::of(&error) {
+        Some(said) => {
+            let line = statement.line + line_in(&said.message).saturating_sub(1);
+            MigrateError::Statement { script: name, line, number, left, source: Box::new(said) }
+        }
+        None => MigrateError::Lost { script: name, line: statement.line, number, left, source: error },
+    }
+}
+
+/// A `LOCK TABLES` that locks our table too, for a session with locks can use no other.
+fn locking(sql: &str, table: &str) -> String {
+    let upper = sql.to_ascii_uppercase();
+    let Some(at) = upper.find("TABLE").map(|at| at + "TABLE".len()) else { return sql.to_owned() };
+    let at = at + usize::from(upper.get(at..).is_some_and(|rest| rest.starts_with('S')));
+    let (lock, tables) = sql.split_at(at);
+    format!("{lock} {table} WRITE,{tables}")
+}
+
+/// Whether a definition names an engine without transactions.
+fn names_lasting_engine(sql: &str) -> bool {
+    let mut words = sql.split(|c: char| !c.is_ascii_alphanumeric());
+    words.any(|word| ["MyISAM", "Aria", "MEMORY", "CSV", "ARCHIVE", "MERGE"].iter().any(|engine| engine.eq_ignore_ascii_case(word)))
+}
+
+/// The line of a statement that the server points to at the end of its message (`… near 'x' at line 3`), from 1.
+fn line_in(message: &str) -> usize {
+    message.rsplit_once(" at line ").and_then(|(_, line)| line.trim().parse().ok()).unwrap_or(1)
+}
+
+/// A table's definition without its counter, which changes without anybody's definition.
+fn without_counter(definition: &str) -> String {
+    let Some((before, after)) = definition.split_once(" AUTO_INCREMENT=") else { return definition.to_owned() };
+    format!("{before}{}", after.trim_start_matches(|c: char| c.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests;
