@@ -170,6 +170,10 @@ impl Place {
             Some(LOCK_WAIT_TIMEOUT) => {
                 EngineError::InUse { location, sessions: vec![format!("someone who holds a lock ({})", message_of(&source))] }
             }
+            Some(TABLE_CHANGED) => EngineError::Inexact {
+                what: format!("cannot {doing}: its definition was changed meanwhile"),
+                hint: "wait until the migration or deployment is over, then try again".to_owned(),
+            },
             Some(number) if LOST.contains(&number) => EngineError::Lost { location, doing: doing.to_owned(), source },
             None if !matches!(source, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_)) => {
                 EngineError::Lost { location, doing: doing.to_owned(), source }
@@ -203,7 +207,7 @@ pub(super) const LOCK_WAIT_TIMEOUT: u16 = 1205;
 /// `ER_NO_SUCH_TABLE`.
 pub(super) const NO_SUCH_TABLE: u16 = 1146;
 /// `ER_TABLE_DEF_CHANGED`.
-pub(super) const TABLE_CHANGED: u16 = 1412;
+const TABLE_CHANGED: u16 = 1412;
 /// Wrong password, host not allowed, no password where one is wanted, account locked.
 const REFUSED: [u16; 5] = [1045, 1130, 1698, 3118, 4151];
 /// Access denied: to a database, table, column, routine, for want of a global privilege.
