@@ -245,7 +245,7 @@ fn tell_in_place(db: Db) {
         } else {
             halves += 1;
             let output = world.run(&["backup", "notes"]);
-            assert!(!output.status.success() && text(&output).contains("unfinished"), "{at}: {}", text(&output));
+            assert!(!output.status.success() && text(&output).contains("was not finished"), "{at}: {}", text(&output));
         }
         let again = world.run(&command);
         assert!(again.status.success(), "{at}: {}", text(&again));

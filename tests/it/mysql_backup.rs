@@ -2,7 +2,7 @@
 
 use proptest::strategy::{Strategy, ValueTree};
 use upkeep::archive::Archive;
-use upkeep::archive::manifest::FrameKind;
+use upkeep::archive::manifest::{Consistency, FrameKind};
 use upkeep::engine::{Engine, LoadMode};
 
 use crate::support::mysql::{Server, Which, dump, load, name_of, on_every_server, server};
@@ -72,8 +72,9 @@ async fn manifest(server: &Server) {
     assert_eq!((manifest.server.charset.as_str(), manifest.server.collation.as_str()), ("latin1", "latin1_german2_ci"));
     assert!(!manifest.data_only);
     assert!(!manifest.consistency.technique.is_empty());
-    let outside = &manifest.consistency.outside_snapshot;
-    assert!(outside.iter().any(|table| table.contains("my_isam")), "{outside:?}");
+    let Consistency { locks, outside_snapshot: outside, .. } = &manifest.consistency;
+    let kept = locks.iter().any(|lock| lock.contains("the tables outside transactions"));
+    assert!(kept != outside.iter().any(|table| table.contains("my_isam")), "{locks:?} {outside:?}");
     let table = |name: &str| manifest.tables.iter().find(|table| table.name == name);
     assert_eq!(table("generated_columns").unwrap().columns, ["a", "b", "at", "d"], "not those that the server makes itself");
     assert_eq!((table("only_generated").unwrap().columns.len(), table("only_generated").unwrap().rows), (0, 2));
@@ -155,6 +156,8 @@ async fn vendor(server: &Server) {
     let wanted = server.content(name);
     let found = server.try_sql(to, "SELECT CONCAT_WS(' ', id, CAST(f AS DOUBLE)) FROM every_type WHERE id = 103").unwrap();
     assert!(wanted.contains(",16777216,") && found == "103 16777200", "a single is printed with six digits: {found}");
+    let invalid = "SELECT da FROM every_type WHERE id = 100";
+    assert_eq!((server.sql(name, invalid).as_str(), server.sql(to, invalid).as_str()), ("2021-02-30", "0000-00-00"));
     // Views are made while those they stand on are still placeholders, through which nobody can write.
     assert!(said.contains("CHECK OPTION on non-updatable view"), "{said}");
     assert!(server.try_sql(to, "SELECT * FROM counted").is_err());

@@ -102,13 +102,14 @@ async fn not_made(server: &Server) {
 }
 
 async fn in_place(server: &Server) {
-    let (source, target) = (server.torture(), server.torture());
+    let (source, target) = (server.torture(), server.fresh());
     let (name, user) = (name_of(&target), format!("plain_{}", name_of(&target)));
     server.user(&user, name, "ALL");
-    server.sql(name, "CREATE TABLE more (a int); DELETE FROM many WHERE id > 10");
+    let as_user = server.database_as(name, &user);
     let dir = tempfile::tempdir().unwrap();
     let sealed = dump(&source, dir.path(), 1).await.unwrap();
-    let as_user = server.database_as(name, &user);
+    load(&as_user, &sealed, LoadMode::Clean).await.unwrap();
+    server.sql(name, "CREATE TABLE more (a int); DELETE FROM many WHERE id > 10");
     let loaded = load(&as_user, &sealed, LoadMode::Replace).await.unwrap();
     assert_eq!(server.content(name), server.content(name_of(&source)));
     let (wanted, found) = (sealed.manifest.tables.clone(), dump(&target, dir.path(), 1).await.unwrap().manifest.tables);

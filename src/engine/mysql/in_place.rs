@@ -11,14 +11,14 @@ use std::sync::Arc;
 use super::super::crew::Stop;
 use super::super::frames::frames_of;
 use super::super::{EngineError, Loaded};
-use super::catalog::{self, UNFINISHED_LOAD};
+use super::catalog::{self, Relation, UNFINISHED_LOAD};
 use super::compare;
 use super::connect::{Place, Session, literal, quote};
 use super::load::notes::Notes;
 use super::load::triggers::{self, Kept};
 use super::load::{self, objects, run_one};
 use crate::archive::Archive;
-use crate::archive::manifest::FrameKind;
+use crate::archive::manifest::{FrameKind, Table};
 use crate::fault;
 use crate::progress::Progress;
 
@@ -78,35 +78,48 @@ async fn set_aside(session: &mut Session) -> Result<Vec<Kept>, EngineError> {
     Ok(kept)
 }
 
+/// The tables without transactions first, as they are, then all others in one.
 async fn exchange_rows(session: &mut Session, archive: &Arc<Archive>, progress: &Progress) -> Result<Loaded, EngineError> {
-    progress.phase("clearing", 0);
     let relations = catalog::relations(session).await?;
-    session.run("begin the load", "START TRANSACTION").await?;
+    let manifest = archive.manifest();
+    let relation = |name: &str| relations.iter().find(|relation| relation.name == name);
+    let (inside, outside): (Vec<&Table>, Vec<&Table>) =
+        manifest.tables.iter().partition(|table| relation(&table.name).is_none_or(Relation::in_snapshot));
     let mut warnings = Vec::new();
-    for table in &archive.manifest().tables {
-        let relation = relations.iter().find(|relation| relation.name == table.name);
-        let name = quote(&table.name);
-        session.run(&format!("clear table {}", table.name), &format!("DELETE FROM {name}")).await?;
-        if relation.is_some_and(|relation| relation.history) {
-            session.run(&format!("clear table {}", table.name), &format!("DELETE HISTORY FROM {name}")).await?;
+    let all = manifest.frames.iter().filter(|frame| frame.kind == FrameKind::Data);
+    progress.phase("loading", all.map(|frame| frame.raw).sum());
+    for (tables, begin) in [(&outside, None), (&inside, Some("START TRANSACTION"))] {
+        if let Some(begin) = begin {
+            session.run("begin the load", begin).await?;
         }
-        if relation.is_some_and(|relation| !relation.in_snapshot()) {
-            warnings.push(format!(
-                "table {}: its storage engine has no transactions, so it alone could not have been undone",
-                table.name
-            ));
+        for table in tables {
+            clear(session, table, relation(&table.name).is_some_and(|relation| relation.history)).await?;
+        }
+        for index in frames_of(archive, FrameKind::Data) {
+            let table = manifest.frames[index].table.and_then(|table| manifest.tables.get(table as usize));
+            if table.is_some_and(|table| tables.contains(&table)) {
+                load::load_frame(session, archive, index, progress, &Stop::default()).await?;
+            }
         }
     }
-    let frames = frames_of(archive, FrameKind::Data);
-    progress.phase("loading", frames.iter().map(|index| archive.manifest().frames[*index].raw).sum());
-    for index in frames {
-        load::load_frame(session, archive, index, progress, &Stop::default()).await?;
+    for table in outside {
+        let why = "its storage engine has no transactions, so it alone could not have been undone";
+        warnings.push(format!("table {}: {why}", table.name));
     }
     fault::point("my.load.loaded");
     let mut loaded = compare::compare_within(session, archive, progress).await?;
     loaded.warnings = warnings;
     loaded.warnings.extend(compare::orphans(session).await?);
     Ok(loaded)
+}
+
+async fn clear(session: &mut Session, table: &Table, history: bool) -> Result<(), EngineError> {
+    let (doing, name) = (format!("clear table {}", table.name), quote(&table.name));
+    session.run(&doing, &format!("DELETE FROM {name}")).await?;
+    if history {
+        session.run(&doing, &format!("DELETE HISTORY FROM {name}")).await?;
+    }
+    Ok(())
 }
 
 /// Takes everything out and puts the archive in.
@@ -124,7 +137,14 @@ pub(super) async fn replace(
     }
     fault::point("my.load.noted");
     progress.phase("clearing", 0);
-    objects::drop_all(&mut session).await?;
+    let drops = objects::drops(&mut session).await?;
+    if let Err(error) = objects::drop_by(&mut session, &drops).await {
+        // Another's view may be his alone to drop. As long as all of them are there nothing is half.
+        if objects::drops(&mut session).await? == drops {
+            notes.remove(&mut session).await?;
+        }
+        return Err(error);
+    }
     drop_tables(&mut session).await?;
     fault::point("my.load.cleared");
     let altered = load::alter(&mut session, &place.database, &archive.manifest().server).await;

@@ -138,7 +138,8 @@ pub(super) async fn fill(
     data::fill(place, archive, jobs, progress, &stop.0).await?;
     fault::point("my.load.rows");
     progress.phase("building indexes", 0);
-    for statement in objects::tables_after(archive).await? {
+    data::run_all(place, archive, objects::indexes(archive).await?, jobs, &stop.0).await?;
+    for statement in statements(archive, FrameKind::Sequences).await? {
         run_one(&mut session, &statement).await?;
     }
     session.close().await;

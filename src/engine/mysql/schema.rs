@@ -6,6 +6,7 @@ use super::super::EngineError;
 use super::catalog::{HERE, OWN_TABLES};
 use super::connect::{Session, quote};
 use super::inherit::without_inherited;
+use super::script::auto_increment;
 use super::unqualify::{unqualify, unqualify_head};
 use crate::archive::manifest::LeftOut;
 
@@ -120,6 +121,20 @@ impl Schema {
             }
         }
         Ok(schema)
+    }
+
+    /// Whether the two are the same, but for the `AUTO_INCREMENT` counters of tables, which writers move all the time.
+    pub(super) fn is_but_for_counters(&self, other: &Self) -> bool {
+        let plain = |definition: &Definition| match (definition.kind, auto_increment(&definition.sql)) {
+            (Kind::Table, Some(counter)) => definition.sql.replacen(&format!(" AUTO_INCREMENT={counter}"), "", 1),
+            _ => definition.sql.clone(),
+        };
+        let same = |a: &Definition, b: &Definition| {
+            (a.kind, &a.name, &a.context) == (b.kind, &b.name, &b.context) && plain(a) == plain(b)
+        };
+        (&self.charset, &self.collation, &self.left_out) == (&other.charset, &other.collation, &other.left_out)
+            && self.objects.len() == other.objects.len()
+            && self.objects.iter().zip(&other.objects).all(|(a, b)| same(a, b))
     }
 
     /// Objects of a kind.

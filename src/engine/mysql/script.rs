@@ -13,13 +13,14 @@ use super::indexes::deferred;
 use super::load::objects::without_definer;
 use super::schema::{Context, Definition, Kind, Schema};
 
-/// Modes that rows and tables are written under: zero is a value, and an engine that is not there is an error.
-const MODES: &str = "NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION";
+/// Modes that rows and tables are written under: zero is a value, the thirty-first of February stays one, and an engine that is
+/// not there is an error.
+const MODES: &str = "NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION";
 
 /// Session variables that the header sets, with what it sets them to, and that the trailer sets back.
 const SETTINGS: [(&str, &str); 4] = [
     ("time_zone", "'+00:00'"),
-    ("sql_mode", "'NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION'"),
+    ("sql_mode", "'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION'"),
     ("foreign_key_checks", "0"),
     ("unique_checks", "0"),
 ];
@@ -164,7 +165,8 @@ fn statement(text: &mut String, sql: &str) -> Result<(), EngineError> {
             hint: "write the line differently in the object's body".to_owned(),
         });
     }
-    if sql.contains(';') {
+    // What a backslash or quote means in a body is a matter of the body's own mode; lines mean the same in all of them.
+    if sql.contains([';', '\\']) {
         text.push_str(&format!("DELIMITER ;;\n{sql}\n;;\nDELIMITER ;\n\n"));
     } else {
         text.push_str(&format!("{sql};\n\n"));

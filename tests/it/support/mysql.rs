@@ -366,7 +366,7 @@ impl Server {
         let order = format!(
             "SELECT event_object_table, trigger_name, action_order FROM information_schema.triggers WHERE trigger_schema = '{database}' ORDER BY 1, 2; \
              SELECT event_name, status, starts, time_zone, event_comment FROM information_schema.events WHERE event_schema = '{database}' ORDER BY 1; \
-             SELECT table_name, table_comment, auto_increment IS NULL, create_options FROM information_schema.tables \
+             SELECT table_name, table_comment, auto_increment IS NULL FROM information_schema.tables \
                WHERE table_schema = '{database}' ORDER BY BINARY table_name;"
         );
         let text = self.sql(database, &format!("SHOW CREATE DATABASE `{database}`;\n{statements}{order}"));
@@ -374,7 +374,7 @@ impl Server {
         let lines = text.lines().map(|line| {
             let cells: Vec<&str> = line.split('\t').collect();
             let is_moment = |cell: &str| cell.len() == 22 && cell.starts_with("20") && cell.as_bytes()[10] == b' ';
-            cells.iter().filter(|cell| !is_moment(cell)).copied().collect::<Vec<_>>().join("\t")
+            cells.iter().filter(|cell| !is_moment(cell) && **cell != database).copied().collect::<Vec<_>>().join("\t")
         });
         lines.collect::<Vec<_>>().join("\n").replace(&format!("`{database}`"), "`DB`")
     }

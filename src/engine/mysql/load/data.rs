@@ -13,7 +13,7 @@ use super::super::super::EngineError;
 use super::super::super::crew::{Stop, hire, join_all};
 use super::super::connect::{Place, Session, number_of_error};
 use super::super::split::Splitter;
-use super::{into_text, joined, open, pieces};
+use super::{into_text, joined, open, pieces, run_one};
 use crate::archive::Archive;
 use crate::archive::manifest::{Frame, FrameKind, Manifest, Table};
 use crate::progress::Progress;
@@ -47,6 +47,33 @@ pub(super) async fn fill(
                     session.abandon().await;
                     return Err(error);
                 }
+            }
+            session.close().await;
+            Ok(())
+        })?);
+    }
+    join_all(hands).await.map(drop)
+}
+
+/// Runs statements over several connections, in whatever order.
+pub(super) async fn run_all(
+    place: &Place,
+    archive: &Arc<Archive>,
+    statements: Vec<String>,
+    jobs: usize,
+    stop: &Stop,
+) -> Result<(), EngineError> {
+    let workers = jobs.min(statements.len());
+    let queue = Arc::new(Mutex::new(VecDeque::from(statements)));
+    let mut hands = Vec::with_capacity(workers);
+    for _ in 0..workers {
+        let (place, archive, queue, own) = (place.clone(), Arc::clone(archive), Arc::clone(&queue), stop.clone());
+        hands.push(hire("building indexes", stop, move || async move {
+            let mut session = open(&place, &archive).await?;
+            loop {
+                let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                let Some(statement) = next.filter(|_| !own.asked()) else { break };
+                run_one(&mut session, &statement).await?;
             }
             session.close().await;
             Ok(())

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::super::EngineError;
-use super::super::connect::{Session, number_of_error, quote};
+use super::super::connect::{Session, literal, number_of_error, quote};
 use super::{first_line, run_one, statements};
 use crate::archive::Archive;
 use crate::archive::manifest::FrameKind;
@@ -22,11 +22,10 @@ pub(in super::super) async fn tables_before(archive: &Arc<Archive>) -> Result<Ve
     Ok(all)
 }
 
-/// Statements that finish the tables once their rows are there: indexes and keys left out before, counters.
-pub(in super::super) async fn tables_after(archive: &Arc<Archive>) -> Result<Vec<String>, EngineError> {
+/// Statements that build the indexes left out before, each of a table of its own.
+pub(in super::super) async fn indexes(archive: &Arc<Archive>) -> Result<Vec<String>, EngineError> {
     let mut all = statements(archive, FrameKind::PostData).await?;
     all.truncate(of_tables(&all));
-    all.extend(statements(archive, FrameKind::Sequences).await?);
     Ok(all)
 }
 
@@ -154,6 +153,24 @@ fn disabled(sql: &str) -> Option<String> {
 
 /// Drops every view, trigger, event, routine and package of the session's database.
 pub(in super::super) async fn drop_all(session: &mut Session) -> Result<(), EngineError> {
+    let drops = drops(session).await?;
+    drop_by(session, &drops).await
+}
+
+/// Runs what [`drops`] gave.
+pub(in super::super) async fn drop_by(session: &mut Session, drops: &[String]) -> Result<(), EngineError> {
+    let mode = session.text("read the session's modes", "SELECT @@SESSION.sql_mode").await?.unwrap_or_default();
+    for sql in drops {
+        // MariaDB knows the word in this mode only, before 11.4.
+        let mode = if sql.starts_with("DROP PACKAGE ") { "ORACLE" } else { mode.as_str() };
+        session.run("set up a session", &format!("SET SESSION sql_mode = {}", literal(mode))).await?;
+        run_one(session, sql).await?;
+    }
+    session.run("set up a session", &format!("SET SESSION sql_mode = {}", literal(&mode))).await
+}
+
+/// Statements that drop every view, trigger, event, routine and package of the session's database.
+pub(in super::super) async fn drops(session: &mut Session) -> Result<Vec<String>, EngineError> {
     let doing = "list views, triggers, events and routines";
     let database = quote(&session.place().database.clone());
     let mut drops = Vec::new();
@@ -178,10 +195,7 @@ pub(in super::super) async fn drop_all(session: &mut Session) -> Result<(), Engi
             drops.push(format!("DROP {kind} IF EXISTS {}", quote(name)));
         }
     }
-    for sql in drops {
-        run_one(session, &sql).await?;
-    }
-    Ok(())
+    Ok(drops)
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ fn a_body_stands_between_delimiters_and_its_settings() {
         text,
         "SET character_set_client = latin1, collation_connection = latin1_swedish_ci, SESSION sql_mode = 'ANSI_QUOTES';\n\
          DELIMITER ;;\nCREATE PROCEDURE `p`()\nBEGIN SELECT 1; END\n;;\nDELIMITER ;\n\
-         SET NAMES utf8mb4, SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION', SESSION time_zone = '+00:00';\n\n"
+         SET NAMES utf8mb4, SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION', SESSION time_zone = '+00:00';\n\n"
     );
 }
 
