@@ -245,8 +245,6 @@ pub(super) struct Session {
     pub(super) version: Version,
     /// The longest statement the server takes.
     pub(super) max_packet: u64,
-    /// The server's number for this session.
-    pub(super) id: u64,
     _own: Own,
 }
 
@@ -266,7 +264,7 @@ impl Session {
         place.inner.account.get_or_init(|| text(4));
         let (id, max_packet) = (text(2).parse().unwrap_or(0), text(3).parse().unwrap_or(1 << 20));
         let _own = Own::begin(&place, id);
-        let mut session = Self { connection, place, version, max_packet, id, _own };
+        let mut session = Self { connection, place, version, max_packet, _own };
         let own = session.version.settings().iter().map(|setting| format!(", SESSION {setting}")).collect::<String>();
         let settings = format!("{SETTINGS}{own}; SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ");
         session.run("set up a session", &settings).await?;
