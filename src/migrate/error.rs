@@ -186,7 +186,9 @@ impl ServerSaid {
         Some(Self {
             message: said.message().to_owned(),
             code: match mysql {
-                Some(mysql) => Some(mysql.code().map_or(mysql.number().to_string(), |state| format!("{}, {state}", mysql.number()))),
+                Some(mysql) => {
+                    Some(mysql.code().map_or(mysql.number().to_string(), |state| format!("{}, {state}", mysql.number())))
+                }
                 None => said.code().map(|code| code.into_owned()),
             },
             detail: postgres.and_then(|said| said.detail()).map(str::to_owned),
@@ -272,7 +274,10 @@ impl Explain for MigrateError {
                 vec!["restore the archive taken before, or clean up by hand and run `upkeep migrate repair TARGET`".to_owned()]
             }
             Self::Statement { left: Left::Journaled, .. } => {
-                vec!["mend the script from that statement on: the next run goes on there; or restore the archive taken before".to_owned()]
+                vec![
+                    "mend the script from that statement on: the next run goes on there; or restore the archive taken before"
+                        .to_owned(),
+                ]
             }
             Self::Lost { left: Left::Journaled, .. } => {
                 vec!["run it again: it goes on where it stopped; or restore the archive taken before".to_owned()]

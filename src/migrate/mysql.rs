@@ -39,7 +39,8 @@ const NO_SUCH_TABLE: u16 = 1146;
 /// A history that begins with rows is filled under this name first. What a crash leaves of it is dropped by the next try.
 const NEW_HISTORY: &str = "upkeep_new_history";
 /// What our own connection needs: strings as we write them, and no end for want of work while a long script runs.
-const SETTINGS: &str = "SET SESSION sql_mode = '', SESSION autocommit = ON, SESSION wait_timeout = 604800, SESSION lock_wait_timeout = 10";
+const SETTINGS: &str =
+    "SET SESSION sql_mode = '', SESSION autocommit = ON, SESSION wait_timeout = 604800, SESSION lock_wait_timeout = 10";
 
 /// One MySQL or MariaDB database.
 pub(super) struct MySqlHost<'a> {
@@ -120,7 +121,8 @@ impl<'a> MySqlHost<'a> {
 
     /// The table's definition; Flyway names the key on MySQL and not on MariaDB.
     fn definition(&self, table: &str) -> String {
-        let constraint = if self.mariadb { String::new() } else { format!("CONSTRAINT {} ", quoted(&format!("{}_pk", self.table))) };
+        let constraint =
+            if self.mariadb { String::new() } else { format!("CONSTRAINT {} ", quoted(&format!("{}_pk", self.table))) };
         let index = quoted(&format!("{}_s_idx", self.table));
         format!(
             "CREATE TABLE {table} (
@@ -239,7 +241,9 @@ impl Host for MySqlHost<'_> {
             AND table_type = 'BASE TABLE' AND engine NOT IN ('InnoDB', 'ndbcluster', 'ROCKSDB'))";
         self.lasting = self.ask(sql.to_owned(), || "look at the tables' engines".to_owned()).await? == Some(1);
         match script.transaction {
-            Transaction::Ours if !self.lasting && self.unfinished().await?.is_none() => self.run_in_transaction(script, row).await,
+            Transaction::Ours if !self.lasting && self.unfinished().await?.is_none() => {
+                self.run_in_transaction(script, row).await
+            }
             _ => self.run_outside(script, row).await,
         }
     }

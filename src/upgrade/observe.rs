@@ -127,7 +127,9 @@ pub(super) async fn scripts(target: &Target, root: &Path) -> Result<Option<Scrip
     for problem in &info.problems {
         match problem {
             Problem::Ahead { .. } => {}
-            Problem::Failed { migration, script } | Problem::Unfinished { migration, script } => scripts.failed.push(format!("{migration} ({script})")),
+            Problem::Failed { migration, script } | Problem::Unfinished { migration, script } => {
+                scripts.failed.push(format!("{migration} ({script})"))
+            }
             other => scripts.invalid.push(other.to_string()),
         }
     }

@@ -21,6 +21,7 @@ struct Place {
 impl Place {
     fn new(server: &'static Server, scripts: &[(&str, &str)]) -> Self {
         let place = Self { server, database: server.fresh(), root: tempfile::tempdir().unwrap(), settings: settings() };
+        place.sql(&format!("ALTER DATABASE {} CHARACTER SET utf8mb4", place.name()));
         for (path, text) in scripts {
             place.put(path, text);
         }
@@ -98,7 +99,10 @@ async fn new_database(server: &'static Server) {
         &[
             ("V1__init.sql", "CREATE TABLE note (id int PRIMARY KEY, body text);\nINSERT INTO note VALUES (1, 'it\\'s; so');"),
             ("V2__programs.sql", PROGRAMS),
-            ("V3__rows.sql", "INSERT INTO note VALUES (2, 'zwei'), (3, '\u{1f600};');\nUPDATE note SET body = 'drei' WHERE id = 2;"),
+            (
+                "V3__rows.sql",
+                "INSERT INTO note VALUES (2, 'zwei'), (3, '\u{1f600};');\nUPDATE note SET body = 'drei' WHERE id = 2;",
+            ),
             ("R__views.sql", "CREATE OR REPLACE VIEW v AS SELECT count(*) AS n FROM note;"),
         ],
     );
@@ -120,7 +124,7 @@ async fn new_database(server: &'static Server) {
          checksum|int|YES installed_by|varchar(100)|NO installed_on|timestamp|NO execution_time|int|NO success|tinyint(1)|NO"
     );
     assert_eq!(
-        place.sql("SELECT DISTINCT index_name FROM information_schema.statistics WHERE table_schema = DATABASE() AND table_name = 'flyway_schema_history' ORDER BY 1"),
+        place.sql("SELECT GROUP_CONCAT(DISTINCT index_name ORDER BY index_name = 'PRIMARY' DESC SEPARATOR ' ') FROM information_schema.statistics WHERE table_schema = DATABASE() AND table_name = 'flyway_schema_history'"),
         "PRIMARY flyway_schema_history_s_idx"
     );
     assert_eq!(place.tables(), "flyway_schema_history log note v", "nothing of ours is left");
@@ -169,7 +173,10 @@ async fn resumed(server: &'static Server) {
     assert_eq!(place.sql("SELECT id, b FROM a"), "1|1 2|2", "what came before the definition that failed is committed with it");
     assert_eq!(place.tables(), "a flyway_schema_history upkeep_migration_progress");
     let info = place.info().await;
-    assert_eq!(info.problems.iter().map(ToString::to_string).collect::<Vec<_>>(), ["migration 1 (V1__half.sql) stopped half-way"]);
+    assert_eq!(
+        info.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["migration 1 (V1__half.sql) stopped half-way"]
+    );
 
     // Not mended: the same again, and nothing twice.
     assert_eq!(place.apply().await.unwrap_err().to_string(), "V1__half.sql line 6 (statement 6) failed");
@@ -179,7 +186,10 @@ async fn resumed(server: &'static Server) {
         problems(&place.apply().await.unwrap_err().error),
         ["V1__half.sql line 3: statement 3 had run and was changed since; only what comes after may be mended"]
     );
-    place.put("V1__half.sql", &text.replace("ALTER TABLE nowhere ADD b int", "ALTER TABLE a ADD c int").replace("(3, 3)", "(3, 3, 3)"));
+    place.put(
+        "V1__half.sql",
+        &text.replace("ALTER TABLE nowhere ADD b int", "ALTER TABLE a ADD c int").replace("(3, 3)", "(3, 3, 3)"),
+    );
     place.put("V2__next.sql", "CREATE TABLE n (a int);");
     assert_eq!(scripts(&place.apply().await.unwrap()), ["V1__half.sql", "V2__next.sql"]);
     assert_eq!(place.sql("SELECT id, b, c FROM a"), "1|1|NULL 2|2|NULL 3|3|3");
@@ -189,7 +199,13 @@ async fn resumed(server: &'static Server) {
 }
 
 async fn first_statement_fails(server: &'static Server) {
-    let place = Place::new(server, &[("V1__a.sql", "CREATE TABLE a (id int);"), ("V2__b.sql", "SET @a = 1;\nALTER TABLE nowhere ADD b int;\nALTER TABLE a ADD b int;")]);
+    let place = Place::new(
+        server,
+        &[
+            ("V1__a.sql", "CREATE TABLE a (id int);"),
+            ("V2__b.sql", "SET @a = 1;\nALTER TABLE nowhere ADD b int;\nALTER TABLE a ADD b int;"),
+        ],
+    );
     let failure = place.apply().await.unwrap_err();
     assert!(failure.safe().unwrap().contains("rolled back"), "nothing took effect: {:?}", failure.safe());
     assert_eq!(place.history(), "1|1|SQL|V1__a.sql|1", "so nothing needs to be repaired");
@@ -197,7 +213,10 @@ async fn first_statement_fails(server: &'static Server) {
 }
 
 async fn failed_row_of_somebody_else(server: &'static Server) {
-    let place = Place::new(server, &[("V1__a.sql", "CREATE TABLE a (id int);"), ("V2__b.sql", "CREATE TABLE b (id int);\nCREATE TABLE a (id int);")]);
+    let place = Place::new(
+        server,
+        &[("V1__a.sql", "CREATE TABLE a (id int);"), ("V2__b.sql", "CREATE TABLE b (id int);\nCREATE TABLE a (id int);")],
+    );
     assert_eq!(place.apply().await.unwrap_err().to_string(), "V2__b.sql line 2 (statement 2) failed");
     // As Flyway would after its own repair and a second failure: the row is new, and our marks are not about it.
     place.sql("DELETE FROM flyway_schema_history WHERE success = 0; INSERT INTO flyway_schema_history VALUES (2, '2', 'b', 'SQL', 'V2__b.sql', 0, 'x', now() + INTERVAL 1 DAY, 1, 0)");
@@ -232,12 +251,22 @@ async fn sessions_are_the_servers_own(server: &'static Server) {
     let place = Place::new(
         server,
         &[
-            ("V1__a.sql", "CREATE TABLE s (n int, v text);\nINSERT INTO s VALUES (1, CONCAT_WS(',', @@sql_mode = @@GLOBAL.sql_mode, @@time_zone = @@GLOBAL.time_zone, @@character_set_client, @@foreign_key_checks));\nSET NAMES latin1; SET sql_mode = '', time_zone = '+05:00', foreign_key_checks = 0, @left = 1;"),
-            ("V2__b.sql", "INSERT INTO s VALUES (2, CONCAT_WS(',', @@sql_mode = @@GLOBAL.sql_mode, @@time_zone = @@GLOBAL.time_zone, @@character_set_client, @@foreign_key_checks, @left));"),
+            (
+                "V1__a.sql",
+                "CREATE TABLE s (n int, v text);\nINSERT INTO s VALUES (1, CONCAT_WS(',', @@sql_mode = @@GLOBAL.sql_mode, @@time_zone = @@GLOBAL.time_zone, @@character_set_client, @@foreign_key_checks + 0));\nSET NAMES latin1; SET sql_mode = '', time_zone = '+05:00', foreign_key_checks = 0, @left = 1;",
+            ),
+            (
+                "V2__b.sql",
+                "INSERT INTO s VALUES (2, CONCAT_WS(',', @@sql_mode = @@GLOBAL.sql_mode, @@time_zone = @@GLOBAL.time_zone, @@character_set_client, @@foreign_key_checks + 0, @left));",
+            ),
         ],
     );
     place.apply().await.unwrap();
-    assert_eq!(place.sql("SELECT v FROM s ORDER BY n"), "1,1,utf8mb4,1 1,1,utf8mb4,1", "nothing of the driver's, nothing of the script before");
+    assert_eq!(
+        place.sql("SELECT v FROM s ORDER BY n"),
+        "1,1,utf8mb4,1 1,1,utf8mb4,1",
+        "nothing of the driver's, nothing of the script before"
+    );
 }
 
 async fn tables_that_no_transaction_takes_back(server: &'static Server) {
@@ -312,6 +341,7 @@ async fn missing_script_of_half_a_migration(server: &'static Server) {
 }
 
 on_every_server! {
+    shared;
     a_new_database_gets_every_script_and_flyways_own_history: super::new_database;
     a_script_of_rows_alone_leaves_nothing_when_it_fails: super::rows_alone_are_one_transaction;
     a_script_that_stopped_half_way_goes_on_when_it_was_mended: super::resumed;
@@ -358,7 +388,7 @@ async fn killed(server: &'static Server) {
     let expected = "1|one|7 2|two|7 3|three|7 4|four|7 5|five|7 6|six|7 7|seven|7";
     assert_eq!(place.sql("SELECT id, what, extra FROM x ORDER BY id"), expected);
     for (number, point) in (1..).zip(&points) {
-        place.sql(&format!("DROP DATABASE {0}; CREATE DATABASE {0}", place.name()));
+        place.sql(&format!("DROP DATABASE {0}; CREATE DATABASE {0} CHARACTER SET utf8mb4", place.name()));
         let ended = child(&place, "UPKEEP_FAULT_KILL", &number.to_string());
         assert_eq!(ended.signal(), Some(9), "killed at {number} ({point})");
         if let Err(error) = place.apply().await {

@@ -13,7 +13,8 @@ pub(super) async fn connect(database: &Database) -> Result<MySqlConnection, Migr
         return Err(MigrateError::Worker("connecting to MySQL".to_owned()));
     };
     if !matches!(ssl_mode.as_str(), "PREFERRED" | "DISABLED") {
-        let why = format!("ssl-mode {ssl_mode} asks for TLS, which this build does not speak to MySQL; use the server's Unix socket");
+        let why =
+            format!("ssl-mode {ssl_mode} asks for TLS, which this build does not speak to MySQL; use the server's Unix socket");
         return Err(failed(sqlx::Error::Configuration(why.into())));
     }
     // The driver would add modes of its own to `sql_mode`, and set a time zone.
@@ -31,7 +32,10 @@ pub(super) async fn connect(database: &Database) -> Result<MySqlConnection, Migr
         None => options,
     };
     // Scripts may hold secrets; they are not for the log.
-    options.disable_statement_logging().connect().await.map_err(failed)
+    let mut connection = options.disable_statement_logging().connect().await.map_err(failed)?;
+    // The driver announces itself as one that ignores spaces, and the server adds that mode; a stored program would keep it.
+    sqlx::raw_sql("SET SESSION sql_mode = @@GLOBAL.sql_mode").execute(&mut connection).await.map_err(failed)?;
+    Ok(connection)
 }
 
 /// A value of a text answer, if it is not NULL.

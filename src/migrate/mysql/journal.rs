@@ -51,7 +51,7 @@ impl Journal {
             "SELECT p.installed_rank, p.statement, p.state, p.digest, p.seen FROM {table} p \
              JOIN {table} head ON head.history = p.history AND head.installed_rank = p.installed_rank AND head.statement = 0 \
              JOIN {history} h ON h.installed_rank = head.installed_rank AND h.success = 0 \
-              AND head.seen = CAST(UNIX_TIMESTAMP(h.installed_on) AS CHAR) \
+              AND CAST(head.seen AS UNSIGNED) = UNIX_TIMESTAMP(h.installed_on) \
              WHERE p.history = {key} ORDER BY p.installed_rank DESC, p.statement"
         );
         let rows = match sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(main).await {
@@ -110,7 +110,9 @@ impl Journal {
     /// The statement that takes back that a statement was begun.
     pub(super) fn unmark(&self, rank: i64, statement: usize) -> String {
         let Self { table, key, .. } = self;
-        format!("DELETE FROM {table} WHERE history = {key} AND installed_rank = {rank} AND statement = {statement} AND state = 'begun'")
+        format!(
+            "DELETE FROM {table} WHERE history = {key} AND installed_rank = {rank} AND statement = {statement} AND state = 'begun'"
+        )
     }
 
     /// Turns the row to success, or removes it when nothing took effect; the marks go with it. Then the table goes.

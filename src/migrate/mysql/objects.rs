@@ -16,8 +16,24 @@ pub(super) struct Object {
 
 /// Words between `CREATE`, `ALTER` or `DROP` and the kind that say nothing of it, with what may follow some of them.
 const PASSED: &[&str] = &[
-    "OR", "REPLACE", "UNIQUE", "FULLTEXT", "SPATIAL", "ONLINE", "OFFLINE", "IGNORE", "ALGORITHM", "UNDEFINED", "MERGE",
-    "TEMPTABLE", "DEFINER", "SQL", "SECURITY", "INVOKER", "AGGREGATE", "CURRENT_USER",
+    "OR",
+    "REPLACE",
+    "UNIQUE",
+    "FULLTEXT",
+    "SPATIAL",
+    "ONLINE",
+    "OFFLINE",
+    "IGNORE",
+    "ALGORITHM",
+    "UNDEFINED",
+    "MERGE",
+    "TEMPTABLE",
+    "DEFINER",
+    "SQL",
+    "SECURITY",
+    "INVOKER",
+    "AGGREGATE",
+    "CURRENT_USER",
 ];
 
 /// What a change of a table does that its definition does not show.

@@ -141,7 +141,8 @@ fn same_again(statement: &Statement<'_>) -> bool {
     });
     let reads = all.iter().any(|(kind, text)| {
         let upper = text.to_ascii_uppercase();
-        *kind == TokenKind::Word && (upper.starts_with("CURRENT_") || matches!(upper.as_str(), "FROM" | "LOCALTIME" | "LOCALTIMESTAMP"))
+        *kind == TokenKind::Word
+            && (upper.starts_with("CURRENT_") || matches!(upper.as_str(), "FROM" | "LOCALTIME" | "LOCALTIMESTAMP"))
     });
     !calls && !reads && statement.head.first().is_some_and(|word| word == "SET" || word == "USE")
 }
@@ -174,7 +175,8 @@ fn used(variable: &str, after: &[Statement<'_>]) -> bool {
         let all: Vec<(TokenKind, &str)> = tokens(statement.sql, Dialect::MySql).collect();
         let named = variables(&all);
         if named.iter().any(|name| name == variable) {
-            let sets = statement.head.first().is_some_and(|word| word == "SET") && named.first().is_some_and(|name| name == variable);
+            let sets =
+                statement.head.first().is_some_and(|word| word == "SET") && named.first().is_some_and(|name| name == variable);
             return !(sets && named.iter().filter(|name| *name == variable).count() == 1);
         }
     }

@@ -80,7 +80,11 @@ impl MySqlHost<'_> {
             Some(unfinished) => {
                 let rank = unfinished.rank;
                 let refused = |stop: Stop| {
-                    MigrateError::Refused(vec![Problem::CannotGoOn { script: script.name.clone(), line: stop.line, why: stop.why }])
+                    MigrateError::Refused(vec![Problem::CannotGoOn {
+                        script: script.name.clone(),
+                        line: stop.line,
+                        why: stop.why,
+                    }])
                 };
                 let (next, again) = self.resumed(&journal, &unfinished, &all).await?.map_err(refused)?;
                 let mut course = Course { journal, rank, all: &all, own: false, lasting };
@@ -95,7 +99,11 @@ impl MySqlHost<'_> {
         };
         // A transaction left open ends here, as it does with Flyway; the locks go with the session.
         let ended = match &ran {
-            Ok(_) => sqlx::raw_sql("COMMIT; UNLOCK TABLES").execute(&mut connection).await.map(drop).doing(|| format!("commit {}", script.name)),
+            Ok(_) => sqlx::raw_sql("COMMIT; UNLOCK TABLES")
+                .execute(&mut connection)
+                .await
+                .map(drop)
+                .doing(|| format!("commit {}", script.name)),
             Err(_) => Ok(()),
         };
         connection.close().await.ok();
@@ -355,7 +363,9 @@ fn locking(sql: &str, table: &str) -> String {
 /// Whether a definition names an engine without transactions.
 fn names_lasting_engine(sql: &str) -> bool {
     let mut words = sql.split(|c: char| !c.is_ascii_alphanumeric());
-    words.any(|word| ["MyISAM", "Aria", "MEMORY", "CSV", "ARCHIVE", "MERGE"].iter().any(|engine| engine.eq_ignore_ascii_case(word)))
+    words.any(|word| {
+        ["MyISAM", "Aria", "MEMORY", "CSV", "ARCHIVE", "MERGE"].iter().any(|engine| engine.eq_ignore_ascii_case(word))
+    })
 }
 
 /// The line of a statement that the server points to at the end of its message (`… near 'x' at line 3`), from 1.

@@ -247,8 +247,23 @@ enum Body {
 
 /// What can be created or altered; the first of them among the first words says what is.
 const KINDS: &[&str] = &[
-    "DATABASE", "EVENT", "FUNCTION", "INDEX", "LOGFILE", "PACKAGE", "PROCEDURE", "RESOURCE", "ROLE", "SCHEMA", "SEQUENCE",
-    "SERVER", "TABLE", "TABLESPACE", "TRIGGER", "USER", "VIEW",
+    "DATABASE",
+    "EVENT",
+    "FUNCTION",
+    "INDEX",
+    "LOGFILE",
+    "PACKAGE",
+    "PROCEDURE",
+    "RESOURCE",
+    "ROLE",
+    "SCHEMA",
+    "SEQUENCE",
+    "SERVER",
+    "TABLE",
+    "TABLESPACE",
+    "TRIGGER",
+    "USER",
+    "VIEW",
 ];
 
 /// Whether a statement that begins so has a body of statements.

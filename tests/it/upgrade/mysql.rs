@@ -46,7 +46,11 @@ async fn rolled_back(server: &'static Server) {
     host.install("2.0", &[V1, ("V2__colour.sql", BAD)]);
     let Ended::RolledBack { why, next_steps } = host.upgrade().await else { panic!("not rolled back") };
     assert!(why.starts_with("step migrate failed: V2__colour.sql line 3") && next_steps.is_empty(), "{why}, {next_steps:?}");
-    assert_eq!((rows(server, &host), tables(server, &host)), before, "nothing of it is left, the journal of statements neither");
+    assert_eq!(
+        (rows(server, &host), tables(server, &host)),
+        before,
+        "nothing of it is left, the journal of statements neither"
+    );
     assert_eq!(host.serving().await, Some("1.0".to_owned()));
     assert_eq!((host.archives(Kind::PreUpgrade).await.len(), host.archives(Kind::FailedState).await.len()), (1, 1));
     host.point("1.0");
@@ -54,6 +58,7 @@ async fn rolled_back(server: &'static Server) {
 }
 
 on_every_server! {
+    shared;
     a_mended_script_goes_on_at_the_statement_that_failed: super::resumed;
     half_a_migration_is_put_back_from_the_archive: super::rolled_back;
 }

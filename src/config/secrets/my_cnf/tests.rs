@@ -18,7 +18,10 @@ fn found(text: &str, mode: u32, host: &str) -> Option<String> {
 fn the_password_is_read_as_mysqls_clients_read_it() {
     for (text, expected) in [
         ("[client]\npassword=secret\n", "secret"),
-        ("[mysqld]\npassword=no\n\n[client]\n# password=no\nuser = app\npassword = secret # mine\n[mysql]\npassword=no\n", "secret"),
+        (
+            "[mysqld]\npassword=no\n\n[client]\n# password=no\nuser = app\npassword = secret # mine\n[mysql]\npassword=no\n",
+            "secret",
+        ),
         ("[client]\npassword=\"a#b c\"\n", "a#b c"),
         ("[client]\npassword='it\\'s\\s\\\\'\n", "it's \\"),
         ("[client]\npassword=first\npassword=second\r\n", "second"),

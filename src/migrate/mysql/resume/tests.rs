@@ -47,7 +47,10 @@ fn what_had_run_must_not_have_changed() {
     let why = "statement 2 had run and was changed since; only what comes after may be mended";
     assert_eq!(judged(text, "dd", other), format!("line 3: {why}"));
     let why = "statements 1 to 2 had run, and one of them was changed since; only what comes after may be mended";
-    assert_eq!(judged("SET @a = 1; INSERT INTO a VALUES (@a)", "-d", "SET @a = 2; INSERT INTO a VALUES (@a)"), format!("line 1: {why}"));
+    assert_eq!(
+        judged("SET @a = 1; INSERT INTO a VALUES (@a)", "-d", "SET @a = 2; INSERT INTO a VALUES (@a)"),
+        format!("line 1: {why}")
+    );
     assert!(judged(text, "dd", "CREATE TABLE a (a int)").starts_with("line 1: statement 2 had run"), "a statement is missing");
     // Blanks and comments between statements are no statements.
     let commented = "-- why\nCREATE TABLE a (a int);\n\n\nINSERT INTO a VALUES (1); ALTER TABLE a ADD b int;";
@@ -94,7 +97,14 @@ fn what_the_session_cannot_get_back_is_named() {
     assert_eq!(judged(into, "dd", into), lost(1, "set a variable from data"));
     let temporary = "CREATE TEMPORARY TABLE tmp (a int); CREATE TABLE b (a int); INSERT INTO b SELECT * FROM `tmp`";
     assert_eq!(judged(temporary, "-d", temporary), lost(1, "made a temporary table"));
-    assert_eq!(judged("CREATE TEMPORARY TABLE tmp (a int); CREATE TABLE b (a int); SELECT 1", "-d", "CREATE TEMPORARY TABLE tmp (a int); CREATE TABLE b (a int); SELECT 1"), "from 3 after []");
+    assert_eq!(
+        judged(
+            "CREATE TEMPORARY TABLE tmp (a int); CREATE TABLE b (a int); SELECT 1",
+            "-d",
+            "CREATE TEMPORARY TABLE tmp (a int); CREATE TABLE b (a int); SELECT 1"
+        ),
+        "from 3 after []"
+    );
     let prepared = "PREPARE s FROM 'ALTER TABLE a ADD b int'; EXECUTE s; EXECUTE s";
     assert_eq!(judged(prepared, "-d", prepared), lost(1, "prepared a statement"));
     let again = "PREPARE s FROM 'SELECT 1'; EXECUTE s; PREPARE s FROM 'SELECT 2'; EXECUTE s";

@@ -2,7 +2,8 @@ use super::*;
 
 #[test]
 fn the_servers_line_is_found_in_its_message() {
-    let message = "You have an error in your SQL syntax; check the manual for the right syntax to use near 'at line 9' at line 3";
+    let message =
+        "You have an error in your SQL syntax; check the manual for the right syntax to use near 'at line 9' at line 3";
     assert_eq!(line_in(message), 3);
     assert_eq!(line_in("Unknown column 'a' in 'field list'"), 1);
 }

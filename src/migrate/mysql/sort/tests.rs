@@ -20,7 +20,10 @@ fn statements_are_told_apart_by_their_first_words() {
         ("DROP TABLE s", Sort::Definition),
         ("CREATE TEMPORARY TABLE t (a int)", Sort::Temporary),
         ("ALTER TABLE t ADD b int", Sort::Definition),
-        ("/*!50003 CREATE*/ /*!50017 DEFINER=`a`@`b`*/ /*!50003 TRIGGER x BEFORE INSERT ON t FOR EACH ROW SET @a = 1 */", Sort::Definition),
+        (
+            "/*!50003 CREATE*/ /*!50017 DEFINER=`a`@`b`*/ /*!50003 TRIGGER x BEFORE INSERT ON t FOR EACH ROW SET @a = 1 */",
+            Sort::Definition,
+        ),
         ("START TRANSACTION", Sort::Control),
         ("START REPLICA", Sort::Definition),
         ("BEGIN", Sort::Control),
@@ -46,7 +49,13 @@ fn what_runs_twice_without_harm() {
     ] {
         assert!(repeatable(&head(sql)), "{sql}");
     }
-    for sql in ["DROP TABLE a", "CREATE TABLE IF NOT EXISTS t SELECT 1", "ALTER TABLE t ADD a int", "CREATE USER u", "RENAME TABLE a TO b"] {
+    for sql in [
+        "DROP TABLE a",
+        "CREATE TABLE IF NOT EXISTS t SELECT 1",
+        "ALTER TABLE t ADD a int",
+        "CREATE USER u",
+        "RENAME TABLE a TO b",
+    ] {
         assert!(!repeatable(&head(sql)), "{sql}");
     }
 }

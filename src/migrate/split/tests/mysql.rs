@@ -44,9 +44,15 @@ fn strings_names_and_comments_as_the_server_reads_them() {
 fn the_delimiter_is_what_the_client_was_told() {
     for (case, delimiter) in [
         ("DELIMITER //\nCREATE PROCEDURE p() BEGIN SELECT 1; SELECT '//'; END//¦\nDELIMITER ;\nSELECT 2;¦ SELECT 3;", "//"),
-        ("delimiter $$\nCREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW SET NEW.x = 1; $$¦\nSELECT a$b$$¦ DELIMITER ;\nSELECT 2", "$$"),
+        (
+            "delimiter $$\nCREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW SET NEW.x = 1; $$¦\nSELECT a$b$$¦ DELIMITER ;\nSELECT 2",
+            "$$",
+        ),
         ("DELIMITER $$\nCREATE FUNCTION f() RETURNS INT RETURN 1;\nEND$$¦\nDELIMITER ;\n", "$$"),
-        ("DELIMITER ;;\n/*!50003 CREATE*/ /*!50003 TRIGGER t BEFORE INSERT ON a FOR EACH ROW BEGIN SET @x = 1; END */;;¦\nDELIMITER ;\n", ";;"),
+        (
+            "DELIMITER ;;\n/*!50003 CREATE*/ /*!50003 TRIGGER t BEFORE INSERT ON a FOR EACH ROW BEGIN SET @x = 1; END */;;¦\nDELIMITER ;\n",
+            ";;",
+        ),
         ("DELIMITER |\nSELECT 1 | ¦SELECT 2\n|¦ DELIMITER ;\nSELECT 3;", "|"),
         ("DELIMITER EOF\nSELECT EOFX; SELECT 1\nEOF\n¦DELIMITER ;\nSELECT 3;", "EOF"),
         ("DELIMITER #\nSELECT 1 # ¦SELECT 2 # ¦\nDELIMITER ;\nSELECT 3;", "#"),
@@ -70,7 +76,10 @@ fn the_delimiter_is_what_the_client_was_told() {
         assert_eq!(split(text, Dialect::MySql), Err(SplitError { line, what: what.to_owned() }), "{text:?}");
     }
     // A column of that name is none of the client's business.
-    assert_eq!(statements("CREATE TABLE t (a int,\n  delimiter varchar(10)\n);\nSELECT\ndelimiter, 1 FROM t;", Dialect::MySql).len(), 2);
+    assert_eq!(
+        statements("CREATE TABLE t (a int,\n  delimiter varchar(10)\n);\nSELECT\ndelimiter, 1 FROM t;", Dialect::MySql).len(),
+        2
+    );
 }
 
 #[test]
@@ -112,13 +121,22 @@ fn stored_programs_without_a_delimiter_end_with_their_blocks() {
 fn what_flyway_tripped_over() {
     for (issue, case) in [
         (2338, "CREATE PROCEDURE p() BEGIN DECLARE done INT DEFAULT FALSE; IF done THEN SELECT 1; END IF; END;¦ SELECT 1;"),
-        (2666, "CREATE TRIGGER t AFTER UPDATE ON a FOR EACH ROW IF NEW.x <> OLD.x THEN INSERT INTO b VALUES (1); INSERT INTO c VALUES (2); END IF;¦ SELECT 1;"),
+        (
+            2666,
+            "CREATE TRIGGER t AFTER UPDATE ON a FOR EACH ROW IF NEW.x <> OLD.x THEN INSERT INTO b VALUES (1); INSERT INTO c VALUES (2); END IF;¦ SELECT 1;",
+        ),
         (2726, "CREATE PROCEDURE p() BEGIN CASE WHEN a THEN SELECT 1; ELSE SELECT 2; END CASE; END;¦ SELECT 1;"),
         (2737, "CREATE PROCEDURE p() BEGIN UPDATE t SET a = CASE WHEN b THEN 1 ELSE 0 END WHERE c; SELECT 1; END;¦ SELECT 1;"),
-        (2781, "CREATE FUNCTION f() RETURNS INT BEGIN DECLARE i INT; WHILE i < 3 DO SET i = i + 1; END WHILE; RETURN i; END;¦ SELECT 1;"),
+        (
+            2781,
+            "CREATE FUNCTION f() RETURNS INT BEGIN DECLARE i INT; WHILE i < 3 DO SET i = i + 1; END WHILE; RETURN i; END;¦ SELECT 1;",
+        ),
         (2798, "CREATE PROCEDURE p() BEGIN SELECT `begin`, t.begin, x.end FROM t; SELECT IF(1, 2, 3); END;¦ SELECT 1;"),
         (3152, "CREATE PROCEDURE p() BEGIN REPEAT SET @x = REPEAT('a', 3); UNTIL TRUE END REPEAT; END;¦ SELECT 1;"),
-        (3511, "CREATE EVENT IF NOT EXISTS e ON SCHEDULE EVERY 1 DAY STARTS '2024-01-01' ON COMPLETION PRESERVE DO CALL p();¦ SELECT 1;"),
+        (
+            3511,
+            "CREATE EVENT IF NOT EXISTS e ON SCHEDULE EVERY 1 DAY STARTS '2024-01-01' ON COMPLETION PRESERVE DO CALL p();¦ SELECT 1;",
+        ),
     ] {
         let text = case.replace('¦', "");
         assert_eq!(statements(&text, Dialect::MySql).len(), 2, "#{issue}");

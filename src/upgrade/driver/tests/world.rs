@@ -432,7 +432,13 @@ impl Hands for World {
     async fn healthy(&self) -> Result<String, Failed> {
         let name = format!("healthy:{}", self.server().unwrap_or_default());
         let running = self.call(&name, |inner| inner.server.is_some()).await?;
-        let down = Failed { class: Class::Unavailable, message: "down".to_owned(), transient: false, hints: Vec::new(), partial: false };
+        let down = Failed {
+            class: Class::Unavailable,
+            message: "down".to_owned(),
+            transient: false,
+            hints: Vec::new(),
+            partial: false,
+        };
         if running { Ok("healthy".to_owned()) } else { Err(down) }
     }
 
