@@ -296,6 +296,17 @@ pub struct Upgrade {
     pub on_failure: OnFailure,
     /// How many restarts of one step without an outcome are tried before a person is asked.
     pub attempts: u32,
+    /// What the gate does when migrations are pending and no daemon comes.
+    pub without_daemon: WithoutDaemon,
+}
+
+/// What the gate does when it cannot see the server in step with its database and there is no daemon to see to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WithoutDaemon {
+    /// The server does not start.
+    Refuse,
+    /// The server starts, on a database that may be of another version.
+    Pass,
 }
 
 /// A span of the day; one that ends before it begins passes midnight.

@@ -33,7 +33,7 @@ use crate::state_db::{StateDb, StateError};
 use crate::version::Version;
 
 pub use driver::Ended;
-pub use observe::{observe, remember_release};
+pub use observe::{observe, observe_at_gate, remember_release};
 pub use plan::{Asked, Decision, Observation, Plan, Refusal, decide, standing};
 pub use rollback::begin_rollback;
 pub use state::{Phase, Settle};

@@ -18,9 +18,9 @@ fn the_gate_answers_every_case() {
         (facts(Starter::Other, Open::Nothing, Standing::Pending(Vec::new()), None), "upgrade first: the release is new"),
         (facts(Starter::Other, Open::Nothing, pending(), Some("it failed")), "refused: 2.0 is on hold: it failed"),
         (facts(Starter::Other, Open::Nothing, ahead(), None), "refused: the database holds migrations"),
-        (facts(Starter::Other, Open::Nothing, unknown(), None), "refused: cannot tell"),
+        (facts(Starter::Other, Open::Nothing, unknown(), None), "wait: cannot tell"),
         (facts(Starter::Other, Open::Stuck, Standing::InStep, None), "refused: an upgrade of this target needs a person"),
-        (facts(Starter::Other, Open::Underway, Standing::InStep, None), "refused: an upgrade of this target is underway"),
+        (facts(Starter::Other, Open::Underway, Standing::InStep, None), "wait: an upgrade of this target is underway"),
     ];
     for (facts, expected) in cases {
         let answer = decide(&facts).to_string();

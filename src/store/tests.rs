@@ -42,7 +42,13 @@ pub(crate) fn target(directory: &Path) -> Target {
         release: None,
         migrations: None,
         service: None,
-        upgrade: Upgrade { auto: false, window: None, on_failure: OnFailure::Hold, attempts: 1 },
+        upgrade: Upgrade {
+            auto: false,
+            window: None,
+            on_failure: OnFailure::Hold,
+            attempts: 1,
+            without_daemon: crate::config::WithoutDaemon::Refuse,
+        },
     }
 }
 

@@ -8,7 +8,7 @@ use crate::actions::Settle;
 use crate::config::Target;
 use crate::context::Context;
 use crate::failure::{Class, Failure};
-use crate::gate::{self as rules, Facts, Gate, Open, Standing, Starter};
+use crate::gate::{self as rules, Awaited, Facts, Gate, Open, Standing, Starter};
 use crate::ids::TargetName;
 use crate::progress::Progress;
 use crate::service;
@@ -51,7 +51,10 @@ pub(super) async fn upgrade(
     if current.is_some_and(|current| !current.phase.terminal() && current.phase != Phase::Stuck) {
         return ended(ctx, target, drive(ctx, target, progress, stop).await?).await;
     }
-    let seen = upgrade::observe(ctx, target).await?;
+    let seen = match by {
+        By::Gate => upgrade::observe_at_gate(ctx, target).await?,
+        By::Person | By::Daemon => upgrade::observe(ctx, target).await?,
+    };
     upgrade::remember_release(ctx, target, &seen).await?;
     let asked = match by {
         By::Person => Asked::ByPerson,
@@ -160,7 +163,7 @@ pub async fn gate(ctx: &Context, target: &Target) -> Result<Gate, Failure> {
         // At once, for whoever granted it waits for the server, and the server waits for us.
         return Ok(Gate::Pass("the daemon itself starts the server"));
     }
-    let seen = upgrade::observe(ctx, target).await?;
+    let seen = upgrade::observe_at_gate(ctx, target).await?;
     let release = seen.release.as_ref().and_then(|release| release.as_ref().ok()).map(|installed| installed.version.clone());
     let held = seen.holds.iter().find(|hold| release.as_ref().is_none_or(|version| hold.covers(version)));
     let facts = Facts {
@@ -186,21 +189,21 @@ pub fn gate_answer(target: &TargetName, answer: Gate) -> Result<Value, Failure> 
     match answer {
         Gate::Pass(why) => Ok(json!({ "gate": "pass", "why": why })),
         Gate::Refuse { why, hint } => Err(refused(why).on(target).hint(hint)),
+        Gate::Wait { why: Awaited::Upgrade } => {
+            let failure = refused("an upgrade is underway; it starts the server itself".to_owned());
+            Err(failure.on(target).hint("see `upkeep status --watch`"))
+        }
+        Gate::Wait { why: Awaited::Answer(why) } => {
+            let failure = refused(format!("cannot tell whether release and database are in step: {why}"));
+            Err(failure.on(target).hint("see `upkeep check`"))
+        }
         Gate::Ask { pending } => Err(refused(format!("still pending: {}", pending.join(", ")))
             .on(target)
             .hint(format!("see `upkeep plan {target}`"))),
     }
 }
 
-/// The gate without a daemon: when migrations are pending, upgrades here and now.
-pub(super) async fn pass(
-    ctx: &Context,
-    target: &Target,
-    progress: &Progress,
-    stop: &CancellationToken,
-) -> Result<Value, Failure> {
-    if let Gate::Ask { .. } = gate(ctx, target).await? {
-        Box::pin(upgrade(ctx, target, None, By::Gate, progress, stop)).await?;
-    }
+/// The gate asked for without the daemon's own waiting: only looks.
+pub(super) async fn look_at_gate(ctx: &Context, target: &Target) -> Result<Value, Failure> {
     gate_answer(&target.name, gate(ctx, target).await?)
 }

@@ -10,7 +10,7 @@ use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
 use upkeep::clock::{Clock, FixedClock};
-use upkeep::config::{Backup, Config, Control, Daemon, Database, Location, OnFailure, Target, Upgrade};
+use upkeep::config::{Backup, Config, Control, Daemon, Database, Location, OnFailure, Target, Upgrade, WithoutDaemon};
 use upkeep::context::Context;
 use upkeep::ids::TargetName;
 use upkeep::retention::Policy;
@@ -105,7 +105,13 @@ fn target(location: Location, directory: PathBuf) -> Target {
         release: None,
         migrations: None,
         service: None,
-        upgrade: Upgrade { auto: false, window: None, on_failure: OnFailure::Rollback, attempts: 3 },
+        upgrade: Upgrade {
+            auto: false,
+            window: None,
+            on_failure: OnFailure::Rollback,
+            attempts: 3,
+            without_daemon: WithoutDaemon::Refuse,
+        },
     }
 }
 
