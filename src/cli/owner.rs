@@ -18,11 +18,13 @@ pub(super) fn act_as(state_dir: &Path) -> Result<(), Failure> {
     if user == 0 || !rustix::process::geteuid().is_root() {
         return Ok(());
     }
+    let ourselves = std::env::current_exe()
+        .map_err(|error| Failure::new(Class::OsError, format!("cannot find this very program: {error}")))?;
     // No deadline and no group of its own: it is not a child, it becomes us.
     #[expect(clippy::disallowed_methods, reason = "nothing is started: this process goes on as another user")]
     let error = std::process::Command::new("setpriv")
         .args([format!("--reuid={user}"), format!("--regid={group}"), "--init-groups".to_owned(), "--".to_owned()])
-        .arg("/proc/self/exe")
+        .arg(ourselves)
         .args(std::env::args_os().skip(1))
         .exec();
     let failure = Failure::new(Class::OsError, format!("cannot go on as user {user}, who owns {}", state_dir.display()));

@@ -102,7 +102,8 @@ pub(super) async fn fill(
         run_frame(&mut session, archive, index, &mut named).await?;
     }
     // The first commit that waits for the disk takes everything before it along.
-    session.run("collect statistics", "SET synchronous_commit = on; ANALYZE").await?;
+    session.run("collect statistics", "SET synchronous_commit = on").await?;
+    session.run("collect statistics", super::ANALYZE).await?;
     loaded.warnings = missing_roles(&mut session, &named).await?;
     session.close().await;
     fault::point("pg.load.compared");
