@@ -15,6 +15,7 @@ mod events;
 mod gate;
 mod hold;
 mod human;
+mod init;
 mod inspect;
 mod list;
 mod migrate;
@@ -90,6 +91,7 @@ enum Command {
     Unpin(pin::UnpinArguments),
     Gate(gate::Arguments),
     Check(check::Arguments),
+    Init(init::Arguments),
     Setup(setup::Arguments),
     Events(events::Arguments),
     Demo(demo::Arguments),
@@ -179,6 +181,7 @@ async fn run(command: Command, world: &World) -> Result<(), Stop> {
         Command::Unpin(arguments) => pin::unpin(arguments, world).await,
         Command::Gate(arguments) => gate::run(arguments, world).await,
         Command::Check(arguments) => check::run(arguments, world).await,
+        Command::Init(arguments) => init::run(arguments, world).await,
         Command::Setup(arguments) => setup::run(arguments, world).await,
         Command::Events(arguments) => events::run(arguments, world).await,
         Command::Demo(arguments) => demo::run(arguments, world).await,

@@ -27,6 +27,8 @@ pub enum Open {
     Nothing,
     /// One is underway.
     Underway,
+    /// One is underway and has let the server start on this release; it waits until it is healthy.
+    Settling(Version),
     /// One needs a person.
     Stuck,
 }
@@ -98,7 +100,11 @@ pub fn decide(facts: &Facts) -> Gate {
     }
     match (&facts.open, &facts.standing) {
         (Open::Stuck, _) => refuse("an upgrade of this target needs a person".to_owned(), "see `upkeep status`"),
-        (Open::Underway, _) => Gate::Wait { why: Awaited::Upgrade },
+        // A package's script or a person restarts what was started already: neither release nor database is another.
+        (Open::Settling(version), _) if facts.release.as_ref() == Some(version) => {
+            Gate::Pass("the upgrade underway has started this release already")
+        }
+        (Open::Underway | Open::Settling(_), _) => Gate::Wait { why: Awaited::Upgrade },
         (Open::Nothing, Standing::InStep) => Gate::Pass("release and database are in step"),
         (Open::Nothing, Standing::Ahead(migrations)) => refuse(
             format!("the database holds migrations this release does not know: {}", migrations.join(", ")),

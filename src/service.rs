@@ -6,6 +6,8 @@
 
 mod health;
 
+pub use health::{ask, post};
+
 use std::fmt;
 use std::time::Duration;
 

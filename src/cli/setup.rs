@@ -158,6 +158,8 @@ fn sandbox(config: &Config) -> Vec<String> {
             };
         }
     }
+    let told = config.alarms.iter().flat_map(|alarms| [&alarms.webhook, &alarms.ping]).flatten();
+    afar |= told.filter_map(|url| url::Url::parse(url).ok()).any(|url| url.host_str().is_some_and(|host| !near(host)));
     paths.insert(config.daemon.state_dir.clone());
     let mut lines: Vec<String> = paths
         .into_iter()

@@ -206,8 +206,7 @@ fn delta(duration: Duration) -> TimeDelta {
 
 /// What is wrong, each under the words that stay the same while it lasts.
 fn problems(status: &Status) -> BTreeMap<Key, String> {
-    let mut wrong: Vec<(Option<String>, String)> =
-        status.problems.iter().map(|problem| (None, problem.clone())).collect();
+    let mut wrong: Vec<(Option<String>, String)> = status.problems.iter().map(|problem| (None, problem.clone())).collect();
     for target in &status.targets {
         let mut all = target.problems.clone();
         if let Some(upgrade) = target.upgrade.as_ref().filter(|upgrade| upgrade.phase == "rolled-back") {

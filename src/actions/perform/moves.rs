@@ -166,13 +166,14 @@ pub async fn gate(ctx: &Context, target: &Target) -> Result<Gate, Failure> {
     let seen = upgrade::observe_at_gate(ctx, target).await?;
     let release = seen.release.as_ref().and_then(|release| release.as_ref().ok()).map(|installed| installed.version.clone());
     let held = seen.holds.iter().find(|hold| release.as_ref().is_none_or(|version| hold.covers(version)));
+    let started = upgrade::current(&ctx.state, &target.name).await?.and_then(|current| current.started);
     let facts = Facts {
         starter: Starter::Other,
         standing: upgrade::standing(&seen),
         open: match &seen.open {
             None => Open::Nothing,
             Some((_, Phase::Stuck)) => Open::Stuck,
-            Some(_) => Open::Underway,
+            Some(_) => started.map_or(Open::Underway, Open::Settling),
         },
         held: held.map(|hold| hold.reason.clone()),
         release,

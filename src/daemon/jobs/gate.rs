@@ -47,7 +47,9 @@ pub(super) async fn answer(
                 followed(ctx, target, board, job, stop).await?
             }
             Gate::Wait { why: Awaited::Upgrade } => {
-                underway(ctx, target, stop).await?;
+                if underway(ctx, target, stop).await? {
+                    pause(ASK_EVERY, stop).await?;
+                }
                 None
             }
             Gate::Wait { why: Awaited::Answer(_) } if begun.elapsed() < PATIENCE => {
@@ -83,13 +85,14 @@ async fn followed(
     Ok(job.failure)
 }
 
-/// Waits until no upgrade is underway, or the one that is lets the server start.
-async fn underway(ctx: &Context, target: &Target, stop: &CancellationToken) -> Result<(), Failure> {
+/// Waits until no upgrade is underway, or the one that is lets the server start; says whether it has already started it.
+async fn underway(ctx: &Context, target: &Target, stop: &CancellationToken) -> Result<bool, Failure> {
     loop {
         let current = upgrade::current(&ctx.state, &target.name).await?;
-        let open = current.is_some_and(|current| !current.phase.terminal() && current.phase != Phase::Stuck);
-        if !open || token::granted(&ctx.config.daemon.state_dir, &target.name) {
-            return Ok(());
+        let open = current.filter(|current| !current.phase.terminal() && current.phase != Phase::Stuck);
+        let started = open.as_ref().is_some_and(|open| open.started.is_some());
+        if open.is_none() || started || token::granted(&ctx.config.daemon.state_dir, &target.name) {
+            return Ok(started);
         }
         pause(LOOK_EVERY, stop).await?;
     }
