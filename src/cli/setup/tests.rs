@@ -15,7 +15,7 @@ service.unit = "shop.service"
 fn config(text: &str) -> Config {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("upkeep.toml");
-    std::fs::write(&path, text).unwrap();
+    durable::write(&path, text.as_bytes()).unwrap();
     load::load_with(&path, &load::Environment::new(), Secrets::Leave).unwrap()
 }
 
@@ -47,7 +47,7 @@ fn only_files_of_ours_are_replaced_or_removed() {
     assert_eq!(write(&path, &format!("// {HEADER}\none\n")).unwrap(), None, "nothing to do");
     assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o644, "polkit reads it as a user of its own");
     assert_eq!(ours(root.path()), [PathBuf::from(POLKIT)]);
-    std::fs::write(&path, "an operator's own\n").unwrap();
+    durable::write(&path, b"an operator's own\n").unwrap();
     assert!(write(&path, "ours").is_err());
     assert_eq!(ours(root.path()), Vec::<PathBuf>::new());
 }
