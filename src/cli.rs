@@ -15,10 +15,12 @@ mod events;
 mod gate;
 mod hold;
 mod human;
+mod init;
 mod inspect;
 mod list;
 mod migrate;
 mod moments;
+mod owner;
 mod pin;
 mod plan;
 mod progress;
@@ -26,6 +28,7 @@ mod prune;
 mod restore;
 mod results;
 mod session;
+mod setup;
 mod status;
 mod table;
 mod terminal;
@@ -88,6 +91,8 @@ enum Command {
     Unpin(pin::UnpinArguments),
     Gate(gate::Arguments),
     Check(check::Arguments),
+    Init(init::Arguments),
+    Setup(setup::Arguments),
     Events(events::Arguments),
     Demo(demo::Arguments),
     #[command(hide = true)]
@@ -176,6 +181,8 @@ async fn run(command: Command, world: &World) -> Result<(), Stop> {
         Command::Unpin(arguments) => pin::unpin(arguments, world).await,
         Command::Gate(arguments) => gate::run(arguments, world).await,
         Command::Check(arguments) => check::run(arguments, world).await,
+        Command::Init(arguments) => init::run(arguments, world).await,
+        Command::Setup(arguments) => setup::run(arguments, world).await,
         Command::Events(arguments) => events::run(arguments, world).await,
         Command::Demo(arguments) => demo::run(arguments, world).await,
         Command::DemoServer(arguments) => demo::server::run(arguments, world).await,

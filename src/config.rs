@@ -23,6 +23,8 @@ pub struct Config {
     pub daemon: Daemon,
     /// The socket.
     pub control: Control,
+    /// Who is told of problems; none when nobody is.
+    pub alarms: Option<Alarms>,
     /// The targets, by name.
     pub targets: BTreeMap<TargetName, Target>,
 }
@@ -47,6 +49,19 @@ pub struct Control {
     pub observers: Vec<Principal>,
     /// Who may act (and read).
     pub operators: Vec<Principal>,
+}
+
+/// `[alarms]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alarms {
+    /// Gets each alarm as one JSON object on its standard input.
+    pub command: Option<Vec<String>>,
+    /// Gets each as the body of a POST. Plain HTTP.
+    pub webhook: Option<String>,
+    /// Asked after each good archive of a schedule; `{target}` is replaced. Plain HTTP.
+    pub ping: Option<String>,
+    /// How long a problem must last before anybody is told.
+    pub after: Duration,
 }
 
 /// A user or group of the host.
@@ -315,6 +330,17 @@ pub struct Upgrade {
     pub on_failure: OnFailure,
     /// How many restarts of one step without an outcome are tried before a person is asked.
     pub attempts: u32,
+    /// What the gate does when migrations are pending and no daemon comes.
+    pub without_daemon: WithoutDaemon,
+}
+
+/// What the gate does when it cannot see the server in step with its database and there is no daemon to see to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WithoutDaemon {
+    /// The server does not start.
+    Refuse,
+    /// The server starts, on a database that may be of another version.
+    Pass,
 }
 
 /// A span of the day; one that ends before it begins passes midnight.

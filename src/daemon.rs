@@ -7,6 +7,7 @@
 //! step boundary, or within `stop_timeout`. Held by `tests/it/daemon.rs`.
 
 mod agenda;
+mod alarms;
 mod eyes;
 mod jobs;
 mod life;

@@ -27,6 +27,8 @@ pub enum Open {
     Nothing,
     /// One is underway.
     Underway,
+    /// One is underway and has let the server start on this release; it waits until it is healthy.
+    Settling(Version),
     /// One needs a person.
     Stuck,
 }
@@ -65,6 +67,11 @@ pub enum Gate {
         /// What is pending.
         pending: Vec<String>,
     },
+    /// Not yet: look again in a moment.
+    Wait {
+        /// What for.
+        why: Awaited,
+    },
     /// Do not start.
     Refuse {
         /// Why.
@@ -72,6 +79,15 @@ pub enum Gate {
         /// What a person does.
         hint: &'static str,
     },
+}
+
+/// What a start waits for at the gate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Awaited {
+    /// The end of the upgrade underway, or its own start of the server: as long as it takes.
+    Upgrade,
+    /// An answer of release and database, which after a boot come up beside us: not for long. With the reason.
+    Answer(String),
 }
 
 /// The decision.
@@ -84,10 +100,11 @@ pub fn decide(facts: &Facts) -> Gate {
     }
     match (&facts.open, &facts.standing) {
         (Open::Stuck, _) => refuse("an upgrade of this target needs a person".to_owned(), "see `upkeep status`"),
-        (Open::Underway, _) => refuse(
-            "an upgrade of this target is underway; it starts the server itself".to_owned(),
-            "see `upkeep status --watch`",
-        ),
+        // A package's script or a person restarts what was started already: neither release nor database is another.
+        (Open::Settling(version), _) if facts.release.as_ref() == Some(version) => {
+            Gate::Pass("the upgrade underway has started this release already")
+        }
+        (Open::Underway | Open::Settling(_), _) => Gate::Wait { why: Awaited::Upgrade },
         (Open::Nothing, Standing::InStep) => Gate::Pass("release and database are in step"),
         (Open::Nothing, Standing::Ahead(migrations)) => refuse(
             format!("the database holds migrations this release does not know: {}", migrations.join(", ")),
@@ -103,9 +120,7 @@ pub fn decide(facts: &Facts) -> Gate {
             }
             None => Gate::Ask { pending: pending.clone() },
         },
-        (Open::Nothing, Standing::Unknown(why)) => {
-            refuse(format!("cannot tell whether release and database are in step: {why}"), "see `upkeep check`")
-        }
+        (Open::Nothing, Standing::Unknown(why)) => Gate::Wait { why: Awaited::Answer(why.clone()) },
     }
 }
 
@@ -115,6 +130,10 @@ impl fmt::Display for Gate {
             Gate::Pass(why) => write!(f, "pass: {why}"),
             Gate::Ask { pending } if pending.is_empty() => f.write_str("upgrade first: the release is new"),
             Gate::Ask { pending } => write!(f, "upgrade first: {} pending", pending.join(", ")),
+            Gate::Wait { why: Awaited::Upgrade } => f.write_str("wait: an upgrade of this target is underway"),
+            Gate::Wait { why: Awaited::Answer(why) } => {
+                write!(f, "wait: cannot tell yet whether release and database are in step: {why}")
+            }
             Gate::Refuse { why, hint } => write!(f, "refused: {why} ({hint})"),
         }
     }

@@ -151,10 +151,27 @@ impl Explain for ReleaseError {
 /// # Errors
 /// When it is not there, not whole, or not one version.
 pub async fn read(release: &Release) -> Result<Installed, ReleaseError> {
+    read_when(release, Wanted::Settled).await
+}
+
+/// How far the package manager must be for a release to count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// Done with this package and with every other.
+    Settled,
+    /// All files of this package are in their place. Its own script may be running, and be what waits for us.
+    Placed,
+}
+
+/// Reads the installed release as soon as it is as far as wanted.
+///
+/// # Errors
+/// When it is not there, not that far, or not one version.
+pub async fn read_when(release: &Release, wanted: Wanted) -> Result<Installed, ReleaseError> {
     let path = resolve(&release.path)?;
     let mut answers = Vec::with_capacity(release.probes.len());
     for probe in &release.probes {
-        answers.push((probe::name(probe), probe::ask(probe, release, &path).await?));
+        answers.push((probe::name(probe), probe::ask(probe, release, &path, wanted).await?));
     }
     let Some((_, version)) = answers.first().cloned() else {
         return Err(ReleaseError::NoVersion { probe: "no probe".to_owned(), path, why: "none is configured".to_owned() });

@@ -6,6 +6,8 @@
 
 mod health;
 
+pub use health::{ask, post};
+
 use std::fmt;
 use std::time::Duration;
 
@@ -25,7 +27,10 @@ const STOPPED_LOOKS: u32 = 8;
 /// How long asking for the state may take.
 const STATUS_DEADLINE: Duration = Duration::from_secs(30);
 
-/// The exit code by which a status command says "it does not run" (LSB, and `systemctl is-active`).
+/// What is asked of a unit.
+const UNIT_PROPERTIES: &str = "--property=LoadState,ActiveState,SubState";
+
+/// The exit code by which a status command says "it does not run", as LSB has it.
 const STOPPED: i32 = 3;
 
 /// Whether the managed server runs.
@@ -118,7 +123,7 @@ pub fn name(service: &Service) -> String {
 pub async fn status(service: &Service) -> ServiceState {
     match &service.control {
         ServiceControl::Unit(unit) => {
-            match Command::new(&["systemctl", "is-active", "--", unit], STATUS_DEADLINE).run().await {
+            match Command::new(&["systemctl", "show", UNIT_PROPERTIES, "--", unit], STATUS_DEADLINE).run().await {
                 Ok(finished) => of_unit(&finished),
                 Err(error) => ServiceState::Unknown(crate::failure::Chain(&error).to_string()),
             }
@@ -136,16 +141,19 @@ pub async fn status(service: &Service) -> ServiceState {
     }
 }
 
-/// What `systemctl is-active` printed. A unit on its way down still holds the database.
+/// What `systemctl show` printed. A unit on its way down still holds the database.
 fn of_unit(finished: &Finished) -> ServiceState {
-    match (finished.stdout.trim(), finished.code) {
-        ("active" | "reloading" | "refreshing" | "activating" | "deactivating" | "maintenance", _) => ServiceState::Running,
-        // Exit code 4: there is no such unit, which old versions call inactive too.
-        ("inactive" | "failed", code) if code != Some(4) => ServiceState::Stopped,
-        ("inactive" | "unknown", _) => ServiceState::Unknown("there is no such unit".to_owned()),
-        (other, _) => {
-            ServiceState::Unknown(if other.is_empty() { finished.last_line().to_owned() } else { format!("it is {other}") })
+    let value = |name: &str| finished.stdout.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    match (value("LoadState"), value("ActiveState"), value("SubState")) {
+        (Some("not-found"), Some("inactive"), _) => ServiceState::Unknown("there is no such unit".to_owned()),
+        // Its `ExecCondition=` is running, which is our gate: nothing of the server itself is.
+        (_, Some("activating"), Some("condition")) => ServiceState::Stopped,
+        (_, Some("active" | "reloading" | "refreshing" | "activating" | "deactivating" | "maintenance"), _) => {
+            ServiceState::Running
         }
+        (_, Some("inactive" | "failed"), _) => ServiceState::Stopped,
+        (_, Some(other), _) => ServiceState::Unknown(format!("it is {other}")),
+        (_, None, _) => ServiceState::Unknown(finished.last_line().to_owned()),
     }
 }
 
@@ -166,6 +174,11 @@ pub async fn stop(service: &Service) -> Result<(), ServiceError> {
 /// # Errors
 /// When the program could not be run or failed, or the server does not run.
 pub async fn start(service: &Service) -> Result<(), ServiceError> {
+    if let ServiceControl::Unit(unit) = &service.control {
+        // A unit that was restarted too often is refused by systemd without being tried. One that has nothing to reset says
+        // so, and that is fine.
+        Command::new(&["systemctl", "reset-failed", "--", unit], STATUS_DEADLINE).run().await.ok();
+    }
     run(service, "start").await?;
     match status(service).await {
         ServiceState::Running => Ok(()),
@@ -262,18 +275,21 @@ mod tests {
     fn what_systemctl_prints_is_understood() {
         let unknown = |why: &str| ServiceState::Unknown(why.to_owned());
         let cases = [
-            ("active\n", 0, ServiceState::Running),
-            ("activating\n", 3, ServiceState::Running),
-            ("deactivating\n", 3, ServiceState::Running),
-            ("inactive\n", 3, ServiceState::Stopped),
-            ("failed\n", 3, ServiceState::Stopped),
-            ("inactive\n", 4, unknown("there is no such unit")),
-            ("unknown\n", 4, unknown("there is no such unit")),
-            ("", 1, unknown("Failed to connect to bus")),
+            ("LoadState=loaded\nActiveState=active\nSubState=running\n", ServiceState::Running),
+            ("LoadState=loaded\nActiveState=activating\nSubState=start\n", ServiceState::Running),
+            ("LoadState=loaded\nActiveState=activating\nSubState=condition\n", ServiceState::Stopped),
+            ("LoadState=loaded\nActiveState=activating\nSubState=auto-restart\n", ServiceState::Running),
+            ("LoadState=loaded\nActiveState=deactivating\nSubState=stop-sigterm\n", ServiceState::Running),
+            ("LoadState=loaded\nActiveState=inactive\nSubState=dead\n", ServiceState::Stopped),
+            ("LoadState=loaded\nActiveState=failed\nSubState=failed\n", ServiceState::Stopped),
+            // Removed while it runs.
+            ("LoadState=not-found\nActiveState=active\nSubState=running\n", ServiceState::Running),
+            ("LoadState=not-found\nActiveState=inactive\nSubState=dead\n", unknown("there is no such unit")),
+            ("", unknown("Failed to connect to bus")),
         ];
-        for (stdout, code, expected) in cases {
+        for (stdout, expected) in cases {
             let stderr = if stdout.is_empty() { "Failed to connect to bus\n" } else { "" };
-            let finished = Finished { code: Some(code), stdout: stdout.to_owned(), stderr: stderr.to_owned() };
+            let finished = Finished { code: Some(0), stdout: stdout.to_owned(), stderr: stderr.to_owned() };
             assert_eq!(of_unit(&finished), expected, "{stdout}");
         }
     }

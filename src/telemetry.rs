@@ -1,13 +1,20 @@
 //! Where log lines go, and in which form.
 //!
-//! Owns the one subscriber of the process. Lines go to journald when systemd connected us to it, else to standard error.
-//! journald stamps the time itself; on a terminal there are colours. Fields are always named the same: `target`, `engine`,
+//! Owns the one subscriber of the process. Lines go to standard error; where systemd connected that to the journal, each begins
+//! with its priority as journald reads it, and without the time, which journald stamps itself. journald's own protocol would
+//! keep the fields apart and out of the message, and `journalctl -u upkeepd` would show "a step is done" without saying
+//! which. On a terminal there are colours. Fields are always named the same: `target`, `engine`,
 //! `version`, `label`, `upgrade`, `step`, `attempt`, `elapsed_ms`. Never logs a secret: `config::Secret` cannot be printed.
 
+use std::fmt;
 use std::io::IsTerminal as _;
 use std::os::unix::fs::MetadataExt as _;
 
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::fmt::format::{Format, Full, Writer};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
@@ -17,9 +24,9 @@ pub const LEVEL_VARIABLE: &str = "UPKEEP_LOG";
 /// Where lines go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sink {
-    /// journald's own socket, with fields.
+    /// Standard error, read by journald, which stamps the time.
     Journald,
-    /// Standard error, read by journald or another collector that stamps the time.
+    /// Standard error, read by another collector or a file.
     Collected,
     /// Standard error of a person.
     Terminal,
@@ -30,17 +37,15 @@ enum Sink {
 pub fn start() {
     let directives = std::env::var(LEVEL_VARIABLE).unwrap_or_default();
     let (filter, wrong) = filter(&directives);
-    let journal = journald();
-    let sink = match (&journal, connected_to_journal(), std::io::stderr().is_terminal()) {
-        (Some(_), true, _) => Sink::Journald,
-        (_, false, true) => Sink::Terminal,
-        _ => Sink::Collected,
+    let sink = match (connected_to_journal(), std::io::stderr().is_terminal()) {
+        (true, _) => Sink::Journald,
+        (false, true) => Sink::Terminal,
+        (false, false) => Sink::Collected,
     };
     let registry = tracing_subscriber::registry().with(filter);
     let text = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
     let started = match sink {
-        Sink::Journald => registry.with(journal).try_init(),
-        Sink::Collected if connected_to_journal() => registry.with(text.with_ansi(false).without_time()).try_init(),
+        Sink::Journald => registry.with(text.with_ansi(false).event_format(Prioritised::new())).try_init(),
         Sink::Collected => registry.with(text.with_ansi(false)).try_init(),
         Sink::Terminal => registry.with(text.with_ansi(true).boxed()).try_init(),
     };
@@ -67,10 +72,30 @@ fn filter(directives: &str) -> (EnvFilter, Option<String>) {
     }
 }
 
-/// journald's layer; none in a container without its socket.
-fn journald() -> Option<tracing_journald::Layer> {
-    let layer = tracing_journald::layer().ok()?;
-    Some(layer.with_field_prefix(Some("UPKEEP".to_owned())).with_syslog_identifier("upkeepd".to_owned()))
+/// A line as journald reads it from a service's output: its priority in angle brackets, then message and fields.
+struct Prioritised(Format<Full, ()>);
+
+impl Prioritised {
+    fn new() -> Self {
+        Self(Format::default().without_time().with_target(false).with_level(false).with_ansi(false))
+    }
+}
+
+impl<S, N> FormatEvent<S, N> for Prioritised
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let priority = match *event.metadata().level() {
+            Level::ERROR => 3,
+            Level::WARN => 4,
+            Level::INFO => 6,
+            _ => 7,
+        };
+        write!(writer, "<{priority}>")?;
+        self.0.format_event(context, writer, event)
+    }
 }
 
 /// Whether standard error is the stream systemd says it connected to the journal, and not a file it was redirected to since.
@@ -92,7 +117,37 @@ fn panics() {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
     use super::*;
+
+    #[derive(Clone, Default)]
+    struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Page {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_in_the_journal_says_everything() {
+        let page = Page::default();
+        let writer = page.clone();
+        let layer = tracing_subscriber::fmt::layer().with_writer(move || writer.clone());
+        let subscriber = tracing_subscriber::registry().with(layer.with_ansi(false).event_format(Prioritised::new()));
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info!(target = %"notes", step = %"archive", "a step begins");
+            tracing::warn!(reason = "no route", "a step failed");
+        });
+        let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text, "<6>a step begins target=notes step=archive\n<4>a step failed reason=\"no route\"\n");
+    }
 
     #[test]
     fn the_level_is_for_us_and_nonsense_is_told() {

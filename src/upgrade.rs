@@ -33,7 +33,7 @@ use crate::state_db::{StateDb, StateError};
 use crate::version::Version;
 
 pub use driver::Ended;
-pub use observe::{observe, remember_release};
+pub use observe::{observe, observe_at_gate, remember_release};
 pub use plan::{Asked, Decision, Observation, Plan, Refusal, decide, standing};
 pub use rollback::begin_rollback;
 pub use state::{Phase, Settle};
@@ -159,6 +159,8 @@ pub struct Summary {
     pub phase: Phase,
     /// The step it stands at, if it has not ended.
     pub step: Option<String>,
+    /// The release that it has let start and that it waits for to be healthy.
+    pub started: Option<Version>,
     /// When it was begun.
     pub started_at: DateTime<Utc>,
     /// When it ended, if it did.
@@ -172,11 +174,17 @@ pub struct Summary {
 impl From<record::Record> for Summary {
     fn from(record: record::Record) -> Self {
         let ended = record.state.phase.terminal();
+        let started = match record.state.step().filter(|_| !ended) {
+            Some(state::Step::Healthy) => Some(record.plan.to.version.clone()),
+            Some(state::Step::HealthyOld) => record.plan.earlier().map(|earlier| earlier.version.clone()),
+            _ => None,
+        };
         Self {
             from: record.plan.from.as_ref().map(|from| from.version.clone()),
             to: record.plan.to.version.clone(),
             phase: record.state.phase,
             step: record.state.step().filter(|_| !ended).map(|step| step.name().to_owned()),
+            started,
             started_at: record.created_at,
             ended_at: ended.then_some(record.touched_at),
             message: record.state.why.clone(),

@@ -107,7 +107,7 @@ async fn dispatch(
             value(&store::pin(&ctx.state, &entry(ctx, label).await?, reason, ctx.clock.now()).await?)
         }
         Action::Unpin { label } => unpin(ctx, &entry(ctx, label).await?).await,
-        Action::Gate { target: name } => moves::pass(ctx, target(ctx, name)?, progress, stop).await,
+        Action::Gate { target: name } => moves::look_at_gate(ctx, target(ctx, name)?).await,
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::terminal::{Terminal, Tone};
 use super::{Stop, World, human, session};
-use crate::config::load::Secrets;
+use crate::config::load::{self, Secrets};
 use crate::config::{Config, Location, Target};
 use crate::control::client::Client;
 use crate::durable;
@@ -60,6 +60,9 @@ pub(super) async fn run(_arguments: Arguments, world: &World) -> Result<(), Stop
     add(None, "configuration", Ok(format!("{}, {many}", world.config.display())));
     add(None, "state", writable(&config.daemon.state_dir));
     add(None, "daemon", daemon(&config).await);
+    if Path::new("/run/systemd/system").is_dir() && world.config == Path::new(load::DEFAULT_PATH) {
+        add(None, "setup", set_up(&config, &world.config));
+    }
     for target in config.targets.values() {
         let size = database(target, &mut add).await;
         add(Some(target), "archives", room(target, size));
@@ -83,6 +86,16 @@ pub(super) async fn run(_arguments: Arguments, world: &World) -> Result<(), Stop
     let worst = findings.iter().filter_map(|finding| finding.problem.as_ref()).map(|problem| problem.class).max();
     world.terminal.show(&Report { problems, findings }, |report| text(report, world.terminal))?;
     worst.map_or(Ok(()), |class| Err(Stop::Answer(class.code())))
+}
+
+fn set_up(config: &Config, path: &Path) -> Found {
+    let outdated = super::setup::outdated(config, path);
+    if outdated.is_empty() {
+        return Ok("polkit rule, gates and sandbox fit the configuration".to_owned());
+    }
+    let mut failure = Failure::new(Class::Config, "the host does not fit the configuration");
+    failure.causes = outdated.iter().map(|path| format!("{} is missing or another", path.display())).collect();
+    Err(failure.hint("as root: `upkeep setup`, then `systemctl restart upkeepd`"))
 }
 
 async fn daemon(config: &Config) -> Found {

@@ -1,28 +1,121 @@
 //! `upkeep gate`: may the managed server start on this database?
+//!
+//! Owns the waiting for a daemon that is not there: it may be starting beside us after a boot, or be restarted by its own
+//! package. Never upgrades by itself: the server's start waits for this very process, and an upgrade would wait for that start.
 
-use super::{Stop, World, session};
-use crate::actions::Action;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::session::{self, Reach};
+use super::{Stop, World};
+use crate::actions::{self, Action};
 use crate::config::load::Secrets;
-use crate::ids::TargetName;
+use crate::config::{Config, WithoutDaemon};
+use crate::context::Context;
+use crate::control::api::JobState;
+use crate::control::client::Client;
+use crate::failure::{Class, Failure};
+use crate::gate::Gate;
+use crate::ids::{RequestId, TargetName};
 use crate::upgrade::token;
 
-/// Say whether the server may start on its database; for `ExecStartPre=` of the server's own unit.
+/// How long a daemon that does not answer is waited for, from when it was last seen.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often it is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Say whether the server may start on its database; for `ExecCondition=` of the server's own unit.
 ///
-/// In step: returns at once with 0. Migrations pending: backs up and migrates first, and waits. Database ahead of the
-/// release, or an upgrade stuck: refuses with the reason.
+/// In step: returns at once with 0. Migrations pending: the daemon backs up and migrates first, and this waits. Database
+/// ahead of the release, a version on hold, or an upgrade stuck: refuses with the reason. `upkeep setup` writes the drop-in.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The target.
     target: TargetName,
 }
 
+/// What became of asking the daemon.
+enum Asked {
+    Answered(Value),
+    /// It went away before it answered.
+    Gone,
+}
+
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
-    let target = arguments.target;
+    let name = arguments.target;
     let config = session::config(world, Secrets::Leave)?;
-    // Before socket and lock: whoever granted the token waits for this very start, and may hold both.
-    if token::granted(&config.daemon.state_dir, &target) {
-        let answer = serde_json::json!({ "gate": "pass", "why": "upkeep itself starts the server" });
-        return world.terminal.show(&answer, |_| format!("{target}: the server may start; upkeep itself starts it"));
+    session::known(world, &config, &name)?;
+    let mut until = Instant::now() + PATIENCE;
+    let answer = loop {
+        // Before the socket: whoever granted the token waits for this very start.
+        if token::granted(&config.daemon.state_dir, &name) {
+            break json!({ "gate": "pass", "why": "upkeep itself starts the server" });
+        }
+        match session::reach(&config).await? {
+            Reach::Daemon(client) => match ask(&client, &name).await? {
+                Asked::Answered(answer) => break answer,
+                Asked::Gone => until = Instant::now() + PATIENCE,
+            },
+            Reach::Alone => match alone(world, &name).await? {
+                answer @ (Gate::Pass(_) | Gate::Refuse { .. }) => break actions::gate_answer(&name, answer)?,
+                answer if Instant::now() >= until => break without_daemon(&config, &name, answer)?,
+                Gate::Ask { .. } | Gate::Wait { .. } => {}
+            },
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    };
+    let why = answer.get("why").and_then(Value::as_str).unwrap_or_default().to_owned();
+    world.terminal.show(&answer, |_| format!("{name}: the server may start; {why}"))
+}
+
+async fn ask(client: &Client, name: &TargetName) -> Result<Asked, Stop> {
+    // A daemon that cannot be asked is one that goes, except where it refuses to talk to us.
+    let gone = |failure: Failure| match failure.class {
+        Class::NoPermission | Class::Protocol => Err(failure),
+        _ => Ok(Asked::Gone),
+    };
+    let pid = match client.status().await {
+        Ok(status) => status.pid,
+        Err(failure) => return Ok(gone(failure)?),
+    };
+    let asked = async {
+        let job = client.submit(&Action::Gate { target: name.clone() }, &RequestId::random()).await?;
+        client.follow(job, |_| {}).await
+    };
+    let job = match asked.await {
+        Ok(job) => job,
+        Err(failure) => return Ok(gone(failure)?),
+    };
+    match (job.state, job.failure) {
+        (JobState::Interrupted, _) => Ok(Asked::Gone),
+        (_, None) => Ok(Asked::Answered(job.result.unwrap_or_default())),
+        (_, Some(failure)) => {
+            // What a daemon that stops could not do, its next start does.
+            let now = client.status().await.ok();
+            let same = now.is_some_and(|status| status.pid == pid && status.state == "running");
+            if same || failure.class != Class::TempFail { Err(failure.into()) } else { Ok(Asked::Gone) }
+        }
     }
-    session::perform(world, Action::Gate { target }).await
+}
+
+/// Looks ourselves, without a lock and without changing anything.
+async fn alone(world: &World, name: &TargetName) -> Result<Gate, Stop> {
+    let config = std::sync::Arc::new(session::config(world, Secrets::Read)?);
+    let state = session::state(&config).await?;
+    let context = Context { config, state, clock: world.clock.clone() };
+    let answer = actions::gate(&context, actions::target(&context, name)?).await;
+    context.state.close().await;
+    Ok(answer?)
+}
+
+fn without_daemon(config: &Config, name: &TargetName, answer: Gate) -> Result<Value, Stop> {
+    let wanted = config.targets.get(name).map(|target| target.upgrade.without_daemon);
+    if wanted == Some(WithoutDaemon::Pass) {
+        return Ok(json!({ "gate": "pass", "why": format!("no daemon runs, and `without_daemon = \"pass\"`; {answer}") }));
+    }
+    let message = format!("the server of `{name}` must not start: no daemon runs that could upgrade it; {answer}");
+    let failure = Failure::new(Class::Unavailable, message).on(name).safe("nothing was changed");
+    Err(failure.hint("start the daemon, then the server: `systemctl start upkeepd`").into())
 }

@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::control::api::{Job, JobState, Status};
 use crate::control::client::Client;
 use crate::failure::{Class, Failure};
-use crate::ids::RequestId;
+use crate::ids::{RequestId, TargetName};
 use crate::progress::Progress;
 use crate::state_db::StateDb;
 use crate::status::{self, Host};
@@ -46,10 +46,8 @@ pub(super) async fn reach(config: &Config) -> Result<Reach, Stop> {
 /// Performs an action wherever it can be, shows its progress and prints its result.
 pub(super) async fn perform(world: &World, action: Action) -> Result<(), Stop> {
     let known = config(world, Secrets::Leave)?;
-    if let Some(target) = action.target().filter(|target| !known.targets.contains_key(*target)) {
-        let names: Vec<&str> = known.targets.keys().map(crate::ids::TargetName::as_str).collect();
-        let failure = Failure::new(Class::NoInput, format!("there is no target `{target}` in {}", world.config.display()));
-        return Err(failure.hint(format!("configured: {}", names.join(", "))).into());
+    if let Some(target) = action.target() {
+        self::known(world, &known, target)?;
     }
     let result = match reach(&known).await? {
         Reach::Daemon(client) => through(&client, world, &action).await,
@@ -57,6 +55,16 @@ pub(super) async fn perform(world: &World, action: Action) -> Result<(), Stop> {
     };
     let result = result.map_err(with_a_next_step)?;
     world.terminal.show(&result, |result| results::text(&action, result, world.terminal))
+}
+
+/// Whether a target is configured, before anybody is asked about it.
+pub(super) fn known(world: &World, config: &Config, target: &TargetName) -> Result<(), Stop> {
+    if config.targets.contains_key(target) {
+        return Ok(());
+    }
+    let names: Vec<&str> = config.targets.keys().map(TargetName::as_str).collect();
+    let failure = Failure::new(Class::NoInput, format!("there is no target `{target}` in {}", world.config.display()));
+    Err(failure.hint(format!("configured: {}", names.join(", "))).into())
 }
 
 /// No message ends without a next step; where the work knows none, looking at configuration and host is one.
@@ -115,17 +123,15 @@ async fn settled(
     stop: &CancellationToken,
     world: &World,
 ) -> Result<Value, Failure> {
-    // The gate runs while the server's unit starts, perhaps by the very upgrade that would be carried on here.
-    if !matches!(action, Action::Gate { .. }) {
-        for line in actions::settle(context, action.target(), progress, stop).await? {
-            world.terminal.say(&line);
-        }
+    for line in actions::settle(context, action.target(), progress, stop).await? {
+        world.terminal.say(&line);
     }
     actions::perform(context, action, progress, stop).await
 }
 
 /// Does it under the lock that the daemon would hold.
 async fn ourselves(world: &World, action: &Action) -> Result<Value, Stop> {
+    super::owner::act_as(&config(world, Secrets::Leave)?.daemon.state_dir)?;
     let config = Arc::new(config(world, Secrets::Read)?);
     let holder = format!("upkeep {}, pid {}", action.name(), std::process::id());
     let (context, lock) = Context::open(config, world.clock.clone(), &holder).await?;

@@ -167,6 +167,7 @@ fn read(root: &Node<'_>, environment: &Environment, secrets: Secrets) -> Config 
         observers: values::principals(&control, "observers"),
         operators: values::principals(&control, "operators"),
     };
+    let alarms = values::alarms(&root.table("alarms"));
     let entries = targets.entries();
     if entries.is_empty() {
         root.wrong("targets", "no target is configured; the least is [targets.NAME.database] with url = \"…\"");
@@ -178,5 +179,5 @@ fn read(root: &Node<'_>, environment: &Environment, secrets: Secrets) -> Config 
     daemon.close();
     control.close();
     root.close();
-    Config { daemon: daemon_settings, control: control_settings, targets: read }
+    Config { daemon: daemon_settings, control: control_settings, alarms, targets: read }
 }

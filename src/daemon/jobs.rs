@@ -3,6 +3,8 @@
 //! Owns every job's task, in a `JoinSet` that is joined before the daemon ends. Invariants: in one lane one piece of work at a
 //! time, in the order asked for; a job's end is known exactly once, also when its task panicked or was cut off.
 
+mod gate;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -14,19 +16,14 @@ use crate::context::Context;
 use crate::control::api::{Job, JobState};
 use crate::control::board::Board;
 use crate::failure::{Class, Failure};
-use crate::gate::Gate;
 use crate::ids::TargetName;
 use crate::progress::Progress;
-use crate::upgrade::token;
 
 /// How many jobs may be queued or running; another is told to come back. More than a person or a script asks for at once.
 pub(super) const LIVING: usize = 64;
 
 /// How many lanes are worked in at once: each may use every core and 64 MiB.
 const LANES_AT_ONCE: usize = 4;
-
-/// How often the gate asks for an upgrade before it gives up: once for what it saw, once more for what came meanwhile.
-const GATE_UPGRADES: usize = 2;
 
 /// What must not run at the same time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -202,7 +199,7 @@ async fn work(
         Piece::Job(job, by) => (job, by),
     };
     match &job.action {
-        Action::Gate { target } => gate(&ctx, target, &board, &stop).await,
+        Action::Gate { target } => gate::answer(&ctx, target, &board, &stop).await,
         // Retention only after a verified archive, and only when the schedule took it: who takes one by hand is busy with
         // something, and wants nothing to vanish.
         Action::Backup { target, scheduled_for: Some(_), .. } => {
@@ -224,43 +221,6 @@ async fn work(
         }
         action => actions::perform_by(&ctx, action, by, &progress, &stop).await,
     }
-}
-
-/// Answers the gate: when migrations are pending, an upgrade is asked for and waited for.
-async fn gate(
-    ctx: &Context,
-    target: &TargetName,
-    board: &Board,
-    stop: &CancellationToken,
-) -> Result<serde_json::Value, Failure> {
-    let settings = actions::target(ctx, target)?;
-    // Asked by ourselves, it is let through; asked by anybody else, what is written now would be lost.
-    let ours = token::granted(&ctx.config.daemon.state_dir, target);
-    if let Some(work) = at_work(&board.living(), target).filter(|_| !ours) {
-        let failure = Failure::new(Class::TempFail, format!("the server of `{target}` must not start: a {work} is underway"));
-        return Err(failure.on(target).hint("start it when that has ended: `upkeep status --watch`"));
-    }
-    for _ in 0..GATE_UPGRADES {
-        match actions::gate(ctx, settings).await? {
-            Gate::Ask { .. } => {}
-            answer => return actions::gate_answer(target, answer),
-        }
-        let action = Action::Upgrade { target: target.clone(), settle: None };
-        let mut changes = board.changes();
-        let mut job = board.submit_by(action, None, "gate".to_owned(), By::Gate).await?;
-        while matches!(job.state, JobState::Queued | JobState::Running) {
-            // Both arms are cancel-safe: they only report.
-            tokio::select! {
-                changed = changes.changed() => changed.map_err(|_| stopping())?,
-                () = stop.cancelled() => return Err(stopping()),
-            }
-            job = board.job(&job.id).await?;
-        }
-        if let Some(failure) = job.failure {
-            return Err(failure);
-        }
-    }
-    actions::gate_answer(target, actions::gate(ctx, settings).await?)
 }
 
 /// What changes a target's database now, and is in no journal that the gate would see.

@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 
 use self::tell::{log, sentence};
 use super::agenda::{ATTEMPTS, Agenda, BACKUP};
+use super::alarms::{Alarms, Sent};
 use super::eyes::Eye;
 use super::jobs::{Ended, Jobs, Piece};
 use super::signals::{Inbox, Signal};
@@ -52,6 +53,8 @@ enum Wake {
     JobEnded(Box<Ended>),
     /// A look has ended; none when it panicked.
     Looked(Option<(TargetName, Box<Glance>)>),
+    /// Somebody was told of something; none when that needs no note.
+    Told(Option<Box<Sent>>),
     /// A signal came.
     Signal(Signal),
 }
@@ -87,6 +90,7 @@ pub(super) struct Life {
     beats: Beats,
     /// The problems already told as events.
     told: Vec<String>,
+    alarms: Alarms,
 }
 
 /// When what was done last.
@@ -121,6 +125,7 @@ impl Life {
             watchdog: supervisor::watchdog(),
             beats: Beats { polled: now, published: now, alive: now, extended: now, schedule: None },
             told: Vec::new(),
+            alarms: Alarms::default(),
             ctx,
             board,
             source,
@@ -147,6 +152,7 @@ impl Life {
                 self.submit(Action::Upgrade { target, settle: None }, None, By::Daemon).await?;
             }
         }
+        self.alarms = Alarms::remember(&self.ctx.state).await?;
         self.publish().await?;
         let targets = self.ctx.config.targets.len() as u64;
         self.event(None, "daemon.started", &format!("{} started with {}", status::TOOL, many(targets, "target"))).await;
@@ -180,6 +186,7 @@ impl Life {
                 Wake::JobEnded(ended) => self.job_ended(*ended).await,
                 Wake::Looked(Some((target, glance))) => self.looked(target, *glance).await,
                 Wake::Looked(None) => {}
+                Wake::Told(sent) => self.sent(sent).await,
                 Wake::Signal(Signal::Stop) => self.stop().await,
                 Wake::Signal(Signal::Reload) => {
                     // Told by events and status; a signal has no other answer.
@@ -189,6 +196,7 @@ impl Life {
         }
         // Looks only read; nothing is lost with them.
         self.looks.shutdown().await;
+        self.alarms.end().await;
         self.write_ends().await;
         log(self.publish().await);
         self.event(None, "daemon.stopped", "the daemon stopped").await;
@@ -197,13 +205,14 @@ impl Life {
 
     async fn next(&mut self, inbox: &mut Inbox, asks: &mut mpsc::Receiver<Ask>) -> Wake {
         let pause = self.pause().await;
-        let Self { jobs, looks, watch, .. } = self;
+        let Self { jobs, looks, watch, alarms, .. } = self;
         // Every arm is cancel-safe, as each says of itself: what is not taken now is taken in the next round.
         tokio::select! {
             signal = inbox.next() => Wake::Signal(signal),
             Some(ask) = asks.recv() => Wake::Request(ask),
             Some(ended) = jobs.next_end() => Wake::JobEnded(Box::new(ended)),
             Some(look) = looks.join_next() => Wake::Looked(look.ok().map(|(target, glance)| (target, Box::new(glance)))),
+            sent = alarms.next() => Wake::Told(sent.map(Box::new)),
             () = watch.hint() => Wake::Hint,
             () = tokio::time::sleep(pause) => Wake::Clock,
         }

@@ -9,6 +9,7 @@ fn the_gate_answers_every_case() {
     let pending = || Standing::Pending(vec!["V2 add".to_owned()]);
     let ahead = || Standing::Ahead(vec!["V3 drop".to_owned()]);
     let unknown = || Standing::Unknown("no route to host".to_owned());
+    let settling = |version| Open::Settling(Version::parse(version).unwrap());
     let cases = [
         (facts(Starter::Daemon, Open::Underway, ahead(), None), "pass: the daemon itself"),
         (facts(Starter::Daemon, Open::Nothing, unknown(), None), "pass: the daemon itself"),
@@ -18,9 +19,12 @@ fn the_gate_answers_every_case() {
         (facts(Starter::Other, Open::Nothing, Standing::Pending(Vec::new()), None), "upgrade first: the release is new"),
         (facts(Starter::Other, Open::Nothing, pending(), Some("it failed")), "refused: 2.0 is on hold: it failed"),
         (facts(Starter::Other, Open::Nothing, ahead(), None), "refused: the database holds migrations"),
-        (facts(Starter::Other, Open::Nothing, unknown(), None), "refused: cannot tell"),
+        (facts(Starter::Other, Open::Nothing, unknown(), None), "wait: cannot tell"),
         (facts(Starter::Other, Open::Stuck, Standing::InStep, None), "refused: an upgrade of this target needs a person"),
-        (facts(Starter::Other, Open::Underway, Standing::InStep, None), "refused: an upgrade of this target is underway"),
+        (facts(Starter::Other, Open::Underway, Standing::InStep, None), "wait: an upgrade of this target is underway"),
+        (facts(Starter::Other, settling("2.0"), Standing::InStep, None), "pass: the upgrade underway has started this"),
+        (facts(Starter::Other, settling("2.0"), pending(), None), "pass: the upgrade underway has started this"),
+        (facts(Starter::Other, settling("1.0"), Standing::InStep, None), "wait: an upgrade of this target is underway"),
     ];
     for (facts, expected) in cases {
         let answer = decide(&facts).to_string();

@@ -1,11 +1,11 @@
-//! The Debian package database as a source of versions: only a package fully installed counts, and only while nobody holds
-//! the package manager's lock.
+//! The Debian package database as a source of versions: a package counts when it is fully installed and nobody holds the
+//! package manager's lock; to whoever runs on behalf of a package's own script, as soon as all its files are in place.
 
 use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
-use super::ReleaseError;
+use super::{ReleaseError, Wanted};
 use crate::process::Command;
 use crate::version::Version;
 
@@ -15,8 +15,8 @@ pub(super) const DATABASE: &str = "/var/lib/dpkg";
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// The upstream version of an installed package.
-pub(super) async fn ask(package: &str, resolved: &Path) -> Result<Version, ReleaseError> {
-    for lock in ["lock-frontend", "lock"] {
+pub(super) async fn ask(package: &str, resolved: &Path, wanted: Wanted) -> Result<Version, ReleaseError> {
+    for lock in ["lock-frontend", "lock"].into_iter().filter(|_| wanted == Wanted::Settled) {
         if let Some(pid) = holder(&Path::new(DATABASE).join(lock)) {
             return Err(ReleaseError::PackageBusy(format!("process {pid} holds {DATABASE}/{lock}")));
         }
@@ -29,11 +29,30 @@ pub(super) async fn ask(package: &str, resolved: &Path) -> Result<Version, Relea
     }
     let answer = finished.stdout.trim();
     let Some((status, version)) = answer.rsplit_once(' ') else { return Err(none(format!("dpkg-query says `{answer}`"))) };
+    match standing(status, wanted) {
+        Standing::Counts => Version::parse(upstream(version)).map_err(|error| none(error.to_string())),
+        Standing::Busy => Err(ReleaseError::PackageBusy(format!("package {package} is `{status}`"))),
+        Standing::Absent => Err(none(format!("the package is `{status}`"))),
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Standing {
+    Counts,
+    Busy,
+    Absent,
+}
+
+fn standing(status: &str, wanted: Wanted) -> Standing {
     match status.split_whitespace().collect::<Vec<_>>()[..] {
-        ["install" | "hold", "ok", "installed"] => Version::parse(upstream(version)).map_err(|error| none(error.to_string())),
-        // unpacked, half-configured, triggers-pending …: dpkg is in the middle of it, or was interrupted there.
-        ["install" | "hold", ..] => Err(ReleaseError::PackageBusy(format!("package {package} is `{status}`"))),
-        _ => Err(none(format!("the package is `{status}`"))),
+        ["install" | "hold", "ok", "installed"] => Standing::Counts,
+        // Its postinst is running, or somebody else's trigger is still to come.
+        ["install" | "hold", "ok", "half-configured" | "triggers-awaited" | "triggers-pending"] if wanted == Wanted::Placed => {
+            Standing::Counts
+        }
+        // half-installed, unpacked …: dpkg is in the middle of it, or was interrupted there.
+        ["install" | "hold", ..] => Standing::Busy,
+        _ => Standing::Absent,
     }
 }
 
@@ -53,6 +72,25 @@ fn holder(lock: &Path) -> Option<i32> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_counts_as_far_as_is_wanted() {
+        for (status, settled, placed) in [
+            ("install ok installed", Standing::Counts, Standing::Counts),
+            ("hold ok installed", Standing::Counts, Standing::Counts),
+            ("install ok half-configured", Standing::Busy, Standing::Counts),
+            ("install ok triggers-pending", Standing::Busy, Standing::Counts),
+            ("install ok unpacked", Standing::Busy, Standing::Busy),
+            ("install reinstreq half-installed", Standing::Busy, Standing::Busy),
+            ("install reinstreq half-configured", Standing::Busy, Standing::Busy),
+            ("deinstall ok config-files", Standing::Absent, Standing::Absent),
+        ] {
+            assert_eq!(standing(status, Wanted::Settled), settled, "{status}");
+            assert_eq!(standing(status, Wanted::Placed), placed, "{status}");
+        }
+    }
+
     #[test]
     fn the_upstream_version_is_between_epoch_and_revision() {
         for (debian, upstream) in

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{ReleaseError, dpkg};
+use super::{ReleaseError, Wanted, dpkg};
 use crate::config::{Probe, Release};
 use crate::process::Command;
 use crate::version::Version;
@@ -28,7 +28,7 @@ pub(super) fn name(probe: &Probe) -> String {
 }
 
 /// Asks one probe.
-pub(super) async fn ask(probe: &Probe, release: &Release, resolved: &Path) -> Result<Version, ReleaseError> {
+pub(super) async fn ask(probe: &Probe, release: &Release, resolved: &Path, wanted: Wanted) -> Result<Version, ReleaseError> {
     let none = |why: String| ReleaseError::NoVersion { probe: name(probe), path: resolved.to_owned(), why };
     let parse = |text: &str| Version::parse(text).map_err(|error| none(error.to_string()));
     match probe {
@@ -68,7 +68,7 @@ pub(super) async fn ask(probe: &Probe, release: &Release, resolved: &Path) -> Re
             let finished = command.succeed().await?;
             parse(finished.stdout.lines().next().unwrap_or_default())
         }
-        Probe::Dpkg(package) => dpkg::ask(package, resolved).await,
+        Probe::Dpkg(package) => dpkg::ask(package, resolved, wanted).await,
     }
 }
 

@@ -15,7 +15,10 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
 const ANSWER_BYTES: u64 = 4096;
 
 /// `Ok` is the good answer, `Err` the bad one; both in words.
-pub(super) async fn ask(check: &Health) -> Result<String, String> {
+///
+/// # Errors
+/// The bad answer.
+pub async fn ask(check: &Health) -> Result<String, String> {
     match check {
         Health::Http(url) => within(url, get(url)).await,
         Health::Tcp(address) => {
@@ -35,6 +38,14 @@ pub(super) async fn ask(check: &Health) -> Result<String, String> {
     }
 }
 
+/// Sends a JSON text to whoever listens there.
+///
+/// # Errors
+/// The answer when it is not a good one, or why there is none.
+pub async fn post(url: &str, json: &str) -> Result<String, String> {
+    within(url, exchange("POST", url, json)).await
+}
+
 async fn within<T>(what: &str, answer: impl Future<Output = Result<T, String>>) -> Result<T, String> {
     match tokio::time::timeout(ANSWER_DEADLINE, answer).await {
         Ok(answer) => answer,
@@ -42,8 +53,12 @@ async fn within<T>(what: &str, answer: impl Future<Output = Result<T, String>>) 
     }
 }
 
-/// A GET by hand: one request line out, one status line in. A client library would bring pools and TLS for nothing.
 async fn get(url: &str) -> Result<String, String> {
+    exchange("GET", url, "").await
+}
+
+/// A request by hand: one head out, one status line in. A client library would bring pools and TLS for nothing.
+async fn exchange(method: &str, url: &str, json: &str) -> Result<String, String> {
     let parsed = url::Url::parse(url).map_err(|error| format!("{url}: {error}"))?;
     let host = parsed.host_str().filter(|_| parsed.scheme() == "http").ok_or_else(|| format!("{url}: not a plain http URL"))?;
     let port = parsed.port_or_known_default().unwrap_or(80);
@@ -51,8 +66,11 @@ async fn get(url: &str) -> Result<String, String> {
     let broke = |error: std::io::Error| format!("{url}: {error}");
     let mut stream = TcpStream::connect((bare, port)).await.map_err(broke)?;
     let query = parsed.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let length = json.len();
+    let body =
+        if json.is_empty() { String::new() } else { format!("Content-Type: application/json\r\nContent-Length: {length}\r\n") };
     let request = format!(
-        "GET {}{query} HTTP/1.1\r\nHost: {host}:{port}\r\nUser-Agent: upkeep\r\nAccept: */*\r\nConnection: close\r\n\r\n",
+        "{method} {}{query} HTTP/1.1\r\nHost: {host}:{port}\r\nUser-Agent: upkeep\r\nAccept: */*\r\n{body}Connection: close\r\n\r\n{json}",
         parsed.path()
     );
     stream.write_all(request.as_bytes()).await.map_err(broke)?;

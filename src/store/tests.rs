@@ -21,6 +21,7 @@ pub(crate) async fn context(state_dir: &Path, now: &str) -> Context {
     let config = Config {
         daemon: Daemon { state_dir: state_dir.to_owned(), poll: second, stop_timeout: second },
         control: Control { socket: state_dir.join("sock"), observers: Vec::new(), operators: Vec::new() },
+        alarms: None,
         targets: BTreeMap::new(),
     };
     Context {

@@ -16,7 +16,7 @@ use crate::durable;
 use crate::engine::Engine;
 use crate::failure::{Chain, Class, Explain};
 use crate::migrate::{self, MigrateError, plan::Problem};
-use crate::release::{self, Installed, WayBack};
+use crate::release::{self, Installed, Wanted, WayBack};
 use crate::restore;
 use crate::service;
 use crate::state_db::catalogue::{self, Verdict};
@@ -27,13 +27,27 @@ use crate::state_db::seen::SeenRelease;
 /// # Errors
 /// When the state database cannot be read. What is wrong with the world is in the observation.
 pub async fn observe(ctx: &Context, target: &Target) -> Result<Observation, UpgradeError> {
+    observe_when(ctx, target, Wanted::Settled).await
+}
+
+/// As [`observe`], on behalf of the gate: a package's own script may be what waits for the answer.
+///
+/// # Errors
+/// As [`observe`].
+pub async fn observe_at_gate(ctx: &Context, target: &Target) -> Result<Observation, UpgradeError> {
+    observe_when(ctx, target, Wanted::Placed).await
+}
+
+async fn observe_when(ctx: &Context, target: &Target, wanted: Wanted) -> Result<Observation, UpgradeError> {
     let now = ctx.clock.now();
     let good = record::good(&ctx.state, &target.name).await?;
     let open = record::open(&ctx.state, &target.name).await?;
     let release = match &target.release {
-        Some(release) => {
-            Some(release::read(release).await.map_err(|error| Unread { class: error.class(), why: Chain(&error).to_string() }))
-        }
+        Some(release) => Some(
+            release::read_when(release, wanted)
+                .await
+                .map_err(|error| Unread { class: error.class(), why: Chain(&error).to_string() }),
+        ),
         None => None,
     };
     let way_back = match (&target.release, &good) {

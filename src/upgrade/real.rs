@@ -156,7 +156,10 @@ impl Hands for RealHands<'_> {
     }
 
     async fn release(&self) -> Result<ReleaseAt, Failed> {
-        let installed = release::read(self.release_settings()?).await.map_err(|error| Failed::of(&error))?;
+        // The package manager may be waiting for this very upgrade, at the gate; and one that works on other packages is none
+        // of our business once we have begun.
+        let read = release::read_when(self.release_settings()?, release::Wanted::Placed);
+        let installed = read.await.map_err(|error| Failed::of(&error))?;
         Ok(ReleaseAt { version: installed.version, path: installed.path })
     }
 
@@ -267,7 +270,7 @@ impl Hands for RealHands<'_> {
                     tool.pid
                 );
                 let hints = vec![format!("see what it does, and end it if it must be: `kill -- -{}`", tool.pid)];
-                return Err(Failed { class: Class::Unavailable, message, transient: false, hints });
+                return Err(Failed { class: Class::Unavailable, message, transient: false, hints, partial: false });
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }

@@ -124,7 +124,11 @@ pub(crate) async fn apply(hands: &impl Hands, plan: &Plan, state: &State, step: 
             ServiceState::Running => Ok(Outcome::said("it runs already")),
             ServiceState::Stopped | ServiceState::Unknown(_) => hands.start().await.map(|()| Outcome::said("started")),
         },
-        Step::Healthy | Step::HealthyOld => hands.healthy().await.map(Outcome::said),
+        Step::Healthy => match hands.healthy().await {
+            Ok(said) => Ok(Outcome::said(said)),
+            Err(failed) => superseded(hands, plan, failed).await,
+        },
+        Step::HealthyOld => hands.healthy().await.map(Outcome::said),
         Step::KeepFailed => keep_failed(hands, plan, state).await,
         Step::Restore => restore(hands, plan, state).await,
         Step::PointBack => {
@@ -143,6 +147,19 @@ pub(crate) async fn apply(hands: &impl Hands, plan: &Plan, state: &State, step: 
             }
             None => Ok(Outcome::said("no version to hold")),
         },
+    }
+}
+
+/// A server that a newer release replaced before it had been healthy for long enough is not a failed one. To restore would
+/// throw away what it wrote, for the sake of a release that is gone; the next upgrade archives it instead. Not where the
+/// server itself migrates: then nobody has looked at the database yet.
+async fn superseded(hands: &impl Hands, plan: &Plan, failed: Failed) -> Result<Outcome, Failed> {
+    let looked = plan.applies != Applies::Server && matches!(plan.purpose, Purpose::Upgrade);
+    match hands.release().await {
+        Ok(now) if looked && now.version > plan.to.version => {
+            Ok(Outcome::said(format!("it was replaced by {} meanwhile; {}", now.version, failed.message)))
+        }
+        _ => Err(failed),
     }
 }
 

@@ -13,6 +13,7 @@ const DOCUMENTS: &[&str] = &[
     "CONTRIBUTING.md",
     "docs/format.md",
     "docs/api.md",
+    "docs/host.md",
     "docs/upgrades.md",
     "docs/restore-by-hand.md",
 ];

@@ -12,6 +12,7 @@
 
 mod support;
 
+mod alarms;
 mod archive;
 mod cli;
 mod control;

@@ -8,7 +8,7 @@ use crate::actions::Settle;
 use crate::config::Target;
 use crate::context::Context;
 use crate::failure::{Class, Failure};
-use crate::gate::{self as rules, Facts, Gate, Open, Standing, Starter};
+use crate::gate::{self as rules, Awaited, Facts, Gate, Open, Standing, Starter};
 use crate::ids::TargetName;
 use crate::progress::Progress;
 use crate::service;
@@ -50,7 +50,10 @@ pub(super) async fn upgrade(
     if upgrade::open(&ctx.state, &target.name).await?.is_some_and(|(_, phase)| phase != Phase::Stuck) {
         return ended(ctx, target, drive(ctx, target, progress, stop).await?).await;
     }
-    let seen = upgrade::observe(ctx, target).await?;
+    let seen = match by {
+        By::Gate => upgrade::observe_at_gate(ctx, target).await?,
+        By::Person | By::Daemon => upgrade::observe(ctx, target).await?,
+    };
     upgrade::remember_release(ctx, target, &seen).await?;
     let asked = match by {
         By::Person => Asked::ByPerson,
@@ -161,16 +164,17 @@ pub async fn gate(ctx: &Context, target: &Target) -> Result<Gate, Failure> {
         // At once, for whoever granted it waits for the server, and the server waits for us.
         return Ok(Gate::Pass("the daemon itself starts the server"));
     }
-    let seen = upgrade::observe(ctx, target).await?;
+    let seen = upgrade::observe_at_gate(ctx, target).await?;
     let release = seen.release.as_ref().and_then(|release| release.as_ref().ok()).map(|installed| installed.version.clone());
     let held = seen.holds.iter().find(|hold| release.as_ref().is_none_or(|version| hold.covers(version)));
+    let started = upgrade::current(&ctx.state, &target.name).await?.and_then(|current| current.started);
     let facts = Facts {
         starter: Starter::Other,
         standing: upgrade::standing(&seen),
         open: match &seen.open {
             None => Open::Nothing,
             Some((_, Phase::Stuck)) => Open::Stuck,
-            Some(_) => Open::Underway,
+            Some(_) => started.map_or(Open::Underway, Open::Settling),
         },
         held: held.map(|hold| hold.reason.clone()),
         release,
@@ -187,22 +191,22 @@ pub fn gate_answer(target: &TargetName, answer: Gate) -> Result<Value, Failure> 
     match answer {
         Gate::Pass(why) => Ok(json!({ "gate": "pass", "why": why })),
         Gate::Refuse { why, hint } => Err(refused(why).on(target).hint(hint)),
+        Gate::Wait { why: Awaited::Upgrade } => {
+            let failure = refused("an upgrade is underway; it starts the server itself".to_owned());
+            Err(failure.on(target).hint("see `upkeep status --watch`"))
+        }
+        Gate::Wait { why: Awaited::Answer(why) } => {
+            let failure = refused(format!("cannot tell whether release and database are in step: {why}"));
+            Err(failure.on(target).hint("see `upkeep check`"))
+        }
         Gate::Ask { pending } => Err(refused(format!("still pending: {}", pending.join(", ")))
             .on(target)
             .hint(format!("see `upkeep plan {target}`"))),
     }
 }
 
-/// The gate without a daemon: when migrations are pending, upgrades here and now.
-pub(super) async fn pass(
-    ctx: &Context,
-    target: &Target,
-    progress: &Progress,
-    stop: &CancellationToken,
-) -> Result<Value, Failure> {
+/// The gate asked for without the daemon's own waiting: only looks.
+pub(super) async fn look_at_gate(ctx: &Context, target: &Target) -> Result<Value, Failure> {
     upgrade::end_adoption(ctx, &target.name).await?;
-    if let Gate::Ask { .. } = gate(ctx, target).await? {
-        Box::pin(upgrade(ctx, target, None, By::Gate, progress, stop)).await?;
-    }
     gate_answer(&target.name, gate(ctx, target).await?)
 }

@@ -9,7 +9,7 @@ use super::{Environment, Secrets, location, values};
 use crate::config::raw::Node;
 use crate::config::{
     Backup, Database, Location, Migrations, OnFailure, Probe, Release, Runner, Service, ServiceControl, Target, Upgrade,
-    Window, secrets,
+    Window, WithoutDaemon, secrets,
 };
 use crate::ids::TargetName;
 use crate::retention::Policy;
@@ -327,6 +327,9 @@ fn upgrade(node: &Node<'_>, zone: chrono_tz::Tz) -> Upgrade {
             .word("on_failure", &[("rollback", OnFailure::Rollback), ("hold", OnFailure::Hold)])
             .unwrap_or(OnFailure::Hold),
         attempts: node.whole("attempts", 1..=100).unwrap_or_default(),
+        without_daemon: node
+            .word("without_daemon", &[("refuse", WithoutDaemon::Refuse), ("pass", WithoutDaemon::Pass)])
+            .unwrap_or(WithoutDaemon::Refuse),
     };
     node.close();
     upgrade

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::NaiveTime;
 
 use crate::config::raw::Node;
-use crate::config::{Health, Principal};
+use crate::config::{Alarms, Health, Principal};
 use crate::schedule::Schedule;
 
 /// Looking more often than this finds nothing earlier (inotify wakes us anyway) and costs a processor.
@@ -88,6 +88,25 @@ pub(super) fn health(check: &Node<'_>) -> Option<Health> {
     let command = check.argv("command").map(Health::Command);
     check.close();
     http.or(tcp).or(command)
+}
+
+/// `[alarms]`; none when nobody is to be told.
+pub(super) fn alarms(node: &Node<'_>) -> Option<Alarms> {
+    let alarms = Alarms {
+        command: node.argv("command"),
+        webhook: node.parsed("webhook", plain_http),
+        ping: node.parsed("ping", plain_http),
+        after: node.duration("after").unwrap_or_default(),
+    };
+    node.close();
+    Some(alarms).filter(|alarms| alarms.command.is_some() || alarms.webhook.is_some() || alarms.ping.is_some())
+}
+
+fn plain_http(text: &str) -> Result<String, String> {
+    http_url(text).map_err(|why| {
+        let https = text.starts_with("https:");
+        if https { format!("`{text}`: told over plain HTTP only; for HTTPS let `command` run a client") } else { why }
+    })
 }
 
 fn http_url(text: &str) -> Result<String, String> {

@@ -41,6 +41,7 @@ async fn ended(task: impl Future<Output = Result<serde_json::Value, Failure>> + 
             stop_timeout: std::time::Duration::from_secs(60),
         },
         control: crate::config::Control { socket: dir.path().join("s"), observers: Vec::new(), operators: Vec::new() },
+        alarms: None,
         targets: BTreeMap::new(),
     };
     let (board, _asks) = Board::new(state, Arc::new(config), serde_json::from_value(status).unwrap());

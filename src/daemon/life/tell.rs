@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::Life;
 use crate::control::api::{Job, JobState, Status};
 use crate::count::many;
+use crate::daemon::alarms::Sent;
 use crate::daemon::supervisor;
 use crate::failure::Failure;
 use crate::ids::TargetName;
@@ -28,6 +29,7 @@ impl Life {
             .flat_map(|target| target.problems.iter().map(|problem| (Some(target.name.clone()), problem.clone())))
             .collect();
         let after = sentence(&status);
+        self.alarms.look(ctx.config.alarms.as_ref(), &status, now);
         self.board.publish(status, &tallies);
         self.beats.published = Instant::now();
         // Only now, so that whoever waited for the end finds it in the status, the events and the job alike.
@@ -54,6 +56,14 @@ impl Life {
             Err(error) => log(Err(error)),
         }
         self.beats.published = Instant::now();
+    }
+
+    /// Writes down that somebody was told, so that the next start knows.
+    pub(super) async fn sent(&mut self, sent: Option<Box<Sent>>) {
+        let now = self.ctx.clock.now();
+        let Some((kind, target, message, body)) = sent.and_then(|sent| self.alarms.sent(*sent, now)) else { return };
+        let target = target.and_then(|target| TargetName::parse(&target).ok());
+        log(self.ctx.state.add_event(now, target.as_ref(), kind, &message, &body).await.map(|_| ()));
     }
 
     /// Writes an event down; one that cannot be is logged, for nothing depends on it.

@@ -134,6 +134,11 @@ impl Life {
             && end.outcome != Outcome::Interrupted
         {
             log(self.ctx.state.mark_schedule(target, BACKUP, *due).await);
+            if end.outcome == Outcome::Ok
+                && let Some(ping) = self.ctx.config.alarms.as_ref().and_then(|alarms| alarms.ping.as_ref())
+            {
+                self.alarms.alive(ping.replace("{target}", target.as_str()));
+            }
         }
         let kind = format!("{name}.{}", end.outcome.as_str());
         self.unwritten.push((job.id.clone(), end));

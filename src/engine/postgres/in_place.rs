@@ -51,7 +51,7 @@ async fn commit(mut session: Session, loaded: Loaded) -> Result<Loaded, EngineEr
     fault::point("pg.load.compared");
     session.run("commit the load", "COMMIT").await?;
     fault::point("pg.load.committed");
-    session.run("collect statistics", "ANALYZE").await?;
+    session.run("collect statistics", super::ANALYZE).await?;
     session.close().await;
     Ok(loaded)
 }

@@ -105,7 +105,7 @@ pub(super) async fn fill(
         run_frame(&mut session, archive, index, &mut named).await?;
     }
     if !filled.analyzed {
-        session.run("collect statistics", "ANALYZE").await?;
+        session.run("collect statistics", super::ANALYZE).await?;
     }
     // The first commit that waits for the disk takes everything before it along; a message of nothing is one.
     let flush = "SET synchronous_commit = on; SELECT pg_catalog.pg_logical_emit_message(true, 'upkeep', '')";

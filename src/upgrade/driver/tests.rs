@@ -251,6 +251,25 @@ fn another_release_in_the_middle_stops_everything() {
 }
 
 #[test]
+fn a_release_replaced_by_a_newer_one_while_it_starts_keeps_what_it_wrote() {
+    for (applies, then, keeps) in [
+        (Applies::Upkeep, "3.0", true),
+        (Applies::Tool, "3.0", true),
+        // Back to the old one is what a person does who saw it fail.
+        (Applies::Upkeep, "1.0", false),
+        // Nobody has looked at the database yet.
+        (Applies::Server, "3.0", false),
+    ] {
+        let world = World::new(Plan { back: Back::Nothing, ..plan(applies) });
+        world.on("start:2.0", move |inner| inner.install(then));
+        world.fail(Fault::always("healthy:2.0"));
+        let ended = world.drive().unwrap();
+        assert_eq!(ended == Ended::Committed, keeps, "{applies:?}, {then}: {}", story(&world));
+        assert_eq!(world.db() != world.old_db(), keeps, "{applies:?}, {then}: what it wrote is still there");
+    }
+}
+
+#[test]
 fn a_server_that_somebody_starts_in_the_middle_loses_nothing() {
     for call in ["stop", "archive:pre-upgrade", "migrate"] {
         let world = World::new(plan(Applies::Upkeep));

@@ -59,6 +59,7 @@ impl Env {
                 stop_timeout: Duration::from_secs(60),
             },
             control: Control { socket: dir.path().join("upkeep.sock"), observers: Vec::new(), operators: Vec::new() },
+            alarms: None,
             targets: BTreeMap::from([(target.name.clone(), target.clone())]),
         };
         upkeep::durable::make_dir(&state_dir).expect("a state directory");

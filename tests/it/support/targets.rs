@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use upkeep::config::{Backup, Database, Location, OnFailure, Target, Upgrade};
+use upkeep::config::{Backup, Database, Location, OnFailure, Target, Upgrade, WithoutDaemon};
 use upkeep::ids::TargetName;
 use upkeep::retention::Policy;
 
@@ -34,6 +34,12 @@ pub(crate) fn target(location: Location, directory: PathBuf, keep_last: u32) -> 
         release: None,
         migrations: None,
         service: None,
-        upgrade: Upgrade { auto: false, window: None, on_failure: OnFailure::Rollback, attempts: 3 },
+        upgrade: Upgrade {
+            auto: false,
+            window: None,
+            on_failure: OnFailure::Rollback,
+            attempts: 3,
+            without_daemon: WithoutDaemon::Refuse,
+        },
     }
 }

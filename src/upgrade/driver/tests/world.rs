@@ -455,6 +455,7 @@ impl Hands for World {
                 message: format!("process {} lives", tool.pid),
                 transient: false,
                 hints: Vec::new(),
+                partial: false,
             }),
             None => Ok(()),
         }

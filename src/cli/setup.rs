@@ -1,0 +1,235 @@
+//! `upkeep setup`: fits the host to the configuration, so that an operator edits one file.
+//!
+//! Owns three kinds of file and nothing else on the host: the polkit rule for exactly the configured units, the gate's drop-in
+//! of each of them, and the daemon's own drop-in for what lies outside its sandbox. Each begins with [`HEADER`]; one that does
+//! is replaced or removed, any other is left alone. What they hold is a pure function of the configuration.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{Stop, World, session};
+use crate::config::load::{DEFAULT_PATH, Secrets};
+use crate::config::{Config, Health, Location, Probe, ServiceControl};
+use crate::durable;
+use crate::failure::{Class, Failure};
+use crate::process::Command;
+
+/// The first words of every file of ours, after the comment sign.
+const HEADER: &str = "Written by `upkeep setup` from the configuration; run it again instead of editing this.";
+
+const POLKIT: &str = "etc/polkit-1/rules.d/60-upkeep.rules";
+const UNITS: &str = "etc/systemd/system";
+const GATE: &str = "50-upkeep-gate.conf";
+const DAEMON: &str = "50-upkeep-setup.conf";
+
+/// The user of `upkeepd.service`.
+const USER: &str = "upkeep";
+
+/// What the daemon asks systemd for.
+const VERBS: &str = r#"["start", "stop", "restart", "reset-failed"]"#;
+
+/// Directories in which the unit may write anyway.
+const WRITABLE: &str = "/var/lib/upkeep";
+
+/// How long telling systemd may take.
+const RELOAD_DEADLINE: Duration = Duration::from_secs(60);
+
+/// Fit the host to the configuration: the polkit rule for exactly the configured units, the gate's drop-in of each, and the
+/// daemon's own drop-in for directories and addresses outside its sandbox.
+///
+/// Run it as root after every change of units, directories or database hosts. Files that are not its own are left alone.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Only show the files.
+    #[arg(long)]
+    print: bool,
+    /// Write below this directory instead, and tell no systemd.
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    root: PathBuf,
+}
+
+pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
+    let config = session::config(world, Secrets::Leave)?;
+    let wanted = files(&config, &world.config);
+    if arguments.print {
+        return world.terminal.show(&wanted, |wanted| {
+            let texts: Vec<String> = wanted.iter().map(|(path, text)| format!("==> /{} <==\n{text}", path.display())).collect();
+            texts.join("\n")
+        });
+    }
+    let mut done = directories(&config, &arguments.root)?;
+    for (path, text) in &wanted {
+        done.extend(write(&arguments.root.join(path), text)?);
+    }
+    for path in ours(&arguments.root).into_iter().filter(|path| !wanted.contains_key(path)) {
+        durable::remove(&arguments.root.join(&path))?;
+        done.push(format!("removed /{}", path.display()));
+    }
+    if arguments.root == Path::new("/") && !done.is_empty() && Path::new("/run/systemd/system").is_dir() {
+        Command::new(&["systemctl", "daemon-reload"], RELOAD_DEADLINE).succeed().await?;
+        done.push("told systemd; restart the daemon: `systemctl restart upkeepd`".to_owned());
+    }
+    if done.is_empty() {
+        done.push("everything is as it should be".to_owned());
+    }
+    world.terminal.show(&done, |done| done.join("\n"))
+}
+
+/// What of it is missing or of another configuration, as far as can be read.
+pub(super) fn outdated(config: &Config, config_path: &Path) -> Vec<PathBuf> {
+    let stale = |(path, text): (PathBuf, String)| {
+        let path = Path::new("/").join(path);
+        match fs::read_to_string(&path) {
+            Ok(found) => (found != text).then_some(path),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some(path),
+            // polkit's directory is closed to most; root is told.
+            Err(_) => None,
+        }
+    };
+    files(config, config_path).into_iter().filter_map(stale).collect()
+}
+
+/// Every file, by its path below the root. Pure.
+fn files(config: &Config, config_path: &Path) -> BTreeMap<PathBuf, String> {
+    let mut files = BTreeMap::new();
+    let mut units = BTreeSet::new();
+    for target in config.targets.values() {
+        let Some(ServiceControl::Unit(unit)) = target.service.as_ref().map(|service| &service.control) else { continue };
+        units.insert(unit.clone());
+        if target.release.is_some() {
+            let asked = config_path != Path::new(DEFAULT_PATH);
+            let at = if asked { format!(" --config {}", config_path.display()) } else { String::new() };
+            let text = format!(
+                "# {HEADER}\n[Service]\n\
+                 # A condition, not ExecStartPre: a refused start is skipped, and the package that asked for it is still installed\n\
+                 # well. As root, for the server's user may neither ask the daemon nor see its state.\n\
+                 ExecCondition=+/usr/bin/upkeep{at} gate {}\n\
+                 # An upgrade happens while the gate waits.\n\
+                 TimeoutStartSec=4h\n",
+                target.name
+            );
+            files.insert(Path::new(UNITS).join(format!("{unit}.d")).join(GATE), text);
+        }
+    }
+    if !units.is_empty() {
+        let list = units.iter().map(|unit| format!("\"{unit}\"")).collect::<Vec<_>>().join(", ");
+        let text = format!(
+            "// {HEADER}\n\
+             polkit.addRule(function(action, subject) {{\n    \
+                 if (action.id == \"org.freedesktop.systemd1.manage-units\" && subject.user == \"{USER}\" &&\n        \
+                     [{list}].indexOf(action.lookup(\"unit\")) >= 0 &&\n        \
+                     {VERBS}.indexOf(action.lookup(\"verb\")) >= 0) {{\n        \
+                     return polkit.Result.YES;\n    }}\n}});\n"
+        );
+        files.insert(POLKIT.into(), text);
+    }
+    let outside = sandbox(config);
+    if !outside.is_empty() {
+        let text = format!("# {HEADER}\n[Service]\n{}\n", outside.join("\n"));
+        files.insert(Path::new(UNITS).join("upkeepd.service.d").join(DAEMON), text);
+    }
+    files
+}
+
+/// What the daemon needs beyond its unit.
+fn sandbox(config: &Config) -> Vec<String> {
+    let mut paths = BTreeSet::new();
+    let mut afar = false;
+    for target in config.targets.values() {
+        paths.insert(target.backup.directory.clone());
+        match &target.database.location {
+            // The files beside it too: `-wal`, `-shm`, and what a restore puts in its place.
+            Location::Sqlite { path } => paths.extend(path.parent().map(Path::to_owned)),
+            Location::Postgres { host, .. } | Location::MySql { host, .. } => afar |= !near(host),
+        }
+        if let Some(release) = &target.release
+            && release.probes.contains(&Probe::Symlink)
+        {
+            paths.extend(release.path.parent().map(Path::to_owned));
+        }
+        for health in target.service.iter().flat_map(|service| &service.health) {
+            afar |= match health {
+                Health::Http(url) => url::Url::parse(url).ok().and_then(|url| url.host_str().map(near)) == Some(false),
+                Health::Tcp(address) => !near(address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host)),
+                Health::Command(_) => false,
+            };
+        }
+    }
+    let told = config.alarms.iter().flat_map(|alarms| [&alarms.webhook, &alarms.ping]).flatten();
+    afar |= told.filter_map(|url| url::Url::parse(url).ok()).any(|url| url.host_str().is_some_and(|host| !near(host)));
+    paths.insert(config.daemon.state_dir.clone());
+    let mut lines: Vec<String> = paths
+        .into_iter()
+        .filter(|path| !path.starts_with(WRITABLE))
+        // Quoted for blanks; with a minus, for a directory that is missing is `upkeep check`'s to tell.
+        .map(|path| format!("ReadWritePaths=\"-{}\"", path.display()))
+        .collect();
+    lines.extend(afar.then(|| "IPAddressAllow=any".to_owned()));
+    lines
+}
+
+/// Whether a host is this one, as far as its name says.
+fn near(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host.is_empty() || host.starts_with('/') || host == "localhost" || host == "::1" || host.starts_with("127.")
+}
+
+/// Makes the archives' directories for the daemon, which may not make them itself outside its state.
+fn directories(config: &Config, root: &Path) -> Result<Vec<String>, Stop> {
+    let mut done = Vec::new();
+    let Ok(owner) = fs::metadata(below(root, &config.daemon.state_dir)) else { return Ok(done) };
+    for target in config.targets.values() {
+        let directory = below(root, &target.backup.directory);
+        if !directory.exists() {
+            durable::make_dir(&directory)?;
+            std::os::unix::fs::chown(&directory, Some(owner.uid()), Some(owner.gid()))
+                .map_err(|error| at(&directory, &error))?;
+            done.push(format!("made {}", target.backup.directory.display()));
+        }
+    }
+    Ok(done)
+}
+
+fn below(root: &Path, path: &Path) -> PathBuf {
+    root.join(path.strip_prefix("/").unwrap_or(path))
+}
+
+fn at(path: &Path, error: &std::io::Error) -> Failure {
+    let class = if error.kind() == std::io::ErrorKind::PermissionDenied { Class::NoPermission } else { Class::Io };
+    Failure::new(class, format!("cannot write {}: {error}", path.display())).hint("run this as root")
+}
+
+/// Writes a file for everybody to read; says nothing when it is there already.
+fn write(path: &Path, text: &str) -> Result<Option<String>, Stop> {
+    match fs::read_to_string(path) {
+        Ok(found) if found == text => return Ok(None),
+        Ok(found) if !found.contains(HEADER) => {
+            let failure = Failure::new(Class::CannotCreate, format!("{} is not one of ours", path.display()));
+            return Err(failure.safe("it was left as it is").hint("move it away, and run this again").into());
+        }
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(at(path, &error).into()),
+    }
+    if let Some(dir) = path.parent().filter(|dir| !dir.exists()) {
+        fs::create_dir_all(dir).map_err(|error| at(dir, &error))?;
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).map_err(|error| at(dir, &error))?;
+    }
+    durable::write(path, text.as_bytes())?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o644)).map_err(|error| at(path, &error))?;
+    Ok(Some(format!("wrote {}", path.display())))
+}
+
+/// The files of ours that are there.
+fn ours(root: &Path) -> Vec<PathBuf> {
+    let dirs = fs::read_dir(root.join(UNITS)).into_iter().flatten().filter_map(Result::ok);
+    let in_dirs = dirs.flat_map(|dir| [GATE, DAEMON].map(|name| Path::new(UNITS).join(dir.file_name()).join(name)));
+    let all = in_dirs.chain([PathBuf::from(POLKIT)]);
+    all.filter(|path| fs::read_to_string(root.join(path)).is_ok_and(|text| text.contains(HEADER))).collect()
+}
+
+#[cfg(test)]
+mod tests;
