@@ -218,6 +218,8 @@ fn a_flipped_byte_anywhere_is_seen() {
             bytes[at] ^= mask;
             put(&damaged, &bytes);
             assert!(refused(&damaged), "byte {at} of {} xor {mask:#x} went unseen", whole.len());
+            let checked = Archive::open(&damaged).and_then(|archive| archive.check(1, &Progress::default()));
+            assert!(checked.is_err(), "byte {at} of {} xor {mask:#x} agrees with a digest", whole.len());
         }
     }
 }

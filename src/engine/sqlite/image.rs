@@ -168,6 +168,8 @@ fn compress(chunks: &Receiver<Vec<u8>>, done: &SyncSender<Result<EncodedFrame, A
     for chunk in chunks {
         let encoded = FrameEncoder::new(FrameKind::Image, None, level).and_then(|mut encoder| {
             encoder.write(&chunk, 0)?;
+            // The encoder has a copy; compressing takes long.
+            drop(chunk);
             encoder.finish()
         });
         // Nobody listening means that another worker failed first; its error is the one reported.
