@@ -9,6 +9,7 @@ mod connect;
 mod dump;
 mod flavour;
 mod in_place;
+mod indexes;
 mod inherit;
 mod json;
 mod literal;

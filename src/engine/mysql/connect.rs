@@ -170,6 +170,10 @@ impl Place {
             Some(LOCK_WAIT_TIMEOUT) => {
                 EngineError::InUse { location, sessions: vec![format!("someone who holds a lock ({})", message_of(&source))] }
             }
+            Some(TABLE_CHANGED) => EngineError::Inexact {
+                what: format!("cannot {doing}: its definition was changed meanwhile"),
+                hint: "wait until the migration or deployment is over, then try again".to_owned(),
+            },
             Some(number) if LOST.contains(&number) => EngineError::Lost { location, doing: doing.to_owned(), source },
             None if !matches!(source, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_)) => {
                 EngineError::Lost { location, doing: doing.to_owned(), source }
@@ -203,7 +207,7 @@ pub(super) const LOCK_WAIT_TIMEOUT: u16 = 1205;
 /// `ER_NO_SUCH_TABLE`.
 pub(super) const NO_SUCH_TABLE: u16 = 1146;
 /// `ER_TABLE_DEF_CHANGED`.
-pub(super) const TABLE_CHANGED: u16 = 1412;
+const TABLE_CHANGED: u16 = 1412;
 /// Wrong password, host not allowed, no password where one is wanted, account locked.
 const REFUSED: [u16; 5] = [1045, 1130, 1698, 3118, 4151];
 /// Access denied: to a database, table, column, routine, for want of a global privilege.
@@ -241,8 +245,6 @@ pub(super) struct Session {
     pub(super) version: Version,
     /// The longest statement the server takes.
     pub(super) max_packet: u64,
-    /// The server's number for this session.
-    pub(super) id: u64,
     _own: Own,
 }
 
@@ -262,7 +264,7 @@ impl Session {
         place.inner.account.get_or_init(|| text(4));
         let (id, max_packet) = (text(2).parse().unwrap_or(0), text(3).parse().unwrap_or(1 << 20));
         let _own = Own::begin(&place, id);
-        let mut session = Self { connection, place, version, max_packet, id, _own };
+        let mut session = Self { connection, place, version, max_packet, _own };
         let own = session.version.settings().iter().map(|setting| format!(", SESSION {setting}")).collect::<String>();
         let settings = format!("{SETTINGS}{own}; SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ");
         session.run("set up a session", &settings).await?;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::super::crew::join_all;
 use super::super::{DumpRequest, Dumped, EngineError};
 use super::catalog::{self, Relation};
-use super::connect::{NO_SUCH_TABLE, Place, Session, TABLE_CHANGED, number_of_error};
+use super::connect::{NO_SUCH_TABLE, Place, Session, number_of_error};
 use super::privileges::Grants;
 use super::ranges::Tasks;
 use super::rows::Tally;
@@ -65,7 +65,7 @@ async fn hold(place: &Place, request: &DumpRequest) -> Result<Held, EngineError>
             },
             Err(error) => error,
         };
-        let passing = number_of_error(&error).is_some_and(|number| [NO_SUCH_TABLE, TABLE_CHANGED].contains(&number));
+        let passing = number_of_error(&error) == Some(NO_SUCH_TABLE);
         let passing = passing || matches!(error, EngineError::InUse { .. } | EngineError::Inexact { .. });
         if !passing || attempt == ATTEMPTS {
             return Err(error);
@@ -87,7 +87,7 @@ async fn attempt_hold(place: &Place, request: &DumpRequest) -> Result<Option<Hel
     }
     let mut server = catalog::identify(&mut leader).await?;
     let relations = catalog::relations(&mut leader).await?;
-    let ways = ways(&grants, leader.version.is_mariadb(), request.jobs);
+    let ways = ways(&grants, leader.version.is_mariadb());
     let opened = snapshot::open(place, &ways, &grants, &relations, &request.history_tables, request.jobs).await?;
     locks.extend(opened.locks.iter().cloned());
     // From here on no table changes. What changed before its definition was held shows in one of these.
@@ -161,7 +161,8 @@ async fn write(mut held: Held, request: &DumpRequest, sink: &FrameSink, progress
     let keyless = held.schema.of(Kind::Table).any(|table| !table.sql.contains("\n  PRIMARY KEY ("));
     let header = script::header(&request.preamble, history, keyless);
     append_text(sink, FrameKind::Header, request.level, header).await?;
-    append_text(sink, FrameKind::PreData, request.level, script::before(&held.schema)?).await?;
+    let large = script::large(&held.relations);
+    append_text(sink, FrameKind::PreData, request.level, script::before(&held.schema, &large)?).await?;
     let kept = held.opened.keeper.is_some();
     let tables = read_rows(&mut held, request, sink, progress).await?;
     if let Some(keeper) = held.opened.keeper.take() {
@@ -171,7 +172,7 @@ async fn write(mut held: Held, request: &DumpRequest, sink: &FrameSink, progress
     let sequences = catalog::sequence_values(&mut held.leader, &held.schema).await?;
     held.leader.close().await;
     append_text(sink, FrameKind::Sequences, request.level, script::counters(&held.schema, &sequences)).await?;
-    append_text(sink, FrameKind::PostData, request.level, script::after(&held.schema)?).await?;
+    append_text(sink, FrameKind::PostData, request.level, script::after(&held.schema, &large)?).await?;
     append_text(sink, FrameKind::Trailer, request.level, script::trailer(&held.schema)?).await?;
     let outside = if kept { Vec::new() } else { snapshot::outside(&held.relations) };
     let workers = tables.1;

@@ -7,7 +7,9 @@
 use std::collections::BTreeMap;
 
 use super::super::EngineError;
+use super::catalog::Relation;
 use super::connect::{literal, quote};
+use super::indexes::deferred;
 use super::load::objects::without_definer;
 use super::schema::{Context, Definition, Kind, Schema};
 
@@ -50,18 +52,47 @@ pub(super) fn header(preamble: &[String], history: bool, keyless: bool) -> Strin
     text
 }
 
+/// Tables of this size and more get their plain indexes after their rows. Below it the build saves less than the statement
+/// costs.
+const DEFER_FROM_BYTES: u64 = 16 * 1024 * 1024;
+
+/// The tables, each with its indexes as they are to be made: before the rows, and after them.
+fn tables<'a>(schema: &'a Schema, large: &'a [String]) -> impl Iterator<Item = (String, Option<String>)> + 'a {
+    // Whatever another table refers to has its index from the beginning.
+    let referred = |name: &str| {
+        let words = format!(" REFERENCES {} ", quote(name));
+        schema.of(Kind::Table).any(|table| table.sql.contains(&words))
+    };
+    schema.of(Kind::Table).map(move |table| {
+        let waits = large.contains(&table.name) && !referred(&table.name);
+        let cut = if waits { deferred(&table.name, &table.sql) } else { None };
+        cut.map_or_else(|| (table.sql.clone(), None), |(table, indexes)| (table, Some(indexes)))
+    })
+}
+
+/// Which tables are worth it.
+pub(super) fn large(relations: &[Relation]) -> Vec<String> {
+    relations.iter().filter(|relation| relation.bytes >= DEFER_FROM_BYTES).map(|relation| relation.name.clone()).collect()
+}
+
 /// What comes before the rows: the database's character set, sequences, tables.
-pub(super) fn before(schema: &Schema) -> Result<String, EngineError> {
+pub(super) fn before(schema: &Schema, large: &[String]) -> Result<String, EngineError> {
     let mut text = format!("{};\n\n", alter_database(&schema.charset, &schema.collation));
-    for object in schema.of(Kind::Sequence).chain(schema.of(Kind::Table)) {
+    for object in schema.of(Kind::Sequence) {
         statement(&mut text, &object.sql)?;
+    }
+    for (table, _) in tables(schema, large) {
+        statement(&mut text, &table)?;
     }
     Ok(text)
 }
 
-/// What comes after the rows and must be there for everything else to work: routines, views, triggers.
-pub(super) fn after(schema: &Schema) -> Result<String, EngineError> {
+/// What comes after the rows and must be there for everything else to work: indexes, routines, views, triggers.
+pub(super) fn after(schema: &Schema, large: &[String]) -> Result<String, EngineError> {
     let mut text = String::new();
+    for indexes in tables(schema, large).filter_map(|(_, indexes)| indexes) {
+        statement(&mut text, &indexes)?;
+    }
     for kind in [Kind::Package, Kind::PackageBody, Kind::Function, Kind::Procedure] {
         for object in schema.of(kind) {
             write_object(&mut text, schema, object)?;

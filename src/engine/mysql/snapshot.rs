@@ -2,8 +2,9 @@
 //!
 //! Owns every lock a dump takes. Nobody ever waits long behind a lock of ours: each is asked for with a bound of a few seconds,
 //! and the global one only when no statement has been running for long. A way that fails makes room for the next weaker one; the
-//! last, a single connection with a single snapshot, needs no lock and is exact by itself. Invariant: several workers see the
-//! same rows, by a lock or by the server's own word; held by `tests/it/mysql_traps.rs`.
+//! last, a single connection with a single snapshot, needs no lock and is exact by itself. Positions of the binary log before
+//! and after are no way: a transaction is in the log before it is in the tables, and snapshots opened in between differ at the same
+//! position (so do those that MariaDB reports as `binlog_snapshot_position`). Invariant: several workers see the same rows, by a lock; held by `tests/it/mysql_traps.rs`.
 
 use std::time::{Duration, Instant};
 
@@ -36,14 +37,12 @@ pub(super) enum Way {
     Global,
     /// `LOCK TABLES … READ` on every table of the database.
     Tables,
-    /// Snapshots that the server says belong to the same position of the binary log.
-    Positions,
     /// One connection, one snapshot.
     Single,
 }
 
 /// What may be tried, in this order.
-pub(super) fn ways(grants: &Grants, is_mariadb: bool, jobs: usize) -> Vec<Way> {
+pub(super) fn ways(grants: &Grants, is_mariadb: bool) -> Vec<Way> {
     let reload = grants.allow_everywhere("RELOAD");
     let mut ways = Vec::new();
     if is_mariadb && reload {
@@ -54,9 +53,6 @@ pub(super) fn ways(grants: &Grants, is_mariadb: bool, jobs: usize) -> Vec<Way> {
     }
     if grants.allow("LOCK TABLES") {
         ways.push(Way::Tables);
-    }
-    if is_mariadb && jobs > 1 {
-        ways.push(Way::Positions);
     }
     ways.push(Way::Single);
     ways
@@ -73,7 +69,6 @@ impl Way {
             Self::Stages => format!("{several} while BACKUP STAGE BLOCK_COMMIT held up commits"),
             Self::Global => format!("{several} under FLUSH TABLES WITH READ LOCK"),
             Self::Tables => format!("{several} while LOCK TABLES held every table of the database for reading"),
-            Self::Positions => format!("{several} without a lock at the same position of the binary log, by the server's word"),
             Self::Single => "one snapshot on one connection, without a lock".to_owned(),
         }
     }
@@ -84,7 +79,7 @@ impl Way {
             Self::Global => Some(("FLUSH TABLES WITH READ LOCK".to_owned(), "UNLOCK TABLES")),
             Self::Tables if tables.is_empty() => None,
             Self::Tables => Some((lock_tables(tables), "UNLOCK TABLES")),
-            Self::Positions | Self::Single => None,
+            Self::Single => None,
         }
     }
 }
@@ -137,8 +132,7 @@ pub(super) async fn open(
     for way in ways {
         let attempt = Attempt { place, way: *way, grants, relations, history_tables, jobs };
         match attempt.run().await {
-            Ok(Some(opened)) => return Ok(opened),
-            Ok(None) => {}
+            Ok(opened) => return Ok(opened),
             Err(error @ (EngineError::Lost { .. } | EngineError::Connect { .. } | EngineError::Refused { .. })) => {
                 return Err(error);
             }
@@ -168,8 +162,7 @@ struct Recruit {
 }
 
 impl Attempt<'_> {
-    /// `None` when several snapshots turned out not to be one.
-    async fn run(&self) -> Result<Option<Opened>, EngineError> {
+    async fn run(&self) -> Result<Opened, EngineError> {
         let tables: Vec<String> = self.relations.iter().map(|relation| relation.name.clone()).collect();
         let count = if self.way == Way::Single { 1 } else { self.jobs.max(1) };
         let stop = StopOnDrop::default();
@@ -192,16 +185,15 @@ impl Attempt<'_> {
         }
         let locked_ms = if lock.is_some() { u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX) } else { 0 };
         locker.close().await;
-        if self.way == Way::Positions && !is_one_moment(&seen) {
-            return Ok(None);
-        }
         let seen = seen.into_iter().next().unwrap_or_default();
-        let position = position.or_else(|| seen.position.clone());
-        let mut locks: Vec<String> = lock.into_iter().map(|(lock, _)| lock.chars().take(120).collect()).collect();
+        let mut locks = Vec::new();
+        if let Some((lock, _)) = lock {
+            locks.push(if self.way == Way::Tables { "LOCK TABLES … READ on every table".to_owned() } else { lock });
+        }
         if keeper.is_some() {
             locks.push("LOCK TABLES … READ on the tables outside transactions, until they were read".to_owned());
         }
-        Ok(Some(Opened { workers, way: self.way, locks, locked_ms, position, seen, keeper, _stop: stop }))
+        Ok(Opened { workers, way: self.way, locks, locked_ms, position, seen, keeper, _stop: stop })
     }
 
     /// Connects the workers before anything is locked.
@@ -281,10 +273,6 @@ async fn begin(recruits: Vec<Recruit>) -> Result<(Vec<Worker>, Vec<Seen>), Engin
         seen.push(ready.await.unwrap_or(Err(EngineError::Worker("opening a snapshot".to_owned())))?);
     }
     Ok((workers, seen))
-}
-
-fn is_one_moment(seen: &[Seen]) -> bool {
-    seen.iter().all(|one| one.position.is_some() && one.position == seen[0].position)
 }
 
 /// Waits, by a bound, until no statement has been running for long.

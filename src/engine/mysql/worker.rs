@@ -41,8 +41,6 @@ pub(super) struct Setup {
 /// What a worker saw in its snapshot.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Seen {
-    /// The binary log's position that the snapshot belongs to, where the server tells.
-    pub(super) position: Option<String>,
     /// The server's clock, in microseconds.
     pub(super) micros: i64,
     /// The migration histories.
@@ -128,7 +126,7 @@ async fn connect(setup: &Setup) -> Result<Session, EngineError> {
 async fn open(session: &mut Session, setup: &Setup) -> Result<Seen, EngineError> {
     let begin = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
     session.run("open a snapshot", begin).await?;
-    let mut seen = Seen { position: snapshot_position(session).await?, ..Seen::default() };
+    let mut seen = Seen::default();
     for batch in setup.tables.chunks(BATCH) {
         let looks = batch.iter().map(|name| format!("SELECT 1 FROM {} LIMIT 1", quote(name))).collect::<Vec<_>>().join("; ");
         session.run("look at every table", &looks).await?;
@@ -138,21 +136,6 @@ async fn open(session: &mut Session, setup: &Setup) -> Result<Seen, EngineError>
     seen.histories = shape::histories(session, &setup.history_tables).await?;
     rows::prepare(session).await?;
     Ok(seen)
-}
-
-/// What MariaDB says of the snapshot just opened: the position at which the binary log agrees with it. Nothing on MySQL, and
-/// nothing without a binary log.
-async fn snapshot_position(session: &mut Session) -> Result<Option<String>, EngineError> {
-    let doing = "read the snapshot's position in the binary log";
-    let rows = session.texts(doing, "SHOW STATUS LIKE 'binlog_snapshot_%'").await?;
-    let value = |name: &str| {
-        let is = |row: &&Vec<Option<String>>| {
-            row.first().and_then(Option::as_deref).is_some_and(|found| found.eq_ignore_ascii_case(name))
-        };
-        rows.iter().find(is).and_then(|row| row.get(1).cloned().flatten()).filter(|value| !value.is_empty())
-    };
-    let file = value("binlog_snapshot_file");
-    Ok(file.zip(value("binlog_snapshot_position")).map(|(file, position)| format!("{file}:{position}")))
 }
 
 async fn read_all(

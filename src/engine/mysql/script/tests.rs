@@ -20,7 +20,7 @@ fn schema(objects: Vec<Definition>) -> Schema {
 
 #[test]
 fn a_body_stands_between_delimiters_and_its_settings() {
-    let text = after(&schema(vec![object(Kind::Procedure, "p", "CREATE PROCEDURE `p`()\nBEGIN SELECT 1; END")])).unwrap();
+    let text = after(&schema(vec![object(Kind::Procedure, "p", "CREATE PROCEDURE `p`()\nBEGIN SELECT 1; END")]), &[]).unwrap();
     assert_eq!(
         text,
         "SET character_set_client = latin1, collation_connection = latin1_swedish_ci, SESSION sql_mode = 'ANSI_QUOTES';\n\
@@ -33,21 +33,34 @@ fn a_body_stands_between_delimiters_and_its_settings() {
 fn an_object_keeps_the_collation_its_database_had() {
     let mut function = object(Kind::Function, "f", "CREATE FUNCTION `f`() RETURNS int return 1");
     function.context.database = "latin1_bin".to_owned();
-    let text = after(&schema(vec![function])).unwrap();
+    let text = after(&schema(vec![function]), &[]).unwrap();
     assert!(text.starts_with("ALTER DATABASE CHARACTER SET latin1 COLLATE latin1_bin;\n"), "{text}");
     assert!(text.ends_with("ALTER DATABASE CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;\n\n"), "{text}");
 }
 
 #[test]
 fn what_is_not_ascii_is_sent_as_what_it_is() {
-    let text = after(&schema(vec![object(Kind::Function, "f", "CREATE FUNCTION `f`() RETURNS text return 'ü'")])).unwrap();
+    let text = after(&schema(vec![object(Kind::Function, "f", "CREATE FUNCTION `f`() RETURNS text return 'ü'")]), &[]).unwrap();
     assert!(text.starts_with("SET character_set_client = utf8mb4, "), "{text}");
 }
 
 #[test]
 fn a_line_that_looks_like_the_end_is_refused() {
-    let error = after(&schema(vec![object(Kind::Procedure, "p", "CREATE PROCEDURE p()\n;;\nx")])).unwrap_err();
+    let error = after(&schema(vec![object(Kind::Procedure, "p", "CREATE PROCEDURE p()\n;;\nx")]), &[]).unwrap_err();
     assert!(error.to_string().contains("only ;;"), "{error}");
+}
+
+#[test]
+fn only_large_tables_that_nothing_refers_to_get_their_indexes_later() {
+    let table = |name: &str, more: &str| {
+        let sql = format!("CREATE TABLE `{name}` (\n  `a` int,\n  KEY `k` (`a`){more}\n) ENGINE=InnoDB");
+        object(Kind::Table, name, &sql)
+    };
+    let foreign = ",\n  CONSTRAINT `f` FOREIGN KEY (`a`) REFERENCES `referred` (`a`)";
+    let schema = schema(vec![table("large", ""), table("refers", foreign), table("referred", ""), table("small", "")]);
+    let large = ["large", "refers", "referred"].map(str::to_owned);
+    assert_eq!(after(&schema, &large).unwrap(), "ALTER TABLE `large`\n  ADD KEY `k` (`a`);\n\n");
+    assert_eq!(before(&schema, &large).unwrap().matches("\n  KEY `k`").count(), 3);
 }
 
 #[test]
