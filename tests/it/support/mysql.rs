@@ -183,6 +183,7 @@ impl Server {
         let real = PathBuf::from(format!("{}{}", program.root, seen.display()));
         std::fs::remove_dir_all(&real).ok();
         std::fs::create_dir_all(real.join("data")).unwrap();
+        std::fs::create_dir_all(real.join("tmp")).unwrap();
         if is_root() {
             let owned = inside(&program.root, "/bin/chown").arg("-R").arg("mysql:mysql").arg(&seen).status();
             assert!(owned.unwrap().success(), "chown of {}", real.display());
@@ -202,6 +203,7 @@ impl Server {
         let mut server = as_server(&program.root, program.path);
         server.arg("--no-defaults").arg(format!("--datadir={}/data", seen.display()));
         server.arg(format!("--socket={}/sock", seen.display())).arg(format!("--pid-file={}/pid", seen.display()));
+        server.arg(format!("--tmpdir={}/tmp", seen.display()));
         server.args(["--skip-networking", "--innodb-buffer-pool-size=96M", "--innodb-use-native-aio=0", "--server-id=1"]);
         server.args(["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--sync-binlog=0", "--log-bin=binlog"]);
         server.args([
@@ -366,7 +368,7 @@ impl Server {
         let order = format!(
             "SELECT event_object_table, trigger_name, action_order FROM information_schema.triggers WHERE trigger_schema = '{database}' ORDER BY 1, 2; \
              SELECT event_name, status, starts, time_zone, event_comment FROM information_schema.events WHERE event_schema = '{database}' ORDER BY 1; \
-             SELECT table_name, table_comment, auto_increment IS NULL FROM information_schema.tables \
+             SELECT table_name, table_comment FROM information_schema.tables \
                WHERE table_schema = '{database}' ORDER BY BINARY table_name;"
         );
         let text = self.sql(database, &format!("SHOW CREATE DATABASE `{database}`;\n{statements}{order}"));

@@ -135,7 +135,13 @@ impl Exchange {
                 moves.push(step(&table, own, old));
             }
         }
+        let views = views(session, own).await?;
         for table in self.before.read(session, IN).await? {
+            if views.contains(&table) {
+                // An old view has the name. It may change it within its database only; `finish` drops it with the others.
+                let aside = format!("upkeep_view_{}", &blake3::hash(table.as_bytes()).to_hex()[..16]);
+                moves.push(format!("{0}.{1} TO {0}.{2}", quote(own), quote(&table), quote(&aside)));
+            }
             if in_new.contains(&table) {
                 moves.push(step(&table, new, own));
             }
@@ -210,10 +216,22 @@ async fn has(session: &mut Session, database: &str) -> Result<bool, EngineError>
 
 /// The tables and sequences of a database, without the notes.
 async fn tables(session: &mut Session, database: &str) -> Result<BTreeSet<String>, EngineError> {
+    let all = kinds(session, database).await?.into_iter();
+    Ok(all.filter(|(name, kind)| !kind.ends_with("VIEW") && name != NOTES).map(|(name, _)| name).collect())
+}
+
+/// The views of a database.
+async fn views(session: &mut Session, database: &str) -> Result<BTreeSet<String>, EngineError> {
+    let all = kinds(session, database).await?.into_iter();
+    Ok(all.filter(|(_, kind)| kind.ends_with("VIEW")).map(|(name, _)| name).collect())
+}
+
+/// Names and kinds of what is like a table in a database.
+async fn kinds(session: &mut Session, database: &str) -> Result<Vec<(String, String)>, EngineError> {
     let sql = format!("SHOW FULL TABLES FROM {}", quote(database));
     let rows = session.texts(&format!("list the tables of database {database}"), &sql).await?;
     let rows = rows.into_iter().filter_map(|row| match row.as_slice() {
-        [Some(name), Some(kind)] if !kind.ends_with("VIEW") && name != NOTES => Some(name.clone()),
+        [Some(name), Some(kind)] => Some((name.clone(), kind.clone())),
         _ => None,
     });
     Ok(rows.collect())
