@@ -1,3 +1,4 @@
+//! MySQL and MariaDB: where a statement ends.
 use super::*;
 
 /// Cut where the bars stand; what is cut off is compared without its delimiter and the `DELIMITER` lines.
