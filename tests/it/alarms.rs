@@ -24,7 +24,7 @@ fn an_incident_is_told_once_also_across_a_restart_and_its_end_is_too() {
     let (kind, message) = told(&place).remove(0);
     assert_eq!(kind, "problem");
     assert!(message.starts_with("the database does not answer"), "{message}");
-    until("it is remembered", || daemon.ask("GET", "/v1/events", "").body.contains("alarm.raised"));
+    until("it is remembered", || daemon.ask("GET", "/v1/events?after=0&follow=false", "").body.contains("alarm.raised"));
     daemon.stop();
 
     let daemon = Running::start(&place);
