@@ -12,8 +12,8 @@ use super::literal::Encoding;
 use super::schema::{Kind, Schema};
 use crate::archive::manifest::Server;
 
-/// Tables that a load leaves for a moment, and that are never part of a dump or a shape.
-pub(super) const OWN_TABLES: [&str; 2] = [UNFINISHED_LOAD, "upkeep_swap"];
+/// Tables that a load or a migration leaves for a moment, and that are never part of a dump or a shape.
+pub(super) const OWN_TABLES: [&str; 4] = [UNFINISHED_LOAD, "upkeep_swap", "upkeep_migration_progress", "upkeep_new_history"];
 /// The one that says that the content is not whole.
 pub(super) const UNFINISHED_LOAD: &str = "upkeep_unfinished_load";
 
