@@ -13,6 +13,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/format.md",
     "docs/api.md",
     "docs/upgrades.md",
+    "docs/migrations.md",
     "docs/restore-by-hand.md",
 ];
 

@@ -128,6 +128,11 @@ impl<'a> Facts<'a> {
         }
     }
 
+    /// Whether a newer version was applied.
+    pub(super) fn is_past(&self, version: &MigrationVersion) -> bool {
+        self.newest.as_ref().is_some_and(|newest| version < newest)
+    }
+
     fn in_effect(&self) -> impl DoubleEndedIterator<Item = &Fact<'a>> {
         self.rows.iter().filter(|fact| fact.role != Role::Note && fact.gone.is_none())
     }
