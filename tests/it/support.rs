@@ -2,7 +2,9 @@
 
 pub(crate) mod daemon;
 pub(crate) mod env;
+pub(crate) mod flyway;
 pub(crate) mod postgres;
+pub(crate) mod relay;
 pub(crate) mod scripts;
 pub(crate) mod upkeep;
 pub(crate) mod wait;
