@@ -232,8 +232,20 @@ fn same_checksum(script: &Resolved, row: &Row) -> bool {
 /// States and problems of the rows.
 fn applied(facts: &Facts<'_>, scripts: &[Resolved], rules: &Rules, plan: &mut Plan) {
     let newest_known = scripts.iter().filter_map(|script| script.version.as_ref()).max();
+    // Found by version, because a plan is made anew after each of thousands of scripts.
+    let (mut versioned, mut repeatable): (BTreeMap<&MigrationVersion, Vec<&Resolved>>, Vec<&Resolved>) = Default::default();
+    for script in scripts {
+        match &script.version {
+            Some(version) => versioned.entry(version).or_default().push(script),
+            None => repeatable.push(script),
+        }
+    }
     for fact in &facts.rows {
-        let script = scripts.iter().find(|script| fact.is_of(script));
+        let candidates = match &fact.version {
+            Some(version) => versioned.get(version),
+            None => Some(&repeatable),
+        };
+        let script = candidates.into_iter().flatten().copied().find(|script| fact.is_of(script));
         let missing = || {
             let future = fact.version.as_ref().is_some_and(|version| newest_known.is_none_or(|known| version > known));
             match (future, fact.row.success) {
