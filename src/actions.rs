@@ -108,6 +108,9 @@ pub enum Action {
         target: TargetName,
         /// Which.
         verb: MigrateVerb,
+        /// What else was asked for.
+        #[serde(default, flatten)]
+        ask: MigrateAsk,
     },
     /// Retention now.
     Prune {
@@ -151,6 +154,22 @@ pub enum MigrateVerb {
     Baseline,
     /// Remove failed rows, realign checksums.
     Repair,
+    /// Take the newest version back.
+    Undo,
+}
+
+/// What a `migrate` verb is asked beside its target.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct MigrateAsk {
+    /// Apply: nothing newer. Undo: everything newer. Baseline: this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Apply: only these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cherry_pick: Vec<String>,
+    /// Apply: only say what would run.
+    #[serde(default)]
+    pub dry_run: bool,
 }
 
 impl Action {

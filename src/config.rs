@@ -257,6 +257,29 @@ pub struct Migrations {
     pub out_of_order: bool,
     /// Flyway's `baselineOnMigrate` with `baselineVersion`.
     pub baseline_on_migrate: Option<String>,
+    /// Flyway's `target`: nothing newer is applied; none for everything.
+    pub target: Option<String>,
+    /// Flyway's `ignoreMigrationPatterns`: what validation passes over.
+    pub ignore_patterns: Vec<String>,
+    /// Flyway's `mixed`: whether one script may hold statements of which only some can run in a transaction.
+    pub mixed: bool,
+    /// What is done with SQL callbacks.
+    pub callbacks: Callbacks,
+    /// Flyway's `encoding` of the scripts.
+    pub encoding: String,
+    /// Flyway's `createSchemas`: whether a missing schema is created.
+    pub create_schemas: bool,
+    /// Where scripts of earlier releases are kept: a changed script is compared with what was applied.
+    pub kept: Option<PathBuf>,
+}
+
+/// What is done with SQL callbacks in the locations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Callbacks {
+    /// They run at their event, as Flyway's do.
+    Run,
+    /// Nothing is applied while there are any.
+    Refuse,
 }
 
 /// Who applies the migrations.

@@ -1,19 +1,40 @@
-//! Which migrations a database says it has.
+//! Which migrations a database says it has, whatever tool applied them.
 //!
 //! Owns the names under which history tables are known, how to recognise one by its columns, and the mapping from its rows to
-//! [`crate::shape::History`]; the engines read the rows, each in its own SQL. Pure: never connects. Invariant: a table is taken for a
-//! history only when it has that tool's columns, whatever its name; held by `history/flyway/tests.rs`.
+//! [`crate::shape::History`]; the engines read the rows as text. Each tool is one small file with one [`Reader`]. Pure: never connects.
+//! Invariant: a table is taken for a history only when it has that tool's columns, whatever the letter case of its name and
+//! theirs; held by `history/tests.rs` and `history/flyway/tests.rs`.
 
+mod alembic;
 pub mod flyway;
+mod golang_migrate;
+mod liquibase;
+mod openmetadata;
+mod rails;
+mod sqlx;
 
-/// Names under which history tables are commonly found; the configured name comes in addition.
-pub const WELL_KNOWN: &[&str] = &["flyway_schema_history", "schema_version", "DATABASE_CHANGE_LOG"];
+use crate::shape::{Applied, History};
+use flyway::{NotARow, Texts};
 
 /// The tool a history table belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tool {
     /// Flyway, and our own engine, which keeps the same table.
     Flyway,
+    /// OpenMetadata's own migrations, which took over from Flyway.
+    OpenMetadata,
+    /// The statements OpenMetadata's migrations ran.
+    OpenMetadataStatements,
+    /// Liquibase.
+    Liquibase,
+    /// sqlx.
+    Sqlx,
+    /// golang-migrate.
+    GolangMigrate,
+    /// Alembic.
+    Alembic,
+    /// Rails, and what keeps its versions as Rails does.
+    Rails,
 }
 
 impl Tool {
@@ -22,21 +43,111 @@ impl Tool {
     pub fn name(self) -> &'static str {
         match self {
             Self::Flyway => "flyway",
+            Self::OpenMetadata => "openmetadata",
+            Self::OpenMetadataStatements => "openmetadata-statements",
+            Self::Liquibase => "liquibase",
+            Self::Sqlx => "sqlx",
+            Self::GolangMigrate => "golang-migrate",
+            Self::Alembic => "alembic",
+            Self::Rails => "rails",
         }
     }
 }
 
-/// Whether a table of this (unqualified) name may be a history: a well-known one or one of `more`. Case does not count, for
-/// an unquoted name has lost it.
+/// The one contract of a tool's file.
+struct Reader {
+    tool: Tool,
+    /// The names of its table; letter case does not count, for an unquoted name has lost it.
+    tables: &'static [&'static str],
+    /// The columns without which a table is not the tool's, lower-cased.
+    columns: &'static [&'static str],
+    /// Its rows in the order of application.
+    read: fn(&[Texts]) -> Result<Vec<Applied>, NotARow>,
+}
+
+/// More particular tables first: golang-migrate's and Rails's have one name.
+const READERS: [&Reader; 8] = [
+    &flyway::READER,
+    &openmetadata::CHANGES,
+    &openmetadata::STATEMENTS,
+    &liquibase::READER,
+    &sqlx::READER,
+    &golang_migrate::READER,
+    &alembic::READER,
+    &rails::READER,
+];
+
+/// Every name under which a history table is commonly found; the configured name comes in addition.
+#[must_use]
+pub fn names() -> Vec<&'static str> {
+    READERS.iter().flat_map(|reader| reader.tables).copied().collect()
+}
+
+/// Whether a table of this (unqualified) name may be a history: a well-known one or one of `more`.
 #[must_use]
 pub fn may_be_history(table: &str, more: &[String]) -> bool {
     let is = |name: &str| name.eq_ignore_ascii_case(table);
-    WELL_KNOWN.iter().any(|name| is(name)) || more.iter().any(|name| is(name))
+    names().iter().any(|name| is(name)) || more.iter().any(|name| is(name))
 }
 
-/// Which tool's history has these columns; none for any other table.
+/// Which tool's history has this name and these columns; none for any other table. Flyway's columns are enough: its table
+/// bears the name its configuration gives.
 #[must_use]
-pub fn recognise<S: AsRef<str>>(columns: &[S]) -> Option<Tool> {
+pub fn recognise<S: AsRef<str>>(table: &str, columns: &[S]) -> Option<Tool> {
     let has = |wanted: &&str| columns.iter().any(|column| column.as_ref().eq_ignore_ascii_case(wanted));
-    flyway::COLUMNS.iter().all(has).then_some(Tool::Flyway)
+    let named = |reader: &Reader| reader.tables.iter().any(|name| name.eq_ignore_ascii_case(table));
+    let fits = |reader: &&&Reader| (reader.tool == Tool::Flyway || named(reader)) && reader.columns.iter().all(has);
+    READERS.iter().find(fits).map(|reader| reader.tool)
 }
+
+/// A table's rows as a part of a database's shape. `table` is qualified where the engine has schemas; values are text by
+/// lower-cased column name, bytes in hexadecimal.
+///
+/// # Errors
+/// When a row holds what no row of the tool's does.
+pub fn read(tool: Tool, table: &str, rows: &[Texts]) -> Result<History, NotARow> {
+    let reader = READERS.iter().find(|reader| reader.tool == tool).unwrap_or(&&flyway::READER);
+    Ok(History { tool: tool.name().to_owned(), table: table.to_owned(), applied: (reader.read)(rows)? })
+}
+
+/// A column's text; empty for NULL and for a column that is not there.
+fn text(row: &Texts, column: &str) -> String {
+    row.get(column).cloned().flatten().unwrap_or_default()
+}
+
+/// A column's text, which is never NULL.
+fn given(row: &Texts, column: &'static str) -> Result<String, NotARow> {
+    row.get(column).cloned().flatten().ok_or_else(|| NotARow { column, value: "nothing".to_owned() })
+}
+
+/// A whole number; 0 for NULL and for a column that is not there.
+fn number(row: &Texts, column: &'static str) -> Result<i64, NotARow> {
+    match row.get(column).cloned().flatten() {
+        None => Ok(0),
+        Some(value) => value.trim().parse().map_err(|_| NotARow { column, value: value.chars().take(40).collect() }),
+    }
+}
+
+/// A truth value as any engine writes it.
+fn truth(row: &Texts, column: &'static str) -> Result<bool, NotARow> {
+    let value = given(row, column)?;
+    match value.to_ascii_lowercase().as_str() {
+        "t" | "true" | "1" => Ok(true),
+        "f" | "false" | "0" => Ok(false),
+        _ => Err(NotARow { column, value: value.chars().take(40).collect() }),
+    }
+}
+
+/// Rows that bear no rank of their own, in the order given.
+fn ranked(rows: Vec<Applied>) -> Vec<Applied> {
+    rows.into_iter().zip(1..).map(|(row, rank)| Applied { rank, ..row }).collect()
+}
+
+/// Digits compare as numbers, whatever their length.
+fn by_number(version: &str) -> (usize, String) {
+    let bare = version.trim_start_matches('0');
+    (bare.len(), bare.to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,9 @@
 //! Each engine is one [`host::Host`] with a [`split::Dialect`]; the run itself is written once, in `run.rs`.
 
 pub mod checksum;
+pub mod companion;
+pub mod difference;
+mod encoding;
 pub mod error;
 mod host;
 pub mod keep;
@@ -36,7 +39,7 @@ use crate::progress::Progress;
 pub use error::{ApplyError, MigrateError};
 pub use keep::{KeptManifest, keep, lay_out};
 use plan::{Entry, Problem};
-pub use run::{AppliedScript, Repaired, Report};
+pub use run::{AppliedScript, DryScript, DryStatement, Repaired, Report, Selection};
 
 /// Where a database stands against a release's scripts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -129,10 +132,62 @@ pub async fn validate(database: &Database, settings: &Migrations, root: &Path) -
 /// # Errors
 /// When anything is refused, before the first change; or when a script fails. The report in the error says what was applied.
 pub async fn apply(database: &Database, settings: &Migrations, root: &Path, progress: &Progress) -> Result<Report, ApplyError> {
+    apply_some(database, settings, root, &Selection::default(), progress).await
+}
+
+/// As [`apply`], but only what is selected.
+///
+/// # Errors
+/// As [`apply`], and when something selected is not pending.
+pub async fn apply_some(
+    database: &Database,
+    settings: &Migrations,
+    root: &Path,
+    selection: &Selection,
+    progress: &Progress,
+) -> Result<Report, ApplyError> {
     let mut report = Report::default();
     let result = match scripts_of(database, settings, root).await {
         Ok(scripts) => {
-            on_host!(database, settings, host => run::apply(&mut host, settings, &scripts, progress, &mut report).await)
+            on_host!(database, settings, host => run::apply(&mut host, settings, &scripts, selection, progress, &mut report).await)
+        }
+        Err(error) => Err(error),
+    };
+    match result {
+        Ok(()) => Ok(report),
+        Err(error) => Err(ApplyError { report, error: Box::new(error) }),
+    }
+}
+
+/// What [`apply_some`] would do, script by script and statement by statement. Changes nothing and takes no lock.
+///
+/// # Errors
+/// As [`apply_some`], before anything ran.
+pub async fn dry_run(
+    database: &Database,
+    settings: &Migrations,
+    root: &Path,
+    selection: &Selection,
+) -> Result<Vec<DryScript>, MigrateError> {
+    let scripts = scripts_of(database, settings, root).await?;
+    on_host!(database, settings, host => run::dry_run(&mut host, settings, &scripts, selection).await)
+}
+
+/// Takes back the newest version by its undo script, or every version newer than `down_to`, newest first.
+///
+/// # Errors
+/// When anything is refused or has no undo script, before the first change; or when a script fails. The report in the error
+/// says what was taken back.
+pub async fn undo(
+    database: &Database,
+    settings: &Migrations,
+    root: &Path,
+    down_to: Option<&str>,
+) -> Result<Report, ApplyError> {
+    let mut report = Report::default();
+    let result = match scripts_of(database, settings, root).await {
+        Ok(scripts) => {
+            on_host!(database, settings, host => run::undo(&mut host, settings, &scripts, down_to, &mut report).await)
         }
         Err(error) => Err(error),
     };
@@ -149,10 +204,12 @@ pub async fn apply(database: &Database, settings: &Migrations, root: &Path, prog
 pub async fn baseline(
     database: &Database,
     settings: &Migrations,
+    root: &Path,
     version: &str,
     description: Option<&str>,
 ) -> Result<(), MigrateError> {
-    on_host!(database, settings, host => run::baseline(&mut host, version, description).await)
+    let scripts = scripts_of(database, settings, root).await?;
+    on_host!(database, settings, host => run::baseline(&mut host, settings, &scripts, version, description).await)
 }
 
 /// Makes the history agree with the scripts, as `flyway repair` does: removes failed rows, notes missing scripts as deleted,

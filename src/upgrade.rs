@@ -299,6 +299,14 @@ pub async fn needs(db: &StateDb, target: &TargetName, label: &Label) -> Result<O
     Ok(record::open(db, target).await?.filter(needed).map(|record| record.id))
 }
 
+/// Whether what is open is an adoption, which changes nothing that a server could be in the way of.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub async fn adopting(ctx: &Context, target: &TargetName) -> Result<bool, UpgradeError> {
+    Ok(record::open(&ctx.state, target).await?.is_some_and(|record| record.plan.purpose == plan::Purpose::Adopt))
+}
+
 /// Ends an adoption that a crash cut short between its two events: it has no step that could be in the middle of anything.
 ///
 /// # Errors

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{Action, MigrateVerb};
+use super::{Action, MigrateAsk, MigrateVerb};
 use crate::archive::manifest::{Kind, ReleaseNote};
 use crate::backup::{self, BackupRequest};
 use crate::config::{Database, Location, Migrations, Target, load};
@@ -97,7 +97,7 @@ async fn dispatch(
             let released = upgrade::release_hold(ctx, &target(ctx, name)?.name).await?;
             Ok(json!({ "released": released }))
         }
-        Action::Migrate { target: name, verb } => migrate(ctx, target(ctx, name)?, *verb, progress).await,
+        Action::Migrate { target: name, verb, ask } => Box::pin(migrate(ctx, target(ctx, name)?, *verb, ask, progress)).await,
         Action::Prune { target: name, dry_run } => {
             let mode = if *dry_run { PruneMode::DryRun } else { PruneMode::Apply };
             value(&expire::prune(ctx, target(ctx, name)?, mode, progress).await?)
@@ -293,13 +293,29 @@ async fn hold(
 /// The version a baseline is set at when the configuration names none: Flyway's own default.
 const BASELINE: &str = "1";
 
-async fn migrate(ctx: &Context, target: &Target, verb: MigrateVerb, progress: &Progress) -> Result<Value, Failure> {
+async fn migrate(
+    ctx: &Context,
+    target: &Target,
+    verb: MigrateVerb,
+    ask: &MigrateAsk,
+    progress: &Progress,
+) -> Result<Value, Failure> {
     let (settings, root) = scripts(target).await?;
+    let mut settings = settings.clone();
+    if verb == MigrateVerb::Apply && ask.version.is_some() {
+        settings.target.clone_from(&ask.version);
+    }
+    let settings = &settings;
+    let selection = migrate::Selection { cherry_pick: ask.cherry_pick.clone() };
     let database = &target.database;
     match verb {
         MigrateVerb::Info => return value(&migrate::info(database, settings, &root).await?),
         MigrateVerb::Validate => return value(&migrate::validate(database, settings, &root).await?),
-        MigrateVerb::Apply | MigrateVerb::Baseline | MigrateVerb::Repair => {}
+        MigrateVerb::Apply if ask.dry_run => {
+            let would = migrate::dry_run(database, settings, &root, &selection).await?;
+            return Ok(json!({ "would_run": would }));
+        }
+        MigrateVerb::Apply | MigrateVerb::Baseline | MigrateVerb::Repair | MigrateVerb::Undo => {}
     }
     // What changes the database or its history by hand is as good as an upgrade: none may be open, the server must be down,
     // and what was there is archived first.
@@ -326,7 +342,11 @@ async fn migrate(ctx: &Context, target: &Target, verb: MigrateVerb, progress: &P
         None => failure.safe("there was no database before"),
     };
     let done = match verb {
-        MigrateVerb::Apply => migrate::apply(database, settings, &root, progress)
+        MigrateVerb::Undo => migrate::undo(database, settings, &root, ask.version.as_deref())
+            .await
+            .map_err(|error| safe(Failure::of(&error)))
+            .and_then(|report| value(&report)),
+        MigrateVerb::Apply => migrate::apply_some(database, settings, &root, &selection, progress)
             .await
             .map_err(|error| safe(Failure::of(&error)))
             .and_then(|report| value(&report)),
@@ -335,8 +355,8 @@ async fn migrate(ctx: &Context, target: &Target, verb: MigrateVerb, progress: &P
             .map_err(|error| safe(Failure::of(&error)))
             .and_then(|report| value(&report)),
         _ => {
-            let version = settings.baseline_on_migrate.as_deref().unwrap_or(BASELINE);
-            let done = migrate::baseline(database, settings, version, None).await;
+            let version = ask.version.as_deref().or(settings.baseline_on_migrate.as_deref()).unwrap_or(BASELINE);
+            let done = migrate::baseline(database, settings, &root, version, None).await;
             done.map(|()| json!({ "baseline": version })).map_err(|error| safe(Failure::of(&error)))
         }
     };

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use super::{Stop, World, session};
-use crate::actions::{Action, MigrateVerb};
+use crate::actions::{Action, MigrateAsk, MigrateVerb};
 use crate::ids::TargetName;
 
 /// Look at or apply a target's database migrations, without the rest of an upgrade.
@@ -19,12 +19,37 @@ enum Verb {
     Info(Which),
     /// Whether the scripts and the history in the database agree.
     Validate(Which),
-    /// Apply what is pending. No backup is taken: `upkeep upgrade` does all of it.
-    Apply(Which),
+    /// Apply what is pending, or part of it, after an archive was taken.
+    Apply(Apply),
     /// Write a baseline row into a database that has no history yet.
-    Baseline(Which),
+    Baseline(At),
     /// Remove rows of failed migrations and realign checksums.
     Repair(Which),
+    /// Take the newest version back by its undo script, or every version newer than one.
+    Undo(At),
+}
+
+#[derive(Debug, clap::Args)]
+struct Apply {
+    /// The target.
+    target: TargetName,
+    /// Nothing newer than this version; also `current` and `next`.
+    #[arg(long, value_name = "VERSION")]
+    to: Option<String>,
+    /// Only this version, or the repeatable script with this description; may be given several times.
+    #[arg(long, value_name = "VERSION")]
+    cherry_pick: Vec<String>,
+    /// Change nothing: print what would run, statement by statement.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct At {
+    /// The target.
+    target: TargetName,
+    /// The version.
+    version: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -34,12 +59,17 @@ struct Which {
 }
 
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
-    let (verb, Which { target }) = match arguments.verb {
-        Verb::Info(which) => (MigrateVerb::Info, which),
-        Verb::Validate(which) => (MigrateVerb::Validate, which),
-        Verb::Apply(which) => (MigrateVerb::Apply, which),
-        Verb::Baseline(which) => (MigrateVerb::Baseline, which),
-        Verb::Repair(which) => (MigrateVerb::Repair, which),
+    let plain = |verb, which: Which| (verb, which.target, MigrateAsk::default());
+    let at = |verb, at: At| (verb, at.target, MigrateAsk { version: at.version, ..MigrateAsk::default() });
+    let (verb, target, ask) = match arguments.verb {
+        Verb::Info(which) => plain(MigrateVerb::Info, which),
+        Verb::Validate(which) => plain(MigrateVerb::Validate, which),
+        Verb::Apply(Apply { target, to: version, cherry_pick, dry_run }) => {
+            (MigrateVerb::Apply, target, MigrateAsk { version, cherry_pick, dry_run })
+        }
+        Verb::Baseline(which) => at(MigrateVerb::Baseline, which),
+        Verb::Repair(which) => plain(MigrateVerb::Repair, which),
+        Verb::Undo(which) => at(MigrateVerb::Undo, which),
     };
-    session::perform(world, Action::Migrate { target, verb }).await
+    session::perform(world, Action::Migrate { target, verb, ask }).await
 }

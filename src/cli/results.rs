@@ -106,6 +106,9 @@ fn pruned(done: &Pruned, terminal: Terminal) -> String {
 fn migrations(result: &Value, terminal: Terminal) -> Option<String> {
     let list = |name: &str| result.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
     let mut lines = Vec::new();
+    if let Some(would) = result.get("would_run").and_then(Value::as_array) {
+        return Some(would_run(would));
+    }
     let entries = list("entries");
     if !entries.is_empty() {
         lines.push(columns_of(&entries, &["state", "version", "description", "type", "installed_on"], terminal));
@@ -124,6 +127,24 @@ fn migrations(result: &Value, terminal: Terminal) -> Option<String> {
     }
     lines.extend(result.get("label").and_then(Value::as_str).map(|label| format!("what was there before is in {label}")));
     Some(lines.join("\n"))
+}
+
+/// A dry run as SQL, with remarks that say where each statement is from.
+fn would_run(scripts: &[Value]) -> String {
+    let mut lines = Vec::new();
+    for script in scripts {
+        let text = |name: &str| script.get(name).and_then(Value::as_str).unwrap_or_default();
+        let event = script.get("event").and_then(Value::as_str).map(|event| format!(" at {event}")).unwrap_or_default();
+        let how = if script.get("in_transaction") == Some(&Value::Bool(true)) { "one transaction" } else { "no transaction" };
+        lines.push(format!("-- {}{event}, {how}", text("script")));
+        for statement in script.get("statements").and_then(Value::as_array).into_iter().flatten() {
+            let line = statement.get("line").map(plain).unwrap_or_default();
+            let rows = statement.get("rows_bytes").map(|bytes| format!(", followed by {} bytes of rows", plain(bytes)));
+            lines.push(format!("-- line {line}{}", rows.unwrap_or_default()));
+            lines.push(format!("{};", statement.get("sql").and_then(Value::as_str).unwrap_or_default()));
+        }
+    }
+    if lines.is_empty() { "nothing would run".to_owned() } else { lines.join("\n") }
 }
 
 /// Fields as lines, lists as tables.

@@ -44,7 +44,11 @@ impl Lane {
             | Action::Upgrade { target, .. }
             | Action::Rollback { target }
             | Action::Prune { target, .. }
-            | Action::Migrate { target, verb: MigrateVerb::Apply | MigrateVerb::Baseline | MigrateVerb::Repair }
+            | Action::Migrate {
+                target,
+                verb: MigrateVerb::Apply | MigrateVerb::Baseline | MigrateVerb::Repair | MigrateVerb::Undo,
+                ..
+            }
             | Action::Verify { target: Some(target), .. } => Self::Target(target.clone()),
             Action::Verify { target: None, .. } => Self::Host,
             // The gate waits for an upgrade, which must find the lane free; it changes nothing itself.

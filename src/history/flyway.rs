@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Tool;
-use crate::shape::{Applied, History};
+use super::{Reader, Tool};
+use crate::shape::Applied;
 
 /// The columns without which a table is not Flyway's.
 pub const COLUMNS: &[&str] =
@@ -100,10 +100,15 @@ impl Row {
     }
 }
 
-/// The rows as a part of a database's shape. `table` is qualified where the engine has schemas.
-#[must_use]
-pub fn to_history(table: &str, rows: &[Row]) -> History {
-    let applied = rows.iter().map(|row| Applied {
+pub(super) const READER: Reader = Reader {
+    tool: Tool::Flyway,
+    tables: &["flyway_schema_history", "schema_version", "DATABASE_CHANGE_LOG"],
+    columns: COLUMNS,
+    read: |texts| Ok(Row::read_all(texts)?.iter().map(applied).collect()),
+};
+
+fn applied(row: &Row) -> Applied {
+    Applied {
         rank: row.rank,
         version: row.version.clone(),
         description: row.description.clone(),
@@ -111,8 +116,7 @@ pub fn to_history(table: &str, rows: &[Row]) -> History {
         script: row.script.clone(),
         checksum: row.checksum.map(|checksum| checksum.to_string()),
         success: row.success,
-    });
-    History { tool: Tool::Flyway.name().to_owned(), table: table.to_owned(), applied: applied.collect() }
+    }
 }
 
 #[cfg(test)]

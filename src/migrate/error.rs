@@ -51,6 +51,9 @@ pub enum MigrateError {
         /// Why.
         source: NotAMigrationVersion,
     },
+    /// A target is neither a word nor a version.
+    #[error("cannot migrate so far")]
+    BadTarget(#[source] super::plan::NotATarget),
     /// The folder was laid out from kept scripts and does not hold what was kept.
     #[error("kept scripts in {} are damaged: {why}", path.display())]
     Kept {
@@ -219,7 +222,7 @@ impl Explain for MigrateError {
     fn class(&self) -> Class {
         match self {
             Self::NoLocation { .. } => Class::NoInput,
-            Self::BadLocation { .. } | Self::BadBaseline { .. } => Class::Config,
+            Self::BadLocation { .. } | Self::BadBaseline { .. } | Self::BadTarget(_) => Class::Config,
             Self::Read { source, .. } => match source.kind() {
                 std::io::ErrorKind::NotFound => Class::NoInput,
                 std::io::ErrorKind::PermissionDenied => Class::NoPermission,

@@ -69,6 +69,12 @@ pub(super) trait Host {
     /// Runs a script and records it. `row` is complete but for time and success; its rank is the next as far as we know.
     async fn run(&mut self, script: &Prepared, row: &NewRow) -> Result<Ran, MigrateError>;
 
+    /// Runs a script that has no row of its own: a callback.
+    async fn aside(&mut self, script: &Prepared) -> Result<(), MigrateError>;
+
+    /// Which of these tables there are beside the history, whatever their letter case, each with its columns.
+    async fn tables_named(&mut self, names: &[&str]) -> Result<Vec<(String, Vec<String>)>, MigrateError>;
+
     /// Corrects the history, all or nothing.
     async fn amend(&mut self, amendments: &[Amendment]) -> Result<(), MigrateError>;
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::error::MigrateError;
-use super::scan::{FoundFile, Scripts};
+use super::scan::{FoundFile, Place, Scripts};
 use crate::{durable, fault};
 
 /// The file in a laid-out folder that says what it holds.
@@ -45,6 +45,14 @@ impl KeptManifest {
     pub(super) fn place(&self, location: &str) -> Option<String> {
         self.locations.iter().position(|known| known == location).map(|index| format!("location-{index}"))
     }
+
+    /// The directories of all locations that are like this.
+    pub(super) fn places_like(&self, root: &Path, like: impl Fn(&str) -> bool) -> Vec<Place> {
+        let places = self.locations.iter().enumerate().filter(|(_, location)| like(location));
+        places
+            .map(|(index, location)| Place { location: location.clone(), path: root.join(format!("location-{index}")) })
+            .collect()
+    }
 }
 
 /// Copies every script, callback and companion into the store `into`, by content. What is there already is not written
@@ -53,8 +61,14 @@ impl KeptManifest {
 /// # Errors
 /// When a file cannot be read or written, or changed since it was listed.
 pub fn keep(scripts: &Scripts, into: &Path) -> Result<KeptManifest, MigrateError> {
-    let files: Vec<&FoundFile> =
-        scripts.scripts.iter().map(|script| &script.file).chain(scripts.asides.iter().map(|aside| &aside.file)).collect();
+    let files: Vec<&FoundFile> = scripts
+        .scripts
+        .iter()
+        .chain(&scripts.undo)
+        .chain(scripts.callbacks.iter().map(|callback| &callback.script))
+        .map(|script| &script.file)
+        .chain(&scripts.companions)
+        .collect();
     durable::make_dir(into)?;
     for file in &files {
         let path = into.join(&file.digest);

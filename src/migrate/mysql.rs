@@ -248,6 +248,28 @@ impl Host for MySqlHost<'_> {
         }
     }
 
+    async fn aside(&mut self, script: &Prepared) -> Result<(), MigrateError> {
+        self.run_aside(script).await
+    }
+
+    async fn tables_named(&mut self, names: &[&str]) -> Result<Vec<(String, Vec<String>)>, MigrateError> {
+        let sql = "SELECT t.table_name, c.column_name FROM information_schema.tables t JOIN information_schema.columns c \
+            ON c.table_schema = t.table_schema AND c.table_name = t.table_name \
+            WHERE t.table_schema = DATABASE() AND t.table_type = 'BASE TABLE' ORDER BY t.table_name, c.ordinal_position";
+        let rows = sqlx::raw_sql(sql).fetch_all(self.main().await?).await;
+        let rows = rows.doing(|| "look for the histories of other tools".to_owned())?;
+        let mut found: Vec<(String, Vec<String>)> = Vec::new();
+        for row in &rows {
+            let (Some(table), Some(column)) = (text(row, 0), text(row, 1)) else { continue };
+            match found.last_mut() {
+                Some((last, columns)) if *last == table => columns.push(column),
+                _ if names.iter().any(|name| name.eq_ignore_ascii_case(&table)) => found.push((table, vec![column])),
+                _ => {}
+            }
+        }
+        Ok(found)
+    }
+
     async fn amend(&mut self, amendments: &[Amendment]) -> Result<(), MigrateError> {
         let (table, shown, journal) = (self.quoted_table(), self.table(), self.journal());
         let doing = || format!("correct history table {shown}");

@@ -8,7 +8,7 @@ use crate::config::Migrations;
 
 /// Flyway's `baselineMigrationPrefix`.
 const BASELINE_PREFIX: &str = "B";
-/// Flyway's `undoSqlMigrationPrefix`; the open-source edition ignores such files, and so do we.
+/// Flyway's `undoSqlMigrationPrefix`. Applying never looks at such files; `undo` runs them.
 const UNDO_PREFIX: &str = "U";
 /// What makes a script's companion of the script's own name.
 const COMPANION_SUFFIX: &str = ".conf";
@@ -92,12 +92,21 @@ pub enum Name {
     Callback {
         /// The event.
         event: &'static str,
+        /// What stands behind it; several of one event run in the order of their descriptions.
+        description: String,
+    },
+    /// What takes the migration of its version back.
+    Undo {
+        /// The version.
+        version: MigrationVersion,
+        /// Its description.
+        description: String,
     },
     /// Settings for the script of the same name without `.conf`.
     Companion,
     /// Nothing that Flyway would run, and why.
     Other {
-        /// One clause (`an undo script`).
+        /// One clause (`no version after the prefix`).
         why: &'static str,
     },
 }
@@ -115,7 +124,8 @@ enum Role {
 /// When the name is a migration's but for a version that is not one. Flyway stops there too.
 pub fn parse(file: &str, settings: &Migrations) -> Result<Name, NotAMigrationVersion> {
     if let Some(script) = file.strip_suffix(COMPANION_SUFFIX) {
-        let companion = matches!(parse(script, settings), Ok(Name::Migration { .. } | Name::Callback { .. }));
+        let companion =
+            matches!(parse(script, settings), Ok(Name::Migration { .. } | Name::Callback { .. } | Name::Undo { .. }));
         return Ok(if companion { Name::Companion } else { Name::Other { why: "not named as a migration" } });
     }
     let Some((stem, role, prefix)) = strip(file, settings) else {
@@ -126,8 +136,9 @@ pub fn parse(file: &str, settings: &Migrations) -> Result<Name, NotAMigrationVer
     // Every underscore, without trimming: `V1__a__b.sql` is described as `a  b`.
     let description = right.replace('_', " ");
     Ok(match role {
-        Role::Undo => Name::Other { why: "an undo script" },
-        Role::Event(event) if left.is_empty() => Name::Callback { event },
+        Role::Undo if left.is_empty() => Name::Other { why: "no version after the prefix" },
+        Role::Undo => Name::Undo { version: MigrationVersion::parse(left)?, description },
+        Role::Event(event) if left.is_empty() => Name::Callback { event, description },
         Role::Script(Kind::Repeatable) if left.is_empty() => {
             Name::Migration { kind: Kind::Repeatable, version: None, description }
         }

@@ -15,7 +15,11 @@ const UNSTABLE: &[&str] = &["flyway:timestamp", "flyway:workingdirectory"];
 
 /// Values by lower-cased name.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Placeholders(Option<BTreeMap<String, String>>);
+pub(crate) struct Placeholders {
+    values: BTreeMap<String, String>,
+    /// Whether they are replaced where a script's companion says nothing.
+    on: bool,
+}
 
 /// What the database itself says, for the `flyway:` placeholders.
 #[derive(Debug, Clone, Default)]
@@ -40,12 +44,9 @@ pub(crate) struct Unreplaced {
 }
 
 impl Placeholders {
-    /// The configured values and the built-in ones; with replacement off, texts stay as they are.
+    /// The configured values and the built-in ones.
     #[must_use]
     pub(crate) fn new(settings: &Migrations, connected: &Connected) -> Self {
-        if !settings.placeholder_replacement {
-            return Self(None);
-        }
         let built_in = [
             ("flyway:defaultschema", Some(connected.schema.as_str())),
             ("flyway:user", Some(connected.user.as_str())),
@@ -55,15 +56,18 @@ impl Placeholders {
         ];
         let built_in = built_in.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
         let own = settings.placeholders.iter().map(|(name, value)| (name.to_lowercase(), value.clone()));
-        Self(Some(built_in.chain(own).collect()))
+        Self { values: built_in.chain(own).collect(), on: settings.placeholder_replacement }
     }
 
-    /// The text with every placeholder replaced. `file` is the script's file name, for `${flyway:filename}`.
+    /// The text with every placeholder replaced, or as it is with replacement off; `own` is what the script's companion says
+    /// of that. `file` is the script's file name, for `${flyway:filename}`.
     ///
     /// # Errors
     /// At the first name without a value, or without an end.
-    pub(crate) fn replace(&self, text: &str, file: &str) -> Result<String, Unreplaced> {
-        let Some(values) = &self.0 else { return Ok(text.to_owned()) };
+    pub(crate) fn replace(&self, text: &str, file: &str, own: Option<bool>) -> Result<String, Unreplaced> {
+        if !own.unwrap_or(self.on) {
+            return Ok(text.to_owned());
+        }
         let mut replaced = String::with_capacity(text.len());
         let mut rest = text;
         while let Some((before, after)) = rest.split_once(OPEN) {
@@ -75,7 +79,7 @@ impl Placeholders {
                 return Err(unreplaced(after.lines().next().unwrap_or_default(), "it has no closing brace"));
             };
             let key = name.to_lowercase();
-            match values.get(&key) {
+            match self.values.get(&key) {
                 Some(value) => replaced.push_str(value),
                 None if key == "flyway:filename" => replaced.push_str(file),
                 None if UNSTABLE.contains(&key.as_str()) => {

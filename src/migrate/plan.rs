@@ -4,9 +4,11 @@
 //! that holds versions the release does not know is *ahead*, which Flyway only warns of. Held by `plan/tests.rs`.
 
 mod facts;
+mod ignore;
 mod problem;
 pub(in crate::migrate) mod repair;
 mod state;
+mod target;
 
 use std::collections::BTreeMap;
 
@@ -14,9 +16,11 @@ use super::naming::Kind;
 use super::version::MigrationVersion;
 use crate::history::flyway::Row;
 use facts::{Facts, Role};
+pub use ignore::Ignore;
 pub use problem::Problem;
 pub use state::{Entry, State};
 use state::{entry_of_row, entry_of_script};
+pub use target::{NotATarget, Target};
 
 /// A script as the plan sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +37,8 @@ pub struct Resolved {
     pub checksum: i32,
     /// Another checksum that counts as the same: a repeatable script's before placeholders are replaced.
     pub equivalent: Option<i32>,
+    /// Whether it runs at all: a companion may say no.
+    pub execute: bool,
 }
 
 /// What the database has.
@@ -53,6 +59,10 @@ pub struct Rules {
     pub out_of_order: bool,
     /// The baseline given to a database that has objects but no history.
     pub baseline_on_migrate: Option<MigrationVersion>,
+    /// How far is migrated.
+    pub target: Target,
+    /// What is no problem.
+    pub ignore: Ignore,
 }
 
 /// What follows from rows and scripts.
@@ -106,28 +116,17 @@ pub fn plan(existing: &Existing, scripts: &[Resolved], rules: &Rules) -> Plan {
     let opening = scripts.iter().filter(|script| script.kind == Kind::Baseline && facts.newest.is_none());
     let opening = opening.max_by(|a, b| a.version.cmp(&b.version)).and_then(|script| script.version.clone());
 
-    applied(&facts, scripts, &mut plan);
-    let mut pending: Vec<usize> = Vec::new();
-    for (index, script) in scripts.iter().enumerate() {
-        let state = match not_applied(script, &facts, opening.as_ref(), rules) {
-            Some(state) => state,
-            None => continue,
-        };
-        if state == State::Pending {
-            pending.push(index);
-        } else if state == State::Ignored {
+    applied(&facts, scripts, rules, &mut plan);
+    let states = states(scripts, &facts, opening.as_ref(), rules, &mut plan.problems);
+    for (script, state) in scripts.iter().zip(&states).filter_map(|(script, state)| Some((script, (*state)?))) {
+        let meant_to_run = script.execute && script.kind != Kind::Baseline;
+        if state == State::Ignored && meant_to_run && !rules.ignore.covers(script.version.is_some(), "ignored") {
             plan.problems.push(Problem::Skipped { version: shown(script), script: script.script.clone() });
         }
-        // An outdated script has its row's entry already.
-        if script.kind != Kind::Repeatable || facts.repeatable(&script.description).is_none() {
-            plan.entries.push(entry_of_script(script, state));
-        }
+        // A script that is to run again stands beside its row.
+        plan.entries.push(entry_of_script(script, state));
     }
-    pending.sort_by(|&a, &b| match (scripts.get(a), scripts.get(b)) {
-        (Some(a), Some(b)) => order(a, b),
-        _ => std::cmp::Ordering::Equal,
-    });
-    plan.pending = pending;
+    plan.pending = in_order(scripts, &states);
     // With two scripts for one version the other problems are about whichever was looked at.
     if plan.problems.iter().any(|problem| matches!(problem, Problem::Duplicate { .. })) {
         plan.problems.retain(|problem| matches!(problem, Problem::Duplicate { .. }));
@@ -145,9 +144,60 @@ fn order(a: &Resolved, b: &Resolved) -> std::cmp::Ordering {
         .then_with(|| a.description.encode_utf16().cmp(b.description.encode_utf16()))
 }
 
+/// The states of the scripts without a row in effect, up to the target.
+fn states(
+    scripts: &[Resolved],
+    facts: &Facts<'_>,
+    opening: Option<&MigrationVersion>,
+    rules: &Rules,
+    problems: &mut Vec<Problem>,
+) -> Vec<Option<State>> {
+    let mut states: Vec<Option<State>> = scripts.iter().map(|script| not_applied(script, facts, opening, rules)).collect();
+    let last = match &rules.target {
+        Target::Latest => return states,
+        Target::Current => facts.newest.clone(),
+        Target::Next => {
+            let versions = in_order(scripts, &states).into_iter().filter_map(|index| scripts.get(index)?.version.clone());
+            match versions.into_iter().next() {
+                Some(next) => Some(next),
+                None => return states,
+            }
+        }
+        Target::Version { version, must_exist } => {
+            let known = scripts.iter().filter_map(|script| script.version.as_ref());
+            let applied = facts.rows.iter().filter_map(|fact| fact.version.as_ref());
+            if *must_exist && !known.chain(applied).any(|known| known == version) {
+                problems.push(Problem::NoTarget { version: version.to_string() });
+            }
+            Some(version.clone())
+        }
+    };
+    for (script, state) in scripts.iter().zip(&mut states) {
+        let above = script.version.is_some() && script.version > last;
+        if above && matches!(state, Some(State::Pending | State::Ignored)) {
+            *state = Some(State::AboveTarget);
+        }
+    }
+    states
+}
+
+/// The pending scripts in the order in which they run.
+fn in_order(scripts: &[Resolved], states: &[Option<State>]) -> Vec<usize> {
+    let pending = states.iter().enumerate().filter(|(_, state)| **state == Some(State::Pending));
+    let mut pending: Vec<usize> = pending.map(|(index, _)| index).collect();
+    pending.sort_by(|&a, &b| match (scripts.get(a), scripts.get(b)) {
+        (Some(a), Some(b)) => order(a, b),
+        _ => std::cmp::Ordering::Equal,
+    });
+    pending
+}
+
 /// The state of a script without a row in effect; an outdated repeatable one is pending. None for one that is in effect.
 fn not_applied(script: &Resolved, facts: &Facts<'_>, opening: Option<&MigrationVersion>, rules: &Rules) -> Option<State> {
     let Some(version) = &script.version else {
+        if !script.execute {
+            return facts.repeatable(&script.description).is_none().then_some(State::Ignored);
+        }
         let latest = facts.repeatable(&script.description);
         return match latest {
             Some(row) if !row.success || same_checksum(script, row) => None,
@@ -158,13 +208,15 @@ fn not_applied(script: &Resolved, facts: &Facts<'_>, opening: Option<&MigrationV
         return None;
     }
     let baseline = facts.baseline.as_ref().or(opening);
-    let state = if script.kind == Kind::Baseline {
-        if Some(version) == opening { State::Pending } else { State::IgnoredBaseline }
+    let state = if !script.execute {
+        State::Ignored
+    } else if script.kind == Kind::Baseline && Some(version) == opening {
+        State::Pending
     } else if baseline.is_some_and(|baseline| version < baseline) {
         State::BelowBaseline
     } else if baseline == Some(version) {
         State::IgnoredBaseline
-    } else if facts.newest.as_ref().is_some_and(|newest| version < newest) && !rules.out_of_order {
+    } else if script.kind == Kind::Baseline || (facts.is_past(version) && !rules.out_of_order) {
         State::Ignored
     } else {
         State::Pending
@@ -178,10 +230,22 @@ fn same_checksum(script: &Resolved, row: &Row) -> bool {
 }
 
 /// States and problems of the rows.
-fn applied(facts: &Facts<'_>, scripts: &[Resolved], plan: &mut Plan) {
+fn applied(facts: &Facts<'_>, scripts: &[Resolved], rules: &Rules, plan: &mut Plan) {
     let newest_known = scripts.iter().filter_map(|script| script.version.as_ref()).max();
+    // Found by version, because a plan is made anew after each of thousands of scripts.
+    let (mut versioned, mut repeatable): (BTreeMap<&MigrationVersion, Vec<&Resolved>>, Vec<&Resolved>) = Default::default();
+    for script in scripts {
+        match &script.version {
+            Some(version) => versioned.entry(version).or_default().push(script),
+            None => repeatable.push(script),
+        }
+    }
     for fact in &facts.rows {
-        let script = scripts.iter().find(|script| fact.is_of(script));
+        let candidates = match &fact.version {
+            Some(version) => versioned.get(version),
+            None => Some(&repeatable),
+        };
+        let script = candidates.into_iter().flatten().copied().find(|script| fact.is_of(script));
         let missing = || {
             let future = fact.version.as_ref().is_some_and(|version| newest_known.is_none_or(|known| version > known));
             match (future, fact.row.success) {
@@ -193,9 +257,13 @@ fn applied(facts: &Facts<'_>, scripts: &[Resolved], plan: &mut Plan) {
         };
         let state = match (fact.role, fact.gone) {
             (_, Some(gone)) => gone,
+            (Role::Note, _) if !fact.row.success => State::Failed,
             (Role::Note, _) => State::Success,
             (Role::Baseline, _) => State::Baseline,
             (Role::Script, _) if fact.superseded => State::Superseded,
+            (Role::Script, _) if script.is_some() && fact.row.success && fact.row.kind.ends_with("_BASELINE") => {
+                State::Baseline
+            }
             (Role::Script, _) if script.is_none() => missing(),
             (Role::Script, _) if !fact.row.success => State::Failed,
             (Role::Script, _) if fact.version.is_none() => match script {
@@ -205,12 +273,15 @@ fn applied(facts: &Facts<'_>, scripts: &[Resolved], plan: &mut Plan) {
             (Role::Script, _) if fact.out_of_order => State::OutOfOrder,
             (Role::Script, _) => State::Success,
         };
-        // A deletion shows as the state of what it deleted, in Flyway's own list too.
-        if fact.role != Role::Note || fact.row.kind == "SCHEMA" {
+        // A version's deletion shows as the state of what it deleted; in Flyway's own list too, which shows a repeatable's.
+        if fact.role != Role::Note || fact.version.is_none() || !fact.row.success {
             plan.entries.push(entry_of_row(fact.row, state));
         }
         let what = || problem::named(fact.row);
+        let ignored = |what| rules.ignore.covers(fact.version.is_some(), what);
         match state {
+            State::FailedFuture if ignored("future") => {}
+            State::Missing if ignored("missing") => {}
             State::Failed | State::FailedMissing | State::FailedFuture => {
                 plan.problems.push(Problem::Failed { migration: what(), script: fact.row.script.clone() });
             }
@@ -219,7 +290,7 @@ fn applied(facts: &Facts<'_>, scripts: &[Resolved], plan: &mut Plan) {
             _ => {}
         }
         if let (Some(script), Role::Script, None) = (script, fact.role, fact.gone)
-            && matches!(state, State::Success | State::OutOfOrder | State::Outdated)
+            && matches!(state, State::Success | State::OutOfOrder | State::Outdated | State::Baseline)
         {
             let above_baseline = fact.version.as_ref().is_none_or(|version| Some(version) > facts.baseline.as_ref());
             let own_baseline = script.kind == Kind::Baseline;
@@ -228,7 +299,7 @@ fn applied(facts: &Facts<'_>, scripts: &[Resolved], plan: &mut Plan) {
             }
         }
     }
-    if !plan.ahead.is_empty() {
+    if !plan.ahead.is_empty() && !rules.ignore.covers(true, "future") {
         plan.problems.push(Problem::Ahead { versions: plan.ahead.clone() });
     }
 }

@@ -5,7 +5,7 @@
 //! `CREATE INDEX CONCURRENTLY` waits for every older transaction, ours included.
 //!
 //! sqlx begins each session with `TimeZone=UTC`, `DateStyle=ISO, MDY`. The zone is set to the host's, as Java's driver does for
-//! Flyway; the order of day and month stays month first, which is the server's default too.
+//! Flyway; the order of day and month is put back to what the server's files say.
 
 mod connect;
 mod script;
@@ -39,13 +39,14 @@ pub(super) struct PostgresHost<'a> {
     /// The configured schema; once connected, the one in use.
     schema: String,
     user: String,
+    create_schemas: bool,
     main: Option<PgConnection>,
 }
 
 impl<'a> PostgresHost<'a> {
     pub(super) fn new(database: &'a Database, settings: &Migrations) -> Self {
         let (table, schema) = (settings.table.clone(), settings.schema.clone());
-        Self { database, table, schema, user: String::new(), main: None }
+        Self { database, table, schema, user: String::new(), create_schemas: settings.create_schemas, main: None }
     }
 
     async fn main(&mut self) -> Result<&mut PgConnection, MigrateError> {
@@ -183,6 +184,10 @@ impl Host for PostgresHost<'_> {
         let (table, user, shown) = (self.quoted_table(), self.user.clone(), self.table());
         let doing = || format!("create history table {shown}");
         let create_schema = if self.schema_exists().await? { None } else { Some(self.schema.clone()) };
+        if let Some(schema) = create_schema.as_ref().filter(|_| !self.create_schemas) {
+            let why = format!("schema {schema} does not exist, and `create_schemas` is off");
+            return Err(MigrateError::History { table: shown, why });
+        }
         let (key, index) = (quoted(&format!("{}_pk", self.table)), quoted(&format!("{}_s_idx", self.table)));
         let create = format!(
             r#"CREATE TABLE {table} (
@@ -236,6 +241,24 @@ impl Host for PostgresHost<'_> {
             Transaction::Ours => self.run_in_transaction(script, row).await,
             Transaction::None => self.run_outside(script, row).await,
         }
+    }
+
+    async fn aside(&mut self, script: &Prepared) -> Result<(), MigrateError> {
+        self.run_aside(script).await
+    }
+
+    async fn tables_named(&mut self, names: &[&str]) -> Result<Vec<(String, Vec<String>)>, MigrateError> {
+        let doing = || "look for the histories of other tools".to_owned();
+        let names: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
+        let asked = sqlx::query(
+            "SELECT c.relname::text, array_agg(a.attname::text) FROM pg_catalog.pg_class c
+               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+               JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+              WHERE n.nspname = $1 AND c.relkind IN ('r', 'p') AND pg_catalog.lower(c.relname) = ANY ($2) GROUP BY 1 ORDER BY 1",
+        );
+        let asked = asked.persistent(false).bind(self.schema.clone()).bind(names);
+        let rows = asked.fetch_all(self.main().await?).await.doing(doing)?;
+        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_, sqlx::Error>>().doing(doing)
     }
 
     async fn amend(&mut self, amendments: &[Amendment]) -> Result<(), MigrateError> {

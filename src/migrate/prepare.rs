@@ -17,6 +17,19 @@ pub(super) struct Prepared {
     pub(super) pieces: Vec<Piece>,
     /// Who begins and ends transactions.
     pub(super) transaction: Transaction,
+    /// Callbacks that run right before it, in its transaction when it has one.
+    pub(super) before: Vec<Prepared>,
+    /// Callbacks that run right after it, before its row is written.
+    pub(super) after: Vec<Prepared>,
+}
+
+/// What decides about a script's transaction beside its statements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct How {
+    /// Whether statements of both kinds may be mixed.
+    pub(super) mixed: bool,
+    /// What its companion says.
+    pub(super) in_transaction: Option<bool>,
 }
 
 /// Who begins and ends transactions while a script runs.
@@ -29,16 +42,29 @@ pub(super) enum Transaction {
 }
 
 /// Prepares a text whose placeholders are replaced.
-pub(super) fn prepare(name: &str, text: String, dialect: Dialect) -> Result<Prepared, Problem> {
+pub(super) fn prepare(name: &str, text: String, dialect: Dialect, how: How) -> Result<Prepared, Problem> {
     let unrunnable = |line, why: String| Problem::Unrunnable { script: name.to_owned(), line, why };
     let pieces = split(&text, dialect).map_err(|error| unrunnable(error.line, error.what))?;
     let pieces: Vec<Piece> = pieces.into_iter().filter(|piece| !piece.sql.is_empty()).collect();
     if let Some(piece) = pieces.iter().find(|piece| copies_out(dialect, &piece.head)) {
         return Err(unrunnable(piece.line, "`COPY … TO STDOUT` has nobody to read it".to_owned()));
     }
-    let outside = pieces.iter().any(|piece| dialect.runs_outside(&piece.head) || dialect.controls_transactions(&piece.head));
-    let transaction = if outside { Transaction::None } else { Transaction::Ours };
-    Ok(Prepared { name: name.to_owned(), text, pieces, transaction })
+    let transaction = match how.in_transaction {
+        Some(true) => Transaction::Ours,
+        Some(false) => Transaction::None,
+        None => {
+            let controls = pieces.iter().any(|piece| dialect.controls_transactions(&piece.head));
+            let first = pieces.iter().find(|piece| dialect.must_not_mix(&piece.head));
+            if let Some(piece) = first.filter(|_| !how.mixed && !controls)
+                && pieces.iter().any(|piece| !dialect.runs_outside(&piece.head))
+            {
+                return Err(Problem::Mixed { script: name.to_owned(), line: piece.line });
+            }
+            let outside = controls || pieces.iter().any(|piece| dialect.runs_outside(&piece.head));
+            if outside { Transaction::None } else { Transaction::Ours }
+        }
+    };
+    Ok(Prepared { name: name.to_owned(), text, pieces, transaction, before: Vec::new(), after: Vec::new() })
 }
 
 fn copies_out(dialect: Dialect, head: &[String]) -> bool {
@@ -47,6 +73,11 @@ fn copies_out(dialect: Dialect, head: &[String]) -> bool {
 }
 
 impl Prepared {
+    /// Everything that runs, in order: the callbacks before, the script, the callbacks after.
+    pub(super) fn parts(&self) -> Vec<&Prepared> {
+        self.before.iter().chain(std::iter::once(self)).chain(&self.after).collect()
+    }
+
     /// A piece's statement.
     pub(super) fn sql(&self, piece: &Piece) -> &str {
         self.text.get(piece.sql.clone()).unwrap_or_default()
@@ -96,6 +127,16 @@ impl Dialect {
                 _ => false,
             },
             Self::MySql => Sort::runs_outside(head),
+        }
+    }
+
+    /// Whether a statement that runs outside a transaction makes Flyway refuse a script that holds others too.
+    fn must_not_mix(self, head: &[String]) -> bool {
+        match self {
+            Self::Sqlite => head.first().is_some_and(|word| word == "PRAGMA") && head.iter().any(|word| word == "FOREIGN_KEYS"),
+            Self::Postgres => self.runs_outside(head),
+            // Every definition commits by itself, so any script may mix.
+            Self::MySql => false,
         }
     }
 

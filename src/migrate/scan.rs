@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::checksum;
+use super::companion::Companion;
+use super::encoding::Encoding;
 use super::error::MigrateError;
 use super::keep;
 use super::naming::{self, Kind, Name};
@@ -34,6 +36,10 @@ pub struct Script {
     pub file: FoundFile,
     /// Flyway's checksum of the text as it is.
     pub checksum: i32,
+    /// What its companion says.
+    pub companion: Companion,
+    /// What its bytes are read as.
+    encoding: Encoding,
 }
 
 /// A file found below a location.
@@ -51,22 +57,13 @@ pub struct FoundFile {
     pub bytes: u64,
 }
 
-/// A file that is no migration but is Flyway's business.
+/// SQL that runs at an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Aside {
-    /// The file.
-    pub file: FoundFile,
-    /// What it is.
-    pub what: AsideKind,
-}
-
-/// What a file beside the migrations is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AsideKind {
-    /// A callback for this event.
-    Callback(&'static str),
-    /// A script's companion.
-    Companion,
+pub struct Callback {
+    /// The event.
+    pub event: &'static str,
+    /// The script; it has no version.
+    pub script: Script,
 }
 
 /// A file in a location that nothing is done with.
@@ -94,8 +91,12 @@ pub struct Scripts {
     pub locations: Vec<Place>,
     /// The migrations, in the order of their paths.
     pub scripts: Vec<Script>,
-    /// Callbacks and companions.
-    pub asides: Vec<Aside>,
+    /// What takes migrations back.
+    pub undo: Vec<Script>,
+    /// Callbacks, in the order in which those of one event run.
+    pub callbacks: Vec<Callback>,
+    /// Companions of the above.
+    pub companions: Vec<FoundFile>,
     /// The rest.
     pub left_alone: Vec<LeftAlone>,
 }
@@ -104,7 +105,8 @@ pub struct Scripts {
 /// release's directory or a folder that [`keep::lay_out`] made.
 ///
 /// # Errors
-/// When a location does not exist, or a script cannot be read, is not UTF-8, or has a name that is almost a migration's.
+/// When a location does not exist, or a script cannot be read, is not text in its encoding, or has a name that is almost a
+/// migration's.
 pub fn scripts(settings: &Migrations, flavour: &str, root: &Path) -> Result<Scripts, MigrateError> {
     let mut found = Scripts::default();
     let kept = keep::laid_out(root)?;
@@ -114,6 +116,13 @@ pub fn scripts(settings: &Migrations, flavour: &str, root: &Path) -> Result<Scri
             Some(kept) => kept.place(&location).map(|name| root.join(name)).unwrap_or_else(|| root.join(&location)),
             None => root.join(plain(&location)?),
         };
+        if location.contains(['*', '?']) {
+            found.locations.extend(match &kept {
+                Some(kept) => kept.places_like(root, |known| matches(location.as_bytes(), known.as_bytes())),
+                None => wild(&location, root, &path)?,
+            });
+            continue;
+        }
         if !path.is_dir() {
             return Err(MigrateError::NoLocation { location, path });
         }
@@ -121,10 +130,15 @@ pub fn scripts(settings: &Migrations, flavour: &str, root: &Path) -> Result<Scri
     }
     for index in 0..found.locations.len() {
         let top = found.locations.get(index).map(|place| place.path.clone()).unwrap_or_default();
-        for path in files_below(&top)? {
-            take(&mut found, settings, index, &top, path)?;
+        let files = files_below(&top)?;
+        let conf = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "conf");
+        // Companions first: they say how their scripts are read.
+        for path in files.iter().filter(|path| conf(path)).chain(files.iter().filter(|path| !conf(path))) {
+            take(&mut found, settings, index, &top, path.clone())?;
         }
     }
+    found.left_alone.sort_by(|a, b| a.script.cmp(&b.script));
+    found.callbacks.sort_by(|a, b| a.script.description.encode_utf16().cmp(b.script.description.encode_utf16()));
     Ok(found)
 }
 
@@ -140,7 +154,7 @@ impl Script {
 
     /// The same with its byte order mark.
     pub(super) fn raw_text(&self) -> Result<String, MigrateError> {
-        let (text, digest) = read(&self.file.path)?;
+        let (text, digest, _) = read(&self.file.path, self.encoding)?;
         if digest != self.file.digest {
             let why = "it changed while migrations were being prepared".to_owned();
             return Err(MigrateError::BadScript { path: self.file.path.clone(), why });
@@ -162,16 +176,22 @@ fn plain(location: &str) -> Result<&str, MigrateError> {
     if path.starts_with("classpath:") || path.starts_with("s3:") || path.starts_with("gcs:") {
         return bad("only directories of the file system hold scripts we can read");
     }
-    if path.contains(['*', '?']) {
-        return bad("name each directory; wildcards are not resolved");
-    }
     Ok(path)
 }
 
 /// Every file below a directory, sorted by path. Hidden directories are skipped (Kubernetes keeps old versions in `..data`),
 /// hidden files are not.
 fn files_below(top: &Path) -> Result<Vec<PathBuf>, MigrateError> {
-    let mut files = Vec::new();
+    Ok(walk(top)?.1)
+}
+
+/// Every directory below one, sorted by path, hidden ones left out.
+fn directories_below(top: &Path) -> Result<Vec<PathBuf>, MigrateError> {
+    Ok(walk(top)?.0)
+}
+
+fn walk(top: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), MigrateError> {
+    let (mut files, mut found) = (Vec::new(), Vec::new());
     let mut directories = vec![(top.to_owned(), 0)];
     while let Some((directory, depth)) = directories.pop() {
         let failed = |source| MigrateError::Read { path: directory.clone(), source };
@@ -191,47 +211,125 @@ fn files_below(top: &Path) -> Result<Vec<PathBuf>, MigrateError> {
                 (false, _) => files.push(path),
             }
         }
+        found.push(directory);
     }
     files.sort();
-    Ok(files)
+    found.sort();
+    Ok((found, files))
 }
 
 fn take(found: &mut Scripts, settings: &Migrations, location: usize, top: &Path, path: PathBuf) -> Result<(), MigrateError> {
-    let bad = |path: &Path, why: &str| MigrateError::BadScript { path: path.to_owned(), why: why.to_owned() };
+    let bad = |why: String| MigrateError::BadScript { path: path.clone(), why };
     let relative = path.strip_prefix(top).ok().and_then(Path::to_str);
-    let script = relative.ok_or_else(|| bad(&path, "its name is not UTF-8"))?.to_owned();
+    let script = relative.ok_or_else(|| bad("its name is not UTF-8".to_owned()))?.to_owned();
     let name = script.rsplit('/').next().unwrap_or(&script);
-    let name = naming::parse(name, settings).map_err(|error| bad(&path, &error.to_string()))?;
+    let name = naming::parse(name, settings).map_err(|error| bad(error.to_string()))?;
     if let Name::Other { why } = name {
         found.left_alone.push(LeftAlone { script, why: why.to_owned() });
         return Ok(());
     }
-    let (text, digest) = read(&path)?;
-    let file = FoundFile { location, script, path, digest, bytes: text.len() as u64 };
-    if found
-        .scripts
-        .iter()
-        .map(|known| &known.file)
-        .chain(found.asides.iter().map(|known| &known.file))
-        .any(|known| known.path == file.path)
-    {
+    let all = found.scripts.iter().chain(&found.undo).chain(found.callbacks.iter().map(|callback| &callback.script));
+    if all.map(|script| &script.file).chain(&found.companions).any(|known| known.path == path) {
         // One location lies within another: the file was taken already.
         return Ok(());
     }
-    match name {
-        Name::Migration { kind, version, description } => {
-            let checksum = checksum::of(&text);
-            found.scripts.push(Script { kind, version, description, file, checksum });
+    let companion_of = |file: &Path| -> Result<Companion, MigrateError> {
+        let mut name = file.as_os_str().to_owned();
+        name.push(".conf");
+        match found.companions.iter().find(|companion| companion.path.as_os_str() == name) {
+            Some(companion) => Companion::read(&read(&companion.path, Encoding::Utf8)?.0)
+                .map_err(|why| MigrateError::BadScript { path: companion.path.clone(), why }),
+            None => Ok(Companion::default()),
         }
-        Name::Callback { event } => found.asides.push(Aside { file, what: AsideKind::Callback(event) }),
-        Name::Companion => found.asides.push(Aside { file, what: AsideKind::Companion }),
+    };
+    let companion = companion_of(&path)?;
+    let encoding = match companion.encoding {
+        _ if name == Name::Companion => Encoding::Utf8,
+        Some(encoding) => encoding,
+        None => Encoding::named(&settings.encoding).map_err(bad)?,
+    };
+    let (text, digest, bytes) = read(&path, encoding)?;
+    let file = FoundFile { location, script, path, digest, bytes };
+    let script = |kind, version, description, file| Script {
+        kind,
+        version,
+        description,
+        file,
+        checksum: checksum::of(&text),
+        companion,
+        encoding,
+    };
+    match name {
+        Name::Migration { kind, version, description } => found.scripts.push(script(kind, version, description, file)),
+        Name::Undo { version, description } => {
+            found.undo.push(script(Kind::Versioned, Some(version), description, file));
+        }
+        Name::Callback { event, description } => {
+            found.callbacks.push(Callback { event, script: script(Kind::Repeatable, None, description, file) });
+        }
+        Name::Companion => {
+            Companion::read(&text).map_err(|why| MigrateError::BadScript { path: file.path.clone(), why })?;
+            found.companions.push(file);
+        }
         Name::Other { .. } => {}
     }
     Ok(())
 }
 
-/// A file's text and the digest of its bytes.
-fn read(path: &Path) -> Result<(String, String), MigrateError> {
+/// The directories a location with wildcards names; there must be one. `*` and `?` stay within a name, `**` does not.
+fn wild(location: &str, root: &Path, path: &Path) -> Result<Vec<Place>, MigrateError> {
+    let text = path.to_string_lossy();
+    let fixed: PathBuf =
+        path.components().take_while(|part| !part.as_os_str().to_string_lossy().contains(['*', '?'])).collect();
+    let mut places = Vec::new();
+    if fixed.is_dir() {
+        for dir in directories_below(&fixed)? {
+            if matches(text.as_bytes(), dir.to_string_lossy().as_bytes()) {
+                let shown = dir.strip_prefix(root).unwrap_or(&dir).display().to_string();
+                places.push(Place { location: shown, path: dir });
+            }
+        }
+    }
+    if places.is_empty() {
+        Err(MigrateError::NoLocation { location: location.to_owned(), path: path.to_owned() })
+    } else {
+        Ok(places)
+    }
+}
+
+/// Whether a path fits a pattern. Tries each way once per position of the pattern: quadratic at worst.
+fn matches(pattern: &[u8], path: &[u8]) -> bool {
+    let mut reached = vec![false; path.len() + 1];
+    if let Some(first) = reached.first_mut() {
+        *first = true;
+    }
+    let mut rest = pattern;
+    while let Some(&sign) = rest.first() {
+        let deep = rest.starts_with(b"**");
+        rest = rest.get(if deep { 2 } else { 1 }..).unwrap_or_default();
+        let mut next = vec![false; path.len() + 1];
+        let mut open = false;
+        for (at, slot) in next.iter_mut().enumerate() {
+            let before = at.checked_sub(1);
+            let byte = before.and_then(|before| path.get(before)).copied();
+            let here = reached.get(at).copied().unwrap_or(false);
+            let stepped = before.and_then(|before| reached.get(before)).copied().unwrap_or(false);
+            *slot = match sign {
+                b'*' => {
+                    open = here || (open && (deep || byte != Some(b'/')));
+                    open
+                }
+                b'?' => stepped && byte != Some(b'/'),
+                literal => stepped && byte == Some(literal),
+            };
+        }
+        reached = next;
+    }
+    reached.last().copied().unwrap_or(false)
+}
+
+/// A file's text, the digest of its bytes, and how many they are.
+fn read(path: &Path, encoding: Encoding) -> Result<(String, String, u64), MigrateError> {
     let failed = |source| MigrateError::Read { path: path.to_owned(), source };
     let bad = |why: String| MigrateError::BadScript { path: path.to_owned(), why };
     let bytes = fs::metadata(path).map_err(failed)?.len();
@@ -239,12 +337,8 @@ fn read(path: &Path) -> Result<(String, String), MigrateError> {
         return Err(bad(format!("it has {bytes} bytes, more than the {MAX_SCRIPT_BYTES} a script may have")));
     }
     let content = fs::read(path).map_err(failed)?;
-    let digest = blake3::hash(&content).to_hex().to_string();
-    let text = String::from_utf8(content).map_err(|error| {
-        let before = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
-        bad(format!("line {} is not UTF-8", before.iter().filter(|&&byte| byte == b'\n').count() + 1))
-    })?;
-    Ok((text, digest))
+    let (digest, bytes) = (blake3::hash(&content).to_hex().to_string(), content.len() as u64);
+    Ok((encoding.decode(content).map_err(bad)?, digest, bytes))
 }
 
 #[cfg(test)]

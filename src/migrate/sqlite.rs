@@ -202,6 +202,29 @@ CREATE INDEX "main".{index} ON {} ("success")"#,
         }
     }
 
+    async fn aside(&mut self, script: &Prepared) -> Result<(), MigrateError> {
+        self.run_aside(script).await
+    }
+
+    async fn tables_named(&mut self, names: &[&str]) -> Result<Vec<(String, Vec<String>)>, MigrateError> {
+        if self.main.is_none() && !self.path.exists() {
+            return Ok(Vec::new());
+        }
+        let doing = || "look for the histories of other tools".to_owned();
+        let main = self.main().await?;
+        let asked = sqlx::query("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").persistent(false);
+        let rows = asked.fetch_all(&mut *main).await.doing(doing)?;
+        let mut found = Vec::new();
+        for row in &rows {
+            let name: String = row.try_get(0).doing(doing)?;
+            if names.iter().any(|wanted| wanted.eq_ignore_ascii_case(&name)) {
+                let columns = columns(main, &name).await.doing(doing)?;
+                found.push((name, columns));
+            }
+        }
+        Ok(found)
+    }
+
     async fn amend(&mut self, amendments: &[Amendment]) -> Result<(), MigrateError> {
         let (table, name) = (self.quoted_table(), self.table.clone());
         let doing = || format!("correct history table {name}");

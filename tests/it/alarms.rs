@@ -28,11 +28,13 @@ fn an_incident_is_told_once_also_across_a_restart_and_its_end_is_too() {
     daemon.stop();
 
     let daemon = Running::start(&place);
+    until("it has looked", || daemon.ask("GET", "/v1/status", "").body.contains("does not exist"));
     place.sqlite("notes.db", "CREATE TABLE note (id INTEGER PRIMARY KEY)");
     until("the end is told", || told(&place).len() == 2);
     assert_eq!(told(&place)[1], ("recovered".to_owned(), message));
     daemon.stop();
-    assert_eq!(told(&place).len(), 2, "nothing was told twice");
+    let told = told(&place);
+    assert!(told.iter().enumerate().all(|(at, alarm)| !told[..at].contains(alarm)), "told twice: {told:?}");
 }
 
 #[test]

@@ -162,7 +162,7 @@ fn what_cannot_be_asked_is_refused_in_words() {
         ("POST", "/v1/targets/notes/backup", "{\"note\": 7}", 400, "usage", "cannot be asked for like this"),
         ("POST", "/v1/targets/notes/backup", "{\"target\": \"other\"}", 400, "usage", "is said by the path"),
         ("POST", "/v1/targets/notes/backup", "{\"request_id\": \"a b\"}", 400, "usage", "cannot be a request id"),
-        ("POST", "/v1/targets/notes/migrate", "{\"verb\": \"undo\"}", 400, "usage", "cannot be asked for like this"),
+        ("POST", "/v1/targets/notes/migrate", "{\"verb\": \"redo\"}", 400, "usage", "cannot be asked for like this"),
         ("POST", "/v1/targets/notes/migrate", "", 400, "usage", "verb"),
         ("POST", "/v1/reload", "{\"now\": true}", 400, "usage", "no field `now`"),
     ] {

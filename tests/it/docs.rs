@@ -15,6 +15,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/api.md",
     "docs/host.md",
     "docs/upgrades.md",
+    "docs/migrations.md",
     "docs/restore-by-hand.md",
 ];
 

@@ -291,7 +291,7 @@ async fn baseline(server: &'static Server) {
     let place = Place::new(server, &[("V1__a.sql", "CREATE TABLE a (a int);"), ("V2__b.sql", "CREATE TABLE b (a int);")]);
     place.sql("CREATE TABLE a (a int)");
     assert_eq!(problems(&place.apply().await.unwrap_err().error), ["the database has objects but no migration history"]);
-    migrate::baseline(&place.database, &place.settings, "1", None).await.unwrap();
+    migrate::baseline(&place.database, &place.settings, place.root.path(), "1", None).await.unwrap();
     assert_eq!(place.history(), "1|1|BASELINE|<< Flyway Baseline >>|1");
     assert_eq!(scripts(&place.apply().await.unwrap()), ["V2__b.sql"]);
     assert_eq!(place.tables(), "a b flyway_schema_history");

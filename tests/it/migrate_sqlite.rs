@@ -203,8 +203,7 @@ async fn what_does_not_fit_is_refused_before_anything_changes() {
     assert!(place.info().await.in_step(), "what is applied out of order is fine afterwards");
 
     for (file, said) in [
-        ("beforeMigrate.sql", "beforeMigrate.sql is a callback for beforeMigrate, and callbacks are not run"),
-        ("V3__three.sql.conf", "V3__three.sql.conf changes how its script is run, and such files are not followed"),
+        ("beforeConnect.sql", "beforeConnect.sql is a callback for beforeConnect, which is not run"),
         ("V3.0__drei.sql", "V3.0__drei.sql and V3__three.sql are both migration 3"),
         ("V9__json.sql", "V9__json.sql line 2: placeholder `name` cannot be replaced: it has no value"),
     ] {
@@ -234,7 +233,7 @@ async fn a_location_that_is_not_there_is_an_error_and_not_an_empty_release() {
 
 #[tokio::test]
 async fn a_script_that_cannot_run_in_a_transaction_runs_outside_and_its_failure_is_remembered() {
-    let place = Place::new(&[
+    let mut place = Place::new(&[
         (
             "V1__init.sql",
             "CREATE TABLE a (id INTEGER PRIMARY KEY); CREATE TABLE b (a REFERENCES a); INSERT INTO a VALUES (1); INSERT INTO b VALUES (1);",
@@ -250,6 +249,13 @@ async fn a_script_that_cannot_run_in_a_transaction_runs_outside_and_its_failure_
     assert_eq!(place.sql("SELECT a.x FROM b JOIN a ON a.id = b.a").await, ["0"]);
     assert_eq!(place.sql("PRAGMA journal_mode").await, ["wal"]);
 
+    let unmixed = "PRAGMA foreign_keys = ON;\nCREATE TABLE half (a);";
+    place.put("V4__half.sql", unmixed);
+    assert_eq!(
+        problems(&place.apply().await.unwrap_err().error),
+        ["V4__half.sql line 1 cannot run in a transaction, and other statements of the script would"]
+    );
+    place.settings.mixed = true;
     place.put("V4__half.sql", "PRAGMA foreign_keys = ON;\nCREATE TABLE half (a);\nSELECT nope;");
     let failure = place.apply().await.unwrap_err();
     assert_eq!(failure.to_string(), "V4__half.sql line 3 (statement 3) failed");
@@ -301,15 +307,15 @@ async fn a_database_with_objects_needs_a_baseline_and_keeps_to_it() {
             .await,
         ["1|1|<< Flyway Baseline >>|BASELINE|<< Flyway Baseline >>|NULL"]
     );
-    migrate::baseline(&place.database(), &place.settings, "1.0", None).await.unwrap();
-    let error = migrate::baseline(&place.database(), &place.settings, "2", None).await.unwrap_err();
+    migrate::baseline(&place.database(), &place.settings, place.root.path(), "1.0", None).await.unwrap();
+    let error = migrate::baseline(&place.database(), &place.settings, place.root.path(), "2", None).await.unwrap_err();
     assert_eq!(error.to_string(), "cannot set a baseline: history table flyway_schema_history already has 2 rows");
 
-    let error = migrate::baseline(&place.database(), &place.settings, "1a", None).await.unwrap_err();
+    let error = migrate::baseline(&place.database(), &place.settings, place.root.path(), "1a", None).await.unwrap_err();
     assert_eq!((error.to_string().as_str(), error.class()), ("version `1a` cannot be a baseline", Class::Config));
 
     let fresh = Place::new(&[("V1__init.sql", NOTES), ("V2__two.sql", "CREATE TABLE two (a);")]);
-    migrate::baseline(&fresh.database(), &fresh.settings, "1", Some("by hand")).await.unwrap();
+    migrate::baseline(&fresh.database(), &fresh.settings, fresh.root.path(), "1", Some("by hand")).await.unwrap();
     assert_eq!(scripts(&fresh.apply().await.unwrap()), ["V2__two.sql"]);
 }
 

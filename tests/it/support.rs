@@ -3,8 +3,10 @@
 pub(crate) mod daemon;
 pub(crate) mod engines;
 pub(crate) mod env;
+pub(crate) mod flyway;
 pub(crate) mod mysql;
 pub(crate) mod postgres;
+pub(crate) mod relay;
 pub(crate) mod scripts;
 pub(crate) mod targets;
 pub(crate) mod upkeep;

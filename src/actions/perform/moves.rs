@@ -168,11 +168,13 @@ pub async fn gate(ctx: &Context, target: &Target) -> Result<Gate, Failure> {
     let release = seen.release.as_ref().and_then(|release| release.as_ref().ok()).map(|installed| installed.version.clone());
     let held = seen.holds.iter().find(|hold| release.as_ref().is_none_or(|version| hold.covers(version)));
     let started = upgrade::current(&ctx.state, &target.name).await?.and_then(|current| current.started);
+    let adopting = upgrade::adopting(ctx, &target.name).await?;
     let facts = Facts {
         starter: Starter::Other,
         standing: upgrade::standing(&seen),
         open: match &seen.open {
             None => Open::Nothing,
+            Some(_) if adopting => Open::Nothing,
             Some((_, Phase::Stuck)) => Open::Stuck,
             Some(_) => started.map_or(Open::Underway, Open::Settling),
         },
@@ -207,6 +209,5 @@ pub fn gate_answer(target: &TargetName, answer: Gate) -> Result<Value, Failure> 
 
 /// The gate asked for without the daemon's own waiting: only looks.
 pub(super) async fn look_at_gate(ctx: &Context, target: &Target) -> Result<Value, Failure> {
-    upgrade::end_adoption(ctx, &target.name).await?;
     gate_answer(&target.name, gate(ctx, target).await?)
 }

@@ -8,8 +8,8 @@ use config::{Value, ValueKind};
 use super::{Environment, Secrets, location, values};
 use crate::config::raw::Node;
 use crate::config::{
-    Backup, Database, Location, Migrations, OnFailure, Probe, Release, Runner, Service, ServiceControl, Target, Upgrade,
-    Window, WithoutDaemon, secrets,
+    Backup, Callbacks, Database, Location, Migrations, OnFailure, Probe, Release, Runner, Service, ServiceControl, Target,
+    Upgrade, Window, WithoutDaemon, secrets,
 };
 use crate::ids::TargetName;
 use crate::retention::Policy;
@@ -40,7 +40,7 @@ pub(super) fn read(
     let backup = backup(&backup_node, zone, || state_dir.join("archives").join(name));
     let retention = retention(&node.table("retention"), zone);
     let release = release(&node.table("release"));
-    let migrations = migrations(&node.table("migrations"), release.is_some());
+    let migrations = migrations(&node.table("migrations"), release.is_some(), state_dir);
     let service = service(&node.table("service"));
     let upgrade = upgrade(&node.table("upgrade"), zone);
     node.close();
@@ -209,7 +209,7 @@ fn tables_of<'a>(node: &Node<'a>, key: &str, value: &'a Value) -> Vec<Node<'a>> 
     }
 }
 
-fn migrations(node: &Node<'_>, has_release: bool) -> Option<Migrations> {
+fn migrations(node: &Node<'_>, has_release: bool, state_dir: &Path) -> Option<Migrations> {
     if !node.present() {
         return None;
     }
@@ -230,12 +230,39 @@ fn migrations(node: &Node<'_>, has_release: bool) -> Option<Migrations> {
         placeholder_replacement: node.flag("placeholder_replacement").unwrap_or_default(),
         out_of_order: node.flag("out_of_order").unwrap_or_default(),
         baseline_on_migrate: node.text("baseline_on_migrate"),
+        target: node.text("target").filter(|target| target != "latest"),
+        ignore_patterns: patterns(node),
+        mixed: node.flag("mixed").unwrap_or_default(),
+        callbacks: node.word("callbacks", &[("run", Callbacks::Run), ("refuse", Callbacks::Refuse)]).unwrap_or(Callbacks::Run),
+        encoding: node.text("encoding").unwrap_or_default(),
+        create_schemas: node.flag("create_schemas").unwrap_or_default(),
+        kept: Some(state_dir.join("scripts")),
     };
     if migrations.prefix == migrations.repeatable_prefix {
         node.wrong("repeatable_prefix", format!("is the same as `prefix`, `{}`", migrations.prefix));
     }
     node.close();
     Some(migrations)
+}
+
+/// Flyway's `ignoreMigrationPatterns`, each looked at here so that a typing error does not silently ignore nothing.
+fn patterns(node: &Node<'_>) -> Vec<String> {
+    let patterns = node.texts("ignore_patterns").unwrap_or_default();
+    let known = |pattern: &String| {
+        pattern.split_once(':').is_some_and(|(kind, state)| {
+            ["*", "repeatable", "versioned"].contains(&kind)
+                && ["*", "missing", "pending", "ignored", "future"].contains(&state)
+        })
+    };
+    for pattern in patterns.iter().filter(|pattern| !known(pattern)) {
+        node.wrong(
+            "ignore_patterns",
+            format!(
+                "`{pattern}` is none: before the colon stands *, repeatable or versioned, behind it *, missing, pending, ignored or future"
+            ),
+        );
+    }
+    patterns
 }
 
 fn runner(node: &Node<'_>) -> Runner {

@@ -10,7 +10,8 @@ use super::connect::{Session, literal, quote};
 use super::load::objects::without_definer;
 use super::schema::{Definition, Kind, Schema};
 use super::script::auto_increment;
-use crate::history::{self, flyway};
+use crate::history::flyway::Texts;
+use crate::history::{self, Tool};
 use crate::shape::{History, Shape};
 
 /// The shape, for a session of its own.
@@ -24,14 +25,14 @@ pub(super) async fn shape(session: &mut Session, history_tables: &[String]) -> R
 pub(super) async fn histories(session: &mut Session, also: &[String]) -> Result<Vec<History>, EngineError> {
     let mut histories = Vec::new();
     for (table, columns) in history_tables(session, also).await? {
-        histories.push(read_history(session, &table, &columns).await?);
+        histories.extend(read_history(session, &table, &columns).await?);
     }
     Ok(histories)
 }
 
 /// Tables that are histories by name and columns.
 pub(super) async fn history_tables(session: &mut Session, also: &[String]) -> Result<Vec<(String, Vec<String>)>, EngineError> {
-    let known = history::WELL_KNOWN.iter().map(|name| (*name).to_owned()).chain(also.iter().cloned());
+    let known = history::names().into_iter().map(str::to_owned).chain(also.iter().cloned());
     let names = known.map(|name| literal(&name.to_lowercase())).collect::<Vec<_>>().join(", ");
     let sql = format!(
         "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS WHERE {HERE} AND LOWER(TABLE_NAME) IN ({names}) \
@@ -46,21 +47,26 @@ pub(super) async fn history_tables(session: &mut Session, also: &[String]) -> Re
             None => tables.push((table, vec![column])),
         }
     }
-    tables.retain(|(table, columns)| history::may_be_history(table, also) && history::recognise(columns).is_some());
+    tables.retain(|(table, columns)| history::may_be_history(table, also) && history::recognise(table, columns).is_some());
     Ok(tables)
 }
 
-async fn read_history(session: &mut Session, table: &str, columns: &[String]) -> Result<History, EngineError> {
+async fn read_history(session: &mut Session, table: &str, columns: &[String]) -> Result<Option<History>, EngineError> {
+    let Some(tool) = history::recognise(table, columns) else { return Ok(None) };
     let doing = format!("read the migration history {table}");
     let names = columns.iter().map(|column| quote(column)).collect::<Vec<_>>().join(", ");
     let rows = session.texts(&doing, &format!("SELECT {names} FROM {}", quote(table))).await?;
     let keyed = |row: Vec<Option<String>>| columns.iter().map(|column| column.to_lowercase()).zip(row).collect();
-    let texts: Vec<flyway::Texts> = rows.into_iter().map(keyed).collect();
-    let rows = flyway::Row::read_all(&texts).map_err(|error| EngineError::Inexact {
-        what: format!("migration history {table}: {error}"),
-        hint: "mend the row, or name the right table in `[targets.T.migrations]`".to_owned(),
-    })?;
-    Ok(flyway::to_history(table, &rows))
+    let texts: Vec<Texts> = rows.into_iter().map(keyed).collect();
+    match history::read(tool, table, &texts) {
+        Ok(history) => Ok(Some(history)),
+        Err(error) if tool == Tool::Flyway => Err(EngineError::Inexact {
+            what: format!("migration history {table}: {error}"),
+            hint: "mend the row, or name the right table in `[targets.T.migrations]`".to_owned(),
+        }),
+        // Rows that no such tool writes: then it is a table of somebody's own under a common name.
+        Err(_) => Ok(None),
+    }
 }
 
 /// The digest of a schema.

@@ -7,10 +7,8 @@
 use super::super::EngineError;
 use super::catalog::{USER_SCHEMA, texts};
 use super::connect::{Session, literal, quote};
+use crate::history::{self, Tool};
 use crate::shape::{Applied, History, Shape};
-
-/// Tables that are known to be histories, whatever their letter case.
-const KNOWN_HISTORIES: [&str; 3] = ["flyway_schema_history", "schema_version", "database_change_log"];
 
 /// The columns of Flyway's table that an [`Applied`] is read from, in this order.
 const FLYWAY_COLUMNS: [&str; 7] = ["installed_rank", "version", "description", "type", "script", "checksum", "success"];
@@ -19,7 +17,7 @@ const FLYWAY_COLUMNS: [&str; 7] = ["installed_rank", "version", "description", "
 pub(super) async fn shape(session: &mut Session, history_tables: &[String]) -> Result<Shape, EngineError> {
     let mut histories = Vec::new();
     for found in find_histories(session, history_tables).await? {
-        histories.push(read_history(session, &found).await?);
+        histories.extend(read_history(session, &found).await?);
     }
     Ok(Shape { histories, fingerprint: Some(fingerprint(session).await?) })
 }
@@ -28,6 +26,7 @@ pub(super) async fn shape(session: &mut Session, history_tables: &[String]) -> R
 struct Found {
     schema: String,
     name: String,
+    tool: Tool,
     columns: Vec<String>,
 }
 
@@ -38,7 +37,7 @@ pub(super) async fn history_names(session: &mut Session, also: &[String]) -> Res
 
 async fn find_histories(session: &mut Session, also: &[String]) -> Result<Vec<Found>, EngineError> {
     let names: Vec<String> =
-        KNOWN_HISTORIES.iter().map(|name| (*name).to_owned()).chain(also.iter().map(|name| name.to_lowercase())).collect();
+        history::names().iter().map(|name| name.to_lowercase()).chain(also.iter().map(|name| name.to_lowercase())).collect();
     let names = names.iter().map(|name| literal(name)).collect::<Vec<_>>().join(", ");
     let sql = format!(
         "SELECT n.nspname::text, c.relname::text, (SELECT pg_catalog.json_agg(a.attname::text)::text FROM pg_catalog.pg_attribute a \
@@ -54,20 +53,26 @@ async fn find_histories(session: &mut Session, also: &[String]) -> Result<Vec<Fo
         let columns: Option<String> = session.cell(doing, row, 2)?;
         let columns: Vec<String> = serde_json::from_str(columns.as_deref().unwrap_or("[]")).unwrap_or_default();
         let spelled = |wanted: &&str| columns.iter().find(|column| column.eq_ignore_ascii_case(wanted)).cloned();
-        let columns: Vec<String> = FLYWAY_COLUMNS.iter().filter_map(spelled).collect();
-        if columns.len() == FLYWAY_COLUMNS.len() {
-            found.push(Found { schema: session.cell(doing, row, 0)?, name: session.cell(doing, row, 1)?, columns });
+        let (schema, name): (String, String) = (session.cell(doing, row, 0)?, session.cell(doing, row, 1)?);
+        let flyways: Vec<String> = FLYWAY_COLUMNS.iter().filter_map(spelled).collect();
+        // A table named in the configuration is Flyway's when it has the essential columns.
+        let tool = if flyways.len() == FLYWAY_COLUMNS.len() { Some(Tool::Flyway) } else { history::recognise(&name, &columns) };
+        if let Some(tool) = tool {
+            found.push(Found { schema, name, tool, columns: flyways });
         }
     }
     Ok(found)
 }
 
-async fn read_history(session: &mut Session, found: &Found) -> Result<History, EngineError> {
+async fn read_history(session: &mut Session, found: &Found) -> Result<Option<History>, EngineError> {
     let casts = ["bigint", "text", "text", "text", "text", "text", "boolean"];
     let column = |(name, cast): (&String, &str)| format!("{}::{cast}", quote(name));
     let columns = found.columns.iter().zip(casts).map(column).collect::<Vec<_>>().join(", ");
     let table = format!("{}.{}", found.schema, found.name);
     let doing = format!("read the migration history {table}");
+    if found.tool != Tool::Flyway {
+        return read_other(session, found, &table, &doing).await;
+    }
     let sql = format!("SELECT {columns} FROM {}.{} ORDER BY 1", quote(&found.schema), quote(&found.name));
     let rows = session.rows(&doing, &sql).await?;
     let mut applied = Vec::with_capacity(rows.len());
@@ -82,7 +87,25 @@ async fn read_history(session: &mut Session, found: &Found) -> Result<History, E
             success: session.cell::<Option<bool>>(&doing, row, 6)?.unwrap_or(false),
         });
     }
-    Ok(History { tool: "flyway".to_owned(), table, applied })
+    Ok(Some(History { tool: "flyway".to_owned(), table, applied }))
+}
+
+/// Another tool's rows, as text by column.
+async fn read_other(session: &mut Session, found: &Found, table: &str, doing: &str) -> Result<Option<History>, EngineError> {
+    let sql = format!("SELECT pg_catalog.to_jsonb(t)::text FROM {}.{} t", quote(&found.schema), quote(&found.name));
+    let mut texts = Vec::new();
+    for row in &session.rows(doing, &sql).await? {
+        let row: String = session.cell(doing, row, 0)?;
+        let row: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&row).unwrap_or_default();
+        let text = |value: serde_json::Value| match value {
+            serde_json::Value::Null => None,
+            serde_json::Value::String(text) => Some(text),
+            other => Some(other.to_string()),
+        };
+        texts.push(row.into_iter().map(|(column, value)| (column.to_lowercase(), text(value))).collect());
+    }
+    // Rows that no such tool writes: then it is a table of somebody's own under a common name.
+    Ok(history::read(found.tool, table, &texts).ok())
 }
 
 /// The digest of the definition.

@@ -96,7 +96,7 @@ pub(super) async fn replace(
     let Some(mut session) = place.connect_if_exists().await? else {
         return from_nothing(place, archive, jobs, progress).await;
     };
-    let users = survey::sessions(&mut session, &place.database).await?;
+    let users = survey::lasting_sessions(&mut session, &place.database).await?;
     let may_create = "SELECT rolsuper OR (rolcreatedb AND (SELECT pg_catalog.pg_has_role(datdba, 'MEMBER') FROM pg_catalog.pg_database \
         WHERE datname = pg_catalog.current_database())) FROM pg_catalog.pg_roles WHERE rolname = current_user";
     let may_create = session.truth("look for the privilege to create databases", may_create).await?;

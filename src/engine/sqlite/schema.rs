@@ -7,7 +7,8 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::open::because;
 use crate::engine::EngineError;
-use crate::shape::{Applied, History, Shape};
+use crate::history::{self, Tool};
+use crate::shape::{History, Shape};
 
 /// What a name in the schema stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +90,7 @@ pub(super) async fn shape(
     let mut histories = Vec::new();
     for table in tables.iter().filter(|table| table.form == Form::Plain) {
         if let Some(tool) = tool_of(table, history_tables) {
-            histories.push(history(connection, path, table, tool).await?);
+            histories.extend(read_history(connection, path, table, tool).await?);
         }
     }
     let fingerprint = fingerprint(connection, path, &tables).await?;
@@ -98,45 +99,42 @@ pub(super) async fn shape(
 
 /// Whose history a table is, by its columns: a table renamed in the tool's settings is found all the same. Those named in
 /// the configuration are taken for Flyway's when they have at least its essential columns.
-pub(super) fn tool_of(table: &TableDef, history_tables: &[String]) -> Option<&'static str> {
+pub(super) fn tool_of(table: &TableDef, history_tables: &[String]) -> Option<Tool> {
     let has = |wanted: &[&str]| wanted.iter().all(|name| table.columns.iter().any(|column| column.eq_ignore_ascii_case(name)));
     let named = history_tables.iter().any(|name| name.rsplit('.').next() == Some(&table.name));
     let flyway = ["installed_rank", "version", "description", "type", "script", "checksum", "success"];
     if has(&flyway) && (named || has(&["installed_by", "execution_time"])) {
-        Some("flyway")
-    } else if table.name == "_sqlx_migrations" && has(&["version", "description", "checksum", "success"]) {
-        Some("sqlx")
+        Some(Tool::Flyway)
     } else {
-        None
+        history::recognise(&table.name, &table.columns)
     }
 }
 
-async fn history(connection: &mut SqliteConnection, path: &Path, table: &TableDef, tool: &str) -> Result<History, EngineError> {
-    // CAST, because SQLite columns hold whatever was put into them.
-    let columns = if tool == "flyway" {
-        "CAST(installed_rank AS INTEGER), CAST(version AS TEXT), coalesce(CAST(description AS TEXT), ''), \
-         coalesce(CAST(type AS TEXT), ''), coalesce(CAST(script AS TEXT), ''), CAST(checksum AS TEXT), \
-         CAST(coalesce(success, 0) AS INTEGER) <> 0"
-    } else {
-        "CAST(version AS INTEGER), CAST(version AS TEXT), coalesce(CAST(description AS TEXT), ''), 'SQL', '', \
-         lower(hex(checksum)), CAST(coalesce(success, 0) AS INTEGER) <> 0"
+async fn read_history(
+    connection: &mut SqliteConnection,
+    path: &Path,
+    table: &TableDef,
+    tool: Tool,
+) -> Result<Option<History>, EngineError> {
+    // Columns hold whatever was put into them; bytes are shown in hexadecimal.
+    let text = |column: &String| {
+        let name = quoted(column);
+        format!("CASE typeof({name}) WHEN 'blob' THEN lower(hex({name})) ELSE CAST({name} AS TEXT) END")
     };
-    let query = format!("SELECT {columns} FROM main.{} ORDER BY 1, 2", quoted(&table.name));
+    let columns = table.columns.iter().map(text).collect::<Vec<_>>().join(", ");
+    let query = format!("SELECT {columns} FROM main.{}", quoted(&table.name));
     let read = || because(path, format!("read the migration history {}", table.name));
     let rows = sqlx::query(sqlx::AssertSqlSafe(query)).fetch_all(connection).await.map_err(read())?;
-    let applied = rows.iter().map(|row| {
-        Ok(Applied {
-            rank: row.try_get(0)?,
-            version: row.try_get(1)?,
-            description: row.try_get(2)?,
-            kind: row.try_get(3)?,
-            script: row.try_get(4)?,
-            checksum: row.try_get(5)?,
-            success: row.try_get(6)?,
-        })
-    });
-    let applied = applied.collect::<Result<_, _>>().map_err(read())?;
-    Ok(History { tool: tool.to_owned(), table: table.name.clone(), applied })
+    let mut texts = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let mut named = history::flyway::Texts::new();
+        for (index, column) in table.columns.iter().enumerate() {
+            named.insert(column.to_lowercase(), row.try_get(index).map_err(read())?);
+        }
+        texts.push(named);
+    }
+    // Rows that no such tool writes: then it is a table of somebody's own under a common name.
+    Ok(history::read(tool, &table.name, &texts).ok())
 }
 
 /// BLAKE3 of every definition, in the order of type and name. SQLite's own tables and the storage of virtual tables are not

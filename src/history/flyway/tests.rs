@@ -1,4 +1,4 @@
-use super::super::{Tool, may_be_history, recognise};
+use super::super::{Tool, may_be_history, read, recognise};
 use super::*;
 
 fn texts(pairs: &[(&str, Option<&str>)]) -> Texts {
@@ -23,9 +23,8 @@ fn row(rank: &str, version: Option<&str>, checksum: Option<&str>, success: &str)
 
 #[test]
 fn rows_of_either_engine_become_a_history_by_rank() {
-    let rows =
-        Row::read_all(&[row("2", None, None, "t"), row("1", Some("001"), Some("-12"), "1"), row("10", Some("2"), None, "f")]);
-    let history = to_history("public.flyway_schema_history", &rows.unwrap());
+    let rows = [row("2", None, None, "t"), row("1", Some("001"), Some("-12"), "1"), row("10", Some("2"), None, "f")];
+    let history = read(Tool::Flyway, "public.flyway_schema_history", &rows).unwrap();
     let shown: Vec<_> =
         history.applied.iter().map(|row| (row.rank, row.version.as_deref(), row.checksum.as_deref(), row.success)).collect();
     assert_eq!(shown, [(1, Some("001"), Some("-12"), true), (2, None, None, true), (10, Some("2"), None, false)]);
@@ -48,6 +47,6 @@ fn a_history_is_known_by_name_and_recognised_by_columns() {
     assert!(may_be_history("database_change_log", &[]) && may_be_history("Mine", &["mine".to_owned()]));
     assert!(!may_be_history("mine", &[]));
     let upper: Vec<String> = COLUMNS.iter().map(|column| column.to_uppercase()).collect();
-    assert_eq!(recognise(&upper), Some(Tool::Flyway));
-    assert_eq!(recognise(&["version", "dirty"]), None);
+    assert_eq!(recognise("by_any_name", &upper), Some(Tool::Flyway));
+    assert_eq!(recognise("mine", &["version", "dirty"]), None);
 }

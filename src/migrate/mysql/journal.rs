@@ -165,7 +165,9 @@ impl Journal {
         let sql = format!("DELETE FROM {} WHERE history = {}", self.table, self.key);
         match sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *main).await {
             Err(error) if code(&error) == Some(NO_SUCH_TABLE) => return Ok(()),
-            done => drop(done.doing(|| format!("clear {TABLE}"))?),
+            done => {
+                done.doing(|| format!("clear {TABLE}"))?;
+            }
         }
         self.tidy(main).await
     }

@@ -14,7 +14,7 @@ use crate::fault;
 use crate::migrate::error::{Left, MigrateError, ServerSaid};
 use crate::migrate::host::{Doing, Host as _, NewRow, Ran, millis};
 use crate::migrate::plan::Problem;
-use crate::migrate::prepare::Prepared;
+use crate::migrate::prepare::{Prepared, Transaction};
 
 /// A statement that holds nothing for this server (`/*!99999 … */`).
 const EMPTY: u16 = 1065;
@@ -62,6 +62,26 @@ impl MySqlHost<'_> {
         fault::point("migrate.script.committed");
         connection.close().await.ok();
         Ok(Ran::Applied { execution_ms })
+    }
+
+    /// A script without a row of its own: one transaction when it changes rows alone, else as the server commits it.
+    pub(super) async fn run_aside(&mut self, script: &Prepared) -> Result<(), MigrateError> {
+        let mut connection = self.script_connection().await?;
+        let left = || if script.transaction == Transaction::Ours { Left::Nothing } else { Left::Part };
+        let mut ran = Ok(());
+        for (index, statement) in statements(script).iter().enumerate() {
+            ran = run(&mut connection, statement.sql).await.map_err(|error| failed(script, statement, index, left(), error));
+            if ran.is_err() {
+                break;
+            }
+        }
+        if ran.is_ok() {
+            let committed = sqlx::raw_sql("COMMIT").execute(&mut connection).await;
+            ran = committed.map(drop).doing(|| format!("commit {}", script.name));
+        }
+        // Ends the session and with it what is not committed; the error at hand is the one to report.
+        connection.close().await.ok();
+        ran
     }
 
     /// Statement by statement, from the first or from where an earlier run stopped.
@@ -362,7 +382,7 @@ fn locking(sql: &str, table: &str) -> String {
 
 /// Whether a definition names an engine without transactions.
 fn names_lasting_engine(sql: &str) -> bool {
-    let mut words = sql.split(|c: char| !c.is_ascii_alphanumeric());
+    let mut words = sql.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     words.any(|word| {
         ["MyISAM", "Aria", "MEMORY", "CSV", "ARCHIVE", "MERGE"].iter().any(|engine| engine.eq_ignore_ascii_case(word))
     })

@@ -8,7 +8,8 @@ fn shown(name: &str, prefix: &str) -> String {
         Ok(Name::Migration { kind, version, description }) => {
             format!("{kind:?} {} [{description}]", version.map_or("-".to_owned(), |version| version.to_string()))
         }
-        Ok(Name::Callback { event }) => format!("callback {event}"),
+        Ok(Name::Callback { event, .. }) => format!("callback {event}"),
+        Ok(Name::Undo { version, description }) => format!("Undo {version} [{description}]"),
         Ok(Name::Companion) => "companion".to_owned(),
         Ok(Name::Other { why }) => why.to_owned(),
         Err(error) => format!("error: {}", error.0),
@@ -32,7 +33,7 @@ fn names_are_read_as_flyway_reads_them() {
         ("R__views.sql", "Repeatable - [views]"),
         ("R__.sql", "Repeatable - []"),
         ("B3__all_in_one.sql", "Baseline 3 [all in one]"),
-        ("U3__undo.sql", "an undo script"),
+        ("U3__undo_it.sql", "Undo 3 [undo it]"),
         ("Readme.sql", "something between prefix and separator"),
         ("R1__x.sql", "something between prefix and separator"),
         ("V__x.sql", "no version after the prefix"),

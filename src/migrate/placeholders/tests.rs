@@ -20,8 +20,8 @@ fn names_are_replaced_everywhere_without_regard_to_case() {
         ("", ""),
     ];
     for (text, replaced) in cases {
-        assert_eq!(placeholders(true).replace(text, "V1__x.sql").as_deref(), Ok(replaced));
-        assert_eq!(placeholders(false).replace(text, "V1__x.sql").as_deref(), Ok(text), "replacement off");
+        assert_eq!(placeholders(true).replace(text, "V1__x.sql", None).as_deref(), Ok(replaced));
+        assert_eq!(placeholders(false).replace(text, "V1__x.sql", None).as_deref(), Ok(text), "replacement off");
     }
 }
 
@@ -34,9 +34,9 @@ fn a_name_without_a_value_is_named_with_its_line() {
     ];
     for (text, name, line, why) in cases {
         let expected = Unreplaced { name: name.to_owned(), line, why };
-        let got = placeholders(true).replace(text, "V1__x.sql").unwrap_err();
+        let got = placeholders(true).replace(text, "V1__x.sql", None).unwrap_err();
         assert_eq!((got.line, got.why), (expected.line, expected.why), "{text:?}");
         assert!(got.name.starts_with(name), "{got:?}");
-        assert!(placeholders(false).replace(text, "V1__x.sql").is_ok());
+        assert!(placeholders(false).replace(text, "V1__x.sql", None).is_ok());
     }
 }

@@ -40,6 +40,8 @@ pub(super) struct Facts<'a> {
     pub(super) baseline: Option<MigrationVersion>,
     /// The highest version applied.
     pub(super) newest: Option<MigrationVersion>,
+    /// Where in `rows` a version's are.
+    by_version: BTreeMap<MigrationVersion, Vec<usize>>,
 }
 
 impl Fact<'_> {
@@ -80,6 +82,11 @@ impl<'a> Facts<'a> {
             facts.rows.push(Fact { row, role, version, gone: None, out_of_order: false, superseded: false });
         }
         facts.order();
+        for (index, fact) in facts.rows.iter().enumerate() {
+            if let Some(version) = &fact.version {
+                facts.by_version.entry(version.clone()).or_default().push(index);
+            }
+        }
         facts
     }
 
@@ -128,13 +135,20 @@ impl<'a> Facts<'a> {
         }
     }
 
+    /// Whether a newer version was applied.
+    pub(super) fn is_past(&self, version: &MigrationVersion) -> bool {
+        self.newest.as_ref().is_some_and(|newest| version < newest)
+    }
+
     fn in_effect(&self) -> impl DoubleEndedIterator<Item = &Fact<'a>> {
         self.rows.iter().filter(|fact| fact.role != Role::Note && fact.gone.is_none())
     }
 
     /// The row of a versioned script, if one is in effect.
     pub(super) fn row_of(&self, script: &Resolved) -> Option<&'a Row> {
-        self.in_effect().find(|fact| fact.is_of(script)).map(|fact| fact.row)
+        let in_effect = |fact: &&Fact<'a>| fact.role != Role::Note && fact.gone.is_none() && fact.is_of(script);
+        let indices = self.by_version.get(script.version.as_ref()?)?;
+        indices.iter().filter_map(|&index| self.rows.get(index)).find(in_effect).map(|fact| fact.row)
     }
 
     /// The latest row in effect of a repeatable script.

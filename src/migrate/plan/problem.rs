@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::facts::{DESCRIPTION_MAX, abbreviated};
 use super::{Resolved, shown, type_of};
 use crate::history::flyway::Row;
+use crate::migrate::difference::Difference;
 
 /// One reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -46,6 +47,9 @@ pub enum Problem {
         /// The older Flyway whose formula gives the history's checksum for the text as it is: then nothing was edited.
         #[serde(skip_serializing_if = "Option::is_none")]
         older_formula: Option<String>,
+        /// What differs, where that can be told.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        difference: Option<Difference>,
     },
     /// A script's description is not the one it was applied under.
     DescriptionChanged {
@@ -104,17 +108,46 @@ pub enum Problem {
         /// Why, as a clause.
         why: String,
     },
-    /// A callback, which we do not run.
+    /// The target is a version nobody knows.
+    NoTarget {
+        /// Which.
+        version: String,
+    },
+    /// A script asked for is not pending.
+    NotPending {
+        /// As it was asked for.
+        asked: String,
+    },
+    /// Picked scripts would leave older ones behind that then never run.
+    LeavesBehind {
+        /// The versions.
+        versions: Vec<String>,
+    },
+    /// There is nothing that takes a migration back.
+    NoUndo {
+        /// Which migration.
+        migration: String,
+    },
+    /// Another tool keeps this database's history.
+    Owned {
+        /// The tool.
+        tool: String,
+        /// Its table.
+        table: String,
+    },
+    /// A script mixes statements that need a transaction with some that cannot run in one.
+    Mixed {
+        /// The script.
+        script: String,
+        /// The line of the first statement that cannot run in a transaction.
+        line: usize,
+    },
+    /// A callback for an event at which nothing is run.
     Callback {
         /// The file.
         script: String,
         /// Its event.
         event: String,
-    },
-    /// A script's companion, which we do not follow.
-    Companion {
-        /// The file.
-        script: String,
     },
     /// A pending script that cannot be run as it is.
     Unrunnable {
@@ -143,7 +176,7 @@ pub(super) fn compare(script: &Resolved, row: &Row, same_checksum: bool, problem
     if script.version.is_some() && !same_checksum {
         let (applied, resolved) = (row.checksum, script.checksum);
         let (migration, script) = (migration.clone(), file.clone());
-        problems.push(Problem::ChecksumChanged { migration, script, applied, resolved, older_formula: None });
+        problems.push(Problem::ChecksumChanged { migration, script, applied, resolved, older_formula: None, difference: None });
     }
     let description = abbreviated(&script.description, DESCRIPTION_MAX);
     if description != row.description {
@@ -158,9 +191,10 @@ impl std::fmt::Display for Problem {
             Self::Failed { migration, script } => write!(f, "migration {migration} ({script}) failed earlier"),
             Self::Unfinished { migration, script } => write!(f, "migration {migration} ({script}) stopped half-way"),
             Self::CannotGoOn { script, line, why } => write!(f, "{script} line {line}: {why}"),
-            Self::ChecksumChanged { migration, script, applied, resolved, older_formula: None } => {
+            Self::ChecksumChanged { migration, script, applied, resolved, older_formula: None, difference } => {
                 let applied = applied.map_or("none".to_owned(), |sum| sum.to_string());
-                write!(f, "{script} was changed after it was applied as {migration}: checksum {applied} then, {resolved} now")
+                write!(f, "{script} was changed after it was applied as {migration}: checksum {applied} then, {resolved} now")?;
+                difference.as_ref().map_or(Ok(()), |difference| write!(f, "; {difference}"))
             }
             Self::ChecksumChanged { migration, script, older_formula: Some(formula), .. } => {
                 write!(
@@ -190,8 +224,17 @@ impl std::fmt::Display for Problem {
             }
             Self::NoHistory => write!(f, "the database has objects but no migration history"),
             Self::Unreadable { rank, why } => write!(f, "row {rank} of the history cannot be understood: {why}"),
-            Self::Callback { script, event } => write!(f, "{script} is a callback for {event}, and callbacks are not run"),
-            Self::Companion { script } => write!(f, "{script} changes how its script is run, and such files are not followed"),
+            Self::Callback { script, event } => write!(f, "{script} is a callback for {event}, which is not run"),
+            Self::NoTarget { version } => write!(f, "target {version} is no version that the release or the history knows"),
+            Self::NotPending { asked } => write!(f, "{asked} is not pending"),
+            Self::LeavesBehind { versions } => {
+                write!(f, "{} would stay behind, older than what is picked, and then never run", versions.join(", "))
+            }
+            Self::NoUndo { migration } => write!(f, "the release has no undo script for {migration}"),
+            Self::Owned { tool, table } => write!(f, "the history of this database is kept by {tool} in {table}"),
+            Self::Mixed { script, line } => {
+                write!(f, "{script} line {line} cannot run in a transaction, and other statements of the script would")
+            }
             Self::Unrunnable { script, line, why } => write!(f, "{script} line {line}: {why}"),
         }
     }
@@ -221,7 +264,13 @@ impl Problem {
                 "say from where it begins: `upkeep migrate baseline TARGET VERSION`, or `baseline_on_migrate` in `[targets.T.migrations]`"
             }
             Self::Unreadable { .. } => "find out what wrote it: the history table belongs to Flyway alone",
-            Self::Callback { .. } | Self::Companion { .. } => {
+            Self::NoTarget { .. } => "name a version that exists, or write `?` behind it in `target`",
+            Self::NotPending { .. } => "see what is: `upkeep migrate info TARGET`",
+            Self::LeavesBehind { .. } => "pick them too, or allow it with `out_of_order = true` in `[targets.T.migrations]`",
+            Self::NoUndo { .. } => "restore the archive taken before it: `upkeep list TARGET`",
+            Self::Owned { .. } => "let that tool migrate: `runner = \"command\"` in `[targets.T.migrations]`",
+            Self::Mixed { .. } => "split the script in two, or allow it with `mixed = true` in `[targets.T.migrations]`",
+            Self::Callback { .. } => {
                 "let the vendor's own tool migrate: `runner = \"command\"` in `[targets.T.migrations]`"
             }
             Self::Unrunnable { .. } => "check `placeholders` and `placeholder_replacement` in `[targets.T.migrations]`, and the script",

@@ -1,7 +1,7 @@
 //! What `repair` changes in a history: pure.
 
 use super::facts::{Facts, Role};
-use super::{Resolved, abbreviated_description, problem, same_checksum, type_of};
+use super::{Ignore, Resolved, abbreviated_description, problem, same_checksum, type_of};
 use crate::history::flyway::Row;
 use crate::migrate::host::{Amendment, NewRow};
 use crate::migrate::run::Repaired;
@@ -9,7 +9,7 @@ use crate::migrate::run::Repaired;
 /// As Flyway: failed rows go; what the release lacks although it has newer is noted as deleted; type, description and
 /// checksum of the rest follow the scripts. A row newer than the release is left alone, so that a repair with an older
 /// release deletes nothing.
-pub(in crate::migrate) fn repair(rows: &[Row], scripts: &[Resolved]) -> (Vec<Amendment>, Repaired) {
+pub(in crate::migrate) fn repair(rows: &[Row], scripts: &[Resolved], ignore: &Ignore) -> (Vec<Amendment>, Repaired) {
     let (mut amendments, mut repaired) = (Vec::new(), Repaired::default());
     for row in rows.iter().filter(|row| !row.success) {
         amendments.push(Amendment::Remove(row.rank));
@@ -22,7 +22,7 @@ pub(in crate::migrate) fn repair(rows: &[Row], scripts: &[Resolved]) -> (Vec<Ame
     for fact in facts.rows.iter().filter(|fact| fact.role == Role::Script && fact.gone.is_none() && !fact.superseded) {
         let Some(script) = scripts.iter().find(|script| fact.is_of(script)) else {
             let future = fact.version.as_ref().is_some_and(|version| newest_known.is_none_or(|known| version > known));
-            if !future {
+            if !future && !ignore.covers(fact.version.is_some(), "missing") {
                 rank += 1;
                 amendments.push(Amendment::Add(deletion(fact.row, rank)));
                 repaired.deleted.push(problem::named(fact.row));

@@ -12,6 +12,9 @@ use crate::history::flyway::Row;
 pub enum State {
     /// To be applied.
     Pending,
+    /// Newer than the target.
+    #[serde(rename = "Above Target")]
+    AboveTarget,
     /// Older than the baseline.
     #[serde(rename = "Below Baseline")]
     BelowBaseline,
@@ -52,6 +55,7 @@ pub enum State {
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::AboveTarget => "Above Target",
             Self::BelowBaseline => "Below Baseline",
             Self::IgnoredBaseline => "Ignored (Baseline)",
             Self::FailedMissing => "Failed (Missing)",

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::str::FromStr;
 
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
-use sqlx::{ConnectOptions, PgConnection};
+use sqlx::{ConnectOptions, PgConnection, Row as _};
 
 use crate::config::{Database, Location};
 use crate::migrate::error::MigrateError;
 
-/// Connects with nothing changed but the time zone.
+/// Connects with nothing changed but the time zone and what dates look like when they are written out.
 pub(super) async fn connect(database: &Database) -> Result<PgConnection, MigrateError> {
     let failed = |source| MigrateError::Connect { location: database.location.to_string(), source };
     let Location::Postgres { host, port, user, database: name, sslmode } = &database.location else {
@@ -33,7 +33,32 @@ pub(super) async fn connect(database: &Database) -> Result<PgConnection, Migrate
             Err(error) => return Err(failed(error)),
         }
     }
+    // The driver asks for months first; Java's leaves the order to the server.
+    let order = sqlx::query(DATE_STYLE).persistent(false).fetch_optional(&mut connection).await;
+    let order: Option<String> = match order {
+        Ok(row) => row.and_then(|row| row.try_get(0).ok()),
+        Err(sqlx::Error::Database(_)) => None,
+        Err(error) => return Err(failed(error)),
+    };
+    if let Some(order) = order.and_then(|style| day_order(&style)) {
+        let set = sqlx::query("SELECT pg_catalog.set_config('DateStyle', $1, false)").persistent(false);
+        set.bind(format!("ISO, {order}")).execute(&mut connection).await.map_err(failed)?;
+    }
     Ok(connection)
+}
+
+/// The style in the server's files, where it may be read. What a role or database sets is left out: Java's driver asks for ISO
+/// dates, which overrides that, and keeps the order of the files.
+const DATE_STYLE: &str = "SELECT f.setting FROM pg_catalog.pg_file_settings f
+  WHERE pg_catalog.has_function_privilege('pg_catalog.pg_show_all_file_settings()', 'EXECUTE')
+    AND lower(f.name) = 'datestyle' AND f.error IS NULL ORDER BY f.seqno DESC LIMIT 1";
+
+/// The order of day and month in a style such as `SQL, DMY`.
+fn day_order(style: &str) -> Option<&'static str> {
+    let style = style.to_uppercase();
+    let words: Vec<&str> = style.split(',').map(str::trim).collect();
+    let orders = [("DMY", "DMY"), ("EURO", "DMY"), ("EUROPEAN", "DMY"), ("YMD", "YMD"), ("GERMAN", "DMY")];
+    orders.into_iter().find(|(word, _)| words.contains(word)).map(|(_, order)| order)
 }
 
 /// The host's time zone, which Java's driver gives a Flyway session: what `/etc/localtime` points to.

@@ -9,7 +9,7 @@ use super::{PostgresHost, connect, insert};
 use crate::fault;
 use crate::migrate::error::{Left, MigrateError, ServerSaid};
 use crate::migrate::host::{Doing, NewRow, Ran, millis, quoted};
-use crate::migrate::prepare::Prepared;
+use crate::migrate::prepare::{Prepared, Transaction};
 use crate::migrate::split::Piece;
 
 /// How much of a `COPY`'s rows is sent at once, in bytes.
@@ -78,6 +78,23 @@ impl PostgresHost<'_> {
         Ok(Ran::Applied { execution_ms })
     }
 
+    /// A script without a row, in a transaction of its own or outside one.
+    pub(super) async fn run_aside(&mut self, script: &Prepared) -> Result<(), MigrateError> {
+        let mut connection = self.script_connection().await?;
+        let ours = script.transaction == Transaction::Ours;
+        let doing = || format!("run {}", script.name);
+        if ours {
+            sqlx::raw_sql("BEGIN").execute(&mut connection).await.doing(doing)?;
+        }
+        let ran = statements(&mut connection, script, if ours { Left::Nothing } else { Left::Part }).await;
+        let ended = match (&ran, ours) {
+            (Ok(()), true) => sqlx::raw_sql("COMMIT").execute(&mut connection).await.map(drop).doing(doing),
+            _ => Ok(()),
+        };
+        connection.close().await.ok();
+        ran.and(ended)
+    }
+
     /// A fresh session with the search path Flyway gives: the schema of the history first, then what it was.
     async fn script_connection(&self) -> Result<PgConnection, MigrateError> {
         let mut connection = connect::connect(self.database).await?;
@@ -99,13 +116,15 @@ impl PostgresHost<'_> {
 }
 
 async fn statements(connection: &mut PgConnection, script: &Prepared, left: Left) -> Result<(), MigrateError> {
-    for (index, piece) in script.pieces.iter().enumerate() {
-        let sql = script.sql(piece);
-        let result = match script.rows(piece) {
-            Some(rows) => copy(connection, sql, rows).await,
-            None => sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut *connection).await.map(drop),
-        };
-        result.map_err(|error| failed(script, piece, index + 1, left, error))?;
+    for script in script.parts() {
+        for (index, piece) in script.pieces.iter().enumerate() {
+            let sql = script.sql(piece);
+            let result = match script.rows(piece) {
+                Some(rows) => copy(connection, sql, rows).await,
+                None => sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut *connection).await.map(drop),
+            };
+            result.map_err(|error| failed(script, piece, index + 1, left, error))?;
+        }
     }
     Ok(())
 }

@@ -1,8 +1,10 @@
 use super::*;
 
 fn transaction(dialect: Dialect, text: &str) -> Transaction {
-    prepare("V1__x.sql", text.to_owned(), dialect).unwrap().transaction
+    prepare("V1__x.sql", text.to_owned(), dialect, HOW).unwrap().transaction
 }
+
+const HOW: How = How { mixed: false, in_transaction: None };
 
 #[test]
 fn statements_that_cannot_run_in_a_transaction_are_known() {
@@ -68,13 +70,28 @@ fn what_cannot_be_run_is_said_with_its_line() {
         ("\nSELECT 'x", 2, "a string never ends"),
     ] {
         let expected = Problem::Unrunnable { script: "V1__x.sql".to_owned(), line, why: why.to_owned() };
-        assert_eq!(prepare("V1__x.sql", text.to_owned(), Dialect::Postgres).unwrap_err(), expected);
+        assert_eq!(prepare("V1__x.sql", text.to_owned(), Dialect::Postgres, HOW).unwrap_err(), expected);
     }
 }
 
 #[test]
 fn a_position_within_a_statement_is_a_line_of_the_script() {
-    let prepared = prepare("x", "SELECT 1;\n\nSELECT 'é',\n  nope\n;".to_owned(), Dialect::Postgres).unwrap();
+    let prepared = prepare("x", "SELECT 1;\n\nSELECT 'é',\n  nope\n;".to_owned(), Dialect::Postgres, HOW).unwrap();
     let piece = &prepared.pieces[1];
     assert_eq!((prepared.line_at(piece, None), prepared.line_at(piece, Some(8)), prepared.line_at(piece, Some(15))), (3, 3, 4));
+}
+
+#[test]
+fn mixing_is_refused_unless_it_is_allowed_and_a_companion_has_the_last_word() {
+    let mixed = "CREATE TABLE t (a int);\nVACUUM;";
+    let refused = prepare("V1__x.sql", mixed.to_owned(), Dialect::Postgres, HOW).unwrap_err();
+    assert_eq!(refused, Problem::Mixed { script: "V1__x.sql".to_owned(), line: 2 });
+    let of = |text: &str, how| prepare("x", text.to_owned(), Dialect::Postgres, how).unwrap().transaction;
+    assert_eq!(of(mixed, How { mixed: true, ..HOW }), Transaction::None);
+    assert_eq!(of(mixed, How { in_transaction: Some(true), ..HOW }), Transaction::Ours);
+    assert_eq!(of("SELECT 1", How { in_transaction: Some(false), ..HOW }), Transaction::None);
+    assert_eq!(of("VACUUM; BEGIN; SELECT 1; COMMIT", HOW), Transaction::None, "it says itself where its transactions are");
+    let pragma = "PRAGMA foreign_keys = OFF; CREATE TABLE t (a);";
+    assert!(prepare("x", pragma.to_owned(), Dialect::Sqlite, HOW).is_err());
+    assert!(prepare("x", "PRAGMA journal_mode = WAL; CREATE TABLE t (a);".to_owned(), Dialect::Sqlite, HOW).is_ok());
 }

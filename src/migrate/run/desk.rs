@@ -1,31 +1,34 @@
 //! Scripts, settings and placeholders of one run, side by side.
 
+use super::events;
 use crate::config::Migrations;
 use crate::migrate::checksum;
+use crate::migrate::difference;
 use crate::migrate::error::MigrateError;
 use crate::migrate::naming::Kind;
 use crate::migrate::placeholders::{Connected, Placeholders};
-use crate::migrate::plan::{self, Existing, Plan, Problem, Resolved, Rules};
-use crate::migrate::prepare::{Prepared, prepare};
-use crate::migrate::scan::{AsideKind, Script, Scripts};
+use crate::migrate::plan::{self, Existing, Ignore, Plan, Problem, Resolved, Rules, Target};
+use crate::migrate::prepare::{How, Prepared, prepare};
+use crate::migrate::scan::{Script, Scripts};
 use crate::migrate::split::Dialect;
 use crate::migrate::version::MigrationVersion;
 
 /// Everything a plan is made of but the database.
 pub(super) struct Desk<'a> {
     scripts: &'a Scripts,
+    settings: &'a Migrations,
     placeholders: Placeholders,
     dialect: Dialect,
-    rules: Rules,
+    pub(super) rules: Rules,
     /// The scripts as the plan sees them, in the same order.
     pub(super) resolved: Vec<Resolved>,
     /// What is wrong whatever the database has.
-    problems: Vec<Problem>,
+    pub(super) problems: Vec<Problem>,
 }
 
 impl<'a> Desk<'a> {
     pub(super) fn new(
-        settings: &Migrations,
+        settings: &'a Migrations,
         scripts: &'a Scripts,
         connected: &Connected,
         dialect: Dialect,
@@ -33,25 +36,30 @@ impl<'a> Desk<'a> {
         let baseline = settings.baseline_on_migrate.as_deref().map(MigrationVersion::parse).transpose();
         let baseline_on_migrate = baseline
             .map_err(|source| MigrateError::BadBaseline { what: "setting `baseline_on_migrate`".to_owned(), source })?;
-        let rules = Rules { out_of_order: settings.out_of_order, baseline_on_migrate };
+        let target = Target::parse(settings.target.as_deref().unwrap_or_default()).map_err(MigrateError::BadTarget)?;
+        let ignore = Ignore::new(&settings.ignore_patterns);
+        let rules = Rules { out_of_order: settings.out_of_order, baseline_on_migrate, target, ignore };
         let placeholders = Placeholders::new(settings, connected);
-        let mut problems: Vec<Problem> = scripts.asides.iter().map(aside).collect();
+        let mut problems = events::refused(scripts, settings.callbacks);
         let mut resolved = Vec::with_capacity(scripts.scripts.len());
         for script in &scripts.scripts {
             resolved.push(resolve(script, &placeholders, &mut problems)?);
         }
-        Ok(Self { scripts, placeholders, dialect, rules, resolved, problems })
+        Ok(Self { scripts, settings, placeholders, dialect, rules, resolved, problems })
     }
 
     /// The plan, with every problem explained.
     pub(super) fn plan(&self, existing: &Existing) -> Plan {
         let mut plan = plan::plan(existing, &self.resolved, &self.rules);
         for problem in &mut plan.problems {
-            if let Problem::ChecksumChanged { script, applied: Some(applied), older_formula, .. } = problem {
+            if let Problem::ChecksumChanged { script, applied: Some(applied), older_formula, difference, .. } = problem {
                 let found = self.scripts.scripts.iter().find(|known| known.file.script == *script);
                 // A script that cannot be read any more is simply not explained.
-                let text = found.and_then(|script| script.raw_text().ok());
-                *older_formula = text.and_then(|text| checksum::older_formula(&text, *applied)).map(str::to_owned);
+                let Some(text) = found.and_then(|script| script.raw_text().ok()) else { continue };
+                *older_formula = checksum::older_formula(&text, *applied).map(str::to_owned);
+                if older_formula.is_none() {
+                    *difference = difference::explain(&text, *applied, self.settings.kept.as_deref());
+                }
             }
         }
         plan.problems.extend(self.problems.iter().cloned());
@@ -94,11 +102,13 @@ impl<'a> Desk<'a> {
         if unrunnable.is_empty() { Ok(()) } else { Err(MigrateError::Refused(unrunnable)) }
     }
 
-    /// Which pending scripts cannot be run as they are.
+    /// Which pending scripts and callbacks cannot be run as they are.
     pub(super) fn unrunnable(&self, plan: &Plan) -> Result<Vec<Problem>, MigrateError> {
         let mut problems = Vec::new();
-        for &index in &plan.pending {
-            if let Some(Err(problem)) = self.prepare(index)?
+        let pending = plan.pending.iter().filter_map(|&index| self.scripts.scripts.get(index));
+        let callbacks = self.scripts.callbacks.iter().filter(|callback| events::happens(callback.event));
+        for script in pending.chain(callbacks.map(|callback| &callback.script)) {
+            if let Err(problem) = self.prepare(script)?
                 && !plan.problems.contains(&problem)
             {
                 problems.push(problem);
@@ -110,26 +120,36 @@ impl<'a> Desk<'a> {
     /// The first pending script, ready to run.
     pub(super) fn next(&self, plan: &Plan) -> Result<Option<(&Resolved, Prepared)>, MigrateError> {
         let Some(&index) = plan.pending.first() else { return Ok(None) };
-        match (self.resolved.get(index), self.prepare(index)?) {
-            (Some(resolved), Some(Ok(prepared))) => Ok(Some((resolved, prepared))),
-            (_, Some(Err(problem))) => Err(MigrateError::Refused(vec![problem])),
-            _ => Ok(None),
-        }
+        let (Some(resolved), Some(script)) = (self.resolved.get(index), self.scripts.scripts.get(index)) else {
+            return Ok(None);
+        };
+        let prepared = self.ready(script, "beforeEachMigrate", "afterEachMigrate")?;
+        Ok(Some((resolved, prepared)))
     }
 
-    fn prepare(&self, index: usize) -> Result<Option<Result<Prepared, Problem>>, MigrateError> {
-        let Some(script) = self.scripts.scripts.get(index) else { return Ok(None) };
-        let text = script.text()?;
-        let replaced = replace(script, &text, &self.placeholders);
-        Ok(Some(replaced.and_then(|text| prepare(&script.file.script, text, self.dialect))))
+    /// A script with the callbacks that belong to each such script.
+    pub(super) fn ready(&self, script: &Script, before: &str, after: &str) -> Result<Prepared, MigrateError> {
+        let refused = |problem| MigrateError::Refused(vec![problem]);
+        let prepared = self.prepare(script)?.map_err(refused)?;
+        Ok(Prepared { before: self.at(before)?, after: self.at(after)?, ..prepared })
     }
-}
 
-fn aside(aside: &crate::migrate::scan::Aside) -> Problem {
-    let script = aside.file.script.clone();
-    match aside.what {
-        AsideKind::Callback(event) => Problem::Callback { script, event: event.to_owned() },
-        AsideKind::Companion => Problem::Companion { script },
+    /// The callbacks of an event, ready to run.
+    pub(super) fn at(&self, event: &str) -> Result<Vec<Prepared>, MigrateError> {
+        let callbacks = self.scripts.callbacks.iter().filter(|callback| callback.event == event);
+        let prepare = |script| self.prepare(script)?.map_err(|problem| MigrateError::Refused(vec![problem]));
+        callbacks.map(|callback| prepare(&callback.script)).collect()
+    }
+
+    /// The undo script of a version.
+    pub(super) fn undo_of(&self, version: &MigrationVersion) -> Option<&'a Script> {
+        self.scripts.undo.iter().find(|script| script.version.as_ref() == Some(version))
+    }
+
+    pub(super) fn prepare(&self, script: &Script) -> Result<Result<Prepared, Problem>, MigrateError> {
+        let how = How { mixed: self.settings.mixed, in_transaction: script.companion.in_transaction };
+        let replaced = replace(script, &script.text()?, &self.placeholders);
+        Ok(replaced.and_then(|text| prepare(&script.file.script, text, self.dialect, how)))
     }
 }
 
@@ -149,11 +169,12 @@ fn resolve(script: &Script, placeholders: &Placeholders, problems: &mut Vec<Prob
         script: script.file.script.clone(),
         checksum: sum,
         equivalent,
+        execute: script.companion.execute != Some(false),
     })
 }
 
 fn replace(script: &Script, text: &str, placeholders: &Placeholders) -> Result<String, Problem> {
-    placeholders.replace(text, script.file_name()).map_err(|unreplaced| Problem::Unrunnable {
+    placeholders.replace(text, script.file_name(), script.companion.placeholders).map_err(|unreplaced| Problem::Unrunnable {
         script: script.file.script.clone(),
         line: unreplaced.line,
         why: format!("placeholder `{}` cannot be replaced: {}", unreplaced.name, unreplaced.why),

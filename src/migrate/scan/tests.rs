@@ -31,13 +31,13 @@ fn scripts_are_found_below_every_location_in_the_order_of_paths() {
     };
     let found = scripts(&settings, "postgresql", root.path()).unwrap();
     assert_eq!(listed(&found), ["V10__c.sql", "V2__b.sql", "deeper/down/V1__a.sql", "R__views.sql"]);
-    let asides: Vec<_> = found.asides.iter().map(|aside| (aside.file.script.as_str(), aside.what)).collect();
-    assert_eq!(
-        asides,
-        [("R__views.sql.conf", AsideKind::Companion), ("afterMigrate.sql", AsideKind::Callback("afterMigrate"))]
-    );
+    let callbacks = found.callbacks.iter().map(|callback| format!("{} {}", callback.event, callback.script.file.script));
+    let companions = found.companions.iter().map(|file| format!("companion {}", file.script));
+    let undo = found.undo.iter().map(|script| format!("undo {}", script.file.script));
+    let asides: Vec<String> = callbacks.chain(companions).chain(undo).collect();
+    assert_eq!(asides, ["afterMigrate afterMigrate.sql", "companion R__views.sql.conf", "undo U2__b.sql"]);
     let alone: Vec<_> = found.left_alone.iter().map(|file| file.script.as_str()).collect();
-    assert_eq!(alone, [".V8__x.sql", "U2__b.sql", "V7__x.sql.orig"]);
+    assert_eq!(alone, [".V8__x.sql", "V7__x.sql.orig"]);
     let views = &found.scripts[3];
     assert_eq!(views.text().unwrap(), "SELECT 1;", "without its byte order mark");
     assert_eq!(views.checksum, checksum::of("SELECT 1;"));
@@ -81,7 +81,7 @@ fn what_cannot_be_read_as_it_should_is_named() {
             "cannot read",
         ),
         ("classpath:db/migration", |_| {}, "location `classpath:db/migration` cannot be used"),
-        ("sql/*", |_| {}, "location `sql/*` cannot be used"),
+        ("sql/*", |root| put(root, "sql/x", "x"), "migration location `sql/*` is not a directory"),
     ];
     for (location, prepare, said) in cases {
         let root = tempfile::tempdir().unwrap();

@@ -44,6 +44,9 @@ pub(super) struct Lexer<'a> {
     delimiter: &'a str,
     /// Where a comment that the server executes began, while inside one.
     executable: Option<usize>,
+    /// How many bytes were looked at.
+    #[cfg(test)]
+    looked: std::cell::Cell<usize>,
 }
 
 /// The tokens of one statement of a script that was split; what cannot be read ends them.
@@ -56,12 +59,35 @@ pub(in crate::migrate) fn tokens(sql: &str, dialect: Dialect) -> impl Iterator<I
 
 impl<'a> Lexer<'a> {
     pub(super) fn new(text: &'a str, dialect: Dialect) -> Self {
-        Self { text, bytes: text.as_bytes(), at: 0, dialect, delimiter: ";", executable: None }
+        Self {
+            text,
+            bytes: text.as_bytes(),
+            at: 0,
+            dialect,
+            delimiter: ";",
+            executable: None,
+            #[cfg(test)]
+            looked: std::cell::Cell::new(0),
+        }
     }
 
     /// From here on this ends a statement.
     pub(super) fn delimit(&mut self, delimiter: &'a str) {
         self.delimiter = delimiter;
+    }
+
+    /// Counts the work for the test that shows it to be linear.
+    fn look(&self, bytes: usize) {
+        #[cfg(test)]
+        self.looked.set(self.looked.get() + bytes);
+        #[cfg(not(test))]
+        let _ = bytes;
+    }
+
+    /// How many bytes were looked at.
+    #[cfg(test)]
+    pub(super) fn looked(&self) -> usize {
+        self.looked.get()
     }
 
     /// Goes on at `offset`, past bytes that are no SQL.
@@ -146,7 +172,9 @@ impl<'a> Lexer<'a> {
     /// The end of the run of bytes that belong, from `start`, which belongs.
     fn run(&self, start: usize, belongs: impl Fn(u8) -> bool) -> usize {
         let rest = self.bytes.get(start + 1..).unwrap_or_default();
-        start + 1 + rest.iter().position(|&byte| !belongs(byte)).unwrap_or(rest.len())
+        let length = rest.iter().position(|&byte| !belongs(byte)).unwrap_or(rest.len());
+        self.look(length + 2);
+        start + 1 + length
     }
 
     /// A lone carriage return ends PostgreSQL's line comments, but not SQLite's.
@@ -160,6 +188,7 @@ impl<'a> Lexer<'a> {
         let nests = self.dialect == Dialect::Postgres;
         let (mut depth, mut at) = (1, start + 2);
         loop {
+            self.look(2);
             match (self.bytes.get(at), self.bytes.get(at + 1)) {
                 (None, _) if self.dialect != Dialect::Sqlite => return Err(Unclosed { start, what: "a comment".to_owned() }),
                 (None, _) => return Ok(at),
@@ -183,6 +212,7 @@ impl<'a> Lexer<'a> {
     fn quoted(&self, start: usize, close: u8, escapes: Escapes, what: &str) -> Result<usize, Unclosed> {
         let mut at = start + 1;
         while let Some(&byte) = self.bytes.get(at) {
+            self.look(1);
             if byte == b'\\' && escapes == Escapes::Backslash {
                 at += 2;
             } else if byte != close {
@@ -202,6 +232,7 @@ impl<'a> Lexer<'a> {
         loop {
             let blank = self.bytes.get(end..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_whitespace());
             let (length, breaks) = blank.fold((0, false), |(n, seen), &byte| (n + 1, seen || byte == b'\n'));
+            self.look(length + 1);
             if !breaks || self.bytes.get(end + length) != Some(&b'\'') {
                 return Ok(end);
             }
@@ -212,7 +243,12 @@ impl<'a> Lexer<'a> {
     /// Where the body of a dollar quote begins, when `$` at `start` opens one (`$$` or `$tag$`).
     fn dollar_tag(&self, start: usize) -> Option<usize> {
         let rest = self.bytes.get(start + 1..)?;
-        let length = rest.iter().position(|&byte| byte == b'$')?;
+        // A tag ends where something other than a name's letter stands, so that a lone `$` costs no more than its own word.
+        let length = rest.iter().position(|&byte| !is_word(byte))?;
+        self.look(length + 1);
+        if rest.get(length) != Some(&b'$') {
+            return None;
+        }
         let tag = rest.get(..length)?;
         let legal = tag.iter().all(|&byte| is_word(byte)) && !tag.first().is_some_and(u8::is_ascii_digit);
         legal.then_some(start + length + 2)
@@ -221,6 +257,7 @@ impl<'a> Lexer<'a> {
     fn dollar_quoted(&self, start: usize, body: usize) -> Result<usize, Unclosed> {
         let tag = self.text.get(start..body).unwrap_or_default();
         let found = self.text.get(body..).and_then(|rest| rest.find(tag));
+        self.look(found.unwrap_or(self.bytes.len() - body) + tag.len());
         found.map(|at| body + at + tag.len()).ok_or_else(|| Unclosed { start, what: format!("the body in {tag}") })
     }
 }

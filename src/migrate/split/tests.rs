@@ -219,4 +219,66 @@ proptest! {
     }
 }
 
+/// Every byte is looked at a bounded number of times, whatever the text is made of.
+#[test]
+fn the_work_grows_with_the_text_and_not_faster() {
+    const BYTES: usize = 1 << 20;
+    let repeated = |text: &str| text.repeat(BYTES / text.len());
+    let texts = [
+        repeated("SELECT 1;"),
+        format!("INSERT INTO t VALUES {};", repeated("(1, 'it''s; so'),")),
+        format!("SELECT '{}';", repeated("'' ")),
+        format!("SELECT {};", repeated("$1 + $x ")),
+        format!("DO $a${}$a$;", repeated("$b$ $")),
+        format!("/*{}*/ SELECT 1", repeated("* ")),
+        format!("{} SELECT 1 {}", "/*".repeat(BYTES / 4), "*/".repeat(BYTES / 4)),
+        repeated("-- x\n"),
+        repeated("E'a'\n"),
+        format!("SELECT E'a' {}x", repeated("\n ")),
+        repeated("COPY t FROM STDIN;\n1\n\\.\n"),
+        format!("COPY t FROM STDIN;\n{}\\.\n", repeated("\\ .\n")),
+        repeated("CREATE TRIGGER t BEGIN SELECT 1; END;"),
+        format!("CREATE FUNCTION f() BEGIN ATOMIC {} END;", repeated("SELECT CASE WHEN 1 THEN 2 END;")),
+        repeated("((("),
+        "x".repeat(BYTES),
+    ];
+    for text in &texts {
+        for dialect in [Dialect::Postgres, Dialect::Sqlite] {
+            let mut lexer = Lexer::new(text, dialect);
+            while let Ok(Some(_)) = lexer.next_token() {}
+            assert!(lexer.looked() <= 4 * text.len(), "{}… in {dialect:?}: {}", &text[..20], lexer.looked());
+        }
+    }
+    let many = repeated("SELECT 1;");
+    assert_eq!(split(&many, Dialect::Postgres).unwrap().len(), many.len() / 9);
+}
+
+#[test]
+fn what_defeats_other_splitters() {
+    check(
+        Dialect::Postgres,
+        &[
+            "CREATE TABLE \"begin\" (\"end\" int, atomic int, \"case\" int);¦ SELECT \"end\" FROM \"begin\";",
+            "SELECT 1 AS begin, 2 AS atomic;¦ SELECT 1 AS case;",
+            "CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT CASE a WHEN 1 THEN CASE WHEN true THEN 2 END END; END;¦ SELECT 3;",
+            "CREATE PROCEDURE p() LANGUAGE plpgsql AS 'BEGIN NULL; END';¦ CALL p();",
+            "SELECT $$a$$ || $b$;$$;$b$;¦ SELECT 2;",
+            "SELECT e'\\''';' , 1;¦ SELECT '\\';¦ SELECT 3;",
+            "SELECT /* outer /* inner; */ still; */ 1;¦ SELECT 2;",
+            "SELECT 1 -- don't; stop\n + 1;¦ SELECT 2;",
+            "GRANT SELECT ON TABLE t TO r;¦ REVOKE ALL ON t FROM stdin;¦ SELECT 1;",
+            "SELECT '{\"a\": \"${x};\"}'::jsonb -> 'a';¦ SELECT 2;",
+        ],
+    );
+    check(
+        Dialect::Sqlite,
+        &[
+            "CREATE TABLE begin_end (\"end\" int, [case] int);¦ SELECT \"end\" FROM begin_end;",
+            "CREATE TRIGGER IF NOT EXISTS t AFTER UPDATE OF a ON b FOR EACH ROW WHEN old.a <> CASE new.a WHEN 1 THEN 2 END BEGIN DELETE FROM c; INSERT INTO c VALUES (';'); END;¦ SELECT 1;",
+            "BEGIN;¦ CREATE TABLE a (b);¦ COMMIT;¦ SELECT 1;",
+            "SELECT CASE WHEN 1 THEN 'end;' END;¦ SELECT 2;",
+        ],
+    );
+}
+
 mod mysql;

@@ -9,7 +9,7 @@ use super::{Missing, SqliteHost, insert, last_rank};
 use crate::fault;
 use crate::migrate::error::{Left, MigrateError, ServerSaid};
 use crate::migrate::host::{Doing, NewRow, Ran, millis};
-use crate::migrate::prepare::Prepared;
+use crate::migrate::prepare::{Prepared, Transaction};
 
 impl SqliteHost {
     /// Statements and row in one transaction: all of it or nothing.
@@ -35,6 +35,23 @@ impl SqliteHost {
         sqlx::raw_sql("COMMIT").execute(&mut connection).await.doing(|| format!("commit {}", script.name))?;
         connection.close().await.doing(doing)?;
         Ok(Ran::Applied { execution_ms })
+    }
+
+    /// A script without a row, in a transaction of its own or outside one.
+    pub(super) async fn run_aside(&mut self, script: &Prepared) -> Result<(), MigrateError> {
+        let mut connection = self.connect(Missing::Refuse).await?;
+        let doing = || format!("run {}", script.name);
+        let ours = script.transaction == Transaction::Ours;
+        if ours {
+            self.begin(&mut connection).await?;
+        }
+        let ran = statements(&mut connection, script, if ours { Left::Nothing } else { Left::Part }).await;
+        if ran.is_ok() && ours {
+            sqlx::raw_sql("COMMIT").execute(&mut connection).await.doing(doing)?;
+        }
+        // Closing rolls back what failed; that error is the one to report.
+        connection.close().await.ok();
+        ran
     }
 
     /// Statements one by one without a transaction of ours. The row is there first, as failed: it keeps other runs away, and
@@ -84,14 +101,16 @@ impl SqliteHost {
 }
 
 async fn statements(connection: &mut SqliteConnection, script: &Prepared, left: Left) -> Result<(), MigrateError> {
-    for (index, piece) in script.pieces.iter().enumerate() {
-        let sql = script.sql(piece).to_owned();
-        let Err(error) = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *connection).await else { continue };
-        let (name, line, number) = (script.name.clone(), piece.line, index + 1);
-        return Err(match ServerSaid::of(&error) {
-            Some(said) => MigrateError::Statement { script: name, line, number, left, source: Box::new(said) },
-            None => MigrateError::Lost { script: name, line, number, left, source: error },
-        });
+    for script in script.parts() {
+        for (index, piece) in script.pieces.iter().enumerate() {
+            let sql = script.sql(piece).to_owned();
+            let Err(error) = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *connection).await else { continue };
+            let (name, line, number) = (script.name.clone(), piece.line, index + 1);
+            return Err(match ServerSaid::of(&error) {
+                Some(said) => MigrateError::Statement { script: name, line, number, left, source: Box::new(said) },
+                None => MigrateError::Lost { script: name, line, number, left, source: error },
+            });
+        }
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use upkeep::config::{Migrations, Runner};
+use upkeep::config::{Callbacks, Migrations, Runner};
 
 /// Flyway's defaults, with scripts in `sql`.
 pub(crate) fn settings() -> Migrations {
@@ -20,6 +20,13 @@ pub(crate) fn settings() -> Migrations {
         placeholder_replacement: true,
         out_of_order: false,
         baseline_on_migrate: None,
+        target: None,
+        ignore_patterns: Vec::new(),
+        mixed: false,
+        callbacks: Callbacks::Run,
+        encoding: "UTF-8".to_owned(),
+        create_schemas: true,
+        kept: None,
     }
 }
 

@@ -28,10 +28,10 @@ fn a_history_is_known_by_its_columns() {
     let essential = "installed_rank version description type script checksum success";
     let whole = format!("{essential} installed_by installed_on execution_time");
     let named = ["main.changes".to_owned()];
-    assert_eq!(tool_of(&table("flyway_schema_history", &whole), &[]), Some("flyway"));
-    assert_eq!(tool_of(&table("renamed", &whole), &[]), Some("flyway"));
-    assert_eq!(tool_of(&table("changes", essential), &named), Some("flyway"));
+    assert_eq!(tool_of(&table("flyway_schema_history", &whole), &[]), Some(Tool::Flyway));
+    assert_eq!(tool_of(&table("renamed", &whole), &[]), Some(Tool::Flyway));
+    assert_eq!(tool_of(&table("changes", essential), &named), Some(Tool::Flyway));
     assert_eq!(tool_of(&table("other", essential), &named), None);
     assert_eq!(tool_of(&table("changes", "a b"), &named), None);
-    assert_eq!(tool_of(&table("_sqlx_migrations", "version description checksum success"), &[]), Some("sqlx"));
+    assert_eq!(tool_of(&table("_sqlx_migrations", "version description checksum success"), &[]), Some(Tool::Sqlx));
 }

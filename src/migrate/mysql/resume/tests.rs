@@ -1,8 +1,8 @@
 use super::*;
-use crate::migrate::prepare::prepare;
+use crate::migrate::prepare::{How, prepare};
 
 fn script(text: &str) -> Prepared {
-    prepare("V1__x.sql", text.to_owned(), Dialect::MySql).unwrap()
+    prepare("V1__x.sql", text.to_owned(), Dialect::MySql, How { mixed: true, in_transaction: None }).unwrap()
 }
 
 /// Marks of a script's statements: `d` done, `b` begun, `s` begun with something seen, `-` none.

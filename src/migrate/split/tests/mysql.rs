@@ -60,7 +60,7 @@ fn the_delimiter_is_what_the_client_was_told() {
         // The delimiter on the line after, and a last statement without one.
         ("DELIMITER $$\nSELECT 1\n$$\n¦SELECT 2", "$$"),
         // A second DELIMITER without a statement between; one behind a comment.
-        ("DELIMITER //\nDELIMITER ;\n-- x\nDELIMITER //\nSELECT 1;//¦\n", "//"),
+        ("DELIMITER //\nDELIMITER ;\nDELIMITER //\nSELECT 1;//¦\n", "//"),
     ] {
         cut(case, delimiter);
     }
