@@ -246,7 +246,7 @@ fn what_defeats_other_splitters() {
             "SELECT $$a$$ || $b$;$$;$b$;¦ SELECT 2;",
             "SELECT e'\\''';' , 1;¦ SELECT '\\';¦ SELECT 3;",
             "SELECT /* outer /* inner; */ still; */ 1;¦ SELECT 2;",
-            "SELECT 1 -- don't; stop\n;¦ SELECT 2;",
+            "SELECT 1 -- don't; stop\n + 1;¦ SELECT 2;",
             "GRANT SELECT ON TABLE t TO r;¦ REVOKE ALL ON t FROM stdin;¦ SELECT 1;",
             "SELECT '{\"a\": \"${x};\"}'::jsonb -> 'a';¦ SELECT 2;",
         ],
