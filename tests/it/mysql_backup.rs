@@ -194,7 +194,7 @@ async fn an_archive_of_one_flavour_is_refused_by_the_other() {
         }
         assert_eq!(to.sql(name_of(&target), "SHOW TABLES"), "mine");
         let archive = Archive::open(&sealed.path).unwrap();
-        let flavours = [&source, &target].map(|database| Engine::of(database));
+        let flavours = [&source, &target].map(Engine::of);
         assert_eq!(flavours[0].server_flavour().await.unwrap(), archive.manifest().server.flavour);
         assert_ne!(flavours[1].server_flavour().await.unwrap(), archive.manifest().server.flavour);
     }
