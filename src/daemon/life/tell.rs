@@ -29,7 +29,10 @@ impl Life {
             .flat_map(|target| target.problems.iter().map(|problem| (Some(target.name.clone()), problem.clone())))
             .collect();
         let after = sentence(&status);
-        self.alarms.look(ctx.config.alarms.as_ref(), &status, now);
+        // Before the first look has an answer, that nothing is wrong means nothing: it would end an incident that goes on.
+        if seen.values().all(|seen| seen.server.is_some() || !seen.problems.is_empty()) {
+            self.alarms.look(ctx.config.alarms.as_ref(), &status, now);
+        }
         self.board.publish(status, &tallies);
         self.beats.published = Instant::now();
         // Only now, so that whoever waited for the end finds it in the status, the events and the job alike.
