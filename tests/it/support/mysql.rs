@@ -10,9 +10,11 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use upkeep::archive::writer::Sealed;
 use upkeep::config::{Database, Location};
+use upkeep::engine::EngineError;
 
-pub(crate) use super::postgres::{dump, load, said, wait_until};
+pub(crate) use super::postgres::{load, said, wait_until};
 
 /// Which of the servers a test asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +54,18 @@ struct Program {
     /// `(10, 11)`.
     version: (u32, u32),
     text: String,
+}
+
+/// Dumps a database into a sealed archive in `dir`. All tests of a server change schemas at once, for which a dump waits by a
+/// bound and then says that it may be tried again: it is.
+pub(crate) async fn dump(database: &Database, dir: &Path, jobs: usize) -> Result<Sealed, EngineError> {
+    for _ in 0..5 {
+        match super::postgres::dump(database, dir, jobs).await {
+            Err(EngineError::InUse { .. }) => {}
+            other => return other,
+        }
+    }
+    super::postgres::dump(database, dir, jobs).await
 }
 
 static NUMBERS: AtomicU32 = AtomicU32::new(0);
