@@ -5,10 +5,13 @@
 //! and checksums equal the manifest's; a replacing load leaves the old content untouched until the new one was compared.
 
 mod crew;
+mod cutter;
 mod frames;
+mod moment;
 pub mod mysql;
 pub mod postgres;
 pub mod sqlite;
+mod tally;
 
 use serde::{Deserialize, Serialize};
 

@@ -6,12 +6,26 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::EngineError;
+use super::{EngineError, LoadMode};
 use crate::archive::manifest::FrameKind;
 use crate::archive::{Archive, ArchiveError};
 
 /// Pieces of a frame that may wait for the server: enough that decompressing and sending overlap.
 const WAITING: usize = 4;
+
+/// The archive as the workers of a load share it: they outlive a dropped caller by a moment, so it is one of their own.
+///
+/// # Errors
+/// When it cannot be opened, or has no schema where one is needed.
+pub(super) async fn shared(archive: &Archive, mode: LoadMode) -> Result<Arc<Archive>, EngineError> {
+    let path = archive.path().to_owned();
+    let opened = tokio::task::spawn_blocking(move || Archive::open(&path)).await;
+    let archive = opened.map_err(|_| EngineError::Worker("opening the archive".to_owned()))??;
+    if archive.manifest().data_only && mode != LoadMode::DataOnly {
+        return Err(EngineError::Unfit("it has no schema; it loads only into the shape its migrations make".to_owned()));
+    }
+    Ok(Arc::new(archive))
+}
 
 /// Frames of a kind, in the order of the file.
 pub(super) fn frames_of(archive: &Archive, kind: FrameKind) -> Vec<usize> {

@@ -4,7 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 
 use crate::support::daemon::Running;
-use crate::support::upkeep::{Upkeep, until};
+use crate::support::upkeep::Upkeep;
+use crate::support::wait::until;
 
 const NOTES: &str = "[alarms]\nafter = \"0s\"\ncommand = [\"sh\", \"-c\", \"cat >> {dir}/told\"]\n\
     [targets.notes.database]\nurl = \"sqlite://{dir}/notes.db\"\n";

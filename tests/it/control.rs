@@ -17,7 +17,8 @@ use upkeep::control::server::{self, Limits};
 
 use crate::support::daemon::{Answer, Running, ask};
 use crate::support::env::{Env, put};
-use crate::support::upkeep::{Upkeep, until};
+use crate::support::upkeep::Upkeep;
+use crate::support::wait::until;
 
 const NOTES: &str = "[targets.notes.database]\nurl = \"sqlite://{dir}/notes.db\"\n";
 

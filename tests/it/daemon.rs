@@ -5,7 +5,8 @@ use std::os::unix::fs::FileTypeExt as _;
 use rustix::process::Signal;
 
 use crate::support::daemon::Running;
-use crate::support::upkeep::{Upkeep, until};
+use crate::support::upkeep::Upkeep;
+use crate::support::wait::until;
 
 const NOTES: &str = "[targets.notes.database]\nurl = \"sqlite://{dir}/notes.db\"\n";
 

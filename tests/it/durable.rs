@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use upkeep::durable::{self, DurableError, Lock};
 use upkeep::failure::{Class, Explain, Failure};
 
-use crate::support::env::{Bystander, SmallDisk, names, put, wait_until};
+use crate::support::env::{Bystander, SmallDisk, names, put};
+use crate::support::wait::until;
 
 fn scratch() -> tempfile::TempDir {
     tempfile::tempdir().expect("a directory")
@@ -177,7 +178,7 @@ fn a_lock_of_another_process_ends_with_that_process() {
     // Without a fork in between, so that the lock ends with the one process there is.
     let other = Bystander::reading(&path, &["flock", "--no-fork", &path.display().to_string(), "sleep", "600"]);
     let mut error = None;
-    wait_until("the other process has the lock", || {
+    until("the other process has the lock", || {
         error = Lock::take(&path, "upkeep daemon, pid 12").err();
         error.is_some()
     });

@@ -97,7 +97,7 @@ fn wrong_password() {
     ));
     let mut upkeep = upkeep;
     upkeep.set("PW", "wr0ng-and-secret");
-    crate::support::upkeep::until("the new rule is in force", || upkeep.run(&["backup", "notes"]).code == 77);
+    crate::support::wait::until("the new rule is in force", || upkeep.run(&["backup", "notes"]).code == 77);
     let ran = upkeep.run(&["backup", "notes"]);
     assert!(!ran.stderr.contains("wr0ng-and-secret"), "{ran:?}");
     upkeep.snapshot("wrong_password", &ran);

@@ -6,7 +6,8 @@ use upkeep::failure::Explain;
 use upkeep::progress::Progress;
 
 use crate::mysql_backup::same;
-use crate::support::mysql::{Server, dump, load, name_of, on_every_server, said, wait_until};
+use crate::support::mysql::{Server, dump, load, name_of, on_every_server, said};
+use crate::support::wait::until;
 
 on_every_server! { shared;
     a_replaced_database_has_the_archive_s_content: replaced;
@@ -314,7 +315,7 @@ async fn killed(server: &'static Server) {
     let killer = tokio::task::spawn_blocking({
         let (progress, name) = (progress.clone(), name.clone());
         move || {
-            wait_until(|| progress.snapshot().phase == "loading" && progress.snapshot().done_bytes > 0);
+            until("rows arrive", || progress.snapshot().phase == "loading" && progress.snapshot().done_bytes > 0);
             let listed =
                 format!("SELECT CONCAT('KILL ', id, ';') FROM information_schema.processlist WHERE db = '{name}__upkeep_new'");
             // One may have ended by itself in between.

@@ -4,7 +4,8 @@ use upkeep::archive::Archive;
 use upkeep::engine::{Engine, EngineError, LoadMode};
 use upkeep::progress::Progress;
 
-use crate::support::postgres::{Cluster, cluster, dump, load, name_of, said, wait_until};
+use crate::support::postgres::{Cluster, cluster, dump, load, name_of, said};
+use crate::support::wait::until;
 
 /// Databases whose names begin with this one.
 fn databases(cluster: &Cluster, name: &str) -> String {
@@ -211,7 +212,7 @@ async fn a_backend_that_dies_fails_the_load_and_leaves_the_old_content() {
     let killer = tokio::task::spawn_blocking({
         let (progress, name) = (progress.clone(), name.clone());
         move || {
-            wait_until(|| progress.snapshot().phase == "loading and comparing" && progress.snapshot().done_bytes > 0);
+            until("rows arrive", || progress.snapshot().phase == "loading and comparing" && progress.snapshot().done_bytes > 0);
             cluster.psql(
                 "postgres",
                 &format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}__upkeep_new' AND query LIKE 'COPY%'"),

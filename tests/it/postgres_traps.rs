@@ -5,7 +5,8 @@ use upkeep::config::Secret;
 use upkeep::engine::{DumpRequest, Engine, EngineError, LoadMode};
 use upkeep::failure::{Class, Explain};
 
-use crate::support::postgres::{cluster, dump, load, name_of, newer_cluster, said, wait_until};
+use crate::support::postgres::{cluster, dump, load, name_of, newer_cluster, said};
+use crate::support::wait::until;
 
 /// T-PG1: a client newer than the server writes settings the server cannot read.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -319,7 +320,7 @@ async fn a_backend_that_dies_fails_the_dump_and_leaves_nothing() {
     let killer = tokio::task::spawn_blocking({
         let progress = progress.clone();
         move || {
-            wait_until(|| progress.snapshot().phase == "dumping" && progress.snapshot().done_rows > 0);
+            until("rows are read", || progress.snapshot().phase == "dumping" && progress.snapshot().done_rows > 0);
             cluster.psql(
                 "postgres",
                 &format!(
@@ -334,7 +335,7 @@ async fn a_backend_that_dies_fails_the_dump_and_leaves_nothing() {
     drop(pending);
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     let left = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'upkeep[' || '%' AND datname = '";
-    wait_until(|| cluster.psql("postgres", &format!("{left}{}'", name_of(&source))) == "0");
+    until("the sessions of the dump are gone", || cluster.psql("postgres", &format!("{left}{}'", name_of(&source))) == "0");
 }
 
 fn text_of(path: &std::path::Path) -> String {

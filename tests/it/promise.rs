@@ -13,7 +13,7 @@ use upkeep::progress::Progress;
 use upkeep::restore::{self, Mode, Replace, RestoreRequest, ServerState, Unfinished, Which};
 
 use crate::support::env::{Env, execute, noon, texts};
-use crate::support::upkeep::until;
+use crate::support::wait::until;
 use crate::support::world::{Db, World, text};
 
 fn ok(world: &World, arguments: &[&str]) {

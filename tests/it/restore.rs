@@ -15,7 +15,8 @@ use upkeep::restore::{self, Mode, Replace, RestoreError, RestoreRequest, Restore
 use upkeep::state_db::catalogue::{self, Entry, Verdict};
 use upkeep::version::Version;
 
-use crate::support::env::{Bystander, Env, SmallDisk, connect, execute, names, noon, put, texts, wait_until};
+use crate::support::env::{Bystander, Env, SmallDisk, connect, execute, names, noon, put, texts};
+use crate::support::wait::until;
 
 const NOTES: &str = "PRAGMA journal_mode = WAL; CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT);
                      INSERT INTO notes (text) VALUES ('first'), ('second');";
@@ -390,7 +391,7 @@ async fn a_full_disk_during_a_restore_leaves_the_old_database() {
     std::fs::remove_file(env.database()).expect("lost");
     std::fs::remove_file(disk.path().join("ballast")).expect("removed");
     // A process another test is just starting may hold the removed file for a moment.
-    wait_until("the room is free again", || upkeep::durable::free_bytes(disk.path()).expect("free bytes") > 4 * 1024 * 1024);
+    until("the room is free again", || upkeep::durable::free_bytes(disk.path()).expect("free bytes") > 4 * 1024 * 1024);
     disk.fill(1024);
     run(&env, &asked(Which::Newest, Replace::Refuse)).await.expect_err("full");
     let mark = unfinished(&env).expect("status can say so");

@@ -62,7 +62,7 @@ async fn a_deadline_kills_the_whole_group() {
     let pid = std::fs::read_to_string(dir.path().join("pid")).unwrap();
     let state = || std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
     // Gone, or dead and not yet collected by whoever inherited it.
-    crate::support::env::wait_until("the grandchild is dead", || state().is_empty() || state().contains(") Z "));
+    crate::support::wait::until("the grandchild is dead", || state().is_empty() || state().contains(") Z "));
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ pub(crate) mod mysql;
 pub(crate) mod postgres;
 pub(crate) mod relay;
 pub(crate) mod scripts;
+pub(crate) mod servers;
 pub(crate) mod targets;
 pub(crate) mod upkeep;
 pub(crate) mod wait;

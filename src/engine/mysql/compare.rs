@@ -6,11 +6,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::super::crew::{Stop, hire, join_all};
-use super::super::{EngineError, Loaded, Mismatch};
+use super::super::tally::{Nowhere, Tally, differing, verdict};
+use super::super::{EngineError, Loaded};
 use super::catalog::{self, HERE, Relation};
 use super::connect::{Place, Session, quote};
 use super::ranges::Tasks;
-use super::rows::{self, Nowhere, Tally};
+use super::rows;
 use crate::archive::Archive;
 use crate::archive::manifest::{Manifest, Table};
 use crate::progress::Progress;
@@ -99,22 +100,8 @@ fn judge(
     for (table, tally) in tallies {
         sums.entry(relations[table].name.clone()).or_default().merge(&tally);
     }
-    let mut mismatches = Vec::new();
-    for table in &manifest.tables {
-        let found = sums.get(&table.name).or_else(|| sums.get(&table.name.to_lowercase()));
-        let (rows, checksum) = found.map_or((0, "no such table".to_owned()), |tally| (tally.rows, tally.sum.hex()));
-        if rows != table.rows || checksum != table.checksum {
-            mismatches.push(Mismatch {
-                table: table.qualified(),
-                rows: (table.rows, rows),
-                checksum: (table.checksum.clone(), checksum),
-            });
-        }
-    }
-    if mismatches.is_empty() {
-        return Ok(Loaded { tables: manifest.tables.len() as u64, rows: manifest.rows(), warnings: Vec::new() });
-    }
-    Err(EngineError::Differs(mismatches))
+    let found = |table: &Table| sums.get(&table.name).or_else(|| sums.get(&table.name.to_lowercase())).copied();
+    verdict(manifest, differing(manifest, found))
 }
 
 /// A foreign key: which columns of which table refer to which of which.

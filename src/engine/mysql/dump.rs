@@ -7,24 +7,22 @@
 use std::sync::Arc;
 
 use super::super::crew::join_all;
-use super::super::{DumpRequest, Dumped, EngineError};
+use super::super::cutter::append_text;
+use super::super::tally::Tally;
+use super::super::{DumpRequest, Dumped, EngineError, moment};
 use super::catalog::{self, Relation};
 use super::connect::{NO_SUCH_TABLE, Place, Session, number_of_error};
 use super::privileges::Grants;
 use super::ranges::Tasks;
-use super::rows::Tally;
 use super::schema::{Kind, Schema};
 use super::snapshot::{self, Opened, Worker, ways};
 use super::worker::Go;
 use super::{script, shape};
+use crate::archive::PendingArchive;
 use crate::archive::manifest::{Consistency, FrameKind, LeftOut, Server, Table};
-use crate::archive::writer::{EncodedFrame, FrameSink};
-use crate::archive::{FrameEncoder, PendingArchive};
+use crate::archive::writer::FrameSink;
 use crate::progress::Progress;
 use crate::shape::Shape;
-
-/// Attempts at getting to one moment while others change the schema.
-const ATTEMPTS: u32 = 3;
 
 /// Everything held at one moment.
 struct Held {
@@ -47,31 +45,17 @@ pub(super) async fn dump(
     progress: &Progress,
 ) -> Result<Dumped, EngineError> {
     progress.phase("locking", 0);
-    let held = hold(place, request).await?;
+    let passes = |error: &EngineError| number_of_error(error) == Some(NO_SUCH_TABLE);
+    let mut made = 0;
+    let held = loop {
+        made += 1;
+        if let Some(ended) = moment::ended(made, attempt_hold(place, request).await, passes) {
+            break ended?;
+        }
+    };
     let bytes = held.relations.iter().map(|relation| relation.bytes).sum();
     progress.phase("dumping", bytes);
     write(held, request, &pending.sink(), progress).await
-}
-
-/// Gets to one moment, trying again while others change the schema.
-async fn hold(place: &Place, request: &DumpRequest) -> Result<Held, EngineError> {
-    let mut attempt = 1;
-    loop {
-        let error = match attempt_hold(place, request).await {
-            Ok(Some(held)) => return Ok(held),
-            Ok(None) => EngineError::Inexact {
-                what: "the schema changed each time it was read".to_owned(),
-                hint: "wait until the migration or deployment is over, then try again".to_owned(),
-            },
-            Err(error) => error,
-        };
-        let passing = number_of_error(&error) == Some(NO_SUCH_TABLE);
-        let passing = passing || matches!(error, EngineError::InUse { .. } | EngineError::Inexact { .. });
-        if !passing || attempt == ATTEMPTS {
-            return Err(error);
-        }
-        attempt += 1;
-    }
 }
 
 /// One attempt; `None` when the schema moved under it.
@@ -235,17 +219,4 @@ pub(super) fn table(relation: &Relation, tally: &Tally) -> Table {
         bytes: tally.bytes,
         checksum: tally.sum.hex(),
     }
-}
-
-async fn append_text(sink: &FrameSink, kind: FrameKind, level: i32, text: String) -> Result<(), EngineError> {
-    let mut encoder = FrameEncoder::new(kind, None, level)?;
-    encoder.write(text.as_bytes(), 0)?;
-    append(sink, encoder.finish()?).await
-}
-
-/// Appends without holding up the runtime while the disk is slow.
-async fn append(sink: &FrameSink, frame: EncodedFrame) -> Result<(), EngineError> {
-    let sink = sink.clone();
-    let done = tokio::task::spawn_blocking(move || sink.append(frame)).await;
-    done.map_err(|_| EngineError::Worker("writing the archive".to_owned()))?.map_err(EngineError::Archive)
 }

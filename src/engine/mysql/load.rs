@@ -12,7 +12,7 @@ pub(super) mod triggers;
 use std::sync::Arc;
 
 use super::super::crew::StopOnDrop;
-use super::super::frames::{frames_of, joined, pieces};
+use super::super::frames::{frames_of, joined, pieces, shared};
 use super::super::{EngineError, LoadMode, Loaded};
 use super::connect::{NO_SUCH_DATABASE, Place, Session, literal, number_of_error, quote};
 use super::split::Splitter;
@@ -36,10 +36,7 @@ pub(super) async fn load(
     jobs: usize,
     progress: &Progress,
 ) -> Result<Loaded, EngineError> {
-    // Workers outlive a dropped caller by a moment, so they share an archive of their own.
-    let path = archive.path().to_owned();
-    let opened = tokio::task::spawn_blocking(move || Archive::open(&path)).await;
-    let archive = Arc::new(opened.map_err(|_| EngineError::Worker("opening the archive".to_owned()))??);
+    let archive = shared(archive, mode).await?;
     let manifest = archive.manifest();
     let session = place.connect_to_server().await?;
     let flavour = session.version.name();
@@ -47,9 +44,6 @@ pub(super) async fn load(
     if manifest.server.flavour != flavour {
         let what = format!("it is of a {} database and {} is {flavour}", manifest.server.flavour, place.location());
         return Err(EngineError::Unfit(what));
-    }
-    if manifest.data_only && mode != LoadMode::DataOnly {
-        return Err(EngineError::Unfit("it has no schema; it loads only into the shape its migrations make".to_owned()));
     }
     let jobs = jobs.max(1);
     match mode {

@@ -10,11 +10,11 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::super::EngineError;
 use super::super::crew::Stop;
+use super::super::tally::{TakeRows, Tally};
 use super::catalog::{Column, KeyPart, Relation};
 use super::connect::{Session, quote};
 use super::literal::Encoding;
 use super::ranges::Task;
-use crate::archive::format::RowSum;
 use crate::progress::Progress;
 
 /// Rows of one statement, in bytes: enough that a statement costs nothing beside its rows, and small beside any
@@ -61,48 +61,6 @@ fn is_led(relation: &Relation) -> bool {
 pub(super) fn insert_head(relation: &Relation) -> String {
     let columns = relation.columns.iter().map(|column| quote(&column.name)).collect::<Vec<_>>().join(", ");
     format!("INSERT INTO {} ({columns}) VALUES\n", relation.quoted())
-}
-
-/// Sums over one table's rows, mergeable.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Tally {
-    /// Rows.
-    pub(super) rows: u64,
-    /// Bytes of the tuples.
-    pub(super) bytes: u64,
-    /// The checksum.
-    pub(super) sum: RowSum,
-}
-
-impl Tally {
-    /// Counts a row by its tuple.
-    pub(super) fn add(&mut self, tuple: &[u8]) {
-        self.rows += 1;
-        self.bytes += tuple.len() as u64;
-        self.sum.add(tuple);
-    }
-
-    /// Counts another worker's.
-    pub(super) fn merge(&mut self, other: &Tally) {
-        self.rows += other.rows;
-        self.bytes += other.bytes;
-        self.sum.merge(other.sum);
-    }
-}
-
-/// Takes rows as whole statements.
-pub(super) trait TakeRows: Send {
-    /// `rows` rows in `statement`, which ends with its line.
-    fn take(&mut self, statement: &[u8], rows: u64) -> Result<(), EngineError>;
-}
-
-/// Takes nothing: for sums alone.
-pub(super) struct Nowhere;
-
-impl TakeRows for Nowhere {
-    fn take(&mut self, _statement: &[u8], _rows: u64) -> Result<(), EngineError> {
-        Ok(())
-    }
 }
 
 /// Reads one task to its end, on a session that was [`prepare`]d. After an error the session may be in the middle of an answer.
@@ -176,7 +134,8 @@ impl<'a> Statement<'a> {
         }
         self.text.extend_from_slice(if self.relation.columns.is_empty() { b"()" } else { b")" });
         self.rows += 1;
-        tally.add(&self.text[self.last..]);
+        let tuple = &self.text[self.last..];
+        tally.add(tuple, tuple.len());
         Ok(())
     }
 

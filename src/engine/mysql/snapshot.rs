@@ -12,10 +12,10 @@ use tokio::sync::oneshot;
 
 use super::super::EngineError;
 use super::super::crew::{Hand, StopOnDrop, hire};
+use super::super::tally::Tally;
 use super::catalog::Relation;
 use super::connect::{Place, Session, quote};
 use super::privileges::Grants;
-use super::rows::Tally;
 use super::survey::listed;
 use super::worker::{Go, Seen, Setup, Words, work};
 

@@ -7,20 +7,16 @@ use tokio::sync::oneshot;
 
 use super::super::EngineError;
 use super::super::crew::Stop;
+use super::super::cutter::Cutter;
+use super::super::tally::Tally;
 use super::catalog::Relation;
 use super::connect::{Place, Session, quote};
-use super::ranges::{Task, Tasks};
-use super::rows::{self, STATEMENT_BYTES, TakeRows, Tally};
+use super::ranges::Tasks;
+use super::rows::{self, STATEMENT_BYTES};
 use super::shape;
-use crate::archive::FrameEncoder;
-use crate::archive::manifest::FrameKind;
 use crate::archive::writer::FrameSink;
-use crate::archive::writer::encoder::GATHER_BYTES;
 use crate::progress::Progress;
 use crate::shape::History;
-
-/// Uncompressed bytes after which a frame ends: as many as compress at once, with room for one more statement.
-const FRAME_BYTES: u64 = (GATHER_BYTES - 2 * STATEMENT_BYTES) as u64;
 
 /// Tables looked at in one round trip.
 const BATCH: usize = 100;
@@ -77,7 +73,7 @@ pub(super) struct Words {
 
 /// A worker's life. It ends quietly when a word does not come.
 pub(super) async fn work(setup: Setup, words: Words) -> Result<Vec<(usize, Tally)>, EngineError> {
-    let mut session = match connect(&setup).await {
+    let mut session = match setup.place.connect().await {
         Ok(session) => session,
         Err(error) => {
             // The one who waits for this may be gone; then no word comes either.
@@ -102,7 +98,8 @@ pub(super) async fn work(setup: Setup, words: Words) -> Result<Vec<(usize, Tally
         session.close().await;
         return Ok(Vec::new());
     };
-    let mut frames = Frames { go: &go, open: None };
+    // A statement names its table itself.
+    let mut frames = Cutter::new(&go.sink, go.level, STATEMENT_BYTES, &|_| String::new(), b"");
     match read_all(&mut session, &go, &mut frames, &setup.stop).await {
         Ok(tallies) => {
             frames.end()?;
@@ -115,10 +112,6 @@ pub(super) async fn work(setup: Setup, words: Words) -> Result<Vec<(usize, Tally
             Err(error)
         }
     }
-}
-
-async fn connect(setup: &Setup) -> Result<Session, EngineError> {
-    setup.place.connect().await
 }
 
 /// Opens the snapshot and touches every table in it, which locks the table's definition and proves that its rows can be seen
@@ -141,7 +134,7 @@ async fn open(session: &mut Session, setup: &Setup) -> Result<Seen, EngineError>
 async fn read_all(
     session: &mut Session,
     go: &Go,
-    frames: &mut Frames<'_>,
+    frames: &mut Cutter<'_>,
     stop: &Stop,
 ) -> Result<Vec<(usize, Tally)>, EngineError> {
     let mut tallies = Vec::new();
@@ -149,57 +142,9 @@ async fn read_all(
         if stop.asked() {
             return Err(EngineError::Worker("another worker had failed".to_owned()));
         }
-        frames.turn_to(&task)?;
+        frames.turn_to(task.table)?;
         let tally = rows::read(session, &go.relations[task.table], &task, frames, &go.progress, stop).await?;
         tallies.push((task.table, tally));
     }
     Ok(tallies)
-}
-
-/// Cuts rows into frames.
-struct Frames<'a> {
-    go: &'a Go,
-    open: Option<Open>,
-}
-
-struct Open {
-    table: usize,
-    /// None until the first row: a table without rows has no frame.
-    encoder: Option<FrameEncoder>,
-}
-
-impl Frames<'_> {
-    /// Rows from here on are this table's. A frame goes on over the ranges of one table.
-    fn turn_to(&mut self, task: &Task) -> Result<(), EngineError> {
-        if self.open.as_ref().is_none_or(|open| open.table != task.table) {
-            self.end()?;
-            self.open = Some(Open { table: task.table, encoder: None });
-        }
-        Ok(())
-    }
-
-    fn end(&mut self) -> Result<(), EngineError> {
-        if let Some(encoder) = self.open.as_mut().and_then(|open| open.encoder.take()) {
-            self.go.sink.append(encoder.finish()?)?;
-        }
-        Ok(())
-    }
-}
-
-impl TakeRows for Frames<'_> {
-    fn take(&mut self, statement: &[u8], rows: u64) -> Result<(), EngineError> {
-        let Some(open) = &mut self.open else { return Err(EngineError::Worker("cutting frames".to_owned())) };
-        let encoder = match &mut open.encoder {
-            Some(encoder) => encoder,
-            empty => {
-                let table = u32::try_from(open.table).map_err(|_| EngineError::Worker("counting tables".to_owned()))?;
-                empty.insert(FrameEncoder::new(FrameKind::Data, Some(table), self.go.level)?)
-            }
-        };
-        encoder.write(statement, rows)?;
-        if encoder.raw() >= FRAME_BYTES {
-            self.end()?;
-        }
-        Ok(())
-    }
 }

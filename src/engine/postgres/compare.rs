@@ -6,10 +6,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::super::crew::Stop;
+use super::super::tally::{Nowhere, Tally, differing, verdict};
 use super::super::{EngineError, Loaded, Mismatch};
 use super::catalog::{self, Relation};
 use super::connect::{Place, Session};
-use super::rows::{self, Nowhere, Tally, Task, Tasks};
+use super::rows::{self, Task, Tasks};
 use super::{large_objects, load};
 use crate::archive::Archive;
 use crate::archive::manifest::{FrameKind, Manifest, Table};
@@ -143,18 +144,8 @@ async fn judge(
         let tally = large_objects::read(session, &[], &mut Nowhere, progress, stop).await?;
         sums.insert((objects.schema, objects.name), tally);
     }
-    let mut mismatches = Vec::new();
-    for table in &manifest.tables {
-        let found = sums.get(&(table.schema.clone(), table.name.clone()));
-        let (rows, checksum) = found.map_or((0, "no such table".to_owned()), |tally| (tally.rows, tally.sum.hex()));
-        if rows != table.rows || checksum != table.checksum {
-            mismatches.push(Mismatch {
-                table: table.qualified(),
-                rows: (table.rows, rows),
-                checksum: (table.checksum.clone(), checksum),
-            });
-        }
-    }
+    let found = |table: &Table| sums.get(&(table.schema.clone(), table.name.clone())).copied();
+    let mut mismatches = differing(manifest, found);
     let here: BTreeSet<String> = catalog::sequence_lines(session).await?.into_iter().collect();
     let wanted = load::text(archive, FrameKind::Sequences).await?;
     for line in wanted.lines().filter(|line| !line.is_empty() && !here.contains(*line)) {
@@ -164,8 +155,5 @@ async fn judge(
             checksum: (String::new(), String::new()),
         });
     }
-    if mismatches.is_empty() {
-        return Ok(Loaded { tables: manifest.tables.len() as u64, rows: manifest.rows(), warnings: Vec::new() });
-    }
-    Err(EngineError::Differs(mismatches))
+    verdict(manifest, mismatches)
 }

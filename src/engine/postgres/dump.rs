@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::super::crew::{Hand, StopOnDrop, hire, join_all};
-use super::super::{DumpRequest, Dumped, EngineError};
+use super::super::cutter::{append, append_text};
+use super::super::tally::Tally;
+use super::super::{DumpRequest, Dumped, EngineError, moment};
 use super::catalog::{self, Relation};
 use super::client::Client;
 use super::connect::{Place, Session, sqlstate};
-use super::rows::{self, Tally, Tasks};
+use super::rows::{self, Tasks};
 use super::schema::{Cleaner, head};
 use super::worker::{Go, Setup, lock_all, work};
 use super::{large_objects, shape};
@@ -29,8 +31,6 @@ const LOCK_WAIT: Duration = Duration::from_secs(5);
 /// How long workers and `pg_dump` wait for locks that we hold already: only a schema change that queued up behind us can be
 /// in the way, it waits for us, and everybody who wants the table waits for it. So not long, then we make way.
 const FOLLOW_WAIT: Duration = Duration::from_millis(500);
-/// Attempts at getting all locks, each with a new snapshot.
-const LOCK_ATTEMPTS: u32 = 3;
 /// SQLSTATEs of a lock not granted, and of a table that went away between two looks.
 const PASSING: [&str; 3] = ["55P03", "42P01", "3F000"];
 
@@ -72,31 +72,17 @@ pub(super) async fn dump(
     progress: &Progress,
 ) -> Result<Dumped, EngineError> {
     progress.phase("locking", 0);
-    let held = hold(place, request).await?;
+    let passes = |error: &EngineError| sqlstate(error).is_some_and(|code| PASSING.contains(&code.as_str()));
+    let mut made = 0;
+    let held = loop {
+        made += 1;
+        if let Some(ended) = moment::ended(made, attempt_hold(place, request).await, passes) {
+            break ended?;
+        }
+    };
     let bytes = held.relations.iter().map(|relation| relation.bytes).sum();
     progress.phase("dumping", bytes);
     write(held, request, &pending.sink(), progress).await
-}
-
-/// Gets snapshot, locks and schema, trying again while others change it.
-async fn hold(place: &Place, request: &DumpRequest) -> Result<Held, EngineError> {
-    let mut attempt = 1;
-    loop {
-        let error = match attempt_hold(place, request).await {
-            Ok(Some(held)) => return Ok(held),
-            Ok(None) => EngineError::Inexact {
-                what: "the schema changed each time it was read".to_owned(),
-                hint: "wait until the migration or deployment is over, then try again".to_owned(),
-            },
-            Err(error) => error,
-        };
-        let passing = sqlstate(&error).is_some_and(|code| PASSING.contains(&code.as_str()));
-        let passing = passing || matches!(error, EngineError::Inexact { .. } | EngineError::InUse { .. });
-        if !passing || attempt == LOCK_ATTEMPTS {
-            return Err(error);
-        }
-        attempt += 1;
-    }
 }
 
 /// One attempt; `None` when the schema moved under it.
@@ -339,17 +325,4 @@ pub(super) fn table(relation: &Relation, tally: &Tally) -> Table {
         bytes: tally.bytes,
         checksum: tally.sum.hex(),
     }
-}
-
-async fn append_text(sink: &FrameSink, kind: FrameKind, level: i32, text: String) -> Result<(), EngineError> {
-    let mut encoder = FrameEncoder::new(kind, None, level)?;
-    encoder.write(text.as_bytes(), 0)?;
-    append(sink, encoder.finish()?).await
-}
-
-/// Appends without holding up the runtime while the disk is slow.
-async fn append(sink: &FrameSink, frame: EncodedFrame) -> Result<(), EngineError> {
-    let sink = sink.clone();
-    let done = tokio::task::spawn_blocking(move || sink.append(frame)).await;
-    done.map_err(|_| EngineError::Worker("writing the archive".to_owned()))?.map_err(EngineError::Archive)
 }

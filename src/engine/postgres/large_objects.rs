@@ -5,9 +5,10 @@
 
 use super::super::EngineError;
 use super::super::crew::Stop;
+use super::super::tally::{TakeRows, Tally};
 use super::catalog::Relation;
 use super::connect::{Session, literal, quote};
-use super::rows::{TakeRows, Tally};
+
 use crate::progress::Progress;
 
 /// Bytes of one piece. Its hexadecimal form is one statement of twice that.
@@ -114,7 +115,8 @@ async fn read_one(
         // Holes read as zeros, so that a sparse object comes back with the same content.
         let sql = format!("SELECT pg_catalog.encode(pg_catalog.lo_get({oid}, {offset}, {PIECE}), 'hex')");
         let hex = session.text(&doing, &sql).await?.unwrap_or_default();
-        tally.add(format!("{oid}\t{offset}\t{hex}\n").as_bytes());
+        let row = format!("{oid}\t{offset}\t{hex}\n");
+        tally.add(row.trim_end_matches('\n').as_bytes(), row.len());
         let length = i64::try_from(hex.len() / 2).unwrap_or(PIECE);
         let statement = format!("SELECT pg_catalog.lo_put({oid}, {offset}, '\\x{hex}');\n");
         into.take(if length > 0 { statement.as_bytes() } else { b"" }, 1)?;

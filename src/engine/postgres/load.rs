@@ -12,6 +12,7 @@ mod tables;
 use std::sync::Arc;
 
 use super::super::crew::StopOnDrop;
+use super::super::frames::shared;
 pub(super) use super::super::frames::{frames_of, joined, pieces, text};
 use super::super::{EngineError, LoadMode, Loaded};
 use super::catalog::{self, Relation};
@@ -39,16 +40,10 @@ pub(super) async fn load(
     jobs: usize,
     progress: &Progress,
 ) -> Result<Loaded, EngineError> {
-    // Workers outlive a dropped caller by a moment, so they share an archive of their own.
-    let path = archive.path().to_owned();
-    let opened = tokio::task::spawn_blocking(move || Archive::open(&path)).await;
-    let archive = Arc::new(opened.map_err(|_| EngineError::Worker("opening the archive".to_owned()))??);
+    let archive = shared(archive, mode).await?;
     let manifest = archive.manifest();
     if manifest.server.flavour != "postgresql" {
         return Err(EngineError::Unfit(format!("it holds a {} database", manifest.server.flavour)));
-    }
-    if manifest.data_only && mode != LoadMode::DataOnly {
-        return Err(EngineError::Unfit("it has no schema; it loads only into the shape its migrations make".to_owned()));
     }
     let jobs = jobs.max(1);
     match mode {

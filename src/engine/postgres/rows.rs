@@ -10,9 +10,9 @@ use futures_util::TryStreamExt;
 
 use super::super::EngineError;
 use super::super::crew::Stop;
+use super::super::tally::{TakeRows, Tally};
 use super::catalog::Relation;
 use super::connect::{Session, quote};
-use crate::archive::format::RowSum;
 use crate::progress::Progress;
 
 /// A heap larger than this is read in ranges, so that one huge table uses every connection. Small enough that the last
@@ -107,50 +107,8 @@ pub(super) fn copy_in(relation: &Relation) -> String {
     format!("COPY {}{} FROM stdin", relation.quoted(), column_list(relation))
 }
 
-/// Sums over one table's rows, mergeable.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Tally {
-    /// Rows.
-    pub(super) rows: u64,
-    /// Bytes with line ends.
-    pub(super) bytes: u64,
-    /// The checksum.
-    pub(super) sum: RowSum,
-}
-
-impl Tally {
-    /// Counts a row with its line end.
-    pub(super) fn add(&mut self, row: &[u8]) {
-        self.rows += 1;
-        self.bytes += row.len() as u64;
-        self.sum.add(row.strip_suffix(b"\n").unwrap_or(row));
-    }
-
-    /// Counts another worker's.
-    pub(super) fn merge(&mut self, other: &Tally) {
-        self.rows += other.rows;
-        self.bytes += other.bytes;
-        self.sum.merge(other.sum);
-    }
-}
-
 /// Rows are handed on in pieces of about this many bytes: one call of the compressor, not one a row.
 pub(super) const PIECE_BYTES: usize = 128 * 1024;
-
-/// Takes rows in pieces: whole rows only.
-pub(super) trait TakeRows: Send {
-    /// `rows` rows in `piece`.
-    fn take(&mut self, piece: &[u8], rows: u64) -> Result<(), EngineError>;
-}
-
-/// Takes nothing: for sums alone.
-pub(super) struct Nowhere;
-
-impl TakeRows for Nowhere {
-    fn take(&mut self, _piece: &[u8], _rows: u64) -> Result<(), EngineError> {
-        Ok(())
-    }
-}
 
 /// Reads one task to its end.
 pub(super) async fn read(
@@ -167,7 +125,7 @@ pub(super) async fn read(
     let (mut tally, mut piece, mut rows) = (Tally::default(), Vec::with_capacity(PIECE_BYTES + PIECE_BYTES / 4), 0);
     // The server sends one row a message, each with its line end.
     while let Some(row) = stream.try_next().await.map_err(failed)? {
-        tally.add(&row);
+        tally.add(row.strip_suffix(b"\n").unwrap_or(&row), row.len());
         piece.extend_from_slice(&row);
         rows += 1;
         if piece.len() >= PIECE_BYTES {

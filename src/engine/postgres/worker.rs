@@ -8,18 +8,16 @@ use tokio::sync::oneshot;
 
 use super::super::EngineError;
 use super::super::crew::Stop;
+use super::super::cutter::{Cutter, full, place};
+use super::super::tally::{TakeRows, Tally};
 use super::catalog::{BATCH, Relation};
 use super::connect::{Place, Session};
 use super::large_objects;
-use super::rows::{self, TakeRows, Tally, Task, Tasks};
+use super::rows::{self, PIECE_BYTES, Tasks};
 use crate::archive::FrameEncoder;
 use crate::archive::manifest::FrameKind;
 use crate::archive::writer::FrameSink;
-use crate::archive::writer::encoder::GATHER_BYTES;
 use crate::progress::Progress;
-
-/// Uncompressed bytes after which a frame ends: as many as compress at once, with room for one more piece of rows.
-const FRAME_BYTES: u64 = (GATHER_BYTES - 2 * rows::PIECE_BYTES) as u64;
 
 /// What ends a table's rows for `psql`.
 pub(super) const END_OF_ROWS: &[u8] = b"\\.\n\n";
@@ -89,7 +87,8 @@ pub(super) async fn work(
         session.close().await;
         return Ok(Vec::new());
     };
-    let mut frames = Frames { go: &go, open: None };
+    let head = |table: usize| format!("{};\n", rows::copy_in(&go.relations[table]));
+    let mut frames = Cutter::new(&go.sink, go.level, PIECE_BYTES, &head, END_OF_ROWS);
     match read_all(&mut session, &go, &mut frames, &setup.stop).await {
         Ok(tallies) => {
             frames.end()?;
@@ -117,7 +116,7 @@ async fn enter(setup: &Setup) -> Result<Session, EngineError> {
 async fn read_all(
     session: &mut Session,
     go: &Go,
-    frames: &mut Frames<'_>,
+    frames: &mut Cutter<'_>,
     stop: &Stop,
 ) -> Result<Vec<(usize, Tally)>, EngineError> {
     let mut tallies = Vec::new();
@@ -131,61 +130,11 @@ async fn read_all(
         if stop.asked() {
             return Err(EngineError::Worker("another worker had failed".to_owned()));
         }
-        frames.turn_to(task)?;
+        frames.turn_to(task.table)?;
         let tally = rows::read(session, &go.relations[task.table], task, frames, &go.progress, stop).await?;
         tallies.push((task.table, tally));
     }
     Ok(tallies)
-}
-
-/// Cuts rows into frames.
-struct Frames<'a> {
-    go: &'a Go,
-    open: Option<Open>,
-}
-
-struct Open {
-    table: usize,
-    /// None until the first row: a table without rows has no frame.
-    encoder: Option<FrameEncoder>,
-}
-
-impl Frames<'_> {
-    /// Rows from here on are this table's. A frame goes on over the ranges of one table.
-    fn turn_to(&mut self, task: Task) -> Result<(), EngineError> {
-        if self.open.as_ref().is_none_or(|open| open.table != task.table) {
-            self.end()?;
-            self.open = Some(Open { table: task.table, encoder: None });
-        }
-        Ok(())
-    }
-
-    fn end(&mut self) -> Result<(), EngineError> {
-        if let Some(mut encoder) = self.open.as_mut().and_then(|open| open.encoder.take()) {
-            encoder.write(END_OF_ROWS, 0)?;
-            self.go.sink.append(encoder.finish()?)?;
-        }
-        Ok(())
-    }
-}
-
-impl TakeRows for Frames<'_> {
-    fn take(&mut self, piece: &[u8], rows: u64) -> Result<(), EngineError> {
-        let Some(open) = &mut self.open else { return Err(EngineError::Worker("cutting frames".to_owned())) };
-        let encoder = match &mut open.encoder {
-            Some(encoder) => encoder,
-            empty => {
-                let mut encoder = FrameEncoder::new(FrameKind::Data, Some(frame_index(open.table)?), self.go.level)?;
-                encoder.write(format!("{};\n", rows::copy_in(&self.go.relations[open.table])).as_bytes(), 0)?;
-                empty.insert(encoder)
-            }
-        };
-        encoder.write(piece, rows)?;
-        if encoder.raw() >= FRAME_BYTES {
-            self.end()?;
-        }
-        Ok(())
-    }
 }
 
 /// Cuts large objects into frames, whole statements each.
@@ -198,7 +147,7 @@ struct ObjectFrames<'a> {
 impl TakeRows for ObjectFrames<'_> {
     fn take(&mut self, piece: &[u8], rows: u64) -> Result<(), EngineError> {
         self.encoder.write(piece, rows)?;
-        if self.encoder.raw() >= FRAME_BYTES {
+        if self.encoder.raw() >= full(PIECE_BYTES) {
             let next = object_frame(self.index, self.go.level)?;
             self.go.sink.append(std::mem::replace(&mut self.encoder, next).finish()?)?;
         }
@@ -207,9 +156,5 @@ impl TakeRows for ObjectFrames<'_> {
 }
 
 fn object_frame(index: usize, level: i32) -> Result<FrameEncoder, EngineError> {
-    Ok(FrameEncoder::new(FrameKind::LargeObjects, Some(frame_index(index)?), level)?)
-}
-
-fn frame_index(table: usize) -> Result<u32, EngineError> {
-    u32::try_from(table).map_err(|_| EngineError::Worker("counting tables".to_owned()))
+    Ok(FrameEncoder::new(FrameKind::LargeObjects, Some(place(index)?), level)?)
 }

@@ -7,7 +7,8 @@ use std::process::{Child, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::upkeep::{Upkeep, until};
+use super::upkeep::Upkeep;
+use super::wait::until;
 
 /// A daemon that said it is ready; ended with the test.
 pub(crate) struct Running {

@@ -160,17 +160,6 @@ pub(crate) fn put(path: &Path, content: &[u8]) {
     std::fs::write(path, content).expect("written");
 }
 
-/// Asks until the answer is yes, for at most ten seconds.
-pub(crate) fn wait_until(what: &str, mut answer: impl FnMut() -> bool) {
-    for _ in 0..1000 {
-        if answer() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    panic!("not within ten seconds: {what}");
-}
-
 /// A connection of the test's own to a SQLite file; `create` says whether it may be made.
 pub(crate) async fn connect(path: &Path) -> SqliteConnection {
     let options = SqliteConnectOptions::new().filename(path).create_if_missing(true).busy_timeout(Duration::from_secs(30));

@@ -14,7 +14,8 @@ use upkeep::archive::writer::Sealed;
 use upkeep::config::{Database, Location};
 use upkeep::engine::EngineError;
 
-pub(crate) use super::postgres::{load, said, wait_until};
+pub(crate) use super::postgres::{load, said};
+use super::servers::{as_user, feed, feed_archive, give, inside, is_root, start_watched, wait_until_ready};
 
 /// Which of the servers a test asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,7 +148,7 @@ fn programs() -> Vec<Program> {
         if !Path::new(&real).exists() || is_link {
             continue;
         }
-        let output = as_server(&root, path).arg("--version").output().unwrap();
+        let output = as_user("mysql", &root, path).arg("--version").output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let version =
             text.split("Ver ").nth(1).unwrap_or_default().split(['-', ' ', '+']).next().unwrap_or_default().to_owned();
@@ -158,38 +159,7 @@ fn programs() -> Vec<Program> {
     seen
 }
 
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
-}
-
-/// A command of the server's, as a user it accepts.
-fn as_server(root: &str, path: &str) -> Command {
-    let mut command = match (is_root(), root.is_empty()) {
-        (true, true) => Command::new("setpriv"),
-        (true, false) => Command::new("chroot"),
-        (false, _) => Command::new(path),
-    };
-    match (is_root(), root.is_empty()) {
-        (true, true) => command.args(["--reuid=mysql", "--regid=mysql", "--clear-groups", path]),
-        (true, false) => command.args(["--userspec=mysql:mysql", root, path]),
-        (false, _) => &mut command,
-    };
-    command.current_dir("/");
-    command
-}
-
-/// A command inside a root, as whoever we are.
-fn inside(root: &str, path: &str) -> Command {
-    if root.is_empty() {
-        return Command::new(path);
-    }
-    let mut command = Command::new("chroot");
-    command.args([root, path]);
-    command
-}
-
 impl Server {
-    #[expect(clippy::zombie_processes, reason = "both outlive this process on purpose; the watchdog ends them")]
     fn start(which: Which, program: Program) -> Self {
         let name = if program.is_mariadb { "ma" } else { "my" };
         let (major, minor) = program.version;
@@ -198,13 +168,10 @@ impl Server {
         std::fs::remove_dir_all(&real).ok();
         std::fs::create_dir_all(real.join("data")).unwrap();
         std::fs::create_dir_all(real.join("tmp")).unwrap();
-        if is_root() {
-            let owned = inside(&program.root, "/bin/chown").arg("-R").arg("mysql:mysql").arg(&seen).status();
-            assert!(owned.unwrap().success(), "chown of {}", real.display());
-        }
+        give("mysql", &program.root, &seen);
         let mut install = match program.is_mariadb {
-            true => as_server(&program.root, "/usr/bin/mariadb-install-db"),
-            false => as_server(&program.root, program.path),
+            true => as_user("mysql", &program.root, "/usr/bin/mariadb-install-db"),
+            false => as_user("mysql", &program.root, program.path),
         };
         install.arg("--no-defaults").arg(format!("--datadir={}/data", seen.display())).arg("--innodb-use-native-aio=0");
         match program.is_mariadb {
@@ -213,8 +180,7 @@ impl Server {
         };
         let made = install.stdin(Stdio::null()).output().unwrap();
         assert!(made.status.success(), "{program:?}: {}", String::from_utf8_lossy(&made.stderr));
-        let log = std::fs::File::create(real.join("log")).unwrap();
-        let mut server = as_server(&program.root, program.path);
+        let mut server = as_user("mysql", &program.root, program.path);
         server.arg("--no-defaults").arg(format!("--datadir={}/data", seen.display()));
         server.arg(format!("--socket={}/sock", seen.display())).arg(format!("--pid-file={}/pid", seen.display()));
         server.arg(format!("--tmpdir={}/tmp", seen.display()));
@@ -230,40 +196,11 @@ impl Server {
             true => server.arg("--debug-no-sync"),
             false => server.args(["--innodb-flush-method=nosync", "--mysqlx=OFF", "--log-error-verbosity=1"]),
         };
-        let child = server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
-        let pid = child.id();
-        // A watchdog that outlives us by a moment stops the server by its own pid and removes its files.
-        Command::new("sh")
-            .arg("-c")
-            .arg(format!(
-                "trap '' INT TERM; while kill -0 {} 2>/dev/null; do sleep 1; done; kill -TERM {pid} 2>/dev/null; \
-                 for i in 1 2 3 4 5 6 7 8 9; do kill -0 {pid} 2>/dev/null || break; sleep 1; done; kill -KILL {pid} 2>/dev/null; \
-                 rm -rf '{}'",
-                std::process::id(),
-                real.display()
-            ))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        start_watched(server, "TERM", &real);
         let server =
             Self { which, version: program.text.clone(), socket: real.join("sock"), program, seen, settings: RwLock::new(()) };
-        server.wait_until_ready();
+        wait_until_ready(&format!("{:?} in {}", server.program, server.seen.display()), || server.try_sql("", "SELECT 1"));
         server
-    }
-
-    fn wait_until_ready(&self) {
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
-        let mut said = String::new();
-        while std::time::Instant::now() < deadline {
-            match self.try_sql("", "SELECT 1") {
-                Ok(_) => return,
-                Err(error) => said = error,
-            }
-            std::thread::sleep(std::time::Duration::from_millis(50));
-        }
-        panic!("{:?} in {} did not become ready: {said}", self.program, self.seen.display());
     }
 
     /// Uses the server beside others.
@@ -293,17 +230,7 @@ impl Server {
     pub(crate) fn try_sql(&self, database: &str, sql: &str) -> Result<String, String> {
         let mut command = self.client("mariadb", "mysql");
         command.args(["--batch", "--skip-column-names", "--default-character-set=utf8mb4", "--binary-mode", database]);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        let text = sql.to_owned();
-        let writing = std::thread::spawn(move || std::io::Write::write_all(&mut stdin, text.as_bytes()).ok());
-        let output = child.wait_with_output().unwrap();
-        writing.join().unwrap();
-        if output.status.success() {
-            Ok(String::from_utf8_lossy(&output.stdout).trim_end_matches('\n').to_owned())
-        } else {
-            Err(String::from_utf8_lossy(&output.stderr).into_owned())
-        }
+        feed(command, sql)
     }
 
     /// Runs SQL as root and panics with the server's words when it fails.
@@ -421,11 +348,9 @@ impl Server {
 
     /// Restores an archive with stock tools alone: `zstd -dc FILE | mysql DATABASE`.
     pub(crate) fn restore_by_hand(&self, archive: &Path, database: &str) -> Result<(), String> {
-        let mut zstd = Command::new("zstd").arg("-dc").arg(archive).stdout(Stdio::piped()).spawn().unwrap();
         let mut client = self.client("mariadb", "mysql");
-        let output = client.arg(database).stdin(zstd.stdout.take().unwrap()).output().unwrap();
-        assert!(zstd.wait().unwrap().success(), "zstd -dc");
-        if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+        client.arg(database);
+        feed_archive(client, archive)
     }
 
     /// What the server's own dump program says of a database.

@@ -18,6 +18,8 @@ use upkeep::engine::{DumpRequest, Engine, EngineError, LoadMode, Loaded};
 use upkeep::ids::{Label, TargetName};
 use upkeep::progress::Progress;
 
+use super::servers::{as_user, feed, feed_archive, give, start_watched, wait_until_ready};
+
 /// One running cluster.
 #[derive(Debug)]
 pub(crate) struct Cluster {
@@ -122,60 +124,29 @@ pub(crate) fn name_of(database: &Database) -> &str {
     }
 }
 
-/// Looks again until it is so; bounded.
-#[track_caller]
-pub(crate) fn wait_until(mut is_so: impl FnMut() -> bool) {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
-    while !is_so() {
-        assert!(std::time::Instant::now() < deadline, "did not become so within a minute");
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+/// The root that a program of PostgreSQL's is in, and the program's path in it.
+fn split_root(program: &Path) -> (String, String) {
+    let program = program.to_string_lossy();
+    let at = program.find("/usr/lib/postgresql/").unwrap_or(0);
+    (program[..at].to_owned(), program[at..].to_owned())
 }
 
-/// A command of the cluster's, as a user PostgreSQL accepts.
+/// A program of the cluster's, as a user PostgreSQL accepts.
 fn as_server(program: &Path) -> Command {
-    let root = program.to_string_lossy().split("/usr/lib/postgresql/").next().unwrap_or("").to_owned();
-    let inside = format!("/{}", program.strip_prefix(if root.is_empty() { "/" } else { &root }).unwrap().display());
-    let mut command = match (is_root(), root.is_empty()) {
-        (true, true) => Command::new("setpriv"),
-        (true, false) => Command::new("chroot"),
-        (false, _) => Command::new(program),
-    };
-    match (is_root(), root.is_empty()) {
-        (true, true) => {
-            command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]).arg(program);
-        }
-        (true, false) => {
-            command.args(["--userspec=postgres:postgres", root.as_str(), inside.as_str()]);
-        }
-        (false, _) => {}
-    }
-    command.current_dir("/");
-    command
-}
-
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
+    let (root, path) = split_root(program);
+    as_user("postgres", &root, &path)
 }
 
 impl Cluster {
-    #[expect(clippy::zombie_processes, reason = "both outlive this process on purpose; the watchdog ends them")]
     fn start(bindir: &Path) -> Self {
         let major = major_of(bindir);
-        let root = bindir.to_string_lossy().split("/usr/lib/postgresql/").next().unwrap_or("").to_owned();
+        let (root, _) = split_root(bindir);
         // Paths as the server sees them; inside an unpacked root they lie below it.
         let seen = PathBuf::from(format!("/tmp/upk-pg{major}-{}", std::process::id()));
         let real = PathBuf::from(format!("{root}{}", seen.display()));
         std::fs::remove_dir_all(&real).ok();
         std::fs::create_dir_all(&real).unwrap();
-        if is_root() {
-            let owner = Command::new(if root.is_empty() { "chown" } else { "chroot" })
-                .args(if root.is_empty() { vec![] } else { vec![root.as_str(), "chown"] })
-                .arg("postgres:postgres")
-                .arg(if root.is_empty() { &real } else { &seen })
-                .status();
-            assert!(owner.unwrap().success(), "chown of {}", real.display());
-        }
+        give("postgres", &root, &seen);
         let data = seen.join("data");
         let made = as_server(&bindir.join("initdb"))
             .args(["-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "-D"])
@@ -185,43 +156,15 @@ impl Cluster {
             .output()
             .unwrap();
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        let log = std::fs::File::create(real.join("log")).unwrap();
         let mut server = as_server(&bindir.join("postgres"));
         server.arg("-D").arg(&data).args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200"]);
         server.args(["-c", "wal_level=replica", "-c", "max_prepared_transactions=10", "-c"]);
         server.arg(format!("unix_socket_directories={}", seen.display()));
-        let child = server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
-        let pid = child.id();
-        // A watchdog that outlives us by a moment stops the server by its own pid and removes the cluster.
-        Command::new("sh")
-            .arg("-c")
-            .arg(format!(
-                "trap '' INT TERM; while kill -0 {} 2>/dev/null; do sleep 1; done; kill -INT {pid} 2>/dev/null; \
-                 for i in 1 2 3 4 5; do kill -0 {pid} 2>/dev/null || break; sleep 1; done; rm -rf '{}'",
-                std::process::id(),
-                real.display()
-            ))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        start_watched(server, "INT", &real);
         let cluster = Self { major, socket_dir: real, bindir: bindir.to_owned(), superuser: "postgres".to_owned(), data };
-        cluster.wait_until_ready();
+        let name = format!("PostgreSQL {major} in {}", cluster.data.display());
+        wait_until_ready(&name, || cluster.try_psql("postgres", "SELECT 1"));
         cluster
-    }
-
-    fn wait_until_ready(&self) {
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
-        let mut said = String::new();
-        while std::time::Instant::now() < deadline {
-            match self.try_psql("postgres", "SELECT 1") {
-                Ok(_) => return,
-                Err(error) => said = error,
-            }
-            std::thread::sleep(std::time::Duration::from_millis(50));
-        }
-        panic!("PostgreSQL {} in {} did not become ready: {said}", self.major, self.data.display());
     }
 
     /// Runs SQL through the cluster's own `psql` as the superuser; unaligned tuples only.
@@ -230,15 +173,8 @@ impl Cluster {
         command
             .args(["-X", "-v", "ON_ERROR_STOP=1", "-qAt", "-U", &self.superuser, "-d", database, "-h"])
             .arg(&self.socket_dir);
-        let mut child =
-            command.arg("-f").arg("-").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        std::io::Write::write_all(&mut child.stdin.take().unwrap(), sql.as_bytes()).ok();
-        let output = child.wait_with_output().unwrap();
-        if output.status.success() {
-            Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
-        } else {
-            Err(String::from_utf8_lossy(&output.stderr).into_owned())
-        }
+        command.args(["-f", "-"]);
+        feed(command, sql)
     }
 
     /// Runs SQL as the superuser and panics with the server's words when it fails.
@@ -334,12 +270,9 @@ impl Cluster {
 
     /// Restores an archive with stock tools alone: `zstd -dc FILE | psql -v ON_ERROR_STOP=1 -q DATABASE`.
     pub(crate) fn restore_by_hand(&self, archive: &Path, database: &str) -> Result<(), String> {
-        let mut zstd = Command::new("zstd").arg("-dc").arg(archive).stdout(Stdio::piped()).spawn().unwrap();
         let mut psql = Command::new(self.client("psql"));
         psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-U", &self.superuser, "-d", database, "-h"]).arg(&self.socket_dir);
-        let output = psql.stdin(zstd.stdout.take().unwrap()).output().unwrap();
-        assert!(zstd.wait().unwrap().success(), "zstd -dc");
-        if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+        feed_archive(psql, archive)
     }
 
     /// A connection of somebody else's.

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::wait::until;
+
 /// A scratch directory with a configuration in it. Nothing of the host's environment reaches the program.
 pub(crate) struct Upkeep {
     dir: tempfile::TempDir,
@@ -147,16 +149,6 @@ impl Upkeep {
             settings.add_filter(&pattern, stands_for);
         }
         settings.bind(|| insta::assert_snapshot!(name, text));
-    }
-}
-
-/// Waits until something is true; panics when it does not become so.
-#[track_caller]
-pub(crate) fn until(what: &str, mut look: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !look() {
-        assert!(Instant::now() < deadline, "in vain: {what}");
-        std::thread::sleep(Duration::from_millis(30));
     }
 }
 

@@ -11,6 +11,6 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + BOUND;
     while !is_so() {
         assert!(Instant::now() < deadline, "{what}: not within {} s", BOUND.as_secs());
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -9,10 +9,10 @@ use tokio::sync::Notify;
 
 use super::super::super::EngineError;
 use super::super::super::crew::{Hand, Stop, hire, join_all};
+use super::super::super::tally::Tally;
 use super::super::catalog;
 use super::super::compare::Reader;
 use super::super::connect::{Place, Session};
-use super::super::rows::Tally;
 use super::builds::{Builds, sort_memory};
 use super::copy::{load_frame, load_whole};
 use super::plan::{Next, Plan, Step};

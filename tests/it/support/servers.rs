@@ -1,0 +1,104 @@
+//! What the tests' own database servers have in common: whose processes they are, how long they live, and what is fed to them.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+pub(crate) fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// A program of a server's, as the user it runs as. `path` is as the server sees it: inside `root` when there is one.
+pub(crate) fn as_user(user: &str, root: &str, path: &str) -> Command {
+    let mut command = match (is_root(), root.is_empty()) {
+        (true, true) => Command::new("setpriv"),
+        (true, false) => Command::new("chroot"),
+        (false, _) => Command::new(path),
+    };
+    match (is_root(), root.is_empty()) {
+        (true, true) => {
+            command.args([&format!("--reuid={user}"), &format!("--regid={user}"), "--clear-groups", path]);
+        }
+        (true, false) => {
+            command.args([&format!("--userspec={user}:{user}"), root, path]);
+        }
+        (false, _) => {}
+    }
+    command.current_dir("/");
+    command
+}
+
+/// A program inside a root, as whoever we are.
+pub(crate) fn inside(root: &str, path: &str) -> Command {
+    if root.is_empty() {
+        return Command::new(path);
+    }
+    let mut command = Command::new("chroot");
+    command.args([root, path]);
+    command
+}
+
+/// Makes a directory (as the server sees it) a user's.
+pub(crate) fn give(user: &str, root: &str, directory: &Path) {
+    if is_root() {
+        let owner = format!("{user}:{user}");
+        let given = inside(root, "/bin/chown").args(["-R", &owner]).arg(directory).status();
+        assert!(given.unwrap().success(), "chown of {root}{}", directory.display());
+    }
+}
+
+/// Starts a server with a watchdog that outlives us by a moment, stops it by its own pid and removes its files.
+#[expect(clippy::zombie_processes, reason = "both outlive this process on purpose; the watchdog ends them")]
+pub(crate) fn start_watched(mut server: Command, signal: &str, files: &Path) {
+    let log = std::fs::File::create(files.join("log")).unwrap();
+    let pid = server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap().id();
+    Command::new("sh")
+        .arg("-c")
+        .arg(format!(
+            "trap '' INT TERM; while kill -0 {} 2>/dev/null; do sleep 1; done; kill -{signal} {pid} 2>/dev/null; \
+             for i in 1 2 3 4 5 6 7 8 9; do kill -0 {pid} 2>/dev/null || break; sleep 1; done; kill -KILL {pid} 2>/dev/null; \
+             rm -rf '{}'",
+            std::process::id(),
+            files.display()
+        ))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+}
+
+/// Asks until the server answers; bounded.
+pub(crate) fn wait_until_ready(server: &str, ask: impl Fn() -> Result<String, String>) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let mut said = String::new();
+    while std::time::Instant::now() < deadline {
+        match ask() {
+            Ok(_) => return,
+            Err(error) => said = error,
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("{server} did not become ready: {said}");
+}
+
+/// Feeds a text to a client; what it printed, or what it said when it failed.
+pub(crate) fn feed(mut client: Command, text: &str) -> Result<String, String> {
+    let mut child = client.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (mut stdin, text) = (child.stdin.take().unwrap(), text.to_owned());
+    let writing = std::thread::spawn(move || std::io::Write::write_all(&mut stdin, text.as_bytes()).ok());
+    let output = child.wait_with_output().unwrap();
+    writing.join().unwrap();
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).trim_end_matches('\n').to_owned())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+}
+
+/// `zstd -dc ARCHIVE | CLIENT`.
+pub(crate) fn feed_archive(mut client: Command, archive: &Path) -> Result<(), String> {
+    let mut zstd = Command::new("zstd").arg("-dc").arg(archive).stdout(Stdio::piped()).spawn().unwrap();
+    let output = client.stdin(zstd.stdout.take().unwrap()).output().unwrap();
+    assert!(zstd.wait().unwrap().success(), "zstd -dc");
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+}
