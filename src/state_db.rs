@@ -111,6 +111,17 @@ impl Explain for StateError {
     }
 }
 
+/// Options of a pool of at most so many connections, none of which ends for its age.
+///
+/// sqlx (0.9.0) has connections end by a task that walks over as many as its count of idle ones says. That count is raised after a
+/// connection is back and lowered when it is taken, so it may be below nothing for a moment; a task that looks just then walks for
+/// ever, takes a core, and lets no program end.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the one place that makes a pool")]
+pub fn pool_options(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new().max_connections(connections).idle_timeout(None).max_lifetime(None)
+}
+
 /// The open state database. Clones share one pool.
 #[derive(Debug, Clone)]
 pub struct StateDb {
@@ -144,8 +155,7 @@ impl StateDb {
     pub async fn open_read_only(state_dir: &Path) -> Result<Self, StateError> {
         let path = state_dir.join(FILE_NAME);
         let options = SqliteConnectOptions::new().filename(&path).create_if_missing(false).read_only(true);
-        let pool =
-            SqlitePoolOptions::new().max_connections(1).connect_with(options.busy_timeout(Duration::from_secs(10))).await;
+        let pool = pool_options(1).connect_with(options.busy_timeout(Duration::from_secs(10))).await;
         Ok(Self { pool: pool.map_err(|source| StateError::Open { path: path.clone(), source })?, path, bell: Arc::default() })
     }
 
@@ -156,8 +166,7 @@ impl StateDb {
     pub async fn empty() -> Result<Self, StateError> {
         let path = PathBuf::from(":memory:");
         // One connection that never ends: each would have a memory of its own.
-        let pool = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
-        let pool = pool.connect_with(SqliteConnectOptions::new().in_memory(true)).await;
+        let pool = pool_options(1).connect_with(SqliteConnectOptions::new().in_memory(true)).await;
         let pool = pool.map_err(|source| StateError::Open { path: path.clone(), source })?;
         let migrated = sqlx::migrate!("./migrations").run(&pool).await;
         migrated.map_err(|source| StateError::Migrate { path: path.clone(), source })?;
@@ -172,7 +181,7 @@ impl StateDb {
             .busy_timeout(Duration::from_secs(10))
             .pragma("cache_size", "-512");
         // Two connections: one may read (status) while the other writes. More would only add memory.
-        let pool = SqlitePoolOptions::new().max_connections(2).min_connections(1).connect_with(options).await;
+        let pool = pool_options(2).min_connections(1).connect_with(options).await;
         let pool = pool.map_err(|source| StateError::Open { path: path.clone(), source })?;
         let db = Self { pool, path, bell: Arc::default() };
         let read: (i64,) =

@@ -15,12 +15,13 @@ use axum::routing::get;
 use axum::{Json, Router};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool};
 
 use super::look;
 use crate::cli::{Stop, World};
 use crate::durable;
 use crate::failure::{Class, Failure};
+use crate::state_db::pool_options;
 
 /// How long starting and stopping may take: a laptop under load, not a broken server.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -137,7 +138,7 @@ async fn serve(root: &Path, port: u16) -> Result<(), Stop> {
     let version = std::fs::read_to_string(release.join("VERSION"));
     let version = version.map_err(|error| unavailable(format!("the release has no VERSION: {error}")))?.trim().to_owned();
     let options = SqliteConnectOptions::new().filename(root.join("notes.db")).journal_mode(SqliteJournalMode::Wal);
-    let pool = SqlitePoolOptions::new().max_connections(2).connect_with(options.busy_timeout(PATIENCE)).await;
+    let pool = pool_options(2).connect_with(options.busy_timeout(PATIENCE)).await;
     let pool = pool.map_err(|error| unavailable(format!("cannot open notes.db: {error}")))?;
     let notes = Arc::new(Notes { pool: pool.clone(), version, broken: release.join("broken").exists() });
     let router = Router::new()
