@@ -26,6 +26,16 @@ pub const KEPT_OUTPUT_BYTES: usize = 64 * 1024;
 /// holds the pipes open for ever, and what the program itself wrote is in them already.
 pub const LINGER: Duration = Duration::from_secs(1);
 
+/// By how much the threads that compress, hash and compare stand back behind those that answer.
+const STEP_BACK: i32 = 10;
+
+/// Has the calling thread give way to every other of this process: it is about to keep a core busy for long, and whoever asks for
+/// the status in the meantime should not notice. The work takes no longer for it where nobody else wants the core.
+pub fn give_way() {
+    // Where a sandbox forbids it, answers come some milliseconds later; nothing else depends on it.
+    rustix::process::nice(STEP_BACK).ok();
+}
+
 /// A program to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {

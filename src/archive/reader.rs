@@ -22,6 +22,7 @@ use super::format::{
 };
 use super::manifest::{Frame, Manifest};
 use crate::durable::{At, DurableError};
+use crate::process::give_way;
 use crate::progress::Progress;
 
 /// An archive whose footer and manifest were read and found good; its frames are checked as they are read.
@@ -127,6 +128,7 @@ impl Archive {
         let next = AtomicUsize::new(0);
         let stop = AtomicBool::new(false);
         let work = || -> Result<(), (usize, ArchiveError)> {
+            give_way();
             let mut reader = self.frame_reader().map_err(|error| (0, error))?;
             while !stop.load(Ordering::Relaxed) {
                 let index = next.fetch_add(1, Ordering::Relaxed);

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::oneshot;
 
 use super::EngineError;
+use crate::process::give_way;
 
 /// Tells workers to stop at their next step; set by the first that fails, and when its owner is dropped.
 #[derive(Debug, Clone, Default)]
@@ -53,6 +54,7 @@ where
     let (tell, answer) = oneshot::channel();
     let stop = stop.clone();
     let body = move || {
+        give_way();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let done = match runtime {
             Ok(runtime) => runtime.block_on(work()),

@@ -20,6 +20,7 @@ use crate::archive::{Archive, ArchiveError, FrameEncoder};
 use crate::durable::{self, At, DurableError};
 use crate::engine::EngineError;
 use crate::fault;
+use crate::process::give_way;
 use crate::progress::Progress;
 
 /// Uncompressed bytes of one frame. Large enough to compress well, small enough that four workers hold little.
@@ -139,7 +140,7 @@ pub(super) fn stream(
     let file = File::open(image).at("open", image)?;
     std::thread::scope(|scope| {
         let (mut feeds, mut frames) = (Vec::new(), Vec::new());
-        for _ in 0..jobs.clamp(1, MAX_WORKERS) {
+        for _ in 0..threads(jobs) {
             let (feed, chunks) = sync_channel::<Vec<u8>>(0);
             let (done, frame) = sync_channel(0);
             scope.spawn(move || compress(&chunks, &done, level));
@@ -164,7 +165,14 @@ pub(super) fn stream(
     })
 }
 
+/// As many threads as were asked for, and no more than there are cores: none of them ever waits for a database.
+fn threads(jobs: usize) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    jobs.clamp(1, cores.min(MAX_WORKERS))
+}
+
 fn compress(chunks: &Receiver<Vec<u8>>, done: &SyncSender<Result<EncodedFrame, ArchiveError>>, level: i32) {
+    give_way();
     for chunk in chunks {
         let encoded = FrameEncoder::new(FrameKind::Image, None, level).and_then(|mut encoder| {
             encoder.write(&chunk, 0)?;
@@ -218,13 +226,14 @@ pub(super) fn unpack(archive: &Archive, file: &File, path: &Path, jobs: usize, p
     fault::check("sqlite.unpack").and_then(|()| reserve(file, at)).at("write", path)?;
     let next = AtomicUsize::new(0);
     let work = || -> Result<(), EngineError> {
+        give_way();
         while let Some(&(index, place)) = places.get(next.fetch_add(1, Ordering::Relaxed)) {
             unpack_frame(archive, index, file, path, place, progress)?;
         }
         Ok(())
     };
     std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..jobs.clamp(1, MAX_WORKERS)).map(|_| scope.spawn(work)).collect();
+        let workers: Vec<_> = (0..threads(jobs)).map(|_| scope.spawn(work)).collect();
         let ended = workers
             .into_iter()
             .map(|worker| worker.join().unwrap_or_else(|_| Err(EngineError::Worker(format!("writing {}", path.display())))));
