@@ -149,6 +149,7 @@ async fn archive(
     pin: Option<String>,
     progress: &Progress,
 ) -> Result<Value, Failure> {
+    refuse_half_restored(ctx, target)?;
     let release = release_of_the_data(ctx, target).await?;
     let request = BackupRequest { kind, note, pin, release };
     let entry = Box::pin(backup::backup(ctx, target, &request, progress)).await?;
@@ -158,6 +159,16 @@ async fn archive(
         tracing::warn!(target = %target.name, reason = %Chain(&error), "the installed release could not be remembered");
     }
     value(&entry)
+}
+
+/// What a restore left half-way is nobody's data. An archive of it would read back whole, count as the last good one and, in time,
+/// have retention delete those that are.
+fn refuse_half_restored(ctx: &Context, target: &Target) -> Result<(), Failure> {
+    let mark = restore::unfinished(&ctx.config.daemon.state_dir, &target.name)?;
+    let Some(mark) = mark.filter(restore::Unfinished::half_way) else { return Ok(()) };
+    let what = format!("the restore of {} into the database of target {} stopped half-way", mark.label, target.name);
+    let failure = Failure::new(Class::Data, what).safe("no archive was made of it, and earlier ones are untouched");
+    Err(failure.hint(format!("end it first: `upkeep restore {} {}`", target.name, mark.label)))
 }
 
 /// The release that the data belongs to: the last good one, also while a newer one lies on the disk and its upgrade is still

@@ -161,6 +161,10 @@ fn nothing_is_built_on_a_database_that_a_restore_left_half_full() {
     world.install("1.1.0");
     let (_, words) = fails(&world, &["upgrade", "notes"]);
     assert!(words.contains("half-way"), "{words}");
+    let archives = world.json(&["list", "notes"]);
+    let (_, words) = fails(&world, &["backup", "notes"]);
+    assert!(words.contains("half-way") && words.contains(&format!("upkeep restore notes {label}")), "{words}");
+    assert_eq!(world.json(&["list", "notes"]), archives);
     assert_eq!(world.whole_version(), "1.0.0");
     // Ended, it is in nobody's way any more.
     ok(&world, &["restore", "notes", "--stop-server"]);
