@@ -78,6 +78,16 @@ impl<T> Hand<T> {
     }
 }
 
+/// Does one thing on a thread of its own and waits for it. Threads that it starts give way as it does: a driver's, for one.
+pub(super) async fn aside<T, W, F>(doing: &str, work: W) -> Result<T, EngineError>
+where
+    T: Send + 'static,
+    W: FnOnce() -> F + Send + 'static,
+    F: Future<Output = Result<T, EngineError>>,
+{
+    hire(doing, &Stop::default(), work)?.join().await
+}
+
 /// Waits for all, and gives the answers, or the failure that explains most: a worker that was only stopped explains nothing.
 pub(super) async fn join_all<T>(hands: Vec<Hand<T>>) -> Result<Vec<T>, EngineError> {
     let mut answers = Vec::with_capacity(hands.len());

@@ -11,6 +11,7 @@ use super::open::{self, Access, because};
 use super::{Sqlite, facts, rows, schema};
 use crate::archive::PendingArchive;
 use crate::archive::manifest::{Consistency, Server, Table};
+use crate::engine::crew::aside;
 use crate::engine::{DumpRequest, Dumped, EngineError};
 use crate::progress::Progress;
 use crate::shape::Shape;
@@ -115,11 +116,15 @@ struct Counted {
 }
 
 async fn count(image: &Image, history_tables: &[String], progress: &Progress) -> Result<Counted, EngineError> {
-    let mut connection = open::image(image.path()).await?;
-    let tables = rows::tally(&mut connection, image.path(), progress).await?;
-    let shape = schema::shape(&mut connection, image.path(), history_tables).await?;
-    open::close(connection, image.path()).await?;
-    Ok(Counted { shape, tables })
+    let (path, history_tables, progress) = (image.path().to_owned(), history_tables.to_vec(), progress.clone());
+    let count = move || async move {
+        let mut connection = open::image(&path).await?;
+        let tables = rows::tally(&mut connection, &path, &progress).await?;
+        let shape = schema::shape(&mut connection, &path, &history_tables).await?;
+        open::close(connection, &path).await?;
+        Ok(Counted { shape, tables })
+    };
+    aside("counting rows", count).await
 }
 
 async fn stream(

@@ -16,6 +16,7 @@ use super::{Sqlite, facts, image, rows, sessions};
 use crate::archive::Archive;
 use crate::archive::manifest::{FrameKind, Manifest, Table};
 use crate::durable::{self, At};
+use crate::engine::crew::aside;
 use crate::engine::{EngineError, LoadMode, Loaded, Mismatch};
 use crate::fault;
 use crate::progress::Progress;
@@ -127,10 +128,14 @@ async fn compare(
 }
 
 async fn tally(stage: &Path, progress: &Progress) -> Result<Vec<Table>, EngineError> {
-    let mut connection = open::image(stage).await?;
-    let found = rows::tally(&mut connection, stage, progress).await?;
-    open::close(connection, stage).await?;
-    Ok(found)
+    let (stage, progress) = (stage.to_owned(), progress.clone());
+    let tally = move || async move {
+        let mut connection = open::image(&stage).await?;
+        let found = rows::tally(&mut connection, &stage, &progress).await?;
+        open::close(connection, &stage).await?;
+        Ok(found)
+    };
+    aside("counting rows", tally).await
 }
 
 /// The tables that are not, row for row, what the manifest says; a table that only one side has differs too.

@@ -11,6 +11,7 @@ use sqlx::{ConnectOptions, Connection};
 use super::{Sqlite, sessions};
 use crate::durable::{At, DurableError};
 use crate::engine::EngineError;
+use crate::engine::crew::aside;
 
 /// Pages SQLite may cache per connection, in KiB. The default of 2 MiB is enough to read in order; more is only memory.
 const CACHE_KIB: &str = "-4096";
@@ -35,7 +36,11 @@ pub(super) async fn live(database: &Sqlite, access: Access) -> Result<SqliteConn
     let options = options(path).busy_timeout(database.patience);
     match access {
         Access::Look => connect(options.pragma("query_only", "ON"), path).await,
-        Access::Work => connect(options, path).await,
+        Access::Work => {
+            // What it does takes long and keeps a core busy: its thread gives way.
+            let path = path.clone();
+            aside("opening the database", move || async move { connect(options, &path).await }).await
+        }
     }
 }
 

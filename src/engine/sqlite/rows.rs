@@ -14,6 +14,7 @@ use super::schema::{self, Form, TableDef};
 use crate::archive::format::RowSum;
 use crate::archive::manifest::{LeftOut, Table};
 use crate::engine::EngineError;
+use crate::engine::crew::aside;
 use crate::progress::Progress;
 
 /// Every table that stores rows, counted and summed.
@@ -91,11 +92,15 @@ fn encode_value(value: SqliteValueRef<'_>, into: &mut Vec<u8>) -> Result<(), sql
 
 /// Checks an image: what is unsound is an error, what is missing is said. `of` names where it came from, for people.
 pub(super) async fn check(image: &Path, of: String) -> Result<Option<LeftOut>, EngineError> {
-    let mut connection = open::image(image).await?;
-    integrity(&mut connection, image, &of).await?;
-    let orphans = orphans(&mut connection).await;
-    open::close(connection, image).await?;
-    Ok(orphans)
+    let image = image.to_owned();
+    let check = move || async move {
+        let mut connection = open::image(&image).await?;
+        integrity(&mut connection, &image, &of).await?;
+        let orphans = orphans(&mut connection).await;
+        open::close(connection, &image).await?;
+        Ok(orphans)
+    };
+    aside("checking an image", check).await
 }
 
 /// Fails on the first thing `integrity_check` finds: pages, order and indexes must be sound, or an archive is worth nothing.
