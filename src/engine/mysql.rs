@@ -19,6 +19,7 @@ mod ranges;
 mod rows;
 mod schema;
 mod script;
+pub mod sessions;
 mod shape;
 mod snapshot;
 mod split;

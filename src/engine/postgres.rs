@@ -27,6 +27,7 @@ use crate::config::Database;
 use crate::progress::Progress;
 use crate::shape::Shape;
 use connect::Place;
+pub use connect::application_name;
 
 /// Of what we own; that we do not own the system's tables is no news, and the server says it of each.
 const ANALYZE: &str = "SET client_min_messages = error; ANALYZE; RESET client_min_messages";

@@ -24,6 +24,7 @@ use super::plan::Existing;
 use super::prepare::{Prepared, Transaction};
 use super::split::Dialect;
 use crate::config::{Database, Migrations};
+use crate::engine::mysql::sessions::Own;
 use crate::fault;
 use crate::history::flyway::{Row, Texts};
 use connect::{code, number, quoted, text};
@@ -51,7 +52,7 @@ pub(super) struct MySqlHost<'a> {
     mariadb: bool,
     /// Whether the database holds tables whose changes no transaction takes back.
     lasting: bool,
-    main: Option<MySqlConnection>,
+    main: Option<(MySqlConnection, Own)>,
 }
 
 impl<'a> MySqlHost<'a> {
@@ -62,12 +63,15 @@ impl<'a> MySqlHost<'a> {
 
     async fn main(&mut self) -> Result<&mut MySqlConnection, MigrateError> {
         if self.main.is_none() {
-            let mut connection = connect::connect(self.database).await?;
+            let (mut connection, own) = connect::connect(self.database).await?;
             sqlx::raw_sql(SETTINGS).execute(&mut connection).await.doing(|| "set up a session".to_owned())?;
-            self.main = Some(connection);
+            self.main = Some((connection, own));
         }
         let location = || self.database.location.to_string();
-        self.main.as_mut().ok_or_else(|| MigrateError::Worker(format!("connecting to {}", location())))
+        self.main
+            .as_mut()
+            .map(|(connection, _)| connection)
+            .ok_or_else(|| MigrateError::Worker(format!("connecting to {}", location())))
     }
 
     /// The table in SQL.
@@ -301,7 +305,7 @@ impl Host for MySqlHost<'_> {
     }
 
     async fn close(mut self) {
-        if let Some(main) = self.main.take() {
+        if let Some((main, _own)) = self.main.take() {
             // Closing ends the session and with it the lock; if this fails the server ends it when it sees the socket gone.
             main.close().await.ok();
         }

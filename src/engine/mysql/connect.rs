@@ -3,15 +3,15 @@
 //! Owns every connection of the MySQL engine, the settings each begins with, and the one place that sorts `sqlx::Error`s. Never
 //! keeps a connection between two calls of the engine. Invariant: a password travels only in the wire protocol.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlRow, MySqlSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, MySqlConnection, Row};
 
 use super::super::EngineError;
 use super::flavour::Version;
+use super::sessions::{Own, is_own};
 use crate::config::{Database, Location, Secret};
 
 /// How long one attempt to connect may take. A server that is up answers in milliseconds; one that recovers from a crash
@@ -66,6 +66,11 @@ impl Place {
     /// The same server and account, another database.
     pub(super) fn beside(&self, database: &str) -> Self {
         Self { inner: Arc::clone(&self.inner), database: database.to_owned() }
+    }
+
+    /// Whether a session that the server lists is one of this process.
+    pub(super) fn is_own(&self, id: u64) -> bool {
+        is_own(&self.inner.host, self.inner.port, id)
     }
 
     /// The account's name.
@@ -263,7 +268,7 @@ impl Session {
         version.demand_supported().map_err(too_old)?;
         place.inner.account.get_or_init(|| text(4));
         let (id, max_packet) = (text(2).parse().unwrap_or(0), text(3).parse().unwrap_or(1 << 20));
-        let _own = Own::begin(&place, id);
+        let _own = Own::begin(&place.inner.host, place.inner.port, id);
         let mut session = Self { connection, place, version, max_packet, _own };
         let own = session.version.settings().iter().map(|setting| format!(", SESSION {setting}")).collect::<String>();
         let settings = format!("{SETTINGS}{own}; SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ");
@@ -320,45 +325,6 @@ impl Session {
 pub(super) fn text_of(row: &MySqlRow, column: usize) -> Option<String> {
     let bytes = row.try_get_unchecked::<Option<&[u8]>, _>(column).ok().flatten()?;
     Some(String::from_utf8_lossy(bytes).into_owned())
-}
-
-/// Sessions of this process by server and number, with the moment they were closed. The protocol as sqlx speaks it carries
-/// no name of ours, so that we remember who we are; a closed one may show for a moment yet.
-static OWN: Mutex<BTreeMap<(String, u64), Option<Instant>>> = Mutex::new(BTreeMap::new());
-
-/// How long a closed session may still be listed by its server. After that its number is nobody's, or another's after a
-/// restart of the server.
-const LINGERS: Duration = Duration::from_secs(10);
-
-/// Keeps a session known as ours until it is dropped.
-#[derive(Debug)]
-struct Own((String, u64));
-
-impl Own {
-    fn key(place: &Place, id: u64) -> (String, u64) {
-        (format!("{}:{}", place.inner.host, place.inner.port), id)
-    }
-
-    fn begin(place: &Place, id: u64) -> Self {
-        let key = Self::key(place, id);
-        let mut sessions = OWN.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.retain(|_, closed| closed.is_none_or(|at| at.elapsed() < LINGERS));
-        sessions.insert(key.clone(), None);
-        Self(key)
-    }
-}
-
-impl Drop for Own {
-    fn drop(&mut self) {
-        let mut sessions = OWN.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.insert(self.0.clone(), Some(Instant::now()));
-    }
-}
-
-/// Whether a session listed by the server is one of this process.
-pub(super) fn is_own(place: &Place, id: u64) -> bool {
-    let sessions = OWN.lock().unwrap_or_else(PoisonError::into_inner);
-    sessions.get(&Own::key(place, id)).is_some_and(|closed| closed.is_none_or(|at| at.elapsed() < LINGERS))
 }
 
 /// An identifier, quoted.

@@ -2,7 +2,7 @@
 
 use super::super::{EngineError, Survey};
 use super::catalog::{HERE, OWN_TABLES};
-use super::connect::{Place, Session, is_own, quote};
+use super::connect::{Place, Session, quote};
 use super::shape::history_tables;
 
 /// Looks.
@@ -79,7 +79,7 @@ pub(super) async fn listed(session: &mut Session) -> Result<Vec<Listed>, EngineE
     for row in rows {
         let cell = |place: usize| row.get(place).cloned().flatten().unwrap_or_default();
         let id = cell(0).parse().unwrap_or(0);
-        if !is_own(session.place(), id) {
+        if !session.place().is_own(id) {
             let (user, host, database, command) = (cell(1), cell(2), cell(3), cell(4));
             sessions.push(Listed {
                 id,

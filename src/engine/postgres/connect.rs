@@ -186,8 +186,10 @@ const INSUFFICIENT_PRIVILEGE: &str = "42501";
 /// SQLSTATE `object_in_use`.
 const OBJECT_IN_USE: &str = "55006";
 
-/// The name our sessions carry; with our pid, so that a survey does not count us but does count another upkeep.
-pub(super) fn application_name() -> String {
+/// The name our sessions carry, the engine's and a migration's; with our pid, so that a survey does not count us but does count
+/// another upkeep.
+#[must_use]
+pub fn application_name() -> String {
     format!("upkeep[{}]", std::process::id())
 }
 

@@ -4,10 +4,12 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlRow, MySqlSslMod
 use sqlx::{ConnectOptions, MySqlConnection, Row as _};
 
 use crate::config::{Database, Location};
+use crate::engine::mysql::sessions::Own;
 use crate::migrate::error::MigrateError;
 
-/// Connects with nothing changed but the character set, which is the one the scripts are in.
-pub(super) async fn connect(database: &Database) -> Result<MySqlConnection, MigrateError> {
+/// Connects with nothing changed but the character set, which is the one the scripts are in. As long as the second lives, nobody
+/// takes the session for a stranger's.
+pub(super) async fn connect(database: &Database) -> Result<(MySqlConnection, Own), MigrateError> {
     let failed = |source| MigrateError::Connect { location: database.location.to_string(), source };
     let Location::MySql { host, port, user, database: name, ssl_mode } = &database.location else {
         return Err(MigrateError::Worker("connecting to MySQL".to_owned()));
@@ -35,7 +37,9 @@ pub(super) async fn connect(database: &Database) -> Result<MySqlConnection, Migr
     let mut connection = options.disable_statement_logging().connect().await.map_err(failed)?;
     // The driver announces itself as one that ignores spaces, and the server adds that mode; a stored program would keep it.
     sqlx::raw_sql("SET SESSION sql_mode = @@GLOBAL.sql_mode").execute(&mut connection).await.map_err(failed)?;
-    Ok(connection)
+    let id = sqlx::raw_sql("SELECT CAST(CONNECTION_ID() AS CHAR)").fetch_one(&mut connection).await.map_err(failed)?;
+    let own = Own::begin(host, *port, text(&id, 0).and_then(|id| id.parse().ok()).unwrap_or(0));
+    Ok((connection, own))
 }
 
 /// A value of a text answer, if it is not NULL.

@@ -10,6 +10,7 @@ use super::objects::object;
 use super::resume::{self, Mark, Resume, Statement, Stop, statements};
 use super::sort::Sort;
 use super::{LOCK_WAIT_S, MySqlHost, insert};
+use crate::engine::mysql::sessions::Own;
 use crate::fault;
 use crate::migrate::error::{Left, MigrateError, ServerSaid};
 use crate::migrate::host::{Doing, Host as _, NewRow, Ran, millis};
@@ -38,7 +39,7 @@ impl MySqlHost<'_> {
     /// Statements and row in one transaction on a fresh connection: all of it or nothing.
     pub(super) async fn run_in_transaction(&mut self, script: &Prepared, row: &NewRow) -> Result<Ran, MigrateError> {
         let table = self.quoted_table();
-        let mut connection = self.script_connection().await?;
+        let (mut connection, _own) = self.script_connection().await?;
         if self.overtaken(row.rank).await? {
             connection.close().await.ok();
             return Ok(Ran::Overtaken);
@@ -66,7 +67,7 @@ impl MySqlHost<'_> {
 
     /// A script without a row of its own: one transaction when it changes rows alone, else as the server commits it.
     pub(super) async fn run_aside(&mut self, script: &Prepared) -> Result<(), MigrateError> {
-        let mut connection = self.script_connection().await?;
+        let (mut connection, _own) = self.script_connection().await?;
         let left = || if script.transaction == Transaction::Ours { Left::Nothing } else { Left::Part };
         let mut ran = Ok(());
         for (index, statement) in statements(script).iter().enumerate() {
@@ -87,7 +88,7 @@ impl MySqlHost<'_> {
     /// Statement by statement, from the first or from where an earlier run stopped.
     pub(super) async fn run_outside(&mut self, script: &Prepared, row: &NewRow) -> Result<Ran, MigrateError> {
         let journal = self.journal();
-        let mut connection = self.script_connection().await?;
+        let (mut connection, _own) = self.script_connection().await?;
         let unfinished = journal.unfinished(self.main().await?).await?;
         if unfinished.is_none() && self.overtaken(row.rank).await? {
             connection.close().await.ok();
@@ -247,8 +248,8 @@ impl MySqlHost<'_> {
     }
 
     /// A fresh session as Flyway's driver makes it, holding the lock of scripts.
-    async fn script_connection(&self) -> Result<MySqlConnection, MigrateError> {
-        let mut connection = connect(self.database).await?;
+    async fn script_connection(&self) -> Result<(MySqlConnection, Own), MigrateError> {
+        let (mut connection, own) = connect(self.database).await?;
         let doing = || "set up a session for a script".to_owned();
         let sql = format!("SELECT GET_LOCK('{}', {LOCK_WAIT_S})", self.script_lock());
         let row = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_one(&mut connection).await.doing(doing)?;
@@ -256,7 +257,7 @@ impl MySqlHost<'_> {
             return Err(MigrateError::Busy { table: self.table(), waited_s: LOCK_WAIT_S });
         }
         sqlx::raw_sql("SET autocommit = 0").execute(&mut connection).await.doing(doing)?;
-        Ok(connection)
+        Ok((connection, own))
     }
 
     async fn overtaken(&mut self, rank: i32) -> Result<bool, MigrateError> {

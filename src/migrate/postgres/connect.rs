@@ -7,6 +7,7 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{ConnectOptions, PgConnection, Row as _};
 
 use crate::config::{Database, Location};
+use crate::engine::postgres::application_name;
 use crate::migrate::error::MigrateError;
 
 /// Connects with nothing changed but the time zone and what dates look like when they are written out.
@@ -17,7 +18,7 @@ pub(super) async fn connect(database: &Database) -> Result<PgConnection, Migrate
     };
     let options = PgConnectOptions::new_without_pgpass();
     let options = if host.starts_with('/') { options.socket(host) } else { options.host(host) };
-    let options = options.port(*port).username(user).database(name).application_name("upkeep migrate");
+    let options = options.port(*port).username(user).database(name).application_name(&application_name());
     let options = options.ssl_mode(PgSslMode::from_str(sslmode).map_err(failed)?).extra_float_digits(None);
     let options = match &database.password {
         Some(password) => options.password(password.reveal()),

@@ -49,15 +49,6 @@ fn tls_is_refused_in_words() {
 }
 
 #[test]
-fn a_session_is_ours_while_it_lives_and_a_moment_longer() {
-    let own = Own::begin(&place(), 4_000_000_001);
-    assert!(is_own(&place(), 4_000_000_001));
-    assert!(!is_own(&place(), 4_000_000_002));
-    drop(own);
-    assert!(is_own(&place(), 4_000_000_001));
-}
-
-#[test]
 fn names_and_texts_are_quoted() {
     assert_eq!(quote("a`b"), "`a``b`");
     assert_eq!(literal("it's \\"), "'it\\'s \\\\'");
