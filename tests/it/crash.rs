@@ -135,10 +135,10 @@ fn tell(db: Db, story: &Story) {
         assert_eq!(output.status.signal(), Some(9), "{at}: {}", text(&output));
         killed += 1;
         recover(&world, &at);
-        the_promise_holds(&world, story, &at);
-        let before = journal(&world);
+        let before = Answers::of(&world);
+        the_promise_holds(&world, story, &before, &at);
         recover(&world, &at);
-        assert_eq!(before, journal(&world), "{at}: a second recovery did something");
+        assert_eq!(before.journal(), Answers::of(&world).journal(), "{at}: a second recovery did something");
     }
     world.reset();
     println!("{db}: {}: killed at {killed} of {} points", story.name, points.len());
@@ -150,14 +150,13 @@ fn recover(world: &World, at: &str) {
     assert!(output.status.success(), "{at}: recovery: {}", text(&output));
 }
 
-fn the_promise_holds(world: &World, story: &Story, at: &str) {
+fn the_promise_holds(world: &World, story: &Story, answers: &Answers, at: &str) {
     let version = world.whole_version();
     assert!(story.allowed.contains(&version), "{at}: the database is at {version}");
-    let archives = world.json(&["list", "notes"]);
+    let archives = &answers.archives;
     let whole = archives.as_array().unwrap().iter().filter(|archive| archive["verdict"] == "whole").count();
     assert!(whole >= 1, "{at}: no verified archive is left: {archives}");
-    let status = world.json(&["status", "notes"]);
-    let target = &status["targets"][0];
+    let target = &answers.status["targets"][0];
     let phase = target["upgrade"]["phase"].as_str().unwrap_or("none").to_owned();
     let settled = ["none", "committed", "rolled-back", "refused"].contains(&phase.as_str());
     assert!(settled, "{at}: the upgrade is left in phase {phase}: {}", target["upgrade"]);
@@ -174,13 +173,24 @@ fn the_promise_holds(world: &World, story: &Story, at: &str) {
     assert!(children.stdout.is_empty(), "{at}: a child is left: {}", String::from_utf8_lossy(&children.stdout));
 }
 
-/// What the journal and the catalogue hold, for comparing two moments.
-fn journal(world: &World) -> String {
-    let archives = world.json(&["list", "notes"]);
-    let labels: Vec<String> =
-        archives.as_array().unwrap().iter().map(|archive| format!("{}={}", archive["label"], archive["pinned"])).collect();
-    let status = world.json(&["status", "notes"]);
-    format!("{labels:?} {} {}", status["targets"][0]["upgrade"], status["targets"][0]["holds"])
+/// What `list` and `status` say at one moment.
+struct Answers {
+    archives: serde_json::Value,
+    status: serde_json::Value,
+}
+
+impl Answers {
+    fn of(world: &World) -> Self {
+        Self { archives: world.json(&["list", "notes"]), status: world.json(&["status", "notes"]) }
+    }
+
+    /// What the journal and the catalogue hold, for comparing two moments.
+    fn journal(&self) -> String {
+        let archives = self.archives.as_array().unwrap().iter();
+        let labels: Vec<String> = archives.map(|archive| format!("{}={}", archive["label"], archive["pinned"])).collect();
+        let target = &self.status["targets"][0];
+        format!("{labels:?} {} {}", target["upgrade"], target["holds"])
+    }
 }
 
 /// One test a story and engine, so that they run side by side.
