@@ -225,9 +225,14 @@ macro_rules! all_told {
 
 all_told! { sqlite on Some(super::Db::Sqlite) }
 all_told! { postgresql on crate::support::postgres::cluster().map(super::Db::Postgres) }
-told! { mariadb on server(Which::MariaDb).map(super::Db::MySql); backup: "backup", prune: "prune", restore: "restore" }
+all_told! { mysql on server(Which::MySql).map(super::Db::MySql) }
+told! { mariadb on server(Which::MariaDb).map(super::Db::MySql);
+    backup: "backup",
+    restore: "restore",
+    upgrade: "upgrade",
+    failing_migration: "upgrade whose migration fails half-way",
+}
 told! { newer_mariadb on server(Which::NewerMariaDb).map(super::Db::MySql); restore: "restore" }
-told! { mysql on server(Which::MySql).map(super::Db::MySql); backup: "backup", prune: "prune", restore: "restore" }
 
 /// Where the account may not create databases a replacement is no longer whole or not at all; but what is half never passes for
 /// whole, and the same restore finishes it.
