@@ -7,6 +7,8 @@
 pub mod plan;
 pub mod unfinished;
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +21,7 @@ use crate::backup::{self, BackupError, BackupRequest};
 use crate::config::{Database, Target};
 use crate::context::Context;
 use crate::durable::DurableError;
-use crate::engine::{Engine, EngineError, LoadMode, Loaded};
+use crate::engine::{Engine, EngineError, LoadMode, Loaded, Survey};
 use crate::failure::{Class, Explain};
 use crate::fault;
 use crate::ids::{Label, TargetName};
@@ -278,6 +280,11 @@ async fn open(entry: &Entry) -> Result<Archive, RestoreError> {
     Ok(opened.map_err(|_| RestoreError::Worker(entry.label.clone()))??)
 }
 
+/// How often, and how many times, it is looked whether those who use a destination have gone: two seconds are more than a look
+/// at a database takes, and little beside a restore.
+const MOMENT: Duration = Duration::from_millis(100);
+const MOMENTS: u32 = 20;
+
 /// Where an archive goes.
 struct Destination {
     database: Database,
@@ -301,6 +308,20 @@ impl Destination {
         }
     }
 
+    /// What is there. Those who pass are no objection: the daemon itself looks at a database now and then.
+    async fn survey(&self, engine: &Engine, tables: &[String], server: ServerState) -> Result<Survey, EngineError> {
+        let mut survey = engine.survey(tables).await?;
+        let serves = self.whose == Whose::Target && server == ServerState::Running;
+        for _ in 0..MOMENTS {
+            if serves || survey.sessions.is_empty() {
+                break;
+            }
+            tokio::time::sleep(MOMENT).await;
+            survey = engine.survey(tables).await?;
+        }
+        Ok(survey)
+    }
+
     /// Looks at the destination and decides.
     async fn plan(
         &self,
@@ -312,7 +333,7 @@ impl Destination {
     ) -> Result<RestorePlan, RestoreError> {
         let engine = Engine::of(&self.database);
         let history_tables = backup::history_tables(target);
-        let survey = engine.survey(&history_tables).await?;
+        let survey = self.survey(&engine, &history_tables, server).await?;
         let shape = if survey.exists { engine.shape(&history_tables).await? } else { crate::shape::Shape::default() };
         let earlier = unfinished::unfinished_in(&ctx.config.daemon.state_dir, &target.name, self.place())?;
         plan::plan(&Situation {

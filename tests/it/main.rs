@@ -38,6 +38,7 @@ mod promise;
 mod restore;
 mod service;
 mod sqlite_backup;
+mod story;
 mod tidy;
 mod transfers;
 mod upgrade;

@@ -1,5 +1,7 @@
 //! MySQL and MariaDB: what an archive holds is what the database held, by the word of the servers' own tools.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use proptest::strategy::{Strategy, ValueTree};
 use upkeep::archive::Archive;
 use upkeep::archive::manifest::{Consistency, Frame, FrameKind};
@@ -167,31 +169,102 @@ async fn vendor(server: &Server) {
     let path = tempfile::tempdir().unwrap();
     let file = path.path().join("dump.sql");
     std::fs::write(&file, &text).unwrap();
+    // Of the database itself it holds nothing. Without its character set every routine would differ, and on MySQL every column.
+    assert!(!text.contains("CREATE DATABASE"));
+    server.sql("", &format!("ALTER DATABASE {to} CHARACTER SET latin1 COLLATE latin1_german2_ci"));
     let mut client = server.client("mariadb", "mysql");
     let restored = client.args(["--force", to]).stdin(std::fs::File::open(&file).unwrap()).output().unwrap();
     let said = String::from_utf8_lossy(&restored.stderr).into_owned();
-    let wanted = server.content(name);
-    let found = server.try_sql(to, "SELECT CONCAT_WS(' ', id, CAST(f AS DOUBLE)) FROM every_type WHERE id = 103").unwrap();
-    assert!(wanted.contains(",16777216,") && found == "103 16777200", "a single is printed with six digits: {found}");
-    let invalid = "SELECT da FROM every_type WHERE id = 100";
-    assert_eq!((server.sql(name, invalid).as_str(), server.sql(to, invalid).as_str()), ("2021-02-30", "0000-00-00"));
     // Views are made while those they stand on are still placeholders, through which nobody can write.
     assert!(said.contains("CHECK OPTION on non-updatable view"), "{said}");
     assert!(server.try_sql(to, "SELECT * FROM counted").is_err());
-    if server.is_mariadb() {
-        let past = "SELECT count(*) FROM ma_versioned FOR SYSTEM_TIME ALL";
-        assert_eq!((server.sql(name, past).as_str(), server.sql(to, past).as_str()), ("3", "1"), "the past is left out");
-    } else {
-        // A row of generated columns only is written as a comma in brackets.
-        let rows = "SELECT count(*) FROM only_generated";
-        assert_eq!((server.sql(name, rows).as_str(), server.sql(to, rows).as_str()), ("2", "0"), "{said}");
+    let mut differs = different_objects(&server.schema(name), &server.schema(to));
+    differs.extend(different_rows(server, name, to));
+    let explained: Vec<_> = EXPLAINED.iter().filter(|(on, ..)| on.is_none_or(|maria| maria == server.is_mariadb())).collect();
+    let is_explained = |what: &String| explained.iter().any(|(_, object, _)| object == what);
+    let unexplained: Vec<_> = differs.iter().filter(|(what, _)| !is_explained(what)).collect();
+    assert!(unexplained.is_empty(), "differs and nobody says why: {unexplained:#?}");
+    for (_, object, why) in explained {
+        assert!(differs.contains_key(*object), "{object} does not differ any more ({why})");
     }
-    // The database's own character set is not in the dump of one database, so the copy has the server's.
-    let collation = |database: &str| {
-        let sql = "SELECT default_collation_name FROM information_schema.schemata WHERE schema_name =";
-        server.sql("", &format!("{sql} '{database}'"))
-    };
-    assert_ne!(collation(name), collation(to));
+}
+
+/// What the vendor's own dump makes something else of, and why; on MariaDB, on MySQL (`Some(false)`) or on both.
+const EXPLAINED: &[(Option<bool>, &str, &str)] = &[
+    (None, "Ansicht; \"ü\"", "its check option is refused while the view below it is a placeholder"),
+    (None, "rows of Ansicht; \"ü\"", "it is not there"),
+    (None, "counted", "it stands on a view that is not there"),
+    (None, "rows of counted", "it is not there"),
+    (None, "every_type.f", "a single is printed with six digits, where nine tell all of them apart"),
+    (None, "every_type.da", "a date that the calendar has not is refused or zeroed, for the dump does not allow it"),
+    (None, "every_type.dt", "the same of a moment"),
+    (None, "every_type.en", "an invalid value is printed as the empty text, which here is a member"),
+    (Some(false), "rows of only_generated", "a row of generated columns only is written as a comma in brackets"),
+    (Some(true), "ma_sequenced", "a default names its sequence with the database it came from"),
+    (Some(true), "rows of ma_explicit", "the past of a system-versioned table is left out"),
+    (Some(true), "rows of ma_history", "the same"),
+    (Some(true), "rows of ma_versioned", "the same"),
+];
+
+/// The objects of which one side has a line of `SHOW CREATE` that the other has not, with these lines.
+fn different_objects(wanted: &str, found: &str) -> BTreeMap<String, Vec<String>> {
+    let mut objects = BTreeMap::<String, Vec<String>>::new();
+    for (mark, these, others) in [("-", wanted, found), ("+", found, wanted)] {
+        let others: BTreeSet<&str> = others.lines().collect();
+        for line in these.lines().filter(|line| !others.contains(line)) {
+            let object = line.split('\t').next().unwrap_or_default();
+            let object = if object.starts_with("CREATE DATABASE") { "the database" } else { object };
+            objects.entry(object.to_owned()).or_default().push(format!("{mark}{line}"));
+        }
+    }
+    objects
+}
+
+/// The columns (`table.column`) in which a row differs, rows being the same by their first column; and the tables of which
+/// there are more or fewer rows (`rows of table`).
+fn different_rows(server: &Server, source: &str, copy: &str) -> BTreeMap<String, Vec<String>> {
+    let columns = format!(
+        "SET SESSION group_concat_max_len = 1048576; SELECT table_name, GROUP_CONCAT(column_name ORDER BY ordinal_position SEPARATOR '\t') \
+         FROM information_schema.columns WHERE table_schema = '{source}' GROUP BY table_name"
+    );
+    let columns = server.sql(source, &columns);
+    let columns: BTreeMap<&str, Vec<&str>> = columns
+        .lines()
+        .filter_map(|line| line.split_once('\t'))
+        .map(|(table, names)| (table, names.split("\\t").collect()))
+        .collect();
+    let [wanted, found] = [source, copy].map(|database| server.content(database));
+    let (wanted, found) = (rows_by_key(&wanted), rows_by_key(&found));
+    let mut differs = BTreeMap::<String, Vec<String>>::new();
+    let keys: BTreeSet<_> = wanted.keys().chain(found.keys()).collect();
+    for (table, key) in keys {
+        let none = Vec::new();
+        let [wanted, found] = [&wanted, &found].map(|rows| rows.get(&(*table, *key)).unwrap_or(&none));
+        if wanted.len() != found.len() {
+            differs.entry(format!("rows of {table}")).or_default().push(format!("{key}: {} and {}", wanted.len(), found.len()));
+            continue;
+        }
+        for (wanted, found) in wanted.iter().zip(found) {
+            for (place, (wanted, found)) in wanted.iter().zip(found).enumerate().filter(|(_, (wanted, found))| wanted != found)
+            {
+                let column = columns.get(table).and_then(|names| names.get(place)).copied().unwrap_or("?");
+                differs.entry(format!("{table}.{column}")).or_default().push(format!("{key}: {wanted:.60} and {found:.60}"));
+            }
+        }
+    }
+    differs
+}
+
+/// The rows of all tables by table and first value; those alike in the order of their hashes.
+fn rows_by_key(content: &str) -> BTreeMap<(&str, &str), Vec<Vec<&str>>> {
+    let mut rows = BTreeMap::<_, Vec<_>>::new();
+    for line in content.lines() {
+        let mut cells = line.split('\t');
+        let (table, _, values) = (cells.next().unwrap_or_default(), cells.next(), cells.next().unwrap_or_default());
+        let values: Vec<&str> = values.split(',').collect();
+        rows.entry((table, values[0])).or_default().push(values);
+    }
+    rows
 }
 
 /// Each archive goes back only to the kind of server it came from, and both are named.

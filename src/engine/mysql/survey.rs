@@ -95,6 +95,21 @@ pub(super) async fn listed(session: &mut Session) -> Result<Vec<Listed>, EngineE
     Ok(sessions)
 }
 
+/// How often, and how many times, it is looked whether somebody has gone: a look at a database is listed for a moment.
+const MOMENT: std::time::Duration = std::time::Duration::from_millis(100);
+const MOMENTS: u32 = 20;
+
+/// Other people's sessions on a database that do not end within a moment.
+pub(super) async fn lasting_sessions(session: &mut Session, database: &str) -> Result<Vec<String>, EngineError> {
+    for _ in 0..MOMENTS {
+        if sessions(session, database).await?.is_empty() {
+            return Ok(Vec::new());
+        }
+        tokio::time::sleep(MOMENT).await;
+    }
+    sessions(session, database).await
+}
+
 /// Other people's sessions on a database.
 pub(super) async fn sessions(session: &mut Session, database: &str) -> Result<Vec<String>, EngineError> {
     let is_there = |listed: &Listed| listed.database == database && listed.command != "Daemon";

@@ -61,7 +61,7 @@ pub(super) async fn replace(
     let Some(mut session) = place.connect_if_exists().await? else {
         return load::clean(place, archive, jobs, progress).await;
     };
-    let users = survey::sessions(&mut session, &place.database).await?;
+    let users = survey::lasting_sessions(&mut session, &place.database).await?;
     let outside = references_from_outside(&mut session).await?;
     session.close().await;
     if !users.is_empty() {

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,15 @@ impl Running {
     /// The same with more variables in its environment.
     #[track_caller]
     pub(crate) fn start_with(place: &Upkeep, variables: &[(&str, &str)]) -> Self {
-        let notify = place.path("notify");
+        let mut command = place.command(&["daemon"]);
+        command.envs(variables.iter().copied());
+        Self::run(command, place.root(), place.path("upkeep.sock"))
+    }
+
+    /// Starts this command, with its log and its supervisor in a directory, and waits for its READY.
+    #[track_caller]
+    pub(crate) fn run(mut command: Command, directory: &Path, socket: PathBuf) -> Self {
+        let notify = directory.join("notify");
         std::fs::remove_file(&notify).ok();
         let supervisor = UnixDatagram::bind(&notify).unwrap();
         let heard = Arc::new(Mutex::new(Vec::new()));
@@ -41,12 +49,11 @@ impl Running {
                 hearing.lock().unwrap().push(String::from_utf8_lossy(&buffer[..length]).into_owned());
             }
         });
-        let log = place.path("daemon.log");
+        let log = directory.join("daemon.log");
         let out = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
-        let mut command = place.command(&["daemon"]);
-        command.env("NOTIFY_SOCKET", &notify).env("UPKEEP_LOG", "debug").envs(variables.iter().copied());
+        command.env("NOTIFY_SOCKET", &notify).env("UPKEEP_LOG", "debug");
         let child = command.stdout(Stdio::null()).stderr(out).spawn().unwrap();
-        let mut running = Self { child, heard, log, socket: place.path("upkeep.sock") };
+        let mut running = Self { child, heard, log, socket };
         running.hears("READY=1");
         running
     }
@@ -101,12 +108,18 @@ impl Running {
 
     /// Stops it as systemd does and sees that nothing went wrong in its life.
     #[track_caller]
-    pub(crate) fn stop(mut self) {
+    pub(crate) fn stop(self) {
+        let errors = self.stop_and_tell();
+        assert!(errors.is_empty(), "the daemon logged errors: {errors:#?}");
+    }
+
+    /// Stops it as systemd does; gives the errors of its life.
+    #[track_caller]
+    pub(crate) fn stop_and_tell(mut self) -> Vec<String> {
         self.signal(rustix::process::Signal::TERM);
         let status = self.ends();
         assert_eq!(status.code(), Some(0), "{}", self.log());
-        let errors: Vec<String> = self.log().lines().filter(|line| line.contains("ERROR")).map(str::to_owned).collect();
-        assert!(errors.is_empty(), "the daemon logged errors: {errors:#?}");
+        self.log().lines().filter(|line| line.contains("ERROR")).map(str::to_owned).collect()
     }
 
     /// Asks the daemon.

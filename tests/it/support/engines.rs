@@ -159,47 +159,26 @@ impl Home {
     }
 
     fn sqlite(&self, sql: &str) -> String {
-        use sqlx::{ConnectOptions, Row};
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&self.file);
-        let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
-        // On a thread of its own: the caller may be inside a runtime.
-        std::thread::scope(|scope| {
-            let work = scope.spawn(|| {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-                runtime.block_on(async {
-                    let mut connection = options.connect().await.unwrap();
-                    let rows = sql.fetch_all(&mut connection).await.unwrap();
-                    connection.close().await.unwrap();
-                    let cell = |row: &sqlx::sqlite::SqliteRow, place: usize| {
-                        let number = || row.try_get::<i64, _>(place).map(|number| number.to_string()).ok();
-                        row.try_get::<String, _>(place).ok().or_else(number).unwrap_or_default()
-                    };
-                    let first = rows.first();
-                    first
-                        .map(|row| (0..row.len()).map(|place| cell(row, place)).collect::<Vec<_>>().join("|"))
-                        .unwrap_or_default()
-                })
-            });
-            work.join().unwrap()
+        ask_file(&self.file, sql)
+    }
+
+    /// The columns of a table, in order, with commas between them; and in the same way the names of all tables. One question
+    /// each time, for asking takes a client and a session of its own.
+    pub(crate) fn columns_and_tables(&self, table: &str) -> String {
+        self.ask(&match self.db {
+            Db::Sqlite => format!(
+                "SELECT (SELECT group_concat(name, ',') FROM pragma_table_info('{table}')), \
+                 (SELECT group_concat(name, ',') FROM (SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name))"
+            ),
+            Db::Postgres(_) => format!(
+                "SELECT (SELECT string_agg(column_name, ',' ORDER BY ordinal_position) FROM information_schema.columns WHERE table_name = '{table}'), \
+                 (SELECT string_agg(tablename, ',' ORDER BY tablename) FROM pg_tables WHERE schemaname = 'public')"
+            ),
+            Db::MySql(_) => format!(
+                "SELECT (SELECT group_concat(column_name ORDER BY ordinal_position) FROM information_schema.columns WHERE table_name = '{table}' AND table_schema = DATABASE()), \
+                 (SELECT group_concat(table_name ORDER BY table_name) FROM information_schema.tables WHERE table_schema = DATABASE())"
+            ),
         })
-    }
-
-    /// The columns of a table, in order, with commas between them.
-    pub(crate) fn columns(&self, table: &str) -> String {
-        match self.db {
-            Db::Sqlite => self.ask(&format!("SELECT group_concat(name, ',') FROM pragma_table_info('{table}')")),
-            Db::Postgres(_) => self.ask(&format!(
-                "SELECT string_agg(column_name, ',' ORDER BY ordinal_position) FROM information_schema.columns WHERE table_name = '{table}'"
-            )),
-            Db::MySql(_) => self.ask(&format!(
-                "SELECT group_concat(column_name ORDER BY ordinal_position) FROM information_schema.columns WHERE table_name = '{table}' AND table_schema = DATABASE()"
-            )),
-        }
-    }
-
-    /// Whether there is a table of this name.
-    pub(crate) fn has_table(&self, table: &str) -> bool {
-        !matches!(self.columns(table).as_str(), "" | "NULL")
     }
 
     /// Keeps what is on the server as it stands for [`Home::put_back`]; a file is its owner's to keep.
@@ -219,23 +198,22 @@ impl Home {
 
     /// Puts it back as it was kept, without what upkeep left beside it.
     pub(crate) fn put_back(&self) {
-        let leftovers = self.scratch_databases();
+        // One session for all of it: starting a client takes longer than what it does here.
         match self.db {
             Db::Sqlite => {}
             Db::Postgres(cluster) => {
-                for leftover in leftovers {
-                    cluster.psql("postgres", &format!("DROP DATABASE \"{leftover}\" WITH (FORCE)"));
-                }
-                self.remove();
-                cluster.psql("postgres", &format!("CREATE DATABASE {0} TEMPLATE {0}_t", self.name));
+                let sql = format!(
+                    "SELECT format('DROP DATABASE %I WITH (FORCE)', datname) FROM pg_database WHERE datname LIKE '{0}\\_\\_upkeep%' \\gexec\n\
+                     DROP DATABASE IF EXISTS {0} WITH (FORCE);\nCREATE DATABASE {0} TEMPLATE {0}_t;",
+                    self.name
+                );
+                cluster.psql("postgres", &sql);
             }
             Db::MySql(server) => {
-                for leftover in leftovers {
-                    server.sql("", &format!("DROP DATABASE `{leftover}`"));
-                }
-                self.remove();
-                self.create();
-                server.sql(&self.name, &self.kept.lock().unwrap());
+                let leftovers = self.scratch_databases();
+                let drops: String = leftovers.iter().map(|leftover| format!("DROP DATABASE `{leftover}`; ")).collect();
+                let (name, kept) = (&self.name, self.kept.lock().unwrap());
+                server.sql("", &format!("{drops}DROP DATABASE IF EXISTS {name}; CREATE DATABASE {name}; USE {name};\n{kept}"));
             }
         }
     }
@@ -261,6 +239,31 @@ impl Home {
             Db::MySql(server) => Connection::MySql(server.connect(&self.name).await),
         }
     }
+}
+
+/// The first row of a query on an SQLite file, its columns with `|` between them.
+pub(crate) fn ask_file(file: &Path, sql: &str) -> String {
+    use sqlx::{ConnectOptions, Row};
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+    let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+    // On a thread of its own: the caller may be inside a runtime.
+    std::thread::scope(|scope| {
+        let work = scope.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let mut connection = options.connect().await.unwrap();
+                let rows = sql.fetch_all(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+                let cell = |row: &sqlx::sqlite::SqliteRow, place: usize| {
+                    let number = || row.try_get::<i64, _>(place).map(|number| number.to_string()).ok();
+                    row.try_get::<String, _>(place).ok().or_else(number).unwrap_or_default()
+                };
+                let first = rows.first();
+                first.map(|row| (0..row.len()).map(|place| cell(row, place)).collect::<Vec<_>>().join("|")).unwrap_or_default()
+            })
+        });
+        work.join().unwrap()
+    })
 }
 
 /// A connection of somebody else's.
