@@ -6,7 +6,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Which Flyway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl Version {
 
 /// A running Flyway. Ends with its standard input, and so with this process.
 #[derive(Debug)]
-struct Flyway {
+pub(crate) struct Flyway {
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
     _child: Child,
@@ -83,6 +83,14 @@ pub(crate) fn flyway(version: Version) -> Option<&'static Shared> {
     started.as_ref()
 }
 
+/// A JVM of the current major for those who measure moments: whoever has it has it alone.
+pub(crate) fn alone() -> Option<MutexGuard<'static, Flyway>> {
+    static ALONE: OnceLock<Option<Mutex<Flyway>>> = OnceLock::new();
+    flyway(Version::Current)?;
+    let started = ALONE.get_or_init(|| Flyway::start(Version::Current).map(Mutex::new)).as_ref();
+    started.map(|flyway| flyway.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
 /// One JVM for all tests.
 #[derive(Debug)]
 pub(crate) struct Shared(Mutex<Flyway>);
@@ -108,7 +116,7 @@ impl Flyway {
         Some(Self { stdin, stdout, _child: child })
     }
 
-    fn ask(&mut self, verb: &str, settings: &Settings) -> Answer {
+    pub(crate) fn ask(&mut self, verb: &str, settings: &Settings) -> Answer {
         let fields = settings.iter().map(|(key, value)| format!("\tflyway.{key}={}", escape(value)));
         let line = format!("{verb}{}\n", fields.collect::<String>());
         self.stdin.write_all(line.as_bytes()).unwrap();
