@@ -1,7 +1,7 @@
 //! The PostgreSQL host: Flyway's table, lock and search path.
 //!
-//! One connection holds the lock and keeps the history; each script runs on a fresh one, so that no `SET` of one script
-//! reaches the next. The lock is a session lock, and nothing of ours is in a transaction while a script runs outside one:
+//! One connection holds the lock and keeps the history; scripts run in another session, everything in which is discarded
+//! between two of them, so that no `SET` of one reaches the next. The lock is a session lock, and nothing of ours is in a transaction while a script runs outside one:
 //! `CREATE INDEX CONCURRENTLY` waits for every older transaction, ours included.
 //!
 //! sqlx begins each session with `TimeZone=UTC`, `DateStyle=ISO, MDY`. The zone is set to the host's, as Java's driver does for
@@ -25,6 +25,7 @@ use super::split::Dialect;
 use crate::config::{Database, Migrations};
 use crate::fault;
 use crate::history::flyway::{Row, Texts};
+use script::Session;
 
 /// How often a lock that is taken is asked for again. Polling, because a blocking wait is itself a transaction that
 /// `CREATE INDEX CONCURRENTLY` of the lock's holder would wait for.
@@ -41,12 +42,22 @@ pub(super) struct PostgresHost<'a> {
     user: String,
     create_schemas: bool,
     main: Option<PgConnection>,
+    /// The session of the script before, if it may be used again.
+    session: Option<Session>,
 }
 
 impl<'a> PostgresHost<'a> {
     pub(super) fn new(database: &'a Database, settings: &Migrations) -> Self {
         let (table, schema) = (settings.table.clone(), settings.schema.clone());
-        Self { database, table, schema, user: String::new(), create_schemas: settings.create_schemas, main: None }
+        Self {
+            database,
+            table,
+            schema,
+            user: String::new(),
+            create_schemas: settings.create_schemas,
+            main: None,
+            session: None,
+        }
     }
 
     async fn main(&mut self) -> Result<&mut PgConnection, MigrateError> {
@@ -125,12 +136,26 @@ impl<'a> PostgresHost<'a> {
 
 /// Inserts a row on whichever connection is in the right transaction.
 async fn insert(connection: &mut PgConnection, table: &str, user: &str, row: &NewRow) -> Result<(), sqlx::Error> {
-    let sql = format!("INSERT INTO {table} {INSERT_COLUMNS} VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
-    let insert = sqlx::query(AssertSqlSafe(sql)).persistent(false);
-    let insert = insert.bind(row.rank).bind(&row.version).bind(&row.description).bind(row.kind).bind(&row.script);
-    let insert = insert.bind(row.checksum).bind(user).bind(row.execution_ms).bind(row.success);
-    insert.execute(connection).await?;
+    sqlx::raw_sql(AssertSqlSafe(insert_text(table, user, row))).execute(connection).await?;
     Ok(())
+}
+
+/// A row's insert as text, for the simple protocol.
+fn insert_text(table: &str, user: &str, row: &NewRow) -> String {
+    let or_null = |text: Option<String>| text.unwrap_or_else(|| "NULL".to_owned());
+    let (version, sum) = (or_null(row.version.as_deref().map(literal)), or_null(row.checksum.map(|sum| sum.to_string())));
+    let (description, kind, script) = (literal(&row.description), literal(row.kind), literal(&row.script));
+    let NewRow { rank, execution_ms, success, .. } = row;
+    let user = literal(user);
+    format!(
+        "INSERT INTO {table} {INSERT_COLUMNS} \
+         VALUES ({rank}, {version}, {description}, {kind}, {script}, {sum}, {user}, {execution_ms}, {success})"
+    )
+}
+
+/// A text in SQL, the same whatever a script set `standard_conforming_strings` to.
+fn literal(text: &str) -> String {
+    format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
 }
 
 impl Host for PostgresHost<'_> {
@@ -290,6 +315,9 @@ impl Host for PostgresHost<'_> {
     }
 
     async fn close(mut self) {
+        if let Some(session) = self.session.take() {
+            session.close().await;
+        }
         if let Some(main) = self.main.take() {
             // Closing ends the session and with it the lock; if this fails the server ends it when it sees the socket gone.
             main.close().await.ok();

@@ -1,6 +1,6 @@
 //! The run: look, plan, refuse or apply, look again. Written once for every engine.
 //!
-//! Never remembers what it applied: after each script the history is read and planned again.
+//! Applies what one look at the history planned, and looks again when that is done or somebody else's row came between.
 
 mod desk;
 mod events;
@@ -36,6 +36,16 @@ pub struct Report {
     pub applied: Vec<AppliedScript>,
     /// The newest version in effect at the end.
     pub head: Option<String>,
+}
+
+impl Report {
+    /// A version took effect; an older one out of order leaves the newest what it was.
+    fn note_head(&mut self, version: Option<&MigrationVersion>) {
+        let known = self.head.as_deref().and_then(|head| MigrationVersion::parse(head).ok());
+        if let Some(version) = version.filter(|version| known.as_ref() < Some(version)) {
+            self.head = Some(version.to_string());
+        }
+    }
 }
 
 /// One script applied.
@@ -211,6 +221,8 @@ async fn apply_all<H: Host>(
     loop {
         let existing = host.look().await?;
         let going_on = desk.going_on(&existing, host.unfinished().await?);
+        // A script that goes on has its row already: which rank the next one has is looked up.
+        let resumes = going_on.is_some();
         let mut plan = going_on.unwrap_or_else(|| desk.plan(&existing));
         report.head.clone_from(&plan.head);
         desk.refuse(&plan)?;
@@ -224,13 +236,36 @@ async fn apply_all<H: Host>(
             return Err(MigrateError::History { table: host.table(), why });
         }
         let done = desk.rules.target == Target::Next && !report.applied.is_empty();
-        let Some((script, prepared)) = desk.next(&plan)?.filter(|_| !done) else { break };
-        if versioned && script.version.is_none() {
-            versioned = false;
+        if plan.pending.is_empty() || done {
+            break;
+        }
+        let one = resumes || desk.rules.target == Target::Next;
+        plan.pending.truncate(if one { 1 } else { plan.pending.len() });
+        let rank = next_rank(rows);
+        apply_planned(host, desk, &plan.pending, rank, &mut versioned, progress, report).await?;
+    }
+    if versioned { callbacks(host, desk, "afterVersioned").await } else { Ok(()) }
+}
+
+/// Applies what is planned, or as much as comes before somebody else's row. Nothing is planned anew between two scripts: the
+/// lock is ours, and a host that finds a rank taken says so.
+async fn apply_planned<H: Host>(
+    host: &mut H,
+    desk: &Desk<'_>,
+    pending: &[usize],
+    first_rank: i32,
+    versioned: &mut bool,
+    progress: &Progress,
+    report: &mut Report,
+) -> Result<(), MigrateError> {
+    for (&index, rank) in pending.iter().zip(first_rank..) {
+        let Some((script, prepared)) = desk.pending(index)? else { return Ok(()) };
+        if *versioned && script.version.is_none() {
+            *versioned = false;
             callbacks(host, desk, "afterVersioned").await?;
             callbacks(host, desk, "beforeRepeatables").await?;
         }
-        let row = script_row(next_rank(rows), script);
+        let row = script_row(rank, script);
         let name = match &script.version {
             Some(version) => format!("V{version}"),
             None => format!("R__{}", script.description.replace(' ', "_")),
@@ -241,9 +276,10 @@ async fn apply_all<H: Host>(
         if ran.is_err() {
             callbacks(host, desk, "afterEachMigrateError").await.ok();
         }
-        let Ran::Applied { execution_ms } = ran? else { continue };
+        let Ran::Applied { execution_ms } = ran? else { return Ok(()) };
         fault::point(&format!("migrate.after.{name}"));
         progress.add(prepared.text.len() as u64, 0);
+        report.note_head(script.version.as_ref());
         report.applied.push(AppliedScript {
             version: row.version,
             description: row.description,
@@ -251,7 +287,7 @@ async fn apply_all<H: Host>(
             execution_ms,
         });
     }
-    if versioned { callbacks(host, desk, "afterVersioned").await } else { Ok(()) }
+    Ok(())
 }
 
 /// Runs what is to run at an event.

@@ -2,47 +2,82 @@
 
 use std::time::Instant;
 
+use futures_util::StreamExt;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, Row as _};
 
-use super::{PostgresHost, connect, insert};
+use super::{PostgresHost, connect, insert, insert_text, literal};
 use crate::fault;
 use crate::migrate::error::{Left, MigrateError, ServerSaid};
 use crate::migrate::host::{Doing, NewRow, Ran, millis, quoted};
 use crate::migrate::prepare::{Prepared, Transaction};
 use crate::migrate::split::Piece;
 
+/// The session that scripts run in, one after the other.
+#[derive(Debug)]
+pub(super) struct Session {
+    connection: PgConnection,
+    /// What makes it what a script expects, after `DISCARD ALL` made it what the server gives.
+    settings: String,
+}
+
+impl Session {
+    pub(super) async fn close(self) {
+        // The server ends a session whose socket is gone.
+        self.connection.close().await.ok();
+    }
+}
+
 /// How much of a `COPY`'s rows is sent at once, in bytes.
 const COPY_CHUNK: usize = 256 * 1024;
 
 impl PostgresHost<'_> {
-    /// Statements and row in one transaction on a fresh connection: all of it or nothing.
+    /// Statements and row in one transaction of a session as good as fresh: all of it or nothing.
     pub(super) async fn run_in_transaction(&mut self, script: &Prepared, row: &NewRow) -> Result<Ran, MigrateError> {
-        let table = self.quoted_table();
-        let mut connection = self.script_connection().await?;
+        let mut session = self.session().await?;
         let begun = Instant::now();
-        let doing = || format!("begin a transaction for {}", script.name);
-        sqlx::raw_sql("BEGIN").execute(&mut connection).await.doing(doing)?;
         // The lock keeps other runs away; this catches what does not take it, before anything is done.
-        if self.overtaken(row.rank).await? {
-            connection.close().await.ok();
+        if self.begin(&mut session, script, row.rank).await? {
+            session.close().await;
             return Ok(Ran::Overtaken);
         }
-        if let Err(error) = statements(&mut connection, script, Left::Nothing).await {
+        if let Err(error) = statements(&mut session.connection, script, Left::Nothing).await {
             // Ends the session and with it the transaction; the error at hand is the one to report.
-            connection.close().await.ok();
+            session.close().await;
             return Err(error);
         }
-        // A script may have taken another role; the row is written as who we are.
-        let restore = "RESET SESSION AUTHORIZATION; RESET ROLE";
-        let doing = || format!("record {}", script.name);
-        sqlx::raw_sql(restore).execute(&mut connection).await.doing(doing)?;
         let execution_ms = millis(begun);
         let row = NewRow { execution_ms, success: true, ..row.clone() };
-        insert(&mut connection, &table, &self.user, &row).await.doing(doing)?;
-        sqlx::raw_sql("COMMIT").execute(&mut connection).await.doing(|| format!("commit {}", script.name))?;
-        connection.close().await.ok();
+        self.record(&mut session, script, &row).await?;
+        self.session = Some(session);
         Ok(Ran::Applied { execution_ms })
+    }
+
+    /// Makes the session what a fresh one is and begins the script's transaction, in one round trip. Whether the history has a
+    /// row of this rank by now.
+    async fn begin(&self, session: &mut Session, script: &Prepared, rank: i32) -> Result<bool, MigrateError> {
+        let sql =
+            format!(r#"BEGIN; {}; SELECT max("installed_rank") FROM {}; COMMIT; BEGIN"#, session.settings, self.quoted_table());
+        let doing = || format!("begin a transaction for {}", script.name);
+        let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut session.connection).await.doing(doing)?;
+        let last = rows.last().map(|row| row.try_get::<Option<i32>, _>(0)).transpose().doing(doing)?.flatten();
+        Ok(last.is_some_and(|last| last >= rank))
+    }
+
+    /// The script's row and the end of its transaction, in one round trip. A script may have taken another role; the row is
+    /// written as who we are.
+    async fn record(&self, session: &mut Session, script: &Prepared, row: &NewRow) -> Result<(), MigrateError> {
+        const BEFORE_COMMIT: usize = 3;
+        let insert = insert_text(&self.quoted_table(), &self.user, row);
+        let sql = format!("RESET SESSION AUTHORIZATION; RESET ROLE; {insert}; COMMIT");
+        let mut results = sqlx::raw_sql(AssertSqlSafe(sql)).execute_many(&mut session.connection);
+        let mut done = 0;
+        while let Some(result) = results.next().await {
+            let verb = if done < BEFORE_COMMIT { "record" } else { "commit" };
+            result.doing(|| format!("{verb} {}", script.name))?;
+            done += 1;
+        }
+        Ok(())
     }
 
     /// Statements one by one without a transaction of ours. The row is there first, as failed: if we die on the way, the
@@ -93,6 +128,26 @@ impl PostgresHost<'_> {
         };
         connection.close().await.ok();
         ran.and(ended)
+    }
+
+    /// A session for a script in a transaction: that of the script before with everything discarded, or a fresh one.
+    async fn session(&mut self) -> Result<Session, MigrateError> {
+        if let Some(mut session) = self.session.take() {
+            let discarded = sqlx::raw_sql("DISCARD ALL").execute(&mut session.connection).await;
+            discarded.doing(|| "discard what a script left in its session".to_owned())?;
+            return Ok(session);
+        }
+        let mut connection = self.script_connection().await?;
+        let asked = "SELECT current_setting('TimeZone'), current_setting('DateStyle'), current_setting('search_path')";
+        let asked = sqlx::raw_sql(asked).fetch_one(&mut connection).await;
+        let doing = || "read a session's settings".to_owned();
+        let row = asked.doing(doing)?;
+        let mut set = Vec::new();
+        for (index, name) in ["TimeZone", "DateStyle", "search_path"].into_iter().enumerate() {
+            let value: String = row.try_get(index).doing(doing)?;
+            set.push(format!("pg_catalog.set_config('{name}', {}, false)", literal(&value)));
+        }
+        Ok(Session { connection, settings: format!("RESET ROLE; SELECT {}", set.join(", ")) })
     }
 
     /// A fresh session with the search path Flyway gives: the schema of the history first, then what it was.

@@ -117,9 +117,8 @@ impl<'a> Desk<'a> {
         Ok(problems)
     }
 
-    /// The first pending script, ready to run.
-    pub(super) fn next(&self, plan: &Plan) -> Result<Option<(&Resolved, Prepared)>, MigrateError> {
-        let Some(&index) = plan.pending.first() else { return Ok(None) };
+    /// A pending script, ready to run.
+    pub(super) fn pending(&self, index: usize) -> Result<Option<(&Resolved, Prepared)>, MigrateError> {
         let (Some(resolved), Some(script)) = (self.resolved.get(index), self.scripts.scripts.get(index)) else {
             return Ok(None);
         };

@@ -41,7 +41,7 @@ fn text(mut seed: u64) -> String {
 }
 
 fn compare(version: Version) {
-    let Some(mut flyway) = flyway(version) else { return };
+    let Some(flyway) = flyway(version) else { return };
     let root = tempfile::tempdir().unwrap();
     let texts: Vec<String> = (0..FILES).map(|number| text(number as u64 * 7919 + 13)).collect();
     for (number, text) in texts.iter().enumerate() {

@@ -5,59 +5,84 @@ use std::io::Write;
 use upkeep::migrate;
 use upkeep::progress::Progress;
 
-use super::ground::Ground;
-use crate::support::flyway::{Flyway, Version, flyway};
+use super::ground::{Base, Ground};
+use crate::support::flyway::{Settings, Version, alone};
 use crate::support::scripts::{put, settings};
 
-/// How often they are started together. `TEST_FLYWAY_ORDERS=all` makes it a hundred times.
-fn rounds() -> usize {
-    if super::all_orders() { 100 } else { 10 }
-}
+/// How often they are started together.
+const ROUNDS: usize = 100;
+/// How many databases at the same moment: the tools wait for each other's lock most of the time.
+const AT_ONCE: usize = 10;
 
 const SCRIPTS: usize = 6;
 
-fn together(
-    ground: &Ground,
-    flyway: &mut Flyway,
-    runtime: &tokio::runtime::Runtime,
-) -> (Option<String>, Option<String>, usize) {
-    let (root, base) = (tempfile::tempdir().unwrap(), ground.fresh());
+/// What came of one round.
+#[derive(Debug)]
+struct Round {
+    /// Flyway's complaint.
+    theirs: Option<String>,
+    /// upkeep's.
+    ours: Option<String>,
+    /// How many scripts upkeep ran.
+    applied: usize,
+}
+
+/// Starts both on each of a few fresh databases.
+fn together(ground: &Ground, runtime: &tokio::runtime::Runtime) -> Vec<Round> {
+    let Some(mut flyway) = alone() else { return Vec::new() };
+    let root = tempfile::tempdir().unwrap();
     let mut settings = settings();
     settings.ignore_patterns = vec!["*:future".to_owned()];
     put(root.path(), "sql/V1__ran.sql", "CREATE TABLE ran (script int);");
-    let mut theirs = base.jdbc.clone();
-    theirs.push(("locations".to_owned(), format!("filesystem:{}", root.path().join("sql").display())));
+    let bases: Vec<Base> = (0..AT_ONCE).map(|_| ground.fresh()).collect();
     // The history is there: whether an empty schema is still empty is looked at before Flyway takes its lock.
-    runtime.block_on(migrate::apply(&base.database, &settings, root.path(), &Progress::default())).unwrap();
+    for base in &bases {
+        runtime.block_on(migrate::apply(&base.database, &settings, root.path(), &Progress::default())).unwrap();
+    }
     for number in 2..=SCRIPTS {
         put(root.path(), &format!("sql/V{number}__t.sql"), &format!("INSERT INTO ran VALUES ({number});"));
     }
+    let urls: Vec<&str> = bases.iter().map(|base| base.jdbc[0].1.as_str()).collect();
+    let mut theirs: Settings = vec![("urls".to_owned(), urls.join(" "))];
+    theirs.extend(bases[0].jdbc[1..].iter().cloned());
+    theirs.push(("locations".to_owned(), format!("filesystem:{}", root.path().join("sql").display())));
     let (answer, ours) = std::thread::scope(|scope| {
-        let theirs = &theirs;
-        let flyway = scope.spawn(move || flyway.ask("migrate", theirs));
-        let ours = runtime.block_on(migrate::apply(&base.database, &settings, root.path(), &Progress::default()));
-        (flyway.join().unwrap(), ours)
+        let flyway = &mut *flyway;
+        let flyways = scope.spawn(|| flyway.ask("race", &theirs));
+        let all = bases.iter().map(|base| {
+            Box::pin(async {
+                let progress = Progress::default();
+                let done = migrate::apply(&base.database, &settings, root.path(), &progress).await;
+                done.map(|report| report.applied.len()).map_err(|error| format!("{error}: {:?}", error.error))
+            })
+        });
+        let ours = runtime.block_on(futures_util::future::join_all(all));
+        (flyways.join().unwrap(), ours)
     });
-    let applied = ours.as_ref().map_or(0, |report| report.applied.len());
-    let failed = ours.err().map(|error| format!("{error}: {:?}", error.error));
-    // Each script once, whoever ran it, and the history says so.
-    let expected: Vec<String> = (2..=SCRIPTS).map(|number| number.to_string()).collect();
-    assert_eq!(ground.sql(&base, "SELECT script FROM ran ORDER BY script"), expected, "{failed:?} {answer:?}");
-    assert_eq!(ground.history(&base, &settings).len(), SCRIPTS);
-    (answer.failed, failed, applied)
+    assert_eq!((answer.failed, answer.rows.len()), (None, AT_ONCE));
+    let said = answer.rows.into_iter().map(|row| Some(row.concat()).filter(|said| said != "ok"));
+    let rounds = bases.iter().zip(said).zip(ours).map(|((base, theirs), ours)| {
+        let round = Round { theirs, applied: *ours.as_ref().unwrap_or(&0), ours: ours.err() };
+        // Each script once, whoever ran it, and the history says so.
+        let expected: Vec<String> = (2..=SCRIPTS).map(|number| number.to_string()).collect();
+        assert_eq!(ground.sql(base, "SELECT script FROM ran ORDER BY script"), expected, "{round:?}");
+        assert_eq!(ground.history(base, &settings).len(), SCRIPTS);
+        round
+    });
+    rounds.collect()
 }
 
-fn many_times(ground: &Ground, version: Version) -> Vec<(Option<String>, Option<String>, usize)> {
-    let Some(mut flyway) = flyway(version) else { return Vec::new() };
+fn a_hundred_times(ground: Option<Ground>) -> Vec<Round> {
+    let Some(ground) = ground else { return Vec::new() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let rounds: Vec<_> = (0..rounds()).map(|_| together(ground, &mut flyway, &runtime)).collect();
-    let ours: usize = rounds.iter().map(|round| round.2).sum();
-    let refused = rounds.iter().filter(|round| round.0.is_some()).count();
+    let rounds: Vec<Round> = (0..ROUNDS / AT_ONCE).flat_map(|_| together(&ground, &runtime)).collect();
+    let ours: usize = rounds.iter().map(|round| round.applied).sum();
+    let refused = rounds.iter().filter(|round| round.theirs.is_some()).count();
     let mut told = std::io::stderr();
     writeln!(
         told,
         "Flyway {} and upkeep together on {}, {} times: upkeep ran {ours} of {} scripts, none ran twice; Flyway gave up {refused} times",
-        version.number(),
+        Version::Current.number(),
         ground.name(),
         rounds.len(),
         rounds.len() * (SCRIPTS - 1)
@@ -66,18 +91,31 @@ fn many_times(ground: &Ground, version: Version) -> Vec<(Option<String>, Option<
     rounds
 }
 
+fn both_go_through(ground: Option<Ground>) {
+    for round in a_hundred_times(ground) {
+        assert_eq!((round.theirs, round.ours), (None, None));
+    }
+}
+
 #[test]
 fn on_postgresql_both_go_through() {
-    let Some(ground) = Ground::postgres() else { return };
-    for (flyways, ours, _) in many_times(&ground, Version::Current) {
-        assert_eq!((flyways, ours), (None, None));
-    }
+    both_go_through(Ground::postgres());
+}
+
+#[test]
+fn on_mysql_both_go_through() {
+    both_go_through(Ground::mysql());
+}
+
+#[test]
+fn on_mariadb_both_go_through() {
+    both_go_through(Ground::mariadb());
 }
 
 /// Flyway takes no lock on SQLite and gives up when the file is busy; upkeep waits for it, and nothing runs twice.
 #[test]
 fn on_sqlite_upkeep_goes_through() {
-    for (_, ours, _) in many_times(&Ground::sqlite(), Version::Current) {
-        assert_eq!(ours, None);
+    for round in a_hundred_times(Some(Ground::sqlite())) {
+        assert_eq!(round.ours, None);
     }
 }

@@ -57,31 +57,54 @@ pub(crate) type Settings = Vec<(String, String)>;
 pub(crate) struct Answer {
     /// Lines of fields.
     pub(crate) rows: Vec<Vec<String>>,
+    /// What `look` says is wrong, pending scripts included.
+    pub(crate) strict: Vec<Vec<String>>,
+    /// What it says is wrong, pending scripts passed over.
+    pub(crate) pending: Vec<Vec<String>>,
     /// Its message when it failed.
     pub(crate) failed: Option<String>,
 }
 
-/// The shared Flyway of a version; `None` (said loudly) where there is none.
-pub(crate) fn flyway(version: Version) -> Option<MutexGuard<'static, Flyway>> {
-    static CURRENT: OnceLock<Option<Mutex<Flyway>>> = OnceLock::new();
-    static OLDER: OnceLock<Option<Mutex<Flyway>>> = OnceLock::new();
+/// The shared Flyway of a version; `None` (said loudly) where there is none. It answers one after the other; between two
+/// requests of one test those of others may come.
+pub(crate) fn flyway(version: Version) -> Option<&'static Shared> {
+    static CURRENT: OnceLock<Option<Shared>> = OnceLock::new();
+    static OLDER: OnceLock<Option<Shared>> = OnceLock::new();
     let cell = match version {
         Version::Current => &CURRENT,
         Version::Older => &OLDER,
     };
-    let started = cell.get_or_init(|| Flyway::start(version).map(Mutex::new));
+    let started = cell.get_or_init(|| Flyway::start(version).map(|flyway| Shared(Mutex::new(flyway))));
     if started.is_none() {
         let required = ["CI", "REQUIRE_SERVERS"].iter().any(|name| std::env::var_os(name).is_some());
         assert!(!required, "the real Flyway ({}) is required here; tests/run fetches it", version.name());
         eprintln!("skipped: no Flyway ({}) or no Java; tests/run fetches it", version.name());
     }
-    // A comparison that failed leaves the JVM as it was: answers are read whole.
-    started.as_ref().map(|flyway| flyway.lock().unwrap_or_else(PoisonError::into_inner))
+    started.as_ref()
+}
+
+/// A JVM of the current major for those who measure moments: whoever has it has it alone.
+pub(crate) fn alone() -> Option<MutexGuard<'static, Flyway>> {
+    static ALONE: OnceLock<Option<Mutex<Flyway>>> = OnceLock::new();
+    flyway(Version::Current)?;
+    let started = ALONE.get_or_init(|| Flyway::start(Version::Current).map(Mutex::new)).as_ref();
+    started.map(|flyway| flyway.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// One JVM for all tests.
+#[derive(Debug)]
+pub(crate) struct Shared(Mutex<Flyway>);
+
+impl Shared {
+    /// Asks and waits for the answer.
+    pub(crate) fn ask(&self, verb: &str, settings: &Settings) -> Answer {
+        // A comparison that failed leaves the JVM as it was: answers are read whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).ask(verb, settings)
+    }
 }
 
 impl Flyway {
-    /// A JVM of one's own.
-    pub(crate) fn start(version: Version) -> Option<Self> {
+    fn start(version: Version) -> Option<Self> {
         let jars = version.jars()?;
         let driver = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/flyway/Driver.java");
         let log = std::fs::File::create(std::env::temp_dir().join(format!("upk-flyway-{}.log", std::process::id()))).unwrap();
@@ -93,21 +116,22 @@ impl Flyway {
         Some(Self { stdin, stdout, _child: child })
     }
 
-    /// Asks and waits for the answer.
     pub(crate) fn ask(&mut self, verb: &str, settings: &Settings) -> Answer {
         let fields = settings.iter().map(|(key, value)| format!("\tflyway.{key}={}", escape(value)));
         let line = format!("{verb}{}\n", fields.collect::<String>());
         self.stdin.write_all(line.as_bytes()).unwrap();
         self.stdin.flush().unwrap();
-        let mut rows = Vec::new();
+        let mut answer = Answer { rows: Vec::new(), strict: Vec::new(), pending: Vec::new(), failed: None };
         loop {
             let mut line = String::new();
             assert_ne!(self.stdout.read_line(&mut line).unwrap(), 0, "Flyway's JVM ended at {verb}");
             let mut fields = line.trim_end_matches('\n').split('\t').map(unescape);
             match fields.next().as_deref() {
-                Some("row") => rows.push(fields.collect()),
-                Some("ok") => return Answer { rows, failed: None },
-                Some("failed") => return Answer { rows, failed: Some(fields.collect::<String>()) },
+                Some("row") => answer.rows.push(fields.collect()),
+                Some("strict") => answer.strict.push(fields.collect()),
+                Some("pending") => answer.pending.push(fields.collect()),
+                Some("ok") => return answer,
+                Some("failed") => return Answer { failed: Some(fields.collect()), ..answer },
                 other => panic!("Flyway's driver said {other:?}"),
             }
         }
