@@ -190,5 +190,6 @@ fn job_line(job: &Job) -> String {
         (done, 0) => format!(", {}", human::size(done)),
         (done, total) => format!(", {} of {}", human::size(done), human::size(total.max(done))),
     };
-    format!("{}{target}: {phase}{done}", job.action.name())
+    let said = if job.progress.said.is_empty() { String::new() } else { format!(": {}", job.progress.said) };
+    format!("{}{target}: {phase}{done}{said}", job.action.name())
 }
