@@ -6,6 +6,7 @@
 //! exit code follows from [`Class`] alone. Held by `tests/it/cli.rs` and `tests/it/errors.rs`.
 
 mod backup;
+mod chart;
 mod check;
 mod completions;
 mod daemon;
@@ -34,6 +35,7 @@ mod table;
 mod terminal;
 mod upgrade;
 mod verify;
+mod watch;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -297,6 +297,8 @@ pub enum Runner {
         environment: BTreeMap<String, String>,
         /// It is killed after this long.
         deadline: Duration,
+        /// The user it runs as, in a unit of its own that `upkeep setup` writes; none for a child process of ours.
+        user: Option<String>,
     },
     /// The server migrates itself when it starts.
     OnStart,

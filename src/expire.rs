@@ -4,6 +4,7 @@
 //! holds suddenly less, and never counts an archive whose file is not there as it was entered. Invariant: after a crash at
 //! any point the archives left are those kept plus some of those let go, each whole; held by the tests beside this module.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Target;
@@ -12,7 +13,7 @@ use crate::failure::{Class, Explain};
 use crate::fault;
 use crate::ids::{Label, TargetName};
 use crate::progress::Progress;
-use crate::retention::{self, Candidate, Fate, Standing, VerdictOf};
+use crate::retention::{self, Candidate, Fate, Policy, Standing, VerdictOf};
 use crate::state_db::StateError;
 use crate::state_db::catalogue::{self, Entry, Verdict};
 use crate::store::{self, StoreError, pins};
@@ -91,7 +92,7 @@ pub async fn prune(ctx: &Context, target: &Target, mode: PruneMode, progress: &P
     let entries = catalogue::list(&ctx.state, Some(&target.name)).await?;
     let now = ctx.clock.now();
     let there: Vec<&Entry> = entries.iter().filter(|entry| is_there(entry)).collect();
-    let candidates: Vec<Candidate> = there.iter().map(|entry| candidate(entry)).collect();
+    let candidates: Vec<Candidate> = there.iter().map(|entry| candidate(entry, pinned(entry))).collect();
     let verdicts = retention::decide(&candidates, &target.retention, now);
     let frozen = retention::sudden_drop(&candidates, now);
     // Newest first as decided, so the oldest come last.
@@ -121,12 +122,20 @@ pub async fn prune(ctx: &Context, target: &Target, mode: PruneMode, progress: &P
     Ok(pruned)
 }
 
+/// What a prune would decide as far as the catalogue knows, without a look at any file. Pure.
+#[must_use]
+pub fn foresee(entries: &[Entry], policy: &Policy, now: DateTime<Utc>) -> Vec<VerdictOf> {
+    let there = entries.iter().filter(|entry| entry.verdict != Verdict::Missing);
+    let candidates: Vec<Candidate> = there.map(|entry| candidate(entry, entry.pinned.clone())).collect();
+    retention::decide(&candidates, policy, now)
+}
+
 /// Whether the file is there with the length it was entered with: a name in the catalogue keeps nothing by itself.
 fn is_there(entry: &Entry) -> bool {
     entry.verdict != Verdict::Missing && std::fs::metadata(&entry.path).is_ok_and(|file| file.len() == entry.size)
 }
 
-fn candidate(entry: &Entry) -> Candidate {
+fn candidate(entry: &Entry, pinned: Option<String>) -> Candidate {
     Candidate {
         label: entry.label.clone(),
         taken_at: entry.taken_at,
@@ -137,7 +146,7 @@ fn candidate(entry: &Entry) -> Candidate {
             Verdict::Unverified | Verdict::Missing => Standing::Unverified,
             Verdict::Torn | Verdict::Damaged => Standing::Broken,
         },
-        pinned: pinned(entry),
+        pinned,
         rows: entry.rows,
         raw_bytes: entry.raw_bytes,
     }

@@ -6,6 +6,7 @@
 //! down ([`Command::hold`]). Output kept is bounded to its last [`KEPT_OUTPUT_BYTES`]. Held by `tests/it/service.rs`.
 
 mod identity;
+mod lines;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use crate::failure::{Class, Explain};
 use crate::fault;
 
 pub use identity::Identity;
+pub use lines::Lines;
 
 /// How much of a program's output is kept, from its end, in bytes: enough for a stack trace, small enough for a journal row.
 pub const KEPT_OUTPUT_BYTES: usize = 64 * 1024;
@@ -198,7 +200,11 @@ impl Command {
 
     async fn carry_out(&self, take: &mut (dyn FnMut(&[u8]) + Send), held: HeldPipe) -> Result<Finished, ProcessError> {
         let program = self.argv.first().cloned().unwrap_or_default();
-        self.spawn()?.follow(&self.input, self.deadline, program, take, held).await
+        let mut said = Tail::default();
+        let mut keep = |piece: &[u8]| said.keep(piece);
+        let mut finished = self.spawn()?.follow(&self.input, self.deadline, program, [take, &mut keep], held).await?;
+        finished.stderr = said.text();
+        Ok(finished)
     }
 
     fn spawn(&self) -> Result<Started, ProcessError> {
@@ -239,13 +245,13 @@ struct Started {
 }
 
 impl Started {
-    /// Follows it to its end.
+    /// Follows it to its end, handing what it prints to the two takers, standard output first.
     async fn follow(
         self,
         input: &[u8],
         deadline: Duration,
         program: String,
-        take: &mut (dyn FnMut(&[u8]) + Send),
+        [out, err]: [Taker<'_>; 2],
         held: HeldPipe,
     ) -> Result<Finished, ProcessError> {
         let Self { mut child, group } = self;
@@ -256,10 +262,8 @@ impl Started {
                 stdin.write_all(input).await.ok();
             }
         };
-        let mut said = Tail::default();
-        let mut keep = |piece: &[u8]| said.keep(piece);
         let talk = async {
-            let mut pipes = Box::pin(async { tokio::join!(feed, drain(stdout, take), drain(stderr, &mut keep)) });
+            let mut pipes = Box::pin(async { tokio::join!(feed, drain(stdout, out), drain(stderr, err)) });
             // Both arms are cancel-safe: `wait` may be called again, and `pipes` is polled on by reference.
             let (status, talked) = tokio::select! {
                 ((), out, err) = &mut pipes => (child.wait().await, out.and(err)),
@@ -275,9 +279,8 @@ impl Started {
             return Err(ProcessError::Deadline { program, deadline });
         };
         let status = status.map_err(|source| ProcessError::Talk { program, source })?;
-        let finished = Finished { code: status.code(), stdout: String::new(), stderr: said.text() };
         group.disarm();
-        Ok(finished)
+        Ok(Finished { code: status.code(), stdout: String::new(), stderr: String::new() })
     }
 }
 
@@ -296,24 +299,46 @@ impl Held {
         &self.identity
     }
 
-    /// Lets it begin and runs it to its end.
+    /// Lets it begin and runs it to its end, telling each line it prints.
     ///
     /// # Errors
     /// As [`Command::run`]. A program that is not there is told by the exit code 127.
-    pub async fn run(self) -> Result<Finished, ProcessError> {
+    pub async fn run(self, tell: &(dyn Fn(&str) + Send + Sync)) -> Result<Finished, ProcessError> {
         let Self { mut started, command, .. } = self;
         if let Some(stdin) = &mut started.child.stdin {
             // One that was killed meanwhile does not read any more; how it ended says so.
             stdin.write_all(b"go\n").await.ok();
         }
         fault::point("process.let_go");
-        let mut kept = Tail::default();
         let program = command.argv.first().cloned().unwrap_or_default();
-        let mut keep = |piece: &[u8]| kept.keep(piece);
-        let follow = started.follow(&command.input, command.deadline, program, &mut keep, HeldPipe::LeftBehind);
+        let (mut out, mut err) = (Told::default(), Told::default());
+        let takers: [Taker<'_>; 2] = [&mut |piece| out.take(piece, tell), &mut |piece| err.take(piece, tell)];
+        let follow = started.follow(&command.input, command.deadline, program, takers, HeldPipe::LeftBehind);
         let mut finished = follow.await?;
-        finished.stdout = kept.text();
+        (finished.stdout, finished.stderr) = (out.end(tell), err.end(tell));
         Ok(finished)
+    }
+}
+
+/// What is done with a piece of output.
+type Taker<'a> = &'a mut (dyn FnMut(&[u8]) + Send);
+
+/// A stream that is kept, and told line by line.
+#[derive(Default)]
+struct Told {
+    kept: Tail,
+    lines: Lines,
+}
+
+impl Told {
+    fn take(&mut self, piece: &[u8], tell: &(dyn Fn(&str) + Send + Sync)) {
+        self.kept.keep(piece);
+        self.lines.feed(piece, &mut |line| tell(line));
+    }
+
+    fn end(mut self, tell: &(dyn Fn(&str) + Send + Sync)) -> String {
+        self.lines.end(&mut |line| tell(line));
+        self.kept.text()
     }
 }
 
@@ -372,7 +397,7 @@ impl Tail {
     }
 }
 
-async fn drain(stream: Option<impl AsyncRead + Unpin>, take: &mut (dyn FnMut(&[u8]) + Send)) -> std::io::Result<()> {
+async fn drain(stream: Option<impl AsyncRead + Unpin>, take: Taker<'_>) -> std::io::Result<()> {
     let Some(mut stream) = stream else { return Ok(()) };
     let mut buffer = vec![0; 16 * 1024];
     loop {

@@ -3,7 +3,7 @@
 //! A cheap shared cell without history. Never blocks the work and never fails it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,7 @@ pub struct Progress(Arc<Cell>);
 #[derive(Debug, Default)]
 struct Cell {
     phase: Mutex<String>,
+    said: Mutex<String>,
     done_bytes: AtomicU64,
     total_bytes: AtomicU64,
     done_rows: AtomicU64,
@@ -30,12 +31,21 @@ pub struct Snapshot {
     pub total_bytes: u64,
     /// Rows done in this phase.
     pub done_rows: u64,
+    /// The last line that a vendor's tool printed in this phase; empty when none did.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub said: String,
+}
+
+/// It guards a copy, which a panic elsewhere cannot leave half-written.
+fn lock(text: &Mutex<String>) -> MutexGuard<'_, String> {
+    text.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Progress {
     /// Begins a phase: its name is shown and the counters start again.
     pub fn phase(&self, name: &str, total_bytes: u64) {
-        name.clone_into(&mut self.0.phase.lock().unwrap_or_else(PoisonError::into_inner));
+        name.clone_into(&mut lock(&self.0.phase));
+        lock(&self.0.said).clear();
         self.0.done_bytes.store(0, Ordering::Relaxed);
         self.0.done_rows.store(0, Ordering::Relaxed);
         self.0.total_bytes.store(total_bytes, Ordering::Relaxed);
@@ -47,11 +57,17 @@ impl Progress {
         self.0.done_rows.fetch_add(rows, Ordering::Relaxed);
     }
 
+    /// Shows the last line that a tool printed.
+    pub fn say(&self, line: &str) {
+        line.clone_into(&mut lock(&self.0.said));
+    }
+
     /// The state now.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
-            phase: self.0.phase.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            phase: lock(&self.0.phase).clone(),
+            said: lock(&self.0.said).clone(),
             done_bytes: self.0.done_bytes.load(Ordering::Relaxed),
             total_bytes: self.0.total_bytes.load(Ordering::Relaxed),
             done_rows: self.0.done_rows.load(Ordering::Relaxed),

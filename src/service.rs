@@ -5,6 +5,7 @@
 //! asked for; held by `tests/it/service.rs`.
 
 mod health;
+pub mod tool;
 
 pub use health::{ask, post};
 

@@ -4,7 +4,7 @@
 //! service) and may take its time; [`observe`] only reads the state database and what was last looked at, so that no answer
 //! waits for a server. Never changes anything. Held by `tests/it/daemon.rs` and the golden files in `tests/golden/api`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
@@ -12,13 +12,16 @@ use crate::actions::Action;
 use crate::config::{Config, Target};
 use crate::context::Context;
 use crate::control::api::{
-    ArchiveStatus, HoldStatus, Job, ReleaseStatus, RunStatus, ShapeStatus, Status, Step, TargetStatus, UpgradeStatus,
+    ArchiveStatus, HistoryStatus, HoldStatus, Job, KeptStatus, ReleaseStatus, RuleStatus, RunStatus, ShapeStatus, Status, Step,
+    TargetStatus, UpgradeStatus,
 };
 use crate::durable;
 use crate::engine::Engine;
+use crate::expire;
 use crate::failure::Failure;
 use crate::gate::Standing;
 use crate::ids::TargetName;
+use crate::retention::Fate;
 use crate::service::{self, ServiceState};
 use crate::state_db::StateDb;
 use crate::state_db::catalogue::{self, Entry, Verdict};
@@ -174,6 +177,7 @@ async fn one(state: &StateDb, target: &Target, seen: Seen, now: DateTime<Utc>) -
     let holds = state.active_holds(&target.name, now).await?;
     let growth = room::growth(&entries, now);
     let overdue = overdue(target, good, now);
+    let next_run = next_run(state, target, now).await?;
     let mut problems = seen.problems;
     problems.extend(seen.unfinished);
     if overdue {
@@ -209,7 +213,8 @@ async fn one(state: &StateDb, target: &Target, seen: Seen, now: DateTime<Utc>) -
         archives: growth.archives,
         archives_bytes: growth.bytes,
         last_run: last_run.as_ref().and_then(run_status),
-        next_run: next_run(state, target, now).await?,
+        next_run,
+        then: then(target, next_run),
         overdue,
         upgrade: upgrade.map(upgrade_status),
         refusals: seen.refusals,
@@ -220,7 +225,51 @@ async fn one(state: &StateDb, target: &Target, seen: Seen, now: DateTime<Utc>) -
             .flatten()
             .and_then(|days| u32::try_from(days).ok()),
         problems,
+        history: history(&entries),
+        kept: (!entries.is_empty()).then(|| kept(target, &entries, now)),
     })
+}
+
+/// How many archives of the past are told: more than a terminal has room for.
+const HISTORY: usize = 100;
+
+fn history(entries: &[Entry]) -> Vec<HistoryStatus> {
+    let mut good: Vec<&Entry> = entries.iter().filter(|entry| entry.good()).collect();
+    good.sort_by_key(|entry| entry.taken_at);
+    let told = &good[good.len().saturating_sub(HISTORY)..];
+    let one = |entry: &&Entry| HistoryStatus { taken_at: entry.taken_at, size: entry.size, duration_ms: entry.duration_ms };
+    told.iter().map(one).collect()
+}
+
+fn kept(target: &Target, entries: &[Entry], now: DateTime<Utc>) -> KeptStatus {
+    let verdicts = expire::foresee(entries, &target.retention, now);
+    let (kept, gone): (Vec<_>, Vec<_>) = verdicts.iter().partition(|verdict| verdict.fate == Fate::Keep);
+    let mut rules = BTreeMap::<&str, u64>::new();
+    for verdict in &kept {
+        let mine: BTreeSet<&str> = verdict.reasons.iter().filter_map(|reason| rule(reason)).collect();
+        mine.into_iter().for_each(|rule| *rules.entry(rule).or_default() += 1);
+    }
+    let rules = rules.into_iter().map(|(rule, archives)| RuleStatus { rule: rule.to_owned(), archives });
+    KeptStatus { kept: kept.len() as u64, let_go: gone.len() as u64, rules: rules.collect() }
+}
+
+/// The rule's own word in a reason of retention; none where no rule is set.
+fn rule(reason: &str) -> Option<&str> {
+    let word = reason.split([' ', ':']).next()?;
+    match word {
+        "last" | "hourly" | "daily" | "weekly" | "monthly" | "yearly" | "within" | "version" | "newest" | "minimum"
+        | "pinned" => Some(word),
+        "no" => None,
+        _ => Some("uncounted"),
+    }
+}
+
+/// How many runs after the next one are told.
+const THEN: usize = 2;
+
+fn then(target: &Target, next_run: Option<DateTime<Utc>>) -> Vec<DateTime<Utc>> {
+    let Some((schedule, next)) = target.backup.schedule.as_ref().zip(next_run) else { return Vec::new() };
+    std::iter::successors(schedule.next_after(next), |at| schedule.next_after(*at)).take(THEN).collect()
 }
 
 /// The directory itself, or the nearest one above it that exists: the one that will hold it.

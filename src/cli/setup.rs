@@ -1,11 +1,13 @@
 //! `upkeep setup`: fits the host to the configuration, so that an operator edits one file.
 //!
-//! Owns three kinds of file and nothing else on the host: the polkit rule for exactly the configured units, the gate's drop-in
-//! of each of them, and the daemon's own drop-in for what lies outside its sandbox. Each begins with [`HEADER`]; one that does
-//! is replaced or removed, any other is left alone. What they hold is a pure function of the configuration.
+//! Owns four kinds of file and nothing else on the host: the polkit rule for exactly the configured units, the gate's drop-in
+//! of each of them, the unit of each vendor's tool, and the daemon's own drop-in for what lies outside its sandbox. Each
+//! begins with [`HEADER`]; one that does is replaced or removed, any other is left alone. What they hold is a pure function of
+//! the configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,12 +18,12 @@ use crate::config::{Config, Health, Location, Probe, ServiceControl};
 use crate::durable;
 use crate::failure::{Class, Failure};
 use crate::process::Command;
+use crate::service::tool::{self, UNITS};
 
 /// The first words of every file of ours, after the comment sign.
 const HEADER: &str = "Written by `upkeep setup` from the configuration; run it again instead of editing this.";
 
 const POLKIT: &str = "etc/polkit-1/rules.d/60-upkeep.rules";
-const UNITS: &str = "etc/systemd/system";
 const GATE: &str = "50-upkeep-gate.conf";
 const DAEMON: &str = "50-upkeep-setup.conf";
 
@@ -37,8 +39,8 @@ const WRITABLE: &str = "/var/lib/upkeep";
 /// How long telling systemd may take.
 const RELOAD_DEADLINE: Duration = Duration::from_secs(60);
 
-/// Fit the host to the configuration: the polkit rule for exactly the configured units, the gate's drop-in of each, and the
-/// daemon's own drop-in for directories and addresses outside its sandbox.
+/// Fit the host to the configuration: the polkit rule for exactly the configured units, the gate's drop-in of each, the units
+/// of vendors' migration tools, and the daemon's own drop-in for directories and addresses outside its sandbox.
 ///
 /// Run it as root after every change of units, directories or database hosts. Files that are not its own are left alone.
 #[derive(Debug, clap::Args)]
@@ -97,6 +99,10 @@ fn files(config: &Config, config_path: &Path) -> BTreeMap<PathBuf, String> {
     let mut files = BTreeMap::new();
     let mut units = BTreeSet::new();
     for target in config.targets.values() {
+        if let Some((unit, text)) = tool::unit(target) {
+            files.insert(Path::new(UNITS).join(&unit), format!("# {HEADER}\n{text}"));
+            units.insert(unit);
+        }
         let Some(ServiceControl::Unit(unit)) = target.service.as_ref().map(|service| &service.control) else { continue };
         units.insert(unit.clone());
         if target.release.is_some() {
@@ -177,7 +183,8 @@ fn near(host: &str) -> bool {
     host.is_empty() || host.starts_with('/') || host == "localhost" || host == "::1" || host.starts_with("127.")
 }
 
-/// Makes the archives' directories for the daemon, which may not make them itself outside its state.
+/// Makes the archives' directories for the daemon, which may not make them itself outside its state, and that of the output
+/// of vendors' tools.
 fn directories(config: &Config, root: &Path) -> Result<Vec<String>, Stop> {
     let mut done = Vec::new();
     let Ok(owner) = fs::metadata(below(root, &config.daemon.state_dir)) else { return Ok(done) };
@@ -189,6 +196,16 @@ fn directories(config: &Config, root: &Path) -> Result<Vec<String>, Stop> {
                 .map_err(|error| at(&directory, &error))?;
             done.push(format!("made {}", target.backup.directory.display()));
         }
+    }
+    let output = below(root, Path::new(tool::OUTPUT));
+    if config.targets.values().any(|target| tool::unit(target).is_some()) && !output.exists() {
+        durable::make_dir(&output)?;
+        // Root's: whoever may change it could have systemd write to any file. The daemon reads it as its group.
+        let shared = fs::set_permissions(&output, fs::Permissions::from_mode(0o750));
+        shared
+            .and_then(|()| std::os::unix::fs::chown(&output, None, Some(owner.gid())))
+            .map_err(|error| at(&output, &error))?;
+        done.push(format!("made {}", tool::OUTPUT));
     }
     Ok(done)
 }
@@ -218,16 +235,23 @@ fn write(path: &Path, text: &str) -> Result<Option<String>, Stop> {
         fs::create_dir_all(dir).map_err(|error| at(dir, &error))?;
         fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).map_err(|error| at(dir, &error))?;
     }
-    durable::write(path, text.as_bytes())?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o644)).map_err(|error| at(path, &error))?;
+    // Readable before it has its name: polkit looks at the moment it is there, as a user of its own, and not again.
+    let mut file = durable::create_temporary(path)?;
+    let written = file.set_permissions(fs::Permissions::from_mode(0o644)).and_then(|()| file.write_all(text.as_bytes()));
+    written.map_err(|error| at(path, &error))?;
+    durable::publish(&file, path)?;
     Ok(Some(format!("wrote {}", path.display())))
 }
 
 /// The files of ours that are there.
 fn ours(root: &Path) -> Vec<PathBuf> {
     let dirs = fs::read_dir(root.join(UNITS)).into_iter().flatten().filter_map(Result::ok);
-    let in_dirs = dirs.flat_map(|dir| [GATE, DAEMON].map(|name| Path::new(UNITS).join(dir.file_name()).join(name)));
-    let all = in_dirs.chain([PathBuf::from(POLKIT)]);
+    // Below an entry the drop-ins, and itself where it is the unit of a tool.
+    let here = dirs.flat_map(|dir| {
+        let entry = Path::new(UNITS).join(dir.file_name());
+        [entry.join(GATE), entry.join(DAEMON), entry]
+    });
+    let all = here.chain([PathBuf::from(POLKIT)]);
     all.filter(|path| fs::read_to_string(root.join(path)).is_ok_and(|text| text.contains(HEADER))).collect()
 }
 

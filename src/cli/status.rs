@@ -1,17 +1,12 @@
 //! `upkeep status`: where everything stands, at a glance.
 
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
 
 use super::terminal::{Terminal, Tone};
-use super::{Stop, World, human, session, table};
+use super::{Stop, World, human, session, table, watch};
 use crate::control::api::{HoldStatus, Job, JobState, Status, Step, TargetStatus, UpgradeStatus};
 use crate::failure::{Class, Failure};
 use crate::ids::TargetName;
-
-/// How often `--watch` looks again. The answer is a ready snapshot, so looking costs nothing that matters.
-const WATCH_EVERY: Duration = Duration::from_secs(1);
 
 /// Room that lasts longer than ten years is not worth a number.
 const FORESEEABLE_DAYS: u32 = 3650;
@@ -27,28 +22,31 @@ const INDENT: usize = 12;
 pub(super) struct Arguments {
     /// Only this target.
     target: Option<TargetName>,
-    /// Show it again every second, until Ctrl-C.
+    /// A live view: jobs, history, next runs, what is kept; until Ctrl-C.
     #[arg(long, conflicts_with = "json")]
     watch: bool,
 }
 
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
-    loop {
-        let mut status = session::status(world).await?;
-        if let Some(wanted) = &arguments.target {
-            status.targets.retain(|target| target.name == *wanted);
-            if status.targets.is_empty() {
-                return Err(Failure::new(Class::NoInput, format!("there is no target `{wanted}`"))
-                    .hint("targets are listed by `upkeep status`")
-                    .into());
-            }
-        }
-        if !arguments.watch {
-            return world.terminal.show(&status, |status| text(status, world.terminal));
-        }
-        world.terminal.print(&format!("\x1b[H\x1b[2J{}", text(&status, world.terminal)))?;
-        tokio::time::sleep(WATCH_EVERY).await;
+    if arguments.watch {
+        return watch::run(arguments.target.as_ref(), world).await;
     }
+    let status = asked(arguments.target.as_ref(), world).await?;
+    world.terminal.show(&status, |status| text(status, world.terminal))
+}
+
+/// Where everything stands, or the one target.
+pub(super) async fn asked(target: Option<&TargetName>, world: &World) -> Result<Status, Stop> {
+    let mut status = session::status(world).await?;
+    if let Some(wanted) = target {
+        status.targets.retain(|target| target.name == *wanted);
+        if status.targets.is_empty() {
+            return Err(Failure::new(Class::NoInput, format!("there is no target `{wanted}`"))
+                .hint("targets are listed by `upkeep status`")
+                .into());
+        }
+    }
+    Ok(status)
 }
 
 /// The whole answer, one block per target.
@@ -67,7 +65,7 @@ pub(super) fn text(status: &Status, terminal: Terminal) -> String {
     lines.join("\n")
 }
 
-fn headline(status: &Status, terminal: Terminal) -> String {
+pub(super) fn headline(status: &Status, terminal: Terminal) -> String {
     let since = status.started_at.map(|at| format!(", up {}", human::when(at, status.at).trim_end_matches(" ago")));
     match status.pid {
         Some(pid) => format!("{}, daemon {} (pid {pid}{})", status.tool, status.state, since.unwrap_or_default()),
@@ -90,17 +88,14 @@ pub(super) fn state(target: &TargetStatus) -> (String, Tone) {
     }
 }
 
-fn block(target: &TargetStatus, now: DateTime<Utc>, terminal: Terminal) -> Vec<String> {
+pub(super) fn block(target: &TargetStatus, now: DateTime<Utc>, terminal: Terminal) -> Vec<String> {
     let (word, tone) = state(target);
     let mut head = format!("{}  {}", terminal.paint(Tone::Strong, target.name.as_str()), terminal.paint(tone, &word));
     if target.overdue {
         head.push_str(&format!("  {}", terminal.paint(Tone::Bad, "OVERDUE")));
     }
     let mut lines = vec![head];
-    let mut line = |name: &str, text: String, tone: Tone| {
-        let text = table::wrapped(&text, terminal.columns().map_or(ELSEWHERE, |columns| columns.min(COLUMNS)), INDENT);
-        lines.push(format!("  {} {}", terminal.paint(Tone::Quiet, &format!("{name:<9}")), terminal.paint(tone, &text)));
-    };
+    let mut line = |name: &str, text: String, tone: Tone| lines.push(line(terminal, name, &text, tone));
     let server = target.server.as_deref().unwrap_or("does not answer");
     line("database", format!("{}, {server}{}", target.database, shape_words(target)), Tone::Plain);
     if let Some(release) = &target.release {
@@ -133,6 +128,12 @@ fn block(target: &TargetStatus, now: DateTime<Utc>, terminal: Terminal) -> Vec<S
     target.refusals.iter().for_each(|refusal| line("no upgrade", refusal.clone(), Tone::Warn));
     target.problems.iter().for_each(|problem| line("problem", problem.clone(), Tone::Bad));
     lines
+}
+
+/// A name and what is to be said, broken to the terminal's columns.
+pub(super) fn line(terminal: Terminal, name: &str, text: &str, tone: Tone) -> String {
+    let text = table::wrapped(text, terminal.columns().map_or(ELSEWHERE, |columns| columns.min(COLUMNS)), INDENT);
+    format!("  {} {}", terminal.paint(Tone::Quiet, &format!("{name:<9}")), terminal.paint(tone, &text))
 }
 
 fn shape_words(target: &TargetStatus) -> String {
@@ -190,5 +191,6 @@ fn job_line(job: &Job) -> String {
         (done, 0) => format!(", {}", human::size(done)),
         (done, total) => format!(", {} of {}", human::size(done), human::size(total.max(done))),
     };
-    format!("{}{target}: {phase}{done}", job.action.name())
+    let said = if job.progress.said.is_empty() { String::new() } else { format!(": {}", job.progress.said) };
+    format!("{}{target}: {phase}{done}{said}", job.action.name())
 }

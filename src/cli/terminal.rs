@@ -74,8 +74,18 @@ impl Terminal {
         self.columns
     }
 
+    /// The same with the size that its window has now.
+    pub(super) fn measured(self) -> Self {
+        Self { columns: self.columns.and_then(|_| columns()), ..self }
+    }
+
+    /// The rows of standard output; none when it is no terminal.
+    pub(super) fn rows(self) -> Option<usize> {
+        let size = self.columns.and_then(|_| rustix::termios::tcgetwinsize(io::stdout()).ok())?;
+        Some(usize::from(size.ws_row)).filter(|rows| *rows > 0)
+    }
+
     /// The same of a certain width.
-    #[cfg(test)]
     pub(super) fn of_width(self, columns: usize) -> Self {
         Self { columns: Some(columns), ..self }
     }

@@ -69,6 +69,9 @@ pub struct TargetStatus {
     /// When the next scheduled backup is due.
     #[serde(default)]
     pub next_run: Option<DateTime<Utc>>,
+    /// The scheduled backups after that one, the soonest first.
+    #[serde(default)]
+    pub then: Vec<DateTime<Utc>>,
     /// Whether the newest verified archive is older than `max_age`.
     pub overdue: bool,
     /// The open upgrade, or the last one that ended.
@@ -89,6 +92,44 @@ pub struct TargetStatus {
     /// What a person should look at, in one sentence each; empty when all is well.
     #[serde(default)]
     pub problems: Vec<String>,
+    /// The newest verified archives of a good state, oldest first, at most a hundred.
+    #[serde(default)]
+    pub history: Vec<HistoryStatus>,
+    /// What retention keeps of the archives that are there now.
+    #[serde(default)]
+    pub kept: Option<KeptStatus>,
+}
+
+/// One archive of the past.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryStatus {
+    /// The moment of its snapshot.
+    pub taken_at: DateTime<Utc>,
+    /// Its bytes.
+    pub size: u64,
+    /// From the start of the work to the seal, in milliseconds.
+    pub duration_ms: u64,
+}
+
+/// What the next prune would do, as far as the catalogue knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptStatus {
+    /// How many archives stay.
+    pub kept: u64,
+    /// How many may go.
+    pub let_go: u64,
+    /// How many each rule keeps (`last`, `daily`, `pinned`); an archive may be kept by several. `uncounted` are those that stay
+    /// although no rule looks at them: not verified yet, damaged, or set aside.
+    pub rules: Vec<RuleStatus>,
+}
+
+/// How many archives a rule keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleStatus {
+    /// The rule's word.
+    pub rule: String,
+    /// How many.
+    pub archives: u64,
 }
 
 /// The installed release.

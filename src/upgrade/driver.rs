@@ -180,7 +180,7 @@ pub(crate) fn commands(plan: &Plan, state: &State) -> Vec<String> {
 }
 
 /// Carries the upgrade on until it ends, needs a person, or `stop` is set. `stop` is looked at between steps only: a step once
-/// begun is finished.
+/// begun is finished, except for a vendor's tool that goes on without us.
 ///
 /// # Errors
 /// When the journal cannot be written, or holds what cannot be: then nothing more is done.
@@ -209,7 +209,10 @@ pub(crate) async fn drive(
                     () = stop.cancelled() => return Ok(Ended::Paused),
                 };
                 state = match alone {
-                    Ok(()) => attempt(hands, plan, state, step).await?,
+                    Ok(()) => match attempt(hands, plan, state, step, stop).await? {
+                        Some(state) => state,
+                        None => return Ok(Ended::Paused),
+                    },
                     Err(failed) => {
                         let next_steps = [failed.hints, commands(plan, &state)].concat();
                         record(hands, state, Event::Halted { why: failed.message, next_steps }).await?
@@ -227,26 +230,41 @@ async fn record(hands: &impl Hands, state: State, event: Event) -> Result<State,
     Ok(after)
 }
 
-/// One step: look, intend, do, say. If we die between any two of these, the next look tells.
-async fn attempt(hands: &impl Hands, plan: &Plan, state: State, step: Step) -> Result<State, UpgradeError> {
-    match steps::check(hands, plan, &state, step).await {
-        Ok(Reality::Done(outcome)) => {
-            return record(hands, state, Event::Done { step, note: outcome.note, label: outcome.label }).await;
-        }
-        Ok(Reality::Foreign(why)) => {
-            let next_steps = commands(plan, &state);
-            return record(hands, state, Event::Halted { why, next_steps }).await;
-        }
-        Ok(Reality::NotStarted | Reality::Partial) => {}
-        Err(failed) => return record(hands, state, Event::Failed { step, failed }).await,
+/// One step: look, intend, do, say. If we die between any two of these, the next look tells. None when it was left to go on
+/// without us, which to the next look is the same.
+async fn attempt(
+    hands: &impl Hands,
+    plan: &Plan,
+    state: State,
+    step: Step,
+    stop: &CancellationToken,
+) -> Result<Option<State>, UpgradeError> {
+    let found = match steps::check(hands, plan, &state, step).await {
+        Ok(Reality::NotStarted | Reality::Partial) => None,
+        Ok(Reality::Done(outcome)) => Some(Event::Done { step, note: outcome.note, label: outcome.label }),
+        Ok(Reality::Foreign(why)) => Some(Event::Halted { why, next_steps: commands(plan, &state) }),
+        Err(failed) => Some(Event::Failed { step, failed }),
+    };
+    if let Some(event) = found {
+        return record(hands, state, event).await.map(Some);
     }
     let attempt = state.attempts + 1;
     let state = record(hands, state, Event::Intended { step, attempt }).await?;
-    let event = match steps::apply(hands, plan, &state, step).await {
+    let left = async {
+        stop.cancelled().await;
+        hands.handed_over().await;
+    };
+    // Cancel-safe: what was handed over does not end with us, and until its end the step only looks.
+    let applied = tokio::select! {
+        biased;
+        applied = steps::apply(hands, plan, &state, step) => applied,
+        () = left => return Ok(None),
+    };
+    let event = match applied {
         Ok(outcome) => Event::Done { step, note: outcome.note, label: outcome.label },
         Err(failed) => Event::Failed { step, failed },
     };
-    record(hands, state, event).await
+    record(hands, state, event).await.map(Some)
 }
 
 fn ended(state: State) -> Ended {

@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use super::UpgradeError;
 use super::plan::Scripts;
-use super::state::{Event, Failed, ReleaseAt};
+use super::state::{Event, Failed, ReleaseAt, Tool};
 use crate::archive::manifest::Kind;
 use crate::failure::{Chain, Explain};
 use crate::ids::Label;
-use crate::process::Identity;
 use crate::service::ServiceState;
 use crate::shape::Shape;
 use crate::version::Version;
@@ -60,12 +59,19 @@ pub(crate) trait Hands: Sync {
     /// Takes this upgrade's archive of a kind: sealed, read back, pinned.
     fn archive(&self, kind: Kind, round: u32) -> impl Future<Output = Result<Label, Failed>> + Send;
 
-    /// Applies what is pending; what was done in words.
-    fn migrate(&self) -> impl Future<Output = Result<String, Failed>> + Send;
+    /// Whether everything is there that only a person could put there later: asked before the server is stopped.
+    fn ready(&self) -> impl Future<Output = Result<(), Failed>> + Send;
+
+    /// Applies what is pending; what was done in words. `begun` is a tool that an earlier run began for this and that has
+    /// ended since: how it ended is looked at where that is known, and it is not begun again.
+    fn migrate(&self, begun: Option<&Tool>) -> impl Future<Output = Result<String, Failed>> + Send;
+
+    /// Ends when the effect underway goes on without us, so that whoever wants us to stop need not wait for it.
+    fn handed_over(&self) -> impl Future<Output = ()> + Send;
 
     /// Waits until nothing is left of a tool that an earlier run began, or that is just being killed; for as long as a tool
     /// may take. Never ends it: nobody but a person knows what it is in the middle of.
-    fn outlast(&self, tool: Option<&Identity>) -> impl Future<Output = Result<(), Failed>> + Send;
+    fn outlast(&self, tool: Option<&Tool>) -> impl Future<Output = Result<(), Failed>> + Send;
 
     /// Puts an archive in the database's place, as a whole or not at all, and compares.
     fn restore(&self, label: &Label) -> impl Future<Output = Result<String, Failed>> + Send;

@@ -3,15 +3,16 @@
 //! Owns nothing but the joints: each effect is one call to the module that knows how (`backup`, `restore`, `migrate`,
 //! `release`, `service`), and each of their errors becomes plain data for the journal. Logs every event once.
 
+mod tool;
+
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::hands::{Hands, Look};
 use super::observe;
-use super::plan::{Plan, Scripts};
+use super::plan::Plan;
 use super::record::{self, Record};
-use super::state::{Event, Failed, ReleaseAt, Step};
+use super::state::{Event, Failed, ReleaseAt, Tool};
 use super::{UpgradeError, note, token};
 use crate::archive::manifest::{Kind, ReleaseNote};
 use crate::backup::{self, BackupRequest};
@@ -21,7 +22,6 @@ use crate::count::many;
 use crate::engine::Engine;
 use crate::failure::{Chain, Class};
 use crate::ids::{Label, UpgradeId};
-use crate::process::{Command, Identity};
 use crate::progress::Progress;
 use crate::service::{self, ServiceState};
 use crate::shape::Shape;
@@ -34,9 +34,6 @@ use crate::{migrate, release, restore, store, verify};
 /// Who sets the holds of a rollback.
 const US: &str = "upkeep";
 
-/// How often a tool that outlived an earlier run is looked for: it takes minutes, and nobody waits for the second.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
-
 /// The real world, for one upgrade.
 pub(super) struct RealHands<'a> {
     ctx: &'a Context,
@@ -46,15 +43,15 @@ pub(super) struct RealHands<'a> {
     plan: Plan,
     /// The sequence number of the newest event on disk.
     seq: AtomicU32,
-    /// The tool this run began, until it was seen to its end.
-    tool: Mutex<Option<Identity>>,
+    /// The tool this run began.
+    tool: tool::Begun,
 }
 
 impl<'a> RealHands<'a> {
     /// Hands for an upgrade as the journal has it now.
     pub(super) fn new(ctx: &'a Context, target: &'a Target, progress: &'a Progress, record: &Record) -> Self {
         let (id, plan, seq) = (record.id.clone(), record.plan.clone(), AtomicU32::new(record.events));
-        Self { ctx, target, progress, id, plan, seq, tool: Mutex::new(None) }
+        Self { ctx, target, progress, id, plan, seq, tool: tool::Begun::default() }
     }
 
     fn server(&self) -> Result<&Service, Failed> {
@@ -73,10 +70,6 @@ impl<'a> RealHands<'a> {
         }
     }
 
-    fn running(&self) -> std::sync::MutexGuard<'_, Option<Identity>> {
-        self.tool.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn say(&self, event: &Event) {
         let (target, upgrade, kind) = (&self.target.name, &self.id, event.kind());
         match event {
@@ -90,41 +83,10 @@ impl<'a> RealHands<'a> {
             Event::Spawned { step, process } => {
                 tracing::info!(%target, %upgrade, %step, process = process.pid, "the vendor's tool begins");
             }
+            Event::Handed { step, run } => {
+                tracing::info!(%target, %upgrade, %step, unit = run.unit, "the vendor's tool begins")
+            }
             _ => tracing::info!(%target, %upgrade, kind, "the upgrade goes on"),
-        }
-    }
-
-    async fn tool(&self, runner: &Runner) -> Result<String, Failed> {
-        let Runner::Command { argv, directory, environment, deadline } = runner else {
-            return Ok("the server applies its migrations itself".to_owned());
-        };
-        let mut command = Command::new(argv, *deadline);
-        command.directory = Some(directory.clone().unwrap_or_else(|| self.plan.to.path.clone()));
-        command.environment.clone_from(environment);
-        let held = command.hold().map_err(|error| Failed::of(&error))?;
-        // Written down before it begins: should we die, the next run knows whom to wait for.
-        let process = held.identity().clone();
-        *self.running() = Some(process.clone());
-        let spawned = Event::Spawned { step: Step::Migrate, process };
-        self.record(&spawned).await.map_err(|error| Failed::of(&error))?;
-        let finished = held.run().await.map_err(|error| Failed::of(&error))?;
-        *self.running() = None;
-        let ended = finished.code.map_or("a signal".to_owned(), |code| format!("exit code {code}"));
-        let look = self.look().await?;
-        // The database is the judge: tools are known to fail and exit with 0, and to succeed and exit with 1.
-        match look.scripts {
-            Some(scripts) if scripts == Scripts::default() => Ok(format!("the tool ended with {ended}; nothing is pending")),
-            None if finished.success() => Ok(format!("the tool ended with {ended}")),
-            Some(_) | None => Err(Failed {
-                class: Class::Data,
-                message: format!(
-                    "the migration tool ended with {ended} and left the database not in step: {}",
-                    finished.last_line()
-                ),
-                transient: false,
-                hints: Vec::new(),
-                partial: true,
-            }),
         }
     }
 }
@@ -243,10 +205,18 @@ impl Hands for RealHands<'_> {
         Ok(backup.await.map_err(|error| Failed::of(&error))?.label)
     }
 
-    async fn migrate(&self) -> Result<String, Failed> {
+    async fn ready(&self) -> Result<(), Failed> {
+        service::tool::ready(self.target).map_err(|error| Failed::of(&error))
+    }
+
+    async fn handed_over(&self) {
+        self.tool.handed_over().await;
+    }
+
+    async fn migrate(&self, begun: Option<&Tool>) -> Result<String, Failed> {
         let Some(settings) = &self.target.migrations else { return Ok("there are no migrations".to_owned()) };
         if settings.runner != Runner::Flyway {
-            return Box::pin(self.tool(&settings.runner)).await;
+            return Box::pin(self.run_tool(&settings.runner, begun)).await;
         }
         let apply = Box::pin(migrate::apply(&self.target.database, settings, &self.plan.to.path, self.progress));
         let report = apply.await.map_err(|error| Failed { partial: error.error.leaves_part(), ..Failed::of(&error) })?;
@@ -254,27 +224,8 @@ impl Hands for RealHands<'_> {
         Ok(format!("{} applied; the database is at {head}", many(report.applied.len() as u64, "migration")))
     }
 
-    async fn outlast(&self, tool: Option<&Identity>) -> Result<(), Failed> {
-        let ours = self.running().clone();
-        let Some(tool) = ours.as_ref().or(tool) else { return Ok(()) };
-        let allowed = match self.target.migrations.as_ref().map(|migrations| &migrations.runner) {
-            Some(Runner::Command { deadline, .. }) => *deadline,
-            _ => Duration::ZERO,
-        };
-        let begun = Instant::now();
-        while tool.group_lives() {
-            self.progress.phase(&format!("waiting for the migration tool, process {}", tool.pid), 0);
-            if begun.elapsed() >= allowed {
-                let message = format!(
-                    "the migration tool that an earlier run of upkeep began still runs, as process group {}; nothing else is begun beside it",
-                    tool.pid
-                );
-                let hints = vec![format!("see what it does, and end it if it must be: `kill -- -{}`", tool.pid)];
-                return Err(Failed { class: Class::Unavailable, message, transient: false, hints, partial: false });
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-        Ok(())
+    async fn outlast(&self, tool: Option<&Tool>) -> Result<(), Failed> {
+        self.outlast_tool(tool).await
     }
 
     async fn restore(&self, label: &Label) -> Result<String, Failed> {

@@ -11,9 +11,8 @@ mod step;
 use std::collections::BTreeSet;
 
 use crate::ids::Label;
-use crate::process::Identity;
 
-pub use event::{Direction, Event, Failed, ReleaseAt, Settle};
+pub use event::{Direction, Event, Failed, ReleaseAt, Settle, Tool};
 pub use phase::Phase;
 pub use step::Step;
 
@@ -63,7 +62,8 @@ pub struct State {
     /// The failed-state archive.
     pub kept: Option<Label>,
     /// The vendor's tool, from its beginning until the step that ran it is done: while it lives, nothing else may be begun.
-    pub tool: Option<Identity>,
+    /// After an intent it is the one whose outcome nobody wrote down; an outcome that is known is never taken for a new one.
+    pub tool: Option<Tool>,
     /// How often a person answered since the failed state was kept: whatever ran meanwhile may have written more.
     pub answers: u32,
     /// Why it turned back, stopped, or was refused.
@@ -127,12 +127,20 @@ impl State {
             (Phase::Idle, Event::Planned { direction, steps }) => self.set_out(*direction, steps),
             (_, Event::Intended { step, attempt }) if underway && here && *attempt == self.attempts + 1 => {
                 self.crashed |= self.open.is_some();
+                if self.open.is_none() {
+                    self.tool = None;
+                }
                 self.open = Some(*step);
                 self.attempts += 1;
                 self.unanswered += 1;
                 self.touched.insert(*step);
             }
-            (_, Event::Spawned { step, process }) if underway && self.open == Some(*step) => self.tool = Some(process.clone()),
+            (_, Event::Spawned { step, process }) if underway && self.open == Some(*step) => {
+                self.tool = Some(Tool::Process(process.clone()));
+            }
+            (_, Event::Handed { step, run }) if underway && self.open == Some(*step) => {
+                self.tool = Some(Tool::Unit(run.clone()))
+            }
             (_, Event::Done { step, label, .. }) if underway && here => {
                 match step {
                     Step::Archive => self.archive.clone_from(label),

@@ -117,7 +117,7 @@ pub(crate) async fn apply(hands: &impl Hands, plan: &Plan, state: &State, step: 
         }
         Step::Migrate => {
             still_stopped(hands).await?;
-            hands.migrate().await.map(Outcome::said)
+            hands.migrate(state.tool.as_ref()).await.map(Outcome::said)
         }
         Step::Inspect => inspect(hands, plan).await,
         Step::Start | Step::StartOld => match hands.service().await {
@@ -243,6 +243,7 @@ async fn preflight(hands: &impl Hands, plan: &Plan) -> Result<Outcome, Failed> {
     if hands.shape().await? != plan.before {
         return Err(failed(Class::TempFail, "the database is no longer as it was when the plan was made"));
     }
+    hands.ready().await?;
     match hands.service().await {
         ServiceState::Unknown(why) => Err(failed(Class::Unavailable, format!("whether the server runs cannot be told: {why}"))),
         state => Ok(Outcome::said(format!("release and database are those of the plan; the server is {state}"))),

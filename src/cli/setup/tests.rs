@@ -40,6 +40,22 @@ fn a_target_that_is_only_backed_up_needs_no_rights() {
 }
 
 #[test]
+fn a_tool_that_runs_as_a_user_has_a_unit_that_the_daemon_may_begin() {
+    let text = format!(
+        "{TWO}migrations = {{ runner = \"command\", command = [\"bin/migrate\"], user = \"shop\", locations = [\"sql\"] }}\n"
+    );
+    let files = files(&config(&text), Path::new(DEFAULT_PATH));
+    let rule = &files[Path::new(POLKIT)];
+    assert!(rule.contains(r#"["shop.service", "upkeep-migrate-shop.service"].indexOf(action.lookup("unit"))"#), "{rule}");
+    let unit = &files[Path::new("etc/systemd/system/upkeep-migrate-shop.service")];
+    assert!(unit.contains("User=shop\n") && unit.contains("ExecStart=\"/opt/shop/bin/migrate\"\n"), "{unit}");
+    // Without it, it is taken away again.
+    let root = tempfile::tempdir().unwrap();
+    write(&root.path().join("etc/systemd/system/upkeep-migrate-shop.service"), unit).unwrap();
+    assert_eq!(ours(root.path()), [PathBuf::from("etc/systemd/system/upkeep-migrate-shop.service")]);
+}
+
+#[test]
 fn only_files_of_ours_are_replaced_or_removed() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join(POLKIT);

@@ -272,8 +272,9 @@ fn runner(node: &Node<'_>) -> Runner {
     let directory = node.path("directory");
     let environment = node.map("environment");
     let deadline = node.duration("deadline").unwrap_or_default();
+    let user = user(node);
     if word != "command" {
-        for key in ["command", "directory", "environment"].into_iter().filter(|key| node.has(key)) {
+        for key in ["command", "directory", "environment", "user"].into_iter().filter(|key| node.has(key)) {
             node.wrong(key, format!("belongs to runner = \"command\", and the runner is \"{word}\""));
         }
     }
@@ -282,11 +283,30 @@ fn runner(node: &Node<'_>) -> Runner {
             if !node.has("command") {
                 node.wrong("command", "is missing: the vendor's tool with its arguments, [\"…\"]");
             }
-            Runner::Command { argv: argv.unwrap_or_default(), directory, environment, deadline }
+            let argv = argv.unwrap_or_default();
+            if user.is_some() && argv.first().is_some_and(|program| program.starts_with(UNIT_PREFIXES)) {
+                node.wrong(
+                    "command",
+                    "begins with a character that means something else to systemd; write the program's whole path",
+                );
+            }
+            Runner::Command { argv, directory, environment, deadline, user }
         }
         "on-start" => Runner::OnStart,
         _ => Runner::Flyway,
     }
+}
+
+/// What systemd reads before a program as its own words; as part of a path they are none.
+const UNIT_PREFIXES: [char; 6] = ['@', '-', ':', '+', '!', '|'];
+
+/// A user of the host, by name or number, as the unit of the vendor's tool names it.
+fn user(node: &Node<'_>) -> Option<String> {
+    let fits = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '.');
+    node.parsed("user", |text| match !text.is_empty() && !text.starts_with(['-', '.']) && text.chars().all(fits) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("`{text}` is not a user's name")),
+    })
 }
 
 fn service(node: &Node<'_>) -> Option<Service> {

@@ -8,8 +8,9 @@ use world::{Cut, Fault, World, plan, rollback_plan};
 
 use super::*;
 use crate::archive::manifest::Kind;
+use crate::service::tool::ToolRun;
 use crate::upgrade::plan::Applies;
-use crate::upgrade::state::Settle;
+use crate::upgrade::state::{Settle, Tool};
 
 const EVERY_RUNNER: [Applies; 4] = [Applies::Nobody, Applies::Upkeep, Applies::Tool, Applies::Server];
 
@@ -332,6 +333,53 @@ fn beside_a_tool_that_outlived_us_nothing_is_begun() {
         check(&world, &world.plan(), &ended, &format!("{settle:?}"));
         assert_eq!(matches!(ended, Ended::Committed), settle == Settle::Resume, "{settle:?}: {}", story(&world));
     }
+}
+
+/// The journal as a run left it that stopped while the vendor's tool ran as a unit.
+fn handed_over(plan: Plan) -> (World, Tool) {
+    let world = World::new(plan);
+    let stop = CancellationToken::new();
+    let (asked, run) = (stop.clone(), ToolRun { unit: "upkeep-migrate-notes.service".to_owned(), before: "a".to_owned() });
+    let handed = Event::Handed { step: Step::Migrate, run: run.clone() };
+    world.kill_in("migrate");
+    world.meddle(|inner| inner.handed = true);
+    // The step is in the middle of its effect when somebody wants us to stop.
+    world.on("migrate dies", move |inner| {
+        inner.record(handed);
+        asked.cancel();
+    });
+    assert_eq!(world.drive_until(&stop), Some(Ended::Paused), "it does not wait for a tool that goes on without us");
+    world.mend("migrate");
+    (world, Tool::Unit(run))
+}
+
+#[test]
+fn a_tool_that_was_handed_over_is_judged_and_not_begun_again() {
+    let (world, tool) = handed_over(plan(Applies::Tool));
+    assert_eq!(world.state().open, Some(Step::Migrate), "nothing is said of how it ended: {}", story(&world));
+    let ended = world.drive().unwrap();
+    assert_eq!(ended, Ended::Committed, "{}", story(&world));
+    world.meddle(|inner| assert_eq!(inner.begun, Some(tool), "the step was told which run is to be judged"));
+}
+
+#[test]
+fn a_tool_that_was_judged_is_begun_anew_when_a_person_says_so() {
+    let (world, _) = handed_over(Plan { after_failure: AfterFailure::AskPerson, ..plan(Applies::Tool) });
+    world.fail(Fault::failing("migrate", 1));
+    assert!(matches!(world.drive(), Some(Ended::Stuck { .. })), "{}", story(&world));
+    world.say(Settle::Resume);
+    assert_eq!(world.drive(), Some(Ended::Committed), "{}", story(&world));
+    world.meddle(|inner| assert_eq!(inner.begun, None, "its outcome was known"));
+}
+
+#[test]
+fn a_stop_waits_for_every_other_step() {
+    let world = World::new(plan(Applies::Upkeep));
+    let stop = CancellationToken::new();
+    let asked = stop.clone();
+    world.on("migrate", move |_| asked.cancel());
+    assert_eq!(world.drive_until(&stop), Some(Ended::Paused));
+    assert_eq!(world.state().open, None, "the step has its outcome: {}", story(&world));
 }
 
 #[test]

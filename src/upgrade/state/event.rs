@@ -9,6 +9,7 @@ use super::Step;
 use crate::failure::Class;
 use crate::ids::Label;
 use crate::process::Identity;
+use crate::service::tool::ToolRun;
 use crate::version::Version;
 
 /// Which way a route leads.
@@ -59,6 +60,24 @@ pub struct Failed {
     pub partial: bool,
 }
 
+/// The vendor's tool, as the journal knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tool {
+    /// A child process of a run of ours.
+    Process(Identity),
+    /// A unit of systemd.
+    Unit(ToolRun),
+}
+
+impl std::fmt::Display for Tool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Process(process) => write!(f, "process group {}", process.pid),
+            Self::Unit(run) => f.write_str(&run.unit),
+        }
+    }
+}
+
 /// What a journal is made of. An intent is on disk before its effect, an outcome after it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
@@ -83,6 +102,13 @@ pub enum Event {
         step: Step,
         /// Who it is.
         process: Identity,
+    },
+    /// The vendor's tool is about to begin, as a unit of systemd: it outlives us.
+    Handed {
+        /// The step that runs it.
+        step: Step,
+        /// Which run of which unit.
+        run: ToolRun,
     },
     /// The step is done, or was found done.
     Done {
@@ -149,6 +175,7 @@ impl Event {
             Event::Planned { .. } => "planned",
             Event::Intended { .. } => "intended",
             Event::Spawned { .. } => "spawned",
+            Event::Handed { .. } => "handed",
             Event::Done { .. } => "done",
             Event::Failed { .. } => "failed",
             Event::NoReturn => "no-return",
@@ -176,6 +203,7 @@ impl Event {
         match self {
             Event::Intended { step, .. }
             | Event::Spawned { step, .. }
+            | Event::Handed { step, .. }
             | Event::Done { step, .. }
             | Event::Failed { step, .. } => Some(*step),
             _ => None,

@@ -151,6 +151,7 @@ impl Host {
             directory: Some(self.env.dir.path().to_owned()),
             environment: std::collections::BTreeMap::new(),
             deadline: Duration::from_secs(20),
+            user: None,
         };
     }
 

@@ -12,18 +12,18 @@ use super::super::{Ended, drive};
 use crate::archive::manifest::Kind;
 use crate::failure::Class;
 use crate::ids::{Label, TargetName, UpgradeId};
-use crate::process::Identity;
 use crate::service::ServiceState;
 use crate::shape::{Applied, History, Shape};
 use crate::upgrade::UpgradeError;
 use crate::upgrade::hands::{Hands, Look};
 use crate::upgrade::plan::{AfterFailure, Applies, Back, FORMAT, Plan, Purpose, Scripts, forward};
-use crate::upgrade::state::{Direction, Event, Failed, ReleaseAt, Settle, State, Step};
+use crate::upgrade::state::{Direction, Event, Failed, ReleaseAt, Settle, State, Step, Tool};
 use crate::version::Version;
 
 /// Every call that may be made to fail.
-pub(super) const CALLS: [&str; 17] = [
+pub(super) const CALLS: [&str; 18] = [
     "release",
+    "ready",
     "stop",
     "start:1.0",
     "start:2.0",
@@ -94,6 +94,10 @@ pub(super) struct Inner {
     hooks: BTreeMap<String, Hook>,
     /// A tool that outlived the run that began it.
     pub(super) tool: Option<u32>,
+    /// The tool that the last call of `migrate` was told of.
+    pub(super) begun: Option<Tool>,
+    /// Whether what runs goes on without us.
+    pub(super) handed: bool,
 }
 
 impl Inner {
@@ -215,6 +219,8 @@ impl World {
             faults: Vec::new(),
             hooks: BTreeMap::new(),
             tool: None,
+            begun: None,
+            handed: false,
         })))
     }
 
@@ -241,6 +247,8 @@ impl World {
             faults: Vec::new(),
             hooks: BTreeMap::new(),
             tool: None,
+            begun: None,
+            handed: false,
         })))
     }
 
@@ -368,6 +376,10 @@ impl World {
             (number, inner.kill == Some((number, Cut::Before)) || inner.deadly.as_deref() == Some(name))
         };
         if die {
+            let hook = self.inner().hooks.remove(&format!("{name} dies"));
+            if let Some(hook) = hook {
+                hook(&mut self.inner());
+            }
             std::future::pending::<()>().await;
         }
         let (value, die) = {
@@ -446,13 +458,13 @@ impl Hands for World {
         self.call("look", |inner| shape(&inner.db)).await
     }
 
-    async fn outlast(&self, tool: Option<&Identity>) -> Result<(), Failed> {
+    async fn outlast(&self, tool: Option<&Tool>) -> Result<(), Failed> {
         let Some(tool) = tool else { return Ok(()) };
         let lives = self.call("outlast", |inner| inner.tool.take()).await?;
         match lives {
             Some(_) => Err(Failed {
                 class: Class::Unavailable,
-                message: format!("process {} lives", tool.pid),
+                message: format!("{tool} lives"),
                 transient: false,
                 hints: Vec::new(),
                 partial: false,
@@ -497,7 +509,18 @@ impl Hands for World {
         self.call(&format!("archive:{kind}"), take).await
     }
 
-    async fn migrate(&self) -> Result<String, Failed> {
+    async fn ready(&self) -> Result<(), Failed> {
+        self.call("ready", |_| ()).await
+    }
+
+    async fn handed_over(&self) {
+        if !self.inner().handed {
+            std::future::pending().await
+        }
+    }
+
+    async fn migrate(&self, begun: Option<&Tool>) -> Result<String, Failed> {
+        self.inner().begun = begun.cloned();
         // Each migration of its own, so that one may be done when the other fails; the second in two parts that no transaction
         // holds together, and goes on with what it lacks.
         let apply = |number: usize| {

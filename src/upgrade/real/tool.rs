@@ -1,0 +1,254 @@
+//! The vendor's migration tool: begun, followed line by line, outlasted, judged by the database.
+//!
+//! Owns both ways to run it: as a unit of systemd, which goes on without us, and as a child process where no unit is
+//! configured. Invariants: which tool was begun is in the journal before it begins; one that was begun is not begun again
+//! before it was judged; none is ended by us but by its configured deadline. Held by the driver's tests and `tests/host/run`.
+
+mod tail;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::RealHands;
+use crate::config::Runner;
+use crate::failure::{Chain, Class};
+use crate::process::{Command, Identity, Lines};
+use crate::service::tool::{self, Doing, ToolError, ToolRun, ToolState};
+use crate::upgrade::hands::Hands as _;
+use crate::upgrade::plan::Scripts;
+use crate::upgrade::state::{Event, Failed, Step, Tool};
+use tail::Tail;
+
+/// How often a tool is looked for that is no child of ours: it takes minutes, and nobody waits for the second.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// How long systemd may not answer, or not begin what it was asked to, before that is a failure: while its own package is
+/// upgraded it is away for a moment.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// What this run began.
+#[derive(Debug)]
+pub(super) struct Begun {
+    /// The child process, until it was seen to its end.
+    process: Mutex<Option<Identity>>,
+    /// Whether a unit runs, which goes on without us.
+    handed: watch::Sender<bool>,
+}
+
+impl Default for Begun {
+    fn default() -> Self {
+        Self { process: Mutex::default(), handed: watch::Sender::new(false) }
+    }
+}
+
+impl Begun {
+    fn process(&self) -> MutexGuard<'_, Option<Identity>> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends when a unit runs.
+    pub(super) async fn handed_over(&self) {
+        // It fails only without a sender, which is beside it.
+        self.handed.subscribe().wait_for(|handed| *handed).await.ok();
+    }
+}
+
+/// How a tool ended, as far as it says so itself.
+struct Ended {
+    well: bool,
+    /// In words.
+    how: String,
+    last_line: String,
+}
+
+impl RealHands<'_> {
+    pub(super) async fn run_tool(&self, runner: &Runner, begun: Option<&Tool>) -> Result<String, Failed> {
+        let Runner::Command { argv, directory, environment, deadline, .. } = runner else {
+            return Ok("the server applies its migrations itself".to_owned());
+        };
+        let ended = match tool::unit_here(self.target) {
+            Some((unit, _)) => self.unit(&unit, begun).await?,
+            None => {
+                let mut command = Command::new(argv, *deadline);
+                command.directory = Some(directory.clone().unwrap_or_else(|| self.plan.to.path.clone()));
+                command.environment.clone_from(environment);
+                self.child(command).await?
+            }
+        };
+        self.judge(&ended).await
+    }
+
+    /// The database is the judge: tools are known to fail and exit with 0, and to succeed and exit with 1.
+    async fn judge(&self, Ended { well, how, last_line }: &Ended) -> Result<String, Failed> {
+        match self.look().await?.scripts {
+            Some(scripts) if scripts == Scripts::default() => Ok(format!("the tool ended with {how}; nothing is pending")),
+            None if *well => Ok(format!("the tool ended with {how}")),
+            Some(_) | None => {
+                let message = format!("the migration tool ended with {how} and left the database not in step: {last_line}");
+                Err(Failed { class: Class::Data, message, transient: false, hints: Vec::new(), partial: true })
+            }
+        }
+    }
+
+    fn told(&self, line: &str) {
+        let (target, upgrade) = (&self.target.name, &self.id);
+        tracing::info!(%target, %upgrade, line, "the vendor's tool says");
+        self.progress.say(line);
+    }
+
+    async fn child(&self, command: Command) -> Result<Ended, Failed> {
+        let held = command.hold().map_err(|error| Failed::of(&error))?;
+        // Written down before it begins: should we die, the next run knows whom to wait for.
+        let process = held.identity().clone();
+        *self.tool.process() = Some(process.clone());
+        let spawned = Event::Spawned { step: Step::Migrate, process };
+        self.record(&spawned).await.map_err(|error| Failed::of(&error))?;
+        let finished = held.run(&|line| self.told(line)).await.map_err(|error| Failed::of(&error))?;
+        *self.tool.process() = None;
+        let how = finished.code.map_or("a signal".to_owned(), |code| format!("exit code {code}"));
+        Ok(Ended { well: finished.success(), how, last_line: finished.last_line().to_owned() })
+    }
+
+    /// The run that an earlier run of ours asked for, or a new one.
+    async fn unit(&self, unit: &str, begun: Option<&Tool>) -> Result<Ended, Failed> {
+        let seen = tool::look(unit).await.map_err(|error| Failed::of(&error))?;
+        if let Some(Tool::Unit(run)) = begun
+            && run.unit == unit
+            && seen.is_of(run)
+        {
+            return self.follow(run, Tail::at_end(&tool::output(self.target))).await;
+        }
+        tool::ready(self.target).map_err(|error| Failed::of(&error))?;
+        let left = tool::clear(unit).await.map_err(|error| Failed::of(&error))?;
+        if left.doing == Doing::Running {
+            let message = format!("{unit} runs, and upkeep did not begin it");
+            let hints = vec![format!("wait until it has ended: `systemctl status {unit}`")];
+            return Err(Failed { class: Class::TempFail, message, transient: false, hints, partial: false });
+        }
+        // Written down before it begins: the next invocation is ours.
+        let run = ToolRun { unit: unit.to_owned(), before: left.invocation };
+        let handed = Event::Handed { step: Step::Migrate, run: run.clone() };
+        self.record(&handed).await.map_err(|error| Failed::of(&error))?;
+        let tail = Tail::of_next_run(&tool::output(self.target));
+        tool::begin(unit).await.map_err(|error| Failed::of(&error))?;
+        self.follow(&run, tail).await
+    }
+
+    /// Follows a run to its end. What it printed before `tail` was told by an earlier run of ours, or is in the file.
+    async fn follow(&self, run: &ToolRun, mut tail: Tail) -> Result<Ended, Failed> {
+        let mut last_line = tail.last_line();
+        let mut tell = |line: &str| {
+            line.clone_into(&mut last_line);
+            self.told(line);
+        };
+        let (mut lines, mut answered, mut begun) = (Lines::default(), Instant::now(), Begin::Asked(Instant::now()));
+        let doing = loop {
+            // Asked before its output is read: what it printed before its end is in there then.
+            let seen = self.patiently(tool::look(&run.unit).await, &mut answered)?;
+            match (seen, &begun) {
+                (Some(state), _) if state.is_of(run) => {
+                    begun = Begin::Seen;
+                    tail.read(&mut |piece| lines.feed(piece, &mut tell));
+                    self.tool.handed.send_replace(true);
+                    if state.doing != Doing::Running {
+                        break state.doing;
+                    }
+                }
+                // Stopped by somebody, and forgotten.
+                (Some(_), Begin::Seen) => break Doing::Idle,
+                (Some(_), Begin::Asked(at)) if at.elapsed() >= SILENCE => return Err(not_begun(run)),
+                (Some(_) | None, _) => {}
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        };
+        lines.end(&mut tell);
+        self.tool.handed.send_replace(false);
+        let (well, how) = match doing {
+            Doing::Ended { well, how } => (well, how),
+            // Somebody stopped it.
+            Doing::Idle | Doing::Running => (false, "an outcome that systemd does not know any more".to_owned()),
+        };
+        Ok(Ended { well, how, last_line })
+    }
+
+    /// An answer of systemd, or none yet.
+    fn patiently(&self, seen: Result<ToolState, ToolError>, answered: &mut Instant) -> Result<Option<ToolState>, Failed> {
+        match seen {
+            Ok(state) => {
+                *answered = Instant::now();
+                Ok(Some(state))
+            }
+            Err(error) if answered.elapsed() < SILENCE => {
+                tracing::warn!(target = %self.target.name, reason = %Chain(&error), "systemd does not answer; it is asked again");
+                Ok(None)
+            }
+            Err(error) => Err(Failed::of(&error)),
+        }
+    }
+
+    pub(super) async fn outlast_tool(&self, tool: Option<&Tool>) -> Result<(), Failed> {
+        let ours = self.tool.process().clone().map(Tool::Process);
+        match ours.as_ref().or(tool) {
+            Some(Tool::Process(process)) => self.outlast_process(process).await,
+            Some(Tool::Unit(run)) => self.outlast_unit(run).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn outlast_process(&self, process: &Identity) -> Result<(), Failed> {
+        let allowed = match self.target.migrations.as_ref().map(|migrations| &migrations.runner) {
+            Some(Runner::Command { deadline, .. }) => *deadline,
+            _ => Duration::ZERO,
+        };
+        let begun = Instant::now();
+        while process.group_lives() {
+            self.progress.phase(&format!("waiting for the migration tool, process {}", process.pid), 0);
+            if begun.elapsed() >= allowed {
+                let message = format!(
+                    "the migration tool that an earlier run of upkeep began still runs, as process group {}; nothing else is begun beside it",
+                    process.pid
+                );
+                let hints = vec![format!("see what it does, and end it if it must be: `kill -- -{}`", process.pid)];
+                return Err(Failed { class: Class::Unavailable, message, transient: false, hints, partial: false });
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(())
+    }
+
+    /// Its deadline is systemd's to keep: nothing here ends it, and nothing here gives up before.
+    async fn outlast_unit(&self, run: &ToolRun) -> Result<(), Failed> {
+        let mut answered = Instant::now();
+        loop {
+            match self.patiently(tool::look(&run.unit).await, &mut answered)? {
+                Some(state) if state.doing != Doing::Running => return Ok(()),
+                Some(_) => {
+                    let (target, upgrade, unit) = (&self.target.name, &self.id, &run.unit);
+                    let output = tool::output(self.target);
+                    tracing::info!(%target, %upgrade, unit, output = %output.display(), "the vendor's tool still runs");
+                    self.progress.phase(Step::Migrate.name(), 0);
+                    // Whoever began what runs now, it is waited for.
+                    let any = ToolRun { before: String::new(), ..run.clone() };
+                    self.follow(&any, Tail::at_end(&output)).await?;
+                }
+                None => tokio::time::sleep(LOOK_EVERY).await,
+            }
+        }
+    }
+}
+
+/// What is known of the beginning of a run.
+enum Begin {
+    /// systemd was asked for it.
+    Asked(Instant),
+    /// It did begin.
+    Seen,
+}
+
+fn not_begun(run: &ToolRun) -> Failed {
+    let message = format!("systemd was asked to begin {}, and has not", run.unit);
+    let hints = vec![format!("see what systemd says: `systemctl status {}`", run.unit)];
+    Failed { class: Class::Unavailable, message, transient: false, hints, partial: false }
+}
