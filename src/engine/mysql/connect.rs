@@ -287,6 +287,12 @@ impl Session {
         done.map(drop).map_err(|source| self.place.sort(doing, source))
     }
 
+    /// From here on changes of definitions wait an hour for their locks. On MySQL a dump of any database of the server keeps all of
+    /// them waiting until it is over (`LOCK INSTANCE FOR BACKUP`): it must delay a restore, and not fail it.
+    pub(super) async fn wait_for_backups(&mut self) -> Result<(), EngineError> {
+        self.run("set up a session", "SET SESSION lock_wait_timeout = 3600").await
+    }
+
     /// Runs a query and gives all its rows. For what is small.
     pub(super) async fn rows(&mut self, doing: &str, sql: &str) -> Result<Vec<MySqlRow>, EngineError> {
         let rows = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_all(&mut self.connection).await;

@@ -26,7 +26,7 @@ pub(super) use data::load_frame;
 /// What every loading session has beyond the archive's own header. Two workers in one table wait for each other at its
 /// beginning only, but that long: MariaDB's first rows of an empty table lock all of it.
 const SETTINGS: &str = "SET SESSION foreign_key_checks = 0, SESSION unique_checks = 0, SESSION innodb_lock_wait_timeout = 3600, \
-    SESSION lock_wait_timeout = 60";
+    SESSION lock_wait_timeout = 3600";
 
 /// Loads.
 pub(super) async fn load(
@@ -82,6 +82,7 @@ pub(super) async fn clean(
 /// Creates an empty database of the archive's character set and collation.
 pub(super) async fn create(place: &Place, name: &str, like: &Server) -> Result<(), EngineError> {
     let mut session = place.connect_to_server().await?;
+    session.wait_for_backups().await?;
     let (doing, sql) = (format!("create database {name}"), format!("CREATE DATABASE {}{}", quote(name), charset(like)));
     let created = session.run(&doing, &sql).await.map_err(|error| match error {
         EngineError::Privilege { user, what, .. } => {

@@ -144,6 +144,7 @@ async fn finish(place: &Place, exchange: &Exchange) -> Result<Vec<String>, Engin
 /// One exchange of a database at a time; the lock goes with the session, which outlives a killed client until its statement is
 /// done.
 async fn lock(session: &mut Session) -> Result<(), EngineError> {
+    session.wait_for_backups().await?;
     let name = format!("upkeep.{}", &blake3::hash(session.place().database.as_bytes()).to_hex()[..16]);
     let sql = format!("SELECT GET_LOCK({}, {LOCK_WITHIN})", literal(&name));
     if session.number("lock the exchange of databases", &sql).await? == 1 {
@@ -227,7 +228,8 @@ async fn drop_unfinished(session: &mut Session, name: &str) -> Result<String, En
 
 async fn drop_database(session: &mut Session, name: &str) -> Result<(), EngineError> {
     let doing = format!("drop database {name}");
-    session.run(&doing, "SET SESSION foreign_key_checks = 0, SESSION lock_wait_timeout = 60").await?;
+    session.wait_for_backups().await?;
+    session.run(&doing, "SET SESSION foreign_key_checks = 0").await?;
     session.run(&doing, &format!("DROP DATABASE IF EXISTS {}", quote(name))).await
 }
 

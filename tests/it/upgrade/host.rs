@@ -46,12 +46,12 @@ pub(super) struct Host {
 impl Host {
     /// Release 1.0 behind a symlink, in step, its server running, and taken for good.
     pub(super) async fn new() -> Self {
-        Self::make(None).await
+        Box::pin(Self::make(None)).await
     }
 
     /// The same with a release that replaces its own files.
     pub(super) async fn in_place(way: InPlace) -> Self {
-        Self::make(Some(way)).await
+        Box::pin(Self::make(Some(way))).await
     }
 
     /// The same on a MySQL or MariaDB server.
