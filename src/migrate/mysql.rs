@@ -39,9 +39,10 @@ const LOCK_TRIES: u64 = 5;
 const NO_SUCH_TABLE: u16 = 1146;
 /// A history that begins with rows is filled under this name first. What a crash leaves of it is dropped by the next try.
 const NEW_HISTORY: &str = "upkeep_new_history";
-/// What our own connection needs: strings as we write them, and no end for want of work while a long script runs.
+/// What our own connection needs: strings as we write them, no end for want of work while a long script runs, and an hour for the
+/// dump of another database of the server, which on MySQL keeps all definitions waiting.
 const SETTINGS: &str =
-    "SET SESSION sql_mode = '', SESSION autocommit = ON, SESSION wait_timeout = 604800, SESSION lock_wait_timeout = 10";
+    "SET SESSION sql_mode = '', SESSION autocommit = ON, SESSION wait_timeout = 604800, SESSION lock_wait_timeout = 3600";
 
 /// One MySQL or MariaDB database.
 pub(super) struct MySqlHost<'a> {

@@ -206,7 +206,7 @@ macro_rules! all_told {
 
 all_told! { sqlite on Some(super::Db::Sqlite) }
 all_told! { postgresql on crate::support::postgres::cluster().map(super::Db::Postgres) }
-all_told! { mysql on server(Which::MySql).map(super::Db::MySql) }
+told! { mysql on server(Which::MySql).map(super::Db::MySql); backup: "backup", prune: "prune", restore: "restore" }
 told! { mariadb on server(Which::MariaDb).map(super::Db::MySql);
     backup: "backup",
     restore: "restore",
