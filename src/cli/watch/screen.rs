@@ -31,7 +31,8 @@ impl Screen {
 
     /// Shows a frame in place of the one before.
     pub(super) fn show(&self, rows: &[String]) -> Result<(), Stop> {
-        self.terminal.print(&if self.open { over(rows) } else { format!("{}\n\n", rows.join("\n")) })
+        let columns = self.terminal.measured().columns().unwrap_or(usize::MAX);
+        self.terminal.print(&if self.open { over(rows, columns) } else { format!("{}\n\n", rows.join("\n")) })
     }
 
     pub(super) fn close(&mut self) -> Result<(), Stop> {
@@ -46,9 +47,11 @@ impl Drop for Screen {
     }
 }
 
-/// A frame that replaces what stands there: each row up to its end, and what is below the last one.
-fn over(rows: &[String]) -> String {
-    let rows: Vec<String> = rows.iter().map(|row| format!("{row}\x1b[K")).collect();
+/// A frame that replaces what stands there: each row up to its end, and what is below the last one. After a row that fills the
+/// line the cursor still stands on its last character, which erasing up to the end would take away.
+fn over(rows: &[String], columns: usize) -> String {
+    let erased = |row: &String| if cut(row, columns.saturating_sub(1)) == *row { format!("{row}\x1b[K") } else { row.clone() };
+    let rows: Vec<String> = rows.iter().map(erased).collect();
     // As one update, on terminals that know it (mode 2026); others ignore the mode.
     format!("\x1b[?2026h\x1b[H{}\x1b[J\x1b[?2026l", rows.join("\r\n"))
 }
@@ -78,8 +81,14 @@ mod tests {
 
     #[test]
     fn a_frame_covers_the_one_before_it() {
-        let text = over(&["one".to_owned(), String::new()]);
+        let text = over(&["one".to_owned(), String::new()], 80);
         assert_eq!(text, "\x1b[?2026h\x1b[Hone\x1b[K\r\n\x1b[K\x1b[J\x1b[?2026l");
+    }
+
+    #[test]
+    fn a_row_that_fills_the_line_keeps_its_last_character() {
+        let text = over(&["four".to_owned(), "\x1b[1mfour\x1b[0m".to_owned(), "now".to_owned()], 4);
+        assert_eq!(text, "\x1b[?2026h\x1b[Hfour\r\n\x1b[1mfour\x1b[0m\r\nnow\x1b[K\x1b[J\x1b[?2026l");
     }
 
     #[test]
