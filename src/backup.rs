@@ -66,6 +66,16 @@ pub enum BackupError {
         /// Its rows.
         rows: u64,
     },
+    /// An archive without the schema is no way back to it.
+    #[error("a {kind} archive of target {target} would hold its rows and not its schema")]
+    NoSchema {
+        /// The target.
+        target: String,
+        /// Why it was to be taken.
+        kind: Kind,
+        /// What is missing.
+        source: EngineError,
+    },
     /// The database could not be dumped.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -92,7 +102,7 @@ pub enum BackupError {
 impl BackupError {
     fn inner(&self) -> Option<&dyn Explain> {
         match self {
-            Self::Engine(error) => Some(error),
+            Self::Engine(error) | Self::NoSchema { source: error, .. } => Some(error),
             Self::Archive(error) => Some(error),
             Self::Verify(error) => Some(error),
             Self::Store(error) => Some(error),
@@ -157,6 +167,7 @@ pub async fn backup(
 
     progress.phase("looking", 0);
     let server = engine.identify().await?;
+    refuse_without_schema(target, request.kind, engine.can_dump_schema(&server).await)?;
     let survey = engine.survey(&history_tables).await?;
     let previous = newest_good(&catalogue::list(&ctx.state, Some(&target.name)).await?).cloned();
     check_room(target, &engine, &survey, previous.as_ref())?;
@@ -260,6 +271,16 @@ fn preamble(target: &Target, request: &BackupRequest, server_version: &str) -> V
         vec![format!("upkeep archive of target {}{release} ({}), server {server_version}", target.name, request.kind)];
     lines.extend(request.note.iter().map(|note| format!("note: {}", note.replace(['\r', '\n'], " "))));
     lines
+}
+
+/// What is about to be migrated or replaced can only come back with its schema. Any other archive may be of rows alone: it says so.
+fn refuse_without_schema(target: &Target, kind: Kind, can: Result<(), EngineError>) -> Result<(), BackupError> {
+    match (kind, can) {
+        (Kind::PreUpgrade | Kind::PreRestore, Err(source)) => {
+            Err(BackupError::NoSchema { target: target.name.to_string(), kind, source })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn refuse_hollow(target: &Target, kind: Kind, previous: Option<&Entry>, dumped: &Dumped) -> Result<(), BackupError> {

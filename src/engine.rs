@@ -178,6 +178,14 @@ pub enum EngineError {
         /// What to do about it.
         hint: String,
     },
+    /// A program that only the database's vendor has is not on this host.
+    #[error("there is no {program} on this host")]
+    NoProgram {
+        /// Which, with its version.
+        program: String,
+        /// How to get it.
+        hint: String,
+    },
     /// After the load the content is not the manifest's.
     #[error("{} of the loaded tables differ from the archive, the first is {}", .0.len(), .0.first().map_or("?", |m| m.table.as_str()))]
     Differs(Vec<Mismatch>),
@@ -206,7 +214,7 @@ pub enum EngineError {
 impl Explain for EngineError {
     fn class(&self) -> Class {
         match self {
-            Self::Connect { .. } | Self::Lost { .. } => Class::Unavailable,
+            Self::Connect { .. } | Self::Lost { .. } | Self::NoProgram { .. } => Class::Unavailable,
             Self::Refused { .. } | Self::Privilege { .. } => Class::NoPermission,
             Self::Sql { .. } | Self::Unfit(_) | Self::Inexact { .. } | Self::Differs(_) => Class::Data,
             Self::InUse { .. } => Class::TempFail,
@@ -231,7 +239,7 @@ impl Explain for EngineError {
             Self::Connect { location, .. } => vec![format!("is the server running, and is {location} its address?")],
             Self::Refused { .. } => vec!["check `password_file` and the user in `[targets.T.database]`".to_owned()],
             Self::Privilege { grant, .. } => vec![format!("as the owner of the database: {grant}")],
-            Self::Inexact { hint, .. } => vec![hint.clone()],
+            Self::Inexact { hint, .. } | Self::NoProgram { hint, .. } => vec![hint.clone()],
             Self::InUse { .. } => vec!["stop the server and close other sessions, then try again".to_owned()],
             Self::Lost { .. } => vec!["look at the database server's own log, then try again".to_owned()],
             Self::Archive(error) => error.hints(),
@@ -302,6 +310,18 @@ impl Engine {
         progress: &Progress,
     ) -> Result<Dumped, EngineError> {
         each!(self, engine => engine.dump(request, pending, progress).await)
+    }
+
+    /// Looks whether an archive of this server would hold the schema, and so be all that a restore needs. PostgreSQL's comes
+    /// from `pg_dump` of the server's major; the other engines write their own.
+    ///
+    /// # Errors
+    /// [`EngineError::NoProgram`] when it would not.
+    pub async fn can_dump_schema(&self, server: &Server) -> Result<(), EngineError> {
+        match self {
+            Self::Postgres(engine) => engine.can_dump_schema(server).await,
+            Self::Sqlite(_) | Self::MySql(_) => Ok(()),
+        }
     }
 
     /// Loads an archive and compares rows and checksums with its manifest before anything is published.

@@ -194,6 +194,10 @@ async fn one(state: &StateDb, target: &Target, seen: Seen, now: DateTime<Utc>) -
             .filter(|entry| !matches!(entry.verdict, Verdict::Whole | Verdict::Unverified))
             .map(|entry| format!("archive {} is {}", entry.label, entry.verdict)),
     );
+    if let Some(good) = good.filter(|good| good.data_only) {
+        let hint = "an upgrade is refused until `upkeep check` finds a pg_dump of the server's major";
+        problems.push(format!("archive {} holds rows and no schema; {hint}", good.label));
+    }
     if let Some(run) = last_run.as_ref().and_then(|run| run.end.as_ref().filter(|end| end.outcome != Outcome::Ok).map(|_| run))
     {
         problems.push(format!("the last backup {}", run_message(run)));

@@ -108,8 +108,10 @@ fn shape_words(manifest: &Manifest) -> String {
 /// The command that restores it without upkeep.
 fn by_hand(manifest: &Manifest, path: &Path) -> String {
     let path = path.display();
+    let into = if manifest.data_only { "A-DATABASE-OF-THE-SAME-SHAPE" } else { "NEWDB" };
     match manifest.server.flavour.as_str() {
+        "mysql" | "mariadb" => format!("zstd -dc {path} | mysql {into}"),
         "sqlite" => format!("zstd -dc {path} > {}", manifest.server.database.rsplit('/').next().unwrap_or("restored.db")),
-        _ => format!("zstd -dc {path} | psql -v ON_ERROR_STOP=1 NEWDB"),
+        _ => format!("zstd -dc {path} | psql -v ON_ERROR_STOP=1 {into}"),
     }
 }

@@ -64,7 +64,8 @@ fn archived(target: &TargetName, entry: &Entry) -> String {
     let took = human::span(std::time::Duration::from_millis(entry.duration_ms));
     let what = format!("{}, {} in {took}", human::many(entry.rows, "row"), human::size(entry.size));
     let pinned = entry.pinned.as_ref().map(|reason| format!("\n  pinned: {reason}")).unwrap_or_default();
-    format!("archived {target} as {}\n  {what}, {}\n  {}{pinned}", entry.label, entry.verdict, entry.path.display())
+    let left_out = entry.left_out.iter().map(|left| format!("\n  NOT IN IT: {}: {}", left.what, left.why)).collect::<String>();
+    format!("archived {target} as {}\n  {what}, {}\n  {}{pinned}{left_out}", entry.label, entry.verdict, entry.path.display())
 }
 
 fn restored(done: &Restored, server: Option<&str>) -> String {

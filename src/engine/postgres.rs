@@ -65,6 +65,19 @@ impl Postgres {
         Ok(shape)
     }
 
+    pub(super) async fn can_dump_schema(&self, server: &Server) -> Result<(), EngineError> {
+        if has_pg_dump(&server.version, &self.database).await {
+            return Ok(());
+        }
+        let major = server.version.split('.').next().unwrap_or(&server.version);
+        Err(EngineError::NoProgram {
+            program: format!("pg_dump of PostgreSQL {major}"),
+            hint: format!(
+                "install it (Debian: `apt-get install postgresql-client-{major}`), or say where it is: `client_bindir` beside the database's `url`"
+            ),
+        })
+    }
+
     pub(super) async fn dump(
         &self,
         request: &DumpRequest,

@@ -22,6 +22,8 @@ fn entry(label: &str, taken_at: &str, kind: Kind, verdict: Verdict) -> Entry {
         pinned: None,
         verified_at: None,
         verdict,
+        data_only: false,
+        left_out: Vec::new(),
     }
 }
 

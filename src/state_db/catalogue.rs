@@ -13,7 +13,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::{StateDb, StateError};
-use crate::archive::manifest::{Kind, Manifest};
+use crate::archive::manifest::{Kind, LeftOut, Manifest};
 use crate::archive::writer::Sealed;
 use crate::ids::{Label, TargetName};
 use crate::version::Version;
@@ -94,6 +94,12 @@ pub struct Entry {
     pub verified_at: Option<DateTime<Utc>>,
     /// What that look said.
     pub verdict: Verdict,
+    /// Whether it holds rows and no schema: it goes only into a database of the same shape.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub data_only: bool,
+    /// What of the database is not in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
 }
 
 impl Entry {
@@ -128,6 +134,8 @@ impl Entry {
             pinned: None,
             verified_at: None,
             verdict: Verdict::Unverified,
+            data_only: manifest.data_only,
+            left_out: manifest.left_out.clone(),
         }
     }
 }
@@ -217,12 +225,18 @@ pub async fn replace(db: &StateDb, entries: &[Entry]) -> Result<(), StateError> 
 async fn insert_into<'e>(to: impl sqlx::SqliteExecutor<'e>, entry: &Entry) -> Result<(), StateError> {
     let query = sqlx::query(
         "INSERT INTO archive (target, label, path, size, kind, taken_at, duration_ms, release, head, rows, raw_bytes,
-         note, pinned, verified_at, verdict) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+         note, pinned, verified_at, verdict, data_only, left_out_json)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
          ON CONFLICT (target, label) DO UPDATE SET path = excluded.path, size = excluded.size, kind = excluded.kind,
          taken_at = excluded.taken_at, duration_ms = excluded.duration_ms, release = excluded.release, head = excluded.head,
          rows = excluded.rows, raw_bytes = excluded.raw_bytes, note = excluded.note, pinned = excluded.pinned,
-         verified_at = excluded.verified_at, verdict = excluded.verdict",
+         verified_at = excluded.verified_at, verdict = excluded.verdict, data_only = excluded.data_only,
+         left_out_json = excluded.left_out_json",
     );
+    let left_out = serde_json::to_string(&entry.left_out).map_err(|source| StateError::Unreadable {
+        what: format!("what is left out of archive {}", entry.label),
+        why: source.to_string(),
+    })?;
     let query = query
         .bind(entry.target.as_str())
         .bind(entry.label.as_str())
@@ -238,7 +252,9 @@ async fn insert_into<'e>(to: impl sqlx::SqliteExecutor<'e>, entry: &Entry) -> Re
         .bind(entry.note.as_deref())
         .bind(entry.pinned.as_deref())
         .bind(entry.verified_at.map(text))
-        .bind(entry.verdict.as_str());
+        .bind(entry.verdict.as_str())
+        .bind(entry.data_only)
+        .bind(left_out);
     query.execute(to).await.map(drop).map_err(StateError::doing("enter an archive"))
 }
 
@@ -282,6 +298,8 @@ fn read_columns(row: &SqliteRow) -> Result<Entry, Box<dyn std::error::Error + Se
         note: row.try_get("note")?,
         pinned: row.try_get("pinned")?,
         verified_at: moment("verified_at")?,
+        data_only: row.try_get("data_only")?,
+        left_out: serde_json::from_str(row.try_get("left_out_json")?)?,
         verdict: Verdict::ALL.into_iter().find(|v| v.as_str() == verdict).ok_or("its verdict is no verdict")?,
     })
 }

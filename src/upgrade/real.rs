@@ -206,7 +206,11 @@ impl Hands for RealHands<'_> {
     }
 
     async fn ready(&self) -> Result<(), Failed> {
-        service::tool::ready(self.target).map_err(|error| Failed::of(&error))
+        service::tool::ready(self.target).map_err(|error| Failed::of(&error))?;
+        // Before the server is stopped for an archive that would be refused.
+        let engine = Engine::of(&self.target.database);
+        let server = engine.identify().await.map_err(|error| Failed::of(&error))?;
+        engine.can_dump_schema(&server).await.map_err(|error| Failed::of(&error))
     }
 
     async fn handed_over(&self) {

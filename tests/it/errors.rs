@@ -143,6 +143,43 @@ fn client_programs_elsewhere_are_found_where_the_configuration_says() {
     assert!(found.contains(&format!("one for PostgreSQL {}", cluster.major)), "{found}");
 }
 
+/// Rows without their schema are no way back from a migration.
+#[test]
+fn without_its_pg_dump_a_backup_says_what_it_lacks_and_nothing_is_changed() {
+    let Some(cluster) = postgres::newer_cluster() else { return };
+    if cluster.bindir.starts_with("/usr/lib/postgresql") {
+        eprintln!("skipped: the newer server's client programs are where everybody looks");
+        return;
+    }
+    let database = cluster.fresh_name();
+    cluster.psql("postgres", &format!("CREATE DATABASE {database}"));
+    let (url, bindir) = (cluster.url(&database), cluster.bindir.display());
+    let target = RELEASED.replace("sqlite://{dir}/notes.db\"\n", &format!("{url}\"\n{{bindir}}"));
+    let target = format!(
+        "{target}[targets.notes.service]\nstart = [\"true\"]\nstop = [\"true\"]\nstatus = [\"sh\", \"-c\", \"exit 3\"]\n"
+    );
+    let upkeep = Upkeep::with(&target.replace("{bindir}", &format!("client_bindir = \"{bindir}\"\n")));
+    let first = ("V1__notes.sql", "CREATE TABLE note (body text); INSERT INTO note VALUES ('kept');\n");
+    release(&upkeep, "1.0.0", &[first]);
+    upkeep.ok(&["migrate", "apply", "notes"]);
+    let whole = upkeep.json(&["backup", "notes"]);
+
+    upkeep.configure(&target.replace("{bindir}", ""));
+    let said = upkeep.ok(&["backup", "notes"]);
+    assert!(said.contains("NOT IN IT: schema sections: no pg_dump of major"), "{said}");
+    assert!(upkeep.ok(&["list"]).contains("verified, rows only"), "{}", upkeep.ok(&["list"]));
+    assert!(upkeep.run(&["status"]).stdout.contains("holds rows and no schema"), "{:?}", upkeep.run(&["status"]));
+
+    release(&upkeep, "1.1.0", &[first, ("V2__more.sql", "ALTER TABLE note ADD more int;\n")]);
+    let why = format!("there is no pg_dump of PostgreSQL {}", cluster.major);
+    let label = whole["label"].as_str().unwrap();
+    for refused in [&["upgrade", "notes"][..], &["migrate", "apply", "notes"], &["restore", "notes", label, "--replace"]] {
+        let ran = upkeep.run(refused);
+        assert!(ran.code == 69 && ran.stderr.contains(&why) && ran.stderr.contains("client_bindir"), "{refused:?}: {ran:?}");
+        assert_eq!(cluster.psql(&database, "SELECT * FROM note"), "kept", "{refused:?}");
+    }
+}
+
 #[test]
 fn release_missing() {
     let upkeep = released();

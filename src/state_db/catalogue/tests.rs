@@ -17,6 +17,8 @@ fn entry(label: &str, taken_at: &str) -> Entry {
         pinned: None,
         verified_at: None,
         verdict: Verdict::Unverified,
+        data_only: false,
+        left_out: Vec::new(),
     }
 }
 
@@ -33,6 +35,8 @@ async fn what_was_entered_is_found() {
         pinned: Some("upgrade x".to_owned()),
         verified_at: Some("2026-11-22T03:00:00.123456789Z".parse().unwrap()),
         verdict: Verdict::Whole,
+        data_only: true,
+        left_out: vec![LeftOut { what: "schema".to_owned(), why: "it's \"left\" out".to_owned() }],
         rows: u64::from(u32::MAX) * 9,
         ..entry("full", "2026-11-22T02:30:00.5Z")
     };
