@@ -173,9 +173,14 @@ fn without_its_pg_dump_a_backup_says_what_it_lacks_and_nothing_is_changed() {
     release(&upkeep, "1.1.0", &[first, ("V2__more.sql", "ALTER TABLE note ADD more int;\n")]);
     let why = format!("there is no pg_dump of PostgreSQL {}", cluster.major);
     let label = whole["label"].as_str().unwrap();
-    for refused in [&["upgrade", "notes"][..], &["migrate", "apply", "notes"], &["restore", "notes", label, "--replace"]] {
+    let refusals = [
+        (&["upgrade", "notes"][..], 75, "upkeep check"),
+        (&["migrate", "apply", "notes"], 69, "client_bindir"),
+        (&["restore", "notes", label, "--replace"], 69, "client_bindir"),
+    ];
+    for (refused, code, hint) in refusals {
         let ran = upkeep.run(refused);
-        assert!(ran.code == 69 && ran.stderr.contains(&why) && ran.stderr.contains("client_bindir"), "{refused:?}: {ran:?}");
+        assert!(ran.code == code && ran.stderr.contains(&why) && ran.stderr.contains(hint), "{refused:?}: {ran:?}");
         assert_eq!(cluster.psql(&database, "SELECT * FROM note"), "kept", "{refused:?}");
     }
 }
