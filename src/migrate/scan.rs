@@ -19,7 +19,7 @@ use super::version::MigrationVersion;
 use crate::config::Migrations;
 
 /// The largest script read, in bytes. One script is held in memory at a time; data of this size belongs into a loader.
-const MAX_SCRIPT_BYTES: u64 = 64 * 1024 * 1024;
+const MAX_SCRIPT_BYTES: u64 = 128 * 1024 * 1024;
 /// How deep below a location scripts may lie; deeper is a loop of symbolic links.
 const MAX_DEPTH: usize = 32;
 
