@@ -101,13 +101,15 @@ pub(super) struct Tracker {
     /// Inside a comment that the server executes.
     executable: bool,
     blocks: Vec<Block>,
-    /// How many of them are `CASE`.
+    /// How many of them are `CASE` of either sort.
     cases: usize,
     /// What the next `THEN` belongs to; one for each open `CASE` and one below all.
     waiting: Vec<Waiting>,
     before: Before,
     /// Since the last `;` a `HANDLER` was declared: a block may follow any of its conditions.
     handler: bool,
+    /// Since the last `;` a statement that holds no block began.
+    plain: bool,
     /// Since the last `;` an `UNTIL` was seen: no other comes before the `END` of its loop.
     until: bool,
 }
@@ -116,7 +118,10 @@ pub(super) struct Tracker {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Block {
     Begin,
+    /// `CASE` where a statement may begin.
     Case,
+    /// `CASE` within an expression: no statement is in it.
+    Choice,
     /// `IF`, `LOOP`, `WHILE`, `REPEAT`, `FOR`.
     Other,
 }
@@ -193,7 +198,7 @@ impl Tracker {
     }
 
     fn semicolon(&mut self) {
-        (self.before, self.handler, self.until) = (Before::Semicolon, false, false);
+        (self.before, self.handler, self.plain, self.until) = (Before::Semicolon, false, false, false);
         *self.waiting() = Waiting::Nothing;
     }
 
@@ -216,9 +221,10 @@ impl Tracker {
             // They belong to the `END` before them.
             ("IF" | "CASE" | "LOOP" | "WHILE" | "REPEAT" | "FOR", Before::End) => {}
             ("CASE", _) => {
-                self.blocks.push(Block::Case);
+                self.blocks.push(if self.block_begins(before) { Block::Case } else { Block::Choice });
                 self.cases += 1;
                 *self.waiting() = Waiting::Nothing;
+                self.before = Before::Expression;
             }
             ("BEGIN", _) if self.block_begins(before) => {
                 self.blocks.push(Block::Begin);
@@ -226,46 +232,67 @@ impl Tracker {
             }
             ("END", _) if self.block_ends(before) => {
                 let closed = self.blocks.pop();
-                self.cases -= usize::from(closed == Some(Block::Case));
-                (self.before, self.until) = (Before::End, false);
+                self.cases -= usize::from(matches!(closed, Some(Block::Case | Block::Choice)));
+                // An expression's end is still within whatever the expression stands in.
+                if closed != Some(Block::Choice) {
+                    (self.before, self.until) = (Before::End, false);
+                }
             }
-            ("IF", _) if *self.waiting() == Waiting::Nothing => *self.waiting() = Waiting::If,
-            ("WHEN" | "ELSEIF", _) => *self.waiting() = Waiting::Branch,
+            ("IF", _) => {
+                if *self.waiting() == Waiting::Nothing {
+                    *self.waiting() = Waiting::If;
+                }
+                self.before = Before::Expression;
+            }
+            ("WHEN" | "ELSEIF", _) => {
+                *self.waiting() = Waiting::Branch;
+                self.before = Before::Expression;
+            }
             ("THEN", _) => {
                 if std::mem::take(self.waiting()) == Waiting::If {
                     self.blocks.push(Block::Other);
                 }
-                self.before = Before::Start;
+                self.before = self.after_branch();
             }
-            ("ELSE" | "DO", _) => self.before = Before::Start,
+            ("ELSE", _) => self.before = self.after_branch(),
+            ("DO", _) => self.before = Before::Start,
             ("LOOP", _) => {
                 self.blocks.push(Block::Other);
                 self.before = Before::Start;
             }
-            ("WHILE", _) => self.blocks.push(Block::Other),
+            ("WHILE", _) => {
+                self.blocks.push(Block::Other);
+                self.before = Before::Expression;
+            }
             ("REPEAT", _) => self.before = Before::Repeat,
             ("FOR", _) => self.before = Before::For,
             ("IN", Before::ForName) => self.blocks.push(Block::Other),
             (_, Before::For) => self.before = Before::ForName,
             ("HANDLER", _) => self.handler = true,
-            ("UNTIL", _) => self.until = true,
-            ("SELECT" | "WHERE" | "AND" | "OR" | "BY" | "SET" | "ON", _) => self.before = Before::Expression,
+            ("UNTIL", _) => (self.until, self.before) = (true, Before::Expression),
+            ("SELECT" | "RETURN" | "CALL", _) => (self.plain, self.before) = (true, Before::Expression),
+            ("WHERE" | "AND" | "OR" | "NOT" | "BY" | "SET" | "ON", _) => self.before = Before::Expression,
             _ => {}
         }
+    }
+
+    /// What comes after `THEN` or `ELSE`.
+    fn after_branch(&self) -> Before {
+        if self.blocks.last() == Some(&Block::Choice) { Before::Expression } else { Before::Start }
     }
 
     fn block_begins(&self, before: Before) -> bool {
         match before {
             Before::Start | Before::Semicolon | Before::Begin => true,
             Before::Expression => false,
-            _ => self.handler || self.blocks.is_empty(),
+            _ => !self.plain && (self.handler || self.blocks.is_empty()),
         }
     }
 
     fn block_ends(&self, before: Before) -> bool {
         match self.blocks.last() {
-            Some(Block::Case) => true,
-            Some(Block::Other) if self.until => true,
+            Some(Block::Case | Block::Choice) => before != Before::Expression,
+            Some(Block::Other) if self.until => before != Before::Expression,
             Some(_) => matches!(before, Before::Semicolon | Before::Begin),
             None => false,
         }

@@ -275,3 +275,4 @@ fn what_defeats_other_splitters() {
 
 mod linear;
 mod mysql;
+mod programs;

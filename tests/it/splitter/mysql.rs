@@ -164,6 +164,12 @@ const CASES: &[Case] = &[
         answer: "4|3",
     },
     Case {
+        name: "choices where a block could begin or end",
+        script: "CREATE TABLE odd (begin int, end int);\nINSERT INTO odd VALUES (3, 4);\nCREATE TABLE said_odd (n int);\nCREATE PROCEDURE podd()\nBEGIN\n  DECLARE i INT DEFAULT 0;\n  INSERT INTO said_odd SELECT CASE WHEN 1 THEN begin ELSE end END FROM odd;\n  REPEAT SET i = i + 1; UNTIL CASE WHEN i > 2 THEN 1 ELSE 0 END END REPEAT;\n  INSERT INTO said_odd VALUES (i);\n  IF CASE i WHEN 3 THEN 1 END THEN INSERT INTO said_odd VALUES (30); END IF;\nEND;\nCALL podd();\nCREATE TRIGGER IF NOT EXISTS todd BEFORE INSERT ON odd FOR EACH ROW IF CASE WHEN NEW.begin > 5 THEN NEW.end ELSE NULL END THEN SET NEW.end = 99; END IF;\nINSERT INTO odd VALUES (6, 1);",
+        ask: "SELECT GROUP_CONCAT(n ORDER BY n), (SELECT MAX(end) FROM odd) FROM said_odd",
+        answer: "3,3,30|99",
+    },
+    Case {
         name: "two dashes without a blank",
         script: "--a remark; as Flyway has it\n--and 'another\nCREATE TABLE dashes AS SELECT 5--3 AS n; --and; 'one more\nINSERT INTO dashes VALUES (1--1); -- the end; of it\n--",
         ask: "SELECT GROUP_CONCAT(n ORDER BY n) FROM dashes",
