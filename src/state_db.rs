@@ -180,8 +180,9 @@ impl StateDb {
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(10))
             .pragma("cache_size", "-512");
-        // Two connections: one may read (status) while the other writes. More would only add memory.
-        let pool = pool_options(2).min_connections(1).connect_with(options).await;
+        // Two connections: one may read (status) while the other writes. More would only add memory. The first makes the file and its
+        // journal alone: with a least number of connections the pool would make another at the same moment, and one of them fail.
+        let pool = pool_options(2).connect_with(options).await;
         let pool = pool.map_err(|source| StateError::Open { path: path.clone(), source })?;
         let db = Self { pool, path, bell: Arc::default() };
         let read: (i64,) =
@@ -220,3 +221,6 @@ impl StateDb {
         self.pool.close().await;
     }
 }
+
+#[cfg(test)]
+mod tests;

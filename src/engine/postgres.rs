@@ -28,6 +28,7 @@ use crate::progress::Progress;
 use crate::shape::Shape;
 use connect::Place;
 pub use connect::application_name;
+pub(crate) use connect::literal;
 
 /// Of what we own; that we do not own the system's tables is no news, and the server says it of each.
 const ANALYZE: &str = "SET client_min_messages = error; ANALYZE; RESET client_min_messages";

@@ -18,11 +18,15 @@ pub fn of(text: &str) -> i32 {
 #[must_use]
 pub fn older_formula(text: &str, recorded: i32) -> Option<&'static str> {
     let bare = text.strip_prefix(BOM).unwrap_or(text);
-    let formulas: [(i32, &'static str); 4] = [
+    let raw = |text: &str| signed(crc32fast::hash(text.as_bytes()));
+    let unix = text.replace("\r\n", "\n");
+    let formulas: [(i32, &'static str); 6] = [
         (over_lines(text, |line| line), "Flyway 4 and 5.0 (byte order mark counted)"),
         (over_lines(bare, trimmed), "Flyway 5.1.0 (lines trimmed)"),
         (over_lines(text, trimmed), "Flyway 5.1.0 (lines trimmed, byte order mark counted)"),
-        (signed(crc32fast::hash(text.as_bytes())), "Flyway 3 (line ends counted)"),
+        (raw(text), "Flyway 3 (line ends counted)"),
+        (raw(&unix), "Flyway 3 (line ends counted, and they were those of Unix)"),
+        (raw(&unix.replace('\n', "\r\n")), "Flyway 3 (line ends counted, and they were those of Windows)"),
     ];
     formulas.into_iter().find(|(sum, _)| *sum == recorded && *sum != of(text)).map(|(_, name)| name)
 }

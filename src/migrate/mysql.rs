@@ -8,6 +8,7 @@
 //! when that statement has ended: until then nobody looks at what it did.
 
 mod connect;
+mod course;
 mod journal;
 mod objects;
 mod resume;
@@ -245,11 +246,12 @@ impl Host for MySqlHost<'_> {
         let sql = "SELECT EXISTS (SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() \
             AND table_type = 'BASE TABLE' AND engine NOT IN ('InnoDB', 'ndbcluster', 'ROCKSDB'))";
         self.lasting = self.ask(sql.to_owned(), || "look at the tables' engines".to_owned()).await? == Some(1);
-        match script.transaction {
-            Transaction::Ours if !self.lasting && self.unfinished().await?.is_none() => {
-                self.run_in_transaction(script, row).await
-            }
-            _ => self.run_outside(script, row).await,
+        // A callback that makes a definition ends the transaction of the script it runs with.
+        let ours = script.parts().iter().all(|part| part.transaction == Transaction::Ours);
+        if ours && !self.lasting && self.unfinished().await?.is_none() {
+            self.run_in_transaction(script, row).await
+        } else {
+            self.run_outside(script, row).await
         }
     }
 

@@ -23,6 +23,7 @@ use super::plan::Existing;
 use super::prepare::{Prepared, Transaction};
 use super::split::Dialect;
 use crate::config::{Database, Migrations};
+use crate::engine::postgres::literal;
 use crate::fault;
 use crate::history::flyway::{Row, Texts};
 use script::Session;
@@ -151,11 +152,6 @@ fn insert_text(table: &str, user: &str, row: &NewRow) -> String {
         "INSERT INTO {table} {INSERT_COLUMNS} \
          VALUES ({rank}, {version}, {description}, {kind}, {script}, {sum}, {user}, {execution_ms}, {success})"
     )
-}
-
-/// A text in SQL, the same whatever a script set `standard_conforming_strings` to.
-fn literal(text: &str) -> String {
-    format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
 }
 
 impl Host for PostgresHost<'_> {

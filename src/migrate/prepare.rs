@@ -4,7 +4,7 @@
 
 use super::mysql::Sort;
 use super::plan::Problem;
-use super::split::{Dialect, Piece, split};
+use super::split::{Dialect, Head, Piece, split};
 
 /// A script's statements.
 #[derive(Debug)]
@@ -67,9 +67,8 @@ pub(super) fn prepare(name: &str, text: String, dialect: Dialect, how: How) -> R
     Ok(Prepared { name: name.to_owned(), text, pieces, transaction, before: Vec::new(), after: Vec::new() })
 }
 
-fn copies_out(dialect: Dialect, head: &[String]) -> bool {
-    let to_stdout = head.windows(2).any(|pair| pair == ["TO", "STDOUT"]);
-    dialect == Dialect::Postgres && to_stdout && head.first().is_some_and(|word| word == "COPY")
+fn copies_out(dialect: Dialect, head: &Head) -> bool {
+    dialect == Dialect::Postgres && head.begins("COPY") && head.words().windows(2).any(|pair| pair == ["TO", "STDOUT"])
 }
 
 impl Prepared {
@@ -97,8 +96,8 @@ impl Prepared {
 
 impl Dialect {
     /// Whether a statement that begins so cannot run in a transaction. PostgreSQL: Flyway's list, and what it misses.
-    pub(super) fn runs_outside(self, head: &[String]) -> bool {
-        let words: Vec<&str> = head.iter().map(String::as_str).collect();
+    pub(super) fn runs_outside(self, head: &Head) -> bool {
+        let words = head.words();
         match self {
             Self::Postgres => match words.as_slice() {
                 ["CREATE" | "DROP", "DATABASE" | "TABLESPACE" | "SUBSCRIPTION", ..]
@@ -131,9 +130,9 @@ impl Dialect {
     }
 
     /// Whether a statement that runs outside a transaction makes Flyway refuse a script that holds others too.
-    fn must_not_mix(self, head: &[String]) -> bool {
+    fn must_not_mix(self, head: &Head) -> bool {
         match self {
-            Self::Sqlite => head.first().is_some_and(|word| word == "PRAGMA") && head.iter().any(|word| word == "FOREIGN_KEYS"),
+            Self::Sqlite => head.begins("PRAGMA") && head.holds("FOREIGN_KEYS"),
             Self::Postgres => self.runs_outside(head),
             // Every definition commits by itself, so any script may mix.
             Self::MySql => false,
@@ -141,8 +140,8 @@ impl Dialect {
     }
 
     /// Whether a statement that begins so begins or ends a transaction; savepoints stay within one.
-    pub(super) fn controls_transactions(self, head: &[String]) -> bool {
-        let words: Vec<&str> = head.iter().map(String::as_str).collect();
+    pub(super) fn controls_transactions(self, head: &Head) -> bool {
+        let words = head.words();
         match words.as_slice() {
             ["ROLLBACK", rest @ ..] => !rest.contains(&"TO"),
             ["BEGIN" | "COMMIT" | "END", ..] => true,

@@ -1,11 +1,14 @@
 //! A script cut into statements, as the database's own client would cut it.
 //!
 //! Owns where a statement ends: not inside a string, a quoted name, a comment, a dollar-quoted body, a trigger's or an
-//! `ATOMIC` body, and not inside the rows of a `COPY … FROM STDIN`. For MySQL also where a client's `DELIMITER` says. Reads the text once (linear time) and never changes it.
-//! Invariant: the pieces' `raw` ranges follow each other without gap and cover the text; held by `split/tests.rs`.
+//! `ATOMIC` body, and not inside the rows of a `COPY … FROM STDIN`. For MySQL also where a client's `DELIMITER` says. Never
+//! changes the text.
+//! Invariants, held by `split/tests.rs` and the fuzz target: the pieces' `raw` ranges follow each other without gap and cover the
+//! text; no text panics; every byte is looked at a bounded number of times, and what is kept per statement is bounded.
 //!
 //! A further engine is one more [`Dialect`] with its own file beside `postgres.rs`.
 
+mod head;
 mod lexer;
 mod mysql;
 mod postgres;
@@ -13,11 +16,9 @@ mod sqlite;
 
 use std::ops::Range;
 
+pub use head::Head;
 use lexer::{Lexer, Token};
-pub(super) use lexer::{TokenKind, tokens};
-
-/// How many words at a statement's beginning are kept to tell what it is; Flyway looks at ten as well.
-const HEAD_WORDS: usize = 10;
+pub(super) use lexer::{TokenKind, lines_before, tokens};
 
 /// Whose SQL it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +42,8 @@ pub struct Piece {
     pub rows: Option<Range<usize>>,
     /// The line the statement begins in, from 1.
     pub line: usize,
-    /// Its first words, upper-cased.
-    pub head: Vec<String>,
+    /// Its first words.
+    pub head: Head,
 }
 
 /// Why a text cannot be cut.
@@ -85,11 +86,12 @@ impl Tracker {
         }
     }
 
-    fn see(&mut self, kind: TokenKind, text: &str, head: &[String]) -> Verdict {
+    /// `grown` is whether the token is the last word of `head`.
+    fn see(&mut self, kind: TokenKind, text: &str, head: &Head, grown: bool) -> Verdict {
         match self {
             Self::Postgres(tracker) => tracker.see(kind, text, head),
             Self::Sqlite(tracker) => tracker.see(kind, text, head),
-            Self::MySql(tracker) => tracker.see(kind, text, head),
+            Self::MySql(tracker) => tracker.see(kind, text, head, grown),
         }
     }
 
@@ -112,7 +114,10 @@ pub fn split(text: &str, dialect: Dialect) -> Result<Vec<Piece>, SplitError> {
     let mut lexer = Lexer::new(text, dialect);
     let mut pieces = Vec::new();
     let mut open = Open::new(0, dialect);
+    // Whether only blanks stand before on the line.
+    let mut first = true;
     loop {
+        lexer.within(open.sql.is_some());
         let token = match lexer.next_token() {
             Ok(Some(token)) => token,
             Ok(None) => break,
@@ -120,27 +125,35 @@ pub fn split(text: &str, dialect: Dialect) -> Result<Vec<Piece>, SplitError> {
                 return Err(SplitError { line: lines.line_of(unclosed.start), what: format!("{} never ends", unclosed.what) });
             }
         };
-        if let Some(command) = mysql::command(text, &token, dialect, open.sql.is_some()) {
+        if token.kind == TokenKind::Blank {
+            let blank = text.get(token.start..token.end).unwrap_or_default();
+            first = blank.trim().is_empty() && (first || blank.contains('\n'));
+            continue;
+        }
+        let place = mysql::Place { within: open.sql.is_some(), first: std::mem::take(&mut first) };
+        if let Some(command) = mysql::command(text, &token, dialect, place) {
             let (delimiter, end) =
                 command.map_err(|what| SplitError { line: lines.line_of(token.start), what: what.to_owned() })?;
             lexer.jump(end);
             lexer.delimit(delimiter);
-            pieces.push(open.close(end, None, &mut lines));
+            push(&mut pieces, open.close(end, None, &mut lines));
             open = Open::new(end, dialect);
+            // The end of its line follows.
+            first = true;
             continue;
         }
         match open.see(&token, text) {
             Verdict::Within => {}
             Verdict::NotSql(what) => return Err(SplitError { line: lines.line_of(token.start), what: what.to_owned() }),
             Verdict::Ends => {
-                pieces.push(open.close(token.end, None, &mut lines));
+                push(&mut pieces, open.close(token.end, None, &mut lines));
                 open = Open::new(token.end, dialect);
             }
             Verdict::EndsBeforeRows => {
                 let (rows, end) = rows_after(text, token.end)
                     .map_err(|what| SplitError { line: lines.line_of(token.end), what: what.to_owned() })?;
                 lexer.jump(end);
-                pieces.push(open.close(end, Some(rows), &mut lines));
+                push(&mut pieces, open.close(end, Some(rows), &mut lines));
                 open = Open::new(end, dialect);
             }
         }
@@ -150,33 +163,36 @@ pub fn split(text: &str, dialect: Dialect) -> Result<Vec<Piece>, SplitError> {
         return Err(SplitError { line: lines.line_of(start), what: format!("{what} never ends") });
     }
     if open.raw_start < text.len() {
-        pieces.push(open.close(text.len(), None, &mut lines));
+        push(&mut pieces, open.close(text.len(), None, &mut lines));
     }
     Ok(pieces)
+}
+
+/// Adds a piece; what holds no statement is one piece with what came before it and holds none.
+fn push(pieces: &mut Vec<Piece>, piece: Piece) {
+    match pieces.last_mut().filter(|last| last.sql.is_empty() && piece.sql.is_empty()) {
+        Some(last) => (last.raw.end, last.sql) = (piece.raw.end, piece.sql),
+        None => pieces.push(piece),
+    }
 }
 
 /// A piece being read.
 struct Open {
     raw_start: usize,
     sql: Option<Range<usize>>,
-    head: Vec<String>,
+    head: Head,
     tracker: Tracker,
 }
 
 impl Open {
     fn new(raw_start: usize, dialect: Dialect) -> Self {
-        Self { raw_start, sql: None, head: Vec::new(), tracker: Tracker::new(dialect) }
+        Self { raw_start, sql: None, head: Head::default(), tracker: Tracker::new(dialect) }
     }
 
     fn see(&mut self, token: &Token, text: &str) -> Verdict {
-        if token.kind == TokenKind::Blank {
-            return Verdict::Within;
-        }
         let word = text.get(token.start..token.end).unwrap_or_default();
-        if token.kind == TokenKind::Word && self.head.len() < HEAD_WORDS {
-            self.head.push(word.to_uppercase());
-        }
-        let verdict = self.tracker.see(token.kind, word, &self.head);
+        let grown = token.kind == TokenKind::Word && self.head.push(word);
+        let verdict = self.tracker.see(token.kind, word, &self.head, grown);
         if verdict == Verdict::Within {
             let start = self.sql.as_ref().map_or(token.start, |sql| sql.start);
             self.sql = Some(start..token.end);
@@ -187,7 +203,7 @@ impl Open {
     fn close(self, end: usize, rows: Option<Range<usize>>, lines: &mut Lines<'_>) -> Piece {
         let sql = self.sql.unwrap_or(end..end);
         let line = lines.line_of(sql.start);
-        Piece { raw: self.raw_start..end, sql, rows, line, head: self.head }
+        Piece { raw: self.raw_start..end, sql, rows, line, head: self.head.whole() }
     }
 }
 

@@ -144,7 +144,7 @@ async fn rows_alone_are_one_transaction(server: &'static Server) {
     );
     let failure = place.apply().await.unwrap_err();
     assert_eq!(scripts(&failure.report), ["V1__init.sql"]);
-    assert_eq!(failure.to_string(), "V2__broken.sql line 3 (statement 3) failed");
+    assert_eq!(failure.to_string(), "V2__broken.sql line 5 (statement 3) failed", "the line that names what is not there");
     let said = std::error::Error::source(&failure).unwrap().to_string();
     assert!(said.starts_with("Unknown column 'nope' in ") && said.ends_with("(1054, 42S22)"), "{said}");
     assert!(failure.safe().unwrap().contains("rolled back"));
@@ -340,8 +340,61 @@ async fn missing_script_of_half_a_migration(server: &'static Server) {
     assert_eq!(place.tables(), "a flyway_schema_history upkeep_migration_progress");
 }
 
+async fn another_tools_history(server: &'static Server) {
+    let place = Place::new(server, &[("V1__a.sql", "CREATE TABLE a (a int);")]);
+    place.sql("CREATE TABLE Alembic_Version (VERSION_NUM varchar(32))");
+    let refused = place.apply().await.unwrap_err();
+    assert_eq!(problems(&refused.error)[0], "the history of this database is kept by alembic in Alembic_Version");
+    place.sql("DROP TABLE Alembic_Version");
+    place.apply().await.unwrap();
+    place.sql("CREATE TABLE server_change_log (installed_rank int, version varchar(256), migrationFileName varchar(256), checksum varchar(256), installed_on timestamp)");
+    place.put("V2__b.sql", "CREATE TABLE b (a int);");
+    let owned = "the history of this database is kept by openmetadata in server_change_log";
+    assert_eq!(problems(&place.apply().await.unwrap_err().error), [owned]);
+    let repair = migrate::repair(&place.database, &place.settings, place.root.path()).await;
+    assert_eq!(problems(&repair.unwrap_err()), [owned]);
+    assert_eq!(place.tables(), "a flyway_schema_history server_change_log");
+}
+
+async fn callbacks(server: &'static Server) {
+    let place = Place::new(
+        server,
+        &[
+            ("beforeMigrate.sql", "CREATE TABLE said (what varchar(40));"),
+            ("beforeEachMigrate.sql", "INSERT INTO said VALUES ('before');"),
+            ("afterEachMigrate.sql", "INSERT INTO said VALUES ('after');"),
+            ("V1__rows.sql", "INSERT INTO said VALUES ('one');"),
+            ("V2__definition.sql", "CREATE TABLE two (a int); INSERT INTO said VALUES ('two');"),
+        ],
+    );
+    place.apply().await.unwrap();
+    assert_eq!(place.sql("SELECT what FROM said"), "before one after before two after");
+    // It is in the script's transaction, and goes with it.
+    place.remove("beforeMigrate.sql");
+    place.put("V3__rows.sql", "INSERT INTO said VALUES ('three');");
+    place.put("afterEachMigrate.sql", "INSERT INTO said VALUES ('after');\nSELECT\n nope;");
+    let failure = place.apply().await.unwrap_err();
+    assert_eq!(failure.to_string(), "afterEachMigrate.sql line 3 (statement 2) failed");
+    assert_eq!(place.sql("SELECT COUNT(*) FROM said"), "6");
+    // Where there is none, it goes on where it stopped.
+    place.put("V3__rows.sql", "CREATE TABLE three (a int);");
+    assert_eq!(place.apply().await.unwrap_err().to_string(), "afterEachMigrate.sql line 3 (statement 2) failed");
+    assert_eq!(place.history(), "1|1|SQL|V1__rows.sql|1 2|2|SQL|V2__definition.sql|1 3|3|SQL|V3__rows.sql|0");
+    place.put("afterEachMigrate.sql", "INSERT INTO said VALUES ('after');\nINSERT INTO said VALUES ('three');");
+    place.apply().await.unwrap();
+    assert_eq!(place.sql("SELECT what FROM said"), "before one after before two after before after three");
+    assert_eq!(place.tables(), "flyway_schema_history said three two");
+    // One that makes a definition ends a transaction of rows alone: then there is none.
+    place.put("afterEachMigrate.sql", "CREATE TABLE IF NOT EXISTS made (a int);");
+    place.put("V4__rows.sql", "INSERT INTO said VALUES ('four');");
+    place.apply().await.unwrap();
+    assert_eq!(place.tables(), "flyway_schema_history made said three two");
+}
+
 on_every_server! {
     shared;
+    callbacks_run_with_each_script: super::callbacks;
+    a_database_that_another_tool_migrates_is_left_to_it: super::another_tools_history;
     a_new_database_gets_every_script_and_flyways_own_history: super::new_database;
     a_script_of_rows_alone_leaves_nothing_when_it_fails: super::rows_alone_are_one_transaction;
     a_script_that_stopped_half_way_goes_on_when_it_was_mended: super::resumed;

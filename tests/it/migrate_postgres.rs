@@ -297,6 +297,20 @@ async fn what_a_script_sets_does_not_reach_the_next_or_the_history() {
     place.sql("DROP OWNED BY nobody_much; DROP ROLE nobody_much");
 }
 
+/// The second script takes longer to read than the first one's session is let live without work.
+#[tokio::test]
+async fn a_session_that_dies_between_two_scripts_is_replaced() {
+    let place = place![(
+        "V1__a.sql",
+        "CREATE TABLE a (pid int); INSERT INTO a VALUES (pg_backend_pid()); SET idle_session_timeout = 1;"
+    )];
+    let long = "-- a remark that is read and cut before the script begins\n".repeat(40_000);
+    place.put("V2__b.sql", &format!("INSERT INTO a VALUES (pg_backend_pid());\n{long}"));
+    place.put("V3__c.sql", "INSERT INTO a VALUES (pg_backend_pid());");
+    assert_eq!(scripts(&place.apply().await.unwrap()), ["V1__a.sql", "V2__b.sql", "V3__c.sql"]);
+    assert_eq!(place.sql("SELECT count(*), count(DISTINCT pid) FROM a"), ["3|2"], "and what lives is used again");
+}
+
 #[tokio::test]
 async fn a_schema_of_ones_own_is_made_and_comes_first_in_the_search_path() {
     let mut place = place![

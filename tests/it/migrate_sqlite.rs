@@ -136,12 +136,12 @@ async fn a_new_database_gets_every_script_and_flyways_own_history() {
 async fn a_failing_script_leaves_nothing_and_says_where() {
     let place = Place::new(&[
         ("V1__init.sql", NOTES),
-        ("V2__broken.sql", "CREATE TABLE half (a);\n\nINSERT INTO half VALUES (1);\nINSERT INTO nowhere VALUES (1);\n"),
+        ("V2__broken.sql", "CREATE TABLE half (a);\n\nINSERT INTO half VALUES (1);\nINSERT INTO\n  nowhere VALUES (1);\n"),
         ("V3__never.sql", "CREATE TABLE never (a);"),
     ]);
     let failure = place.apply().await.unwrap_err();
     assert_eq!(scripts(&failure.report), ["V1__init.sql"]);
-    assert_eq!(failure.to_string(), "V2__broken.sql line 4 (statement 3) failed");
+    assert_eq!(failure.to_string(), "V2__broken.sql line 5 (statement 3) failed", "the line that names what is not there");
     let said = std::error::Error::source(&failure).unwrap().to_string();
     assert_eq!(said, "no such table: nowhere (1)");
     assert_eq!(failure.class(), Class::Data);

@@ -190,6 +190,54 @@ async fn a_script_changed_after_it_was_applied_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_another_tool_migrates_is_not_upgraded() {
+    let host = Host::new().await;
+    host.install("2.0", &[V1, V2]);
+    let moved = "CREATE TABLE SERVER_CHANGE_LOG (installed_rank INTEGER, version TEXT, migrationFileName TEXT, checksum TEXT, installed_on TEXT)";
+    execute(&host.env.database(), moved).await;
+    let decision = host.decision(Asked::ByPerson).await;
+    assert!(decision.starts_with("refuse: "), "{decision}");
+    assert!(decision.contains("the history of this database is kept by openmetadata in SERVER_CHANGE_LOG"), "{decision}");
+}
+
+/// What Flyway can be told of scripts counts within an upgrade as it does for `migrate`.
+#[tokio::test(flavor = "multi_thread")]
+async fn flyways_settings_and_files_count_within_an_upgrade() {
+    let mut host = Host::new().await;
+    let settings = host.target.migrations.as_mut().unwrap();
+    settings.placeholders.insert("colour".to_owned(), "red".to_owned());
+    settings.out_of_order = true;
+    host.install(
+        "2.0",
+        &[
+            V1,
+            ("V3__red.sql", "CREATE TABLE ${colour} (what TEXT);"),
+            ("deep/V4__literal.sql", "INSERT INTO red VALUES ('${literal}');"),
+            ("deep/V4__literal.sql.conf", "placeholderReplacement=false"),
+            ("R__view.sql", "DROP VIEW IF EXISTS v; CREATE VIEW v AS SELECT what FROM ${colour};"),
+            ("afterEachMigrate.sql", "CREATE TABLE IF NOT EXISTS said (n); INSERT INTO said VALUES (1);"),
+        ],
+    );
+    assert_eq!(host.upgrade().await, Ended::Committed);
+    assert_eq!(texts(&host.env.database(), "SELECT what FROM v").await, ["${literal}"]);
+    assert_eq!(texts(&host.env.database(), "SELECT CAST(count(*) AS TEXT) FROM said").await, ["3"]);
+    // An older one that comes late, and a repeatable one that changed.
+    host.install(
+        "3.0",
+        &[
+            V1,
+            ("V2__late.sql", "INSERT INTO red VALUES ('late');"),
+            ("V3__red.sql", "CREATE TABLE ${colour} (what TEXT);"),
+            ("deep/V4__literal.sql", "INSERT INTO red VALUES ('${literal}');"),
+            ("deep/V4__literal.sql.conf", "placeholderReplacement=false"),
+            ("R__view.sql", "DROP VIEW IF EXISTS v; CREATE VIEW v AS SELECT what || '!' AS what FROM ${colour};"),
+        ],
+    );
+    assert_eq!(host.upgrade().await, Ended::Committed);
+    assert_eq!(texts(&host.env.database(), "SELECT what FROM v").await, ["${literal}!", "late!"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_an_archive_there_is_no_upgrade() {
     let mut host = Host::new().await;
     host.install("2.0", &[V1, V2]);

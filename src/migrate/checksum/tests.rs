@@ -40,6 +40,12 @@ fn an_older_formula_is_named_and_an_edit_is_not_excused() {
     let trimmed = of("CREATE TABLE t(id INT);");
     assert_eq!(older_formula(text, trimmed), Some("Flyway 5.1.0 (lines trimmed)"));
     assert_eq!(older_formula(text, signed(crc32fast::hash(text.as_bytes()))), Some("Flyway 3 (line ends counted)"));
+    let lines = |ends: &str| ["CREATE TABLE t(id INT);", "SELECT 1;", ""].join(ends);
+    for (now, then, named) in [("\n", "\r\n", "Windows"), ("\r\n", "\n", "Unix")] {
+        let recorded = signed(crc32fast::hash(lines(then).as_bytes()));
+        let said = format!("Flyway 3 (line ends counted, and they were those of {named})");
+        assert_eq!(older_formula(&lines(now), recorded), Some(said.as_str()));
+    }
     assert_eq!(older_formula(text, of(text)), None, "today's own sum is no older formula");
     assert_eq!(older_formula(text, of("CREATE TABLE u(id INT);")), None);
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::sort::{Sort, repeatable};
 use crate::migrate::prepare::Prepared;
-use crate::migrate::split::{Dialect, TokenKind, tokens};
+use crate::migrate::split::{Dialect, Head, TokenKind, tokens};
 
 /// A statement's mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,9 +25,14 @@ pub(super) struct Mark {
 /// A statement as the resumption sees it.
 #[derive(Debug, Clone)]
 pub(super) struct Statement<'a> {
+    /// The script it stands in: a callback runs with the script it belongs to.
+    pub(super) script: &'a str,
+    /// Which statement of that, from 1.
+    pub(super) number: usize,
     pub(super) sql: &'a str,
+    /// The line of that, from 1.
     pub(super) line: usize,
-    pub(super) head: &'a [String],
+    pub(super) head: &'a Head,
     pub(super) sort: Sort,
     /// Digest of this statement and all before it.
     pub(super) digest: String,
@@ -45,22 +50,37 @@ pub(super) enum Resume {
 /// Why it cannot go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stop {
+    pub(super) script: String,
     pub(super) line: usize,
     pub(super) why: String,
 }
 
-/// The statements of a script.
+/// The statements of a script and of the callbacks that run with it, in order.
 pub(super) fn statements(script: &Prepared) -> Vec<Statement<'_>> {
     let mut hasher = blake3::Hasher::new();
     let mut all = Vec::with_capacity(script.pieces.len());
-    for piece in &script.pieces {
-        let sql = script.sql(piece);
-        hasher.update(&sql.len().to_le_bytes());
-        hasher.update(sql.as_bytes());
-        let digest = hasher.finalize().to_hex().to_string();
-        all.push(Statement { sql, line: piece.line, head: &piece.head, sort: Sort::of(&piece.head), digest });
+    for script in script.parts() {
+        for (piece, number) in script.pieces.iter().zip(1..) {
+            let sql = script.sql(piece);
+            hasher.update(&sql.len().to_le_bytes());
+            hasher.update(sql.as_bytes());
+            let digest = hasher.finalize().to_hex().to_string();
+            let (line, head) = (piece.line, &piece.head);
+            all.push(Statement { script: &script.name, number, sql, line, head, sort: Sort::of(head), digest });
+        }
     }
     all
+}
+
+/// A reason not to go on at a statement (from 0), or after the last.
+fn stop(all: &[Statement<'_>], index: usize, why: String) -> Stop {
+    let place = all.get(index).or(all.last());
+    Stop { script: place.map_or_else(String::new, |at| at.script.to_owned()), line: place.map_or(1, |at| at.line), why }
+}
+
+/// How a statement (from 0) is called in its script.
+fn called(all: &[Statement<'_>], index: usize) -> usize {
+    all.get(index).map_or(index + 1, |statement| statement.number)
 }
 
 /// What the marks say. `marks` are in the order of their numbers.
@@ -70,12 +90,13 @@ pub(super) fn judge(marks: &[Mark], all: &[Statement<'_>]) -> Result<Resume, Sto
     for mark in done {
         let now = all.get(mark.number.saturating_sub(1));
         if now.is_none_or(|now| now.digest != mark.digest) {
-            let line = all.get(unchanged).or(all.last()).map_or(1, |statement| statement.line);
-            let which = match unchanged + 1 {
-                first if first == mark.number => format!("statement {first} had run and was changed since"),
-                first => format!("statements {first} to {} had run, and one of them was changed since", mark.number),
+            let (first, last) = (called(all, unchanged), called(all, mark.number.saturating_sub(1)));
+            let which = if unchanged + 1 == mark.number {
+                format!("statement {first} had run and was changed since")
+            } else {
+                format!("statements {first} to {last} had run, and one of them was changed since")
             };
-            return Err(Stop { line, why: format!("{which}; only what comes after may be mended") });
+            return Err(stop(all, unchanged, format!("{which}; only what comes after may be mended")));
         }
         unchanged = mark.number;
     }
@@ -91,8 +112,8 @@ pub(super) fn judge(marks: &[Mark], all: &[Statement<'_>]) -> Result<Resume, Sto
 
 /// Nobody knows what became of a statement.
 pub(super) fn unknown(index: usize, all: &[Statement<'_>]) -> Stop {
-    let line = all.get(index).or(all.last()).map_or(1, |statement| statement.line);
-    Stop { line, why: format!("statement {} was begun, and whether it took effect cannot be told", index + 1) }
+    let number = called(all, index);
+    stop(all, index, format!("statement {number} was begun, and whether it took effect cannot be told"))
 }
 
 /// Going on with statement `next` (from 0): what the session needs first.
@@ -102,19 +123,20 @@ pub(super) fn from(next: usize, all: &[Statement<'_>]) -> Result<Resume, Stop> {
     let mut locked = None;
     for (index, statement) in before.iter().enumerate() {
         let stop = |what: &str| {
-            let why = format!("statement {} {what}, which was lost with its session and which later statements use", index + 1);
-            Err(Stop { line: statement.line, why })
+            let number = statement.number;
+            let why = format!("statement {number} {what}, which was lost with its session and which later statements use");
+            Err(stop(all, index, why))
         };
         match statement.sort {
             Sort::Session if same_again(statement) => again.push(index),
-            Sort::Lock => locked = (statement.head.first().is_some_and(|word| word == "LOCK")).then_some(index),
+            Sort::Lock => locked = statement.head.begins("LOCK").then_some(index),
             Sort::Temporary if names(statement).iter().any(|name| mentioned(name, after)) => {
                 return stop("made a temporary table");
             }
-            Sort::Session if statement.head.first().is_some_and(|word| word == "PREPARE") => {
+            Sort::Session if statement.head.begins("PREPARE") => {
                 let name = names(statement).into_iter().next().unwrap_or_default();
                 let first = after.iter().find(|later| mentioned(&name, std::slice::from_ref(*later)));
-                if first.is_some_and(|later| later.head.first().is_none_or(|word| word != "PREPARE")) {
+                if first.is_some_and(|later| !later.head.begins("PREPARE")) {
                     return stop("prepared a statement");
                 }
             }
@@ -144,7 +166,7 @@ fn same_again(statement: &Statement<'_>) -> bool {
         *kind == TokenKind::Word
             && (upper.starts_with("CURRENT_") || matches!(upper.as_str(), "FROM" | "LOCALTIME" | "LOCALTIMESTAMP"))
     });
-    !calls && !reads && statement.head.first().is_some_and(|word| word == "SET" || word == "USE")
+    !calls && !reads && (statement.head.begins("SET") || statement.head.begins("USE"))
 }
 
 /// User variables that a statement may set, lower-cased and unquoted: all it names when it sets any.
@@ -175,8 +197,7 @@ fn used(variable: &str, after: &[Statement<'_>]) -> bool {
         let all: Vec<(TokenKind, &str)> = tokens(statement.sql, Dialect::MySql).collect();
         let named = variables(&all);
         if named.iter().any(|name| name == variable) {
-            let sets =
-                statement.head.first().is_some_and(|word| word == "SET") && named.first().is_some_and(|name| name == variable);
+            let sets = statement.head.begins("SET") && named.first().is_some_and(|name| name == variable);
             return !(sets && named.iter().filter(|name| *name == variable).count() == 1);
         }
     }

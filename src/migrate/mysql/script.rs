@@ -5,6 +5,7 @@ use std::time::Instant;
 use sqlx::{AssertSqlSafe, Connection, MySqlConnection, Row as _};
 
 use super::connect::{code, connect, text};
+use super::course::{Course, Trouble, run};
 use super::journal::{Journal, Unfinished};
 use super::objects::object;
 use super::resume::{self, Mark, Resume, Statement, Stop, statements};
@@ -16,24 +17,12 @@ use crate::migrate::error::{Left, MigrateError, ServerSaid};
 use crate::migrate::host::{Doing, Host as _, NewRow, Ran, millis};
 use crate::migrate::plan::Problem;
 use crate::migrate::prepare::{Prepared, Transaction};
+use crate::migrate::split::{Dialect, lines_before};
 
-/// A statement that holds nothing for this server (`/*!99999 … */`).
-const EMPTY: u16 = 1065;
 /// What the server answers for an object that is not there: of a table, view, routine, trigger, event, database, sequence.
 const ABSENT: [u16; 6] = [1146, 1305, 1360, 1539, 1049, 4091];
 /// Ours for what follows the script: its own settings must not reach our statements.
 const OWN: &str = "SET NAMES utf8mb4, SESSION sql_mode = ''";
-
-/// A script under way, outside a transaction of ours.
-struct Course<'a> {
-    journal: Journal,
-    rank: i64,
-    all: &'a [Statement<'a>],
-    /// The script began a transaction and has not ended it.
-    own: bool,
-    /// There are tables whose changes no transaction takes back.
-    lasting: bool,
-}
 
 impl MySqlHost<'_> {
     /// Statements and row in one transaction on a fresh connection: all of it or nothing.
@@ -45,9 +34,9 @@ impl MySqlHost<'_> {
             return Ok(Ran::Overtaken);
         }
         let begun = Instant::now();
-        for (index, statement) in statements(script).iter().enumerate() {
+        for statement in &statements(script) {
             let ran = run(&mut connection, statement.sql).await;
-            if let Err(error) = ran.map_err(|error| failed(script, statement, index, Left::Nothing, error)) {
+            if let Err(error) = ran.map_err(|error| failed(statement, Left::Nothing, error)) {
                 // Ends the session and with it the transaction; the error at hand is the one to report.
                 connection.close().await.ok();
                 return Err(error);
@@ -70,8 +59,8 @@ impl MySqlHost<'_> {
         let (mut connection, _own) = self.script_connection().await?;
         let left = || if script.transaction == Transaction::Ours { Left::Nothing } else { Left::Part };
         let mut ran = Ok(());
-        for (index, statement) in statements(script).iter().enumerate() {
-            ran = run(&mut connection, statement.sql).await.map_err(|error| failed(script, statement, index, left(), error));
+        for statement in &statements(script) {
+            ran = run(&mut connection, statement.sql).await.map_err(|error| failed(statement, left(), error));
             if ran.is_err() {
                 break;
             }
@@ -101,21 +90,17 @@ impl MySqlHost<'_> {
             Some(unfinished) => {
                 let rank = unfinished.rank;
                 let refused = |stop: Stop| {
-                    MigrateError::Refused(vec![Problem::CannotGoOn {
-                        script: script.name.clone(),
-                        line: stop.line,
-                        why: stop.why,
-                    }])
+                    MigrateError::Refused(vec![Problem::CannotGoOn { script: stop.script, line: stop.line, why: stop.why }])
                 };
                 let (next, again) = self.resumed(&journal, &unfinished, &all).await?.map_err(refused)?;
                 let mut course = Course { journal, rank, all: &all, own: false, lasting };
-                self.continued(&mut course, &mut connection, script, next, &again).await.map(|()| course)
+                self.continued(&mut course, &mut connection, next, &again).await.map(|()| course)
             }
             None => {
                 let intent = NewRow { execution_ms: 0, success: false, ..row.clone() };
                 journal.begin(self.main().await?, &intent).await?;
                 let mut course = Course { journal, rank: i64::from(row.rank), all: &all, own: false, lasting };
-                self.continued(&mut course, &mut connection, script, 0, &[]).await.map(|()| course)
+                self.continued(&mut course, &mut connection, 0, &[]).await.map(|()| course)
             }
         };
         // A transaction left open ends here, as it does with Flyway; the locks go with the session.
@@ -174,7 +159,6 @@ impl MySqlHost<'_> {
         &mut self,
         course: &mut Course<'_>,
         connection: &mut MySqlConnection,
-        script: &Prepared,
         next: usize,
         again: &[usize],
     ) -> Result<(), MigrateError> {
@@ -196,7 +180,7 @@ impl MySqlHost<'_> {
                 Some(_) => self.after_failure(course, connection, index, seen).await.unwrap_or(Left::Journaled),
                 None => Left::Journaled,
             };
-            return Err(failed(script, statement, index, left, error));
+            return Err(failed(statement, left, error));
         }
         Ok(())
     }
@@ -267,131 +251,29 @@ impl MySqlHost<'_> {
     }
 }
 
-/// Whose statement failed.
-enum Trouble {
-    Script(sqlx::Error),
-    Own(MigrateError),
-}
-
-impl Course<'_> {
-    /// One statement with its marks. A mark is in the transaction of what it is about wherever there is one; a definition
-    /// commits what was before it, its own intent included.
-    async fn step(
-        &mut self,
-        connection: &mut MySqlConnection,
-        index: usize,
-        statement: &Statement<'_>,
-        seen: Option<String>,
-    ) -> Result<(), Trouble> {
-        let mark = |done| Mark { number: index + 1, digest: statement.digest.clone(), done, seen: seen.clone() };
-        let announced = match statement.sort {
-            Sort::Definition | Sort::Call | Sort::Execute => true,
-            Sort::Rows => self.lasting,
-            _ => false,
-        };
-        if announced {
-            // What a routine or a prepared statement does may be undone with its mark; the rest cannot be.
-            let together = matches!(statement.sort, Sort::Call | Sort::Execute) && !self.lasting;
-            if together {
-                self.commit(connection).await?;
-            }
-            self.note(connection, &mark(false)).await?;
-            if !together {
-                self.commit(connection).await?;
-            }
-            fault::point("migrate.statement.begun");
-        }
-        let sql = match statement.sort {
-            Sort::Lock if statement.head.first().is_some_and(|word| word == "LOCK") => {
-                locking(statement.sql, &self.journal.table)
-            }
-            _ => statement.sql.to_owned(),
-        };
-        run(connection, &sql).await.map_err(Trouble::Script)?;
-        match statement.sort {
-            Sort::Rows | Sort::Definition | Sort::Call | Sort::Execute => {
-                if announced {
-                    fault::point("migrate.statement.ran");
-                }
-                self.own &= statement.sort != Sort::Definition;
-                self.lasting |= statement.sort == Sort::Definition && names_lasting_engine(statement.sql);
-                self.note(connection, &mark(true)).await?;
-                if announced {
-                    self.commit(connection).await?;
-                }
-                fault::point("migrate.statement.done");
-            }
-            // Where a transaction takes nothing back, each statement is one of its own.
-            Sort::Control => {
-                self.own = !self.lasting && matches!(statement.head.first().map(String::as_str), Some("BEGIN" | "START"));
-            }
-            Sort::Lock => self.own = false,
-            // Statement and mark belong together whatever the script says; what it committed by itself is one of ours now.
-            Sort::Session if statement.head.iter().any(|word| word == "AUTOCOMMIT") => {
-                let doing = || "set up a session for a script".to_owned();
-                let set = sqlx::raw_sql("SET autocommit = 0").execute(connection).await;
-                set.doing(doing).map_err(Trouble::Own)?;
-                self.own = false;
-            }
-            Sort::Session | Sort::Temporary => {}
-        }
-        Ok(())
-    }
-
-    async fn note(&self, connection: &mut MySqlConnection, mark: &Mark) -> Result<(), Trouble> {
-        let sql = self.journal.mark(self.rank, mark);
-        let noted = sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await;
-        noted.map(drop).doing(|| format!("record statement {}", mark.number)).map_err(Trouble::Own)
-    }
-
-    /// Commits what is ours to commit: not a transaction that the script itself began.
-    async fn commit(&self, connection: &mut MySqlConnection) -> Result<(), Trouble> {
-        if self.own {
-            return Ok(());
-        }
-        let committed = sqlx::raw_sql("COMMIT").execute(connection).await;
-        committed.map(drop).doing(|| "commit a part of a script".to_owned()).map_err(Trouble::Own)
-    }
-}
-
-async fn run(connection: &mut MySqlConnection, sql: &str) -> Result<(), sqlx::Error> {
-    match sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(connection).await {
-        Err(error) if code(&error) == Some(EMPTY) => Ok(()),
-        done => done.map(drop),
-    }
-}
-
-fn failed(script: &Prepared, statement: &Statement<'_>, index: usize, left: Left, error: sqlx::Error) -> MigrateError {
-    let (name, number) = (script.name.clone(), index + 1);
+fn failed(statement: &Statement<'_>, left: Left, error: sqlx::Error) -> MigrateError {
+    let (name, number) = (statement.script.to_owned(), statement.number);
     match ServerSaid::of(&error) {
         Some(said) => {
-            let line = statement.line + line_in(&said.message).saturating_sub(1);
+            let named = || lines_before(statement.sql, Dialect::MySql, missing(&said.message)?);
+            let within = line_in(&said.message).map(|line| line.saturating_sub(1)).or_else(named);
+            let line = statement.line + within.unwrap_or(0);
             MigrateError::Statement { script: name, line, number, left, source: Box::new(said) }
         }
         None => MigrateError::Lost { script: name, line: statement.line, number, left, source: error },
     }
 }
 
-/// A `LOCK TABLES` that locks our table too, for a session with locks can use no other.
-fn locking(sql: &str, table: &str) -> String {
-    let upper = sql.to_ascii_uppercase();
-    let Some(at) = upper.find("TABLE").map(|at| at + "TABLE".len()) else { return sql.to_owned() };
-    let at = at + usize::from(upper.get(at..).is_some_and(|rest| rest.starts_with('S')));
-    let (lock, tables) = sql.split_at(at);
-    format!("{lock} {table} WRITE,{tables}")
-}
-
-/// Whether a definition names an engine without transactions.
-fn names_lasting_engine(sql: &str) -> bool {
-    let mut words = sql.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    words.any(|word| {
-        ["MyISAM", "Aria", "MEMORY", "CSV", "ARCHIVE", "MERGE"].iter().any(|engine| engine.eq_ignore_ascii_case(word))
-    })
-}
-
 /// The line of a statement that the server points to at the end of its message (`… near 'x' at line 3`), from 1.
-fn line_in(message: &str) -> usize {
-    message.rsplit_once(" at line ").and_then(|(_, line)| line.trim().parse().ok()).unwrap_or(1)
+fn line_in(message: &str) -> Option<usize> {
+    message.rsplit_once(" at line ").and_then(|(_, line)| line.trim().parse().ok())
+}
+
+/// What the server says is not there (`Unknown column 'x' in 'field list'`, `Table 'd.t' doesn't exist`): it says no place then.
+fn missing(message: &str) -> Option<&str> {
+    let rest = message.strip_prefix("Unknown column '").or_else(|| message.strip_prefix("Table '"))?;
+    let (name, _) = rest.split_once('\'')?;
+    Some(name.rsplit('.').next().unwrap_or(name))
 }
 
 /// A table's definition without its counter, which changes without anybody's definition.

@@ -2,6 +2,8 @@
 //!
 //! Pure. When in doubt a statement is a [`Sort::Definition`]: begun and done are written down around it.
 
+use crate::migrate::split::Head;
+
 /// What a statement does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::migrate) enum Sort {
@@ -25,8 +27,8 @@ pub(in crate::migrate) enum Sort {
 
 impl Sort {
     /// Of a statement with these first words, upper-cased.
-    pub(in crate::migrate) fn of(head: &[String]) -> Self {
-        let words: Vec<&str> = head.iter().map(String::as_str).collect();
+    pub(in crate::migrate) fn of(head: &Head) -> Self {
+        let words = head.words();
         match words.as_slice() {
             ["SELECT" | "INSERT" | "UPDATE" | "DELETE" | "REPLACE" | "WITH" | "VALUES" | "TABLE" | "DO" | "HANDLER", ..]
             | ["SHOW" | "EXPLAIN" | "DESCRIBE" | "DESC" | "HELP" | "SAVEPOINT", ..]
@@ -46,18 +48,18 @@ impl Sort {
     }
 
     /// Whether a script with such a statement cannot run in one transaction of ours.
-    pub(in crate::migrate) fn runs_outside(head: &[String]) -> bool {
+    pub(in crate::migrate) fn runs_outside(head: &Head) -> bool {
         match Self::of(head) {
             Self::Rows | Self::Temporary => false,
-            Self::Session => head.iter().skip(1).any(|word| matches!(word.as_str(), "AUTOCOMMIT" | "ROLE")),
+            Self::Session => head.iter().skip(1).any(|word| matches!(word, "AUTOCOMMIT" | "ROLE")),
             Self::Control | Self::Lock | Self::Call | Self::Execute | Self::Definition => true,
         }
     }
 }
 
 /// Whether running a definition a second time does no more than the first.
-pub(super) fn repeatable(head: &[String]) -> bool {
-    let words: Vec<&str> = head.iter().map(String::as_str).collect();
+pub(super) fn repeatable(head: &Head) -> bool {
+    let words = head.words();
     let conditional = |words: &[&str]| words.windows(2).any(|pair| pair == ["IF", "EXISTS"]);
     let fills = || words.contains(&"SELECT") || words.contains(&"AS");
     match words.as_slice() {

@@ -6,7 +6,8 @@ use futures_util::StreamExt;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, Row as _};
 
-use super::{PostgresHost, connect, insert, insert_text, literal};
+use super::{PostgresHost, connect, insert, insert_text};
+use crate::engine::postgres::literal;
 use crate::fault;
 use crate::migrate::error::{Left, MigrateError, ServerSaid};
 use crate::migrate::host::{Doing, NewRow, Ran, millis, quoted};
@@ -130,12 +131,15 @@ impl PostgresHost<'_> {
         ran.and(ended)
     }
 
-    /// A session for a script in a transaction: that of the script before with everything discarded, or a fresh one.
+    /// A session for a script in a transaction: that of the script before with everything discarded, or a fresh one. A session
+    /// that died between two scripts took nothing with it, as long as the lock's is alive.
     async fn session(&mut self) -> Result<Session, MigrateError> {
         if let Some(mut session) = self.session.take() {
-            let discarded = sqlx::raw_sql("DISCARD ALL").execute(&mut session.connection).await;
-            discarded.doing(|| "discard what a script left in its session".to_owned())?;
-            return Ok(session);
+            if sqlx::raw_sql("DISCARD ALL").execute(&mut session.connection).await.is_ok() {
+                return Ok(session);
+            }
+            let table = super::Host::table(self);
+            self.execute_main("SELECT 1".to_owned(), || format!("see whether the lock of {table} is still held")).await?;
         }
         let mut connection = self.script_connection().await?;
         let asked = "SELECT current_setting('TimeZone'), current_setting('DateStyle'), current_setting('search_path')";

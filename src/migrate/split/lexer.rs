@@ -44,6 +44,8 @@ pub(super) struct Lexer<'a> {
     delimiter: &'a str,
     /// Where a comment that the server executes began, while inside one.
     executable: Option<usize>,
+    /// Whether a statement was begun.
+    within: bool,
     /// How many bytes were looked at.
     #[cfg(test)]
     looked: std::cell::Cell<usize>,
@@ -57,6 +59,23 @@ pub(in crate::migrate) fn tokens(sql: &str, dialect: Dialect) -> impl Iterator<I
         .map(|token| (token.kind, sql.get(token.start..token.end).unwrap_or_default()))
 }
 
+/// How many line ends come before the place where a statement names something; none when it does so several times or never.
+pub(in crate::migrate) fn lines_before(sql: &str, dialect: Dialect, name: &str) -> Option<usize> {
+    let mut lexer = Lexer::new(sql, dialect);
+    let mut found = None;
+    while let Ok(Some(token)) = lexer.next_token() {
+        let text = sql.get(token.start..token.end).unwrap_or_default();
+        let bare = text.trim_matches(['`', '"', '\'', '[', ']']);
+        if token.kind != TokenKind::Blank && (text == name || bare.eq_ignore_ascii_case(name)) {
+            if found.is_some() {
+                return None;
+            }
+            found = Some(token.start);
+        }
+    }
+    Some(sql.get(..found?)?.matches('\n').count())
+}
+
 impl<'a> Lexer<'a> {
     pub(super) fn new(text: &'a str, dialect: Dialect) -> Self {
         Self {
@@ -66,6 +85,7 @@ impl<'a> Lexer<'a> {
             dialect,
             delimiter: ";",
             executable: None,
+            within: true,
             #[cfg(test)]
             looked: std::cell::Cell::new(0),
         }
@@ -74,6 +94,11 @@ impl<'a> Lexer<'a> {
     /// From here on this ends a statement.
     pub(super) fn delimit(&mut self, delimiter: &'a str) {
         self.delimiter = delimiter;
+    }
+
+    /// Whether what comes next is in the middle of a statement.
+    pub(super) fn within(&mut self, within: bool) {
+        self.within = within;
     }
 
     /// Counts the work for the test that shows it to be linear.
@@ -141,8 +166,9 @@ impl<'a> Lexer<'a> {
                 (TokenKind::Delimiter, start + self.delimiter.len())
             }
             (b' ' | b'\t'..=b'\r', _) => (TokenKind::Blank, self.run(start, |byte| matches!(byte, b' ' | b'\t'..=b'\r'))),
-            // As the server has it: two dashes alone are an operator.
-            (b'-', Some(b'-')) if self.bytes.get(start + 2).is_none_or(|&byte| byte <= b' ') => {
+            // As the server has it, two dashes alone are an operator. No statement begins with one: what
+            // Flyway takes for a comment is one there.
+            (b'-', Some(b'-')) if !self.within || self.bytes.get(start + 2).is_none_or(|&byte| byte <= b' ') => {
                 (TokenKind::Blank, self.run(start, |byte| byte != b'\n'))
             }
             (b'#', _) => (TokenKind::Blank, self.run(start, |byte| byte != b'\n')),
@@ -153,20 +179,33 @@ impl<'a> Lexer<'a> {
                 }
                 None => (TokenKind::Blank, self.comment(start)?),
             },
-            (b'*', Some(b'/')) if self.executable.take().is_some() => (TokenKind::Symbol, start + 2),
+            // Not `2 */* two */ 3`, which is a product.
+            (b'*', Some(b'/')) if self.executable.take().is_some() || self.bytes.get(start + 2) != Some(&b'*') => {
+                (TokenKind::Symbol, start + 2)
+            }
             (b'\'', _) => (TokenKind::Quoted, self.quoted(start, b'\'', Escapes::Backslash, "a string")?),
             (b'"', _) => (TokenKind::Quoted, self.quoted(start, b'"', Escapes::Backslash, "a string")?),
             (b'`', _) => (TokenKind::Quoted, self.quoted(start, b'`', Escapes::Doubling, "a quoted name")?),
             (b'\\', Some(b'N')) => (TokenKind::Word, start + 2),
-            (byte, _) if is_word(byte) || byte == b'$' => {
-                let end = self.run(start, |byte| is_word(byte) || byte == b'$');
-                let word = self.bytes.get(start..end).unwrap_or_default();
-                (TokenKind::Word, start + mysql::before_delimiter(word, rest, self.delimiter))
-            }
+            (byte, _) if is_word(byte) || byte == b'$' => (TokenKind::Word, self.mysql_word(start)),
             _ => (TokenKind::Symbol, start + 1),
         };
         self.at = end;
         Ok(Token { kind, start, end })
+    }
+
+    /// A word ends before a delimiter that begins inside it (`END$$`).
+    fn mysql_word(&self, start: usize) -> usize {
+        let mut end = start + 1;
+        while let Some(&byte) = self.bytes.get(end).filter(|&&byte| is_word(byte) || byte == b'$') {
+            self.look(1);
+            let rest = || self.bytes.get(end..).unwrap_or_default();
+            if byte == b'$' && rest().starts_with(self.delimiter.as_bytes()) {
+                break;
+            }
+            end += 1;
+        }
+        end
     }
 
     /// The end of the run of bytes that belong, from `start`, which belongs.

@@ -5,22 +5,13 @@
 //! most of them are legal names too. `NO_BACKSLASH_ESCAPES` and `sql_mode = ORACLE` are not followed.
 
 use super::lexer::{Token, TokenKind, is_word};
-use super::{Dialect, Verdict};
+use super::{Dialect, Head, Verdict};
 
 /// Whether the delimiter stands at the beginning of `rest`. One of letters stands alone.
 pub(super) fn delimits(rest: &[u8], delimiter: &str) -> bool {
     let after = || rest.get(delimiter.len()).copied();
     let lettered = delimiter.bytes().all(is_word);
     rest.starts_with(delimiter.as_bytes()) && !(lettered && after().is_some_and(is_word))
-}
-
-/// How much of a word comes before a delimiter that begins inside it (`END$$`).
-pub(super) fn before_delimiter(word: &[u8], rest: &[u8], delimiter: &str) -> usize {
-    if !delimiter.starts_with('$') {
-        return word.len();
-    }
-    let begins = |at: &usize| rest.get(*at..).is_some_and(|rest| rest.starts_with(delimiter.as_bytes()));
-    (1..word.len()).find(begins).unwrap_or(word.len())
 }
 
 /// The length of what opens a comment whose content the server executes (`/*!`, `/*!50003`, `/*M!100100`); none for a comment.
@@ -38,47 +29,87 @@ pub(super) fn executed(rest: &[u8]) -> Option<usize> {
     (!never).then_some(opening + digits)
 }
 
+/// Where a token stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    /// In the middle of a statement.
+    pub(super) within: bool,
+    /// The first on its line.
+    pub(super) first: bool,
+}
+
+/// The longest delimiter, in bytes. The client cuts off what is longer than 15; it is compared at every token.
+const DELIMITER_BYTES: usize = 64;
+
 /// The `DELIMITER` command at a token, if one is there: the new delimiter and where its line ends. It stands where a statement
 /// could begin; in the middle of one it is an error, unless it is a column's name.
 pub(super) fn command<'a>(
     text: &'a str,
     token: &Token,
     dialect: Dialect,
-    within: bool,
+    place: Place,
 ) -> Option<Result<(&'a str, usize), &'static str>> {
     let word = text.get(token.start..token.end)?;
-    if dialect != Dialect::MySql || token.kind != TokenKind::Word || !word.eq_ignore_ascii_case("DELIMITER") {
+    let is_one = dialect == Dialect::MySql && token.kind == TokenKind::Word && word.eq_ignore_ascii_case("DELIMITER");
+    if !is_one || (place.within && !place.first) {
         return None;
     }
+    let alone = |line: &str, word: &str| line.trim() == word && !word.bytes().any(is_word);
     let line = text.get(token.end..)?.split('\n').next()?;
-    let delimiter = line.split_whitespace().next().unwrap_or_default();
-    let alone = line.trim() == delimiter && !delimiter.bytes().any(is_word);
-    if within {
-        let before = text.get(..token.start)?.rsplit('\n').next()?;
-        let meant = before.trim().is_empty() && alone && !matches!(delimiter, "" | "," | ")" | "=");
+    let delimiter = first_word(line);
+    if place.within {
+        let meant = alone(line, delimiter) && !matches!(delimiter, "" | "," | ")" | "=");
         return meant.then_some(Err("the delimiter is changed in the middle of a statement"));
     }
-    Some(match delimiter {
-        "" => Err("`DELIMITER` is followed by nothing"),
+    let end = token.end + line.len();
+    if delimiter.is_empty() {
+        // Flyway takes it from a later line too.
+        let later = text.get(end..)?;
+        let skipped = later.len() - later.trim_start().len();
+        let line = later.get(skipped..)?.split('\n').next()?;
+        let delimiter = first_word(line);
+        let found = alone(line, delimiter) && !delimiter.is_empty();
+        return Some(if found {
+            checked(delimiter, end + skipped + line.len())
+        } else {
+            Err("`DELIMITER` is followed by nothing")
+        });
+    }
+    Some(checked(delimiter, end))
+}
+
+fn first_word(line: &str) -> &str {
+    line.split_whitespace().next().unwrap_or_default()
+}
+
+fn checked(delimiter: &str, end: usize) -> Result<(&str, usize), &'static str> {
+    match delimiter {
         delimiter if delimiter.contains('\\') => Err("a delimiter cannot hold a backslash"),
-        delimiter => Ok((delimiter, token.end + line.len())),
-    })
+        delimiter if delimiter.len() > DELIMITER_BYTES => Err("a delimiter cannot have more than 64 bytes"),
+        delimiter => Ok((delimiter, end)),
+    }
 }
 
 /// What is remembered within one statement.
 #[derive(Debug, Default)]
 pub(super) struct Tracker {
-    /// Whether it has a body whose blocks are to be followed.
+    /// Whether it has a body whose blocks are followed.
     program: bool,
+    /// What its first words say of one.
+    body: Option<Body>,
     parentheses: usize,
     /// Inside a comment that the server executes.
     executable: bool,
     blocks: Vec<Block>,
+    /// How many of them are `CASE` of either sort.
+    cases: usize,
     /// What the next `THEN` belongs to; one for each open `CASE` and one below all.
     waiting: Vec<Waiting>,
     before: Before,
     /// Since the last `;` a `HANDLER` was declared: a block may follow any of its conditions.
     handler: bool,
+    /// Since the last `;` a statement that holds no block began.
+    plain: bool,
     /// Since the last `;` an `UNTIL` was seen: no other comes before the `END` of its loop.
     until: bool,
 }
@@ -87,7 +118,10 @@ pub(super) struct Tracker {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Block {
     Begin,
+    /// `CASE` where a statement may begin.
     Case,
+    /// `CASE` within an expression: no statement is in it.
+    Choice,
     /// `IF`, `LOOP`, `WHILE`, `REPEAT`, `FOR`.
     Other,
 }
@@ -125,7 +159,10 @@ enum Before {
 }
 
 impl Tracker {
-    pub(super) fn see(&mut self, kind: TokenKind, text: &str, head: &[String]) -> Verdict {
+    pub(super) fn see(&mut self, kind: TokenKind, text: &str, head: &Head, grown: bool) -> Verdict {
+        if grown && !self.program {
+            self.body = body(head);
+        }
         let mut before = std::mem::take(&mut self.before);
         if before == Before::Repeat && text != "(" {
             self.blocks.push(Block::Other);
@@ -138,6 +175,9 @@ impl Tracker {
             (TokenKind::Symbol, "\\") if !self.executable => {
                 return Verdict::NotSql("a command of the mysql client (a backslash outside quotes) is not SQL");
             }
+            (TokenKind::Symbol, "*/") if !self.executable => {
+                return Verdict::NotSql("a comment ends here that began nowhere: MySQL's comments do not nest");
+            }
             (TokenKind::Symbol, "*/") => (self.executable, self.before) = (false, before),
             (TokenKind::Symbol, opening) if opening.starts_with("/*") => (self.executable, self.before) = (true, before),
             (TokenKind::Symbol, "(") => self.parentheses += 1,
@@ -145,7 +185,7 @@ impl Tracker {
             (TokenKind::Symbol, "." | "@") => self.before = Before::Naming,
             (TokenKind::Symbol, ":") => self.before = Before::Start,
             (TokenKind::Symbol, _) => self.before = Before::Expression,
-            (TokenKind::Word, word) if self.parentheses == 0 && before != Before::Naming => self.word(word, before, head),
+            (TokenKind::Word, word) if self.parentheses == 0 && before != Before::Naming => self.word(word, before),
             (TokenKind::Quoted, _) if before == Before::For => self.before = Before::ForName,
             _ => {}
         }
@@ -158,19 +198,18 @@ impl Tracker {
     }
 
     fn semicolon(&mut self) {
-        (self.before, self.handler, self.until) = (Before::Semicolon, false, false);
+        (self.before, self.handler, self.plain, self.until) = (Before::Semicolon, false, false, false);
         *self.waiting() = Waiting::Nothing;
     }
 
     fn waiting(&mut self) -> &mut Waiting {
-        let depth = self.blocks.iter().filter(|block| **block == Block::Case).count();
-        self.waiting.resize(depth + 1, Waiting::Nothing);
-        &mut self.waiting[depth]
+        self.waiting.resize(self.cases + 1, Waiting::Nothing);
+        &mut self.waiting[self.cases]
     }
 
-    fn word(&mut self, word: &str, before: Before, head: &[String]) {
+    fn word(&mut self, word: &str, before: Before) {
         if !self.program {
-            let Some(body) = body(head) else { return };
+            let Some(body) = self.body else { return };
             self.program = true;
             if body == Body::Open {
                 self.blocks.push(Block::Begin);
@@ -182,54 +221,78 @@ impl Tracker {
             // They belong to the `END` before them.
             ("IF" | "CASE" | "LOOP" | "WHILE" | "REPEAT" | "FOR", Before::End) => {}
             ("CASE", _) => {
-                self.blocks.push(Block::Case);
+                self.blocks.push(if self.block_begins(before) { Block::Case } else { Block::Choice });
+                self.cases += 1;
                 *self.waiting() = Waiting::Nothing;
+                self.before = Before::Expression;
             }
             ("BEGIN", _) if self.block_begins(before) => {
                 self.blocks.push(Block::Begin);
                 self.before = Before::Begin;
             }
             ("END", _) if self.block_ends(before) => {
-                self.blocks.pop();
-                (self.before, self.until) = (Before::End, false);
+                let closed = self.blocks.pop();
+                self.cases -= usize::from(matches!(closed, Some(Block::Case | Block::Choice)));
+                // An expression's end is still within whatever the expression stands in.
+                if closed != Some(Block::Choice) {
+                    (self.before, self.until) = (Before::End, false);
+                }
             }
-            ("IF", _) if *self.waiting() == Waiting::Nothing => *self.waiting() = Waiting::If,
-            ("WHEN" | "ELSEIF", _) => *self.waiting() = Waiting::Branch,
+            ("IF", _) => {
+                if *self.waiting() == Waiting::Nothing {
+                    *self.waiting() = Waiting::If;
+                }
+                self.before = Before::Expression;
+            }
+            ("WHEN" | "ELSEIF", _) => {
+                *self.waiting() = Waiting::Branch;
+                self.before = Before::Expression;
+            }
             ("THEN", _) => {
                 if std::mem::take(self.waiting()) == Waiting::If {
                     self.blocks.push(Block::Other);
                 }
-                self.before = Before::Start;
+                self.before = self.after_branch();
             }
-            ("ELSE" | "DO", _) => self.before = Before::Start,
+            ("ELSE", _) => self.before = self.after_branch(),
+            ("DO", _) => self.before = Before::Start,
             ("LOOP", _) => {
                 self.blocks.push(Block::Other);
                 self.before = Before::Start;
             }
-            ("WHILE", _) => self.blocks.push(Block::Other),
+            ("WHILE", _) => {
+                self.blocks.push(Block::Other);
+                self.before = Before::Expression;
+            }
             ("REPEAT", _) => self.before = Before::Repeat,
             ("FOR", _) => self.before = Before::For,
             ("IN", Before::ForName) => self.blocks.push(Block::Other),
             (_, Before::For) => self.before = Before::ForName,
             ("HANDLER", _) => self.handler = true,
-            ("UNTIL", _) => self.until = true,
-            ("SELECT" | "WHERE" | "AND" | "OR" | "BY" | "SET" | "ON", _) => self.before = Before::Expression,
+            ("UNTIL", _) => (self.until, self.before) = (true, Before::Expression),
+            ("SELECT" | "RETURN" | "CALL", _) => (self.plain, self.before) = (true, Before::Expression),
+            ("WHERE" | "AND" | "OR" | "NOT" | "BY" | "SET" | "ON", _) => self.before = Before::Expression,
             _ => {}
         }
+    }
+
+    /// What comes after `THEN` or `ELSE`.
+    fn after_branch(&self) -> Before {
+        if self.blocks.last() == Some(&Block::Choice) { Before::Expression } else { Before::Start }
     }
 
     fn block_begins(&self, before: Before) -> bool {
         match before {
             Before::Start | Before::Semicolon | Before::Begin => true,
             Before::Expression => false,
-            _ => self.handler || self.blocks.is_empty(),
+            _ => !self.plain && (self.handler || self.blocks.is_empty()),
         }
     }
 
     fn block_ends(&self, before: Before) -> bool {
         match self.blocks.last() {
-            Some(Block::Case) => true,
-            Some(Block::Other) if self.until => true,
+            Some(Block::Case | Block::Choice) => before != Before::Expression,
+            Some(Block::Other) if self.until => before != Before::Expression,
             Some(_) => matches!(before, Before::Semicolon | Before::Begin),
             None => false,
         }
@@ -267,8 +330,8 @@ const KINDS: &[&str] = &[
 ];
 
 /// Whether a statement that begins so has a body of statements.
-fn body(head: &[String]) -> Option<Body> {
-    let words: Vec<&str> = head.iter().map(String::as_str).collect();
+fn body(head: &Head) -> Option<Body> {
+    let words = head.words();
     let kind = words.iter().skip(1).find(|word| KINDS.contains(word));
     match (words.as_slice(), kind) {
         (["CREATE", ..], Some(&("PROCEDURE" | "FUNCTION" | "TRIGGER" | "EVENT"))) | (["ALTER", ..], Some(&"EVENT")) => {

@@ -1,8 +1,8 @@
 //! Where a PostgreSQL statement ends: at a `;` outside parentheses (rules hold statements in them) and outside
 //! `BEGIN ATOMIC … END`. Follows `psql`, which is what scripts are written against.
 
-use super::Verdict;
 use super::lexer::TokenKind;
+use super::{Head, Verdict};
 
 /// What is remembered within one statement.
 #[derive(Debug, Default)]
@@ -33,7 +33,7 @@ enum Copy {
 }
 
 impl Tracker {
-    pub(super) fn see(&mut self, kind: TokenKind, text: &str, head: &[String]) -> Verdict {
+    pub(super) fn see(&mut self, kind: TokenKind, text: &str, head: &Head) -> Verdict {
         let before = std::mem::take(&mut self.before);
         match (kind, text) {
             (TokenKind::Symbol, ";") if self.parentheses == 0 && self.atomic == 0 => {
@@ -51,9 +51,9 @@ impl Tracker {
         Verdict::Within
     }
 
-    fn word(&mut self, word: &str, before: Before, head: &[String]) {
+    fn word(&mut self, word: &str, before: Before, head: &Head) {
         let is = |keyword: &str| word.eq_ignore_ascii_case(keyword);
-        let first = |keyword: &str| head.first().is_some_and(|first| first == keyword);
+        let first = |keyword: &str| head.begins(keyword);
         if before == Before::Naming {
             return;
         }

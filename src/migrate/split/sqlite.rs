@@ -1,8 +1,8 @@
 //! Where a SQLite statement ends: at a `;`, but for a trigger only at the `;` of its closing `;END;`. This is the rule of
 //! `sqlite3_complete`, and so of the `sqlite3` shell; a `CASE … END` within a trigger needs no counting.
 
-use super::Verdict;
 use super::lexer::TokenKind;
+use super::{Head, Verdict};
 
 /// What is remembered within one statement.
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ enum Closing {
 }
 
 impl Tracker {
-    pub(super) fn see(&mut self, kind: TokenKind, text: &str, head: &[String]) -> Verdict {
+    pub(super) fn see(&mut self, kind: TokenKind, text: &str, head: &Head) -> Verdict {
         let closing = std::mem::take(&mut self.closing);
         match (kind, text) {
             (TokenKind::Symbol, ";") if !is_trigger(head) || closing == Closing::End => return Verdict::Ends,
@@ -34,8 +34,8 @@ impl Tracker {
     }
 }
 
-fn is_trigger(head: &[String]) -> bool {
-    let mut words = head.iter().map(String::as_str);
+fn is_trigger(head: &Head) -> bool {
+    let mut words = head.iter();
     let begins = words.next() == Some("CREATE");
     let next = words.next();
     begins && (next == Some("TRIGGER") || (matches!(next, Some("TEMP" | "TEMPORARY")) && words.next() == Some("TRIGGER")))

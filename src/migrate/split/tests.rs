@@ -188,6 +188,18 @@ fn sql_soup() -> impl Strategy<Value = String> {
         "LOOP ",
         "-- ",
         "CREATE PROCEDURE p() ",
+        "DELIMITER\n",
+        "$$\n",
+        "--x",
+        "*/*",
+        "/*/",
+        "E'a'\n",
+        "\t",
+        "WHILE ",
+        "REPEAT ",
+        "UNTIL ",
+        "ELSE ",
+        "stdin",
     ];
     prop::collection::vec(prop::sample::select(atoms.to_vec()), 0..40).prop_map(|parts| parts.concat())
 }
@@ -197,6 +209,8 @@ proptest! {
     fn pieces_cover_the_text_without_gap(text in prop_oneof![sql_soup(), any::<String>()]) {
         for dialect in EVERY {
             let Ok(pieces) = split(&text, dialect) else { continue };
+            let joined: String = pieces.iter().map(|piece| &text[piece.raw.clone()]).collect();
+            prop_assert_eq!(&joined, &text);
             let mut at = 0;
             for piece in &pieces {
                 prop_assert_eq!(piece.raw.start, at);
@@ -209,6 +223,18 @@ proptest! {
         }
     }
 
+    /// What is cut off is one statement: cut again, by itself, it stays whole.
+    #[test]
+    fn a_statement_cut_again_stays_whole(text in sql_soup()) {
+        for dialect in [Dialect::Postgres, Dialect::Sqlite] {
+            let Ok(pieces) = split(&text, dialect) else { continue };
+            for piece in pieces.iter().filter(|piece| !piece.sql.is_empty() && piece.rows.is_none()) {
+                let sql = &text[piece.sql.clone()];
+                prop_assert_eq!(statements(sql, dialect), vec![sql.to_owned()]);
+            }
+        }
+    }
+
     #[test]
     fn quoted_statements_come_back_whole(inner in "[a-z;'$\\n -]{0,20}", count in 1usize..5) {
         let statement = format!("SELECT '{}' AS x", inner.replace('\'', "''"));
@@ -217,40 +243,6 @@ proptest! {
             prop_assert_eq!(statements(&text, dialect), vec![statement.clone(); count]);
         }
     }
-}
-
-/// Every byte is looked at a bounded number of times, whatever the text is made of.
-#[test]
-fn the_work_grows_with_the_text_and_not_faster() {
-    const BYTES: usize = 1 << 20;
-    let repeated = |text: &str| text.repeat(BYTES / text.len());
-    let texts = [
-        repeated("SELECT 1;"),
-        format!("INSERT INTO t VALUES {};", repeated("(1, 'it''s; so'),")),
-        format!("SELECT '{}';", repeated("'' ")),
-        format!("SELECT {};", repeated("$1 + $x ")),
-        format!("DO $a${}$a$;", repeated("$b$ $")),
-        format!("/*{}*/ SELECT 1", repeated("* ")),
-        format!("{} SELECT 1 {}", "/*".repeat(BYTES / 4), "*/".repeat(BYTES / 4)),
-        repeated("-- x\n"),
-        repeated("E'a'\n"),
-        format!("SELECT E'a' {}x", repeated("\n ")),
-        repeated("COPY t FROM STDIN;\n1\n\\.\n"),
-        format!("COPY t FROM STDIN;\n{}\\.\n", repeated("\\ .\n")),
-        repeated("CREATE TRIGGER t BEGIN SELECT 1; END;"),
-        format!("CREATE FUNCTION f() BEGIN ATOMIC {} END;", repeated("SELECT CASE WHEN 1 THEN 2 END;")),
-        repeated("((("),
-        "x".repeat(BYTES),
-    ];
-    for text in &texts {
-        for dialect in [Dialect::Postgres, Dialect::Sqlite] {
-            let mut lexer = Lexer::new(text, dialect);
-            while let Ok(Some(_)) = lexer.next_token() {}
-            assert!(lexer.looked() <= 4 * text.len(), "{}… in {dialect:?}: {}", &text[..20], lexer.looked());
-        }
-    }
-    let many = repeated("SELECT 1;");
-    assert_eq!(split(&many, Dialect::Postgres).unwrap().len(), many.len() / 9);
 }
 
 #[test]
@@ -281,4 +273,6 @@ fn what_defeats_other_splitters() {
     );
 }
 
+mod linear;
 mod mysql;
+mod programs;

@@ -10,6 +10,7 @@ use crate::fault;
 use crate::migrate::error::{Left, MigrateError, ServerSaid};
 use crate::migrate::host::{Doing, NewRow, Ran, millis};
 use crate::migrate::prepare::{Prepared, Transaction};
+use crate::migrate::split::{Dialect, lines_before};
 
 impl SqliteHost {
     /// Statements and row in one transaction: all of it or nothing.
@@ -105,12 +106,29 @@ async fn statements(connection: &mut SqliteConnection, script: &Prepared, left: 
         for (index, piece) in script.pieces.iter().enumerate() {
             let sql = script.sql(piece).to_owned();
             let Err(error) = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *connection).await else { continue };
-            let (name, line, number) = (script.name.clone(), piece.line, index + 1);
+            let (name, number) = (script.name.clone(), index + 1);
             return Err(match ServerSaid::of(&error) {
-                Some(said) => MigrateError::Statement { script: name, line, number, left, source: Box::new(said) },
-                None => MigrateError::Lost { script: name, line, number, left, source: error },
+                Some(said) => {
+                    let within = named(&said.message).and_then(|name| lines_before(script.sql(piece), Dialect::Sqlite, name));
+                    let line = piece.line + within.unwrap_or(0);
+                    MigrateError::Statement { script: name, line, number, left, source: Box::new(said) }
+                }
+                None => MigrateError::Lost { script: name, line: piece.line, number, left, source: error },
             });
         }
     }
     Ok(())
 }
+
+/// What SQLite's message is about: it says no place, but a name or token.
+fn named(message: &str) -> Option<&str> {
+    if let Some((_, rest)) = message.split_once("near \"").or_else(|| message.split_once("unrecognized token: \"")) {
+        return rest.rsplit_once('"').map(|(token, _)| token);
+    }
+    let (what, name) = message.split_once(": ")?;
+    let missing = matches!(what, "no such table" | "no such column" | "no such function");
+    missing.then(|| name.rsplit('.').next().unwrap_or(name))
+}
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,8 @@ pub(super) enum Who {
 pub(super) struct Seen {
     history: Vec<String>,
     schema: Vec<String>,
+    /// What callbacks wrote down, in the order in which they ran.
+    said: Vec<String>,
 }
 
 /// What Flyway alone makes of a scenario.
@@ -64,6 +66,10 @@ impl Stage<'_> {
             changed |= !matches!(step, Step::Act(_)) && (reference.is_none() || !seen.is_empty());
             match step {
                 Step::Put(path, text) => put(root.path(), &format!("sql/{path}"), text),
+                Step::PutLatin(path, text) => {
+                    let bytes: Vec<u8> = text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
+                    std::fs::write(root.path().join("sql").join(path), bytes).unwrap();
+                }
                 Step::Remove(path) => std::fs::remove_file(root.path().join("sql").join(path)).unwrap(),
                 Step::Sql(sql) => drop(self.ground.sql(&base, sql)),
                 Step::Set(key, value) => {
@@ -79,12 +85,14 @@ impl Stage<'_> {
                     self.act(&place, who, act, &base, root.path(), &settings, &theirs);
                     self.look(&format!("after {place}"), &base, root.path(), &settings, &theirs);
                     changed = false;
-                    let now = Seen { history: self.ground.history(&base, &settings), schema: self.ground.schema(&base) };
+                    let (history, schema) = (self.ground.history(&base, &settings), self.ground.schema(&base));
+                    let now = Seen { history, schema, said: self.ground.said(&base) };
                     if let Some(reference) = reference {
-                        let Seen { history, schema } = &reference.seen[seen.len()];
+                        let Seen { history, schema, said } = &reference.seen[seen.len()];
                         assert_eq!(&now.history, history, "{place}: histories");
                         assert_eq!(&now.schema, schema, "{place}: schemas");
-                        self.compared += 2;
+                        assert_eq!(&now.said, said, "{place}: what callbacks did");
+                        self.compared += 2 + usize::from(!said.is_empty());
                     }
                     seen.push(now);
                 }

@@ -116,22 +116,32 @@ impl Ground {
     /// The history, but for times; empty when there is none.
     pub(super) fn history(&self, base: &Base, settings: &Migrations) -> Vec<String> {
         let columns = "installed_rank, version, description, type, script, checksum, installed_by, success";
+        self.rows(base, &settings.schema, &settings.table, &format!("{columns} FROM {{}} ORDER BY 1"))
+    }
+
+    /// The rows of table `said`, which callbacks write to; none when there is no such table.
+    pub(super) fn said(&self, base: &Base) -> Vec<String> {
+        self.rows(base, "", "said", "what FROM {}")
+    }
+
+    /// What is asked of a table if it is there; `{}` stands for it.
+    fn rows(&self, base: &Base, schema: &str, table: &str, ask: &str) -> Vec<String> {
         let (found, table) = match self {
             Self::Postgres { .. } => {
-                let schema = if settings.schema.is_empty() { "public" } else { &settings.schema };
-                let table = format!("\"{schema}\".\"{}\"", settings.table);
+                let schema = if schema.is_empty() { "public" } else { schema };
+                let table = format!("\"{schema}\".\"{table}\"");
                 (format!("SELECT 1 WHERE to_regclass('{table}') IS NOT NULL"), table)
             }
-            Self::MySql { .. } => (format!("SHOW TABLES LIKE '{}'", settings.table), format!("`{}`", settings.table)),
+            Self::MySql { .. } => (format!("SHOW TABLES LIKE '{table}'"), format!("`{table}`")),
             Self::Sqlite { .. } => {
-                let found = format!("SELECT name FROM sqlite_schema WHERE name = '{}'", settings.table);
-                (found, format!("\"{}\"", settings.table))
+                let found = format!("SELECT name FROM sqlite_schema WHERE name = '{table}'");
+                (found, format!("\"{table}\""))
             }
         };
         if self.sql(base, &found).is_empty() {
             return Vec::new();
         }
-        self.sql(base, &format!("SELECT {columns} FROM {table} ORDER BY 1"))
+        self.sql(base, &format!("SELECT {}", ask.replace("{}", &table)))
     }
 
     /// Everything the database is made of, by one look at its catalogue: cheap, after each action.

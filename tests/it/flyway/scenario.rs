@@ -16,6 +16,8 @@ pub(super) struct Scenario {
 pub(super) enum Step {
     /// A script is there from now on, or has another text.
     Put(String, String),
+    /// The same in ISO-8859-1.
+    PutLatin(String, String),
     /// It is gone.
     Remove(String),
     /// A setting, under Flyway's name.
@@ -80,6 +82,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
                 continue;
             }
             "put" => Step::Put(first.to_owned(), unescaped(second)),
+            "put-latin" => Step::PutLatin(first.to_owned(), unescaped(second)),
             "remove" => Step::Remove(rest.to_owned()),
             "set" => Step::Set(first.to_owned(), unescaped(second)),
             "sql" => Step::Sql(rest.to_owned()),

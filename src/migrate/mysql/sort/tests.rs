@@ -1,7 +1,7 @@
 use super::*;
 use crate::migrate::split::{Dialect, split};
 
-fn head(sql: &str) -> Vec<String> {
+fn head(sql: &str) -> Head {
     split(sql, Dialect::MySql).unwrap().remove(0).head
 }
 

@@ -76,6 +76,8 @@ fn the_delimiter_is_what_the_client_was_told() {
     for (text, line, what) in cases {
         assert_eq!(split(text, Dialect::MySql), Err(SplitError { line, what: what.to_owned() }), "{text:?}");
     }
+    let long = format!("DELIMITER {}\nSELECT 1;", "$".repeat(65));
+    assert_eq!(split(&long, Dialect::MySql).unwrap_err().what, "a delimiter cannot have more than 64 bytes");
     // A column of that name is none of the client's business.
     assert_eq!(
         statements("CREATE TABLE t (a int,\n  delimiter varchar(10)\n);\nSELECT\ndelimiter, 1 FROM t;", Dialect::MySql).len(),
@@ -117,39 +119,8 @@ fn stored_programs_without_a_delimiter_end_with_their_blocks() {
     );
 }
 
-/// What Flyway's own parser got wrong, by the number of its issue.
 #[test]
-fn what_flyway_tripped_over() {
-    for (issue, case) in [
-        (2338, "CREATE PROCEDURE p() BEGIN DECLARE done INT DEFAULT FALSE; IF done THEN SELECT 1; END IF; END;¦ SELECT 1;"),
-        (
-            2666,
-            "CREATE TRIGGER t AFTER UPDATE ON a FOR EACH ROW IF NEW.x <> OLD.x THEN INSERT INTO b VALUES (1); INSERT INTO c VALUES (2); END IF;¦ SELECT 1;",
-        ),
-        (2726, "CREATE PROCEDURE p() BEGIN CASE WHEN a THEN SELECT 1; ELSE SELECT 2; END CASE; END;¦ SELECT 1;"),
-        (2737, "CREATE PROCEDURE p() BEGIN UPDATE t SET a = CASE WHEN b THEN 1 ELSE 0 END WHERE c; SELECT 1; END;¦ SELECT 1;"),
-        (
-            2781,
-            "CREATE FUNCTION f() RETURNS INT BEGIN DECLARE i INT; WHILE i < 3 DO SET i = i + 1; END WHILE; RETURN i; END;¦ SELECT 1;",
-        ),
-        (2798, "CREATE PROCEDURE p() BEGIN SELECT `begin`, t.begin, x.end FROM t; SELECT IF(1, 2, 3); END;¦ SELECT 1;"),
-        (3152, "CREATE PROCEDURE p() BEGIN REPEAT SET @x = REPEAT('a', 3); UNTIL TRUE END REPEAT; END;¦ SELECT 1;"),
-        (
-            3511,
-            "CREATE EVENT IF NOT EXISTS e ON SCHEDULE EVERY 1 DAY STARTS '2024-01-01' ON COMPLETION PRESERVE DO CALL p();¦ SELECT 1;",
-        ),
-    ] {
-        let text = case.replace('¦', "");
-        assert_eq!(statements(&text, Dialect::MySql).len(), 2, "#{issue}");
-        check(Dialect::MySql, &[case]);
-    }
-    // #3444: a delimiter on a line of its own never came to an end.
-    cut("DELIMITER $$\nCREATE PROCEDURE p()\nBEGIN\n  SELECT 1;\nEND\n$$\n¦DELIMITER ;\nSELECT 1;", "$$");
-}
-
-#[test]
-fn a_long_script_is_cut_in_one_pass() {
-    let body = "IF a THEN SELECT 1; END IF; ".repeat(20_000);
-    let text = format!("CREATE PROCEDURE p() BEGIN {body} END; {}", "SELECT 'x;y' /* ; */;\n".repeat(20_000));
-    assert_eq!(statements(&text, Dialect::MySql).len(), 20_001);
+fn two_dashes_are_a_comment_where_no_statement_was_begun() {
+    check(Dialect::MySql, &["SELECT 5--3;¦ SELECT 1;", "SELECT 2 */* two */ 3;¦ SELECT 7 /*/ ; /*/ + 1;"]);
+    assert_eq!(statements("--a; remark\nSELECT 5--3; --don't\n--", Dialect::MySql), ["SELECT 5--3"]);
 }

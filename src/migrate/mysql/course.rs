@@ -1,0 +1,137 @@
+//! A script under way outside a transaction of ours: one statement after the other, each with its marks.
+
+use sqlx::{AssertSqlSafe, MySqlConnection};
+
+use super::connect::code;
+use super::journal::Journal;
+use super::resume::{Mark, Statement};
+use super::sort::Sort;
+use crate::fault;
+use crate::migrate::error::MigrateError;
+use crate::migrate::host::Doing;
+
+/// A statement that holds nothing for this server (`/*!99999 … */`).
+const EMPTY: u16 = 1065;
+/// A script under way, outside a transaction of ours.
+pub(super) struct Course<'a> {
+    pub(super) journal: Journal,
+    pub(super) rank: i64,
+    pub(super) all: &'a [Statement<'a>],
+    /// The script began a transaction and has not ended it.
+    pub(super) own: bool,
+    /// There are tables whose changes no transaction takes back.
+    pub(super) lasting: bool,
+}
+
+/// Whose statement failed.
+pub(super) enum Trouble {
+    Script(sqlx::Error),
+    Own(MigrateError),
+}
+
+impl Course<'_> {
+    /// One statement with its marks. A mark is in the transaction of what it is about wherever there is one; a definition
+    /// commits what was before it, its own intent included.
+    pub(super) async fn step(
+        &mut self,
+        connection: &mut MySqlConnection,
+        index: usize,
+        statement: &Statement<'_>,
+        seen: Option<String>,
+    ) -> Result<(), Trouble> {
+        let mark = |done| Mark { number: index + 1, digest: statement.digest.clone(), done, seen: seen.clone() };
+        let announced = match statement.sort {
+            Sort::Definition | Sort::Call | Sort::Execute => true,
+            Sort::Rows => self.lasting,
+            _ => false,
+        };
+        if announced {
+            // What a routine or a prepared statement does may be undone with its mark; the rest cannot be.
+            let together = matches!(statement.sort, Sort::Call | Sort::Execute) && !self.lasting;
+            if together {
+                self.commit(connection).await?;
+            }
+            self.note(connection, &mark(false)).await?;
+            if !together {
+                self.commit(connection).await?;
+            }
+            fault::point("migrate.statement.begun");
+        }
+        let sql = match statement.sort {
+            Sort::Lock if statement.head.begins("LOCK") => locking(statement.sql, &self.journal.table),
+            _ => statement.sql.to_owned(),
+        };
+        run(connection, &sql).await.map_err(Trouble::Script)?;
+        match statement.sort {
+            Sort::Rows | Sort::Definition | Sort::Call | Sort::Execute => {
+                if announced {
+                    fault::point("migrate.statement.ran");
+                }
+                self.own &= statement.sort != Sort::Definition;
+                self.lasting |= statement.sort == Sort::Definition && names_lasting_engine(statement.sql);
+                self.note(connection, &mark(true)).await?;
+                if announced {
+                    self.commit(connection).await?;
+                }
+                fault::point("migrate.statement.done");
+            }
+            // Where a transaction takes nothing back, each statement is one of its own.
+            Sort::Control => {
+                self.own = !self.lasting && (statement.head.begins("BEGIN") || statement.head.begins("START"));
+            }
+            Sort::Lock => self.own = false,
+            // Statement and mark belong together whatever the script says; what it committed by itself is one of ours now.
+            Sort::Session if statement.head.holds("AUTOCOMMIT") => {
+                let doing = || "set up a session for a script".to_owned();
+                let set = sqlx::raw_sql("SET autocommit = 0").execute(connection).await;
+                set.doing(doing).map_err(Trouble::Own)?;
+                self.own = false;
+            }
+            Sort::Session | Sort::Temporary => {}
+        }
+        Ok(())
+    }
+
+    async fn note(&self, connection: &mut MySqlConnection, mark: &Mark) -> Result<(), Trouble> {
+        let sql = self.journal.mark(self.rank, mark);
+        let noted = sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await;
+        noted.map(drop).doing(|| format!("record statement {}", mark.number)).map_err(Trouble::Own)
+    }
+
+    /// Commits what is ours to commit: not a transaction that the script itself began.
+    async fn commit(&self, connection: &mut MySqlConnection) -> Result<(), Trouble> {
+        if self.own {
+            return Ok(());
+        }
+        let committed = sqlx::raw_sql("COMMIT").execute(connection).await;
+        committed.map(drop).doing(|| "commit a part of a script".to_owned()).map_err(Trouble::Own)
+    }
+}
+
+/// Runs a statement; nothing for this server is nothing done.
+pub(super) async fn run(connection: &mut MySqlConnection, sql: &str) -> Result<(), sqlx::Error> {
+    match sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(connection).await {
+        Err(error) if code(&error) == Some(EMPTY) => Ok(()),
+        done => done.map(drop),
+    }
+}
+
+/// A `LOCK TABLES` that locks our table too, for a session with locks can use no other.
+fn locking(sql: &str, table: &str) -> String {
+    let upper = sql.to_ascii_uppercase();
+    let Some(at) = upper.find("TABLE").map(|at| at + "TABLE".len()) else { return sql.to_owned() };
+    let at = at + usize::from(upper.get(at..).is_some_and(|rest| rest.starts_with('S')));
+    let (lock, tables) = sql.split_at(at);
+    format!("{lock} {table} WRITE,{tables}")
+}
+
+/// Whether a definition names an engine without transactions.
+fn names_lasting_engine(sql: &str) -> bool {
+    let mut words = sql.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.any(|word| {
+        ["MyISAM", "Aria", "MEMORY", "CSV", "ARCHIVE", "MERGE"].iter().any(|engine| engine.eq_ignore_ascii_case(word))
+    })
+}
+
+#[cfg(test)]
+mod tests;
