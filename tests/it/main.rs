@@ -37,6 +37,7 @@ mod postgres_backup;
 mod postgres_catalogue;
 mod postgres_restore;
 mod postgres_traps;
+mod privileges;
 mod promise;
 mod restore;
 mod service;
