@@ -129,6 +129,32 @@ pub struct Database {
     pub password: Option<Secret>,
     /// Where the database's client programs are, before the usual places.
     pub client_bindir: Vec<PathBuf>,
+    /// Whose its views, routines, triggers and events are in an archive, and after a restore (MySQL and MariaDB).
+    pub definers: Definers,
+}
+
+impl Database {
+    /// The database there, with everything else as it is when nothing is said of it.
+    #[must_use]
+    pub fn at(location: Location) -> Self {
+        Self { location, password: None, client_bindir: Vec::new(), definers: Definers::Keep }
+    }
+}
+
+/// Whose the views, routines, triggers and events of a MySQL or MariaDB database are (`DEFINER`), in an archive and after a restore.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Definers {
+    /// His who made them.
+    Keep,
+    /// Nobody's in the archive: whoever restores it makes them his.
+    Strip,
+    /// This account's.
+    Rewrite {
+        /// Its user.
+        user: String,
+        /// The host it may come from.
+        host: String,
+    },
 }
 
 /// A database's place, by engine. Never holds a password, so it may be printed.

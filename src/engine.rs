@@ -9,6 +9,7 @@ mod cutter;
 mod frames;
 mod moment;
 pub mod mysql;
+pub(crate) mod passing;
 pub mod postgres;
 pub mod sqlite;
 mod tally;
@@ -337,6 +338,18 @@ impl Engine {
         progress: &Progress,
     ) -> Result<Loaded, EngineError> {
         each!(self, engine => engine.load(archive, mode, jobs, progress).await)
+    }
+
+    /// What keeps the server from taking an archive of its own flavour at all, whether or not it has the database: reasons, for
+    /// people. Nothing is changed.
+    ///
+    /// # Errors
+    /// When it cannot be reached or asked, or the archive cannot be read.
+    pub async fn objections(&self, archive: &Archive) -> Result<Vec<String>, EngineError> {
+        match self {
+            Self::MySql(engine) => Box::pin(engine.objections(archive)).await,
+            Self::Sqlite(_) | Self::Postgres(_) => Ok(Vec::new()),
+        }
     }
 
     /// Finishes or undoes what a crash left of a load (scratch databases, temporary files), and says what it did, one line

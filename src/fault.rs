@@ -1,9 +1,11 @@
 //! Named points at which a test may kill the process or fail an operation.
 //!
-//! In release builds every function here is empty. In debug builds three environment variables drive it:
+//! In release builds every function here is empty. In debug builds four environment variables drive it:
 //! `UPKEEP_FAULT_TRACE=FILE` appends the name of each point passed, one a line, so that the code itself provides the list a
 //! test walks; `UPKEEP_FAULT_KILL=N` ends the process with SIGKILL when the N-th point (from 1) is passed;
-//! `UPKEEP_FAULT_FAIL=NAME` makes every [`check`] of that name fail with "no space left on device" (ENOSPC).
+//! `UPKEEP_FAULT_FAIL=NAME` makes every [`check`] of that name fail with "no space left on device" (ENOSPC);
+//! `UPKEEP_FAULT_HOLD=NAME:FIFO` waits, the first time the point of that name is passed, until somebody has opened the FIFO for
+//! writing and closed it again.
 //!
 //! Put a point on each side of every durable step: `point("backup.sealed")`. A new point is covered by the crash tests
 //! by itself, for they walk what the trace shows.
@@ -30,14 +32,16 @@ pub use armed::{check, point};
 mod armed {
     use std::io::{self, Write};
     use std::sync::OnceLock;
-    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
     static PASSED: AtomicU64 = AtomicU64::new(0);
+    static WAS_HELD: AtomicBool = AtomicBool::new(false);
 
     struct Armed {
         trace: Option<String>,
         kill: Option<u64>,
         fail: Option<String>,
+        hold: Option<(String, String)>,
     }
 
     fn armed() -> &'static Armed {
@@ -46,12 +50,21 @@ mod armed {
             trace: std::env::var("UPKEEP_FAULT_TRACE").ok(),
             kill: std::env::var("UPKEEP_FAULT_KILL").ok().and_then(|n| n.parse().ok()),
             fail: std::env::var("UPKEEP_FAULT_FAIL").ok(),
+            hold: std::env::var("UPKEEP_FAULT_HOLD").ok().and_then(|hold| {
+                let (name, fifo) = hold.split_once(':')?;
+                Some((name.to_owned(), fifo.to_owned()))
+            }),
         })
     }
 
-    /// Passes a point: traced, and deadly when it is the one armed.
+    /// Passes a point: traced, held up, and deadly when it is the one armed.
     pub fn point(name: &str) {
         let armed = armed();
+        let held = armed.hold.as_ref().filter(|(held, _)| held == name);
+        if let Some((_, fifo)) = held.filter(|_| !WAS_HELD.swap(true, Ordering::SeqCst)) {
+            // Nothing is written: the end of the file is the word to go on. One that cannot be read fails the test by itself.
+            std::fs::read(fifo).ok();
+        }
         if armed.trace.is_none() && armed.kill.is_none() {
             return;
         }

@@ -222,6 +222,15 @@ pub async fn repair(database: &Database, settings: &Migrations, root: &Path) -> 
     on_host!(database, settings, host => run::repair(&mut host, settings, &scripts).await)
 }
 
+/// Removes what a crash in the middle of a run left beside the history and nobody needs; says what it did, one line each. What a
+/// script that was begun needs to go on stays. Safe to repeat, also while another process migrates.
+///
+/// # Errors
+/// When the database cannot be reached or asked. One that does not exist is no error.
+pub async fn settle(database: &Database, settings: &Migrations) -> Result<Vec<String>, MigrateError> {
+    on_host!(database, settings, host => host::Host::settle(&mut host).await)
+}
+
 /// Scans off the async threads: a release may hold thousands of scripts on a slow disk.
 async fn scripts_of(database: &Database, settings: &Migrations, root: &Path) -> Result<scan::Scripts, MigrateError> {
     let flavour = match &database.location {

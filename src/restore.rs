@@ -7,8 +7,6 @@
 pub mod plan;
 pub mod unfinished;
 
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +19,7 @@ use crate::backup::{self, BackupError, BackupRequest};
 use crate::config::{Database, Target};
 use crate::context::Context;
 use crate::durable::DurableError;
+use crate::engine::passing::Patience;
 use crate::engine::{Engine, EngineError, LoadMode, Loaded, Survey};
 use crate::failure::{Class, Explain};
 use crate::fault;
@@ -280,11 +279,6 @@ async fn open(entry: &Entry) -> Result<Archive, RestoreError> {
     Ok(opened.map_err(|_| RestoreError::Worker(entry.label.clone()))??)
 }
 
-/// How often, and how many times, it is looked whether those who use a destination have gone: two seconds are more than a look
-/// at a database takes, and little beside a restore.
-const MOMENT: Duration = Duration::from_millis(100);
-const MOMENTS: u32 = 20;
-
 /// Where an archive goes.
 struct Destination {
     database: Database,
@@ -310,16 +304,14 @@ impl Destination {
 
     /// What is there. Those who pass are no objection: the daemon itself looks at a database now and then.
     async fn survey(&self, engine: &Engine, tables: &[String], server: ServerState) -> Result<Survey, EngineError> {
-        let mut survey = engine.survey(tables).await?;
         let serves = self.whose == Whose::Target && server == ServerState::Running;
-        for _ in 0..MOMENTS {
-            if serves || survey.sessions.is_empty() {
-                break;
+        let mut patience = Patience::default();
+        loop {
+            let survey = engine.survey(tables).await?;
+            if serves || survey.sessions.is_empty() || !patience.lasts().await {
+                return Ok(survey);
             }
-            tokio::time::sleep(MOMENT).await;
-            survey = engine.survey(tables).await?;
         }
-        Ok(survey)
     }
 
     /// Looks at the destination and decides.
@@ -335,11 +327,17 @@ impl Destination {
         let history_tables = backup::history_tables(target);
         let survey = self.survey(&engine, &history_tables, server).await?;
         let shape = if survey.exists { engine.shape(&history_tables).await? } else { crate::shape::Shape::default() };
+        let flavour = engine.server_flavour().await?;
+        let unfit = match archive.manifest().server.flavour == flavour {
+            true => engine.objections(archive).await?,
+            false => Vec::new(),
+        };
         let earlier = unfinished::unfinished_in(&ctx.config.daemon.state_dir, &target.name, self.place())?;
         plan::plan(&Situation {
             manifest: archive.manifest(),
             location: &self.database.location.to_string(),
-            flavour: engine.server_flavour().await?,
+            flavour,
+            unfit: &unfit,
             whose: self.whose,
             survey: &survey,
             shape: &shape,

@@ -244,7 +244,8 @@ async fn restore(ctx: &Context, target: &Target, action: &Action, progress: &Pro
                 std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
             let parsed = load::parse_url(url, &environment.collect());
             let parsed = parsed.map_err(|error| Failure::new(Class::Usage, format!("cannot restore into this: {error}")))?;
-            Some(Database { client_bindir: target.database.client_bindir.clone(), ..parsed })
+            let (client_bindir, definers) = (target.database.client_bindir.clone(), target.database.definers.clone());
+            Some(Database { client_bindir, definers, ..parsed })
         }
         None => None,
     };

@@ -5,27 +5,33 @@
 
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Target;
+use crate::config::{Runner, Target};
 use crate::context::Context;
 use crate::engine::Engine;
-use crate::failure::{Class, Explain as _, Failure};
+use crate::failure::{Class, Explain, Failure};
 use crate::ids::TargetName;
 use crate::progress::Progress;
-use crate::store;
 use crate::upgrade::{self, Ended, Phase};
+use crate::{migrate, store};
 
 /// Puts in order what a crash may have left of backups and restores: the catalogue follows the files, the engine ends or
-/// undoes a load. Says what it did, one line each.
+/// undoes a load, a migration's journal with nothing in it goes. Says what it did, one line each.
 ///
 /// # Errors
 /// When the files or the database cannot be looked at; of class `TempFail` when the database only does not answer now.
 pub async fn tidy(ctx: &Context, target: &Target) -> Result<Vec<String>, Failure> {
     let mut lines = store::reconcile(&ctx.state, target).await?;
-    lines.extend(Engine::of(&target.database).settle().await.map_err(|error| {
-        let failure = Failure::of(&error).on(&target.name);
-        if error.transient() { Failure { class: Class::TempFail, ..failure } } else { failure }
-    })?);
+    lines.extend(Engine::of(&target.database).settle().await.map_err(|error| not_settled(target, &error))?);
+    if let Some(migrations) = target.migrations.as_ref().filter(|migrations| migrations.runner == Runner::Flyway) {
+        let settled = migrate::settle(&target.database, migrations).await;
+        lines.extend(settled.map_err(|error| not_settled(target, &error))?);
+    }
     Ok(lines)
+}
+
+fn not_settled(target: &Target, error: &impl Explain) -> Failure {
+    let failure = Failure::of(error).on(&target.name);
+    if error.transient() { Failure { class: Class::TempFail, ..failure } } else { failure }
 }
 
 /// Settles one target, or all, where no daemon does it: tidies, and carries an upgrade on that was cut short. Says what it

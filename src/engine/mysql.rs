@@ -4,16 +4,22 @@
 //! says.
 
 mod catalog;
+mod columns;
 mod compare;
 mod connect;
+mod definer;
 mod dump;
+mod errors;
 mod flavour;
 mod in_place;
 mod indexes;
 mod inherit;
+mod instance_lock;
 mod json;
 mod literal;
 mod load;
+mod long_statements;
+mod names;
 mod privileges;
 mod ranges;
 mod rows;
@@ -28,6 +34,7 @@ mod swap;
 mod unqualify;
 mod worker;
 
+use super::frames::shared;
 use super::{DumpRequest, Dumped, EngineError, LoadMode, Loaded, Survey};
 use crate::archive::manifest::Server;
 use crate::archive::{Archive, PendingArchive};
@@ -90,6 +97,14 @@ impl MySql {
 
     pub(super) async fn settle(&self) -> Result<Vec<String>, EngineError> {
         Box::pin(swap::settle(&Place::of(&self.database)?)).await
+    }
+
+    pub(super) async fn objections(&self, archive: &Archive) -> Result<Vec<String>, EngineError> {
+        let archive = shared(archive, LoadMode::DataOnly).await?;
+        let mut session = Place::of(&self.database)?.connect_to_server().await?;
+        let objections = names::objections(&mut session, &archive).await?;
+        session.close().await;
+        Ok(objections)
     }
 
     pub(super) async fn flavour(&self) -> Result<&'static str, EngineError> {

@@ -78,6 +78,11 @@ pub(super) trait Host {
     /// Corrects the history, all or nothing.
     async fn amend(&mut self, amendments: &[Amendment]) -> Result<(), MigrateError>;
 
+    /// Removes what a crash left beside the history and nobody needs; says what it did, one line each.
+    async fn settle(&mut self) -> Result<Vec<String>, MigrateError> {
+        Ok(Vec::new())
+    }
+
     /// Lets go of everything.
     async fn close(self);
 }

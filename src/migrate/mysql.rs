@@ -38,10 +38,12 @@ const LOCK_WAIT_S: u64 = 10;
 const LOCK_TRIES: u64 = 5;
 /// `ER_NO_SUCH_TABLE`.
 const NO_SUCH_TABLE: u16 = 1146;
+/// `ER_BAD_DB_ERROR`.
+const NO_SUCH_DATABASE: u16 = 1049;
 /// A history that begins with rows is filled under this name first. What a crash leaves of it is dropped by the next try.
 const NEW_HISTORY: &str = "upkeep_new_history";
-/// What our own connection needs: strings as we write them, no end for want of work while a long script runs, and an hour for the
-/// dump of another database of the server, which on MySQL keeps all definitions waiting.
+/// What our own connection needs: strings as we write them, no end for want of work while a long script runs, and an hour for a
+/// backup tool that on MySQL keeps all definitions of the server waiting (`LOCK INSTANCE FOR BACKUP`).
 const SETTINGS: &str =
     "SET SESSION sql_mode = '', SESSION autocommit = ON, SESSION wait_timeout = 604800, SESSION lock_wait_timeout = 3600";
 
@@ -305,6 +307,32 @@ impl Host for MySqlHost<'_> {
         }
         transaction.commit().await.doing(doing)?;
         journal.forget(main).await
+    }
+
+    async fn settle(&mut self) -> Result<Vec<String>, MigrateError> {
+        let database = match self.main().await {
+            Err(MigrateError::Connect { source, .. }) if code(&source) == Some(NO_SUCH_DATABASE) => return Ok(Vec::new()),
+            main => sqlx::raw_sql("SELECT DATABASE()").fetch_one(main?).await,
+        };
+        self.schema = text(&database.doing(|| "ask which database it is".to_owned())?, 0).unwrap_or_default();
+        let sql = format!(
+            "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '{}'",
+            journal::TABLE
+        );
+        if self.ask(sql, || format!("look for {}", journal::TABLE)).await? == Some(0) {
+            return Ok(Vec::new());
+        }
+        // Only who holds this lock makes the table.
+        let script_lock = self.script_lock();
+        if self.ask(format!("SELECT GET_LOCK('{script_lock}', 0)"), || "look for a migration under way".to_owned()).await?
+            != Some(1)
+        {
+            return Ok(Vec::new());
+        }
+        let journal = self.journal();
+        let is_dropped = journal.tidy(self.main().await?).await?;
+        let line = || format!("database {}: dropped the journal of a migration that had ended", self.schema);
+        Ok(is_dropped.then(line).into_iter().collect())
     }
 
     async fn close(mut self) {

@@ -57,6 +57,8 @@ pub struct Situation<'a> {
     pub location: &'a str,
     /// The destination engine's flavour.
     pub flavour: &'a str,
+    /// What keeps its server from taking an archive of that flavour.
+    pub unfit: &'a [String],
     /// Whose database that is.
     pub whose: Whose,
     /// What is there.
@@ -207,6 +209,11 @@ fn way(at: &Situation<'_>, objections: &mut Objections) -> (LoadMode, Safety) {
             .unfit
             .push(format!("the archive is of a {} database and the destination is {}", manifest.server.flavour, at.flavour));
         objections.ways_out.push("name a destination of the archive's own engine with `--into`".to_owned());
+        return replaced;
+    }
+    if !at.unfit.is_empty() {
+        objections.unfit.extend(at.unfit.iter().cloned());
+        objections.ways_out.push("name a destination on a server that is set up as the archive's was with `--into`".to_owned());
         return replaced;
     }
     if at.survey.tables.is_empty() && !at.survey.half_loaded {

@@ -47,11 +47,7 @@ pub(crate) fn seal(directory: &Path, taken_at: &str, rows: u64) -> Sealed {
 
 fn postgres() -> Database {
     let [host, user, database, sslmode] = ["h", "u", "d", "prefer"].map(str::to_owned);
-    Database {
-        location: Location::Postgres { host, port: 5432, user, database, sslmode },
-        password: None,
-        client_bindir: Vec::new(),
-    }
+    Database::at(Location::Postgres { host, port: 5432, user, database, sslmode })
 }
 
 const DAYS: [&str; 3] = ["2026-11-20T02:30:00Z", "2026-11-21T02:30:00Z", "2026-11-22T02:30:00Z"];

@@ -206,13 +206,8 @@ macro_rules! all_told {
 
 all_told! { sqlite on Some(super::Db::Sqlite) }
 all_told! { postgresql on crate::support::postgres::cluster().map(super::Db::Postgres) }
-told! { mysql on server(Which::MySql).map(super::Db::MySql); backup: "backup", prune: "prune", restore: "restore" }
-told! { mariadb on server(Which::MariaDb).map(super::Db::MySql);
-    backup: "backup",
-    restore: "restore",
-    upgrade: "upgrade",
-    failing_migration: "upgrade whose migration fails half-way",
-}
+all_told! { mysql on server(Which::MySql).map(super::Db::MySql) }
+all_told! { mariadb on server(Which::MariaDb).map(super::Db::MySql) }
 told! { newer_mariadb on server(Which::NewerMariaDb).map(super::Db::MySql); restore: "restore" }
 
 /// Where the account may not create databases a replacement is no longer whole or not at all; but what is half never passes for
@@ -253,6 +248,56 @@ fn tell_in_place(db: Db) {
         assert_eq!(world.ask("SHOW TABLES LIKE 'upkeep%'"), "", "{at}");
     }
     assert!(halves > 0, "no point lies between the first drop and the last comparison: {points:?}");
+}
+
+/// An upgrade whose third statement failed, and which waits for a person who has mended the script: going on is killed at every
+/// point, and done again it ends with every statement done once.
+fn tell_mended(db: Db) {
+    let world = World::new(db);
+    serving_1_0(&world);
+    world.install("1.1.0");
+    let output = world.run(&["upgrade", "notes"]);
+    assert!(output.status.success(), "{}", text(&output));
+    world.write_config("on_failure = \"hold\"\n");
+    world.install("1.2.0");
+    let output = world.run(&["upgrade", "notes"]);
+    assert!(!output.status.success() && text(&output).contains("statement 3"), "{}", text(&output));
+    world.mend();
+    world.keep();
+    let (trace, command) = (world.root().join("trace"), ["upgrade", "notes", "--resume"]);
+    let whole = world.command(&command).env("UPKEEP_FAULT_TRACE", &trace).output().unwrap();
+    assert!(whole.status.success(), "{}", text(&whole));
+    let points = std::fs::read_to_string(&trace).unwrap_or_default();
+    let points: Vec<&str> = points.lines().collect();
+    assert!(points.contains(&"migrate.statement.done") && points.contains(&"migrate.journal.ended"), "{points:?}");
+    for number in 1..=points.len() {
+        world.reset();
+        let at = format!("killed at point {number} ({})", points[number - 1]);
+        let output = world.command(&command).env("UPKEEP_FAULT_KILL", number.to_string()).output().unwrap();
+        assert_eq!(output.status.signal(), Some(9), "{at}: {}", text(&output));
+        let archives = recover(&world, &at);
+        assert!(archives.as_array().unwrap().iter().any(|archive| archive["verdict"] == "whole"), "{at}: {archives}");
+        let phase = || world.json(&["status", "notes"])["targets"][0]["upgrade"]["phase"].as_str().unwrap_or("none").to_owned();
+        if phase() == "stuck" {
+            let again = world.run(&command);
+            assert!(again.status.success(), "{at}: {}", text(&again));
+        }
+        assert_eq!((phase().as_str(), world.whole_version()), ("committed", "1.2.0"), "{at}");
+        assert_eq!(world.ask("SELECT count(*), count(DISTINCT id) FROM half"), "101|100", "{at}: note 1 is there twice");
+        assert_eq!(world.serving().as_deref(), Some("1.2.0"), "{at}");
+        assert_eq!(world.scratch_databases(), Vec::<String>::new(), "{at}");
+    }
+    println!("{db}: an upgrade that goes on after its script was mended: killed at {} points", points.len());
+}
+
+#[test]
+fn a_mended_upgrade_on_mysql() {
+    server(Which::MySql).map(Db::MySql).into_iter().for_each(tell_mended);
+}
+
+#[test]
+fn a_mended_upgrade_on_mariadb() {
+    server(Which::MariaDb).map(Db::MySql).into_iter().for_each(tell_mended);
 }
 
 #[test]

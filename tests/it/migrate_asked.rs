@@ -25,11 +25,7 @@ impl Place {
     }
 
     fn database(&self) -> Database {
-        Database {
-            location: Location::Sqlite { path: self.root.path().join("app.db") },
-            password: None,
-            client_bindir: Vec::new(),
-        }
+        Database::at(Location::Sqlite { path: self.root.path().join("app.db") })
     }
 
     async fn apply(&self, picks: &[&str]) -> Result<Vec<String>, String> {

@@ -470,7 +470,7 @@ async fn scripts_are_applied_in_a_process_of_its_own() {
     let told = |name: &str| std::env::var(format!("UPKEEP_TEST_{name}")).ok();
     if let (Some(root), Some(database), Some(host)) = (told("ROOT"), told("DATABASE"), told("SOCKET")) {
         let location = Location::MySql { host, port: 3306, user: "root".to_owned(), database, ssl_mode: "DISABLED".to_owned() };
-        let database = Database { location, password: None, client_bindir: Vec::new() };
+        let database = Database::at(location);
         migrate::apply(&database, &settings(), root.as_ref(), &Progress::default()).await.unwrap();
         return;
     }

@@ -383,7 +383,7 @@ async fn without_a_server_or_a_password_it_says_so() {
         database: "x".to_owned(),
         sslmode: "prefer".to_owned(),
     };
-    let nowhere = Database { location, password: None, client_bindir: Vec::new() };
+    let nowhere = Database::at(location);
     let error = migrate::info(&nowhere, &place.settings, place.root.path()).await.unwrap_err();
     assert_eq!(error.to_string(), "cannot connect to postgres:///x?host=/nowhere&port=5432&user=postgres for migrations");
     assert_eq!((error.class(), error.transient()), (Class::Unavailable, true));

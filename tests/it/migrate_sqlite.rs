@@ -39,7 +39,7 @@ impl Place {
     }
 
     fn database(&self) -> Database {
-        Database { location: Location::Sqlite { path: self.file() }, password: None, client_bindir: Vec::new() }
+        Database::at(Location::Sqlite { path: self.file() })
     }
 
     async fn apply(&self) -> Result<Report, ApplyError> {

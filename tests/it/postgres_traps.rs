@@ -255,33 +255,6 @@ async fn t_pg7_rows_alone_load_past_circular_keys_and_triggers_without_a_superus
 }
 
 /// A privilege that is missing is named with the statement that gives it.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_missing_privilege_is_named_with_its_grant() {
-    let Some(cluster) = cluster() else { return };
-    let source = cluster.fresh();
-    let (name, role) = (name_of(&source), format!("poor_{}", name_of(&source)));
-    cluster.psql(
-        name,
-        &format!(
-            "CREATE ROLE {role} LOGIN; CREATE SCHEMA s; CREATE TABLE s.open (a serial); CREATE TABLE s.\"Secret\" (a int)"
-        ),
-    );
-    let poor = cluster.database_as(name, &role);
-    let dir = tempfile::tempdir().unwrap();
-    for grants in [
-        format!("GRANT USAGE ON SCHEMA s TO \"{role}\";"),
-        format!("GRANT SELECT ON TABLE s.\"Secret\", s.open TO \"{role}\";"),
-        format!("GRANT SELECT ON SEQUENCE s.open_a_seq TO \"{role}\";"),
-    ] {
-        let error = dump(&poor, dir.path(), 1).await.unwrap_err();
-        assert_eq!(error.class(), Class::NoPermission, "{error:?}");
-        let said = said(error);
-        assert!(said.contains(&grants), "{said}\nlacks: {grants}");
-        cluster.psql(name, &grants);
-    }
-    dump(&poor, dir.path(), 1).await.unwrap();
-}
-
 /// Server down, database missing, no such role: each its own words, and never a password.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_reached_says_why() {

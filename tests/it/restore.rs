@@ -191,8 +191,7 @@ async fn another_database_can_be_the_destination() {
     backup(&env, Kind::Scheduled).await.expect("taken");
     let path = env.dir.path().join("elsewhere.db");
     let mut request = asked(Which::Newest, Replace::Refuse);
-    request.into =
-        Some(Database { location: Location::Sqlite { path: path.clone() }, password: None, client_bindir: Vec::new() });
+    request.into = Some(Database::at(Location::Sqlite { path: path.clone() }));
     // The server may run: it does not use that one.
     let running = ServerState::Running;
     let restored = restore::restore(&env.ctx, &env.target, &request, running, Mode::Run, &Progress::default()).await;

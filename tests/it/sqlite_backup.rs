@@ -13,7 +13,7 @@ use upkeep::progress::Progress;
 use crate::support::env::{execute, names, texts};
 
 fn engine(path: &Path) -> Engine {
-    Engine::of(&Database { location: Location::Sqlite { path: path.to_owned() }, password: None, client_bindir: Vec::new() })
+    Engine::of(&Database::at(Location::Sqlite { path: path.to_owned() }))
 }
 
 fn manifest(label: &Label, dumped: Dumped) -> Manifest {

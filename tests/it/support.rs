@@ -4,6 +4,7 @@ pub(crate) mod daemon;
 pub(crate) mod engines;
 pub(crate) mod env;
 pub(crate) mod flyway;
+pub(crate) mod held;
 pub(crate) mod mysql;
 pub(crate) mod postgres;
 pub(crate) mod relay;

@@ -64,7 +64,7 @@ fn sqlite(text: &str, parsed: &url::Url) -> Result<Database, NotAUrl> {
         return Err(NotAUrl(format!("unknown parameter `{key}`; a SQLite URL has none")));
     }
     let path = decoded(parsed.path())?;
-    Ok(Database { location: Location::Sqlite { path: PathBuf::from(path) }, password: None, client_bindir: Vec::new() })
+    Ok(Database::at(Location::Sqlite { path: PathBuf::from(path) }))
 }
 
 fn postgres(parsed: &url::Url, environment: &Environment) -> Result<Database, NotAUrl> {
@@ -99,7 +99,7 @@ fn postgres(parsed: &url::Url, environment: &Environment) -> Result<Database, No
     let host = host.unwrap_or_else(|| POSTGRES_SOCKET_DIR.to_owned());
     let password = parsed.password().map(decoded).transpose()?.map(Secret::new);
     let location = Location::Postgres { host, port: port.unwrap_or(POSTGRES_PORT), user, database, sslmode };
-    Ok(Database { location, password, client_bindir: Vec::new() })
+    Ok(Database { password, ..Database::at(location) })
 }
 
 fn mysql(parsed: &url::Url, environment: &Environment) -> Result<Database, NotAUrl> {
@@ -135,7 +135,7 @@ fn mysql(parsed: &url::Url, environment: &Environment) -> Result<Database, NotAU
     let host = host.map(|host| host.trim_matches(['[', ']']).to_owned()).unwrap_or_else(|| MYSQL_SOCKET.to_owned());
     let password = parsed.password().map(decoded).transpose()?.map(Secret::new);
     let location = Location::MySql { host, port: parsed.port().unwrap_or(MYSQL_PORT), user, database, ssl_mode };
-    Ok(Database { location, password, client_bindir: Vec::new() })
+    Ok(Database { password, ..Database::at(location) })
 }
 
 /// Undoes percent-encoding.

@@ -8,8 +8,8 @@ use config::{Value, ValueKind};
 use super::{Environment, Secrets, location, values};
 use crate::config::raw::Node;
 use crate::config::{
-    Backup, Callbacks, Database, Location, Migrations, OnFailure, Probe, Release, Runner, Service, ServiceControl, Target,
-    Upgrade, Window, WithoutDaemon, secrets,
+    Backup, Callbacks, Database, Definers, Location, Migrations, OnFailure, Probe, Release, Runner, Service, ServiceControl,
+    Target, Upgrade, Window, WithoutDaemon, secrets,
 };
 use crate::ids::TargetName;
 use crate::retention::Policy;
@@ -78,12 +78,16 @@ fn database(node: &Node<'_>, environment: &Environment, secrets: Secrets) -> Opt
     {
         node.wrong("client_bindir", "no client program is run for a SQLite file");
     }
+    let definers = node.parsed("definers", values::definers);
+    if parsed.as_ref().is_some_and(|database| !matches!(database.location, Location::MySql { .. })) && node.has("definers") {
+        node.wrong("definers", "only MySQL and MariaDB have them");
+    }
     node.close();
     let Database { location, password, .. } = parsed?;
     let ours = |location: &Location| secrets::pgpass(location, environment).or_else(|| secrets::my_cnf(location, environment));
     let kept = || (secrets == Secrets::Read).then(|| ours(&location)).flatten();
     let password = password.or(named).or_else(kept);
-    Some(Database { location, password, client_bindir })
+    Some(Database { location, password, client_bindir, definers: definers.unwrap_or(Definers::Keep) })
 }
 
 fn backup(node: &Node<'_>, zone: chrono_tz::Tz, directory: impl FnOnce() -> PathBuf) -> Backup {

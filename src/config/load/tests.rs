@@ -1,7 +1,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
-use crate::config::{Health, Location, OnFailure, Principal, Probe, Runner, ServiceControl};
+use crate::config::{Definers, Health, Location, OnFailure, Principal, Probe, Runner, ServiceControl};
 
 /// A directory with the named files in it; the first is the main one.
 fn files(files: &[(&str, &str)]) -> (tempfile::TempDir, PathBuf) {
@@ -65,6 +65,28 @@ fn client_programs_are_in_one_directory_or_in_several() {
     assert!(relative.contains("client_bindir") && relative.contains("whole path"), "{relative}");
     let [sqlite] = &problems_of(&format!("{LEAST}client_bindir = \"/opt/bin\"\n"))[..] else { panic!("one problem") };
     assert!(sqlite.contains("no client program is run for a SQLite file"), "{sqlite}");
+}
+
+#[test]
+fn definers_are_kept_stripped_or_an_account_s() {
+    let url = "[targets.notes.database]\nurl = \"mysql://notes@127.0.0.1/notes\"\n";
+    let account = |user: &str, host: &str| Definers::Rewrite { user: user.to_owned(), host: host.to_owned() };
+    for (line, expect) in [
+        ("", Definers::Keep),
+        ("definers = \"keep\"", Definers::Keep),
+        ("definers = \"strip\"", Definers::Strip),
+        ("definers = \"app@localhost\"", account("app", "localhost")),
+        ("definers = \"'a@b'@'%'\"", account("a@b", "%")),
+    ] {
+        let config = good(&format!("{url}{line}\n"));
+        assert_eq!(config.targets.values().next().unwrap().database.definers, expect, "{line}");
+    }
+    for wrong in ["stripp", "@localhost", "app@"] {
+        let [problem] = &problems_of(&format!("{url}definers = \"{wrong}\"\n"))[..] else { panic!("one problem") };
+        assert!(problem.contains(&format!("`{wrong}` is neither keep nor strip nor an account")), "{problem}");
+    }
+    let [sqlite] = &problems_of(&format!("{LEAST}definers = \"strip\"\n"))[..] else { panic!("one problem") };
+    assert!(sqlite.contains("only MySQL and MariaDB have them"), "{sqlite}");
 }
 
 #[test]

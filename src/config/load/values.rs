@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::NaiveTime;
 
 use crate::config::raw::Node;
-use crate::config::{Alarms, Health, Principal};
+use crate::config::{Alarms, Definers, Health, Principal};
 use crate::schedule::Schedule;
 
 /// Looking more often than this finds nothing earlier (inotify wakes us anyway) and costs a processor.
@@ -42,6 +42,19 @@ pub(super) fn zone(text: &str) -> Result<chrono_tz::Tz, String> {
         let near = crate::config::raw::guess(text, chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()));
         format!("`{text}` is not a time zone{near}; write its name in the tz database, as in Europe/Berlin")
     })
+}
+
+/// `keep`, `strip` or an account (`app@localhost`, in quotes or not).
+pub(super) fn definers(text: &str) -> Result<Definers, String> {
+    let bare = |part: &str| part.trim_matches(['\'', '`', '"']).to_owned();
+    match (text, text.rsplit_once('@')) {
+        ("keep", _) => Ok(Definers::Keep),
+        ("strip", _) => Ok(Definers::Strip),
+        (_, Some((user, host))) if !bare(user).is_empty() && !bare(host).is_empty() => {
+            Ok(Definers::Rewrite { user: bare(user), host: bare(host) })
+        }
+        _ => Err(format!("`{text}` is neither keep nor strip nor an account, which is written as app@localhost")),
+    }
 }
 
 /// A cron line.

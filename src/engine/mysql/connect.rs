@@ -1,18 +1,19 @@
-//! Sessions: where a database is, how one connects to it, and what its errors mean.
+//! Sessions: where a database is, and how one connects to it.
 //!
-//! Owns every connection of the MySQL engine, the settings each begins with, and the one place that sorts `sqlx::Error`s. Never
-//! keeps a connection between two calls of the engine. Invariant: a password travels only in the wire protocol.
+//! Owns every connection of the MySQL engine and the settings each begins with. Never keeps a connection between two calls of the
+//! engine. Invariant: a password travels only in the wire protocol.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use sqlx::mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlRow, MySqlSslMode};
+use sqlx::mysql::{MySqlConnectOptions, MySqlRow, MySqlSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, MySqlConnection, Row};
 
 use super::super::EngineError;
+use super::errors::{NO_SUCH_DATABASE, number_of_error};
 use super::flavour::Version;
 use super::sessions::{Own, is_own};
-use crate::config::{Database, Location, Secret};
+use crate::config::{Database, Definers, Location, Secret};
 
 /// How long one attempt to connect may take. A server that is up answers in milliseconds; one that recovers from a crash
 /// refuses at once.
@@ -42,6 +43,7 @@ struct Inner {
     user: String,
     ssl_mode: String,
     password: Option<Secret>,
+    definers: Definers,
     /// The account the server knows us by (`app@localhost`), once it was asked.
     account: OnceLock<String>,
 }
@@ -58,6 +60,7 @@ impl Place {
             user: user.clone(),
             ssl_mode: ssl_mode.clone(),
             password: database.password.clone(),
+            definers: database.definers.clone(),
             account: OnceLock::new(),
         };
         Ok(Self { inner: Arc::new(inner), database: name.clone() })
@@ -71,6 +74,11 @@ impl Place {
     /// Whether a session that the server lists is one of this process.
     pub(super) fn is_own(&self, id: u64) -> bool {
         is_own(&self.inner.host, self.inner.port, id)
+    }
+
+    /// Whose objects are to be.
+    pub(super) fn definers(&self) -> &Definers {
+        &self.inner.definers
     }
 
     /// The account's name.
@@ -148,96 +156,6 @@ impl Place {
         let options = database.into_iter().fold(options, |options, name| options.database(name));
         Ok(password.iter().fold(options, |options, password| options.password(password.reveal())))
     }
-
-    fn connecting(&self, source: sqlx::Error) -> EngineError {
-        match number_of(&source) {
-            Some(number) if REFUSED.contains(&number) => {
-                EngineError::Refused { location: self.location(), user: self.inner.user.clone(), source }
-            }
-            Some(NO_ACCESS_TO_DATABASE) => EngineError::Privilege {
-                user: self.inner.user.clone(),
-                what: format!("use database {}", self.database),
-                grant: format!("GRANT SELECT ON {}.* TO {};", quote(&self.database), self.grantee()),
-            },
-            _ => EngineError::Connect { location: self.location(), source },
-        }
-    }
-
-    /// What an error on a session of this place means. `doing` completes "cannot …".
-    pub(super) fn sort(&self, doing: &str, source: sqlx::Error) -> EngineError {
-        let location = self.location();
-        match number_of(&source) {
-            Some(number) if PRIVILEGE.contains(&number) => {
-                let message = message_of(&source);
-                let grant = self.grant_for(&message).unwrap_or_else(|| format!("grant what the server misses ({message})"));
-                EngineError::Privilege { user: self.inner.user.clone(), what: doing.to_owned(), grant }
-            }
-            Some(LOCK_WAIT_TIMEOUT) => {
-                EngineError::InUse { location, sessions: vec![format!("someone who holds a lock ({})", message_of(&source))] }
-            }
-            Some(TABLE_CHANGED) => EngineError::Inexact {
-                what: format!("cannot {doing}: its definition was changed meanwhile"),
-                hint: "wait until the migration or deployment is over, then try again".to_owned(),
-            },
-            Some(number) if LOST.contains(&number) => EngineError::Lost { location, doing: doing.to_owned(), source },
-            None if !matches!(source, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_)) => {
-                EngineError::Lost { location, doing: doing.to_owned(), source }
-            }
-            _ => EngineError::Sql { doing: doing.to_owned(), source },
-        }
-    }
-
-    /// The statement that would help, read from the server's complaint.
-    fn grant_for(&self, message: &str) -> Option<String> {
-        if let Some((what, rest)) = message.split_once(" command denied to user ") {
-            let object = rest.rsplit_once(" for ").and_then(|(_, object)| object.split_once(' ')).map(|(_, name)| name)?;
-            let name = object.trim_matches(['\'', '`']).replace("`.`", ".");
-            let name = name.rsplit_once('.').map_or(name.as_str(), |(_, name)| name);
-            return Some(format!("GRANT {what} ON {}.{} TO {};", quote(&self.database), quote(name), self.grantee()));
-        }
-        let (_, rest) = message.split_once("(at least one of) the ")?;
-        let (privileges, _) = rest.split_once(" privilege")?;
-        let first = privileges.split([',', '/']).next().unwrap_or(privileges).trim();
-        let first = first.split(" OR ").flat_map(|part| part.split(" or ")).next().unwrap_or(first);
-        Some(format!("GRANT {first} ON *.* TO {};", self.grantee()))
-    }
-}
-
-/// `ER_BAD_DB_ERROR`.
-pub(super) const NO_SUCH_DATABASE: u16 = 1049;
-/// `ER_DBACCESS_DENIED_ERROR`.
-const NO_ACCESS_TO_DATABASE: u16 = 1044;
-/// `ER_LOCK_WAIT_TIMEOUT`.
-pub(super) const LOCK_WAIT_TIMEOUT: u16 = 1205;
-/// `ER_NO_SUCH_TABLE`.
-pub(super) const NO_SUCH_TABLE: u16 = 1146;
-/// `ER_TABLE_DEF_CHANGED`.
-const TABLE_CHANGED: u16 = 1412;
-/// Wrong password, host not allowed, no password where one is wanted, account locked.
-const REFUSED: [u16; 5] = [1045, 1130, 1698, 3118, 4151];
-/// Access denied: to a database, table, column, routine, for want of a global privilege.
-const PRIVILEGE: [u16; 7] = [1044, 1142, 1143, 1227, 1370, 1419, 1345];
-/// The server shuts down, somebody ended the session, the network broke.
-const LOST: [u16; 8] = [1053, 1079, 1158, 1159, 1160, 1161, 1927, 4031];
-
-/// The number of an error the server reported.
-pub(super) fn number_of(error: &sqlx::Error) -> Option<u16> {
-    error.as_database_error().and_then(|error| error.try_downcast_ref::<MySqlDatabaseError>()).map(MySqlDatabaseError::number)
-}
-
-/// The number behind an engine error, if the server reported one.
-pub(super) fn number_of_error(error: &EngineError) -> Option<u16> {
-    match error {
-        EngineError::Sql { source, .. }
-        | EngineError::Lost { source, .. }
-        | EngineError::Connect { source, .. }
-        | EngineError::Refused { source, .. } => number_of(source),
-        _ => None,
-    }
-}
-
-fn message_of(error: &sqlx::Error) -> String {
-    error.as_database_error().map_or_else(|| error.to_string(), |error| error.message().to_owned())
 }
 
 /// One connection.
@@ -287,8 +205,8 @@ impl Session {
         done.map(drop).map_err(|source| self.place.sort(doing, source))
     }
 
-    /// From here on changes of definitions wait an hour for their locks. On MySQL a dump of any database of the server keeps all of
-    /// them waiting until it is over (`LOCK INSTANCE FOR BACKUP`): it must delay a restore, and not fail it.
+    /// From here on changes of definitions wait an hour for their locks. On MySQL a backup tool may keep all of them waiting until it
+    /// is done (`LOCK INSTANCE FOR BACKUP`): it must delay a restore, and not fail it. A dump of ours does so for a moment only.
     pub(super) async fn wait_for_backups(&mut self) -> Result<(), EngineError> {
         self.run("set up a session", "SET SESSION lock_wait_timeout = 3600").await
     }

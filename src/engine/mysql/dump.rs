@@ -1,8 +1,8 @@
 //! Dumping: everybody at one moment, every table's definition held, then the rows.
 //!
 //! Owns the order of a dump. Nobody needs a new lock once the first row is read, so a schema change that queues up meanwhile
-//! waits for us and we never for it. What no lock holds (routines, views) is read twice and must be the same. Never writes to
-//! the database.
+//! waits for us and we never for it; and only one of a table that is being dumped has to wait. What no lock holds (routines, views)
+//! is read twice and must be the same. Never writes to the database.
 
 use std::sync::Arc;
 
@@ -11,22 +11,25 @@ use super::super::cutter::append_text;
 use super::super::tally::Tally;
 use super::super::{DumpRequest, Dumped, EngineError, moment};
 use super::catalog::{self, Relation};
-use super::connect::{NO_SUCH_TABLE, Place, Session, number_of_error};
+use super::connect::{Place, Session};
+use super::errors::{NO_SUCH_TABLE, number_of_error};
+use super::instance_lock::InstanceLock;
 use super::privileges::Grants;
 use super::ranges::Tasks;
 use super::schema::{Kind, Schema};
-use super::snapshot::{self, Opened, Worker, ways};
+use super::snapshot::{self, Ask, Opened, Worker};
 use super::worker::Go;
-use super::{script, shape};
+use super::{definer, script, shape};
 use crate::archive::PendingArchive;
 use crate::archive::manifest::{Consistency, FrameKind, LeftOut, Server, Table};
 use crate::archive::writer::FrameSink;
+use crate::fault;
 use crate::progress::Progress;
 use crate::shape::Shape;
 
 /// Everything held at one moment.
 struct Held {
-    /// Holds the backup lock, where there is one; in no transaction.
+    /// In no transaction, and without a lock any more.
     leader: Session,
     opened: Opened,
     server: Server,
@@ -64,18 +67,14 @@ async fn attempt_hold(place: &Place, request: &DumpRequest) -> Result<Option<Hel
     let grants = Grants::read(&mut leader).await?;
     grants.demand_sight(&leader)?;
     demand_whole(&mut leader).await?;
-    let mut locks = Vec::new();
-    if let Some(lock) = leader.version.instance_lock().filter(|_| grants.allow_everywhere("BACKUP_ADMIN")) {
-        leader.run("lock out schema changes", lock).await?;
-        locks.push(format!("{lock}, until the rows were read"));
-    }
     let mut server = catalog::identify(&mut leader).await?;
     let relations = catalog::relations(&mut leader).await?;
-    let ways = ways(&grants, leader.version.is_mariadb());
-    let opened = snapshot::open(place, &ways, &grants, &relations, &request.history_tables, request.jobs).await?;
-    locks.extend(opened.locks.iter().cloned());
+    let mut definitions = InstanceLock::of(&leader, &grants);
+    let ask = Ask { grants: &grants, relations: &relations, history_tables: &request.history_tables, jobs: request.jobs };
+    let opened = snapshot::open(&mut leader, &mut definitions, &ask).await?;
+    fault::point("my.dump.opened");
     // From here on no table changes. What changed before its definition was held shows in one of these.
-    let schema = Schema::read(&mut leader).await?;
+    let mut schema = Schema::read(&mut leader).await?;
     let fresh = catalog::relations(&mut leader).await?;
     if !same_tables(&relations, &fresh) || !schema.is_but_for_counters(&Schema::read(&mut leader).await?) {
         leader.close().await;
@@ -83,10 +82,13 @@ async fn attempt_hold(place: &Place, request: &DumpRequest) -> Result<Option<Hel
     }
     let shape = Shape { histories: opened.seen.histories.clone(), fingerprint: Some(shape::fingerprint(&schema)) };
     let left_out = left_out(&mut leader, &grants, &schema).await?;
-    let definers = script::definers(&schema);
-    if !definers.is_empty() {
-        server.extra.insert("definers".to_owned(), format!("kept: {}", definers.join(", ")));
+    if let Some(said) = definer::said(place.definers(), &script::definers(&schema)) {
+        server.extra.insert("definers".to_owned(), said);
     }
+    schema.follow(place.definers());
+    let mut locks: Vec<String> = definitions.give_back(&mut leader).await?.into_iter().collect();
+    locks.extend(opened.locks.iter().cloned());
+    fault::point("my.dump.held");
     Ok(Some(Held { leader, opened, server, schema, shape, relations, locks, left_out }))
 }
 

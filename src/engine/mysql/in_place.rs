@@ -15,7 +15,7 @@ use super::catalog::{self, Relation, UNFINISHED_LOAD};
 use super::compare;
 use super::connect::{Place, Session, literal, quote};
 use super::load::notes::Notes;
-use super::load::triggers::{self, Kept};
+use super::load::triggers::{self, Kept, Put};
 use super::load::{self, objects, run_one};
 use crate::archive::Archive;
 use crate::archive::manifest::{FrameKind, Table};
@@ -55,10 +55,14 @@ pub(super) async fn load_data(place: &Place, archive: &Arc<Archive>, progress: &
         }
     }
     session.close().await;
-    if !kept.is_empty() {
-        settle(place).await?;
+    if kept.is_empty() {
+        return loaded;
     }
-    loaded
+    let put = put_back(place).await?;
+    loaded.map(|mut loaded| {
+        loaded.warnings.extend(put.into_iter().flat_map(|put| put.changed));
+        loaded
+    })
 }
 
 /// Drops the triggers, which would fire for every row that arrives, and notes them for whoever puts them back.
@@ -204,17 +208,26 @@ async fn is_noted(session: &mut Session) -> Result<bool, EngineError> {
 
 /// Puts back what a load of rows alone had set aside. What a replacement left of a database stays as it is, and said to be so.
 pub(super) async fn settle(place: &Place) -> Result<Vec<String>, EngineError> {
+    let put = put_back(place).await?;
+    Ok(put.map_or_else(Vec::new, |put| {
+        let many = format!("database {}: {} triggers put back after an unfinished load", place.database, put.many);
+        std::iter::once(many).chain(put.changed).collect()
+    }))
+}
+
+/// Puts the triggers that were set aside back, if there are any.
+async fn put_back(place: &Place) -> Result<Option<Put>, EngineError> {
     let mut session = place.connect().await?;
-    let mut done = Vec::new();
+    let mut put = None;
     if is_noted(&mut session).await? && !is_half(&mut session).await? {
+        session.wait_for_backups().await?;
         let notes = notes(place);
         let texts = notes.read(&mut session, TRIGGER).await?;
         let kept: Vec<Kept> = texts.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
-        let put = triggers::put_back(&mut session, &kept).await?;
+        put = Some(triggers::put_back(&mut session, &kept).await?);
         fault::point("my.settle.undone");
         notes.remove(&mut session).await?;
-        done.push(format!("database {}: {put} triggers put back after an unfinished load", place.database));
     }
     session.close().await;
-    Ok(done)
+    Ok(put)
 }

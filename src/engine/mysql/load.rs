@@ -14,9 +14,10 @@ use std::sync::Arc;
 use super::super::crew::StopOnDrop;
 use super::super::frames::{frames_of, joined, pieces, shared};
 use super::super::{EngineError, LoadMode, Loaded};
-use super::connect::{NO_SUCH_DATABASE, Place, Session, literal, number_of_error, quote};
+use super::connect::{Place, Session, literal, quote};
+use super::errors::{NO_SUCH_DATABASE, number_of_error};
 use super::split::Splitter;
-use super::{compare, in_place, swap};
+use super::{compare, in_place, names, swap};
 use crate::archive::Archive;
 use crate::archive::manifest::{FrameKind, Server};
 use crate::fault;
@@ -38,12 +39,16 @@ pub(super) async fn load(
 ) -> Result<Loaded, EngineError> {
     let archive = shared(archive, mode).await?;
     let manifest = archive.manifest();
-    let session = place.connect_to_server().await?;
+    let mut session = place.connect_to_server().await?;
     let flavour = session.version.name();
-    session.close().await;
     if manifest.server.flavour != flavour {
         let what = format!("it is of a {} database and {} is {flavour}", manifest.server.flavour, place.location());
         return Err(EngineError::Unfit(what));
+    }
+    let objections = names::objections(&mut session, &archive).await?;
+    session.close().await;
+    if !objections.is_empty() {
+        return Err(EngineError::Unfit(objections.join("; ")));
     }
     let jobs = jobs.max(1);
     match mode {

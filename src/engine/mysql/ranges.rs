@@ -11,7 +11,8 @@ use sqlx::Row;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::super::EngineError;
-use super::catalog::{Column, Relation};
+use super::catalog::Relation;
+use super::columns::Column;
 use super::connect::{Session, quote};
 
 /// A table larger than this is read in ranges of about this size, so that one huge table uses every connection. Small enough

@@ -5,10 +5,12 @@
 use super::super::EngineError;
 use super::catalog::{HERE, OWN_TABLES};
 use super::connect::{Session, quote};
+use super::definer::by_rule;
 use super::inherit::without_inherited;
 use super::script::auto_increment;
 use super::unqualify::{unqualify, unqualify_head};
 use crate::archive::manifest::LeftOut;
+use crate::config::Definers;
 
 /// What an object is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -121,6 +123,13 @@ impl Schema {
             }
         }
         Ok(schema)
+    }
+
+    /// Gives every object to whom the configuration gives it.
+    pub(super) fn follow(&mut self, definers: &Definers) {
+        for object in &mut self.objects {
+            object.sql = by_rule(definers, &object.sql);
+        }
     }
 
     /// Whether the two are the same, but for the `AUTO_INCREMENT` counters of tables, which writers move all the time.

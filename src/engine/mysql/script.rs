@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use super::super::EngineError;
 use super::catalog::Relation;
 use super::connect::{literal, quote};
+use super::definer::without_definer;
 use super::indexes::deferred;
-use super::load::objects::without_definer;
 use super::schema::{Context, Definition, Kind, Schema};
 
 /// Modes that rows and tables are written under: zero is a value, the thirty-first of February stays one, and an engine that is

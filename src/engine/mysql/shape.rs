@@ -7,7 +7,7 @@
 use super::super::EngineError;
 use super::catalog::HERE;
 use super::connect::{Session, literal, quote};
-use super::load::objects::without_definer;
+use super::definer::without_definer;
 use super::schema::{Definition, Kind, Schema};
 use super::script::auto_increment;
 use crate::history::flyway::Texts;

@@ -1,12 +1,14 @@
 //! One moment for all workers: the strongest way the account's privileges allow, and what it was.
 //!
 //! Owns every lock a dump takes. Nobody ever waits long behind a lock of ours: each is asked for with a bound of a few seconds,
-//! and the global one only when no statement has been running for long. A way that fails makes room for the next weaker one; the
-//! last, a single connection with a single snapshot, needs no lock and is exact by itself. Positions of the binary log before
+//! and the global one only by who sees that no statement has been running for long. A way that fails makes room for the next weaker
+//! one; the last, a single connection with a single snapshot, needs no lock and is exact by itself. Positions of the binary log before
 //! and after are no way: a transaction is in the log before it is in the tables, and snapshots opened in between differ at the same
-//! position (so do those that MariaDB reports as `binlog_snapshot_position`). Invariant: several workers see the same rows, by a lock; held by `tests/it/mysql_traps.rs`.
+//! position (so do those that MariaDB reports as `binlog_snapshot_position`). Why so is in `docs/decisions/012-one-moment-on-mysql.md`.
+//! Invariant: several workers see the same rows, by a lock; held by `tests/it/mysql_traps.rs`, and that nobody waits by
+//! `tests/it/mysql_locks.rs`.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 
@@ -15,18 +17,14 @@ use super::super::crew::{Hand, StopOnDrop, hire};
 use super::super::tally::Tally;
 use super::catalog::Relation;
 use super::connect::{Place, Session, quote};
+use super::instance_lock::InstanceLock;
+use super::long_statements::wait_for_long_statements;
 use super::privileges::Grants;
-use super::survey::listed;
 use super::worker::{Go, Seen, Setup, Words, work};
+use crate::fault;
 
 /// How long a lock that stops others is waited for, in seconds: whoever comes after us waits as long.
-const LOCK_WAIT_SECONDS: u32 = 3;
-/// A statement that has been running for longer would make the global lock wait for it, and everybody for us.
-const LONG_SECONDS: u64 = 2;
-/// How long such statements are waited for, before a weaker way is taken.
-const LONG_PATIENCE: Duration = Duration::from_secs(20);
-/// Between two looks at them.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+pub(super) const LOCK_WAIT_SECONDS: u32 = 3;
 
 /// A way to one moment, strongest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,13 +40,18 @@ pub(super) enum Way {
 }
 
 /// What may be tried, in this order.
+///
+/// `FLUSH TABLES WITH READ LOCK` is for those only who see what others are running (`PROCESS`). Its bound ends our own wait, and not
+/// what it began: MySQL has declared every open table stale by then, and whoever uses one that a long `SELECT` holds open waits
+/// until that has ended, however long ago the lock was given up on.
 pub(super) fn ways(grants: &Grants, is_mariadb: bool) -> Vec<Way> {
     let reload = grants.allow_everywhere("RELOAD");
     let mut ways = Vec::new();
     if is_mariadb && reload {
         ways.push(Way::Stages);
     }
-    if !is_mariadb && (reload || grants.allow_everywhere("FLUSH_TABLES")) {
+    let flushes = reload || grants.allow_everywhere("FLUSH_TABLES");
+    if !is_mariadb && flushes && grants.allow_everywhere("PROCESS") {
         ways.push(Way::Global);
     }
     if grants.allow("LOCK TABLES") {
@@ -119,19 +122,27 @@ pub(super) struct Opened {
     pub(super) _stop: StopOnDrop,
 }
 
-/// Goes the first way that works. Failures of one are another's turn, but for a server that is gone.
-pub(super) async fn open(
-    place: &Place,
-    ways: &[Way],
-    grants: &Grants,
-    relations: &[Relation],
-    history_tables: &[String],
-    jobs: usize,
-) -> Result<Opened, EngineError> {
+/// What is to be opened.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ask<'a> {
+    /// What the account may do.
+    pub(super) grants: &'a Grants,
+    /// The tables.
+    pub(super) relations: &'a [Relation],
+    /// Names of history tables beyond the well-known.
+    pub(super) history_tables: &'a [String],
+    /// How many workers.
+    pub(super) jobs: usize,
+}
+
+/// Goes the first way that works. Failures of one are another's turn, but for a server that is gone. The leader then holds the
+/// definitions as they are, where it may.
+pub(super) async fn open(leader: &mut Session, lock: &mut InstanceLock, ask: &Ask<'_>) -> Result<Opened, EngineError> {
     let mut last = EngineError::Worker("opening a snapshot".to_owned());
-    for way in ways {
-        let attempt = Attempt { place, way: *way, grants, relations, history_tables, jobs };
-        match attempt.run().await {
+    let place = leader.place().clone();
+    for way in ways(ask.grants, leader.version.is_mariadb()) {
+        let attempt = Attempt { place: &place, way, ask };
+        match attempt.run(leader, lock).await {
             Ok(opened) => return Ok(opened),
             Err(error @ (EngineError::Lost { .. } | EngineError::Connect { .. } | EngineError::Refused { .. })) => {
                 return Err(error);
@@ -148,10 +159,7 @@ pub(super) async fn open(
 struct Attempt<'a> {
     place: &'a Place,
     way: Way,
-    grants: &'a Grants,
-    relations: &'a [Relation],
-    history_tables: &'a [String],
-    jobs: usize,
+    ask: &'a Ask<'a>,
 }
 
 /// A worker that is connected, with what it is still to be told and to tell.
@@ -162,14 +170,16 @@ struct Recruit {
 }
 
 impl Attempt<'_> {
-    async fn run(&self) -> Result<Opened, EngineError> {
-        let tables: Vec<String> = self.relations.iter().map(|relation| relation.name.clone()).collect();
-        let count = if self.way == Way::Single { 1 } else { self.jobs.max(1) };
+    async fn run(&self, leader: &mut Session, definitions: &mut InstanceLock) -> Result<Opened, EngineError> {
+        let tables: Vec<String> = self.ask.relations.iter().map(|relation| relation.name.clone()).collect();
+        let count = if self.way == Way::Single { 1 } else { self.ask.jobs.max(1) };
         let stop = StopOnDrop::default();
         let recruits = self.recruit(count, &tables, &stop).await?;
         let mut locker = self.place.connect().await?;
-        if self.way == Way::Global {
-            wait_for_long_statements(&mut locker).await?;
+        fault::point("my.dump.looking");
+        match self.way {
+            Way::Global => wait_for_long_statements(&mut locker).await?,
+            _ => definitions.take(leader).await?,
         }
         let since = Instant::now();
         let lock = self.way.lock(&locker, &tables);
@@ -177,6 +187,8 @@ impl Attempt<'_> {
             let bound = format!("SET SESSION lock_wait_timeout = {LOCK_WAIT_SECONDS}; {lock}");
             locker.run("lock out writers for a moment", &bound).await?;
         }
+        // Under the global lock nobody else has the other, nor waits for it.
+        definitions.take(leader).await?;
         let keeper = if lock.is_some() { self.keep().await? } else { None };
         let (workers, seen) = begin(recruits).await?;
         let position = self.position(&mut locker).await?;
@@ -201,7 +213,7 @@ impl Attempt<'_> {
         let setup = Setup {
             place: self.place.clone(),
             tables: tables.to_vec(),
-            history_tables: self.history_tables.to_vec(),
+            history_tables: self.ask.history_tables.to_vec(),
             stop: stop.0.clone(),
         };
         let (mut recruits, mut connecting) = (Vec::with_capacity(count), Vec::with_capacity(count));
@@ -222,8 +234,8 @@ impl Attempt<'_> {
 
     /// Locks the tables that are in no snapshot for as long as they are read, where that is allowed.
     async fn keep(&self) -> Result<Option<Session>, EngineError> {
-        let outside = outside(self.relations);
-        if outside.is_empty() || !self.grants.allow("LOCK TABLES") {
+        let outside = outside(self.ask.relations);
+        if outside.is_empty() || !self.ask.grants.allow("LOCK TABLES") {
             return Ok(None);
         }
         let mut keeper = self.place.connect().await?;
@@ -239,7 +251,7 @@ impl Attempt<'_> {
         }
         let doing = "read the position of the binary log";
         let mut parts = Vec::new();
-        if self.grants.allow_everywhere(locker.version.binlog_privilege()) || self.grants.allow_everywhere("SUPER") {
+        if self.ask.grants.allow_everywhere(locker.version.binlog_privilege()) || self.ask.grants.allow_everywhere("SUPER") {
             let status = locker.version.binlog_status();
             if let Some(row) = locker.texts(doing, status).await?.into_iter().next() {
                 let cell = |place: usize| row.get(place).cloned().flatten().unwrap_or_default();
@@ -273,24 +285,6 @@ async fn begin(recruits: Vec<Recruit>) -> Result<(Vec<Worker>, Vec<Seen>), Engin
         seen.push(ready.await.unwrap_or(Err(EngineError::Worker("opening a snapshot".to_owned())))?);
     }
     Ok((workers, seen))
-}
-
-/// Waits, by a bound, until no statement has been running for long.
-async fn wait_for_long_statements(session: &mut Session) -> Result<(), EngineError> {
-    let since = Instant::now();
-    loop {
-        let working = |command: &str| matches!(command, "Query" | "Execute");
-        let long = listed(session).await?.into_iter().find(|one| working(&one.command) && one.seconds >= LONG_SECONDS);
-        let Some(long) = long else { return Ok(()) };
-        if since.elapsed() >= LONG_PATIENCE {
-            let statement: String = long.statement.chars().take(80).collect();
-            return Err(EngineError::InUse {
-                location: session.place().location(),
-                sessions: vec![format!("{}, for {} s: {statement}", long.line(), long.seconds)],
-            });
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
 }
 
 #[cfg(test)]

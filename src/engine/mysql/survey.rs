@@ -1,5 +1,6 @@
 //! A glance at a database: is it there, what is in it, who else is using it. Works with as few privileges as it can.
 
+use super::super::passing::Patience;
 use super::super::{EngineError, Survey};
 use super::catalog::{HERE, OWN_TABLES};
 use super::connect::{Place, Session, quote};
@@ -28,7 +29,7 @@ pub(super) async fn survey(place: &Place, histories: &[String]) -> Result<Survey
             break;
         }
     }
-    let sessions = sessions(&mut session, &place.database).await?;
+    let sessions = sessions(&mut session).await?;
     session.close().await;
     let bytes = tables.iter().map(|(_, bytes)| bytes).sum();
     Ok(Survey { exists: true, tables, bytes, holds_rows, sessions, half_loaded: false })
@@ -59,6 +60,8 @@ pub(super) struct Listed {
     pub(super) command: String,
     /// For how long it has been at it, in seconds.
     pub(super) seconds: u64,
+    /// What it is doing (`Sending data`, `Waiting for backup lock`).
+    pub(super) state: String,
     /// What it says, if anything.
     pub(super) statement: String,
 }
@@ -71,47 +74,36 @@ impl Listed {
     }
 }
 
-/// Other people's sessions on the server, as far as we may see them.
-pub(super) async fn listed(session: &mut Session) -> Result<Vec<Listed>, EngineError> {
+/// Every session on the server, as far as we may see them.
+pub(super) async fn everybody(session: &mut Session) -> Result<Vec<Listed>, EngineError> {
     // SHOW and not a table, for the table is in another place on each server.
     let rows = session.texts("list the sessions", "SHOW FULL PROCESSLIST").await?;
-    let mut sessions = Vec::new();
-    for row in rows {
+    let read = |row: Vec<Option<String>>| {
         let cell = |place: usize| row.get(place).cloned().flatten().unwrap_or_default();
-        let id = cell(0).parse().unwrap_or(0);
-        if !session.place().is_own(id) {
-            let (user, host, database, command) = (cell(1), cell(2), cell(3), cell(4));
-            sessions.push(Listed {
-                id,
-                user,
-                host,
-                database,
-                command,
-                seconds: cell(5).parse().unwrap_or(0),
-                statement: cell(7),
-            });
-        }
-    }
-    Ok(sessions)
+        let (user, host, database, command) = (cell(1), cell(2), cell(3), cell(4));
+        let (id, seconds) = (cell(0).parse().unwrap_or(0), cell(5).parse().unwrap_or(0));
+        Listed { id, user, host, database, command, seconds, state: cell(6), statement: cell(7) }
+    };
+    Ok(rows.into_iter().map(read).collect())
 }
 
-/// How often, and how many times, it is looked whether somebody has gone: a look at a database is listed for a moment.
-const MOMENT: std::time::Duration = std::time::Duration::from_millis(100);
-const MOMENTS: u32 = 20;
-
-/// Other people's sessions on a database that do not end within a moment.
-pub(super) async fn lasting_sessions(session: &mut Session, database: &str) -> Result<Vec<String>, EngineError> {
-    for _ in 0..MOMENTS {
-        if sessions(session, database).await?.is_empty() {
-            return Ok(Vec::new());
+/// Other people's sessions on the session's database that do not end within a moment.
+pub(super) async fn lasting_sessions(session: &mut Session) -> Result<Vec<String>, EngineError> {
+    let mut patience = Patience::default();
+    loop {
+        let there = sessions(session).await?;
+        if there.is_empty() || !patience.lasts().await {
+            return Ok(there);
         }
-        tokio::time::sleep(MOMENT).await;
     }
-    sessions(session, database).await
 }
 
-/// Other people's sessions on a database.
-pub(super) async fn sessions(session: &mut Session, database: &str) -> Result<Vec<String>, EngineError> {
+/// Other people's sessions on the session's database.
+pub(super) async fn sessions(session: &mut Session) -> Result<Vec<String>, EngineError> {
+    // By the server's own spelling: it may keep names in lower case.
+    let database = session.text("ask which database it is", "SELECT DATABASE()").await?.unwrap_or_default();
     let is_there = |listed: &Listed| listed.database == database && listed.command != "Daemon";
-    Ok(listed(session).await?.iter().filter(|listed| is_there(listed)).map(Listed::line).collect())
+    let all = everybody(session).await?;
+    let others = all.iter().filter(|listed| is_there(listed) && !session.place().is_own(listed.id));
+    Ok(others.map(Listed::line).collect())
 }

@@ -61,7 +61,7 @@ pub(super) async fn replace(
     let Some(mut session) = place.connect_if_exists().await? else {
         return load::clean(place, archive, jobs, progress).await;
     };
-    let users = survey::lasting_sessions(&mut session, &place.database).await?;
+    let users = survey::lasting_sessions(&mut session).await?;
     let outside = references_from_outside(&mut session).await?;
     session.close().await;
     if !users.is_empty() {
@@ -205,8 +205,9 @@ async fn settle_exchange(session: &mut Session, exchange: &Exchange) -> Result<V
             if state == State::Noted {
                 let kept = exchange.kept(session).await?;
                 let put = triggers::put_back(session, &kept).await?;
-                if put > 0 {
-                    done.push(format!("database {own}: the old content has its {put} triggers again"));
+                if put.many > 0 {
+                    done.push(format!("database {own}: the old content has its {} triggers again", put.many));
+                    done.extend(put.changed);
                 }
                 fault::point("my.settle.undone");
             }

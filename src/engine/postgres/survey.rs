@@ -1,5 +1,6 @@
 //! A glance at a database: is it there, what is in it, who else is using it. Works with as few privileges as it can.
 
+use super::super::passing::Patience;
 use super::super::{EngineError, Survey};
 use super::catalog::{BATCH, WITH_ROWS, texts};
 use super::connect::{Place, Session, application_name, literal, quote};
@@ -57,19 +58,15 @@ async fn any_row(session: &mut Session, tests: &[String]) -> Result<bool, Engine
     Ok(false)
 }
 
-/// How often, and how many times, it is looked whether somebody has gone: a client that has said goodbye is listed for a moment.
-const MOMENT: std::time::Duration = std::time::Duration::from_millis(100);
-const MOMENTS: u32 = 20;
-
 /// Other people's sessions on a database that do not end within a moment.
 pub(super) async fn lasting_sessions(session: &mut Session, database: &str) -> Result<Vec<String>, EngineError> {
-    for _ in 0..MOMENTS {
-        if sessions(session, database).await?.is_empty() {
-            return Ok(Vec::new());
+    let mut patience = Patience::default();
+    loop {
+        let there = sessions(session, database).await?;
+        if there.is_empty() || !patience.lasts().await {
+            return Ok(there);
         }
-        tokio::time::sleep(MOMENT).await;
     }
-    sessions(session, database).await
 }
 
 /// Other people's sessions on a database.

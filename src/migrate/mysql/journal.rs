@@ -139,26 +139,27 @@ impl Journal {
         let clear = format!("DELETE FROM {table} WHERE history = {key}");
         sqlx::raw_sql(AssertSqlSafe(clear)).execute(&mut *transaction).await.doing(doing)?;
         transaction.commit().await.doing(doing)?;
-        // Whoever dies here leaves an empty table, which no archive and no shape holds and the next migration drops.
+        // Whoever dies here leaves an empty table, which no archive and no shape holds and whoever settles drops.
         fault::point("migrate.journal.ended");
         self.tidy(main).await?;
         fault::point("migrate.journal.dropped");
         Ok(())
     }
 
-    /// Drops the table when it holds nothing of use: no script is under way, here or in another history.
-    pub(super) async fn tidy(&self, main: &mut MySqlConnection) -> Result<(), MigrateError> {
+    /// Drops the table when it holds nothing of use: no script is under way, here or in another history. Says whether it did.
+    pub(super) async fn tidy(&self, main: &mut MySqlConnection) -> Result<bool, MigrateError> {
         let doing = || format!("drop {TABLE}");
         let sql = format!("SELECT COUNT(*) FROM {}", self.table);
         let count = match sqlx::raw_sql(AssertSqlSafe(sql)).fetch_one(&mut *main).await {
-            Err(error) if code(&error) == Some(NO_SUCH_TABLE) => return Ok(()),
+            Err(error) if code(&error) == Some(NO_SUCH_TABLE) => return Ok(false),
             row => number(&row.doing(doing)?, 0),
         };
-        if count == Some(0) {
-            let sql = format!("DROP TABLE IF EXISTS {}", self.table);
-            sqlx::raw_sql(AssertSqlSafe(sql)).execute(main).await.doing(doing)?;
+        if count != Some(0) {
+            return Ok(false);
         }
-        Ok(())
+        let sql = format!("DROP TABLE IF EXISTS {}", self.table);
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(main).await.doing(doing)?;
+        Ok(true)
     }
 
     /// Forgets what was known of the scripts of this history, after the history itself was corrected.
@@ -170,6 +171,6 @@ impl Journal {
                 done.doing(|| format!("clear {TABLE}"))?;
             }
         }
-        self.tidy(main).await
+        self.tidy(main).await.map(drop)
     }
 }

@@ -74,6 +74,7 @@ struct Case {
     manifest: Manifest,
     survey: Survey,
     shape: Shape,
+    unfit: Vec<String>,
     server: ServerState,
     replace: Replace,
     unfinished: Option<Unfinished>,
@@ -87,6 +88,7 @@ impl Case {
             manifest: manifest(),
             survey: empty(),
             shape: Shape::default(),
+            unfit: Vec::new(),
             server: ServerState::Stopped,
             replace: Replace::Refuse,
             unfinished: None,
@@ -100,6 +102,7 @@ impl Case {
             manifest: &self.manifest,
             location: "here",
             flavour: "sqlite",
+            unfit: &self.unfit,
             whose: self.whose,
             survey: &self.survey,
             shape: &self.shape,
@@ -162,6 +165,8 @@ fn plans(#[case] case: Case, #[case] mode: LoadMode, #[case] safety: Safety) {
     Class::Data, &["holds rows"], &["without rows"])]
 #[case::other_engine(with(|c| c.manifest.server.flavour = "postgresql".to_owned()), Class::Data,
     &["of a postgresql database and the destination is sqlite"], &["--into"])]
+#[case::names_that_are_one(with(|c| { c.unfit = vec!["a and A are one name".to_owned()]; c.replace = Replace::Allow }), Class::Data,
+    &["a and A are one name"], &["--into"])]
 #[case::server_runs(with(|c| c.server = ServerState::Running), Class::TempFail,
     &["the server of target notes runs"], &["stop the server", "--stop-server"])]
 #[case::sessions(with(|c| c.survey.sessions = vec!["pid 8, psql".to_owned()]), Class::TempFail,

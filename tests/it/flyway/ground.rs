@@ -98,7 +98,7 @@ impl Ground {
             Self::Sqlite { dir } => {
                 let path = dir.path().join(format!("{}.db", FILES.fetch_add(1, Ordering::SeqCst)));
                 let url = format!("jdbc:sqlite:{}", path.display());
-                (Database { location: Location::Sqlite { path }, password: None, client_bindir: Vec::new() }, url, None)
+                (Database::at(Location::Sqlite { path }), url, None)
             }
         };
         let mut jdbc = vec![("url".to_owned(), url)];

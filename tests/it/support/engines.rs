@@ -112,11 +112,25 @@ impl Home {
     /// The configuration's form of it.
     pub(crate) fn database(&self) -> Database {
         match self.db {
-            Db::Sqlite => {
-                Database { location: Location::Sqlite { path: self.file.clone() }, password: None, client_bindir: Vec::new() }
-            }
+            Db::Sqlite => Database::at(Location::Sqlite { path: self.file.clone() }),
             Db::Postgres(cluster) => cluster.database(&self.name),
             Db::MySql(server) => server.database(&self.name),
+        }
+    }
+
+    /// The same as a user who may connect to the server and has no privilege there yet; none where there are no users.
+    pub(crate) fn as_stranger(&self) -> Option<Database> {
+        let user = format!("stranger_{}", self.name);
+        match self.db {
+            Db::Sqlite => None,
+            Db::Postgres(cluster) => {
+                cluster.psql("postgres", &format!("CREATE ROLE {user} LOGIN"));
+                Some(cluster.database_as(&self.name, &user))
+            }
+            Db::MySql(server) => {
+                server.user(&user, &self.name, "");
+                Some(server.database_as(&self.name, &user))
+            }
         }
     }
 

@@ -70,17 +70,28 @@ pub(crate) async fn dump(database: &Database, dir: &Path, jobs: usize) -> Result
 }
 
 static NUMBERS: AtomicU32 = AtomicU32::new(0);
+static PLACES: AtomicU32 = AtomicU32::new(0);
 
 /// The server asked for; `None` (said loudly) where there is none. With `CI` or `REQUIRE_SERVERS` set a missing server fails
 /// the test.
 pub(crate) fn server(which: Which) -> Option<&'static Server> {
     static SERVERS: [OnceLock<Option<Server>>; 3] = [const { OnceLock::new() }; 3];
+    started(&SERVERS, which, &[])
+}
+
+/// Another server of the same program, which keeps names in lower case and which few tests use.
+pub(crate) fn folding_server(which: Which) -> Option<&'static Server> {
+    static SERVERS: [OnceLock<Option<Server>>; 3] = [const { OnceLock::new() }; 3];
+    started(&SERVERS, which, &["--lower-case-table-names=1"])
+}
+
+fn started(servers: &'static [OnceLock<Option<Server>>; 3], which: Which, options: &[&str]) -> Option<&'static Server> {
     let place = match which {
         Which::MariaDb => 0,
         Which::NewerMariaDb => 1,
         Which::MySql => 2,
     };
-    let found = SERVERS[place].get_or_init(|| program(which).map(|program| Server::start(which, program))).as_ref();
+    let found = servers[place].get_or_init(|| program(which).map(|program| Server::start(which, program, options))).as_ref();
     if found.is_none() {
         assert!(
             std::env::var_os("CI").is_none() && std::env::var_os("REQUIRE_SERVERS").is_none(),
@@ -160,10 +171,10 @@ fn programs() -> Vec<Program> {
 }
 
 impl Server {
-    fn start(which: Which, program: Program) -> Self {
+    fn start(which: Which, program: Program, options: &[&str]) -> Self {
         let name = if program.is_mariadb { "ma" } else { "my" };
-        let (major, minor) = program.version;
-        let seen = PathBuf::from(format!("/tmp/upk-{name}{major}.{minor}-{}", std::process::id()));
+        let ((major, minor), place) = (program.version, PLACES.fetch_add(1, Ordering::SeqCst));
+        let seen = PathBuf::from(format!("/tmp/upk-{name}{major}.{minor}-{}-{place}", std::process::id()));
         let real = PathBuf::from(format!("{}{}", program.root, seen.display()));
         std::fs::remove_dir_all(&real).ok();
         std::fs::create_dir_all(real.join("data")).unwrap();
@@ -178,6 +189,7 @@ impl Server {
             true => install.args(["--auth-root-authentication-method=normal", "--skip-test-db", "--debug-no-sync"]),
             false => install.args(["--initialize-insecure", "--innodb-flush-method=nosync"]),
         };
+        install.args(options);
         let made = install.stdin(Stdio::null()).output().unwrap();
         assert!(made.status.success(), "{program:?}: {}", String::from_utf8_lossy(&made.stderr));
         let mut server = as_user("mysql", &program.root, program.path);
@@ -196,6 +208,7 @@ impl Server {
             true => server.arg("--debug-no-sync"),
             false => server.args(["--innodb-flush-method=nosync", "--mysqlx=OFF", "--log-error-verbosity=1"]),
         };
+        server.args(options);
         start_watched(server, "TERM", &real);
         let server =
             Self { which, version: program.text.clone(), socket: real.join("sock"), program, seen, settings: RwLock::new(()) };
@@ -265,7 +278,7 @@ impl Server {
             database: name.to_owned(),
             ssl_mode: "DISABLED".to_owned(),
         };
-        Database { location, password: None, client_bindir: Vec::new() }
+        Database::at(location)
     }
 
     /// A user with these privileges on a database (`SELECT, SHOW VIEW`), or none.

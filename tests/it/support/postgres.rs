@@ -215,7 +215,7 @@ impl Cluster {
             database: name.to_owned(),
             sslmode: "disable".to_owned(),
         };
-        Database { location, password: None, client_bindir: vec![self.bindir.clone()] }
+        Database { client_bindir: vec![self.bindir.clone()], ..Database::at(location) }
     }
 
     /// The URL form of one of its databases.

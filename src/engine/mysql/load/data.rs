@@ -11,7 +11,8 @@ use sqlx::AssertSqlSafe;
 
 use super::super::super::EngineError;
 use super::super::super::crew::{Stop, hire, join_all};
-use super::super::connect::{Place, Session, number_of_error};
+use super::super::connect::{Place, Session};
+use super::super::errors::number_of_error;
 use super::super::split::Splitter;
 use super::{into_text, joined, open, pieces, run_one};
 use crate::archive::Archive;

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::super::EngineError;
-use super::super::connect::{Session, literal, number_of_error, quote};
+use super::super::connect::{Session, literal, quote};
+use super::super::definer::{by_rule, quoted_length, without_definer};
+use super::super::errors::number_of_error;
 use super::{first_line, run_one, statements};
 use crate::archive::Archive;
 use crate::archive::manifest::FrameKind;
@@ -49,16 +51,17 @@ fn is_object(sql: &str) -> bool {
         || sql.starts_with("DROP VIEW ")
 }
 
-/// Makes them on a loading session; says who is not what he was.
+/// Makes them on a loading session, whose the configuration says; says who is not what he was.
 pub(in super::super) async fn make(session: &mut Session, statements: &[String]) -> Result<Vec<String>, EngineError> {
     let mut changed: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut missing: BTreeMap<String, u64> = BTreeMap::new();
-    for sql in statements {
-        let Some((definer, own)) = without_definer(sql) else {
-            run_one(session, sql).await?;
+    let place = session.place().clone();
+    for sql in statements.iter().map(|sql| by_rule(place.definers(), sql)) {
+        let Some((definer, own)) = without_definer(&sql) else {
+            run_one(session, &sql).await?;
             continue;
         };
-        match run_one(session, sql).await {
+        match run_one(session, &sql).await {
             Ok(()) => {
                 let warned = session.texts("read the server's warnings", "SHOW WARNINGS").await?;
                 let number = NO_SUCH_DEFINER.to_string();
@@ -73,7 +76,7 @@ pub(in super::super) async fn make(session: &mut Session, statements: &[String])
             Err(error) => return Err(error),
         }
     }
-    let user = session.place().user().to_owned();
+    let user = place.user();
     let changed = changed.into_iter().map(|(definer, objects)| {
         let (many, first) = (objects.len(), objects.first().cloned().unwrap_or_default());
         format!("definer {definer} cannot be set by user {user}: {many} objects are {user}'s now, the first is `{first}`")
@@ -84,36 +87,8 @@ pub(in super::super) async fn make(session: &mut Session, statements: &[String])
     Ok(changed.chain(missing).collect())
 }
 
-fn may_not_define(error: &EngineError) -> bool {
+pub(super) fn may_not_define(error: &EngineError) -> bool {
     matches!(error, EngineError::Privilege { .. }) || number_of_error(error) == Some(NO_SUCH_DEFINER)
-}
-
-/// The definer that a statement names, and the statement with whoever runs it as definer.
-pub(in super::super) fn without_definer(sql: &str) -> Option<(String, String)> {
-    const WORD: &str = "DEFINER=";
-    let begin = sql.find(WORD)?;
-    // Behind a name or a string it would be part of a body.
-    if !sql.starts_with("CREATE ") || sql[..begin].contains(['`', '"', '\'']) {
-        return None;
-    }
-    let account = &sql[begin + WORD.len()..];
-    let user = quoted_length(account)?;
-    let host = account[user..].strip_prefix('@').and_then(quoted_length).map_or(0, |length| length + 1);
-    let definer = account[..user + host].to_owned();
-    Some((definer, format!("{}{WORD}CURRENT_USER{}", &sql[..begin], &account[user + host..])))
-}
-
-/// The length of the quoted name that `text` begins with.
-fn quoted_length(text: &str) -> Option<usize> {
-    let quote = text.chars().next().filter(|quote| matches!(quote, '`' | '"' | '\''))?;
-    let mut at = 1;
-    loop {
-        at += text[at..].find(quote)? + 1;
-        if !text[at..].starts_with(quote) {
-            return Some(at);
-        }
-        at += 1;
-    }
 }
 
 /// Makes all of them in a place where nothing may act, to see that they can be made: events are made disabled.

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::super::super::EngineError;
 use super::super::connect::{Session, literal, quote};
+use super::super::definer::without_definer;
+use super::objects::may_not_define;
 
 /// A trigger as text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,15 +55,34 @@ pub(in super::super) async fn drop_all(session: &mut Session, kept: &[Kept]) -> 
     Ok(())
 }
 
-/// Puts back those that are not there; says how many. Leaves the session with the settings of the last.
-pub(in super::super) async fn put_back(session: &mut Session, kept: &[Kept]) -> Result<usize, EngineError> {
+/// What was put back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in super::super) struct Put {
+    /// How many.
+    pub(in super::super) many: usize,
+    /// Those that are not whose they were, a line each.
+    pub(in super::super) changed: Vec<String>,
+}
+
+/// Puts back those that are not there, whatever the configuration says of definers: they are no archive's. One whose definer this
+/// account may not set becomes this account's.
+pub(in super::super) async fn put_back(session: &mut Session, kept: &[Kept]) -> Result<Put, EngineError> {
     let there = all(session).await?;
-    let mut put = 0;
+    let user = session.place().user().to_owned();
+    let mut put = Put::default();
     for trigger in kept.iter().filter(|trigger| !there.iter().any(|there| there.name == trigger.name)) {
         let doing = format!("put trigger {} back", trigger.name);
         session.run(&doing, &trigger.settings).await?;
-        session.run(&doing, &trigger.create).await?;
-        put += 1;
+        match session.run(&doing, &trigger.create).await {
+            Err(error) if may_not_define(&error) => {
+                let Some((definer, own)) = without_definer(&trigger.create) else { return Err(error) };
+                session.run(&doing, &own).await?;
+                put.changed
+                    .push(format!("trigger {}: definer {definer} cannot be set by user {user}, whose it is now", trigger.name));
+            }
+            other => other?,
+        }
+        put.many += 1;
     }
     session.run("set up a session", "SET NAMES utf8mb4, SESSION sql_mode = ''").await?;
     Ok(put)

@@ -11,7 +11,8 @@ fn the_strongest_way_that_is_allowed_comes_first() {
     for (privileges, mariadb, mysql) in [
         ("ALL PRIVILEGES", vec![Stages, Tables, Single], vec![Global, Tables, Single]),
         ("SELECT, LOCK TABLES", vec![Tables, Single], vec![Tables, Single]),
-        ("SELECT, FLUSH_TABLES", vec![Single], vec![Global, Single]),
+        ("SELECT, FLUSH_TABLES, PROCESS", vec![Single], vec![Global, Single]),
+        ("SELECT, RELOAD, LOCK TABLES", vec![Stages, Tables, Single], vec![Tables, Single]),
         ("SELECT", vec![Single], vec![Single]),
     ] {
         assert_eq!(ways(&grants(privileges), true), mariadb, "{privileges}");

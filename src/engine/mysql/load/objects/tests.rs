@@ -3,19 +3,6 @@ use rstest::rstest;
 use super::*;
 
 #[rstest]
-#[case::trigger("CREATE DEFINER=`a`@`%` TRIGGER t", Some(("`a`@`%`", "CREATE DEFINER=CURRENT_USER TRIGGER t")))]
-#[case::view("CREATE ALGORITHM=MERGE DEFINER=`We``ird`@`local host` SQL SECURITY INVOKER VIEW `v` AS SELECT 1",
-    Some(("`We``ird`@`local host`", "CREATE ALGORITHM=MERGE DEFINER=CURRENT_USER SQL SECURITY INVOKER VIEW `v` AS SELECT 1")))]
-#[case::ansi("CREATE DEFINER=\"a\"@\"b\" PROCEDURE \"p\"()", Some(("\"a\"@\"b\"", "CREATE DEFINER=CURRENT_USER PROCEDURE \"p\"()")))]
-#[case::role("CREATE DEFINER=`role` FUNCTION f", Some(("`role`", "CREATE DEFINER=CURRENT_USER FUNCTION f")))]
-#[case::in_a_body("CREATE TRIGGER `t` BEFORE INSERT ON x FOR EACH ROW SET @a = 'DEFINER=`a`@`b`'", None)]
-#[case::no_definer("SET sql_mode = ''", None)]
-fn finds_the_definer(#[case] sql: &str, #[case] expected: Option<(&str, &str)>) {
-    let expected = expected.map(|(definer, sql)| (definer.to_owned(), sql.to_owned()));
-    assert_eq!(without_definer(sql), expected);
-}
-
-#[rstest]
 #[case::every(
     "CREATE DEFINER=`a`@`b` EVENT `ON COMPLETION PRESERVE ENABLE` ON SCHEDULE EVERY 1 DAY STARTS '2030-01-01' ON COMPLETION PRESERVE ENABLE COMMENT 'ENABLE' DO SELECT 1",
     Some(

@@ -1,0 +1,44 @@
+//! The real binary, held up at one of its fault points while a test acts.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::process::{Child, Command, Output, Stdio};
+
+use super::wait::until;
+use super::world::{World, text};
+
+/// A command that waits at a point.
+pub(crate) struct Held {
+    child: Child,
+    gate: File,
+}
+
+impl Held {
+    /// Runs a command on a world up to a point.
+    #[track_caller]
+    pub(crate) fn at(world: &World, arguments: &[&str], point: &str) -> Self {
+        let fifo = world.root().join(format!("held-at-{point}"));
+        assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        let mut command = world.command(arguments);
+        command.env("UPKEEP_FAULT_HOLD", format!("{point}:{}", fifo.display()));
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut gate = None;
+        until(&format!("{arguments:?} comes to {point}"), || {
+            // Opens only when somebody reads, who is then held until this end is closed.
+            let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap();
+            gate = OpenOptions::new().write(true).custom_flags(flags).open(&fifo).ok();
+            gate.is_some() || child.try_wait().unwrap().is_some()
+        });
+        match gate {
+            Some(gate) => Self { child, gate },
+            None => panic!("{arguments:?} never came to {point}: {}", text(&child.wait_with_output().unwrap())),
+        }
+    }
+
+    /// Lets it go on, and gives its end.
+    pub(crate) fn go_on(self) -> Output {
+        let Self { child, gate } = self;
+        drop(gate);
+        child.wait_with_output().unwrap()
+    }
+}
