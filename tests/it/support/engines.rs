@@ -176,10 +176,10 @@ impl Home {
         ask_file(&self.file, sql)
     }
 
-    /// The columns of a table, in order, with commas between them; and in the same way the names of all tables. One question
-    /// each time, for asking takes a client and a session of its own.
-    pub(crate) fn columns_and_tables(&self, table: &str) -> String {
-        self.ask(&match self.db {
+    /// The columns of a table, in order, with commas between them; and in the same way the names of all tables; and what
+    /// else is asked for as one row. One question, for asking takes a client and a session of its own.
+    pub(crate) fn columns_and_tables(&self, table: &str, more: &str) -> String {
+        let shape = match self.db {
             Db::Sqlite => format!(
                 "SELECT (SELECT group_concat(name, ',') FROM pragma_table_info('{table}')), \
                  (SELECT group_concat(name, ',') FROM (SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name))"
@@ -192,7 +192,8 @@ impl Home {
                 "SELECT (SELECT group_concat(column_name ORDER BY ordinal_position) FROM information_schema.columns WHERE table_name = '{table}' AND table_schema = DATABASE()), \
                  (SELECT group_concat(table_name ORDER BY table_name) FROM information_schema.tables WHERE table_schema = DATABASE())"
             ),
-        })
+        };
+        self.ask(&format!("{shape}, {more}"))
     }
 
     /// Keeps what is on the server as it stands for [`Home::put_back`]; a file is its owner's to keep.
@@ -224,8 +225,9 @@ impl Home {
                 cluster.psql("postgres", &sql);
             }
             Db::MySql(server) => {
-                let leftovers = self.scratch_databases();
-                let drops: String = leftovers.iter().map(|leftover| format!("DROP DATABASE `{leftover}`; ")).collect();
+                let beside =
+                    ["upkeep_new", "upkeep_old"].map(|what| format!("DROP DATABASE IF EXISTS {}__{what}; ", self.name));
+                let drops = beside.concat();
                 let (name, kept) = (&self.name, self.kept.lock().unwrap());
                 server.sql("", &format!("{drops}DROP DATABASE IF EXISTS {name}; CREATE DATABASE {name}; USE {name};\n{kept}"));
             }
