@@ -10,7 +10,7 @@ use super::{Case, check};
 async fn scripts_that_defeat_splitters() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("app.db");
-    let database = Database { location: Location::Sqlite { path: path.clone() }, password: None, client_bindir: Vec::new() };
+    let database = Database::at(Location::Sqlite { path: path.clone() });
     let ask = |sql: &str| {
         let output = Command::new("sqlite3").arg(&path).arg(sql).output().unwrap();
         assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
