@@ -338,6 +338,11 @@ async fn grants(server: &Server) {
         given += 1;
         assert!(given < 10, "{said}");
     }
+    // What `upkeep check` says of locks helps too.
+    let lock = upkeep::engine::mysql::may_read(&poor).await.unwrap().lock.unwrap();
+    server.sql("", &lock);
+    let may = upkeep::engine::mysql::may_read(&poor).await.unwrap();
+    assert!(may.lock.is_none() && may.moment.contains("LOCK TABLES"), "{may:?}");
 }
 
 /// Server down, database missing, wrong password: each its own words, and never the password.
