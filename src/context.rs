@@ -10,6 +10,9 @@ use crate::durable::{self, DurableError, Lock};
 use crate::failure::{Class, Explain};
 use crate::state_db::{StateDb, StateError};
 
+/// The lock of whoever writes, in the state directory.
+pub const LOCK: &str = "upkeep.lock";
+
 /// Handed to every piece of work; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Context {
@@ -64,7 +67,7 @@ impl Context {
     pub async fn open(config: Arc<Config>, clock: Arc<dyn Clock>, holder: &str) -> Result<(Self, Lock), ContextError> {
         let state_dir = &config.daemon.state_dir;
         durable::make_dir(state_dir)?;
-        let lock = Lock::take(&state_dir.join("upkeep.lock"), holder)?;
+        let lock = Lock::take(&state_dir.join(LOCK), holder)?;
         // Ours is the lock, so whatever is unfinished here has no writer any more.
         durable::sweep_temporaries(state_dir)?;
         let state = StateDb::open(state_dir).await?;

@@ -249,6 +249,19 @@ impl Lock {
         Ok(Self { _file: file, path: path.to_owned() })
     }
 
+    /// Who holds the lock of a file, in their own words; none when nobody does, or when there is no file that we may read.
+    #[must_use]
+    pub fn holder(path: &Path) -> Option<String> {
+        let mut file = File::open(path).ok()?;
+        let taken = rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockShared);
+        if taken != Err(rustix::io::Errno::WOULDBLOCK) {
+            return None;
+        }
+        let mut holder = String::new();
+        file.read_to_string(&mut holder).ok()?;
+        Some(holder.trim().to_owned())
+    }
+
     /// The lock file.
     #[must_use]
     pub fn path(&self) -> &Path {

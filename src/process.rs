@@ -74,12 +74,13 @@ impl Finished {
     /// The last line it printed, for a message; standard error first.
     #[must_use]
     pub fn last_line(&self) -> &str {
-        let last = |text: &'_ str| text.trim_end().rfind('\n').map_or(0, |at| at + 1);
-        if self.stderr.trim().is_empty() {
-            self.stdout[last(&self.stdout)..].trim()
-        } else {
-            self.stderr[last(&self.stderr)..].trim()
-        }
+        self.said().lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default()
+    }
+
+    /// Standard error, or standard output where that is empty.
+    #[must_use]
+    pub fn said(&self) -> &str {
+        if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Owns the waiting for a daemon that is not there: it may be starting beside us after a boot, or be restarted by its own
 //! package. Never upgrades by itself: the server's start waits for this very process, and an upgrade would wait for that start.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -10,15 +11,15 @@ use serde_json::{Value, json};
 use super::session::{self, Reach};
 use super::{Stop, World};
 use crate::actions::{self, Action};
-use crate::config::load::Secrets;
+use crate::config::load::{DEFAULT_PATH, DEFAULT_SOCKET, Secrets};
 use crate::config::{Config, WithoutDaemon};
 use crate::context::Context;
 use crate::control::api::JobState;
 use crate::control::client::Client;
 use crate::failure::{Class, Failure};
-use crate::gate::Gate;
+use crate::gate::{Awaited, Gate};
 use crate::ids::{RequestId, TargetName};
-use crate::upgrade::token;
+use crate::upgrade::{self, token};
 
 /// How long a daemon that does not answer is waited for, from when it was last seen.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -34,6 +35,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 pub(super) struct Arguments {
     /// The target.
     target: TargetName,
+    /// Only say whether a restart now would pass at once and disturb no upgrade; ask for nothing and wait for nothing.
+    #[arg(long)]
+    look: bool,
 }
 
 /// What became of asking the daemon.
@@ -45,8 +49,15 @@ enum Asked {
 
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
     let name = arguments.target;
-    let config = session::config(world, Secrets::Leave)?;
+    let config = match session::config(world, Secrets::Leave) {
+        Ok(config) => config,
+        Err(stop) => return as_before(world, &name, stop).await,
+    };
     session::known(world, &config, &name)?;
+    if arguments.look {
+        let answer = actions::gate_answer(&name, undisturbed(world, &name).await?)?;
+        return world.terminal.show(&answer, |answer| format!("{name}: the server may be restarted; {}", why(answer)));
+    }
     let mut until = Instant::now() + PATIENCE;
     let answer = loop {
         // Before the socket: whoever granted the token waits for this very start.
@@ -66,8 +77,24 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
         }
         tokio::time::sleep(LOOK_EVERY).await;
     };
-    let why = answer.get("why").and_then(Value::as_str).unwrap_or_default().to_owned();
-    world.terminal.show(&answer, |_| format!("{name}: the server may start; {why}"))
+    world.terminal.show(&answer, |answer| format!("{name}: the server may start; {}", why(answer)))
+}
+
+/// With a configuration that became invalid a daemon goes on under the one before, and knows the answer.
+async fn as_before(world: &World, name: &TargetName, stop: Stop) -> Result<(), Stop> {
+    let client =
+        Client::connect(Path::new(DEFAULT_SOCKET)).await.ok().flatten().filter(|_| world.config == Path::new(DEFAULT_PATH));
+    let Some(client) = client else { return Err(stop) };
+    match ask(&client, name).await? {
+        Asked::Answered(answer) => {
+            world.terminal.show(&answer, |answer| format!("{name}: the server may start; {}", why(answer)))
+        }
+        Asked::Gone => Err(stop),
+    }
+}
+
+fn why(answer: &Value) -> &str {
+    answer.get("why").and_then(Value::as_str).unwrap_or_default()
 }
 
 async fn ask(client: &Client, name: &TargetName) -> Result<Asked, Stop> {
@@ -102,12 +129,33 @@ async fn ask(client: &Client, name: &TargetName) -> Result<Asked, Stop> {
 
 /// Looks ourselves, without a lock and without changing anything.
 async fn alone(world: &World, name: &TargetName) -> Result<Gate, Stop> {
-    let config = std::sync::Arc::new(session::config(world, Secrets::Read)?);
-    let state = session::state(&config).await?;
-    let context = Context { config, state, clock: world.clock.clone() };
+    let context = match looking(world).await {
+        Ok(context) => context,
+        // A password that only the daemon's unit gets is as good as a database that does not answer.
+        Err(Stop::Failure(failure)) => return Ok(Gate::Wait { why: Awaited::Answer(failure.message.clone()) }),
+        Err(stop) => return Err(stop),
+    };
     let answer = actions::gate(&context, actions::target(&context, name)?).await;
     context.state.close().await;
     Ok(answer?)
+}
+
+/// The same for a restart that nobody needs now: an upgrade underway is left in peace, also where it let the server start.
+async fn undisturbed(world: &World, name: &TargetName) -> Result<Gate, Stop> {
+    let context = looking(world).await?;
+    let open = upgrade::open(&context.state, name).await;
+    let answer = match open? {
+        Some(_) => Gate::Wait { why: Awaited::Upgrade },
+        None => actions::gate(&context, actions::target(&context, name)?).await?,
+    };
+    context.state.close().await;
+    Ok(answer)
+}
+
+async fn looking(world: &World) -> Result<Context, Stop> {
+    let config = std::sync::Arc::new(session::config(world, Secrets::Read)?);
+    let state = session::state(&config).await?;
+    Ok(Context { config, state, clock: world.clock.clone() })
 }
 
 fn without_daemon(config: &Config, name: &TargetName, answer: Gate) -> Result<Value, Stop> {

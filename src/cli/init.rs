@@ -1,36 +1,27 @@
 //! `upkeep init`: a configuration proposed from what is found on the host.
 //!
-//! Owns the looking (running units, where their programs lie, their package, version file, migration scripts, listening
-//! database servers) and the text made of it. Looks only, and writes one new file; never over one that is there. What the
-//! text says is a pure function of what was found.
+//! Owns the text made of what was found, a pure function of it; the looking is `init::look`'s. Writes one new file; never over
+//! one that is there.
+
+mod look;
 
 use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Stop, World};
+use super::{Stop, World, human};
+use crate::config::Location;
 use crate::durable;
 use crate::failure::{Class, Failure};
 use crate::ids::TargetName;
-use crate::process::Command;
 
-/// How long each question to the host may take.
-const DEADLINE: Duration = Duration::from_secs(30);
+/// Where the state is unless the configuration says otherwise; its group is the daemon's.
+const STATE: &str = "/var/lib/upkeep";
 
-/// Where servers are installed. What lies elsewhere is the system's own.
-const HOMES: [&str; 5] = ["/opt", "/srv", "/usr/local", "/usr/lib", "/usr/share"];
-
-/// Directories below those that are no server's own.
-const SHARED: [&str; 10] =
-    ["bin", "lib", "sbin", "jvm", "systemd", "postgresql", "polkit-1", "dbus-1.0", "python3", "x86_64-linux-gnu"];
-
-/// How deep below a release scripts are looked for.
-const DEPTH: usize = 5;
-
-/// Propose a configuration from what is found on this host: running services with their files, package, version and
-/// migrations, and the database servers that listen.
+/// Propose a configuration from what is found on this host: running services with their files, package, version, migrations
+/// and database, the database servers that listen, and what else lies in /opt and /srv.
 ///
 /// Writes a new file that says what it guessed and what it could not find out; never over one that is there. Read it, mend it,
 /// then run `upkeep check`.
@@ -55,6 +46,9 @@ struct Server {
     version_file: bool,
     /// Directories with scripts in Flyway's layout, below the release.
     scripts: Vec<String>,
+    /// The database that its command line or environment names, without the password.
+    #[serde(skip)]
+    database: Option<Location>,
 }
 
 /// A database server that listens.
@@ -62,8 +56,8 @@ struct Server {
 struct Listener {
     /// As a URL begins (`postgres`).
     scheme: &'static str,
-    /// The socket's directory or path.
-    socket: PathBuf,
+    /// The socket's directory or path; none for one that listens on the network only.
+    socket: Option<PathBuf>,
     port: u16,
 }
 
@@ -71,10 +65,13 @@ struct Listener {
 struct Found {
     servers: Vec<Server>,
     listeners: Vec<Listener>,
+    /// Directories in /opt and /srv of which no running service is.
+    idle: Vec<PathBuf>,
 }
 
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
-    let found = Found { servers: servers().await, listeners: listeners() };
+    let servers = look::servers(&world.environment).await;
+    let found = Found { listeners: look::listeners(), idle: look::idle(&servers), servers };
     let proposal = text(&found);
     if arguments.print {
         return world.terminal.show(&found, |_| proposal);
@@ -89,86 +86,17 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
         durable::make_dir(dir)?;
     }
     durable::write(&path, proposal.as_bytes())?;
+    // For the daemon's group to read: somebody may write a password into it.
+    if let Some(daemon) = fs::metadata(STATE).ok().filter(|_| rustix::process::geteuid().is_root()) {
+        let shared = std::os::unix::fs::chown(&path, None, Some(daemon.gid()));
+        shared.and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o640))).map_err(|error| {
+            Failure::new(Class::Io, format!("cannot let the daemon's group read {}: {error}", path.display()))
+        })?;
+    }
     world.terminal.show(&found, |found| {
-        let count = found.servers.len();
-        format!("wrote {} with {count} possible targets; read it, mend it, then run `upkeep check`", path.display())
+        let many = human::many(found.servers.len() as u64, "possible target");
+        format!("wrote {} with {many}; read it, mend it, then run `upkeep setup` and `upkeep check`", path.display())
     })
-}
-
-async fn ask(argv: &[&str]) -> String {
-    // Whatever cannot be asked is not found.
-    Command::new(argv, DEADLINE).run().await.map(|finished| finished.stdout).unwrap_or_default()
-}
-
-async fn servers() -> Vec<Server> {
-    let listed =
-        ask(&["systemctl", "list-units", "--type=service", "--state=running", "--no-legend", "--plain", "--no-pager"]).await;
-    let mut servers = Vec::new();
-    for unit in listed.lines().filter_map(|line| line.split_whitespace().next()).filter(|unit| !unit.contains('@')) {
-        let exec = ask(&["systemctl", "show", "--property=ExecStart", "--value", "--", unit]).await;
-        let Some(path) = home(&exec) else { continue };
-        let package = ask(&["dpkg-query", "-S", &path.display().to_string()]).await;
-        let package = package.split(": ").next().filter(|name| !name.is_empty() && !name.contains([',', ' ', '\n']));
-        servers.push(Server {
-            unit: unit.to_owned(),
-            package: package.map(str::to_owned),
-            version_file: path.join("VERSION").is_file(),
-            scripts: scripts(&path),
-            path,
-        });
-    }
-    servers
-}
-
-/// Where a server lies, by the absolute paths on its command line: the directory below one of the homes.
-fn home(exec: &str) -> Option<PathBuf> {
-    let command = exec.split("argv[]=").nth(1)?.split(" ;").next()?;
-    command.split_whitespace().filter(|word| word.starts_with('/')).find_map(|word| {
-        let rest = HOMES.iter().find_map(|home| Some((home, Path::new(word).strip_prefix(home).ok()?)))?;
-        let first = rest.1.components().next()?.as_os_str().to_str()?;
-        let deeper = rest.1.components().count() > 1;
-        (deeper && !SHARED.contains(&first)).then(|| Path::new(rest.0).join(first))
-    })
-}
-
-/// The directories below a release that hold scripts in Flyway's layout.
-fn scripts(root: &Path) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut open = vec![(root.to_owned(), 0)];
-    while let Some((dir, depth)) = open.pop() {
-        let mut holds = false;
-        for entry in fs::read_dir(&dir).into_iter().flatten().filter_map(Result::ok) {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let versioned = name.strip_prefix('V').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
-            holds |= versioned && name.contains("__") && name.ends_with(".sql");
-            // Not through symlinks, which may lead anywhere.
-            if depth < DEPTH && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                open.push((entry.path(), depth + 1));
-            }
-        }
-        if let Some(below) = dir.strip_prefix(root).ok().filter(|_| holds) {
-            found.push(below.display().to_string());
-        }
-    }
-    found.sort();
-    found
-}
-
-fn listeners() -> Vec<Listener> {
-    let mut found = Vec::new();
-    let directory = Path::new("/run/postgresql");
-    for entry in fs::read_dir(directory).into_iter().flatten().filter_map(Result::ok) {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if let Some(port) = name.strip_prefix(".s.PGSQL.").and_then(|port| port.parse().ok()) {
-            found.push(Listener { scheme: "postgres", socket: directory.to_owned(), port });
-        }
-    }
-    let mysql = Path::new("/run/mysqld/mysqld.sock");
-    if mysql.exists() {
-        found.push(Listener { scheme: "mysql", socket: mysql.to_owned(), port: 3306 });
-    }
-    found.sort_by_key(|listener| listener.port);
-    found
 }
 
 /// The proposal. Pure.
@@ -178,8 +106,12 @@ fn text(found: &Found) -> String {
             .to_owned(),
         "# missing. Every key with its default: /etc/upkeep/upkeep.toml, or config/upkeep.toml of the sources.".to_owned(),
     ];
-    for listener in &found.listeners {
-        lines.push(format!("# Listening: {} at {}, port {}.", listener.scheme, listener.socket.display(), listener.port));
+    for Listener { scheme, socket, port } in &found.listeners {
+        let at = socket.as_ref().map_or("the network".to_owned(), |socket| socket.display().to_string());
+        lines.push(format!("# Listening: {scheme} at {at}, port {port}."));
+    }
+    for path in &found.idle {
+        lines.push(format!("# {}: no running service lies there.", path.display()));
     }
     if found.servers.is_empty() {
         lines.push(
@@ -197,8 +129,14 @@ fn text(found: &Found) -> String {
 }
 
 fn target(name: &TargetName, server: &Server, listeners: &[Listener]) -> Vec<String> {
-    let scheme = listeners.first().map_or("postgres", |listener| listener.scheme);
-    let port = listeners.first().map_or_else(String::new, |listener| format!(":{}", listener.port));
+    let (said, url) = match &server.database {
+        Some(location) => ("# As its command line or environment says, without the password.", location.to_string()),
+        None => {
+            let scheme = listeners.first().map_or("postgres", |listener| listener.scheme);
+            let port = listeners.first().map_or_else(String::new, |listener| format!(":{}", listener.port));
+            ("# A guess: user and database are called as the unit.", format!("{scheme}://{name}@127.0.0.1{port}/{name}"))
+        }
+    };
     let probe = match &server.package {
         Some(package) => format!("{{ dpkg = \"{package}\" }}"),
         None if server.version_file => "{ file = \"VERSION\" }".to_owned(),
@@ -206,9 +144,9 @@ fn target(name: &TargetName, server: &Server, listeners: &[Listener]) -> Vec<Str
     };
     let mut lines = vec![
         format!("[targets.{name}.database]"),
-        "# A guess: user and database are called as the unit. The password from a file that root owns and group upkeep reads."
-            .to_owned(),
-        format!("url = \"{scheme}://{name}@127.0.0.1{port}/{name}\""),
+        said.to_owned(),
+        format!("url = \"{url}\""),
+        "# The password, one line: `install -m 640 -g upkeep /dev/null FILE`, then write it there.".to_owned(),
         format!("# password_file = \"/etc/upkeep/{name}.password\""),
         format!("[targets.{name}.backup]"),
         "schedule = \"30 2 * * *\"".to_owned(),

@@ -1,11 +1,10 @@
 //! `upkeep setup`: fits the host to the configuration, so that an operator edits one file.
 //!
-//! Owns four kinds of file and nothing else on the host: the polkit rule for exactly the configured units, the gate's drop-in
-//! of each of them, the unit of each vendor's tool, and the daemon's own drop-in for what lies outside its sandbox. Each
-//! begins with [`HEADER`]; one that does is replaced or removed, any other is left alone. What they hold is a pure function of
-//! the configuration.
+//! Owns which files of the host are ours: each begins with [`HEADER`]; one that does is replaced or removed, any other is left
+//! alone. What they hold is a pure function of the configuration, in `setup::files`.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod files;
+
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -13,34 +12,24 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{Stop, World, session};
-use crate::config::load::{DEFAULT_PATH, Secrets};
-use crate::config::{Config, Health, Location, Probe, ServiceControl};
+use crate::config::Config;
+use crate::config::load::Secrets;
 use crate::durable;
 use crate::failure::{Class, Failure};
 use crate::process::Command;
 use crate::service::tool::{self, UNITS};
+use files::{DAEMON, GATE, NEEDRESTART, POLKIT, files};
+pub(super) use files::{VERBS, near, units};
 
 /// The first words of every file of ours, after the comment sign.
 const HEADER: &str = "Written by `upkeep setup` from the configuration; run it again instead of editing this.";
-
-const POLKIT: &str = "etc/polkit-1/rules.d/60-upkeep.rules";
-const GATE: &str = "50-upkeep-gate.conf";
-const DAEMON: &str = "50-upkeep-setup.conf";
-
-/// The user of `upkeepd.service`.
-const USER: &str = "upkeep";
-
-/// What the daemon asks systemd for.
-const VERBS: &str = r#"["start", "stop", "restart", "reset-failed"]"#;
-
-/// Directories in which the unit may write anyway.
-const WRITABLE: &str = "/var/lib/upkeep";
 
 /// How long telling systemd may take.
 const RELOAD_DEADLINE: Duration = Duration::from_secs(60);
 
 /// Fit the host to the configuration: the polkit rule for exactly the configured units, the gate's drop-in of each, the units
-/// of vendors' migration tools, and the daemon's own drop-in for directories and addresses outside its sandbox.
+/// of vendors' migration tools, what needrestart must leave alone, and the daemon's own drop-in for directories and addresses
+/// outside its sandbox.
 ///
 /// Run it as root after every change of units, directories or database hosts. Files that are not its own are left alone.
 #[derive(Debug, clap::Args)]
@@ -92,95 +81,6 @@ pub(super) fn outdated(config: &Config, config_path: &Path) -> Vec<PathBuf> {
         }
     };
     files(config, config_path).into_iter().filter_map(stale).collect()
-}
-
-/// Every file, by its path below the root. Pure.
-fn files(config: &Config, config_path: &Path) -> BTreeMap<PathBuf, String> {
-    let mut files = BTreeMap::new();
-    let mut units = BTreeSet::new();
-    for target in config.targets.values() {
-        if let Some((unit, text)) = tool::unit(target) {
-            files.insert(Path::new(UNITS).join(&unit), format!("# {HEADER}\n{text}"));
-            units.insert(unit);
-        }
-        let Some(ServiceControl::Unit(unit)) = target.service.as_ref().map(|service| &service.control) else { continue };
-        units.insert(unit.clone());
-        if target.release.is_some() {
-            let asked = config_path != Path::new(DEFAULT_PATH);
-            let at = if asked { format!(" --config {}", config_path.display()) } else { String::new() };
-            let text = format!(
-                "# {HEADER}\n[Service]\n\
-                 # A condition, not ExecStartPre: a refused start is skipped, and the package that asked for it is still installed\n\
-                 # well. As root, for the server's user may neither ask the daemon nor see its state.\n\
-                 ExecCondition=+/usr/bin/upkeep{at} gate {}\n\
-                 # An upgrade happens while the gate waits.\n\
-                 TimeoutStartSec=4h\n",
-                target.name
-            );
-            files.insert(Path::new(UNITS).join(format!("{unit}.d")).join(GATE), text);
-        }
-    }
-    if !units.is_empty() {
-        let list = units.iter().map(|unit| format!("\"{unit}\"")).collect::<Vec<_>>().join(", ");
-        let text = format!(
-            "// {HEADER}\n\
-             polkit.addRule(function(action, subject) {{\n    \
-                 if (action.id == \"org.freedesktop.systemd1.manage-units\" && subject.user == \"{USER}\" &&\n        \
-                     [{list}].indexOf(action.lookup(\"unit\")) >= 0 &&\n        \
-                     {VERBS}.indexOf(action.lookup(\"verb\")) >= 0) {{\n        \
-                     return polkit.Result.YES;\n    }}\n}});\n"
-        );
-        files.insert(POLKIT.into(), text);
-    }
-    let outside = sandbox(config);
-    if !outside.is_empty() {
-        let text = format!("# {HEADER}\n[Service]\n{}\n", outside.join("\n"));
-        files.insert(Path::new(UNITS).join("upkeepd.service.d").join(DAEMON), text);
-    }
-    files
-}
-
-/// What the daemon needs beyond its unit.
-fn sandbox(config: &Config) -> Vec<String> {
-    let mut paths = BTreeSet::new();
-    let mut afar = false;
-    for target in config.targets.values() {
-        paths.insert(target.backup.directory.clone());
-        match &target.database.location {
-            // The files beside it too: `-wal`, `-shm`, and what a restore puts in its place.
-            Location::Sqlite { path } => paths.extend(path.parent().map(Path::to_owned)),
-            Location::Postgres { host, .. } | Location::MySql { host, .. } => afar |= !near(host),
-        }
-        if let Some(release) = &target.release
-            && release.probes.contains(&Probe::Symlink)
-        {
-            paths.extend(release.path.parent().map(Path::to_owned));
-        }
-        for health in target.service.iter().flat_map(|service| &service.health) {
-            afar |= match health {
-                Health::Http(url) => url::Url::parse(url).ok().and_then(|url| url.host_str().map(near)) == Some(false),
-                Health::Tcp(address) => !near(address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host)),
-                Health::Command(_) => false,
-            };
-        }
-    }
-    let told = config.alarms.iter().flat_map(|alarms| [&alarms.webhook, &alarms.ping]).flatten();
-    afar |= told.filter_map(|url| url::Url::parse(url).ok()).any(|url| url.host_str().is_some_and(|host| !near(host)));
-    paths.insert(config.daemon.state_dir.clone());
-    let mut lines: Vec<String> = paths
-        .into_iter()
-        .filter(|path| !path.starts_with(WRITABLE))
-        // Quoted for blanks; with a minus, for a directory that is missing is `upkeep check`'s to tell.
-        .map(|path| format!("ReadWritePaths=\"-{}\"", path.display()))
-        .collect();
-    lines.extend(afar.then(|| "IPAddressAllow=any".to_owned()));
-    lines
-}
-
-/// Whether a host is this one, as far as its name says.
-fn near(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host.is_empty() || host.starts_with('/') || host == "localhost" || host == "::1" || host.starts_with("127.")
 }
 
 /// Makes the archives' directories for the daemon, which may not make them itself outside its state, and that of the output
@@ -251,7 +151,7 @@ fn ours(root: &Path) -> Vec<PathBuf> {
         let entry = Path::new(UNITS).join(dir.file_name());
         [entry.join(GATE), entry.join(DAEMON), entry]
     });
-    let all = here.chain([PathBuf::from(POLKIT)]);
+    let all = here.chain([POLKIT, NEEDRESTART].map(PathBuf::from));
     all.filter(|path| fs::read_to_string(root.join(path)).is_ok_and(|text| text.contains(HEADER))).collect()
 }
 

@@ -30,6 +30,9 @@ pub type Environment = BTreeMap<String, String>;
 /// Where the configuration is when nobody says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/upkeep/upkeep.toml";
 
+/// Where the daemon listens when the configuration does not say otherwise.
+pub const DEFAULT_SOCKET: &str = "/run/upkeep/upkeep.sock";
+
 /// One thing wrong with the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -146,6 +149,20 @@ pub fn load_with(path: &Path, environment: &Environment, secrets: Secrets) -> Re
     let config = read(&Node::root(&merged, &problems), environment, secrets);
     let found = problems.into_found();
     if found.is_empty() { Ok(config) } else { Err(ConfigProblems::new(path, found)) }
+}
+
+/// Reads everything; passwords that cannot be read are told beside it, and missing in it. For whoever looks for problems.
+///
+/// # Errors
+/// All problems at once, when anything but a password is wrong.
+pub fn load_telling(path: &Path, environment: &Environment) -> Result<(Config, Vec<Problem>), ConfigProblems> {
+    load_with(path, environment, Secrets::Leave)?;
+    let problems = Problems::new(path.display().to_string());
+    let Some(merged) = layers::merged(path, environment, &problems) else {
+        return Err(ConfigProblems::new(path, problems.into_found()));
+    };
+    let config = read(&Node::root(&merged, &problems), environment, Secrets::Read);
+    Ok((config, problems.into_found()))
 }
 
 /// Values that stand in for what is wrong are never seen: a configuration with a problem is not returned.

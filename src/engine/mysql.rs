@@ -114,3 +114,48 @@ impl MySql {
         Ok(flavour)
     }
 }
+
+/// What the account may do, beyond seeing everything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MayRead {
+    /// What would show every routine, where those of others stay hidden.
+    pub routines: Option<String>,
+    /// What lets several connections read one moment (`LOCK TABLES held every table …`), or that only one reads.
+    pub moment: String,
+    /// What would let several, where only one may.
+    pub lock: Option<String>,
+}
+
+/// Whether the account sees everything in the database, so that a backup can hold it.
+///
+/// # Errors
+/// The privileges that are missing, with the exact statement that grants them; or when it cannot be asked.
+pub async fn may_read(database: &Database) -> Result<MayRead, EngineError> {
+    let mut session = Place::of(database)?.connect().await?;
+    let grants = privileges::Grants::read(&mut session).await;
+    let answer = grants.and_then(|grants| {
+        grants.demand_sight(&session)?;
+        let ways = snapshot::ways(&grants, session.version.is_mariadb());
+        let way = ways.first().copied().unwrap_or(snapshot::Way::Single);
+        let place = session.place();
+        let lock = format!("GRANT LOCK TABLES ON {}.* TO {};", connect::quote(&place.database), place.grantee());
+        Ok(MayRead {
+            routines: grants.blind_to_routines(&session),
+            moment: way.sentence(2),
+            lock: (way == snapshot::Way::Single).then_some(lock),
+        })
+    });
+    session.close().await;
+    answer
+}
+
+/// The directory of the server's data: what a restore fills, where it is on this host.
+///
+/// # Errors
+/// When the server cannot be asked.
+pub async fn data_directory(database: &Database) -> Result<Option<std::path::PathBuf>, EngineError> {
+    let mut session = Place::of(database)?.connect_to_server().await?;
+    let told = session.text("ask for the data directory", "SELECT @@datadir").await;
+    session.close().await;
+    Ok(told?.map(Into::into))
+}

@@ -114,6 +114,40 @@ pub async fn can_read_all(database: &Database) -> Result<(), EngineError> {
     answer
 }
 
+/// How a restore may put an archive in the place of the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MayRestore {
+    /// Beside it, and then names are exchanged: over several connections, and the database stays in use until then.
+    Beside,
+    /// In it, in one transaction over one connection; with the statements that would allow the other.
+    InPlace(String),
+    /// Not at all; with the statement that would allow it.
+    Not(String),
+}
+
+/// Which way a restore may go, as far as its privileges say.
+///
+/// # Errors
+/// When the server cannot be asked.
+pub async fn may_restore(database: &Database) -> Result<MayRestore, EngineError> {
+    let mut session = Place::of(database)?.connect().await?;
+    let answer = swap::may_restore(&mut session).await;
+    session.close().await;
+    answer
+}
+
+/// The directory of the server's data, where it says so and it is on this host: what a restore fills.
+///
+/// # Errors
+/// When the server cannot be asked at all.
+pub async fn data_directory(database: &Database) -> Result<Option<std::path::PathBuf>, EngineError> {
+    let mut session = Place::of(database)?.connect().await?;
+    // Not everybody is told.
+    let told = catalog::texts(&mut session, "ask for the data directory", "SHOW data_directory").await.unwrap_or_default();
+    session.close().await;
+    Ok(told.into_iter().next().map(Into::into))
+}
+
 /// Whether the host has a `pg_dump` of a server's major, by the version the server prints. Without one an archive is
 /// data-only.
 pub async fn has_pg_dump(server_version: &str, database: &Database) -> bool {

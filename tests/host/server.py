@@ -38,13 +38,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(f"{text}\n".encode())
 
     def do_GET(self):
-        if SICK:
+        if self.path.startswith("/alive/"):
+            print(f"pinged {self.path}", flush=True)
+            self.answer(200, "heard")
+        elif SICK:
             self.answer(503, "sick")
         else:
             self.answer(200, f"{VERSION} {ask('SELECT count(*) FROM note')}")
 
     def do_POST(self):
-        self.answer(200, ask("INSERT INTO note (text) VALUES (%s) RETURNING id", self.path))
+        if self.path == "/alarm":
+            print(f"told {self.rfile.read(int(self.headers['Content-Length'])).decode()}", flush=True)
+            return self.answer(200, "heard")
+        return self.answer(200, ask("INSERT INTO note (text) VALUES (%s) RETURNING id", self.path))
 
     def log_message(self, *_):
         pass

@@ -191,6 +191,27 @@ fn check_names_what_is_good_and_what_is_not() {
 }
 
 #[test]
+fn check_goes_on_where_a_password_cannot_be_read_and_names_one_in_the_open() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = |path: &std::path::Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    let upkeep = notes();
+    let shop = "[targets.shop.database]\nurl = \"postgres://shop@127.0.0.1:1/shop\"\npassword_file = \"{dir}/shop.password\"\n";
+    upkeep.configure(&format!("{NOTES}{shop}"));
+    upkeep.file("shop.password", "geheim");
+    mode(&upkeep.path("shop.password"), 0o644);
+    let ran = upkeep.run(&["check"]);
+    assert!(ran.code == 78 && ran.stdout.contains("shop.password is open to everybody"), "{ran:?}");
+    assert!(ran.stdout.contains("✓ notes          database"), "the others are looked at all the same: {ran:?}");
+
+    upkeep.configure(&format!("{NOTES}{}", shop.replace("shop@", "shop:geheim@").replace("password_file", "#")));
+    mode(&upkeep.path("upkeep.toml"), 0o644);
+    let ran = upkeep.run(&["check"]);
+    assert!(ran.stdout.contains("everybody may read a password") && !ran.stdout.contains("geheim"), "{ran:?}");
+    mode(&upkeep.path("upkeep.toml"), 0o640);
+    assert!(!upkeep.run(&["check"]).stdout.contains("everybody may read a password"));
+}
+
+#[test]
 fn the_demo_comes_true() {
     let upkeep = Upkeep::new();
     let ran = upkeep.run(&["demo"]);

@@ -123,6 +123,13 @@ fn privilege_missing() {
     assert!(ran.code == 77 && ran.stdout.contains("ALTER ROLE \"onlooker\" BYPASSRLS;"), "{ran:?}");
     cluster.psql(&database, "ALTER ROLE onlooker BYPASSRLS;");
     assert!(said().stdout.contains("every row can be read"), "{:?}", said());
+    // Who only backs up may lack what a restore needs; it is said with its statement all the same.
+    let ran = said();
+    assert!(ran.code == 0 && ran.stdout.contains("this account may not restore"), "{ran:?}");
+    assert!(
+        ran.stdout.contains(&format!("ALTER ROLE \"onlooker\" CREATEDB; ALTER DATABASE \"{database}\" OWNER TO")),
+        "{ran:?}"
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A dump by who may not read everything: refused, and each complaint names the one statement that helps.
 
+use upkeep::engine::mysql::may_read;
 use upkeep::failure::{Class, Explain as _};
 
 use crate::support::engines::{Db, Home, on_every_engine};
@@ -53,4 +54,10 @@ async fn grant_by_grant(db: Db) {
     };
     assert!(!given.is_empty());
     assert_eq!(sealed.manifest.tables.len(), 2, "{given:?}");
+    if matches!(db, Db::MySql(_)) {
+        // What `upkeep check` says of locks helps too.
+        home.sql(&may_read(&stranger).await.unwrap().lock.unwrap());
+        let may = may_read(&stranger).await.unwrap();
+        assert!(may.lock.is_none() && may.moment.contains("LOCK TABLES"), "{may:?}");
+    }
 }

@@ -1,5 +1,7 @@
+use std::collections::BTreeMap;
+
 use super::*;
-use crate::config::load;
+use crate::config::load::{self, DEFAULT_PATH};
 
 const TWO: &str = r#"
 [targets.notes]
@@ -30,7 +32,8 @@ fn the_rule_names_exactly_the_configured_units() {
     let daemon = &files[Path::new("etc/systemd/system/upkeepd.service.d/50-upkeep-setup.conf")];
     let wanted = "[Service]\nReadWritePaths=\"-/srv/notes\"\nReadWritePaths=\"-/var/backups/shop\"\nIPAddressAllow=any\n";
     assert!(daemon.ends_with(wanted), "{daemon}");
-    assert_eq!(files.len(), 3);
+    assert!(rule.contains(r#"["start", "stop", "reset-failed"].indexOf(action.lookup("verb"))"#), "{rule}");
+    assert_eq!(files.len(), 4);
 }
 
 #[test]
@@ -49,6 +52,11 @@ fn a_tool_that_runs_as_a_user_has_a_unit_that_the_daemon_may_begin() {
     assert!(rule.contains(r#"["shop.service", "upkeep-migrate-shop.service"].indexOf(action.lookup("unit"))"#), "{rule}");
     let unit = &files[Path::new("etc/systemd/system/upkeep-migrate-shop.service")];
     assert!(unit.contains("User=shop\n") && unit.contains("ExecStart=\"/opt/shop/bin/migrate\"\n"), "{unit}");
+    let needrestart = &files[Path::new(NEEDRESTART)];
+    assert!(
+        needrestart.contains("push(@{$nrconf{blacklist_rc}}, qr(^upkeep\\-migrate\\-shop\\.service$));\n"),
+        "{needrestart}"
+    );
     // Without it, it is taken away again.
     let root = tempfile::tempdir().unwrap();
     write(&root.path().join("etc/systemd/system/upkeep-migrate-shop.service"), unit).unwrap();
@@ -66,4 +74,18 @@ fn only_files_of_ours_are_replaced_or_removed() {
     durable::write(&path, b"an operator's own\n").unwrap();
     assert!(write(&path, "ours").is_err());
     assert_eq!(ours(root.path()), Vec::<PathBuf>::new());
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "Perl is what needrestart reads it with")]
+fn needrestart_is_kept_from_a_server_that_the_gate_would_hold() {
+    let text = TWO.replace("shop.service", "shop@1.service");
+    let files = files(&config(&text), Path::new("/etc/it's/upkeep.toml"));
+    let said = &files[Path::new(NEEDRESTART)];
+    assert!(said.contains("qr(^shop\\@1\\.service$)}"), "{said}");
+    assert!(said.contains("/usr/bin/upkeep --config /etc/it\\'s/upkeep.toml gate --look shop"), "{said}");
+    // Debian always has one; elsewhere `tests/host/run` has the real needrestart.
+    if let Ok(perl) = std::process::Command::new("perl").args(["-c", "-e", said]).output() {
+        assert!(perl.status.success(), "{}", String::from_utf8_lossy(&perl.stderr));
+    }
 }

@@ -338,11 +338,18 @@ fn service(node: &Node<'_>) -> Option<Service> {
     Some(service)
 }
 
+/// The whole name of a unit, as systemctl(1) completes it.
+fn unit_name(text: &str) -> Result<String, String> {
+    const KINDS: [&str; 8] = [".service", ".target", ".socket", ".slice", ".scope", ".mount", ".path", ".timer"];
+    if text.is_empty() || text.contains(|letter: char| !letter.is_ascii_alphanumeric() && !":-_.\\@".contains(letter)) {
+        return Err(format!("`{text}` is not a unit's name; write it as notes.service"));
+    }
+    let whole = KINDS.iter().any(|kind| text.ends_with(kind));
+    Ok(if whole { text.to_owned() } else { format!("{text}.service") })
+}
+
 fn service_control(node: &Node<'_>) -> ServiceControl {
-    let unit = node.parsed("unit", |text| match text.contains(['/', ' ']) {
-        true => Err(format!("`{text}` is not a unit's name; write it as notes.service")),
-        false => Ok(text.to_owned()),
-    });
+    let unit = node.parsed("unit", unit_name);
     let (start, stop, status) = (node.argv("start"), node.argv("stop"), node.argv("status"));
     let given: Vec<&str> = ["start", "stop", "status"].into_iter().filter(|key| node.has(key)).collect();
     match (node.has("unit"), given.len()) {

@@ -8,7 +8,8 @@
 use std::sync::Arc;
 
 use super::super::{EngineError, Loaded};
-use super::catalog::texts;
+use super::MayRestore;
+use super::catalog::{WITH_ROWS, texts};
 use super::connect::{Place, Session, literal, quote};
 use super::{in_place, load, survey};
 use crate::archive::Archive;
@@ -85,6 +86,26 @@ fn provider(like: &Server) -> String {
     }
 }
 
+/// Whether the role may make a database and give this one another name.
+const MAY_CREATE: &str = "SELECT rolsuper OR (rolcreatedb AND (SELECT pg_catalog.pg_has_role(datdba, 'MEMBER') FROM pg_catalog.pg_database \
+    WHERE datname = pg_catalog.current_database())) FROM pg_catalog.pg_roles WHERE rolname = current_user";
+
+/// Which way [`replace`] may go. Without the privilege to create databases it takes everything out of this one, which only the
+/// owner of each thing may.
+pub(super) async fn may_restore(session: &mut Session) -> Result<MayRestore, EngineError> {
+    let doing = "look for the privilege to restore";
+    if session.truth(doing, MAY_CREATE).await? {
+        return Ok(MayRestore::Beside);
+    }
+    let (role, database) = (quote(session.place().user()), quote(&session.place().database));
+    let strange = format!(
+        "SELECT EXISTS (SELECT {WITH_ROWS} AND NOT pg_catalog.pg_has_role(c.relowner, 'MEMBER')) \
+         OR NOT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')"
+    );
+    let grant = format!("ALTER ROLE {role} CREATEDB; ALTER DATABASE {database} OWNER TO {role};");
+    Ok(if session.truth(doing, &strange).await? { MayRestore::Not(grant) } else { MayRestore::InPlace(grant) })
+}
+
 /// Puts an archive in the place of a database.
 pub(super) async fn replace(
     place: &Place,
@@ -97,9 +118,7 @@ pub(super) async fn replace(
         return from_nothing(place, archive, jobs, progress).await;
     };
     let users = survey::lasting_sessions(&mut session, &place.database).await?;
-    let may_create = "SELECT rolsuper OR (rolcreatedb AND (SELECT pg_catalog.pg_has_role(datdba, 'MEMBER') FROM pg_catalog.pg_database \
-        WHERE datname = pg_catalog.current_database())) FROM pg_catalog.pg_roles WHERE rolname = current_user";
-    let may_create = session.truth("look for the privilege to create databases", may_create).await?;
+    let may_create = session.truth("look for the privilege to create databases", MAY_CREATE).await?;
     let like = super::catalog::identify(&mut session).await?;
     session.close().await;
     if !users.is_empty() {

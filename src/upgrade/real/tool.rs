@@ -19,7 +19,7 @@ use crate::service::tool::{self, Doing, ToolError, ToolRun, ToolState};
 use crate::upgrade::hands::Hands as _;
 use crate::upgrade::plan::Scripts;
 use crate::upgrade::state::{Event, Failed, Step, Tool};
-use tail::Tail;
+use tail::{LastLines, Tail};
 
 /// How often a tool is looked for that is no child of ours: it takes minutes, and nobody waits for the second.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -60,7 +60,7 @@ struct Ended {
     well: bool,
     /// In words.
     how: String,
-    last_line: String,
+    last: LastLines,
 }
 
 impl RealHands<'_> {
@@ -81,13 +81,18 @@ impl RealHands<'_> {
     }
 
     /// The database is the judge: tools are known to fail and exit with 0, and to succeed and exit with 1.
-    async fn judge(&self, Ended { well, how, last_line }: &Ended) -> Result<String, Failed> {
+    async fn judge(&self, Ended { well, how, last }: &Ended) -> Result<String, Failed> {
         match self.look().await?.scripts {
             Some(scripts) if scripts == Scripts::default() => Ok(format!("the tool ended with {how}; nothing is pending")),
             None if *well => Ok(format!("the tool ended with {how}")),
             Some(_) | None => {
-                let message = format!("the migration tool ended with {how} and left the database not in step: {last_line}");
-                Err(Failed { class: Class::Data, message, transient: false, hints: Vec::new(), partial: true })
+                let all = match tool::unit_here(self.target) {
+                    Some(_) => format!("; all that it printed is in {}", tool::output(self.target).display()),
+                    None => String::new(),
+                };
+                let message = format!("the migration tool ended with {how} and left the database not in step: {last}{all}");
+                let hints = Vec::new();
+                Err(Failed { class: Class::Data, message, transient: false, hints, partial: true })
             }
         }
     }
@@ -108,7 +113,7 @@ impl RealHands<'_> {
         let finished = held.run(&|line| self.told(line)).await.map_err(|error| Failed::of(&error))?;
         *self.tool.process() = None;
         let how = finished.code.map_or("a signal".to_owned(), |code| format!("exit code {code}"));
-        Ok(Ended { well: finished.success(), how, last_line: finished.last_line().to_owned() })
+        Ok(Ended { well: finished.success(), how, last: LastLines::of(finished.said()) })
     }
 
     /// The run that an earlier run of ours asked for, or a new one.
@@ -138,9 +143,9 @@ impl RealHands<'_> {
 
     /// Follows a run to its end. What it printed before `tail` was told by an earlier run of ours, or is in the file.
     async fn follow(&self, run: &ToolRun, mut tail: Tail) -> Result<Ended, Failed> {
-        let mut last_line = tail.last_line();
+        let mut last = tail.last_lines();
         let mut tell = |line: &str| {
-            line.clone_into(&mut last_line);
+            last.keep(line);
             self.told(line);
         };
         let (mut lines, mut answered, mut begun) = (Lines::default(), Instant::now(), Begin::Asked(Instant::now()));
@@ -170,7 +175,7 @@ impl RealHands<'_> {
             // Somebody stopped it.
             Doing::Idle | Doing::Running => (false, "an outcome that systemd does not know any more".to_owned()),
         };
-        Ok(Ended { well, how, last_line })
+        Ok(Ended { well, how, last })
     }
 
     /// An answer of systemd, or none yet.

@@ -2,6 +2,8 @@
 //!
 //! Owns a position in it. Never fails: what cannot be read is output that nobody sees, and no reason to fail a migration.
 
+use std::collections::VecDeque;
+use std::fmt;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -9,8 +11,40 @@ use std::time::SystemTime;
 
 use crate::process::Lines;
 
-/// How far back the last line is looked for.
+/// How far back the last lines are looked for.
 const LAST_BYTES: u64 = 4096;
+
+/// How many of them say what went wrong: a database's error has its statement and a mark under it.
+const LINES: usize = 4;
+
+/// The last lines that a tool printed.
+#[derive(Debug, Default)]
+pub(super) struct LastLines(VecDeque<String>);
+
+impl LastLines {
+    pub(super) fn of(text: &str) -> Self {
+        let mut last = Self::default();
+        text.lines().for_each(|line| last.keep(line));
+        last
+    }
+
+    /// Blank lines, and those that only point at another, say nothing.
+    pub(super) fn keep(&mut self, line: &str) {
+        if !line.contains(char::is_alphanumeric) {
+            return;
+        }
+        if self.0.len() == LINES {
+            self.0.pop_front();
+        }
+        self.0.push_back(line.trim().to_owned());
+    }
+}
+
+impl fmt::Display for LastLines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.iter().map(String::as_str).collect::<Vec<_>>().join(" | "))
+    }
+}
 
 /// A position in a file.
 #[derive(Debug)]
@@ -32,12 +66,12 @@ impl Tail {
         Self { path: path.to_owned(), at: path.metadata().map_or(0, |facts| facts.len()), before: None }
     }
 
-    /// The last line before the position; empty when there is none.
-    pub(super) fn last_line(&self) -> String {
-        let mut last = String::new();
+    /// The last lines before the position.
+    pub(super) fn last_lines(&self) -> LastLines {
+        let mut last = LastLines::default();
         let mut lines = Lines::default();
         let mut before = Self { path: self.path.clone(), at: self.at.saturating_sub(LAST_BYTES), before: None };
-        let mut keep = |line: &str| line.clone_into(&mut last);
+        let mut keep = |line: &str| last.keep(line);
         if self.at > 0 {
             before.read(&mut |piece| lines.feed(piece, &mut keep));
         }
@@ -110,12 +144,12 @@ mod tests {
     }
 
     #[test]
-    fn a_later_reader_knows_the_last_line() {
+    fn a_later_reader_knows_the_last_lines() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
-        assert_eq!(Tail::at_end(&path).last_line(), "");
-        durable::write(&path, b"one\ntwo\n").unwrap();
+        assert_eq!(Tail::at_end(&path).last_lines().to_string(), "");
+        durable::write(&path, b"one\ntwo\n\nthree\nfour\n  five\n    ^\n").unwrap();
         let mut tail = Tail::at_end(&path);
-        assert_eq!((tail.last_line().as_str(), read(&mut tail).as_str()), ("two", ""));
+        assert_eq!((tail.last_lines().to_string().as_str(), read(&mut tail).as_str()), ("two | three | four | five", ""));
     }
 }

@@ -1,0 +1,138 @@
+//! The database: whether it answers, what the account may do, and whether an archive of it fits back.
+
+use std::path::PathBuf;
+
+use super::super::human;
+use super::{Findings, Found};
+use crate::config::{Location, Target};
+use crate::durable;
+use crate::engine::postgres::MayRestore;
+use crate::engine::{self, Engine, EngineError};
+use crate::failure::{Class, Failure};
+
+/// Reaches the database and sizes it; gives its size in bytes.
+pub(super) async fn look(target: &Target, findings: &mut Findings) -> Option<u64> {
+    let engine = Engine::of(&target.database);
+    let histories: Vec<String> = target.migrations.iter().map(|migrations| migrations.table.clone()).collect();
+    let asked = async { Ok((engine.identify().await?, engine.survey(&histories).await?)) };
+    let (server, survey) = match asked.await {
+        Ok(answer) => answer,
+        Err(error) => {
+            let error: EngineError = error;
+            findings.add(Some(target), "database", Err(Failure::of(&error)));
+            return None;
+        }
+    };
+    if !survey.exists {
+        let failure = Failure::new(Class::NoInput, format!("{} does not exist", target.database.location));
+        let failure = failure.hint(format!("check `url` in `[targets.{}.database]`", target.name));
+        findings.add(Some(target), "database", Err(failure));
+        return None;
+    }
+    let tables = human::many(survey.tables.len() as u64, "table");
+    let found = format!("{} {}, {tables}, {}", server.flavour, server.version, human::size(survey.bytes));
+    findings.add(Some(target), "database", Ok(found));
+    match target.database.location {
+        Location::Sqlite { .. } => {}
+        Location::Postgres { .. } => postgres(target, &server.version, findings).await,
+        Location::MySql { .. } => mysql(target, findings).await,
+    }
+    Some(survey.bytes)
+}
+
+async fn postgres(target: &Target, version: &str, findings: &mut Findings) {
+    findings.add(Some(target), "pg_dump", pg_dump(version, target).await);
+    let all = engine::postgres::can_read_all(&target.database).await;
+    let all = all.map(|()| "every row can be read".to_owned()).map_err(|error| Failure::of(&error));
+    findings.add(Some(target), "privileges", all);
+    let migrates = target.migrations.is_some();
+    let may = match engine::postgres::may_restore(&target.database).await {
+        Ok(MayRestore::Beside) => Found::good("a restore may be made beside the database and take its place"),
+        Ok(MayRestore::InPlace(grant)) => Found::advice(
+            Failure::new(Class::NoPermission, "a restore works inside the database, over one connection: slower")
+                .hint(format!("to restore beside it, as a superuser: {grant}")),
+        ),
+        Ok(MayRestore::Not(grant)) => {
+            let failure =
+                Failure::new(Class::NoPermission, "this account may not restore: not everything in the database is its own");
+            let failure = failure.hint(format!("as a superuser: {grant}"));
+            // Who only backs up restores as somebody else; an upgrade must be able to go back by itself.
+            if migrates { Found::problem(failure) } else { Found::advice(failure) }
+        }
+        Err(error) => Found::problem(Failure::of(&error)),
+    };
+    findings.add(Some(target), "privileges", may);
+}
+
+async fn mysql(target: &Target, findings: &mut Findings) {
+    let may = match engine::mysql::may_read(&target.database).await {
+        Ok(may) => may,
+        Err(error) => return findings.add(Some(target), "privileges", Err(Failure::of(&error))),
+    };
+    let found = match may.routines {
+        None => Found::good("everything can be read"),
+        Some(grant) => Found::advice(
+            Failure::new(Class::NoPermission, "procedures and functions of other accounts are hidden, and not in the archive")
+                .hint(format!("as an administrator: {grant}")),
+        ),
+    };
+    findings.add(Some(target), "privileges", found);
+    let found = match may.lock {
+        None => Found::good(format!("read as of one moment: {}", may.moment)),
+        Some(grant) => Found::advice(
+            Failure::new(Class::NoPermission, "read as of one moment by one connection only, for no lock may be taken")
+                .hint(format!("for several, as an administrator: {grant}")),
+        ),
+    };
+    findings.add(Some(target), "locks", found);
+}
+
+async fn pg_dump(version: &str, target: &Target) -> Result<String, Failure> {
+    if engine::postgres::has_pg_dump(version, &target.database).await {
+        return Ok(format!("one for PostgreSQL {version} is here"));
+    }
+    let major = version.split('.').next().unwrap_or(version);
+    Err(Failure::new(Class::Unavailable, format!("there is no pg_dump of the server's major, {major}"))
+        .safe("archives are taken, but without the schema: they restore only into a database of the same shape")
+        .hint(format!("install it: `apt-get install postgresql-client-{major}`"))
+        .hint(format!("or say where it is: `client_bindir` in `[targets.{}.database]`", target.name)))
+}
+
+/// Whether a restore fits where the server keeps its data: until it has taken its place, old and new content are both there.
+pub(super) async fn room_to_restore(target: &Target, size: u64) -> Found {
+    let (near, told) = match &target.database.location {
+        Location::Sqlite { path } => (true, Ok(path.parent().map(PathBuf::from))),
+        Location::Postgres { host, .. } => {
+            (super::super::setup::near(host), engine::postgres::data_directory(&target.database).await)
+        }
+        Location::MySql { host, .. } => {
+            (super::super::setup::near(host), engine::mysql::data_directory(&target.database).await)
+        }
+    };
+    let usual = match &target.database.location {
+        Location::MySql { .. } => "/var/lib/mysql",
+        Location::Postgres { .. } | Location::Sqlite { .. } => "/var/lib/postgresql",
+    };
+    if !near {
+        return Found::good(format!("needs up to {} on the database server, which is another host", human::size(size)));
+    }
+    // Its insides are the server's alone; the file system is that of the nearest directory we may look at.
+    let directory = told.ok().flatten().unwrap_or_else(|| usual.into());
+    let Some(directory) = directory.ancestors().find(|above| above.exists()) else {
+        return Found::good(format!("needs up to {}", human::size(size)));
+    };
+    match durable::free_bytes(directory) {
+        Ok(free) if free < size => Found::problem(
+            Failure::new(
+                Class::CannotCreate,
+                format!("needs up to {}, and {} has {} free", human::size(size), directory.display(), human::size(free)),
+            )
+            .safe("archives can be taken all the same")
+            .hint("make room where the database server keeps its data"),
+        ),
+        Ok(free) => {
+            Found::good(format!("needs up to {}; {} has {} free", human::size(size), directory.display(), human::size(free)))
+        }
+        Err(error) => Found::problem(Failure::of(&error)),
+    }
+}

@@ -1,0 +1,204 @@
+//! What of one target is looked at: its database, room, release, migrations, server and tool.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::super::{World, human};
+use super::{Findings, Found, database};
+use crate::config::load::Problem;
+use crate::config::{Config, Runner, Service, Target};
+use crate::control::client::Client;
+use crate::durable;
+use crate::failure::{Class, Failure};
+use crate::process::Command;
+use crate::service::ServiceState;
+use crate::{migrate, release, service};
+
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// `secrets` are the passwords that could not be read, of every target.
+pub(super) async fn look(config: &Config, target: &Target, secrets: &[Problem], world: &World, findings: &mut Findings) {
+    let ours = format!("targets.{}.database.", target.name);
+    let missing: Vec<&Problem> = secrets.iter().filter(|problem| problem.key.starts_with(&ours)).collect();
+    let size = if missing.is_empty() {
+        let size = database::look(target, findings).await;
+        findings.add(Some(target), "archives", room(target, size));
+        if let Some(size) = size {
+            findings.add(Some(target), "restore", database::room_to_restore(target, size).await);
+        }
+        size
+    } else {
+        for problem in missing {
+            findings.add(Some(target), "password", password(config, target, problem).await);
+        }
+        findings.add(Some(target), "archives", room(target, None));
+        None
+    };
+    schedule(target, world, findings);
+    installed(target, size.is_some(), findings).await;
+    if let Some(settings) = &target.service {
+        server(target, settings, findings).await;
+    }
+    if let Some(found) = tool(target).await {
+        findings.add(Some(target), "tool", found);
+    }
+}
+
+/// A password that cannot be read here. One that only the daemon's unit is given is no problem; the daemon knows how it does.
+async fn password(config: &Config, target: &Target, problem: &Problem) -> Found {
+    let failure = Failure::new(Class::Config, problem.what.clone()).safe("the database and its migrations were not looked at");
+    if !problem.key.ends_with(".password_credential") {
+        return Found::problem(
+            failure.hint(format!("mend it, or name another source in `[targets.{}.database]`", target.name)),
+        );
+    }
+    let unit = Command::new(&["systemctl", "cat", "upkeepd.service"], DEADLINE).run().await;
+    let given = |line: &str| {
+        let (key, value) = line.split_once('=').unwrap_or_default();
+        let name = value.split(':').next().unwrap_or_default();
+        ["LoadCredential", "LoadCredentialEncrypted", "SetCredential", "SetCredentialEncrypted"].contains(&key)
+            && problem.what.contains(&format!("={name}:"))
+    };
+    if !unit.is_ok_and(|unit| unit.stdout.lines().any(given)) {
+        let edit = "give it to the unit: `systemctl edit upkeepd`, [Service], LoadCredential=NAME:/path/of/the/password";
+        return Found::problem(failure.hint(edit));
+    }
+    let seen = match Client::connect(&config.control.socket).await {
+        Ok(Some(client)) => client.target(&target.name).await.ok().and_then(|status| status.server),
+        Ok(None) | Err(_) => None,
+    };
+    match seen {
+        Some(server) => Found::good(format!("a credential of the unit; with it the daemon reaches {server}")),
+        None => Found::advice(
+            Failure::new(Class::Config, "a credential that only the daemon's unit is given")
+                .safe("the database and its migrations were not looked at")
+                .hint(format!("once the daemon runs, it says whether the database answers: `upkeep status {}`", target.name)),
+        ),
+    }
+}
+
+/// Whether one archive fits: it is smaller than its database.
+fn room(target: &Target, size: Option<u64>) -> Result<String, Failure> {
+    let directory = &target.backup.directory;
+    let good = writable(directory)?;
+    let free = durable::free_bytes(nearest(directory))?;
+    match size {
+        Some(size) if free < size => Err(Failure::new(
+            Class::CannotCreate,
+            format!("{} has {} free, and the database holds {}", directory.display(), human::size(free), human::size(size)),
+        )
+        .safe("nothing was begun")
+        .hint(format!("make room, or name another `directory` in `[targets.{}.backup]`", target.name))),
+        _ => Ok(format!("{good}, {} free", human::size(free))),
+    }
+}
+
+fn schedule(target: &Target, world: &World, findings: &mut Findings) {
+    let next = target.backup.schedule.as_ref().and_then(|schedule| schedule.next_after(world.clock.now()));
+    let found = match next {
+        Some(at) => Found::good(format!("next run {} UTC", human::moment(at))),
+        None => Found::advice(
+            Failure::new(Class::Config, "none: archives are taken only by hand and before upgrades")
+                .hint(format!("every night: `schedule = \"30 2 * * *\"` in `[targets.{}.backup]`", target.name)),
+        ),
+    };
+    findings.add(Some(target), "schedule", found);
+}
+
+async fn installed(target: &Target, reached: bool, findings: &mut Findings) {
+    let Some(settings) = &target.release else { return };
+    let root = match release::read(settings).await {
+        Ok(installed) => {
+            let found = format!("{} in {} (by {})", installed.version, installed.path.display(), installed.probe);
+            findings.add(Some(target), "release", Ok(found));
+            installed.path
+        }
+        Err(error) => return findings.add(Some(target), "release", Err(Failure::of(&error))),
+    };
+    let Some(settings) = target.migrations.as_ref().filter(|_| reached) else { return };
+    let found = match migrate::info(&target.database, settings, &root).await {
+        Err(error) => Err(Failure::of(&error)),
+        Ok(info) if !info.problems.is_empty() => Err(Failure::of(&migrate::MigrateError::Refused(info.problems))
+            .hint(format!("see all: `upkeep migrate validate {}`", target.name))),
+        Ok(info) => {
+            let head = info.head.as_deref().map(|head| format!("at {head}, ")).unwrap_or_default();
+            Ok(format!("{head}{} pending", info.pending.len()))
+        }
+    };
+    findings.add(Some(target), "migrations", found);
+}
+
+async fn server(target: &Target, settings: &Service, findings: &mut Findings) {
+    let name = service::name(settings);
+    let state = service::status(settings).await;
+    let section = format!("[targets.{}.service]", target.name);
+    let found = match &state {
+        ServiceState::Unknown(why) => {
+            let message = format!("the state of {name} cannot be told: {why}");
+            Err(Failure::new(Class::Unavailable, message).hint(format!("check `unit` or `status` in `{section}`")))
+        }
+        state => Ok(format!("{name} is {state}")),
+    };
+    findings.add(Some(target), "service", found);
+    if settings.health.is_empty() {
+        let message = "none: a server that starts and does not work would pass for well";
+        let hint = format!("what must answer: `health = [{{ http = \"http://127.0.0.1:8080/health\" }}]` in `{section}`");
+        findings.add(Some(target), "health", Found::advice(Failure::new(Class::Config, message).hint(hint)));
+    } else if state == ServiceState::Running {
+        let found = match service::healthy(settings).await {
+            Ok(answer) => Ok(answer),
+            Err(answer) => Err(Failure::new(Class::Unavailable, format!("{name} runs and is not healthy: {answer}"))
+                .hint(format!("mend the server, or `health` in `{section}`; an upgrade would be rolled back"))),
+        };
+        findings.add(Some(target), "health", found);
+    }
+}
+
+/// The vendor's tool: its user and its program must be there before an upgrade needs them.
+async fn tool(target: &Target) -> Option<Found> {
+    let Runner::Command { argv, directory, user, .. } = &target.migrations.as_ref()?.runner else { return None };
+    let section = format!("[targets.{}.migrations]", target.name);
+    if let Some(user) = user {
+        let known = Command::new(&["id", "-u", "--", user], DEADLINE).run().await;
+        if !known.is_ok_and(|known| known.success()) {
+            let failure = Failure::new(Class::NoInput, format!("there is no user {user}"));
+            return Some(Found::problem(failure.hint(format!("mend `user` in `{section}`, or make that user"))));
+        }
+    }
+    let program = argv.first()?;
+    let base = directory.as_ref().or(target.release.as_ref().map(|release| &release.path));
+    let path = base.map_or_else(|| program.into(), |base| base.join(program));
+    let whose = user.as_deref().map_or("the daemon's user".to_owned(), |user| format!("user {user}"));
+    // A bare name is looked for by whoever runs it; what lies where we may not look is not missing.
+    let missing =
+        program.contains('/') && std::fs::metadata(&path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
+    if missing {
+        let failure = Failure::new(Class::NoInput, format!("there is no {}", path.display()));
+        return Some(Found::problem(failure.hint(format!("mend `command` in `{section}`"))));
+    }
+    Some(Found::good(format!("{} as {whose}", argv.join(" "))))
+}
+
+/// The directory itself, or the nearest one above it that exists.
+fn nearest(directory: &Path) -> &Path {
+    directory.ancestors().find(|above| above.exists()).unwrap_or(directory)
+}
+
+pub(super) fn writable(directory: &Path) -> Result<String, Failure> {
+    let there = nearest(directory);
+    let wanted = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    match rustix::fs::access(there, wanted) {
+        Ok(()) if there == directory => Ok(format!("{} can be written", directory.display())),
+        Ok(()) => Ok(format!("{} will be made", directory.display())),
+        Err(errno) => {
+            let failure = Failure::new(Class::NoPermission, format!("cannot write in {}: {errno}", there.display()));
+            Err(match there == directory {
+                true => failure.hint(format!("give it to the daemon's user: `chown upkeep: {}`", directory.display())),
+                false => failure.hint(format!(
+                    "make it: `upkeep setup`, or `install -d -o upkeep -g upkeep -m 750 {}`",
+                    directory.display()
+                )),
+            })
+        }
+    }
+}

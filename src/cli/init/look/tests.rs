@@ -1,0 +1,64 @@
+use super::*;
+use crate::durable;
+
+#[test]
+fn a_server_lies_where_its_command_line_says() {
+    let exec = |argv: &str| format!("{{ path=/x ; argv[]={argv} ; ignore_errors=no ; start_time=[n/a] }}");
+    for (argv, expect) in [
+        ("/usr/bin/python3 /usr/lib/sample/server.py", Some("/usr/lib/sample")),
+        ("/opt/openmetadata/bin/openmetadata.sh start", Some("/opt/openmetadata")),
+        ("/usr/bin/java -jar /srv/app/current/app.jar", Some("/srv/app")),
+        ("/usr/bin/java -Dapp.home=/opt/shop/current shop.Main", Some("/opt/shop")),
+        ("/usr/bin/java -cp /usr/share/java/a.jar:/opt/shop/lib/shop.jar shop.Main", Some("/usr/share/java, /opt/shop")),
+        ("/usr/sbin/sshd -D", None),
+        ("/usr/lib/postgresql/15/bin/postgres -D /var/lib/postgresql", None),
+        ("/lib/systemd/systemd-logind", None),
+        ("/usr/lib/jvm/java-17/bin/java -jar /opt/shop/shop.jar", Some("/opt/shop")),
+        ("/opt/lonely", None),
+    ] {
+        let exec = exec(argv);
+        let found: Vec<String> = arguments(&exec).into_iter().flat_map(homes).map(|path| path.display().to_string()).collect();
+        assert_eq!(found.join(", "), expect.unwrap_or_default(), "{argv}");
+    }
+}
+
+#[test]
+fn its_database_is_the_one_it_was_told() {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let none = BTreeMap::new();
+    let said = |argv: &[&str], variables: &BTreeMap<String, String>| {
+        database(&words(argv), variables, &Environment::new()).map(|location| location.to_string())
+    };
+    assert_eq!(
+        said(&["app", "--db=postgres://app:geheim@db:5433/shop"], &none).as_deref(),
+        Some("postgres://app@db:5433/shop")
+    );
+    let variable = BTreeMap::from([("DATABASE_URL".to_owned(), "mysql://app:geheim@127.0.0.1/shop".to_owned())]);
+    assert_eq!(said(&["app"], &variable).as_deref(), Some("mysql://app@127.0.0.1:3306/shop"));
+    assert_eq!(said(&["app", "http://127.0.0.1:8080/"], &none), None);
+}
+
+#[test]
+fn listening_servers_are_known_by_socket_and_port() {
+    let postgres = socket("/run/postgresql/.s.PGSQL.5433").unwrap();
+    assert_eq!(
+        (postgres.scheme, postgres.socket.as_deref(), postgres.port),
+        ("postgres", Some(Path::new("/run/postgresql")), 5433)
+    );
+    assert_eq!(socket("/tmp/mysql.sock").unwrap().scheme, "mysql");
+    assert_eq!(socket("/run/systemd/notify"), None);
+    let line = "   0: 0100007F:1538 00000000:0000 0A 00000000:00000000 00:00000000 00000000   113        0 21234";
+    assert_eq!(listening_port(line), Some(5432));
+    assert_eq!(listening_port(&line.replace(" 0A ", " 01 ")), None);
+}
+
+#[test]
+fn scripts_are_found_where_they_lie() {
+    let dir = tempfile::tempdir().unwrap();
+    for file in ["db/migration/V1__one.sql", "db/migration/R__view.sql", "docs/V1_notes.txt", "sql/V2__two.sql"] {
+        let path = dir.path().join(file);
+        durable::make_dir(path.parent().unwrap()).unwrap();
+        durable::write(&path, b"").unwrap();
+    }
+    assert_eq!(scripts(dir.path()), ["db/migration", "sql"]);
+}
