@@ -5,6 +5,7 @@
 //! database is wholly at one version, (3) `status` says what the journal says, (4) no temporary file, scratch database, lock
 //! or child is left, (5) recovering a second time changes nothing.
 
+use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 
 use serde_json::Value;
@@ -142,7 +143,8 @@ fn tell(db: Db, story: &Story) {
         assert_eq!(journal, world.journal(), "{at}: a second recovery did something");
     }
     world.reset();
-    println!("{db}: {}: killed at {killed} of {} points", story.name, points.len());
+    // Past what captures a test's output: the number is for whoever reads the run.
+    writeln!(std::io::stderr(), "{db}: {}: killed at {killed} of {} points", story.name, points.len()).unwrap();
 }
 
 /// Any command that takes the lock settles first what a crash left; this one then reads every archive, and says what it found.
@@ -287,7 +289,8 @@ fn tell_mended(db: Db) {
         assert_eq!(world.serving().as_deref(), Some("1.2.0"), "{at}");
         assert_eq!(world.scratch_databases(), Vec::<String>::new(), "{at}");
     }
-    println!("{db}: an upgrade that goes on after its script was mended: killed at {} points", points.len());
+    let (what, points) = ("an upgrade that goes on after its script was mended", points.len());
+    writeln!(std::io::stderr(), "{db}: {what}: killed at {points} points").unwrap();
 }
 
 #[test]
