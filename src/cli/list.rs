@@ -66,15 +66,16 @@ fn text(entries: &[Entry], now: chrono::DateTime<chrono::Utc>, terminal: Termina
             Verdict::Damaged => ("DAMAGED", Tone::Bad),
             Verdict::Missing => ("MISSING", Tone::Bad),
         };
-        let pinned = entry.pinned.as_ref().map(|reason| format!("pinned: {reason}"));
-        let about = pinned.or_else(|| entry.note.clone()).unwrap_or_default();
+        // Beside the state, for a narrow terminal has no room for the reason.
+        let pinned = if entry.pinned.is_some() { ", pinned" } else { "" };
+        let about = entry.pinned.as_ref().or(entry.note.as_ref()).cloned().unwrap_or_default();
         table.row(vec![
             (entry.label.to_string(), Tone::Plain),
             (human::when(entry.taken_at, now), Tone::Plain),
             (entry.kind.to_string(), Tone::Plain),
             (human::count(entry.rows), Tone::Plain),
             (human::size(entry.size), Tone::Plain),
-            (state.to_owned(), tone),
+            (format!("{state}{pinned}"), tone),
             (about, Tone::Quiet),
         ]);
     }
