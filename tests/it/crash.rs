@@ -144,7 +144,8 @@ fn tell(db: Db, story: &Story) {
     }
     world.reset();
     // Past what captures a test's output: the number is for whoever reads the run.
-    writeln!(std::io::stderr(), "{db}: {}: killed at {killed} of {} points", story.name, points.len()).unwrap();
+    let mut told = std::io::stderr();
+    writeln!(told, "{db}: {}: killed at {killed} of {} points", story.name, points.len()).unwrap();
 }
 
 /// Any command that takes the lock settles first what a crash left; this one then reads every archive, and says what it found.
@@ -290,7 +291,8 @@ fn tell_mended(db: Db) {
         assert_eq!(world.scratch_databases(), Vec::<String>::new(), "{at}");
     }
     let (what, points) = ("an upgrade that goes on after its script was mended", points.len());
-    writeln!(std::io::stderr(), "{db}: {what}: killed at {points} points").unwrap();
+    let mut told = std::io::stderr();
+    writeln!(told, "{db}: {what}: killed at {points} points").unwrap();
 }
 
 #[test]
