@@ -8,7 +8,7 @@
 
 use std::time::Instant;
 
-use crate::archive::manifest::{Kind, Manifest, ReleaseNote};
+use crate::archive::manifest::{Kind, Manifest, ReleaseNote, Server};
 use crate::archive::writer::Sealed;
 use crate::archive::{ArchiveError, PendingArchive, format};
 use crate::config::Target;
@@ -138,6 +138,10 @@ impl Explain for BackupError {
                 format!("bring its rows back: `upkeep restore {target} {previous}`"),
                 format!("if it is meant to be empty, say so with an archive of it: `upkeep backup {target}`"),
             ],
+            Self::NoSchema { target, source, .. } => {
+                let elsewhere = format!("or say where it is: `client_bindir` in `[targets.{target}.database]`");
+                source.hints().into_iter().chain([elsewhere]).collect()
+            }
             _ => self.inner().map(Explain::hints).unwrap_or_default(),
         }
     }
@@ -167,7 +171,7 @@ pub async fn backup(
 
     progress.phase("looking", 0);
     let server = engine.identify().await?;
-    refuse_without_schema(target, request.kind, engine.can_dump_schema(&server).await)?;
+    refuse_without_schema(target, request.kind, &engine, &server).await?;
     let survey = engine.survey(&history_tables).await?;
     let previous = newest_good(&catalogue::list(&ctx.state, Some(&target.name)).await?).cloned();
     check_room(target, &engine, &survey, previous.as_ref())?;
@@ -274,13 +278,12 @@ fn preamble(target: &Target, request: &BackupRequest, server_version: &str) -> V
 }
 
 /// What is about to be migrated or replaced can only come back with its schema. Any other archive may be of rows alone: it says so.
-fn refuse_without_schema(target: &Target, kind: Kind, can: Result<(), EngineError>) -> Result<(), BackupError> {
-    match (kind, can) {
-        (Kind::PreUpgrade | Kind::PreRestore, Err(source)) => {
-            Err(BackupError::NoSchema { target: target.name.to_string(), kind, source })
-        }
-        _ => Ok(()),
+async fn refuse_without_schema(target: &Target, kind: Kind, engine: &Engine, server: &Server) -> Result<(), BackupError> {
+    if !matches!(kind, Kind::PreUpgrade | Kind::PreRestore) {
+        return Ok(());
     }
+    let can = engine.can_dump_schema(server).await;
+    can.map_err(|source| BackupError::NoSchema { target: target.name.to_string(), kind, source })
 }
 
 fn refuse_hollow(target: &Target, kind: Kind, previous: Option<&Entry>, dumped: &Dumped) -> Result<(), BackupError> {

@@ -67,15 +67,15 @@ impl Postgres {
     }
 
     pub(super) async fn can_dump_schema(&self, server: &Server) -> Result<(), EngineError> {
-        if has_pg_dump(&server.version, &self.database).await {
+        let major = server.version.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+        if let Ok(number) = major.parse()
+            && client::Client::find(number, &self.database.client_bindir).await.is_some()
+        {
             return Ok(());
         }
-        let major = server.version.split('.').next().unwrap_or(&server.version);
         Err(EngineError::NoProgram {
-            program: format!("pg_dump of PostgreSQL {major}"),
-            hint: format!(
-                "install it (Debian: `apt-get install postgresql-client-{major}`), or say where it is: `client_bindir` beside the database's `url`"
-            ),
+            program: format!("pg_dump of the server's major, {major},"),
+            hint: format!("install it: `apt-get install postgresql-client-{major}`"),
         })
     }
 
@@ -146,14 +146,4 @@ pub async fn data_directory(database: &Database) -> Result<Option<std::path::Pat
     let told = catalog::texts(&mut session, "ask for the data directory", "SHOW data_directory").await.unwrap_or_default();
     session.close().await;
     Ok(told.into_iter().next().map(Into::into))
-}
-
-/// Whether the host has a `pg_dump` of a server's major, by the version the server prints. Without one an archive is
-/// data-only.
-pub async fn has_pg_dump(server_version: &str, database: &Database) -> bool {
-    let major = server_version.split(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse().ok());
-    match major {
-        Some(major) => client::Client::find(major, &database.client_bindir).await.is_some(),
-        None => false,
-    }
 }

@@ -132,15 +132,21 @@ fn privilege_missing() {
     );
 }
 
-#[test]
-fn client_programs_elsewhere_are_found_where_the_configuration_says() {
-    let Some(cluster) = postgres::newer_cluster() else { return };
+/// A database on a server whose client programs are not where everybody looks.
+fn elsewhere() -> Option<(&'static postgres::Cluster, String)> {
+    let cluster = postgres::newer_cluster()?;
     if cluster.bindir.starts_with("/usr/lib/postgresql") {
         eprintln!("skipped: the newer server's client programs are where everybody looks");
-        return;
+        return None;
     }
     let database = cluster.fresh_name();
     cluster.psql("postgres", &format!("CREATE DATABASE {database}"));
+    Some((cluster, database))
+}
+
+#[test]
+fn client_programs_elsewhere_are_found_where_the_configuration_says() {
+    let Some((cluster, database)) = elsewhere() else { return };
     let url = format!("[targets.notes.database]\nurl = \"{}\"\n", cluster.url(&database));
     let upkeep = Upkeep::with(&url);
     let ran = upkeep.run(&["check"]);
@@ -153,13 +159,7 @@ fn client_programs_elsewhere_are_found_where_the_configuration_says() {
 /// Rows without their schema are no way back from a migration.
 #[test]
 fn without_its_pg_dump_a_backup_says_what_it_lacks_and_nothing_is_changed() {
-    let Some(cluster) = postgres::newer_cluster() else { return };
-    if cluster.bindir.starts_with("/usr/lib/postgresql") {
-        eprintln!("skipped: the newer server's client programs are where everybody looks");
-        return;
-    }
-    let database = cluster.fresh_name();
-    cluster.psql("postgres", &format!("CREATE DATABASE {database}"));
+    let Some((cluster, database)) = elsewhere() else { return };
     let (url, bindir) = (cluster.url(&database), cluster.bindir.display());
     let target = RELEASED.replace("sqlite://{dir}/notes.db\"\n", &format!("{url}\"\n{{bindir}}"));
     let target = format!(
@@ -178,7 +178,7 @@ fn without_its_pg_dump_a_backup_says_what_it_lacks_and_nothing_is_changed() {
     assert!(upkeep.run(&["status"]).stdout.contains("holds rows and no schema"), "{:?}", upkeep.run(&["status"]));
 
     release(&upkeep, "1.1.0", &[first, ("V2__more.sql", "ALTER TABLE note ADD more int;\n")]);
-    let why = format!("there is no pg_dump of PostgreSQL {}", cluster.major);
+    let why = format!("there is no pg_dump of the server's major, {}, on this host", cluster.major);
     let label = whole["label"].as_str().unwrap();
     let refusals = [
         (&["upgrade", "notes"][..], 75, "upkeep check"),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::super::human;
 use super::{Findings, Found};
+use crate::archive::manifest::Server;
 use crate::config::{Location, Target};
 use crate::durable;
 use crate::engine::postgres::MayRestore;
@@ -34,14 +35,14 @@ pub(super) async fn look(target: &Target, findings: &mut Findings) -> Option<u64
     findings.add(Some(target), "database", Ok(found));
     match target.database.location {
         Location::Sqlite { .. } => {}
-        Location::Postgres { .. } => postgres(target, &server.version, findings).await,
+        Location::Postgres { .. } => postgres(&engine, &server, target, findings).await,
         Location::MySql { .. } => mysql(target, findings).await,
     }
     Some(survey.bytes)
 }
 
-async fn postgres(target: &Target, version: &str, findings: &mut Findings) {
-    findings.add(Some(target), "pg_dump", pg_dump(version, target).await);
+async fn postgres(engine: &Engine, server: &Server, target: &Target, findings: &mut Findings) {
+    findings.add(Some(target), "pg_dump", pg_dump(engine, server, target).await);
     let all = engine::postgres::can_read_all(&target.database).await;
     let all = all.map(|()| "every row can be read".to_owned()).map_err(|error| Failure::of(&error));
     findings.add(Some(target), "privileges", all);
@@ -87,15 +88,13 @@ async fn mysql(target: &Target, findings: &mut Findings) {
     findings.add(Some(target), "locks", found);
 }
 
-async fn pg_dump(version: &str, target: &Target) -> Result<String, Failure> {
-    if engine::postgres::has_pg_dump(version, &target.database).await {
-        return Ok(format!("one for PostgreSQL {version} is here"));
-    }
-    let major = version.split('.').next().unwrap_or(version);
-    Err(Failure::new(Class::Unavailable, format!("there is no pg_dump of the server's major, {major}"))
-        .safe("archives are taken, but without the schema: they restore only into a database of the same shape")
-        .hint(format!("install it: `apt-get install postgresql-client-{major}`"))
-        .hint(format!("or say where it is: `client_bindir` in `[targets.{}.database]`", target.name)))
+async fn pg_dump(engine: &Engine, server: &Server, target: &Target) -> Result<String, Failure> {
+    engine.can_dump_schema(server).await.map_err(|error| {
+        Failure::of(&error)
+            .safe("archives are taken, but without the schema: they restore only into a database of the same shape")
+            .hint(format!("or say where it is: `client_bindir` in `[targets.{}.database]`", target.name))
+    })?;
+    Ok(format!("one for PostgreSQL {} is here", server.version))
 }
 
 /// Whether a restore fits where the server keeps its data: until it has taken its place, old and new content are both there.
