@@ -43,8 +43,9 @@ const FAST_LEVEL: i32 = 1;
 /// back they see, which a sample would not show.
 const FAST_WINDOW_LOG: u32 = 21;
 
-/// How much of a frame is tried both ways: a sixteenth of a full one, so that a trial costs little, and some hundred rows.
-const SAMPLE_BYTES: usize = GATHER_BYTES / 16;
+/// How much of a frame is tried both ways: a thirtieth of a full one, so that a trial costs little, and some hundred rows. zstd has
+/// other methods for up to 256 KiB, of which a smaller sample would tell.
+const SAMPLE_BYTES: usize = 272 * 1024;
 
 /// How a frame is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

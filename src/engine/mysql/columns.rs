@@ -19,6 +19,8 @@ pub(super) struct Column {
     pub(super) expression: String,
     /// How its values are written.
     pub(super) encoding: Encoding,
+    /// Whether a value can take 16 MiB.
+    pub(super) is_long: bool,
 }
 
 /// A column as the dictionary has it.
@@ -98,7 +100,8 @@ pub(super) fn dumped_columns(
     version: &Version,
 ) -> Result<Vec<Column>, EngineError> {
     let explicit = raw.iter().any(is_period);
-    let implied = |name: &str| Column { name: name.to_owned(), expression: quote(name), encoding: Encoding::Quoted };
+    let implied =
+        |name: &str| Column { name: name.to_owned(), expression: quote(name), encoding: Encoding::Quoted, is_long: false };
     let mut columns = Vec::with_capacity(raw.len());
     for column in raw.into_iter().filter(|column| !is_generated(column) || (history && is_period(column))) {
         columns.push(read_as(table, column, version)?);
@@ -108,6 +111,43 @@ pub(super) fn dumped_columns(
     }
     Ok(columns)
 }
+
+/// Types no value of which takes 16 MiB on the wire.
+const SHORT_TYPES: [&str; 33] = [
+    "tinyint",
+    "smallint",
+    "mediumint",
+    "int",
+    "integer",
+    "bigint",
+    "decimal",
+    "numeric",
+    "year",
+    "bool",
+    "float",
+    "double",
+    "real",
+    "date",
+    "datetime",
+    "timestamp",
+    "time",
+    "uuid",
+    "inet4",
+    "inet6",
+    "enum",
+    "set",
+    "bit",
+    "binary",
+    "varbinary",
+    "tinyblob",
+    "blob",
+    "char",
+    "varchar",
+    "tinytext",
+    "text",
+    "point",
+    "vector",
+];
 
 fn read_as(table: &str, column: RawColumn, version: &Version) -> Result<Column, EngineError> {
     let quoted = quote(&column.name);
@@ -142,7 +182,8 @@ fn read_as(table: &str, column: RawColumn, version: &Version) -> Result<Column, 
             });
         }
     };
-    Ok(Column { name: column.name, expression, encoding })
+    let is_long = !SHORT_TYPES.contains(&column.data_type.as_str());
+    Ok(Column { name: column.name, expression, encoding, is_long })
 }
 
 #[cfg(test)]

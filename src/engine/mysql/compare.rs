@@ -29,7 +29,7 @@ pub(super) async fn compare(
     let mut session = place.connect().await?;
     let relations = Arc::new(expected(&mut session, manifest).await?);
     session.close().await;
-    let tasks = Tasks::of(&relations);
+    let tasks = Tasks::of(&relations, jobs);
     let mut hands = Vec::new();
     for _ in 0..jobs {
         let (place, relations, tasks) = (place.clone(), Arc::clone(&relations), tasks.clone());
@@ -55,7 +55,7 @@ pub(super) async fn compare_within(
     progress.phase("comparing", manifest.tables.iter().map(|table| table.bytes).sum());
     let relations = expected(session, manifest).await?;
     rows::prepare(session).await?;
-    let tallies = sum(session, &relations, &Tasks::of(&relations), progress, &Stop::default()).await;
+    let tallies = sum(session, &relations, &Tasks::of(&relations, 1), progress, &Stop::default()).await;
     session.run("set up a session", "SET SESSION character_set_results = utf8mb4").await?;
     judge(manifest, &relations, tallies?)
 }

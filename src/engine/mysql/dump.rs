@@ -191,7 +191,7 @@ async fn read_rows(
     let relations = Arc::new(held.relations.clone());
     let go = Go {
         relations: Arc::clone(&relations),
-        tasks: Tasks::of(&relations),
+        tasks: Tasks::of(&relations, held.opened.workers.len()),
         sink: sink.clone(),
         level: request.level,
         progress: progress.clone(),

@@ -4,6 +4,8 @@
 //! as a double. So a text that holds such a number is written as the functions that make it; every other one as text. Pure.
 //! Invariant: the server prints what was read from it; held by `tests.rs` and `tests/it/mysql_traps.rs`.
 
+use memchr::{memchr_iter, memchr2};
+
 use super::literal::quote_into;
 
 /// A double of this size or more is printed with an exponent.
@@ -24,6 +26,46 @@ pub(super) fn json_into(into: &mut Vec<u8>, text: &[u8]) {
 
 /// Whether every number in it is printed by the server as it stands once it was read as a double or an integer.
 fn is_stable(text: &[u8]) -> bool {
+    looks_stable(text) || has_stable_numbers(text)
+}
+
+/// Whether it is stable, as far as can be told without knowing what is in a string: whatever looks like a number must be a
+/// stable one. Tells it of nearly every text, in a fraction of the time.
+fn looks_stable(text: &[u8]) -> bool {
+    let is_digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
+    let is_point = |at: &usize| is_digit(at.wrapping_sub(1)) && is_digit(at + 1);
+    let is_stable_with_point = |at: usize| is_stable_number(number_around(text, at));
+    // Without a point, more than fifteen digits are none: eight of them fill a word somewhere.
+    let is_stable_without = |at: usize| {
+        let number = number_around(text, at * WORD);
+        number.contains(&b'.') || is_stable_number(number)
+    };
+    let (words, _) = text.as_chunks::<WORD>();
+    memchr_iter(b'.', text).filter(is_point).all(is_stable_with_point)
+        && words.iter().enumerate().filter(|(_, word)| are_digits(**word)).all(|(at, _)| is_stable_without(at))
+}
+
+const WORD: usize = size_of::<u64>();
+
+/// Whether all bytes are digits, without a look at each: 0x30 to 0x39 are what begins with 3, with 6 added too.
+fn are_digits(word: [u8; WORD]) -> bool {
+    let begins_with_three = |word: u64| word & 0xf0f0_f0f0_f0f0_f0f0 == 0x3030_3030_3030_3030;
+    let word = u64::from_ne_bytes(word);
+    begins_with_three(word) && begins_with_three(word.wrapping_add(0x0606_0606_0606_0606))
+}
+
+/// The signs of numbers around one of them; exactly a number, if it is one's and not a string's.
+fn number_around(text: &[u8], at: usize) -> &[u8] {
+    let from = text[..at].iter().rposition(|byte| !is_of_number(*byte)).map_or(0, |before| before + 1);
+    let length = text[at..].iter().position(|byte| !is_of_number(*byte));
+    &text[from..length.map_or(text.len(), |length| at + length)]
+}
+
+fn is_of_number(byte: u8) -> bool {
+    byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E')
+}
+
+fn has_stable_numbers(text: &[u8]) -> bool {
     let mut scan = Scan { text, at: 0 };
     while let Some(byte) = scan.peek() {
         match byte {
@@ -85,22 +127,20 @@ impl<'a> Scan<'a> {
     fn string(&mut self) -> &'a [u8] {
         let from = self.at;
         self.at += 1;
-        while let Some(byte) = self.peek() {
-            self.at += match byte {
-                b'\\' => 2,
-                _ => 1,
-            };
-            if byte == b'"' {
-                break;
+        while let Some(near) = self.text.get(self.at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+            self.at += near + 1;
+            if self.text[self.at - 1] == b'"' {
+                return &self.text[from..self.at];
             }
+            self.at += 1;
         }
-        self.at = self.at.min(self.text.len());
-        &self.text[from..self.at]
+        self.at = self.text.len();
+        &self.text[from..]
     }
 
     fn number(&mut self) -> &'a [u8] {
         let from = self.at;
-        while self.peek().is_some_and(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E')) {
+        while self.peek().is_some_and(is_of_number) {
             self.at += 1;
         }
         &self.text[from..self.at]

@@ -7,6 +7,8 @@
 
 use std::io::Write;
 
+use memchr::memchr3;
+
 use super::json::json_into;
 
 /// How values of a column are written.
@@ -65,7 +67,7 @@ impl Encoding {
                 into.extend_from_slice(b"''");
             }
             Self::Json => json_into(into, value),
-            Self::Utf8(name) if std::str::from_utf8(value).is_err() => introduced_into(into, name, value),
+            Self::Utf8(name) if !value.is_ascii() && std::str::from_utf8(value).is_err() => introduced_into(into, name, value),
             Self::Utf8(_) => quote_into(into, value),
             Self::AsciiSubset(_) | Self::Latin1 if value.is_ascii() => quote_into(into, value),
             Self::AsciiSubset(name) | Self::Foreign(name) => introduced_into(into, name, value),
@@ -92,39 +94,27 @@ const ESCAPES: [u8; 256] = {
     escapes
 };
 
-/// Bytes looked at together: most text has nothing to escape in so many.
-const STRIDE: usize = 32;
-
 /// Writes bytes in quotes.
 pub(super) fn quote_into(into: &mut Vec<u8>, value: &[u8]) {
+    // Six bytes are escaped and three are searched for at once: those of text, and those that text hardly ever holds.
+    let usual = |from: usize| memchr3(b'\'', b'\\', b'\n', &value[from..]).map_or(value.len(), |at| from + at);
+    let rare = |from: usize| memchr3(0, b'\r', 0x1a, &value[from..]).map_or(value.len(), |at| from + at);
     into.reserve(value.len() + 2);
     into.push(b'\'');
-    let (mut from, mut at) = (0, 0);
-    while at < value.len() {
-        if let Some(stride) = value.get(at..at + STRIDE)
-            && !stride.iter().fold(false, |any, byte| any | is_special(*byte))
-        {
-            at += STRIDE;
-            continue;
+    let (mut from, mut next_usual, mut next_rare) = (0, usual(0), rare(0));
+    loop {
+        let at = next_usual.min(next_rare);
+        into.extend_from_slice(&value[from..at]);
+        let Some(special) = value.get(at) else { break };
+        into.extend_from_slice(&[b'\\', ESCAPES[usize::from(*special)]]);
+        from = at + 1;
+        if at == next_usual {
+            next_usual = usual(from);
+        } else {
+            next_rare = rare(from);
         }
-        let end = value.len().min(at + STRIDE);
-        for (offset, byte) in value[at..end].iter().enumerate() {
-            let escape = ESCAPES[usize::from(*byte)];
-            if escape != 0 {
-                into.extend_from_slice(&value[from..at + offset]);
-                into.extend_from_slice(&[b'\\', escape]);
-                from = at + offset + 1;
-            }
-        }
-        at = end;
     }
-    into.extend_from_slice(&value[from..]);
     into.push(b'\'');
-}
-
-/// Without a branch and without the table, so that the compiler looks at many bytes at once.
-fn is_special(byte: u8) -> bool {
-    (byte == 0) | (byte == b'\n') | (byte == b'\r') | (byte == 0x1a) | (byte == b'\\') | (byte == b'\'')
 }
 
 const HEX: [[u8; 2]; 256] = {

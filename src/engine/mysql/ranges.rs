@@ -51,12 +51,25 @@ enum Edge {
 }
 
 impl Tasks {
-    /// The tables. Those that can only be read in one go come first, the largest before the others: ranges fill up the
-    /// time until the last of them is done.
-    pub(super) fn of(relations: &[Relation]) -> Self {
+    /// The tables, for so many connections. Those that are read in one go come first, the largest before the others: ranges
+    /// fill up the time until the last of them is done.
+    ///
+    /// Finding a range's end is not free where rows are short. So the largest tables are cut, and no more of them than fill up
+    /// what the others can leave: at the worst one connection still reads the largest of these when all others are done.
+    pub(super) fn of(relations: &[Relation], connections: usize) -> Self {
+        let bytes = |table: usize| u128::from(relations[table].bytes);
         let mut order: Vec<(usize, Option<(Column, u64)>)> =
             relations.iter().enumerate().map(|(table, relation)| (table, cutting_key(relation))).collect();
-        order.sort_by_key(|(table, key)| (key.is_some(), Reverse(relations[*table].bytes)));
+        order.sort_by_key(|(table, key)| (key.is_some(), Reverse(bytes(*table))));
+        let others = connections.saturating_sub(1) as u128;
+        let mut filling = 0;
+        for (table, key) in order.iter_mut().filter(|(_, key)| key.is_some()) {
+            match filling < others * bytes(*table) {
+                true => filling += bytes(*table),
+                false => *key = None,
+            }
+        }
+        order.sort_by_key(|(table, key)| (key.is_some(), Reverse(bytes(*table))));
         let cutter = |(table, key): (usize, _)| Cutter {
             table,
             name: relations[table].name.clone(),

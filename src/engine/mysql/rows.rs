@@ -6,15 +6,13 @@
 
 use futures_util::TryStreamExt;
 use sqlx::mysql::MySqlRow;
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, Either, Row};
 
 use super::super::EngineError;
 use super::super::crew::Stop;
 use super::super::tally::{TakeRows, Tally};
 use super::catalog::{KeyPart, Relation};
-use super::columns::Column;
 use super::connect::{Session, quote};
-use super::literal::Encoding;
 use super::ranges::Task;
 use crate::progress::Progress;
 
@@ -53,9 +51,7 @@ pub(super) fn select(relation: &Relation, range: Option<&str>) -> String {
 /// Whether a number stands before the columns: a row that begins with a value of 16 MiB begins with the same byte as the end of
 /// the rows, and sqlx takes it for that. A table whose columns are all generated has nothing else to select.
 fn is_led(relation: &Relation) -> bool {
-    let is_short =
-        |column: &Column| matches!(column.encoding, Encoding::Plain | Encoding::Double | Encoding::Single | Encoding::Quoted);
-    !relation.columns.first().is_some_and(is_short)
+    relation.columns.first().is_none_or(|first| first.is_long)
 }
 
 /// What stands before the tuples of every statement of a table.
@@ -76,10 +72,12 @@ pub(super) async fn read(
     let (place, max_packet) = (session.place().clone(), session.max_packet);
     let failed = |source| place.sort(&format!("read table {}", relation.name), source);
     let sql = select(relation, task.range.as_deref());
-    let mut stream = sqlx::raw_sql(AssertSqlSafe(sql)).fetch(&mut session.connection);
+    let mut stream = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(&mut session.connection);
     let mut statement = Statement::new(relation, max_packet);
     let mut tally = Tally::default();
-    while let Some(row) = stream.try_next().await.map_err(failed)? {
+    while let Some(step) = stream.try_next().await.map_err(failed)? {
+        // The end of the rows; what comes after it is the end of the answer.
+        let Either::Right(row) = step else { continue };
         statement.add(&row, &mut tally).map_err(failed)?;
         if statement.is_too_large() {
             return Err(too_large(relation, &row, max_packet));

@@ -1,4 +1,5 @@
 use super::*;
+use proptest::prelude::*;
 
 fn written(text: &str) -> String {
     let mut into = Vec::new();
@@ -40,5 +41,20 @@ fn a_decimal_is_made_by_the_functions_that_make_one() {
 fn what_is_no_json_stays_what_it_is() {
     for text in ["[0.10", r#"{"a" 0.10}"#, "0.10]"] {
         assert_eq!(written(text).trim_matches('\''), text.trim_matches('\''), "{text}");
+    }
+}
+
+proptest! {
+    /// What looks stable is; and what is not, is seen wherever it stands.
+    #[test]
+    fn the_quick_look_is_never_too_kind(
+        pieces in prop::collection::vec(prop::sample::select(vec![
+            "0.10", "1.5", "-0.0", "1e15", "12345678901234567890", "18446744073709551616", "-9223372036854775809", "9", "0.30000000000000004",
+            "\"0.10\"", "\"a.b1.2\"", "\"82d37e57\"", "\"\\\"0.10\"", "{}", "null",
+        ]), 0..30),
+        blank in "[ ]{0,20}",
+    ) {
+        let text = format!("[{blank}{}]", pieces.join(", "));
+        prop_assert!(!looks_stable(text.as_bytes()) || has_stable_numbers(text.as_bytes()), "{}", text);
     }
 }

@@ -1,7 +1,9 @@
+use super::super::columns::Column;
+use super::super::literal::Encoding;
 use super::*;
 
-fn column(name: &str, encoding: Encoding) -> Column {
-    Column { name: name.to_owned(), expression: quote(name), encoding }
+fn column(name: &str, encoding: Encoding, is_long: bool) -> Column {
+    Column { name: name.to_owned(), expression: quote(name), encoding, is_long }
 }
 
 fn relation(columns: Vec<Column>, key: &[&str]) -> Relation {
@@ -19,7 +21,7 @@ fn relation(columns: Vec<Column>, key: &[&str]) -> Relation {
 
 #[test]
 fn rows_are_read_by_name_and_in_the_order_of_the_key() {
-    let table = relation(vec![column("id", Encoding::Plain), column("b", Encoding::Hex)], &["id", "down"]);
+    let table = relation(vec![column("id", Encoding::Plain, false), column("b", Encoding::Hex, true)], &["id", "down"]);
     assert_eq!(
         select(&table, Some("`id` <= 7")),
         "SELECT `id`, `b` FROM `t` FORCE INDEX (PRIMARY) WHERE `id` <= 7 ORDER BY `id`, `down` DESC"
@@ -29,7 +31,7 @@ fn rows_are_read_by_name_and_in_the_order_of_the_key() {
 
 #[test]
 fn a_row_that_may_begin_with_a_long_value_is_led_by_a_number() {
-    let text = relation(vec![column("b", Encoding::Hex), column("id", Encoding::Plain)], &[]);
+    let text = relation(vec![column("b", Encoding::Hex, true), column("id", Encoding::Plain, false)], &[]);
     assert_eq!(select(&text, None), "SELECT 1, `b`, `id` FROM `t`");
     let empty = relation(Vec::new(), &[]);
     assert_eq!(select(&empty, None), "SELECT 1 FROM `t`");
@@ -38,7 +40,7 @@ fn a_row_that_may_begin_with_a_long_value_is_led_by_a_number() {
 
 #[test]
 fn history_is_read_as_a_whole() {
-    let mut table = relation(vec![column("id", Encoding::Plain)], &["id"]);
+    let mut table = relation(vec![column("id", Encoding::Plain, false)], &["id"]);
     table.history = true;
     assert_eq!(select(&table, None), "SELECT `id` FROM `t` FOR SYSTEM_TIME ALL FORCE INDEX (PRIMARY) ORDER BY `id`");
 }
