@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use sqlx::Row;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit, Semaphore};
 
 use super::super::EngineError;
 use super::catalog::Relation;
@@ -20,17 +20,26 @@ use super::connect::{Session, quote};
 const RANGE_BYTES: u64 = 24 * 1024 * 1024;
 
 /// A part of a table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Task {
     /// Index of the table.
     pub(super) table: usize,
     /// Which rows, as a condition on the primary key; none for the whole table.
     pub(super) range: Option<String>,
+    /// Held by whoever reads a range while there are whole tables to be read.
+    _early: Option<OwnedSemaphorePermit>,
 }
 
 /// What is still to be read; clones share it.
 #[derive(Debug, Clone)]
-pub(super) struct Tasks(Arc<Vec<Cutter>>);
+pub(super) struct Tasks {
+    /// Tables read in one go, the largest first.
+    whole: Arc<Vec<Cutter>>,
+    /// Tables read in ranges, the largest first.
+    cut: Arc<Vec<Cutter>>,
+    /// One permit.
+    early: Arc<Semaphore>,
+}
 
 #[derive(Debug)]
 struct Cutter {
@@ -51,43 +60,50 @@ enum Edge {
 }
 
 impl Tasks {
-    /// The tables, for so many connections. Those that are read in one go come first, the largest before the others: ranges
-    /// fill up the time until the last of them is done.
+    /// The tables, for so many connections.
     ///
-    /// Finding a range's end is not free where rows are short. So the largest tables are cut, and no more of them than fill up
-    /// what the others can leave: at the worst one connection still reads the largest of these when all others are done.
+    /// Finding a range's end is not free where rows are short, so no more tables are cut than level the connections, the
+    /// largest before the others. While all but one of the connections read whole tables, the largest first, that one reads
+    /// ranges: large values are waited for, page by page, beside rows that keep the processor busy. Then all read ranges, until
+    /// everything is read. That ends evenly if the whole tables, so read, take no longer than everybody's share of it all;
+    /// and however badly they fit, all but one connection read them in what they take together and part of the largest.
     pub(super) fn of(relations: &[Relation], connections: usize) -> Self {
         let bytes = |table: usize| u128::from(relations[table].bytes);
-        let mut order: Vec<(usize, Option<(Column, u64)>)> =
+        let total: u128 = (0..relations.len()).map(bytes).sum();
+        let mut tables: Vec<(usize, Option<(Column, u64)>)> =
             relations.iter().enumerate().map(|(table, relation)| (table, cutting_key(relation))).collect();
-        order.sort_by_key(|(table, key)| (key.is_some(), Reverse(bytes(*table))));
-        let others = connections.saturating_sub(1) as u128;
-        let mut filling = 0;
-        for (table, key) in order.iter_mut().filter(|(_, key)| key.is_some()) {
-            match filling < others * bytes(*table) {
-                true => filling += bytes(*table),
-                false => *key = None,
+        tables.sort_by_key(|(table, _)| Reverse(bytes(*table)));
+        let (connections, others) = (connections as u128, connections.saturating_sub(1) as u128);
+        let (mut whole, mut cut) = (tables, Vec::new());
+        loop {
+            let sum: u128 = whole.iter().map(|(table, _)| bytes(*table)).sum();
+            let largest = whole.first().map_or(0, |(table, _)| bytes(*table));
+            let ends_evenly = (sum + others.saturating_sub(1) * largest) * connections <= total * others;
+            match whole.iter().position(|(_, key)| key.is_some()) {
+                Some(next) if !ends_evenly && others > 0 => cut.push(whole.remove(next)),
+                _ => break,
             }
         }
-        order.sort_by_key(|(table, key)| (key.is_some(), Reverse(bytes(*table))));
-        let cutter = |(table, key): (usize, _)| Cutter {
-            table,
-            name: relations[table].name.clone(),
-            key,
-            edge: Mutex::new(Edge::Start),
+        whole.iter_mut().for_each(|(_, key)| *key = None);
+        let cutters = |tables: Vec<(usize, _)>| {
+            let cutter =
+                |(table, key)| Cutter { table, name: relations[table].name.clone(), key, edge: Mutex::new(Edge::Start) };
+            Arc::new(tables.into_iter().map(cutter).collect())
         };
-        Self(Arc::new(order.into_iter().map(cutter).collect()))
+        Self { whole: cutters(whole), cut: cutters(cut), early: Arc::new(Semaphore::new(1)) }
     }
 
     /// The next one. The session sees the same rows as every other that asks.
     pub(super) async fn next(&self, session: &mut Session) -> Result<Option<Task>, EngineError> {
+        let early = Arc::clone(&self.early).try_acquire_owned().ok();
+        let [first, then] = if early.is_some() { [&self.cut, &self.whole] } else { [&self.whole, &self.cut] };
         let mut busy = Vec::new();
-        for cutter in self.0.iter() {
+        for cutter in first.iter().chain(then.iter()) {
             // A table that another worker is just cutting is left to it as long as there are others.
             match cutter.edge.try_lock() {
                 Ok(edge) => {
                     if let Some(task) = cutter.take(edge, session).await? {
-                        return Ok(Some(task));
+                        return Ok(Some(Task { _early: early, ..task }));
                     }
                 }
                 Err(_) => busy.push(cutter),
@@ -104,7 +120,7 @@ impl Tasks {
 
 impl Cutter {
     async fn take(&self, mut edge: MutexGuard<'_, Edge>, session: &mut Session) -> Result<Option<Task>, EngineError> {
-        let task = |range| Ok(Some(Task { table: self.table, range }));
+        let task = |range| Ok(Some(Task { table: self.table, range, _early: None }));
         let Some((column, rows)) = &self.key else {
             return match std::mem::replace(&mut *edge, Edge::End) {
                 Edge::End => Ok(None),

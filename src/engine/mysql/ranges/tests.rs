@@ -27,22 +27,31 @@ fn only_large_tables_with_a_comparable_key_are_cut() {
     assert!(cutting_key(&versioned).is_none());
 }
 
+/// The tables of these sizes, in ranges: those read in one go, and those cut.
+fn planned(tables: &[Relation], connections: usize) -> [Vec<usize>; 2] {
+    let tasks = Tasks::of(tables, connections);
+    [&tasks.whole, &tasks.cut].map(|cutters| cutters.iter().map(|cutter| cutter.table).collect())
+}
+
 #[test]
-fn what_must_be_read_in_one_go_comes_first_and_the_largest_of_it() {
+fn the_largest_comes_first() {
     let tables = [relation(1, false), relation(RANGE_BYTES * 9, true), relation(RANGE_BYTES * 3, false)];
-    let order: Vec<usize> = Tasks::of(&tables, 2).0.iter().map(|cutter| cutter.table).collect();
-    assert_eq!(order, [2, 0, 1]);
+    assert_eq!(planned(&tables, 2), [vec![2, 0], vec![1]]);
 }
 
 #[test]
 fn no_more_is_cut_than_levels_the_connections() {
-    let cut = |tables: &[u64], connections: usize| {
+    let planned = |tables: &[u64], connections: usize| {
         let tables: Vec<Relation> = tables.iter().map(|ranges| relation(RANGE_BYTES * ranges, true)).collect();
-        let tasks = Tasks::of(&tables, connections);
-        tasks.0.iter().filter(|cutter| cutter.key.is_some()).map(|cutter| cutter.table).collect::<Vec<_>>()
+        planned(&tables, connections)
     };
-    assert_eq!(cut(&[40, 10, 9], 3), [0], "two connections wait for a table of 10 no longer than the ranges of 40 last");
-    assert_eq!(cut(&[10, 10, 10, 10], 3), [0, 1], "two of 10 level the other two");
-    assert_eq!(cut(&[10, 30], 2), [1]);
-    assert_eq!(cut(&[40, 10, 9], 1), [0_usize; 0], "one connection has nothing to level");
+    assert_eq!(
+        planned(&[40, 10, 9], 3),
+        [vec![1, 2], vec![0]],
+        "two read 10 and 9 while the third is far from through with 40"
+    );
+    assert_eq!(planned(&[10, 30], 2), [vec![0], vec![1]]);
+    assert_eq!(planned(&[10; 4], 2), [vec![2, 3], vec![0, 1]]);
+    assert_eq!(planned(&[10; 4], 3), [vec![3], vec![0, 1, 2]]);
+    assert_eq!(planned(&[40, 10, 9], 1), [vec![0, 1, 2], vec![]], "one connection has nothing to level");
 }
