@@ -147,6 +147,7 @@ fn candidate(entry: &Entry, pinned: Option<String>) -> Candidate {
             Verdict::Torn | Verdict::Damaged => Standing::Broken,
         },
         pinned,
+        data_only: entry.data_only,
         rows: entry.rows,
         raw_bytes: entry.raw_bytes,
     }

@@ -1,7 +1,7 @@
 //! Which archives are kept, and why: a pure function of archives, policy, pins and the moment.
 //!
-//! Restic's words for the rules. Never touches a file. Invariants: the newest verified archive, pinned ones and the last
-//! `minimum` verified ones are never let go; a larger policy never keeps fewer; held by property tests.
+//! Restic's words for the rules. Never touches a file. Invariants: the newest verified archive, the newest of them that has its schema,
+//! pinned ones and the last `minimum` verified ones are never let go; a larger policy never keeps fewer; held by property tests.
 //!
 //! Only verified archives of a good state count. One that was not read back yet is neither let go nor does it stand for a day, so that an
 //! unread file never pushes a good one out. One from the future (the clock was wrong, then or now) is treated the same way,
@@ -78,6 +78,8 @@ pub struct Candidate {
     pub standing: Standing,
     /// Why it is pinned, if it is.
     pub pinned: Option<String>,
+    /// Whether it holds rows without their schema: it restores only where a migration makes the tables.
+    pub data_only: bool,
     /// Its rows.
     pub rows: u64,
     /// Its uncompressed bytes.
@@ -163,6 +165,7 @@ fn uncounted_reason(archive: &Candidate, newest: Option<DateTime<Utc>>, now: Dat
 fn counted_reasons(counted: &[&Candidate], policy: &Policy, now: DateTime<Utc>) -> Vec<Vec<String>> {
     let mut periods = periods(policy);
     let mut versions: Vec<(&Version, u32)> = Vec::new();
+    let newest_whole = counted.iter().position(|archive| !archive.data_only);
     let mut reasons = Vec::with_capacity(counted.len());
     for (position, archive) in (1_u32..).zip(counted) {
         let mut mine = Vec::new();
@@ -183,6 +186,9 @@ fn counted_reasons(counted: &[&Candidate], policy: &Policy, now: DateTime<Utc>) 
         }
         if position == 1 {
             mine.push("newest verified".to_owned());
+        }
+        if position > 1 && newest_whole == Some(reasons.len()) {
+            mine.push("newest with its schema".to_owned());
         }
         if position <= policy.minimum {
             mine.push("minimum".to_owned());

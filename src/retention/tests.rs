@@ -16,6 +16,7 @@ fn archive(taken_at: &str, release: &str) -> Candidate {
         release: Some(Version::parse(release).unwrap()),
         standing: Standing::Verified,
         pinned: None,
+        data_only: false,
         rows: 1000,
         raw_bytes: 10 << 20,
     }
@@ -116,6 +117,20 @@ fn fates(archives: &[Candidate], policy: &Policy, now: DateTime<Utc>) -> Vec<(St
 }
 
 #[test]
+fn archives_of_rows_alone_do_not_push_out_the_newest_that_has_its_schema() {
+    let rows = |at: &str| Candidate { data_only: true, ..archive(at, "1.0.0") };
+    let archives = [
+        archive("2026-11-18T01:00:00Z", "1.0.0"),
+        archive("2026-11-19T01:00:00Z", "1.0.0"),
+        rows("2026-11-20T01:00:00Z"),
+        rows("2026-11-21T01:00:00Z"),
+    ];
+    let verdicts = decide(&archives, &Policy { keep_last: 2, ..nothing() }, now());
+    let reasons: Vec<String> = verdicts.iter().map(|verdict| verdict.reasons.join(", ")).collect();
+    assert_eq!(reasons, ["last 1, newest verified", "last 2", "newest with its schema", "no rule keeps it"]);
+}
+
+#[test]
 fn a_clock_that_was_ahead_takes_no_place_from_the_archives_that_come_after() {
     let last = Policy { keep_last: 2, ..nothing() };
     let ahead = archive("2031-01-01T00:00:00Z", "1.0.0");
@@ -190,10 +205,12 @@ fn a_sudden_drop_is_seen_and_everyday_change_is_not() {
 
 fn any_archive() -> impl Strategy<Value = Candidate> {
     let standing = prop_oneof![5 => Just(Standing::Verified), 1 => Just(Standing::Unverified), 1 => Just(Standing::Broken)];
-    (0_i64..900 * 24 * 60, 0_u8..4, standing, prop::option::weighted(0.1, Just("by hand".to_owned()))).prop_map(
-        |(minutes, version, standing, pinned)| Candidate {
+    let pinned = prop::option::weighted(0.1, Just("by hand".to_owned()));
+    (0_i64..900 * 24 * 60, 0_u8..4, standing, pinned, prop::bool::weighted(0.8)).prop_map(
+        |(minutes, version, standing, pinned, data_only)| Candidate {
             standing,
             pinned,
+            data_only,
             ..archive(&(now() - TimeDelta::minutes(minutes - 100)).to_rfc3339(), &format!("1.{version}.0"))
         },
     )
@@ -223,7 +240,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn the_newest_verified_the_pinned_and_the_minimum_always_stay(
+    fn the_newest_verified_the_newest_with_its_schema_the_pinned_and_the_minimum_always_stay(
         archives in prop::collection::vec(any_archive(), 0..60),
         policy in any_policy(),
     ) {
@@ -242,8 +259,9 @@ proptest! {
         let mut verified: Vec<&Candidate> = archives.iter().filter(|a| a.standing == Standing::Verified).collect();
         verified.sort_by_key(|archive| std::cmp::Reverse(archive.taken_at));
         let least = (policy.minimum as usize).max(1).min(verified.len());
-        let past = verified.iter().filter(|a| a.taken_at <= now() + SKEW);
-        for archive in past.take(least) {
+        let past = || verified.iter().filter(|a| a.taken_at <= now() + SKEW);
+        let whole = past().find(|archive| !archive.data_only);
+        for archive in past().take(least).chain(whole) {
             prop_assert!(stays(archive) >= 1, "{} was let go", archive.label);
         }
         let kept = verdicts.iter().filter(|v| v.fate == Fate::Keep).count();

@@ -45,8 +45,8 @@ pub(super) struct Tasks {
 struct Cutter {
     table: usize,
     name: String,
-    /// For a table that is read in ranges: its key's first column, and how many rows make a range.
-    key: Option<(Column, u64)>,
+    /// For a table that is read in ranges.
+    key: Option<CuttingKey>,
     edge: Mutex<Edge>,
 }
 
@@ -61,36 +61,15 @@ enum Edge {
 
 impl Tasks {
     /// The tables, for so many connections.
-    ///
-    /// Finding a range's end is not free where rows are short, so no more tables are cut than level the connections, the
-    /// largest before the others. While all but one of the connections read whole tables, the largest first, that one reads
-    /// ranges: large values are waited for, page by page, beside rows that keep the processor busy. Then all read ranges, until
-    /// everything is read. That ends evenly if the whole tables, so read, take no longer than everybody's share of it all;
-    /// and however badly they fit, all but one connection read them in what they take together and part of the largest.
     pub(super) fn of(relations: &[Relation], connections: usize) -> Self {
-        let bytes = |table: usize| u128::from(relations[table].bytes);
-        let total: u128 = (0..relations.len()).map(bytes).sum();
-        let mut tables: Vec<(usize, Option<(Column, u64)>)> =
-            relations.iter().enumerate().map(|(table, relation)| (table, cutting_key(relation))).collect();
-        tables.sort_by_key(|(table, _)| Reverse(bytes(*table)));
-        let (connections, others) = (connections as u128, connections.saturating_sub(1) as u128);
-        let (mut whole, mut cut) = (tables, Vec::new());
-        loop {
-            let sum: u128 = whole.iter().map(|(table, _)| bytes(*table)).sum();
-            let largest = whole.first().map_or(0, |(table, _)| bytes(*table));
-            let ends_evenly = (sum + others.saturating_sub(1) * largest) * connections <= total * others;
-            match whole.iter().position(|(_, key)| key.is_some()) {
-                Some(next) if !ends_evenly && others > 0 => cut.push(whole.remove(next)),
-                _ => break,
-            }
+        let cutter =
+            |table: usize, key| Cutter { table, name: relations[table].name.clone(), key, edge: Mutex::new(Edge::Start) };
+        let (whole, cut) = divide(relations, connections);
+        Self {
+            whole: Arc::new(whole.into_iter().map(|table| cutter(table, None)).collect()),
+            cut: Arc::new(cut.into_iter().map(|(table, key)| cutter(table, Some(key))).collect()),
+            early: Arc::new(Semaphore::new(1)),
         }
-        whole.iter_mut().for_each(|(_, key)| *key = None);
-        let cutters = |tables: Vec<(usize, _)>| {
-            let cutter =
-                |(table, key)| Cutter { table, name: relations[table].name.clone(), key, edge: Mutex::new(Edge::Start) };
-            Arc::new(tables.into_iter().map(cutter).collect())
-        };
-        Self { whole: cutters(whole), cut: cutters(cut), early: Arc::new(Semaphore::new(1)) }
     }
 
     /// The next one. The session sees the same rows as every other that asks.
@@ -153,8 +132,43 @@ impl Cutter {
     }
 }
 
+/// A key's first column, and how many rows make a range.
+type CuttingKey = (Column, u64);
+
+/// Which tables are read in one go and which in ranges, the largest first in both.
+///
+/// Finding a range's end is not free where rows are short, so no more are cut than level the connections. All but one of
+/// them read whole tables first, while that one reads ranges: large values are waited for, page by page, beside rows that keep
+/// the processor busy. Then all read ranges until the end.
+fn divide(relations: &[Relation], connections: usize) -> (Vec<usize>, Vec<(usize, CuttingKey)>) {
+    let bytes = |table: &usize| u128::from(relations[*table].bytes);
+    let mut whole: Vec<usize> = (0..relations.len()).collect();
+    whole.sort_by_key(|table| Reverse(bytes(table)));
+    let mut cut = Vec::new();
+    let total: u128 = whole.iter().map(bytes).sum();
+    let mut sum = total;
+    while !ends_evenly(sum, whole.first().map_or(0, bytes), total, connections as u128) {
+        let found = whole.iter().enumerate().find_map(|(place, table)| Some((place, cutting_key(&relations[*table])?)));
+        let Some((place, key)) = found else { break };
+        let table = whole.remove(place);
+        sum -= bytes(&table);
+        cut.push((table, key));
+    }
+    (whole, cut)
+}
+
+/// Whether all but one of the connections have read whole tables of `sum` bytes before that one has read its share of the
+/// `total`. Handed out the largest first, they take at the most an equal part of the sum each and what
+/// is left of the `largest` when the others are done (R. L. Graham, "Bounds on Multiprocessing Timing Anomalies", 1969). One connection has nobody to wait for.
+fn ends_evenly(sum: u128, largest: u128, total: u128, connections: u128) -> bool {
+    match connections.saturating_sub(1) {
+        0 => true,
+        others => (sum + (others - 1) * largest) * connections <= total * others,
+    }
+}
+
 /// The column to cut by, if the table is worth it and can be, and how many rows make a range.
-fn cutting_key(relation: &Relation) -> Option<(Column, u64)> {
+fn cutting_key(relation: &Relation) -> Option<CuttingKey> {
     let first = relation.key.first()?;
     if relation.bytes < 2 * RANGE_BYTES || relation.history {
         return None;
