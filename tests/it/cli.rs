@@ -191,6 +191,17 @@ fn check_names_what_is_good_and_what_is_not() {
 }
 
 #[test]
+fn check_sees_a_clock_that_has_gone_back() {
+    let upkeep = notes();
+    upkeep.ok(&["backup", "notes"]);
+    assert!(upkeep.ok(&["check"]).contains("all is well"));
+    upkeep.sqlite("state/state.db", "UPDATE event SET at = strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '+3 days')");
+    let ran = upkeep.run(&["check"]);
+    assert!(ran.code == 71 && ran.stdout.contains("and the newest event is of "), "{ran:?}");
+    assert!(ran.stdout.contains("nothing is deleted for its age while the clock is behind"), "{ran:?}");
+}
+
+#[test]
 fn check_goes_on_where_a_password_cannot_be_read_and_names_one_in_the_open() {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = |path: &std::path::Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();

@@ -35,6 +35,12 @@ impl Tmpfs {
         Command::new("dd").args(["if=/dev/zero", "bs=4k"]).arg(format!("of={}", filler.display())).output().unwrap();
     }
 
+    /// Gives back so many bytes of a full one.
+    fn leave(&self, bytes: u64) {
+        let filler = std::fs::OpenOptions::new().write(true).open(self.0.join("filler")).unwrap();
+        filler.set_len(filler.metadata().unwrap().len() - bytes).unwrap();
+    }
+
     /// Makes room again.
     fn free(&self) {
         std::fs::remove_file(self.0.join("filler")).unwrap();
@@ -136,6 +142,26 @@ fn the_database_on_a_full_disk_is_not_touched_by_a_restore() {
     works(&world, &["restore", "notes", "--replace"]);
     assert_eq!(world.ask("SELECT body FROM note WHERE id = 1"), "note 1");
     assert_eq!(world.leftovers(), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn check_says_that_neither_an_archive_nor_a_restore_finds_room() {
+    let world = World::new(Db::Sqlite);
+    world.sql("INSERT INTO note (id, body) VALUES (1000, hex(randomblob(1000000)))");
+    let Some(disk) = Tmpfs::over(world.root(), "6m") else { return };
+    works(&world, &["check"]);
+    disk.fill();
+    disk.leave(512 * 1024);
+    let output = world.run(&["check"]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(73), "{said}");
+    for part in
+        ["free, and the database holds 2.", "needs up to 2.", "safe:", "make room where the database server keeps its data"]
+    {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    disk.free();
+    works(&world, &["check"]);
 }
 
 #[test]

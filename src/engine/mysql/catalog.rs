@@ -8,7 +8,7 @@ use super::super::EngineError;
 use super::columns::{Column, RawColumn, columns, cut_by, dumped_columns};
 use super::connect::{Session, quote};
 use super::flavour::Version;
-use super::schema::{Kind, Schema};
+use super::schema::{Definition, Kind, Schema};
 use crate::archive::manifest::Server;
 
 /// Tables that a load or a migration leaves for a moment, and that are never part of a dump or a shape.
@@ -147,19 +147,41 @@ pub(super) async fn elsewhere(session: &mut Session) -> Result<Vec<(String, Stri
     Ok(found)
 }
 
-/// Where every sequence is, as the arguments of `SETVAL`.
+/// Where a sequence is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Sequence {
+    /// The name.
+    pub(super) name: String,
+    /// The value that comes next.
+    pub(super) next: i128,
+    /// Whether that is between its least and its greatest; behind them it has run out.
+    pub(super) is_within: bool,
+    /// How often it began anew.
+    pub(super) round: i128,
+    /// Whether it ever does.
+    pub(super) cycles: bool,
+}
+
+/// Where every sequence is.
 ///
 /// Sequences stand outside snapshots: read after the rows, a value is never behind them.
-pub(super) async fn sequence_values(session: &mut Session, schema: &Schema) -> Result<Vec<(String, String)>, EngineError> {
-    let mut values = Vec::new();
-    for sequence in schema.of(Kind::Sequence) {
-        let sql = format!("SELECT next_not_cached_value, cycle_count FROM {}", quote(&sequence.name));
-        let rows = session.texts(&format!("read sequence {}", sequence.name), &sql).await?;
-        let mut cells = rows.into_iter().flatten().map(Option::unwrap_or_default);
-        let (next, round) = (cells.next().unwrap_or_default(), cells.next().unwrap_or_default());
-        values.push((sequence.name.clone(), format!("{next}, 0, {round}")));
+pub(super) async fn sequences(session: &mut Session, schema: &Schema) -> Result<Vec<Sequence>, EngineError> {
+    let mut all = Vec::new();
+    for Definition { name, .. } in schema.of(Kind::Sequence) {
+        let sql = format!(
+            "SELECT next_not_cached_value, minimum_value, maximum_value, cycle_count, cycle_option FROM {}",
+            quote(name)
+        );
+        let doing = format!("read sequence {name}");
+        let rows = session.texts(&doing, &sql).await?;
+        let cells: Option<Vec<i128>> = rows.into_iter().flatten().map(|cell| cell?.parse().ok()).collect();
+        let Some([next, least, greatest, round, cycles]) = cells.as_deref() else {
+            return Err(EngineError::Worker(doing));
+        };
+        let is_within = (*least..=*greatest).contains(next);
+        all.push(Sequence { name: name.clone(), next: *next, is_within, round: *round, cycles: *cycles != 0 });
     }
-    Ok(values)
+    Ok(all)
 }
 
 /// A column of a primary key as the dictionary has it: name, whether it counts downwards, whether only its beginning is

@@ -58,24 +58,11 @@ pub(super) async fn columns(session: &mut Session) -> Result<HashMap<String, Vec
     Ok(columns)
 }
 
-/// A key column whose values, written as literals, compare as the index has them; generated or not.
+/// A key column whose values, written as literals, compare as the index has them; generated or not. A moment may be one that
+/// is none (`2020-02-31`), with which a server refuses to compare.
 pub(super) fn cut_by(column: &RawColumn, version: &Version) -> Option<Column> {
-    let types = [
-        "tinyint",
-        "smallint",
-        "mediumint",
-        "int",
-        "bigint",
-        "decimal",
-        "char",
-        "varchar",
-        "binary",
-        "varbinary",
-        "date",
-        "datetime",
-        "timestamp",
-        "uuid",
-    ];
+    let types =
+        ["tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "char", "varchar", "binary", "varbinary", "uuid"];
     let comparable = types.contains(&column.data_type.as_str());
     if comparable { read_as("", column.clone(), version).ok() } else { None }
 }

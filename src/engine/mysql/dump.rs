@@ -2,7 +2,7 @@
 //!
 //! Owns the order of a dump. Nobody needs a new lock once the first row is read, so a schema change that queues up meanwhile
 //! waits for us and we never for it; and only one of a table that is being dumped has to wait. What no lock holds (routines, views)
-//! is read twice and must be the same. Never writes to the database.
+//! is read before and after that moment and must be the same. Never writes to the database.
 
 use std::sync::Arc;
 
@@ -69,14 +69,15 @@ async fn attempt_hold(place: &Place, request: &DumpRequest) -> Result<Option<Hel
     demand_whole(&mut leader).await?;
     let mut server = catalog::identify(&mut leader).await?;
     let relations = catalog::relations(&mut leader).await?;
+    let earlier = Schema::read(&mut leader).await?;
     let mut definitions = InstanceLock::of(&leader, &grants);
     let ask = Ask { grants: &grants, relations: &relations, history_tables: &request.history_tables, jobs: request.jobs };
     let opened = snapshot::open(&mut leader, &mut definitions, &ask).await?;
     fault::point("my.dump.opened");
-    // From here on no table changes. What changed before its definition was held shows in one of these.
+    // From here on no table changes. What changed around the moment of the snapshots differs from what was there before it.
     let mut schema = Schema::read(&mut leader).await?;
     let fresh = catalog::relations(&mut leader).await?;
-    if !same_tables(&relations, &fresh) || !schema.is_but_for_counters(&Schema::read(&mut leader).await?) {
+    if !same_tables(&relations, &fresh) || !schema.is_but_for_counters(&earlier) {
         leader.close().await;
         return Ok(None);
     }
@@ -151,11 +152,13 @@ async fn write(mut held: Held, request: &DumpRequest, sink: &FrameSink, progress
     append_text(sink, FrameKind::PreData, request.level, script::before(&held.schema, &large)?).await?;
     let kept = held.opened.keeper.is_some();
     let tables = read_rows(&mut held, request, sink, progress).await?;
-    if let Some(keeper) = held.opened.keeper.take() {
+    if let Some(mut keeper) = held.opened.keeper.take() {
+        // The server frees the locks of a session that died: only its answer says that they held to the end.
+        keeper.run("give the tables outside the snapshot free", "UNLOCK TABLES").await?;
         keeper.close().await;
     }
     progress.phase("finishing", 0);
-    let sequences = catalog::sequence_values(&mut held.leader, &held.schema).await?;
+    let sequences = catalog::sequences(&mut held.leader, &held.schema).await?;
     held.leader.close().await;
     append_text(sink, FrameKind::Sequences, request.level, script::counters(&held.schema, &sequences)).await?;
     append_text(sink, FrameKind::PostData, request.level, script::after(&held.schema, &large)?).await?;

@@ -49,11 +49,10 @@ pub(super) async fn load_data(place: &Place, archive: &Arc<Archive>, progress: &
         }
     };
     fault::point("my.load.committed");
-    if loaded.is_ok() {
-        for statement in load::statements(archive, FrameKind::Sequences).await? {
-            run_one(&mut session, &statement).await?;
-        }
-    }
+    let loaded = match loaded {
+        Ok(loaded) => move_counters(&mut session, archive).await.map(|()| loaded),
+        failed => failed,
+    };
     session.close().await;
     if kept.is_empty() {
         return loaded;
@@ -63,6 +62,14 @@ pub(super) async fn load_data(place: &Place, archive: &Arc<Archive>, progress: &
         loaded.warnings.extend(put.into_iter().flat_map(|put| put.changed));
         loaded
     })
+}
+
+/// Brings counters and sequences to where the archive has them.
+async fn move_counters(session: &mut Session, archive: &Arc<Archive>) -> Result<(), EngineError> {
+    for statement in load::statements(archive, FrameKind::Sequences).await? {
+        run_one(session, &statement).await?;
+    }
+    Ok(())
 }
 
 /// Drops the triggers, which would fire for every row that arrives, and notes them for whoever puts them back.
@@ -135,7 +142,8 @@ pub(super) async fn replace(
 ) -> Result<Loaded, EngineError> {
     let mut session = load::open(place, archive).await?;
     let notes = notes(place);
-    if !is_half(&mut session).await? {
+    let was_whole = !is_half(&mut session).await?;
+    if was_whole {
         notes.create(&mut session).await?;
         notes.write(&mut session, HALF, archive.manifest().label.as_str()).await?;
     }
@@ -143,8 +151,8 @@ pub(super) async fn replace(
     progress.phase("clearing", 0);
     let drops = objects::drops(&mut session).await?;
     if let Err(error) = objects::drop_by(&mut session, &drops).await {
-        // Another's view may be his alone to drop. As long as all of them are there nothing is half.
-        if objects::drops(&mut session).await? == drops {
+        // Another's view may be his alone to drop. As long as all of them are there nothing is half that was not.
+        if was_whole && objects::drops(&mut session).await? == drops {
             notes.remove(&mut session).await?;
         }
         return Err(error);

@@ -8,8 +8,8 @@ use memchr::{memchr_iter, memchr2};
 
 use super::literal::quote_into;
 
-/// A double of this size or more is printed with an exponent.
-const EXPONENT_FROM: f64 = 1e15;
+/// Doubles of these sizes are printed without an exponent.
+const PLAIN_DOUBLES: std::ops::Range<f64> = 1e-15..1e15;
 
 /// Writes a JSON text as the server prints it.
 pub(super) fn json_into(into: &mut Vec<u8>, text: &[u8]) {
@@ -17,7 +17,12 @@ pub(super) fn json_into(into: &mut Vec<u8>, text: &[u8]) {
         return quote_into(into, text);
     }
     let (from, mut scan) = (into.len(), Scan { text, at: 0 });
-    if value_into(into, &mut scan).is_none() || scan.at < text.len() {
+    // A column takes a number only when it was made JSON.
+    let is_number = !matches!(scan.next_sign(), Some(b'{' | b'['));
+    into.extend_from_slice(if is_number { b"CAST(" } else { b"" });
+    let written = value_into(into, &mut scan);
+    into.extend_from_slice(if is_number { b" AS JSON)" } else { b"" });
+    if written.is_none() || scan.at < text.len() {
         // Not as the server prints it; as text it is at least what was read.
         into.truncate(from);
         quote_into(into, text);
@@ -97,7 +102,7 @@ fn is_stable_number(number: &[u8]) -> bool {
     let text = std::str::from_utf8(number).unwrap_or_default();
     let Ok(double) = text.parse::<f64>() else { return false };
     let printed = if double.fract() == 0.0 { format!("{double}.0") } else { format!("{double}") };
-    double.abs() < EXPONENT_FROM && printed == text
+    PLAIN_DOUBLES.contains(&double.abs()) && printed == text
 }
 
 /// A look at JSON text as the server prints it.

@@ -118,13 +118,15 @@ impl Cutter {
             column.expression,
             quote(&self.name)
         );
-        let found = session.rows(&format!("cut table {} into ranges", self.name), &sql).await?;
+        let doing = format!("cut table {} into ranges", self.name);
+        let found = session.rows(&doing, &sql).await?;
         let Some(row) = found.first() else {
             *edge = Edge::End;
             return task(behind);
         };
         let mut value = Vec::new();
-        column.encoding.write(row.try_get_unchecked(1).unwrap_or_default(), &mut value);
+        let last: Option<&[u8]> = row.try_get_unchecked(1).map_err(|source| session.place().sort(&doing, source))?;
+        column.encoding.write(last, &mut value);
         let value = String::from_utf8_lossy(&value).into_owned();
         let range = behind.into_iter().chain([format!("{key} <= {value}")]).collect::<Vec<_>>().join(" AND ");
         *edge = Edge::Behind(value);

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::super::EngineError;
-use super::catalog::Relation;
+use super::catalog::{Relation, Sequence};
 use super::connect::{literal, quote};
 use super::definer::without_definer;
 use super::indexes::deferred;
@@ -129,15 +129,22 @@ pub(super) fn auto_increment(sql: &str) -> Option<&str> {
 }
 
 /// The statements that bring every counter to where it is.
-pub(super) fn counters(schema: &Schema, sequences: &[(String, String)]) -> String {
+pub(super) fn counters(schema: &Schema, sequences: &[Sequence]) -> String {
     let mut text = String::new();
     for object in schema.of(Kind::Table) {
         if let Some(counter) = auto_increment(&object.sql) {
             text.push_str(&format!("ALTER TABLE {} AUTO_INCREMENT = {counter};\n", quote(&object.name)));
         }
     }
-    for (name, arguments) in sequences {
-        text.push_str(&format!("DO SETVAL({}, {arguments});\n", quote(name)));
+    for sequence in sequences {
+        let (name, next, round) = (quote(&sequence.name), sequence.next, sequence.round);
+        if sequence.is_within {
+            text.push_str(&format!("ALTER SEQUENCE {name} RESTART {next};\n"));
+        }
+        // It moves a sequence forward alone.
+        if !sequence.is_within || (round > 0 && sequence.cycles) {
+            text.push_str(&format!("DO SETVAL({name}, {next}, 0, {round});\n"));
+        }
     }
     text.push('\n');
     text
@@ -165,8 +172,9 @@ fn statement(text: &mut String, sql: &str) -> Result<(), EngineError> {
             hint: "write the line differently in the object's body".to_owned(),
         });
     }
-    // What a backslash or quote means in a body is a matter of the body's own mode; lines mean the same in all of them.
-    if sql.contains([';', '\\']) {
+    // What a backslash or quote means in a body is a matter of the body's own mode, and a comment at its end would take our
+    // delimiter; lines mean the same in all of them.
+    if sql.contains([';', '\\', '#']) || sql.contains("--") || sql.contains("/*") {
         text.push_str(&format!("DELIMITER ;;\n{sql}\n;;\nDELIMITER ;\n\n"));
     } else {
         text.push_str(&format!("{sql};\n\n"));

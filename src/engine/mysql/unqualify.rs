@@ -5,7 +5,7 @@
 /// Functions whose argument is a sequence, which the server prints with its database.
 const SEQUENCE_FUNCTIONS: [&str; 3] = ["nextval", "lastval", "setval"];
 /// Words behind which a table is named.
-const TABLE_WORDS: [&str; 3] = ["references", "from", "join"];
+const TABLE_WORDS: [&str; 4] = ["references", "from", "join", "straight_join"];
 
 /// A lexical piece of a statement, with where it begins and ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,7 +12,8 @@ DELETE FROM my_generated_key WHERE v = 'b';
 SET sql_generate_invisible_primary_key = OFF;
 CREATE TABLE my_json (id int PRIMARY KEY, j json) DEFAULT CHARSET=utf8mb4;
 INSERT INTO my_json VALUES (1, '{"a": 1.0, "b": -0.0, "c": 1e-10, "d": 123456789012345678901234567890, "e": "𝄞\\u0000"}'), (2, CAST(TIMESTAMP'2020-01-01 00:00:00.5' AS json)), (3, CAST(x'00ff' AS json)),
-  (4, json_object('date', DATE'2020-02-29', 'time', TIME'-10:11:12.000001', 'bit', b'101', 'f', CAST(0.1 AS float))), (5, '[]'), (6, '"x"'), (7, 'true');
+  (4, json_object('date', DATE'2020-02-29', 'time', TIME'-10:11:12.000001', 'bit', b'101', 'f', CAST(0.1 AS float))), (5, '[]'), (6, '"x"'), (7, 'true'),
+  (8, CAST(0.10 AS json)), (9, CAST(18446744073709551616 AS json)), (10, json_array(CAST(0.000000000000000021 AS decimal(36, 18)), 2.1e-17, 1e-15));
 CREATE TABLE my_check (a int, CONSTRAINT unenforced CHECK (a > 5) NOT ENFORCED);
 INSERT INTO my_check VALUES (1);
 CREATE TABLE my_vector (id int PRIMARY KEY, v vector(3));

@@ -24,7 +24,8 @@ fn what_reads_back_the_same_is_text() {
 #[test]
 fn a_decimal_is_made_by_the_functions_that_make_one() {
     for (text, expected) in [
-        ("0.10", "0.10"),
+        ("0.10", "CAST(0.10 AS JSON)"),
+        ("[0.000000000000000021]", "JSON_ARRAY(0.000000000000000021)"),
         ("[0.10, 1]", "JSON_ARRAY(0.10,CAST('1' AS JSON))"),
         (
             r#"{"a": 12345678901234567890123.5, "it's \"b\"": {"c": [1.50, "x"]}}"#,

@@ -81,8 +81,11 @@ fn counters_are_read_from_the_options_only() {
     assert_eq!(auto_increment(sql), Some("42"));
     assert_eq!(auto_increment("CREATE TABLE `t` (\n  `id` int\n) ENGINE=InnoDB"), None);
     let schema = schema(vec![object(Kind::Table, "t`", sql)]);
-    let text = counters(&schema, &[("s".to_owned(), "7, 0, 0".to_owned())]);
-    assert_eq!(text, "ALTER TABLE `t``` AUTO_INCREMENT = 42;\nDO SETVAL(`s`, 7, 0, 0);\n\n");
+    let sequence = |is_within, round| Sequence { name: "s".to_owned(), next: 7, is_within, round, cycles: true };
+    let text = counters(&schema, &[sequence(true, 0)]);
+    assert_eq!(text, "ALTER TABLE `t``` AUTO_INCREMENT = 42;\nALTER SEQUENCE `s` RESTART 7;\n\n");
+    let text = counters(&Schema::default(), &[sequence(true, 1), sequence(false, 0)]);
+    assert_eq!(text, "ALTER SEQUENCE `s` RESTART 7;\nDO SETVAL(`s`, 7, 0, 1);\nDO SETVAL(`s`, 7, 0, 0);\n\n");
 }
 
 #[test]

@@ -174,9 +174,29 @@ impl Exchange {
         fault::point("my.swap.done");
         drop_database(session, &self.names.new).await?;
         fault::point("my.swap.dropped");
-        drop_database(session, &self.names.old).await?;
+        self.drop_old(session).await?;
         fault::point("my.swap.finished");
         Ok(warnings)
+    }
+
+    /// Drops the old content, the notes last: a server that drops a database table by table (MariaDB) and dies on the way
+    /// leaves what the next run still knows for ours.
+    async fn drop_old(&self, session: &mut Session) -> Result<(), EngineError> {
+        let old = &self.names.old;
+        if load::exists(session, old).await? {
+            session.wait_for_backups().await?;
+            session.run("drop the old content", "SET SESSION foreign_key_checks = 0").await?;
+            for (name, kind) in kinds(session, old).await?.iter().filter(|(name, _)| name != NOTES) {
+                let kind = match kind.as_str() {
+                    "SEQUENCE" => "SEQUENCE",
+                    kind if kind.ends_with("VIEW") => "VIEW",
+                    _ => "TABLE",
+                };
+                let sql = format!("DROP {kind} IF EXISTS {}.{}", quote(old), quote(name));
+                session.run(&format!("drop {old}.{name}"), &sql).await?;
+            }
+        }
+        drop_database(session, old).await
     }
 
     /// A default that asks a sequence names the database in which it was made, for ever (MariaDB).

@@ -8,6 +8,7 @@ fn a_database_is_taken_out_where_it_can_be_nothing_else() {
         ("from (`shop`.`a` join `shop`.`b`)", "from (`a` join `b`)"),
         ("REFERENCES `shop`.`t` (`id`)", "REFERENCES `t` (`id`)"),
         ("select `shop`.`t`.`c` from `t`", "select `t`.`c` from `t`"),
+        ("select 1 from (`shop`.`a` straight_join `shop`.`b`)", "select 1 from (`a` straight_join `b`)"),
         // A table of the same name.
         ("select `shop`.`id` AS `id` from `shop`", "select `shop`.`id` AS `id` from `shop`"),
         // Strings, and another database.
