@@ -354,7 +354,11 @@ impl Server {
                FROM information_schema.columns) k ON k.table_schema = t.table_schema AND k.table_name = t.table_name \
              WHERE t.table_schema = '{database}' AND t.table_type <> 'SEQUENCE' GROUP BY t.table_name, t.table_type ORDER BY BINARY t.table_name"
         );
-        let queries = self.sql(database, &list);
+        let sequences = format!(
+            "SELECT CONCAT('SELECT ', QUOTE(table_name), ', next_not_cached_value, cycle_count FROM `', REPLACE(table_name, '`', '``'), '`;') \
+             FROM information_schema.tables WHERE table_schema = '{database}' AND table_type = 'SEQUENCE' ORDER BY BINARY table_name"
+        );
+        let queries = self.sql(database, &list) + "\n" + &self.sql(database, &sequences);
         // The client doubles backslashes of what it prints.
         self.sql(database, &format!("{order}\n{}", queries.replace("\\\\", "\\")))
     }
