@@ -195,7 +195,8 @@ fn check_sees_a_clock_that_has_gone_back() {
     let upkeep = notes();
     upkeep.ok(&["backup", "notes"]);
     assert!(upkeep.ok(&["check"]).contains("all is well"));
-    upkeep.sqlite("state/state.db", "UPDATE event SET at = strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '+3 days')");
+    let event = "INSERT INTO event (at, kind, message, body_json) VALUES (strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '+3 days'), 'test', 'x', 'null')";
+    upkeep.sqlite("state/state.db", event);
     let ran = upkeep.run(&["check"]);
     assert!(ran.code == 71 && ran.stdout.contains("and the newest event is of "), "{ran:?}");
     assert!(ran.stdout.contains("nothing is deleted for its age while the clock is behind"), "{ran:?}");

@@ -66,6 +66,7 @@ fn compare_all(ground: Option<Ground>, version: Version, orders: Orders) {
         let orders = orders.of(scenario.actions());
         // One difference does not hide the others; what it was is printed where it was found.
         let played = catch_unwind(AssertUnwindSafe(|| {
+            let _settings = stage.ground.shared();
             let reference = stage.play(scenario, &orders[0], None);
             for order in &orders[1..] {
                 stage.play(scenario, order, Some(&reference));

@@ -201,6 +201,7 @@ const EXPLAINED: &[(Option<bool>, &str, &str)] = &[
     (None, "every_type.en", "an invalid value is printed as the empty text, which here is a member"),
     (Some(false), "rows of only_generated", "a row of generated columns only is written as a comma in brackets"),
     (Some(false), "every_type.dd", "a negative zero is printed as -0, which is read as a whole number"),
+    (Some(false), "my_json.j", "a decimal in JSON is printed as text, which is read as a double"),
     (Some(false), "every_type", "a column that inherits its collation gets one of its own"),
     (Some(false), "audit", "the same"),
     (Some(false), "compact", "the same"),

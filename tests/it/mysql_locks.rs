@@ -3,6 +3,7 @@
 use upkeep::config::Database;
 use upkeep::engine::mysql::sessions::Own;
 
+use crate::mysql_backup::text_of;
 use crate::support::engines::Db;
 use crate::support::held::Held;
 use crate::support::mysql::{Server, Which, dump, folding_server, name_of, on_every_server};
@@ -13,6 +14,7 @@ on_every_server! { alone;
     a_schema_change_waits_for_the_dump_of_its_own_table_alone: elsewhere;
     an_upgrade_and_a_restore_pass_by_the_dump_of_another_database: passed_by;
     a_schema_change_that_waits_for_somebody_else_is_waited_for_by_a_bound: stuck_change;
+    a_routine_made_right_after_the_snapshots_is_in_no_archive_without_its_row: routine_meanwhile;
 }
 
 /// How a client gives up on a lock, so that a test that fails says so and does not hang.
@@ -28,6 +30,24 @@ fn consistency(world: &World) -> serde_json::Value {
 fn ends_well(held: Held) {
     let output = held.go_on();
     assert!(output.status.success(), "{}", text(&output));
+}
+
+/// As a migration does it: an object, then its row. MariaDB has no lock on routines, MySQL lets it wait.
+async fn routine_meanwhile(server: &'static Server) {
+    let world = World::new(Db::MySql(server));
+    let own = name_of(&world.database()).to_owned();
+    let held = Held::at(&world, &["backup", "notes"], "my.dump.opened");
+    std::thread::scope(|scope| {
+        let made = "CREATE PROCEDURE made() SELECT 1; UPDATE note SET body = 'made' WHERE id = 1";
+        let making = scope.spawn(|| server.sql(&own, made));
+        let waiting = "SELECT count(*) FROM information_schema.processlist WHERE state = 'Waiting for backup lock'";
+        until("the procedure is made or waits", || making.is_finished() || server.sql("", waiting) != "0");
+        ends_well(held);
+        making.join().unwrap();
+    });
+    let archives = world.json(&["list", "notes"]);
+    let text = text_of(std::path::Path::new(archives[0]["path"].as_str().unwrap()));
+    assert_eq!(text.contains("PROCEDURE `made`"), text.contains("'made'"), "{text}");
 }
 
 /// While it looks for long statements nothing is locked; from its snapshots until it has read the definitions, definitions are, and

@@ -18,6 +18,7 @@ on_every_server! { shared;
     t_my5_a_user_who_may_only_read_takes_an_exact_dump_under_writers: only_reads;
     t_my6_who_may_not_set_a_definer_becomes_it_and_it_is_said: definer;
     t_my9_no_line_is_for_one_client_alone: client_lines;
+    t_my13_a_comment_at_the_end_of_a_body_takes_nothing_with_it: comment_at_the_end;
     t_my12_replication_is_left_alone: replication;
     a_large_table_is_read_in_ranges_and_its_indexes_come_after_its_rows: large;
     what_cannot_be_reached_says_why: unreachable;
@@ -29,6 +30,29 @@ on_every_server! { alone;
     t_my8_character_sets_and_time_zones_of_the_server_change_nothing: charsets;
     t_my10_a_row_that_no_statement_can_hold_is_named: too_large;
     t_my11_events_stay_as_they_are_and_none_fires_into_a_restore: events;
+}
+
+/// Its delimiter, above all: the vendors' own dumps lose the trigger and what comes after it.
+async fn comment_at_the_end(server: &Server) {
+    let source = server.fresh();
+    let name = name_of(&source);
+    server.sql(
+        name,
+        "CREATE TABLE t (a int); CREATE TRIGGER noted BEFORE INSERT ON t FOR EACH ROW SET NEW.a = 1 -- it's the end
+        ; CREATE PROCEDURE p() SELECT 1 # it's the end
+        ; CREATE FUNCTION f() RETURNS int DETERMINISTIC RETURN 2 /* it's the end */; CREATE VIEW v AS SELECT f() AS a",
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let sealed = dump(&source, dir.path(), 2).await.unwrap();
+    for by_hand in [false, true] {
+        let copy = server.fresh();
+        if by_hand {
+            server.restore_by_hand(&sealed.path, name_of(&copy)).unwrap();
+        } else {
+            load(&copy, &sealed, LoadMode::Clean).await.unwrap();
+        }
+        same(server, name, name_of(&copy));
+    }
 }
 
 /// Dumps, loads a copy and compares everything.

@@ -69,15 +69,17 @@ async fn attempt_hold(place: &Place, request: &DumpRequest) -> Result<Option<Hel
     demand_whole(&mut leader).await?;
     let mut server = catalog::identify(&mut leader).await?;
     let relations = catalog::relations(&mut leader).await?;
-    let earlier = Schema::read(&mut leader).await?;
+    let earlier = Schema::read_beside_tables(&mut leader).await?;
     let mut definitions = InstanceLock::of(&leader, &grants);
     let ask = Ask { grants: &grants, relations: &relations, history_tables: &request.history_tables, jobs: request.jobs };
     let opened = snapshot::open(&mut leader, &mut definitions, &ask).await?;
     fault::point("my.dump.opened");
-    // From here on no table changes. What changed around the moment of the snapshots differs from what was there before it.
+    // From here on no table changes. What changed before its definition was held shows in one of these, and what is never held
+    // shows in what it was before the moment of the snapshots.
     let mut schema = Schema::read(&mut leader).await?;
     let fresh = catalog::relations(&mut leader).await?;
-    if !same_tables(&relations, &fresh) || !schema.is_but_for_counters(&earlier) {
+    let is_still = schema.is_beside_tables(&earlier) && schema.is_but_for_counters(&Schema::read(&mut leader).await?);
+    if !same_tables(&relations, &fresh) || !is_still {
         leader.close().await;
         return Ok(None);
     }

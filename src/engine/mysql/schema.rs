@@ -107,13 +107,22 @@ pub(super) struct Schema {
 impl Schema {
     /// Reads everything.
     pub(super) async fn read(session: &mut Session) -> Result<Self, EngineError> {
+        Self::read_kinds(session, |_| true).await
+    }
+
+    /// Reads all but the tables: what no lock of a dump keeps as it is.
+    pub(super) async fn read_beside_tables(session: &mut Session) -> Result<Self, EngineError> {
+        Self::read_kinds(session, |kind| kind != Kind::Table).await
+    }
+
+    async fn read_kinds(session: &mut Session, wanted: impl Fn(Kind) -> bool) -> Result<Self, EngineError> {
         let sql = "SELECT DATABASE(), @@character_set_database, @@collation_database";
         let cells = session.texts("read the database's character set", sql).await?.into_iter().next().unwrap_or_default();
         let mut cells = cells.into_iter().map(Option::unwrap_or_default);
         let mut next = || cells.next().unwrap_or_default();
         let database = next();
         let mut schema = Self { charset: next(), collation: next(), ..Self::default() };
-        for (kind, name) in list(session).await? {
+        for (kind, name) in list(session).await?.into_iter().filter(|(kind, _)| wanted(*kind)) {
             match define(session, kind, &name, &database).await? {
                 Some(definition) => schema.objects.push(definition),
                 None => schema.left_out.push(LeftOut {
@@ -144,6 +153,11 @@ impl Schema {
         (&self.charset, &self.collation, &self.left_out) == (&other.charset, &other.collation, &other.left_out)
             && self.objects.len() == other.objects.len()
             && self.objects.iter().zip(&other.objects).all(|(a, b)| same(a, b))
+    }
+
+    /// Whether all but the tables is what it was.
+    pub(super) fn is_beside_tables(&self, earlier: &Self) -> bool {
+        self.objects.iter().filter(|object| object.kind != Kind::Table).eq(&earlier.objects)
     }
 
     /// Objects of a kind.

@@ -80,6 +80,14 @@ impl Ground {
         }
     }
 
+    /// Keeps others from changing the server's settings for as long as what comes back is held.
+    pub(super) fn shared(&self) -> Option<tokio::sync::RwLockReadGuard<'_, ()>> {
+        match self {
+            Self::MySql { server, .. } => Some(server.shared_blocking()),
+            Self::Postgres { .. } | Self::Sqlite { .. } => None,
+        }
+    }
+
     pub(super) fn fresh(&self) -> Base {
         let (database, url, user) = match self {
             Self::Postgres { cluster, port } => {

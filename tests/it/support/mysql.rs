@@ -221,6 +221,11 @@ impl Server {
         self.settings.read().await
     }
 
+    /// The same outside of a runtime.
+    pub(crate) fn shared_blocking(&self) -> RwLockReadGuard<'_, ()> {
+        self.settings.blocking_read()
+    }
+
     /// Has the server to itself.
     pub(crate) async fn alone(&self) -> RwLockWriteGuard<'_, ()> {
         self.settings.write().await

@@ -94,8 +94,6 @@ CREATE TRIGGER z_first BEFORE INSERT ON a_first FOR EACH ROW BEGIN
   IF NEW.id > 1000 THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'too; big'; END IF;
 END;;
 CREATE TRIGGER a_second BEFORE INSERT ON a_first FOR EACH ROW FOLLOWS z_first INSERT INTO audit (what) VALUES ('second');;
-CREATE TRIGGER noted AFTER UPDATE ON a_first FOR EACH ROW INSERT INTO audit (what) VALUES ('noted') -- it's the end
-;;
 CREATE DEFINER = `torture`@`localhost` TRIGGER `während "insert"` AFTER INSERT ON b_second FOR EACH ROW INSERT INTO audit (what) VALUES ('it''s ; in');;
 SET sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,NO_AUTO_VALUE_ON_ZERO';;
 CREATE TRIGGER "ansi" AFTER DELETE ON b_second FOR EACH ROW INSERT INTO "audit" ("what") VALUES ('back\');;
