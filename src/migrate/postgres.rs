@@ -20,7 +20,7 @@ use super::host::{Amendment, Doing, Host, INSERT_COLUMNS, NewRow, Ran, quoted};
 use super::lock::postgres_key;
 use super::placeholders::Connected;
 use super::plan::Existing;
-use super::prepare::{Prepared, Transaction};
+use super::prepare::Prepared;
 use super::split::Dialect;
 use crate::config::{Database, Migrations};
 use crate::engine::postgres::literal;
@@ -258,9 +258,10 @@ impl Host for PostgresHost<'_> {
     }
 
     async fn run(&mut self, script: &Prepared, row: &NewRow) -> Result<Ran, MigrateError> {
-        match script.transaction {
-            Transaction::Ours => self.run_in_transaction(script, row).await,
-            Transaction::None => self.run_outside(script, row).await,
+        if script.is_one_transaction() {
+            self.run_in_transaction(script, row).await
+        } else {
+            self.run_outside(script, row).await
         }
     }
 

@@ -88,6 +88,11 @@ impl Prepared {
         self.before.iter().chain(std::iter::once(self)).chain(&self.after).collect()
     }
 
+    /// Whether all of it can be one transaction of ours: a callback that ends one ends that of the script it runs with.
+    pub(super) fn is_one_transaction(&self) -> bool {
+        self.parts().iter().all(|part| part.transaction == Transaction::Ours)
+    }
+
     /// A piece's statement.
     pub(super) fn sql(&self, piece: &Piece) -> &str {
         self.text.get(piece.sql.clone()).unwrap_or_default()

@@ -111,3 +111,14 @@ fn a_companion_cannot_make_one_transaction_of_what_is_several() {
         assert_eq!(of(dialect, "SAVEPOINT a; ROLLBACK TO a").unwrap().transaction, Transaction::Ours);
     }
 }
+
+#[test]
+fn a_callback_that_ends_a_transaction_ends_that_of_its_script() {
+    let of = |text: &str| prepare("x", text.to_owned(), Dialect::Postgres, HOW).unwrap();
+    let mut script = of("SELECT 1");
+    assert!(script.is_one_transaction());
+    script.before.push(of("SELECT 2"));
+    assert!(script.is_one_transaction());
+    script.after.push(of("COMMIT"));
+    assert!(!script.is_one_transaction());
+}
