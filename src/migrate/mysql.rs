@@ -11,6 +11,7 @@ mod connect;
 mod course;
 mod journal;
 mod objects;
+mod reads;
 mod resume;
 mod script;
 mod sort;

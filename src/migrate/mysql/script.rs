@@ -93,13 +93,14 @@ impl MySqlHost<'_> {
                     MigrateError::Refused(vec![Problem::CannotGoOn { script: stop.script, line: stop.line, why: stop.why }])
                 };
                 let (next, again) = self.resumed(&journal, &unfinished, &all).await?.map_err(refused)?;
-                let mut course = Course { journal, rank, all: &all, own: false, lasting };
+                let mut course = Course { journal, rank, all: &all, own: false, lasting, pending: None };
                 self.continued(&mut course, &mut connection, next, &again).await.map(|()| course)
             }
             None => {
                 let intent = NewRow { execution_ms: 0, success: false, ..row.clone() };
                 journal.begin(self.main().await?, &intent).await?;
-                let mut course = Course { journal, rank: i64::from(row.rank), all: &all, own: false, lasting };
+                let rank = i64::from(row.rank);
+                let mut course = Course { journal, rank, all: &all, own: false, lasting, pending: None };
                 self.continued(&mut course, &mut connection, 0, &[]).await.map(|()| course)
             }
         };
@@ -182,7 +183,7 @@ impl MySqlHost<'_> {
             };
             return Err(failed(statement, left, error));
         }
-        Ok(())
+        course.write_down(connection).await
     }
 
     /// The server refused a statement: what is left, and what is known of it.
