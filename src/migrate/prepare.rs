@@ -74,7 +74,7 @@ fn transaction(name: &str, pieces: &[Piece], dialect: Dialect, how: How) -> Resu
     {
         return Err(Problem::Mixed { script: name.to_owned(), line: piece.line });
     }
-    let outside = controls.is_some() || pieces.iter().any(|piece| dialect.runs_outside(&piece.head));
+    let outside = controls.is_some() || pieces.iter().any(|piece| piece.several || dialect.runs_outside(&piece.head));
     Ok(if outside { Transaction::None } else { Transaction::Ours })
 }
 

@@ -57,10 +57,21 @@ impl Course<'_> {
             self.announce(connection, statement.sort, &mark(false)).await?;
         }
         let sql = match statement.sort {
-            Sort::Lock if statement.head.begins("LOCK") => locking(statement.sql, &self.journal.table),
+            Sort::Lock | Sort::Call if statement.head.begins("LOCK") => locking(statement.sql, &self.journal.table),
             _ => statement.sql.to_owned(),
         };
         run(connection, &sql).await.map_err(Trouble::Script)?;
+        self.ran(connection, statement, announced, mark(true)).await
+    }
+
+    /// What follows from a statement that ran.
+    async fn ran(
+        &mut self,
+        connection: &mut MySqlConnection,
+        statement: &Statement<'_>,
+        announced: bool,
+        done: Mark,
+    ) -> Result<(), Trouble> {
         self.lasting |= match statement.sort {
             Sort::Definition => names_lasting_engine(statement.sql),
             Sort::Session => makes_lasting_engine_usual(statement.sql),
@@ -68,13 +79,16 @@ impl Course<'_> {
         };
         match statement.sort {
             Sort::Rows if !announced => {
-                self.pending = Some(mark(true));
+                self.pending = Some(done);
                 fault::point("migrate.statement.done");
             }
             Sort::Rows | Sort::Definition | Sort::Call | Sort::Execute => {
                 fault::point("migrate.statement.ran");
                 self.own &= statement.sort != Sort::Definition;
-                self.note(connection, &mark(true)).await.map_err(Trouble::Own)?;
+                if statement.several {
+                    self.end_own(connection).await?;
+                }
+                self.note(connection, &done).await.map_err(Trouble::Own)?;
                 self.commit(connection).await?;
                 fault::point("migrate.statement.done");
             }
@@ -85,13 +99,10 @@ impl Course<'_> {
             Sort::Lock => self.own = false,
             // Statement and mark belong together whatever the script says; what it committed by itself is one of ours now.
             Sort::Session if statement.head.holds("AUTOCOMMIT") => {
-                let doing = || "set up a session for a script".to_owned();
-                let set = sqlx::raw_sql("SET autocommit = 0").execute(connection).await;
-                set.doing(doing).map_err(Trouble::Own)?;
-                self.own = false;
+                self.end_own(connection).await?;
             }
             // Run again it would ask about another statement.
-            Sort::Session | Sort::Temporary if self.pending.is_some() => self.pending = Some(mark(true)),
+            Sort::Session | Sort::Temporary if self.pending.is_some() => self.pending = Some(done),
             Sort::Session | Sort::Temporary => {}
         }
         Ok(())
@@ -109,6 +120,14 @@ impl Course<'_> {
             self.commit(connection).await?;
         }
         fault::point("migrate.statement.begun");
+        Ok(())
+    }
+
+    /// What a script says of transactions ends: what comes is in one of ours.
+    async fn end_own(&mut self, connection: &mut MySqlConnection) -> Result<(), Trouble> {
+        let set = sqlx::raw_sql("SET autocommit = 0").execute(connection).await;
+        set.doing(|| "set up a session for a script".to_owned()).map_err(Trouble::Own)?;
+        self.own = false;
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::reads::{asks_back, asks_last_id, assignment, calls_stored, is_global, plain};
 use super::sort::{Sort, repeatable};
 use crate::migrate::prepare::Prepared;
-use crate::migrate::split::{Dialect, Head, TokenKind, tokens};
+use crate::migrate::split::{Dialect, Head, Piece, TokenKind, tokens};
 
 /// A statement's mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub(super) struct Statement<'a> {
     pub(super) line: usize,
     pub(super) head: &'a Head,
     pub(super) sort: Sort,
+    /// Several that were sent as one.
+    pub(super) several: bool,
     /// Digest of this statement and all before it.
     pub(super) digest: String,
 }
@@ -66,16 +68,18 @@ pub(super) fn statements(script: &Prepared) -> Vec<Statement<'_>> {
             hasher.update(&sql.len().to_le_bytes());
             hasher.update(sql.as_bytes());
             let digest = hasher.finalize().to_hex().to_string();
-            let (line, head) = (piece.line, &piece.head);
-            all.push(Statement { script: &script.name, number, sql, line, head, sort: sort(head, sql), digest });
+            let (line, head, sort, several) = (piece.line, &piece.head, sort(piece, sql), piece.several);
+            all.push(Statement { script: &script.name, number, sql, line, head, sort, several, digest });
         }
     }
     all
 }
 
-/// What a statement does; a `SET` may call a function that changes rows.
-fn sort(head: &Head, sql: &str) -> Sort {
+/// What a statement does; a `SET` may call a function that changes rows, and several at once may do anything.
+fn sort(piece: &Piece, sql: &str) -> Sort {
+    let head = &piece.head;
     match Sort::of(head) {
+        _ if piece.several => Sort::Call,
         Sort::Session if head.begins("SET") && !head.holds("AUTOCOMMIT") && calls_stored(sql) => Sort::Rows,
         sort => sort,
     }
@@ -113,7 +117,7 @@ pub(super) fn judge(marks: &[Mark], all: &[Statement<'_>]) -> Result<Resume, Sto
     let Some(begun) = begun else { return from(unchanged, all) };
     let now = all.get(begun.number - 1).filter(|now| now.digest == begun.digest);
     match (now, &begun.seen) {
-        (Some(now), _) if repeatable(now.head) => from(begun.number - 1, all),
+        (Some(now), _) if now.sort == Sort::Definition && repeatable(now.head) => from(begun.number - 1, all),
         (Some(_), Some(seen)) => Ok(Resume::Ask { begun: begun.number - 1, seen: seen.clone() }),
         _ => Err(unknown(begun.number - 1, all)),
     }
@@ -175,7 +179,12 @@ fn runs_again(statement: &Statement<'_>, lost: &BTreeMap<String, usize>) -> bool
 
 /// What a statement that is not run again left in its session beside variables, if that matters to these.
 fn left_behind(statement: &Statement<'_>, after: &[Statement<'_>]) -> Option<&'static str> {
+    const OF_SESSIONS: [&str; 5] = ["SET", "USE", "LOCK", "PREPARE", "TEMPORARY"];
     let sets = statement.head.begins("SET") && matches!(statement.sort, Sort::Session | Sort::Rows);
+    let of_sessions = |(_, text): (TokenKind, &str)| OF_SESSIONS.iter().any(|word| word.eq_ignore_ascii_case(text));
+    if statement.several && !after.is_empty() && tokens(statement.sql, Dialect::MySql).any(of_sessions) {
+        return Some("may have set its session up among other things");
+    }
     if statement.sort == Sort::Temporary && names(statement).iter().any(|name| mentioned(name, after)) {
         return Some("made a temporary table");
     }
@@ -195,7 +204,9 @@ fn asks_the_lost(before: &[Statement<'_>], after: &[Statement<'_>]) -> Option<(u
         return Some((0, "what became of the statement before it"));
     }
     let begins = |statement: &Statement<'_>, words: &[&str]| words.iter().any(|word| statement.head.begins(word));
-    let numbers = |statement: &Statement<'_>| begins(statement, &["INSERT", "REPLACE", "LOAD", "CALL", "EXECUTE"]);
+    let numbers = |statement: &Statement<'_>| {
+        matches!(statement.sort, Sort::Call | Sort::Execute) || begins(statement, &["INSERT", "REPLACE", "LOAD"])
+    };
     if !before.iter().any(|statement| numbers(statement) || asks_last_id(statement.sql)) {
         return None;
     }

@@ -188,3 +188,17 @@ fn a_set_that_calls_what_may_change_rows_is_marked_like_them() {
     let why = "which was lost with its session and which later statements use";
     assert_eq!(judged(text, "dd", text), format!("line 1: statement 1 set a variable from data, {why}"));
 }
+
+#[test]
+fn several_statements_sent_as_one_are_never_guessed_at() {
+    let text = "DELIMITER $$\nTRUNCATE a; INSERT INTO a VALUES (1)$$\nSELECT 1$$";
+    let why = "statement 1 was begun, and whether it took effect cannot be told";
+    assert_eq!(judged(text, "b", text), format!("line 2: {why}"));
+    assert_eq!(judged(text, "d", text), "from 2 after []");
+    assert_eq!(script(text).transaction, crate::migrate::prepare::Transaction::None);
+    let rows = "DELIMITER $$\nINSERT INTO a VALUES (1); INSERT INTO a VALUES (2)$$";
+    assert_eq!(statements(&script(rows))[0].sort, Sort::Call);
+    assert_eq!(script(rows).transaction, crate::migrate::prepare::Transaction::None);
+    let used = "DELIMITER $$\nUSE b; INSERT INTO a VALUES (1)$$\nSELECT 1$$";
+    assert!(judged(used, "d", used).starts_with("line 2: statement 1 may have set its session up among other things"));
+}
