@@ -11,6 +11,7 @@ mod connect;
 mod course;
 mod journal;
 mod objects;
+mod reads;
 mod resume;
 mod script;
 mod sort;
@@ -22,7 +23,7 @@ use super::host::{Amendment, Doing, Host, NewRow, Ran};
 use super::lock::{java_hash, mysql_name};
 use super::placeholders::Connected;
 use super::plan::Existing;
-use super::prepare::{Prepared, Transaction};
+use super::prepare::Prepared;
 use super::split::Dialect;
 use crate::config::{Database, Migrations};
 use crate::engine::mysql::sessions::Own;
@@ -248,9 +249,7 @@ impl Host for MySqlHost<'_> {
         let sql = "SELECT EXISTS (SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() \
             AND table_type = 'BASE TABLE' AND engine NOT IN ('InnoDB', 'ndbcluster', 'ROCKSDB'))";
         self.lasting = self.ask(sql.to_owned(), || "look at the tables' engines".to_owned()).await? == Some(1);
-        // A callback that makes a definition ends the transaction of the script it runs with.
-        let ours = script.parts().iter().all(|part| part.transaction == Transaction::Ours);
-        if ours && !self.lasting && self.unfinished().await?.is_none() {
+        if script.is_one_transaction() && !self.lasting && self.unfinished().await?.is_none() {
             self.run_in_transaction(script, row).await
         } else {
             self.run_outside(script, row).await

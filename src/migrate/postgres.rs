@@ -20,7 +20,7 @@ use super::host::{Amendment, Doing, Host, INSERT_COLUMNS, NewRow, Ran, quoted};
 use super::lock::postgres_key;
 use super::placeholders::Connected;
 use super::plan::Existing;
-use super::prepare::{Prepared, Transaction};
+use super::prepare::Prepared;
 use super::split::Dialect;
 use crate::config::{Database, Migrations};
 use crate::engine::postgres::literal;
@@ -33,6 +33,10 @@ use script::Session;
 const LOCK_POLL: Duration = Duration::from_millis(200);
 /// How often it is asked for: 50 s in all, as long as Flyway tries.
 const LOCK_TRIES: u32 = 250;
+/// Our own connection is idle while a long statement of a script runs, and the lock goes with it. Not a setting of every server:
+/// it came with PostgreSQL 14.
+const NEVER_IDLE: &str =
+    "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name = 'idle_session_timeout'";
 
 /// One PostgreSQL database.
 pub(super) struct PostgresHost<'a> {
@@ -63,7 +67,9 @@ impl<'a> PostgresHost<'a> {
 
     async fn main(&mut self) -> Result<&mut PgConnection, MigrateError> {
         if self.main.is_none() {
-            self.main = Some(connect::connect(self.database).await?);
+            let mut main = connect::connect(self.database).await?;
+            sqlx::raw_sql(NEVER_IDLE).execute(&mut main).await.doing(|| "set up a session".to_owned())?;
+            self.main = Some(main);
         }
         let location = || self.database.location.to_string();
         self.main.as_mut().ok_or_else(|| MigrateError::Worker(format!("connecting to {}", location())))
@@ -258,9 +264,10 @@ impl Host for PostgresHost<'_> {
     }
 
     async fn run(&mut self, script: &Prepared, row: &NewRow) -> Result<Ran, MigrateError> {
-        match script.transaction {
-            Transaction::Ours => self.run_in_transaction(script, row).await,
-            Transaction::None => self.run_outside(script, row).await,
+        if script.is_one_transaction() {
+            self.run_in_transaction(script, row).await
+        } else {
+            self.run_outside(script, row).await
         }
     }
 

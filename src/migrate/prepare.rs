@@ -49,22 +49,33 @@ pub(super) fn prepare(name: &str, text: String, dialect: Dialect, how: How) -> R
     if let Some(piece) = pieces.iter().find(|piece| copies_out(dialect, &piece.head)) {
         return Err(unrunnable(piece.line, "`COPY … TO STDOUT` has nobody to read it".to_owned()));
     }
-    let transaction = match how.in_transaction {
-        Some(true) => Transaction::Ours,
-        Some(false) => Transaction::None,
-        None => {
-            let controls = pieces.iter().any(|piece| dialect.controls_transactions(&piece.head));
-            let first = pieces.iter().find(|piece| dialect.must_not_mix(&piece.head));
-            if let Some(piece) = first.filter(|_| !how.mixed && !controls)
-                && pieces.iter().any(|piece| !dialect.runs_outside(&piece.head))
-            {
-                return Err(Problem::Mixed { script: name.to_owned(), line: piece.line });
-            }
-            let outside = controls || pieces.iter().any(|piece| dialect.runs_outside(&piece.head));
-            if outside { Transaction::None } else { Transaction::Ours }
-        }
-    };
+    let transaction = transaction(name, &pieces, dialect, how)?;
     Ok(Prepared { name: name.to_owned(), text, pieces, transaction, before: Vec::new(), after: Vec::new() })
+}
+
+/// Who begins and ends transactions while these statements run.
+fn transaction(name: &str, pieces: &[Piece], dialect: Dialect, how: How) -> Result<Transaction, Problem> {
+    let controls = pieces.iter().find(|piece| dialect.controls_transactions(&piece.head));
+    match (how.in_transaction, controls) {
+        (Some(false), _) => return Ok(Transaction::None),
+        // Whatever a companion says, a definition commits there.
+        (Some(true), _) if dialect == Dialect::MySql => {}
+        (Some(true), Some(piece)) => {
+            let why =
+                "its companion says `executeInTransaction=true`, and it ends or begins a transaction itself; leave the key out";
+            return Err(Problem::Unrunnable { script: name.to_owned(), line: piece.line, why: why.to_owned() });
+        }
+        (Some(true), None) => return Ok(Transaction::Ours),
+        (None, _) => {}
+    }
+    let first = pieces.iter().find(|piece| dialect.must_not_mix(&piece.head));
+    if let Some(piece) = first.filter(|_| !how.mixed && controls.is_none())
+        && pieces.iter().any(|piece| !dialect.runs_outside(&piece.head))
+    {
+        return Err(Problem::Mixed { script: name.to_owned(), line: piece.line });
+    }
+    let outside = controls.is_some() || pieces.iter().any(|piece| piece.several || dialect.runs_outside(&piece.head));
+    Ok(if outside { Transaction::None } else { Transaction::Ours })
 }
 
 fn copies_out(dialect: Dialect, head: &Head) -> bool {
@@ -75,6 +86,11 @@ impl Prepared {
     /// Everything that runs, in order: the callbacks before, the script, the callbacks after.
     pub(super) fn parts(&self) -> Vec<&Prepared> {
         self.before.iter().chain(std::iter::once(self)).chain(&self.after).collect()
+    }
+
+    /// Whether all of it can be one transaction of ours: a callback that ends one ends that of the script it runs with.
+    pub(super) fn is_one_transaction(&self) -> bool {
+        self.parts().iter().all(|part| part.transaction == Transaction::Ours)
     }
 
     /// A piece's statement.

@@ -44,6 +44,8 @@ pub struct Piece {
     pub line: usize,
     /// Its first words.
     pub head: Head,
+    /// Several statements that the client sends as one: MySQL's, between two delimiters that are no `;`.
+    pub several: bool,
 }
 
 /// Why a text cannot be cut.
@@ -92,6 +94,14 @@ impl Tracker {
             Self::Postgres(tracker) => tracker.see(kind, text, head),
             Self::Sqlite(tracker) => tracker.see(kind, text, head),
             Self::MySql(tracker) => tracker.see(kind, text, head, grown),
+        }
+    }
+
+    /// Whether more than one statement was seen.
+    fn several(&self) -> bool {
+        match self {
+            Self::MySql(tracker) => tracker.several(),
+            Self::Postgres(_) | Self::Sqlite(_) => false,
         }
     }
 
@@ -203,7 +213,8 @@ impl Open {
     fn close(self, end: usize, rows: Option<Range<usize>>, lines: &mut Lines<'_>) -> Piece {
         let sql = self.sql.unwrap_or(end..end);
         let line = lines.line_of(sql.start);
-        Piece { raw: self.raw_start..end, sql, rows, line, head: self.head.whole() }
+        let several = self.tracker.several();
+        Piece { raw: self.raw_start..end, sql, rows, line, head: self.head.whole(), several }
     }
 }
 

@@ -16,7 +16,7 @@ use super::error::MigrateError;
 use super::host::{Amendment, Doing, Host, INSERT_COLUMNS, NewRow, Ran, quoted};
 use super::placeholders::Connected;
 use super::plan::Existing;
-use super::prepare::{Prepared, Transaction};
+use super::prepare::Prepared;
 use super::split::Dialect;
 use crate::config::Migrations;
 use crate::fault;
@@ -196,9 +196,10 @@ CREATE INDEX "main".{index} ON {} ("success")"#,
     }
 
     async fn run(&mut self, script: &Prepared, row: &NewRow) -> Result<Ran, MigrateError> {
-        match script.transaction {
-            Transaction::Ours => self.run_in_transaction(script, row).await,
-            Transaction::None => self.run_outside(script, row).await,
+        if script.is_one_transaction() {
+            self.run_in_transaction(script, row).await
+        } else {
+            self.run_outside(script, row).await
         }
     }
 

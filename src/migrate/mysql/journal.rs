@@ -129,7 +129,12 @@ impl Journal {
                 );
                 let update = sqlx::query(AssertSqlSafe(sql)).persistent(false).bind(&row.version).bind(&row.description);
                 let update = update.bind(row.kind).bind(&row.script).bind(row.checksum).bind(row.execution_ms).bind(rank);
-                update.execute(&mut *transaction).await.doing(doing)?;
+                let updated = update.execute(&mut *transaction).await.doing(doing)?;
+                // Somebody removed it meanwhile.
+                if updated.rows_affected() == 0 {
+                    let row = NewRow { rank: i32::try_from(rank).unwrap_or(row.rank), ..row.clone() };
+                    insert(&mut transaction, history, &row).await.doing(doing)?;
+                }
             }
             None => {
                 let sql = format!("DELETE FROM {history} WHERE installed_rank = {rank} AND success = 0");

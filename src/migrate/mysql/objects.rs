@@ -14,6 +14,14 @@ pub(super) struct Object {
     pub(super) name: String,
 }
 
+impl Object {
+    /// Whether its name says which database it is in.
+    pub(super) fn is_qualified(&self) -> bool {
+        // Every other part between backquotes is outside of them.
+        self.name.split('`').step_by(2).any(|part| part.contains('.'))
+    }
+}
+
 /// Words between `CREATE`, `ALTER` or `DROP` and the kind that say nothing of it, with what may follow some of them.
 const PASSED: &[&str] = &[
     "OR",

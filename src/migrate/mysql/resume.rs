@@ -3,11 +3,12 @@
 //! Invariant: a statement whose mark says done never runs again, and one whose outcome is not known never runs at all. What
 //! the session of before had in it is made again where that gives the same, and is a reason to refuse where it does not.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::reads::{asks_back, asks_last_id, assignment, calls_stored, is_global, plain};
 use super::sort::{Sort, repeatable};
 use crate::migrate::prepare::Prepared;
-use crate::migrate::split::{Dialect, Head, TokenKind, tokens};
+use crate::migrate::split::{Dialect, Head, Piece, TokenKind, tokens};
 
 /// A statement's mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub(super) struct Statement<'a> {
     pub(super) line: usize,
     pub(super) head: &'a Head,
     pub(super) sort: Sort,
+    /// Several that were sent as one.
+    pub(super) several: bool,
     /// Digest of this statement and all before it.
     pub(super) digest: String,
 }
@@ -65,11 +68,21 @@ pub(super) fn statements(script: &Prepared) -> Vec<Statement<'_>> {
             hasher.update(&sql.len().to_le_bytes());
             hasher.update(sql.as_bytes());
             let digest = hasher.finalize().to_hex().to_string();
-            let (line, head) = (piece.line, &piece.head);
-            all.push(Statement { script: &script.name, number, sql, line, head, sort: Sort::of(head), digest });
+            let (line, head, sort, several) = (piece.line, &piece.head, sort(piece, sql), piece.several);
+            all.push(Statement { script: &script.name, number, sql, line, head, sort, several, digest });
         }
     }
     all
+}
+
+/// What a statement does; a `SET` may call a function that changes rows, and several at once may do anything.
+fn sort(piece: &Piece, sql: &str) -> Sort {
+    let head = &piece.head;
+    match Sort::of(head) {
+        _ if piece.several => Sort::Call,
+        Sort::Session if head.begins("SET") && !head.holds("AUTOCOMMIT") && calls_stored(sql) => Sort::Rows,
+        sort => sort,
+    }
 }
 
 /// A reason not to go on at a statement (from 0), or after the last.
@@ -104,7 +117,7 @@ pub(super) fn judge(marks: &[Mark], all: &[Statement<'_>]) -> Result<Resume, Sto
     let Some(begun) = begun else { return from(unchanged, all) };
     let now = all.get(begun.number - 1).filter(|now| now.digest == begun.digest);
     match (now, &begun.seen) {
-        (Some(now), _) if repeatable(now.head) => from(begun.number - 1, all),
+        (Some(now), _) if now.sort == Sort::Definition && repeatable(now.head) => from(begun.number - 1, all),
         (Some(_), Some(seen)) => Ok(Resume::Ask { begun: begun.number - 1, seen: seen.clone() }),
         _ => Err(unknown(begun.number - 1, all)),
     }
@@ -121,34 +134,87 @@ pub(super) fn from(next: usize, all: &[Statement<'_>]) -> Result<Resume, Stop> {
     let (before, after) = all.split_at(next.min(all.len()));
     let mut again = Vec::new();
     let mut locked = None;
+    // Variables whose value is gone, with the statement that set them last.
+    let mut lost = BTreeMap::new();
     for (index, statement) in before.iter().enumerate() {
-        let stop = |what: &str| {
-            let number = statement.number;
-            let why = format!("statement {number} {what}, which was lost with its session and which later statements use");
-            Err(stop(all, index, why))
-        };
-        match statement.sort {
-            Sort::Session if same_again(statement) => again.push(index),
-            Sort::Lock => locked = statement.head.begins("LOCK").then_some(index),
-            Sort::Temporary if names(statement).iter().any(|name| mentioned(name, after)) => {
-                return stop("made a temporary table");
-            }
-            Sort::Session if statement.head.begins("PREPARE") => {
-                let name = names(statement).into_iter().next().unwrap_or_default();
-                let first = after.iter().find(|later| mentioned(&name, std::slice::from_ref(*later)));
-                if first.is_some_and(|later| !later.head.begins("PREPARE")) {
-                    return stop("prepared a statement");
-                }
-            }
-            _ => {}
+        if runs_again(statement, &lost) {
+            again.push(index);
+            let given = assignment(statement.sql).given;
+            lost.retain(|variable, _| !given.contains(variable));
+            continue;
         }
-        let kept = matches!(statement.sort, Sort::Session) && same_again(statement);
-        if !kept && assigned(statement).iter().any(|variable| used(variable, after)) {
-            return stop("set a variable from data");
+        if statement.sort == Sort::Lock {
+            locked = statement.head.begins("LOCK").then_some(index);
         }
+        if let Some(what) = left_behind(statement, after) {
+            return Err(gone(all, index, what));
+        }
+        lost.extend(assigned(statement).into_iter().map(|variable| (variable, index)));
+    }
+    let missed = lost.iter().filter(|(variable, _)| used(variable, after)).map(|(_, index)| *index).min();
+    if let Some(index) = missed {
+        return Err(gone(all, index, "set a variable from data"));
+    }
+    if let Some((ahead, what)) = asks_the_lost(before, after) {
+        let number = called(all, before.len() + ahead);
+        let why = format!("statement {number} asks for {what}, which was lost with the session of before");
+        return Err(stop(all, before.len() + ahead, why));
     }
     again.extend(locked);
     Ok(Resume::From { next, again })
+}
+
+/// A statement (from 0) left something in its session that is gone.
+fn gone(all: &[Statement<'_>], index: usize, what: &str) -> Stop {
+    let number = called(all, index);
+    let why = format!("statement {number} {what}, which was lost with its session and which later statements use");
+    stop(all, index, why)
+}
+
+/// Whether a statement is run again: it gives the same, and nothing of what it reads is gone.
+fn runs_again(statement: &Statement<'_>, lost: &BTreeMap<String, usize>) -> bool {
+    let reads_lost = || assignment(statement.sql).read.iter().any(|variable| lost.contains_key(variable));
+    statement.sort == Sort::Session && same_again(statement) && !reads_lost()
+}
+
+/// What a statement that is not run again left in its session beside variables, if that matters to these.
+fn left_behind(statement: &Statement<'_>, after: &[Statement<'_>]) -> Option<&'static str> {
+    const OF_SESSIONS: [&str; 5] = ["SET", "USE", "LOCK", "PREPARE", "TEMPORARY"];
+    let sets = statement.head.begins("SET") && matches!(statement.sort, Sort::Session | Sort::Rows);
+    let of_sessions = |(_, text): (TokenKind, &str)| OF_SESSIONS.iter().any(|word| word.eq_ignore_ascii_case(text));
+    if statement.several && !after.is_empty() && tokens(statement.sql, Dialect::MySql).any(of_sessions) {
+        return Some("may have set its session up among other things");
+    }
+    if statement.sort == Sort::Temporary && names(statement).iter().any(|name| mentioned(name, after)) {
+        return Some("made a temporary table");
+    }
+    if statement.sort == Sort::Session && statement.head.begins("PREPARE") {
+        let name = names(statement).into_iter().next().unwrap_or_default();
+        let first = after.iter().find(|later| mentioned(&name, std::slice::from_ref(*later)));
+        return first.filter(|later| !later.head.begins("PREPARE")).map(|_| "prepared a statement");
+    }
+    (sets && !after.is_empty() && assignment(statement.sql).session).then_some("set its session up from data")
+}
+
+/// Which of the statements that are left (from 0) asks its session about those before, and about what.
+fn asks_the_lost(before: &[Statement<'_>], after: &[Statement<'_>]) -> Option<(usize, &'static str)> {
+    // What `SHOW` answers reaches nobody.
+    let first = after.first().filter(|first| !before.is_empty() && !first.head.begins("SHOW"));
+    if first.is_some_and(asks_back) {
+        return Some((0, "what became of the statement before it"));
+    }
+    let begins = |statement: &Statement<'_>, words: &[&str]| words.iter().any(|word| statement.head.begins(word));
+    let numbers = |statement: &Statement<'_>| {
+        matches!(statement.sort, Sort::Call | Sort::Execute) || begins(statement, &["INSERT", "REPLACE", "LOAD"])
+    };
+    if !before.iter().any(|statement| numbers(statement) || asks_last_id(statement.sql)) {
+        return None;
+    }
+    let fresh = after.iter().position(|statement| begins(statement, &["INSERT", "REPLACE"]));
+    // One that gives a number itself is asked first.
+    let reached = after.iter().take(fresh.map_or(after.len(), |fresh| fresh + 1));
+    let asking = reached.enumerate().find(|(_, statement)| asks_last_id(statement.sql));
+    asking.map(|(ahead, _)| (ahead, "LAST_INSERT_ID()"))
 }
 
 /// Functions that give the same for the same session.
@@ -159,21 +225,37 @@ fn same_again(statement: &Statement<'_>) -> bool {
     let all: Vec<(TokenKind, &str)> = tokens(statement.sql, Dialect::MySql).collect();
     let calls = all.windows(2).any(|pair| match pair {
         [(TokenKind::Word, word), (_, "(")] => !PURE.contains(&word.to_ascii_uppercase().as_str()),
+        [(TokenKind::Quoted, name), (_, "(")] => name.starts_with('`'),
         _ => false,
     });
-    let reads = all.iter().any(|(kind, text)| {
-        let upper = text.to_ascii_uppercase();
-        *kind == TokenKind::Word
-            && (upper.starts_with("CURRENT_") || matches!(upper.as_str(), "FROM" | "LOCALTIME" | "LOCALTIMESTAMP"))
-    });
-    !calls && !reads && (statement.head.begins("SET") || statement.head.begins("USE"))
+    let text = |at: Option<usize>| at.and_then(|at| all.get(at)).map_or("", |(_, text)| *text);
+    let variable = |at: usize| text(at.checked_sub(1)) == "@" && text(at.checked_sub(2)) != "@";
+    let reads = (0..all.len())
+        .any(|at| all.get(at).is_some_and(|(kind, text)| *kind == TokenKind::Word && of_the_moment(text)) && !variable(at));
+    let global = all.windows(3).any(|three| matches!(three, [(_, "@"), (_, "@"), (_, scope)] if is_global(scope)));
+    !calls && !reads && !global && (statement.head.begins("SET") || statement.head.begins("USE"))
 }
 
-/// User variables that a statement may set, lower-cased and unquoted: all it names when it sets any.
+/// Whether a word stands for what may be another the next time: of tables, of the clock, of the session's last statements.
+fn of_the_moment(word: &str) -> bool {
+    let upper = word.to_ascii_uppercase();
+    upper.starts_with("CURRENT_")
+        || matches!(
+            upper.as_str(),
+            "FROM" | "LOCALTIME" | "LOCALTIMESTAMP" | "UTC_DATE" | "UTC_TIME" | "UTC_TIMESTAMP" | "NEXT" | "PREVIOUS"
+        )
+        || matches!(upper.as_str(), "LAST_INSERT_ID" | "IDENTITY" | "WARNING_COUNT" | "ERROR_COUNT")
+}
+
+/// User variables that a statement may set, lower-cased and unquoted: all it names when it cannot be told which.
 fn assigned(statement: &Statement<'_>) -> BTreeSet<String> {
     let all: Vec<(TokenKind, &str)> = tokens(statement.sql, Dialect::MySql).collect();
     let into = all.windows(2).any(|pair| matches!(pair, [(_, word), (_, "@")] if word.eq_ignore_ascii_case("INTO")));
-    let sets = statement.sql.contains(":=") || into || matches!(statement.sort, Sort::Session | Sort::Call | Sort::Execute);
+    let within = statement.sql.contains(":=") || into;
+    if statement.head.begins("SET") && !within {
+        return assignment(statement.sql).given;
+    }
+    let sets = within || statement.head.begins("GET") || matches!(statement.sort, Sort::Call | Sort::Execute);
     if sets { variables(&all).into_iter().collect() } else { BTreeSet::new() }
 }
 
@@ -197,8 +279,11 @@ fn used(variable: &str, after: &[Statement<'_>]) -> bool {
         let all: Vec<(TokenKind, &str)> = tokens(statement.sql, Dialect::MySql).collect();
         let named = variables(&all);
         if named.iter().any(|name| name == variable) {
-            let sets = statement.head.begins("SET") && named.first().is_some_and(|name| name == variable);
-            return !(sets && named.iter().filter(|name| *name == variable).count() == 1);
+            let found = assignment(statement.sql);
+            let sets = statement.head.begins("SET") && found.given.contains(variable) && !found.read.contains(variable);
+            // A condition's number may be in a variable.
+            let gets = statement.head.begins("GET") && !statement.head.holds("CONDITION");
+            return !(sets || gets);
         }
     }
     false
@@ -221,10 +306,6 @@ fn names(statement: &Statement<'_>) -> Vec<String> {
 fn mentioned(name: &str, after: &[Statement<'_>]) -> bool {
     let is = |(kind, text): (TokenKind, &str)| matches!(kind, TokenKind::Word | TokenKind::Quoted) && plain(text) == name;
     after.iter().any(|statement| tokens(statement.sql, Dialect::MySql).any(is))
-}
-
-fn plain(name: &str) -> String {
-    name.trim_matches(['`', '\'', '"']).to_lowercase()
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use std::time::Instant;
 use sqlx::{AssertSqlSafe, Connection, MySqlConnection, Row as _};
 
 use super::connect::{code, connect, text};
-use super::course::{Course, Trouble, run};
+use super::course::{Course, Trouble, run, words};
 use super::journal::{Journal, Unfinished};
-use super::objects::object;
+use super::objects::{Object, object};
 use super::resume::{self, Mark, Resume, Statement, Stop, statements};
 use super::sort::Sort;
 use super::{LOCK_WAIT_S, MySqlHost, insert};
@@ -93,13 +93,14 @@ impl MySqlHost<'_> {
                     MigrateError::Refused(vec![Problem::CannotGoOn { script: stop.script, line: stop.line, why: stop.why }])
                 };
                 let (next, again) = self.resumed(&journal, &unfinished, &all).await?.map_err(refused)?;
-                let mut course = Course { journal, rank, all: &all, own: false, lasting };
+                let mut course = Course { journal, rank, all: &all, own: false, lasting, pending: None };
                 self.continued(&mut course, &mut connection, next, &again).await.map(|()| course)
             }
             None => {
                 let intent = NewRow { execution_ms: 0, success: false, ..row.clone() };
                 journal.begin(self.main().await?, &intent).await?;
-                let mut course = Course { journal, rank: i64::from(row.rank), all: &all, own: false, lasting };
+                let rank = i64::from(row.rank);
+                let mut course = Course { journal, rank, all: &all, own: false, lasting, pending: None };
                 self.continued(&mut course, &mut connection, 0, &[]).await.map(|()| course)
             }
         };
@@ -130,10 +131,7 @@ impl MySqlHost<'_> {
     ) -> Result<Result<(usize, Vec<usize>), Stop>, MigrateError> {
         let resume = match resume::judge(&unfinished.marks, all) {
             Ok(Resume::Ask { begun, seen }) => {
-                let now = match all.get(begun) {
-                    Some(statement) => self.seen(statement).await?,
-                    None => None,
-                };
+                let now = self.seen(all, begun).await?;
                 match (now, all.get(begun)) {
                     (Some(now), _) if now == seen => resume::from(begun, all),
                     (Some(_), Some(statement)) => {
@@ -167,7 +165,7 @@ impl MySqlHost<'_> {
         for index in rest {
             let Some(statement) = all.get(index) else { continue };
             let seen = match statement.sort {
-                Sort::Definition => self.seen(statement).await?,
+                Sort::Definition => self.seen(all, index).await?,
                 _ => None,
             };
             let Err(error) = course.step(connection, index, statement, seen.clone()).await else { continue };
@@ -182,7 +180,7 @@ impl MySqlHost<'_> {
             };
             return Err(failed(statement, left, error));
         }
-        Ok(())
+        course.write_down(connection).await
     }
 
     /// The server refused a statement: what is left, and what is known of it.
@@ -200,8 +198,8 @@ impl MySqlHost<'_> {
             Some(statement) => match statement.sort {
                 // MariaDB drops one table after the other.
                 Sort::Definition if seen.is_none() => !(self.mariadb && statement.sql.contains(',')),
-                Sort::Definition => self.seen(statement).await? == seen,
-                Sort::Execute => true,
+                Sort::Definition => self.seen(course.all, index).await? == seen,
+                Sort::Execute => is_whole(course.all, index, course.lasting),
                 Sort::Call => false,
                 _ => !course.lasting,
             },
@@ -218,9 +216,9 @@ impl MySqlHost<'_> {
         Ok(Left::Journaled)
     }
 
-    /// Digest of what a definition is about, as the server shows it now; none when it cannot be told.
-    async fn seen(&mut self, statement: &Statement<'_>) -> Result<Option<String>, MigrateError> {
-        let Some(object) = object(statement.sql) else { return Ok(None) };
+    /// Digest of what a definition (from 0) is about, as the server shows it now; none when it cannot be told.
+    async fn seen(&mut self, all: &[Statement<'_>], index: usize) -> Result<Option<String>, MigrateError> {
+        let Some(object) = shown(all, index) else { return Ok(None) };
         let sql = format!("SHOW CREATE {} {}", object.kind, object.name);
         let said = match sqlx::raw_sql(AssertSqlSafe(sql)).fetch_one(self.main().await?).await {
             Ok(row) => (0..row.len()).filter_map(|column| text(&row, column)).collect::<Vec<_>>().join("\0"),
@@ -249,6 +247,24 @@ impl MySqlHost<'_> {
         let last = self.ask(sql, || format!("read history table {shown}")).await?;
         Ok(last.is_some_and(|last| last >= i64::from(rank)))
     }
+}
+
+/// The object whose definition our own session can be shown. It stays in the database it began in; a script may have left that.
+fn shown(all: &[Statement<'_>], index: usize) -> Option<Object> {
+    let (before, rest) = all.split_at(index.min(all.len()));
+    let object = object(rest.first()?.sql)?;
+    let is_elsewhere = !object.is_qualified() && before.iter().any(|statement| statement.head.begins("USE"));
+    (!is_elsewhere).then_some(object)
+}
+
+/// Whether what an `EXECUTE` (from 0) ran took effect as a whole or not at all: no procedure can be in it, nor rows that no
+/// transaction takes back. Its text is somewhere before it, or in it.
+fn is_whole(all: &[Statement<'_>], index: usize, lasting: bool) -> bool {
+    const CHANGES: [&str; 5] = ["INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD"];
+    let doubtful = |word: &str| {
+        word.eq_ignore_ascii_case("CALL") || (lasting && CHANGES.iter().any(|change| change.eq_ignore_ascii_case(word)))
+    };
+    !all.iter().take(index + 1).any(|statement| words(statement.sql).any(doubtful))
 }
 
 fn failed(statement: &Statement<'_>, left: Left, error: sqlx::Error) -> MigrateError {

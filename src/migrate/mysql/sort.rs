@@ -35,7 +35,8 @@ impl Sort {
             | ["RELEASE", "SAVEPOINT", ..]
             | ["LOAD", "DATA" | "XML", ..] => Self::Rows,
             ["SET", "PASSWORD" | "DEFAULT" | "STATEMENT" | "RESOURCE", ..] => Self::Definition,
-            ["SET" | "USE" | "PREPARE" | "DEALLOCATE", ..] | ["DROP", "PREPARE", ..] => Self::Session,
+            // `GET DIAGNOSTICS` sets variables.
+            ["SET" | "USE" | "PREPARE" | "DEALLOCATE" | "GET", ..] | ["DROP", "PREPARE", ..] => Self::Session,
             ["CREATE" | "DROP", "TEMPORARY", ..] | ["CREATE", "OR", "REPLACE", "TEMPORARY", ..] => Self::Temporary,
             ["BEGIN", "NOT", "ATOMIC", ..] | ["CALL" | "IF" | "CASE" | "LOOP" | "WHILE" | "REPEAT" | "FOR", ..] => Self::Call,
             ["EXECUTE", ..] => Self::Execute,

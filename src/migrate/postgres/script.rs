@@ -106,12 +106,24 @@ impl PostgresHost<'_> {
         }
         fault::point("migrate.outside.ran");
         let execution_ms = millis(begun);
-        let sql = format!(
-            r#"UPDATE {table} SET "success" = true, "execution_time" = {execution_ms} WHERE "installed_rank" = {}"#,
-            row.rank
-        );
-        self.execute_main(sql, doing).await?;
+        self.succeed(&NewRow { execution_ms, success: true, ..row.clone() }).await?;
         Ok(Ran::Applied { execution_ms })
+    }
+
+    /// Turns the row that says "failed" to success; one that somebody removed meanwhile is written again.
+    async fn succeed(&mut self, row: &NewRow) -> Result<(), MigrateError> {
+        let (table, user) = (self.quoted_table(), self.user.clone());
+        let doing = || format!("record {}", row.script);
+        let sql = format!(
+            r#"UPDATE {table} SET "success" = true, "execution_time" = {} WHERE "installed_rank" = {}"#,
+            row.execution_ms, row.rank
+        );
+        let main = self.main().await?;
+        let updated = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *main).await.doing(doing)?;
+        if updated.rows_affected() == 0 {
+            insert(main, &table, &user, row).await.doing(doing)?;
+        }
+        Ok(())
     }
 
     /// A script without a row, in a transaction of its own or outside one.

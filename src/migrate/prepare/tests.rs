@@ -95,3 +95,30 @@ fn mixing_is_refused_unless_it_is_allowed_and_a_companion_has_the_last_word() {
     assert!(prepare("x", pragma.to_owned(), Dialect::Sqlite, HOW).is_err());
     assert!(prepare("x", "PRAGMA journal_mode = WAL; CREATE TABLE t (a);".to_owned(), Dialect::Sqlite, HOW).is_ok());
 }
+
+#[test]
+fn a_companion_cannot_make_one_transaction_of_what_is_several() {
+    let within = How { in_transaction: Some(true), ..HOW };
+    let of = |dialect, text: &str| prepare("V1__x.sql", text.to_owned(), dialect, within);
+    for text in ["CREATE TABLE t (a int); INSERT INTO t VALUES (1)", "CALL p()", "START TRANSACTION; COMMIT"] {
+        assert_eq!(of(Dialect::MySql, text).unwrap().transaction, Transaction::None, "{text}");
+    }
+    assert_eq!(of(Dialect::MySql, "INSERT INTO t VALUES (1)").unwrap().transaction, Transaction::Ours);
+    for dialect in [Dialect::Postgres, Dialect::Sqlite] {
+        let Err(Problem::Unrunnable { line, why, .. }) = of(dialect, "SELECT 1;\nCOMMIT;") else { panic!("{dialect:?}") };
+        assert_eq!(line, 2);
+        assert!(why.contains("`executeInTransaction=true`") && why.contains("leave the key out"), "{why}");
+        assert_eq!(of(dialect, "SAVEPOINT a; ROLLBACK TO a").unwrap().transaction, Transaction::Ours);
+    }
+}
+
+#[test]
+fn a_callback_that_ends_a_transaction_ends_that_of_its_script() {
+    let of = |text: &str| prepare("x", text.to_owned(), Dialect::Postgres, HOW).unwrap();
+    let mut script = of("SELECT 1");
+    assert!(script.is_one_transaction());
+    script.before.push(of("SELECT 2"));
+    assert!(script.is_one_transaction());
+    script.after.push(of("COMMIT"));
+    assert!(!script.is_one_transaction());
+}

@@ -7,7 +7,7 @@ use crate::config::Migrations;
 use crate::migrate::error::MigrateError;
 use crate::migrate::host::Host;
 use crate::migrate::plan::Target;
-use crate::migrate::prepare::{Prepared, Transaction};
+use crate::migrate::prepare::Prepared;
 use crate::migrate::scan::Scripts;
 
 pub(in crate::migrate) async fn dry_run<H: Host>(
@@ -26,7 +26,7 @@ pub(in crate::migrate) async fn dry_run<H: Host>(
         event,
         version,
         script: script.name.clone(),
-        in_transaction: script.transaction == Transaction::Ours,
+        in_transaction: script.is_one_transaction(),
         statements: script
             .pieces
             .iter()

@@ -112,6 +112,10 @@ pub(super) struct Tracker {
     plain: bool,
     /// Since the last `;` an `UNTIL` was seen: no other comes before the `END` of its loop.
     until: bool,
+    /// A `;` was seen outside of a program.
+    ended: bool,
+    /// Something of a statement was seen after that.
+    several: bool,
 }
 
 /// What an `END` closes.
@@ -163,6 +167,7 @@ impl Tracker {
         if grown && !self.program {
             self.body = body(head);
         }
+        self.several |= self.ended && matches!(kind, TokenKind::Word | TokenKind::Quoted);
         let mut before = std::mem::take(&mut self.before);
         if before == Before::Repeat && text != "(" {
             self.blocks.push(Block::Other);
@@ -171,7 +176,10 @@ impl Tracker {
         match (kind, text) {
             (TokenKind::Delimiter, ";") if !self.blocks.is_empty() => self.semicolon(),
             (TokenKind::Delimiter, _) => return Verdict::Ends,
-            (TokenKind::Symbol, ";") => self.semicolon(),
+            (TokenKind::Symbol, ";") => {
+                self.ended |= self.body.is_none();
+                self.semicolon();
+            }
             (TokenKind::Symbol, "\\") if !self.executable => {
                 return Verdict::NotSql("a command of the mysql client (a backslash outside quotes) is not SQL");
             }
@@ -190,6 +198,11 @@ impl Tracker {
             _ => {}
         }
         Verdict::Within
+    }
+
+    /// Whether more than one statement was seen.
+    pub(super) fn several(&self) -> bool {
+        self.several
     }
 
     /// What is open when the text ends.

@@ -90,14 +90,26 @@ impl SqliteHost {
         }
         fault::point("migrate.outside.ran");
         let execution_ms = millis(begun);
-        let mut recorder = self.connect(Missing::Refuse).await?;
-        let sql = format!(
-            r#"UPDATE {table} SET "success" = 1, "execution_time" = {execution_ms} WHERE "installed_rank" = {}"#,
-            row.rank
-        );
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut recorder).await.doing(doing)?;
-        recorder.close().await.doing(doing)?;
+        self.succeed(&NewRow { execution_ms, success: true, ..row.clone() }).await?;
         Ok(Ran::Applied { execution_ms })
+    }
+
+    /// Turns the row that says "failed" to success; one that somebody removed meanwhile is written again.
+    async fn succeed(&self, row: &NewRow) -> Result<(), MigrateError> {
+        let table = self.quoted_table();
+        let doing = || format!("record {}", row.script);
+        let mut recorder = self.connect(Missing::Refuse).await?;
+        self.begin(&mut recorder).await?;
+        let sql = format!(
+            r#"UPDATE {table} SET "success" = 1, "execution_time" = {} WHERE "installed_rank" = {}"#,
+            row.execution_ms, row.rank
+        );
+        let updated = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut recorder).await.doing(doing)?;
+        if updated.rows_affected() == 0 {
+            insert(&mut recorder, &table, row).await.doing(doing)?;
+        }
+        sqlx::raw_sql("COMMIT").execute(&mut recorder).await.doing(doing)?;
+        recorder.close().await.doing(doing)
     }
 }
 

@@ -34,3 +34,14 @@ fn the_object_that_shows_a_definition() {
         assert_eq!(object(sql), None, "{sql}");
     }
 }
+
+#[test]
+fn a_name_says_its_database_or_not() {
+    let of = |name: &str| Object { kind: "TABLE", name: name.to_owned() }.is_qualified();
+    for name in ["a.b", "`a`.`b`", "`a``b`.c", "a.`b.c`"] {
+        assert!(of(name), "{name}");
+    }
+    for name in ["a", "`a`", "`a.b`", "`a``.b`"] {
+        assert!(!of(name), "{name}");
+    }
+}

@@ -110,3 +110,95 @@ fn what_the_session_cannot_get_back_is_named() {
     let again = "PREPARE s FROM 'SELECT 1'; EXECUTE s; PREPARE s FROM 'SELECT 2'; EXECUTE s";
     assert_eq!(judged(again, "-d", again), "from 3 after []");
 }
+
+#[test]
+fn a_variable_made_of_a_lost_one_is_lost() {
+    let lost = |number: usize, what: &str| {
+        format!("line 1: statement {number} {what}, which was lost with its session and which later statements use")
+    };
+    let chain = "SELECT max(a) INTO @m FROM a; SET @n = @m + 1; CREATE TABLE b (a int); INSERT INTO b VALUES (@n)";
+    assert_eq!(judged(chain, "d-d", chain), lost(2, "set a variable from data"));
+    let anew = "SELECT max(a) INTO @m FROM a; SET @m = 1; SET @n = @m + 1; CREATE TABLE b (a int); INSERT INTO b VALUES (@n)";
+    assert_eq!(judged(anew, "d--d", anew), "from 5 after [1, 2]");
+    let mode = "SELECT a INTO @m FROM a; SET sql_mode = @m; CREATE TABLE b (a int); INSERT INTO b VALUES (1)";
+    assert_eq!(judged(mode, "d-d", mode), lost(2, "set its session up from data"));
+    let used_for_the_session = "SELECT a INTO @m FROM a; CREATE TABLE b (a int); SET sql_mode = @m";
+    assert_eq!(judged(used_for_the_session, "dd", used_for_the_session), lost(1, "set a variable from data"));
+    let got = "INSERT INTO a VALUES (1); GET DIAGNOSTICS @n = ROW_COUNT; CREATE TABLE b (a int); INSERT INTO b VALUES (@n)";
+    assert_eq!(judged(got, "d-d", got), lost(2, "set a variable from data"));
+    let got_anew =
+        "GET DIAGNOSTICS @n = ROW_COUNT; INSERT INTO a VALUES (1); SELECT 1; GET DIAGNOSTICS @n = ROW_COUNT; SELECT @n";
+    assert_eq!(judged(got_anew, "-d", got_anew), "from 3 after []");
+}
+
+#[test]
+fn what_is_of_the_moment_is_not_the_same_again() {
+    let words = [
+        "UTC_DATE",
+        "utc_time",
+        "UTC_TIMESTAMP",
+        "NEXT VALUE FOR s",
+        "PREVIOUS VALUE FOR s",
+        "@@last_insert_id",
+        "@@identity",
+        "@@warning_count",
+        "@@session.error_count",
+        "@@GLOBAL.x",
+        "@@persist.x",
+        "`f`()",
+    ];
+    for read in words {
+        let text = format!("SET @a = {read}; CREATE TABLE b (a int); INSERT INTO b VALUES (@a)");
+        assert!(judged(&text, "-d", &text).starts_with("line 1: statement 1 set a variable from data"), "{read}");
+    }
+    let named = "SET @next = 1, @from = 2, @global = 3; CREATE TABLE b (a int); INSERT INTO b VALUES (@next)";
+    assert_eq!(judged(named, "-d", named), "from 3 after [0]");
+    let everybodys = "SET @@GLOBAL.x = 1; CREATE TABLE b (a int); SELECT 1";
+    assert_eq!(judged(everybodys, "-d", everybodys), "from 3 after []");
+}
+
+#[test]
+fn who_asks_the_session_of_before_is_named() {
+    let asks = |number: usize, what: &str| {
+        format!("line 1: statement {number} asks for {what}, which was lost with the session of before")
+    };
+    let id = "LAST_INSERT_ID()";
+    let text = "INSERT INTO a VALUES (1); CREATE TABLE b (a int); INSERT INTO b VALUES (LAST_INSERT_ID())";
+    assert_eq!(judged(text, "dd", text), asks(3, id));
+    let text = "CALL p(); CREATE TABLE b (a int); UPDATE b SET a = 1; SET @id = @@identity";
+    assert_eq!(judged(text, "dd", text), asks(4, id));
+    let text = "INSERT INTO a VALUES (1); CREATE TABLE b (a int); REPLACE INTO b VALUES (1); SELECT LAST_INSERT_ID()";
+    assert_eq!(judged(text, "dd", text), "from 3 after []");
+    let text = "CREATE TABLE b (a int); SELECT LAST_INSERT_ID()";
+    assert_eq!(judged(text, "d", text), "from 2 after []");
+    let before = "what became of the statement before it";
+    let text = "UPDATE a SET a = 1; SET @n = ROW_COUNT(); ALTER TABLE a ADD b int";
+    assert_eq!(judged(text, "d", text), asks(2, before));
+    assert_eq!(judged(text, "", text), "from 1 after []");
+    let text = "UPDATE a SET a = 1; SHOW WARNINGS; ALTER TABLE a ADD b int";
+    assert_eq!(judged(text, "d", text), "from 2 after []");
+}
+
+#[test]
+fn a_set_that_calls_what_may_change_rows_is_marked_like_them() {
+    let text = "SET @id = add_row(); SET @n = (SELECT COUNT(*) FROM a); SET autocommit = f();";
+    let sorts: Vec<Sort> = statements(&script(text)).iter().map(|statement| statement.sort).collect();
+    assert_eq!(sorts, [Sort::Rows, Sort::Session, Sort::Session]);
+    let text = "SET @id = add_row(); CREATE TABLE b (a int); INSERT INTO b VALUES (@id)";
+    let why = "which was lost with its session and which later statements use";
+    assert_eq!(judged(text, "dd", text), format!("line 1: statement 1 set a variable from data, {why}"));
+}
+
+#[test]
+fn several_statements_sent_as_one_are_never_guessed_at() {
+    let text = "DELIMITER $$\nTRUNCATE a; INSERT INTO a VALUES (1)$$\nSELECT 1$$";
+    let why = "statement 1 was begun, and whether it took effect cannot be told";
+    assert_eq!(judged(text, "b", text), format!("line 2: {why}"));
+    assert_eq!(judged(text, "d", text), "from 2 after []");
+    assert_eq!(script(text).transaction, crate::migrate::prepare::Transaction::None);
+    let rows = "DELIMITER $$\nINSERT INTO a VALUES (1); INSERT INTO a VALUES (2)$$";
+    assert_eq!(statements(&script(rows))[0].sort, Sort::Call);
+    assert_eq!(script(rows).transaction, crate::migrate::prepare::Transaction::None);
+    let used = "DELIMITER $$\nUSE b; INSERT INTO a VALUES (1)$$\nSELECT 1$$";
+    assert!(judged(used, "d", used).starts_with("line 2: statement 1 may have set its session up among other things"));
+}

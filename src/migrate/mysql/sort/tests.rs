@@ -13,6 +13,7 @@ fn statements_are_told_apart_by_their_first_words() {
         ("LOAD DATA INFILE 'x' INTO TABLE t", Sort::Rows),
         ("LOAD INDEX INTO CACHE t", Sort::Definition),
         ("SET @a = 1", Sort::Session),
+        ("GET DIAGNOSTICS @n = ROW_COUNT", Sort::Session),
         ("/*!40101 SET NAMES utf8mb4 */", Sort::Session),
         ("SET PASSWORD FOR a = 'x'", Sort::Definition),
         ("SET STATEMENT max_statement_time = 1 FOR DROP TABLE t", Sort::Definition),

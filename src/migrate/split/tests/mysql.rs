@@ -124,3 +124,25 @@ fn two_dashes_are_a_comment_where_no_statement_was_begun() {
     check(Dialect::MySql, &["SELECT 5--3;¦ SELECT 1;", "SELECT 2 */* two */ 3;¦ SELECT 7 /*/ ; /*/ + 1;"]);
     assert_eq!(statements("--a; remark\nSELECT 5--3; --don't\n--", Dialect::MySql), ["SELECT 5--3"]);
 }
+
+#[test]
+fn several_statements_between_two_delimiters_are_known() {
+    let several = |text: &str| split(text, Dialect::MySql).unwrap().iter().any(|piece| piece.several);
+    for text in [
+        "DELIMITER $$\nINSERT INTO a VALUES (1); ALTER TABLE b ADD c int$$",
+        "DELIMITER $$\nDROP PROCEDURE IF EXISTS p; CREATE PROCEDURE p() BEGIN SELECT 1; END$$",
+        "DELIMITER //\nUSE a; SELECT 1;//",
+    ] {
+        assert!(several(text), "{text}");
+    }
+    for text in [
+        "INSERT INTO a VALUES (1); ALTER TABLE b ADD c int;",
+        "DELIMITER $$\nINSERT INTO a VALUES (1);$$\nALTER TABLE b ADD c int; $$",
+        "DELIMITER $$\nCREATE PROCEDURE p() BEGIN SELECT 1; SELECT 2; END$$",
+        "DELIMITER $$\nCREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW BEGIN SET @a = 1; SET @b = 2; END;$$",
+        "DELIMITER $$\nBEGIN NOT ATOMIC SELECT 1; SELECT 2; END$$",
+        "/*!40101 SET NAMES utf8mb4; */;",
+    ] {
+        assert!(!several(text), "{text}");
+    }
+}
