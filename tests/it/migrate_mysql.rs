@@ -287,6 +287,48 @@ async fn tables_that_no_transaction_takes_back(server: &'static Server) {
     );
 }
 
+/// The journal writes rows of its own, in the script's own session.
+async fn counts(server: &'static Server) {
+    let script = "CREATE TABLE a (n int);\nINSERT INTO a VALUES (1), (2), (3);\nSET @made = ROW_COUNT();\nUPDATE a SET n = n + 10 WHERE n < 3;\n\
+        INSERT INTO a SELECT ROW_COUNT() * 100;\nALTER TABLE a ADD KEY (n);\nINSERT INTO a VALUES (@made * 1000);";
+    let place = Place::new(server, &[("V1__a.sql", script)]);
+    place.apply().await.unwrap();
+    assert_eq!(place.sql("SELECT n FROM a ORDER BY n"), "3 11 12 200 3000");
+}
+
+/// As a repair does, which waits for nobody.
+async fn row_removed_meanwhile(server: &'static Server) {
+    let script = "CREATE TABLE a (n int);\nDELETE FROM flyway_schema_history WHERE success = 0;\nINSERT INTO a VALUES (1);";
+    let place = Place::new(server, &[("V1__a.sql", script)]);
+    assert_eq!(scripts(&place.apply().await.unwrap()), ["V1__a.sql"]);
+    assert_eq!(place.history(), "1|1|SQL|V1__a.sql|1");
+    assert!(place.apply().await.unwrap().applied.is_empty());
+    assert_eq!(place.sql("SELECT n FROM a"), "1");
+}
+
+async fn several_as_one(server: &'static Server) {
+    let several = "DELIMITER $$\nINSERT INTO a VALUES (1); ALTER TABLE a ADD m int; SELECT * FROM nowhere$$\n";
+    let place = Place::new(server, &[("V1__a.sql", "CREATE TABLE a (n int);"), ("V2__b.sql", several)]);
+    assert_eq!(place.apply().await.unwrap_err().to_string(), "V2__b.sql line 2 (statement 1) failed");
+    assert_eq!(place.history(), "1|1|SQL|V1__a.sql|1 2|2|SQL|V2__b.sql|0");
+    assert_eq!(
+        problems(&place.apply().await.unwrap_err().error),
+        ["V2__b.sql line 2: statement 1 was begun, and whether it took effect cannot be told"]
+    );
+    assert_eq!(place.sql("SELECT n FROM a"), "1", "and nothing ran twice");
+}
+
+async fn companion_of_definitions(server: &'static Server) {
+    let script = "INSERT INTO a VALUES (1);\nALTER TABLE a ADD m int;\nINSERT INTO nowhere VALUES (1);";
+    let place = Place::new(server, &[("V1__a.sql", "CREATE TABLE a (n int);"), ("V2__b.sql", script)]);
+    place.put("V2__b.sql.conf", "executeInTransaction=true");
+    assert_eq!(place.apply().await.unwrap_err().to_string(), "V2__b.sql line 3 (statement 3) failed");
+    assert_eq!(place.history(), "1|1|SQL|V1__a.sql|1 2|2|SQL|V2__b.sql|0");
+    place.put("V2__b.sql", &script.replace("nowhere VALUES (1)", "a VALUES (2, 2)"));
+    assert_eq!(scripts(&place.apply().await.unwrap()), ["V2__b.sql"]);
+    assert_eq!(place.sql("SELECT n FROM a ORDER BY n"), "1 2");
+}
+
 async fn baseline(server: &'static Server) {
     let place = Place::new(server, &[("V1__a.sql", "CREATE TABLE a (a int);"), ("V2__b.sql", "CREATE TABLE b (a int);")]);
     place.sql("CREATE TABLE a (a int)");
@@ -408,6 +450,10 @@ on_every_server! {
     flyways_own_lock_keeps_us_out_until_it_is_free: super::flyways_lock;
     half_a_migration_whose_script_is_gone_is_refused: super::missing_script_of_half_a_migration;
     killed_at_every_point_a_run_goes_on_and_does_nothing_twice: super::killed;
+    a_script_that_asks_how_many_rows_it_changed_is_told: super::counts;
+    a_row_that_somebody_removes_meanwhile_is_written_again: super::row_removed_meanwhile;
+    several_statements_sent_as_one_are_not_taken_for_the_first: super::several_as_one;
+    a_companion_makes_no_transaction_of_definitions: super::companion_of_definitions;
 }
 
 /// Definitions and rows in every mixture, each of which shows when it ran twice or not at all.

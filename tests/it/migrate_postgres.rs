@@ -204,6 +204,34 @@ async fn an_index_is_built_concurrently_and_a_failure_outside_a_transaction_is_r
 }
 
 #[tokio::test]
+async fn a_transaction_that_a_callback_or_a_script_ends_is_not_taken_for_ours() {
+    let place = place![
+        ("V1__init.sql", "CREATE TABLE t (a int);"),
+        ("V2__rows.sql", "INSERT INTO t VALUES (1);\nINSERT INTO nowhere VALUES (1);"),
+        ("beforeEachMigrate.sql", "COMMIT;"),
+    ];
+    assert_eq!(place.apply().await.unwrap_err().to_string(), "V2__rows.sql line 2 (statement 2) failed");
+    assert_eq!(place.sql("SELECT a FROM t"), ["1"]);
+    assert_eq!(place.history(), ["1|1|SQL|V1__init.sql|t", "2|2|SQL|V2__rows.sql|f"], "half of it is there, and said to be");
+
+    let place = place![("V1__own.sql", "CREATE TABLE t (a int);\nCOMMIT;\nCREATE TABLE u (a int);")];
+    place.put("V1__own.sql.conf", "executeInTransaction=true");
+    let refused = problems(&place.apply().await.unwrap_err().error);
+    assert!(refused[0].contains("V1__own.sql line 2") && refused[0].contains("leave the key out"), "{refused:?}");
+    assert_eq!(place.sql("SELECT to_regclass('t') IS NULL"), ["t"]);
+}
+
+#[tokio::test]
+async fn a_row_that_somebody_removes_meanwhile_is_written_again() {
+    // As a repair does, which waits for nobody.
+    let place = place![("V1__a.sql", "CREATE TABLE a (n int); DELETE FROM flyway_schema_history WHERE NOT success;")];
+    place.put("V1__a.sql.conf", "executeInTransaction=false");
+    place.apply().await.unwrap();
+    assert_eq!(place.history(), ["1|1|SQL|V1__a.sql|t"]);
+    assert!(place.apply().await.unwrap().applied.is_empty());
+}
+
+#[tokio::test]
 async fn what_does_not_fit_is_refused_before_anything_changes() {
     let place = place![("V1__init.sql", "CREATE TABLE a (a int);"), ("V2__two.sql", "CREATE TABLE b (a int);")];
     place.apply().await.unwrap();
