@@ -15,6 +15,7 @@ on_every_server! { alone;
     an_upgrade_and_a_restore_pass_by_the_dump_of_another_database: passed_by;
     a_schema_change_that_waits_for_somebody_else_is_waited_for_by_a_bound: stuck_change;
     a_routine_made_right_after_the_snapshots_is_in_no_archive_without_its_row: routine_meanwhile;
+    a_lock_that_was_lost_before_the_end_fails_the_dump: lock_lost;
 }
 
 /// How a client gives up on a lock, so that a test that fails says so and does not hang.
@@ -30,6 +31,25 @@ fn consistency(world: &World) -> serde_json::Value {
 fn ends_well(held: Held) {
     let output = held.go_on();
     assert!(output.status.success(), "{}", text(&output));
+}
+
+/// What keeps tables without transactions as they are: who reads them does not notice that it is gone.
+async fn lock_lost(server: &'static Server) {
+    if server.is_mariadb() {
+        return; // Does not show who holds which lock.
+    }
+    let world = World::new(Db::MySql(server));
+    server.sql(name_of(&world.database()), "CREATE TABLE kept (a int) ENGINE = MyISAM; INSERT INTO kept VALUES (1)");
+    let before = world.json(&["list", "notes"]);
+    let held = Held::at(&world, &["backup", "notes"], "my.dump.held");
+    let keeper = "SELECT DISTINCT t.processlist_id FROM performance_schema.metadata_locks l JOIN performance_schema.threads t \
+        ON t.thread_id = l.owner_thread_id WHERE l.object_name = 'kept' AND l.lock_type LIKE 'SHARED\\_READ\\_ONLY%'";
+    let keeper = server.sql("", keeper);
+    assert!(keeper.parse::<u64>().is_ok(), "{keeper}");
+    server.sql("", &format!("KILL {keeper}"));
+    let output = held.go_on();
+    assert!(!output.status.success() && text(&output).contains("the tables outside the snapshot"), "{}", text(&output));
+    assert_eq!(world.json(&["list", "notes"]), before);
 }
 
 /// As a migration does it: an object, then its row. MariaDB has no lock on routines, MySQL lets it wait.

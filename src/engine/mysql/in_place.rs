@@ -157,7 +157,7 @@ pub(super) async fn replace(
         }
         return Err(error);
     }
-    drop_tables(&mut session).await?;
+    load::drop_tables(&mut session, &place.database, UNFINISHED_LOAD).await?;
     fault::point("my.load.cleared");
     let altered = load::alter(&mut session, &place.database, &archive.manifest().server).await;
     session.close().await;
@@ -181,19 +181,6 @@ pub(super) async fn replace(
         other => other?,
     }
     Ok(loaded)
-}
-
-async fn drop_tables(session: &mut Session) -> Result<(), EngineError> {
-    let doing = "list what to replace";
-    let sql = format!("SHOW FULL TABLES FROM {}", quote(&session.place().database.clone()));
-    for row in session.texts(doing, &sql).await? {
-        let [Some(name), Some(kind)] = row.as_slice() else { continue };
-        if name != UNFINISHED_LOAD {
-            let kind = if kind == "SEQUENCE" { "SEQUENCE" } else { "TABLE" };
-            run_one(session, &format!("DROP {kind} IF EXISTS {}", quote(name))).await?;
-        }
-    }
-    Ok(())
 }
 
 /// Whether a database holds what a load that did not end left of it.

@@ -100,6 +100,23 @@ pub(super) async fn create(place: &Place, name: &str, like: &Server) -> Result<(
     created
 }
 
+/// Drops every table, sequence and view of a database but one, without a look at foreign keys: the session has them off.
+pub(super) async fn drop_tables(session: &mut Session, database: &str, but: &str) -> Result<(), EngineError> {
+    let sql = format!("SHOW FULL TABLES FROM {}", quote(database));
+    for row in session.texts(&format!("list the tables of database {database}"), &sql).await? {
+        let [Some(name), Some(kind)] = row.as_slice() else { continue };
+        if name != but {
+            let kind = match kind.as_str() {
+                "SEQUENCE" => "SEQUENCE",
+                kind if kind.ends_with("VIEW") => "VIEW",
+                _ => "TABLE",
+            };
+            run_one(session, &format!("DROP {kind} IF EXISTS {}.{}", quote(database), quote(name))).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Gives a database the archive's character set and collation, if it has not got them.
 pub(super) async fn alter(session: &mut Session, name: &str, like: &Server) -> Result<(), EngineError> {
     let clause = charset(like);

@@ -160,8 +160,9 @@ fn divide(relations: &[Relation], connections: usize) -> (Vec<usize>, Vec<(usize
 }
 
 /// Whether all but one of the connections have read whole tables of `sum` bytes before that one has read its share of the
-/// `total`. Handed out the largest first, they take at the most an equal part of the sum each and what
-/// is left of the `largest` when the others are done (R. L. Graham, "Bounds on Multiprocessing Timing Anomalies", 1969). One connection has nobody to wait for.
+/// `total`. Handed out the largest first, they take at the most an equal part of the sum each and what is left of the `largest`
+/// when the others are done (R. L. Graham, "Bounds on Multiprocessing Timing Anomalies", 1969). One connection has nobody to
+/// wait for.
 fn ends_evenly(sum: u128, largest: u128, total: u128, connections: u128) -> bool {
     match connections.saturating_sub(1) {
         0 => true,

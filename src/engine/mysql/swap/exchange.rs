@@ -186,15 +186,7 @@ impl Exchange {
         if load::exists(session, old).await? {
             session.wait_for_backups().await?;
             session.run("drop the old content", "SET SESSION foreign_key_checks = 0").await?;
-            for (name, kind) in kinds(session, old).await?.iter().filter(|(name, _)| name != NOTES) {
-                let kind = match kind.as_str() {
-                    "SEQUENCE" => "SEQUENCE",
-                    kind if kind.ends_with("VIEW") => "VIEW",
-                    _ => "TABLE",
-                };
-                let sql = format!("DROP {kind} IF EXISTS {}.{}", quote(old), quote(name));
-                session.run(&format!("drop {old}.{name}"), &sql).await?;
-            }
+            load::drop_tables(session, old, NOTES).await?;
         }
         drop_database(session, old).await
     }
