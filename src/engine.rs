@@ -11,6 +11,7 @@ mod moment;
 pub mod mysql;
 pub(crate) mod passing;
 pub mod postgres;
+mod readback;
 pub mod sqlite;
 mod tally;
 
@@ -337,7 +338,12 @@ impl Engine {
         jobs: usize,
         progress: &Progress,
     ) -> Result<Loaded, EngineError> {
-        each!(self, engine => engine.load(archive, mode, jobs, progress).await)
+        let mut loaded = each!(self, engine => engine.load(archive, mode, jobs, progress).await)?;
+        // A load that already says what is not as it was (roles that are missing) need not be told again.
+        if mode != LoadMode::DataOnly && loaded.warnings.is_empty() {
+            loaded.warnings.extend(readback::differs(self, archive).await);
+        }
+        Ok(loaded)
     }
 
     /// What keeps the server from taking an archive of its own flavour at all, whether or not it has the database: reasons, for

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use rstest::rstest;
 
 use super::*;
+use crate::failure::{Class, Explain};
 use crate::state_db::catalogue::Verdict;
 
 fn entry(label: &str, taken_at: &str, kind: Kind, verdict: Verdict) -> Entry {

@@ -14,8 +14,8 @@ use super::super::{EngineError, Loaded};
 use super::catalog::{self, Relation, UNFINISHED_LOAD};
 use super::compare;
 use super::connect::{Place, Session, literal, quote};
+use super::load::aside::{self, Kept, Put};
 use super::load::notes::Notes;
-use super::load::triggers::{self, Kept, Put};
 use super::load::{self, objects, run_one};
 use crate::archive::Archive;
 use crate::archive::manifest::{FrameKind, Table};
@@ -74,7 +74,7 @@ async fn move_counters(session: &mut Session, archive: &Arc<Archive>) -> Result<
 
 /// Drops the triggers, which would fire for every row that arrives, and notes them for whoever puts them back.
 async fn set_aside(session: &mut Session) -> Result<Vec<Kept>, EngineError> {
-    let kept = triggers::all(session).await?;
+    let kept = aside::triggers(session).await?;
     if kept.is_empty() {
         return Ok(kept);
     }
@@ -85,7 +85,7 @@ async fn set_aside(session: &mut Session) -> Result<Vec<Kept>, EngineError> {
         notes.write(session, TRIGGER, &text).await?;
     }
     fault::point("my.load.noted");
-    triggers::drop_all(session, &kept).await?;
+    aside::drop_all(session, &kept).await?;
     Ok(kept)
 }
 
@@ -205,7 +205,8 @@ async fn is_noted(session: &mut Session) -> Result<bool, EngineError> {
 pub(super) async fn settle(place: &Place) -> Result<Vec<String>, EngineError> {
     let put = put_back(place).await?;
     Ok(put.map_or_else(Vec::new, |put| {
-        let many = format!("database {}: {} triggers put back after an unfinished load", place.database, put.many);
+        let many = put.many().unwrap_or_else(|| "nothing".to_owned());
+        let many = format!("database {}: {many} put back after an unfinished load", place.database);
         std::iter::once(many).chain(put.changed).collect()
     }))
 }
@@ -219,7 +220,7 @@ async fn put_back(place: &Place) -> Result<Option<Put>, EngineError> {
         let notes = notes(place);
         let texts = notes.read(&mut session, TRIGGER).await?;
         let kept: Vec<Kept> = texts.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
-        put = Some(triggers::put_back(&mut session, &kept).await?);
+        put = Some(aside::put_back(&mut session, &kept).await?);
         fault::point("my.settle.undone");
         notes.remove(&mut session).await?;
     }

@@ -1,6 +1,8 @@
 //! MySQL prints the collation of a column that only has its table's: read back, it would count as given to the column, and be
 //! printed differently. So what is inherited is left out again. Pure.
 
+use super::definer::quoted_length;
+
 /// Leaves out the collations that columns inherit: those printed without a character set. For what MySQL prints of a table.
 pub(super) fn without_inherited(sql: &str) -> String {
     sql.split('\n').map(column_line).collect::<Vec<_>>().join("\n")
@@ -17,7 +19,7 @@ fn column_line(line: &str) -> String {
 
 /// Where the name and the type of a column end: `` `name` enum('a','b') ``.
 fn behind_type(line: &str) -> Option<usize> {
-    let name = 2 + quoted(&line[2..], '`')? + 1;
+    let name = 2 + quoted_length(&line[2..])? + 1;
     let word = line.get(name..)?.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').map_or(line.len(), |at| name + at);
     if !line[word..].starts_with('(') {
         return Some(word);
@@ -27,21 +29,10 @@ fn behind_type(line: &str) -> Option<usize> {
         let rest = &line[at..];
         match rest.chars().next()? {
             ')' => return Some(at + 1),
-            '\'' => at += quoted(rest, '\'')?,
+            '\'' => at += quoted_length(rest)?,
             other => at += other.len_utf8(),
         }
     }
-}
-
-/// The length of what begins with a quote, up to where it closes; a doubled quote closes nothing.
-fn quoted(text: &str, quote: char) -> Option<usize> {
-    let mut characters = text.char_indices().skip(1).peekable();
-    while let Some((at, character)) = characters.next() {
-        if character == quote && characters.next_if(|(_, next)| *next == quote).is_none() {
-            return Some(at + 1);
-        }
-    }
-    None
 }
 
 #[cfg(test)]

@@ -4,10 +4,10 @@
 //! triggers and at last events (`objects`). Returns `Ok` only when every table's rows and checksum are the manifest's; held by
 //! `tests/it/mysql_restore.rs`.
 
+pub(super) mod aside;
 mod data;
 pub(super) mod notes;
 pub(super) mod objects;
-pub(super) mod triggers;
 
 use std::sync::Arc;
 

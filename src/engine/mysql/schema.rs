@@ -216,25 +216,31 @@ async fn list(session: &mut Session) -> Result<Vec<(Kind, String)>, EngineError>
 
 /// `None` for what is listed but not shown.
 async fn define(session: &mut Session, kind: Kind, name: &str, database: &str) -> Result<Option<Definition>, EngineError> {
-    let doing = format!("read the definition of {} {name}", kind.word().to_lowercase());
-    let rows = session.texts(&doing, &format!("SHOW CREATE {} {}", kind.word(), quote(name))).await?;
-    let row = rows.into_iter().next().unwrap_or_default();
-    let text = |place: Option<usize>| place.and_then(|place| row.get(place)).cloned().flatten();
-    let [sql, sql_mode, client, connection, collation, zone] = kind.columns().map(text);
-    let Some(sql) = sql else { return Ok(None) };
+    let Some((sql, context)) = show(session, kind, name).await? else { return Ok(None) };
     let sql = match kind {
         Kind::Table if !session.version.is_mariadb() => without_inherited(&unqualify(&sql, database)),
         Kind::Table | Kind::View | Kind::Sequence => unqualify(&sql, database),
         Kind::Trigger => unqualify_head(&sql, database),
         _ => sql,
     };
+    Ok(Some(Definition { kind, name: name.to_owned(), sql, context }))
+}
+
+/// The statement that made an object, as the server shows it, and what it was made under. `None` where the server names the object and
+/// does not show it to this account.
+pub(super) async fn show(session: &mut Session, kind: Kind, name: &str) -> Result<Option<(String, Context)>, EngineError> {
+    let doing = format!("read the definition of {} {name}", kind.word().to_lowercase());
+    let rows = session.texts(&doing, &format!("SHOW CREATE {} {}", kind.word(), quote(name))).await?;
+    let row = rows.into_iter().next().unwrap_or_default();
+    let text = |place: Option<usize>| place.and_then(|place| row.get(place)).cloned().flatten();
+    let [sql, sql_mode, client, connection, database, time_zone] = kind.columns().map(text);
     let or_empty = Option::unwrap_or_default;
     let context = Context {
         sql_mode: or_empty(sql_mode),
         client: or_empty(client),
         connection: or_empty(connection),
-        database: or_empty(collation),
-        time_zone: or_empty(zone),
+        database: or_empty(database),
+        time_zone: or_empty(time_zone),
     };
-    Ok(Some(Definition { kind, name: name.to_owned(), sql, context }))
+    Ok(sql.map(|sql| (sql, context)))
 }

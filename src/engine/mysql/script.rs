@@ -15,15 +15,11 @@ use super::schema::{Context, Definition, Kind, Schema};
 
 /// Modes that rows and tables are written under: zero is a value, the thirty-first of February stays one, and an engine that is
 /// not there is an error.
-const MODES: &str = "NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION";
+const MODES: &str = "'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION'";
 
 /// Session variables that the header sets, with what it sets them to, and that the trailer sets back.
-const SETTINGS: [(&str, &str); 4] = [
-    ("time_zone", "'+00:00'"),
-    ("sql_mode", "'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION'"),
-    ("foreign_key_checks", "0"),
-    ("unique_checks", "0"),
-];
+const SETTINGS: [(&str, &str); 4] =
+    [("time_zone", "'+00:00'"), ("sql_mode", MODES), ("foreign_key_checks", "0"), ("unique_checks", "0")];
 
 /// The first frame: a comment for people, and the session's settings. `history` is whether rows of the past follow; `keyless`
 /// whether there are tables without a primary key, to which a server may be told to add one.
@@ -182,27 +178,33 @@ fn statement(text: &mut String, sql: &str) -> Result<(), EngineError> {
     Ok(())
 }
 
-/// An object with what it was made under.
-fn write_object(text: &mut String, schema: &Schema, object: &Definition) -> Result<(), EngineError> {
-    let Context { sql_mode, client, connection, database, time_zone } = &object.context;
+/// The statement that gives a session what an object was made under.
+pub(super) fn settings(kind: Kind, sql: &str, context: &Context) -> String {
+    let Context { sql_mode, client, connection, time_zone, .. } = context;
     // The text is UTF-8; a client that spoke something else can only be named where that makes no difference.
-    let same = object.sql.is_ascii() || client.starts_with("utf8");
+    let same = sql.is_ascii() || client.starts_with("utf8");
     let client = if same && !client.is_empty() { client.as_str() } else { "utf8mb4" };
-    let other_database = (!database.is_empty() && *database != schema.collation).then(|| charset_of(database));
-    if let Some(charset) = other_database {
-        text.push_str(&format!("{};\n", alter_database(charset, database)));
-    }
     let mut settings = vec![format!("character_set_client = {client}"), format!("collation_connection = {connection}")];
-    if object.kind != Kind::View {
+    if kind != Kind::View {
         settings.push(format!("SESSION sql_mode = {}", literal(sql_mode)));
     }
     if !time_zone.is_empty() {
         settings.push(format!("SESSION time_zone = {}", literal(time_zone)));
     }
-    text.push_str(&format!("SET {};\n", settings.join(", ")));
+    format!("SET {}", settings.join(", "))
+}
+
+/// An object with what it was made under.
+fn write_object(text: &mut String, schema: &Schema, object: &Definition) -> Result<(), EngineError> {
+    let database = &object.context.database;
+    let other_database = (!database.is_empty() && *database != schema.collation).then(|| charset_of(database));
+    if let Some(charset) = other_database {
+        text.push_str(&format!("{};\n", alter_database(charset, database)));
+    }
+    text.push_str(&format!("{};\n", settings(object.kind, &object.sql, &object.context)));
     statement(text, &object.sql)?;
     text.truncate(text.trim_end_matches('\n').len() + 1);
-    text.push_str(&format!("SET NAMES utf8mb4, SESSION sql_mode = '{MODES}', SESSION time_zone = '+00:00';\n"));
+    text.push_str(&format!("SET NAMES utf8mb4, SESSION sql_mode = {MODES}, SESSION time_zone = '+00:00';\n"));
     if other_database.is_some() {
         text.push_str(&format!("{};\n", alter_database(&schema.charset, &schema.collation)));
     }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::super::{EngineError, Loaded};
 use super::connect::{Place, Session, literal, quote};
-use super::load::{self, objects, triggers};
+use super::load::{self, aside, objects};
 use super::{in_place, survey};
 use crate::archive::Archive;
 use crate::archive::manifest::FrameKind;
@@ -119,7 +119,7 @@ async fn beside(
     let exchange = Exchange::new(names.clone());
     exchange.note(&mut session, &archive.manifest().server, &head, &all).await?;
     let kept = exchange.kept(&mut session).await?;
-    triggers::drop_all(&mut session, &kept).await?;
+    aside::drop_all(&mut session, &kept).await?;
     fault::point("my.swap.cleared");
     exchange.rename(&mut session).await?;
     session.close().await;
@@ -204,11 +204,9 @@ async fn settle_exchange(session: &mut Session, exchange: &Exchange) -> Result<V
         State::Noted | State::Loading => {
             if state == State::Noted {
                 let kept = exchange.kept(session).await?;
-                let put = triggers::put_back(session, &kept).await?;
-                if put.many > 0 {
-                    done.push(format!("database {own}: the old content has its {} triggers again", put.many));
-                    done.extend(put.changed);
-                }
+                let put = aside::put_back(session, &kept).await?;
+                done.extend(put.many().map(|many| format!("database {own}: the old content has its {many} again")));
+                done.extend(put.changed);
                 fault::point("my.settle.undone");
             }
             for name in [old, new] {

@@ -20,7 +20,7 @@ const NO_SUCH_DEFINER: u16 = 1449;
 /// Statements that make the tables. The database itself got its character set when it was made.
 pub(in super::super) async fn tables_before(archive: &Arc<Archive>) -> Result<Vec<String>, EngineError> {
     let mut all = statements(archive, FrameKind::PreData).await?;
-    all.retain(|sql| !is_object(sql) && !sql.starts_with("ALTER DATABASE "));
+    all.retain(|sql| !sql.starts_with("ALTER DATABASE "));
     Ok(all)
 }
 
@@ -33,10 +33,8 @@ pub(in super::super) async fn indexes(archive: &Arc<Archive>) -> Result<Vec<Stri
 
 /// Statements that make everything else.
 pub(in super::super) async fn of(archive: &Arc<Archive>) -> Result<Vec<String>, EngineError> {
-    let mut all = statements(archive, FrameKind::PreData).await?;
-    all.retain(|sql| is_object(sql));
-    let mut after = statements(archive, FrameKind::PostData).await?;
-    all.extend(after.split_off(of_tables(&after)));
+    let mut all = statements(archive, FrameKind::PostData).await?;
+    all.drain(..of_tables(&all));
     all.extend(statements(archive, FrameKind::Trailer).await?);
     Ok(all)
 }
@@ -44,11 +42,6 @@ pub(in super::super) async fn of(archive: &Arc<Archive>) -> Result<Vec<String>, 
 /// How many statements of the schema after the data are about tables: they come first.
 fn of_tables(after: &[String]) -> usize {
     after.iter().rposition(|sql| sql.starts_with("ALTER TABLE ")).map_or(0, |last| last + 1)
-}
-
-fn is_object(sql: &str) -> bool {
-    (sql.starts_with("CREATE ") && !sql.starts_with("CREATE TABLE ") && !sql.starts_with("CREATE SEQUENCE "))
-        || sql.starts_with("DROP VIEW ")
 }
 
 /// Makes them on a loading session, whose the configuration says; says who is not what he was.

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 
 use super::super::super::EngineError;
 use super::super::connect::{Session, quote};
+use super::super::load::aside::{self, Kept};
 use super::super::load::notes::Notes;
-use super::super::load::triggers::{self, Kept};
 use super::super::load::{self, objects, run_one};
 use super::{Names, drop_database};
 use crate::archive::manifest::Server;
@@ -21,8 +21,8 @@ const NOTES: &str = "upkeep_swap";
 const OUT: &str = "out";
 /// A table of the new content that moves in.
 const IN: &str = "in";
-/// A trigger of the old content.
-const TRIGGER: &str = "trigger";
+/// A trigger or an event of the old content.
+const ASIDE: &str = "trigger";
 /// A statement that sets up a session.
 const HEAD: &str = "head";
 /// A statement that makes a view, routine, trigger or event of the new content.
@@ -39,7 +39,7 @@ const DONE: &str = "done";
 pub(super) enum State {
     /// Nothing of the old content was touched.
     Loading,
-    /// The old content's triggers may be gone, its tables are in their place.
+    /// The old content's triggers and events may be gone, its tables are in their place.
     Noted,
     /// Some tables moved.
     Begun,
@@ -78,10 +78,10 @@ impl Exchange {
         let incoming = tables(session, &self.names.new).await?;
         let outgoing = tables(session, &self.names.own).await?;
         self.before.create(session).await?;
-        let kept = triggers::all(session).await?;
-        let kept: Vec<String> = kept.iter().filter_map(|trigger| serde_json::to_string(trigger).ok()).collect();
+        let kept = aside::all(session).await?;
+        let kept: Vec<String> = kept.iter().filter_map(|kept| serde_json::to_string(kept).ok()).collect();
         let like = serde_json::to_string(like).unwrap_or_default();
-        let all = [(HEAD, head), (OBJECT, statements), (TRIGGER, &kept), (LIKE, &[like])];
+        let all = [(HEAD, head), (OBJECT, statements), (ASIDE, &kept), (LIKE, &[like])];
         let tables = [(IN, &incoming), (OUT, &outgoing)];
         for (kind, texts) in all {
             for text in texts {
@@ -99,9 +99,9 @@ impl Exchange {
         Ok(())
     }
 
-    /// The triggers of the old content, as noted.
+    /// The triggers and events of the old content, as noted.
     pub(super) async fn kept(&self, session: &mut Session) -> Result<Vec<Kept>, EngineError> {
-        let texts = self.before.read(session, TRIGGER).await?;
+        let texts = self.before.read(session, ASIDE).await?;
         Ok(texts.iter().filter_map(|text| serde_json::from_str(text).ok()).collect())
     }
 

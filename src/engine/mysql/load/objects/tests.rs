@@ -28,15 +28,3 @@ fn what_finishes_tables_comes_before_what_uses_them() {
     assert_eq!(of_tables(&after), 3);
     assert_eq!(of_tables(&after[3..]), 0);
 }
-
-#[rstest]
-#[case("CREATE TABLE `t` (a int)", false)]
-#[case("CREATE SEQUENCE `s`", false)]
-#[case("CREATE DEFINER=`a`@`b` VIEW `v` AS SELECT 1", true)]
-#[case("CREATE ALGORITHM=MERGE VIEW `v` AS SELECT 1", true)]
-#[case("CREATE OR REPLACE VIEW `v` AS SELECT 1", true)]
-#[case("DROP VIEW IF EXISTS `v`", true)]
-#[case("SET sql_mode = ''", false)]
-fn tells_objects_from_tables(#[case] sql: &str, #[case] expected: bool) {
-    assert_eq!(is_object(sql), expected);
-}

@@ -1,0 +1,154 @@
+//! What acts by itself, set aside: dropped for as long as it would act on what is not its own, kept as text, put back as it was.
+
+use serde::{Deserialize, Serialize};
+
+use super::super::super::EngineError;
+use super::super::catalog::HERE;
+use super::super::connect::{Session, quote};
+use super::super::definer::without_definer;
+use super::super::schema::{self, Kind};
+use super::super::script;
+use super::objects::may_not_define;
+
+/// What fires.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Acting {
+    /// On a change of a row.
+    #[default]
+    Trigger,
+    /// At its time. `ALTER EVENT … DISABLE` would make it the property of whoever says so.
+    Event,
+}
+
+impl Acting {
+    fn kind(self) -> Kind {
+        match self {
+            Self::Trigger => Kind::Trigger,
+            Self::Event => Kind::Event,
+        }
+    }
+
+    fn name(self) -> String {
+        self.kind().word().to_lowercase()
+    }
+}
+
+/// A trigger or an event as text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in super::super) struct Kept {
+    #[serde(default)]
+    acting: Acting,
+    name: String,
+    /// The session settings it was made under.
+    settings: String,
+    create: String,
+}
+
+/// The triggers of the session's database, in the order in which they fire.
+pub(in super::super) async fn triggers(session: &mut Session) -> Result<Vec<Kept>, EngineError> {
+    let here = HERE.replace("TABLE_SCHEMA", "TRIGGER_SCHEMA");
+    let sql = format!(
+        "SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE {here} \
+         ORDER BY EVENT_OBJECT_TABLE, ACTION_TIMING, EVENT_MANIPULATION, ACTION_ORDER"
+    );
+    read(session, Acting::Trigger, &sql).await
+}
+
+/// Its triggers, and its events that are enabled.
+pub(in super::super) async fn all(session: &mut Session) -> Result<Vec<Kept>, EngineError> {
+    let mut kept = triggers(session).await?;
+    let here = HERE.replace("TABLE_SCHEMA", "EVENT_SCHEMA");
+    let sql =
+        format!("SELECT EVENT_NAME FROM information_schema.EVENTS WHERE {here} AND STATUS = 'ENABLED' ORDER BY EVENT_NAME");
+    kept.extend(read(session, Acting::Event, &sql).await?);
+    Ok(kept)
+}
+
+async fn read(session: &mut Session, acting: Acting, names: &str) -> Result<Vec<Kept>, EngineError> {
+    let (kind, what) = (acting.kind(), acting.name());
+    let mut kept = Vec::new();
+    for row in session.texts(&format!("list the {what}s"), names).await? {
+        let name = row.into_iter().next().flatten().unwrap_or_default();
+        let Some((create, context)) = schema::show(session, kind, &name).await? else {
+            return Err(EngineError::Privilege {
+                user: session.place().user().to_owned(),
+                what: format!("read {what} {name}"),
+                grant: format!(
+                    "GRANT {} ON {}.* TO {};",
+                    kind.word(),
+                    quote(&session.place().database),
+                    session.place().grantee()
+                ),
+            });
+        };
+        kept.push(Kept { acting, name, settings: script::settings(kind, &create, &context), create });
+    }
+    Ok(kept)
+}
+
+/// Drops them, the last to fire first: what is left if we die in between still fires in its order.
+pub(in super::super) async fn drop_all(session: &mut Session, kept: &[Kept]) -> Result<(), EngineError> {
+    for Kept { acting, name, .. } in kept.iter().rev() {
+        let sql = format!("DROP {} IF EXISTS {}", acting.kind().word(), quote(name));
+        session.run(&format!("set {} {name} aside", acting.name()), &sql).await?;
+    }
+    Ok(())
+}
+
+/// What was put back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in super::super) struct Put {
+    /// How many triggers.
+    pub(in super::super) triggers: usize,
+    /// How many events.
+    pub(in super::super) events: usize,
+    /// Those that are not as they were, a line each.
+    pub(in super::super) changed: Vec<String>,
+}
+
+impl Put {
+    /// "2 triggers and 1 events"; `None` for nothing.
+    pub(in super::super) fn many(&self) -> Option<String> {
+        let many = [(self.triggers, "triggers"), (self.events, "events")];
+        let many: Vec<String> = many.iter().filter(|(many, _)| *many > 0).map(|(many, of)| format!("{many} {of}")).collect();
+        (!many.is_empty()).then(|| many.join(" and "))
+    }
+}
+
+/// Puts back those that are not there, whatever the configuration says of definers: they are no archive's. One whose definer this
+/// account may not set becomes this account's.
+pub(in super::super) async fn put_back(session: &mut Session, kept: &[Kept]) -> Result<Put, EngineError> {
+    let there = all(session).await?;
+    let user = session.place().user().to_owned();
+    let mut put = Put::default();
+    let is_there = |kept: &Kept| there.iter().any(|there| (there.acting, &there.name) == (kept.acting, &kept.name));
+    for one in kept.iter().filter(|kept| !is_there(kept)) {
+        let what = format!("{} {}", one.acting.name(), one.name);
+        let doing = format!("put {what} back");
+        session.run(&doing, &one.settings).await?;
+        match session.run(&doing, &one.create).await {
+            Err(error) if may_not_define(&error) => {
+                let Some((definer, own)) = without_definer(&one.create) else { return Err(error) };
+                session.run(&doing, &own).await?;
+                put.changed.push(format!("{what}: definer {definer} cannot be set by user {user}, whose it is now"));
+            }
+            other => other?,
+        }
+        match one.acting {
+            Acting::Trigger => put.triggers += 1,
+            Acting::Event => put.events += 1,
+        }
+    }
+    session.run("set up a session", "SET NAMES utf8mb4, SESSION sql_mode = '', SESSION time_zone = '+00:00'").await?;
+    put.changed.extend(missed(session, kept).await?);
+    Ok(put)
+}
+
+/// Events that were to run once, at a time that passed while they were set aside: the server makes none such again.
+async fn missed(session: &mut Session, kept: &[Kept]) -> Result<Vec<String>, EngineError> {
+    let there = all(session).await?;
+    let events = kept.iter().filter(|kept| kept.acting == Acting::Event);
+    let gone = events.filter(|kept| !there.iter().any(|there| there.acting == Acting::Event && there.name == kept.name));
+    Ok(gone.map(|kept| format!("event {}: its time passed while it was set aside, and it did not run", kept.name)).collect())
+}
