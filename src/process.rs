@@ -5,6 +5,8 @@
 //! background) is left alone. One that must be known of before it begins is held back until its [`Identity`] was written
 //! down ([`Command::hold`]). Output kept is bounded to its last [`KEPT_OUTPUT_BYTES`]. Held by `tests/it/service.rs`.
 
+mod error;
+mod held;
 mod identity;
 mod lines;
 
@@ -15,9 +17,8 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
-use crate::failure::{Class, Explain};
-use crate::fault;
-
+pub use error::ProcessError;
+pub use held::Held;
 pub use identity::Identity;
 pub use lines::Lines;
 
@@ -81,68 +82,6 @@ impl Finished {
     #[must_use]
     pub fn said(&self) -> &str {
         if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr }
-    }
-}
-
-/// Why a program gave no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum ProcessError {
-    /// There is no program to run.
-    #[error("the command is empty")]
-    Empty,
-    /// It could not be started.
-    #[error("cannot run {program}")]
-    Start {
-        /// The program.
-        program: String,
-        /// The cause.
-        source: std::io::Error,
-    },
-    /// Talking to it failed.
-    #[error("cannot talk to {program}")]
-    Talk {
-        /// The program.
-        program: String,
-        /// The cause.
-        source: std::io::Error,
-    },
-    /// The deadline passed; it was killed.
-    #[error("{program} did not end within {} s and was killed", deadline.as_secs_f32())]
-    Deadline {
-        /// The program.
-        program: String,
-        /// The deadline.
-        deadline: Duration,
-    },
-    /// It ended with an error. Built by callers that need success.
-    #[error("{program} failed with {}: {last_line}", code.map_or("a signal".to_owned(), |code| format!("exit code {code}")))]
-    Failed {
-        /// The program.
-        program: String,
-        /// Its exit code.
-        code: Option<i32>,
-        /// The last line it printed.
-        last_line: String,
-    },
-}
-
-impl Explain for ProcessError {
-    fn class(&self) -> Class {
-        match self {
-            Self::Empty => Class::Config,
-            Self::Start { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => Class::NoPermission,
-            Self::Start { .. } | Self::Failed { .. } | Self::Deadline { .. } => Class::Unavailable,
-            Self::Talk { .. } => Class::OsError,
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::Start { program, .. } => {
-                vec![format!("check that {program} is installed and executable: `command -v {program}`")]
-            }
-            _ => Vec::new(),
-        }
     }
 }
 
@@ -285,63 +224,8 @@ impl Started {
     }
 }
 
-/// A program that is there and has not begun. Dropped, it never does.
-#[derive(Debug)]
-pub struct Held {
-    started: Started,
-    identity: Identity,
-    command: Command,
-}
-
-impl Held {
-    /// Who it is.
-    #[must_use]
-    pub fn identity(&self) -> &Identity {
-        &self.identity
-    }
-
-    /// Lets it begin and runs it to its end, telling each line it prints.
-    ///
-    /// # Errors
-    /// As [`Command::run`]. A program that is not there is told by the exit code 127.
-    pub async fn run(self, tell: &(dyn Fn(&str) + Send + Sync)) -> Result<Finished, ProcessError> {
-        let Self { mut started, command, .. } = self;
-        if let Some(stdin) = &mut started.child.stdin {
-            // One that was killed meanwhile does not read any more; how it ended says so.
-            stdin.write_all(b"go\n").await.ok();
-        }
-        fault::point("process.let_go");
-        let program = command.argv.first().cloned().unwrap_or_default();
-        let (mut out, mut err) = (Told::default(), Told::default());
-        let takers: [Taker<'_>; 2] = [&mut |piece| out.take(piece, tell), &mut |piece| err.take(piece, tell)];
-        let follow = started.follow(&command.input, command.deadline, program, takers, HeldPipe::LeftBehind);
-        let mut finished = follow.await?;
-        (finished.stdout, finished.stderr) = (out.end(tell), err.end(tell));
-        Ok(finished)
-    }
-}
-
 /// What is done with a piece of output.
 type Taker<'a> = &'a mut (dyn FnMut(&[u8]) + Send);
-
-/// A stream that is kept, and told line by line.
-#[derive(Default)]
-struct Told {
-    kept: Tail,
-    lines: Lines,
-}
-
-impl Told {
-    fn take(&mut self, piece: &[u8], tell: &(dyn Fn(&str) + Send + Sync)) {
-        self.kept.keep(piece);
-        self.lines.feed(piece, &mut |line| tell(line));
-    }
-
-    fn end(mut self, tell: &(dyn Fn(&str) + Send + Sync)) -> String {
-        self.lines.end(&mut |line| tell(line));
-        self.kept.text()
-    }
-}
 
 /// What it means when a program has ended but its output is still held open by a child it left behind.
 #[derive(Debug, Clone, Copy)]

@@ -3,31 +3,31 @@
 //! Owns the turn from an [`Action`] to calls of the work below and from their answers to JSON. Decides nothing about when;
 //! the daemon's lanes and the command line's lock see to it that nothing else works on the target meanwhile.
 
+mod migrations;
 mod moves;
+mod restores;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{Action, MigrateAsk, MigrateVerb};
+use super::Action;
 use crate::archive::manifest::{Kind, ReleaseNote};
 use crate::backup::{self, BackupRequest};
-use crate::config::{Database, Location, Migrations, Target, load};
+use crate::config::Target;
 use crate::context::Context;
 use crate::control::api::HoldStatus;
 use crate::count::many;
 use crate::expire::{self, PruneMode};
 use crate::failure::{Chain, Class, Failure};
 use crate::ids::{Label, TargetName};
-use crate::migrate;
 use crate::progress::Progress;
 use crate::release;
-use crate::restore::{self, Mode, Replace, RestoreError, RestoreRequest, ServerState, Which};
-use crate::service;
+use crate::restore;
 use crate::state_db::catalogue::{self, Entry};
 use crate::store;
-use crate::upgrade::{self, Phase};
+use crate::upgrade;
 use crate::verify;
 
 pub use moves::{gate, gate_answer};
@@ -86,7 +86,7 @@ async fn dispatch(
         }
         Action::Verify { label: Some(label), .. } => value(&verify::verify(ctx, &entry(ctx, label).await?, progress).await?),
         Action::Verify { label: None, target: name } => verify_all(ctx, name.as_ref(), progress, stop).await,
-        Action::Restore { target: name, .. } => restore(ctx, target(ctx, name)?, action, progress).await,
+        Action::Restore { target: name, .. } => restores::restore(ctx, target(ctx, name)?, action, progress).await,
         Action::Plan { target: name } => moves::plan(ctx, target(ctx, name)?).await,
         Action::Upgrade { target: name, settle } => moves::upgrade(ctx, target(ctx, name)?, *settle, by, progress, stop).await,
         Action::Rollback { target: name } => moves::rollback(ctx, target(ctx, name)?, progress, stop).await,
@@ -97,7 +97,9 @@ async fn dispatch(
             let released = upgrade::release_hold(ctx, &target(ctx, name)?.name).await?;
             Ok(json!({ "released": released }))
         }
-        Action::Migrate { target: name, verb, ask } => Box::pin(migrate(ctx, target(ctx, name)?, *verb, ask, progress)).await,
+        Action::Migrate { target: name, verb, ask } => {
+            Box::pin(migrations::migrate(ctx, target(ctx, name)?, *verb, ask, progress)).await
+        }
         Action::Prune { target: name, dry_run } => {
             let mode = if *dry_run { PruneMode::DryRun } else { PruneMode::Apply };
             value(&expire::prune(ctx, target(ctx, name)?, mode, progress).await?)
@@ -229,67 +231,6 @@ async fn verify_all(
     Err(failure.safe("the others were read back whole"))
 }
 
-async fn restore(ctx: &Context, target: &Target, action: &Action, progress: &Progress) -> Result<Value, Failure> {
-    let Action::Restore { label, at, into, replace, dry_run, stop_server, .. } = action else {
-        return Err(Failure::new(Class::Software, "this is not a restore"));
-    };
-    let which = match (label, at) {
-        (Some(label), _) => Which::Label(label.clone()),
-        (None, Some(at)) => Which::At(*at),
-        (None, None) => Which::Newest,
-    };
-    let into = match into {
-        Some(url) => {
-            let environment =
-                std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
-            let parsed = load::parse_url(url, &environment.collect());
-            let parsed = parsed.map_err(|error| Failure::new(Class::Usage, format!("cannot restore into this: {error}")))?;
-            let (client_bindir, definers) = (target.database.client_bindir.clone(), target.database.definers.clone());
-            Some(Database { client_bindir, definers, ..parsed })
-        }
-        None => None,
-    };
-    let elsewhere = into.is_some();
-    let replace = if *replace { Replace::Allow } else { Replace::Refuse };
-    let installed = installed(target).await.map(|installed| installed.version);
-    let request = RestoreRequest { which, into, replace, installed };
-    let mut state = restore::server(target).await;
-    if *dry_run {
-        return value(&Box::pin(restore::restore(ctx, target, &request, state, Mode::DryRun, progress)).await?);
-    }
-    // A stuck one waits for a person, who may need this very restore.
-    let open = upgrade::open(&ctx.state, &target.name).await?;
-    if let Some((id, phase)) = open.filter(|(_, phase)| *phase != Phase::Stuck && !elsewhere) {
-        return Err(upgrade::UpgradeError::Open { id, phase }.into());
-    }
-    let stopped = match &target.service {
-        Some(service) if *stop_server && !elsewhere && state == ServerState::Running => {
-            // Planned as if it were stopped: what is refused anyway is no reason to stop a server. That it uses the database
-            // now is none to refuse.
-            let planned = restore::restore(ctx, target, &request, ServerState::Stopped, Mode::DryRun, progress);
-            match Box::pin(planned).await {
-                Err(RestoreError::Refused(refusal)) if refusal.class == Class::TempFail => {}
-                planned => drop(planned?),
-            }
-            progress.phase("stopping the server", 0);
-            service::stop(service).await?;
-            state = ServerState::Stopped;
-            true
-        }
-        _ => false,
-    };
-    let restored = Box::pin(restore::restore(ctx, target, &request, state, Mode::Run, progress)).await;
-    let restored = restored.map_err(|error| {
-        let failure = Failure::of(&error);
-        if stopped { failure.hint("the server is stopped; start it when the database is as it should be") } else { failure }
-    })?;
-    let mut answer = value(&restored)?;
-    if stopped && let Some(fields) = answer.as_object_mut() {
-        fields.insert("server".to_owned(), moves::start_again(ctx, target, progress).await?.into());
-    }
-    Ok(answer)
-}
-
 async fn hold(
     ctx: &Context,
     target: &Target,
@@ -300,103 +241,4 @@ async fn hold(
     let (reason, who) = (reason.unwrap_or("held by an operator"), who.unwrap_or("an operator"));
     let hold = upgrade::hold(ctx, &target.name, until, reason, who).await?;
     value(&HoldStatus { version: hold.version, reason: hold.reason, who: hold.who, since: hold.since, until: hold.until })
-}
-
-/// The version a baseline is set at when the configuration names none: Flyway's own default.
-const BASELINE: &str = "1";
-
-async fn migrate(
-    ctx: &Context,
-    target: &Target,
-    verb: MigrateVerb,
-    ask: &MigrateAsk,
-    progress: &Progress,
-) -> Result<Value, Failure> {
-    let (settings, root) = scripts(target).await?;
-    let mut settings = settings.clone();
-    if verb == MigrateVerb::Apply && ask.version.is_some() {
-        settings.target.clone_from(&ask.version);
-    }
-    let settings = &settings;
-    let selection = migrate::Selection { cherry_pick: ask.cherry_pick.clone() };
-    let database = &target.database;
-    match verb {
-        MigrateVerb::Info => return value(&migrate::info(database, settings, &root).await?),
-        MigrateVerb::Validate => return value(&migrate::validate(database, settings, &root).await?),
-        MigrateVerb::Apply if ask.dry_run => {
-            let would = migrate::dry_run(database, settings, &root, &selection).await?;
-            return Ok(json!({ "would_run": would }));
-        }
-        MigrateVerb::Apply | MigrateVerb::Baseline | MigrateVerb::Repair | MigrateVerb::Undo => {}
-    }
-    // What changes the database or its history by hand is as good as an upgrade: none may be open, the server must be down,
-    // and what was there is archived first.
-    let open = upgrade::open(&ctx.state, &target.name).await?;
-    if let Some((id, phase)) = open.filter(|(_, phase)| *phase != Phase::Stuck) {
-        return Err(upgrade::UpgradeError::Open { id, phase }.into());
-    }
-    demand_stopped(target).await?;
-    let first = catalogue::list(&ctx.state, Some(&target.name)).await?.is_empty();
-    let label = match (verb, &database.location) {
-        // As Flyway and SQLite itself do: the first migration makes the file, and there is nothing to keep. Of a file that
-        // was archived once and is gone, a new and empty one would only hide the loss.
-        (MigrateVerb::Apply, Location::Sqlite { path }) if first && !path.exists() => None,
-        _ => {
-            let note = Some("before `upkeep migrate`".to_owned());
-            let kept = archive(ctx, target, Kind::PreUpgrade, note, None, progress).await?;
-            kept.get("label").and_then(Value::as_str).map(str::to_owned)
-        }
-    };
-    // Again, for the archive may have taken an hour.
-    demand_stopped(target).await?;
-    let safe = |failure: Failure| match &label {
-        Some(label) => failure.safe(format!("the database as it was is in archive {label}")),
-        None => failure.safe("there was no database before"),
-    };
-    let done = match verb {
-        MigrateVerb::Undo => migrate::undo(database, settings, &root, ask.version.as_deref())
-            .await
-            .map_err(|error| safe(Failure::of(&error)))
-            .and_then(|report| value(&report)),
-        MigrateVerb::Apply => migrate::apply_some(database, settings, &root, &selection, progress)
-            .await
-            .map_err(|error| safe(Failure::of(&error)))
-            .and_then(|report| value(&report)),
-        MigrateVerb::Repair => migrate::repair(database, settings, &root)
-            .await
-            .map_err(|error| safe(Failure::of(&error)))
-            .and_then(|report| value(&report)),
-        _ => {
-            let version = ask.version.as_deref().or(settings.baseline_on_migrate.as_deref()).unwrap_or(BASELINE);
-            let done = migrate::baseline(database, settings, &root, version, None).await;
-            done.map(|()| json!({ "baseline": version })).map_err(|error| safe(Failure::of(&error)))
-        }
-    };
-    let mut done = done?;
-    if let (Some(fields), Some(label)) = (done.as_object_mut(), label) {
-        fields.insert("label".to_owned(), label.into());
-    }
-    Ok(done)
-}
-
-async fn demand_stopped(target: &Target) -> Result<(), Failure> {
-    if restore::server(target).await != ServerState::Running {
-        return Ok(());
-    }
-    let failure = Failure::new(Class::TempFail, format!("the server of `{}` runs", target.name)).safe("nothing was changed");
-    Err(failure.hint(format!("let upkeep stop it, archive, migrate and start it: `upkeep upgrade {}`", target.name)))
-}
-
-/// The migrations of a target and the directory they lie under.
-async fn scripts(target: &Target) -> Result<(&Migrations, std::path::PathBuf), Failure> {
-    let settings = target.migrations.as_ref().ok_or_else(|| {
-        let failure = Failure::new(Class::Config, format!("target `{}` has no migrations configured", target.name));
-        failure.hint(format!("say who applies them: `[targets.{}.migrations]`", target.name))
-    })?;
-    let root = match &target.release {
-        Some(release) => release::read(release).await?.path,
-        // Absolute locations need no release.
-        None => std::path::PathBuf::from("/"),
-    };
-    Ok((settings, root))
 }

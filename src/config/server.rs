@@ -1,0 +1,72 @@
+//! The server product: how its version is read, how it is stopped and started, and what tells that it is well.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// `[targets.T.release]`.
+#[derive(Debug, Clone)]
+pub struct Release {
+    /// The directory, or the symlink that is swapped.
+    pub path: PathBuf,
+    /// How its version is read. Several must agree.
+    pub probes: Vec<Probe>,
+    /// How long it must have been still before it is believed.
+    pub settle: Duration,
+    /// A command that puts the named version back (`{version}` is replaced), for releases that replace their own files.
+    pub revert: Option<Vec<String>>,
+}
+
+/// One way to read the installed version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probe {
+    /// The `*` in a glob below the release (`libs/app-*.jar`).
+    Glob(String),
+    /// The first line of a file below the release.
+    File(PathBuf),
+    /// The version in the last path component of the symlink's target.
+    Symlink,
+    /// The first line a command prints.
+    Command(Vec<String>),
+    /// The version of an installed Debian package.
+    Dpkg(String),
+}
+
+/// `[targets.T.service]`.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// How it is stopped and started.
+    pub control: ServiceControl,
+    /// What must answer before it counts as healthy; all of them.
+    pub health: Vec<Health>,
+    /// How long it must stay healthy.
+    pub healthy_for: Duration,
+    /// How long it may take to become healthy, and a start or stop command to end.
+    pub deadline: Duration,
+}
+
+/// How the managed server is stopped and started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServiceControl {
+    /// A systemd unit, through `systemctl`.
+    Unit(String),
+    /// Commands; `status` exits with 0 when the server runs and 3 when it does not.
+    Commands {
+        /// Starts it and returns.
+        start: Vec<String>,
+        /// Stops it and returns when it is stopped.
+        stop: Vec<String>,
+        /// Says whether it runs.
+        status: Vec<String>,
+    },
+}
+
+/// One health check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// A GET that must answer 2xx. Plain HTTP.
+    Http(String),
+    /// A TCP connection that must open, `host:port`.
+    Tcp(String),
+    /// A command that must exit with 0.
+    Command(Vec<String>),
+}

@@ -1,0 +1,153 @@
+//! What went wrong with a database, what is still safe then, and what to do next.
+
+use serde::{Deserialize, Serialize};
+
+use crate::archive::ArchiveError;
+use crate::failure::{Class, Explain};
+
+/// One table that is not what the manifest says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mismatch {
+    /// The table.
+    pub table: String,
+    /// Rows expected and found.
+    pub rows: (u64, u64),
+    /// Checksums expected and found.
+    pub checksum: (String, String),
+}
+
+/// What went wrong with a database.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// No connection.
+    #[error("cannot connect to {location}")]
+    Connect {
+        /// Where.
+        location: String,
+        /// The cause.
+        source: sqlx::Error,
+    },
+    /// The server said no to who we are.
+    #[error("{location} refuses user `{user}`")]
+    Refused {
+        /// Where.
+        location: String,
+        /// As whom.
+        user: String,
+        /// The cause.
+        source: sqlx::Error,
+    },
+    /// A privilege is missing.
+    #[error("user `{user}` may not {what}")]
+    Privilege {
+        /// Who.
+        user: String,
+        /// What (`read table app.secrets`).
+        what: String,
+        /// The statement that would help (`GRANT SELECT ON …`).
+        grant: String,
+    },
+    /// The connection broke, or the server went away.
+    #[error("lost the connection to {location} while {doing}")]
+    Lost {
+        /// Where.
+        location: String,
+        /// What was being done.
+        doing: String,
+        /// The cause.
+        source: sqlx::Error,
+    },
+    /// A statement failed.
+    #[error("cannot {doing}")]
+    Sql {
+        /// What was being done, with its nouns.
+        doing: String,
+        /// The cause.
+        source: sqlx::Error,
+    },
+    /// The archive is not one this database can take.
+    #[error("archive does not fit: {0}")]
+    Unfit(String),
+    /// The database holds something a dump or load cannot be exact about.
+    #[error("{what}")]
+    Inexact {
+        /// What, with its nouns.
+        what: String,
+        /// What to do about it.
+        hint: String,
+    },
+    /// A program that only the database's vendor has is not on this host.
+    #[error("there is no {program} on this host")]
+    NoProgram {
+        /// Which, with its version.
+        program: String,
+        /// How to get it.
+        hint: String,
+    },
+    /// After the load the content is not the manifest's.
+    #[error("{} of the loaded tables differ from the archive, the first is {}", .0.len(), .0.first().map_or("?", |m| m.table.as_str()))]
+    Differs(Vec<Mismatch>),
+    /// Somebody else is using the database.
+    #[error("{location} is in use by {}", sessions.join("; "))]
+    InUse {
+        /// Where.
+        location: String,
+        /// The sessions.
+        sessions: Vec<String>,
+    },
+    /// The archive could not be read or written.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// A helper program failed.
+    #[error(transparent)]
+    Process(#[from] crate::process::ProcessError),
+    /// A file operation failed.
+    #[error(transparent)]
+    Durable(#[from] crate::durable::DurableError),
+    /// A worker ended without an answer.
+    #[error("a worker ended without an answer while {0}")]
+    Worker(String),
+}
+
+impl Explain for EngineError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Connect { .. } | Self::Lost { .. } | Self::NoProgram { .. } => Class::Unavailable,
+            Self::Refused { .. } | Self::Privilege { .. } => Class::NoPermission,
+            Self::Sql { .. } | Self::Unfit(_) | Self::Inexact { .. } | Self::Differs(_) => Class::Data,
+            Self::InUse { .. } => Class::TempFail,
+            Self::Archive(error) => error.class(),
+            Self::Process(error) => error.class(),
+            Self::Durable(error) => error.class(),
+            Self::Worker(_) => Class::Software,
+        }
+    }
+
+    fn safe(&self) -> Option<String> {
+        match self {
+            Self::Archive(error) => error.safe(),
+            Self::Durable(error) => error.safe(),
+            Self::Lost { .. } => Some("nothing half-done was published; sealed archives are untouched".to_owned()),
+            _ => None,
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Connect { location, .. } => vec![format!("is the server running, and is {location} its address?")],
+            Self::Refused { .. } => vec!["check `password_file` and the user in `[targets.T.database]`".to_owned()],
+            Self::Privilege { grant, .. } => vec![format!("as the owner of the database: {grant}")],
+            Self::Inexact { hint, .. } | Self::NoProgram { hint, .. } => vec![hint.clone()],
+            Self::InUse { .. } => vec!["stop the server and close other sessions, then try again".to_owned()],
+            Self::Lost { .. } => vec!["look at the database server's own log, then try again".to_owned()],
+            Self::Archive(error) => error.hints(),
+            Self::Process(error) => error.hints(),
+            Self::Durable(error) => error.hints(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn transient(&self) -> bool {
+        matches!(self, Self::Connect { .. } | Self::Lost { .. } | Self::InUse { .. })
+    }
+}
