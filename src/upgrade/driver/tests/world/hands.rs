@@ -1,0 +1,157 @@
+//! The world as the driver sees it: each call has its effect on it, fails, or never returns.
+
+use std::time::Duration;
+
+use super::*;
+
+impl Hands for World {
+    async fn record(&self, event: &Event) -> Result<(), UpgradeError> {
+        self.call("record", |inner| inner.journal.push(event.clone())).await.unwrap();
+        Ok(())
+    }
+
+    async fn pause(&self, pause: Duration) {
+        self.inner().pauses.push(pause);
+    }
+
+    async fn release(&self) -> Result<ReleaseAt, Failed> {
+        self.call("release", |inner| inner.installed.clone()).await
+    }
+
+    async fn service(&self) -> ServiceState {
+        let state = |inner: &mut Inner| if inner.server.is_some() { ServiceState::Running } else { ServiceState::Stopped };
+        self.call("service", state).await.unwrap()
+    }
+
+    async fn stop(&self) -> Result<(), Failed> {
+        self.call("stop", |inner| inner.server = None).await
+    }
+
+    async fn start(&self) -> Result<(), Failed> {
+        let name = format!("start:{}", self.installed());
+        self.call(&name, Inner::start).await
+    }
+
+    async fn healthy(&self) -> Result<String, Failed> {
+        let name = format!("healthy:{}", self.server().unwrap_or_default());
+        let running = self.call(&name, |inner| inner.server.is_some()).await?;
+        let down = Failed {
+            class: Class::Unavailable,
+            message: "down".to_owned(),
+            transient: false,
+            hints: Vec::new(),
+            partial: false,
+        };
+        if running { Ok("healthy".to_owned()) } else { Err(down) }
+    }
+
+    async fn shape(&self) -> Result<Shape, Failed> {
+        self.call("look", |inner| shape(&inner.db)).await
+    }
+
+    async fn outlast(&self, tool: Option<&Tool>) -> Result<(), Failed> {
+        let Some(tool) = tool else { return Ok(()) };
+        let lives = self.call("outlast", |inner| inner.tool.take()).await?;
+        match lives {
+            Some(_) => Err(Failed {
+                class: Class::Unavailable,
+                message: format!("{tool} lives"),
+                transient: false,
+                hints: Vec::new(),
+                partial: false,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    async fn look(&self) -> Result<Look, Failed> {
+        let look = |inner: &mut Inner| {
+            let knows = if inner.plan.applies == Applies::Nobody {
+                inner.db.migrations
+            } else {
+                known(inner.installed.version.as_str())
+            };
+            let names = |from: usize, to: usize| (from + 1..=to).map(|number| format!("V{number}")).collect();
+            let scripts = Scripts {
+                failed: if inner.db.half { vec!["V3".to_owned()] } else { Vec::new() },
+                pending: names(inner.db.migrations + usize::from(inner.db.half), knows),
+                ahead: names(knows, inner.db.migrations),
+                ..Scripts::default()
+            };
+            Look { shape: shape(&inner.db), scripts: Some(scripts) }
+        };
+        // Scripts are read from the release: of one that cannot be read there are none.
+        self.release().await?;
+        self.call("look", look).await
+    }
+
+    async fn find_archive(&self, kind: Kind, round: u32) -> Result<Option<Label>, Failed> {
+        let wanted = |(of, label, _): &&(Kind, Label, Db)| *of == kind && label.as_str().ends_with(&format!("-{round}"));
+        let find = |inner: &mut Inner| inner.archives.iter().find(wanted).map(|(_, label, _)| label.clone());
+        self.call(&format!("find:{kind}"), find).await
+    }
+
+    async fn archive(&self, kind: Kind, round: u32) -> Result<Label, Failed> {
+        let take = |inner: &mut Inner| {
+            let label = Label::parse(&format!("{kind}-{}-{round}", inner.archives.len() + 1)).unwrap();
+            inner.archives.push((kind, label.clone(), inner.db.clone()));
+            label
+        };
+        self.call(&format!("archive:{kind}"), take).await
+    }
+
+    async fn ready(&self) -> Result<(), Failed> {
+        self.call("ready", |_| ()).await
+    }
+
+    async fn handed_over(&self) {
+        if !self.inner().handed {
+            std::future::pending().await
+        }
+    }
+
+    async fn migrate(&self, begun: Option<&Tool>) -> Result<String, Failed> {
+        self.inner().begun = begun.cloned();
+        // Each migration of its own, so that one may be done when the other fails; the second in two parts that no transaction
+        // holds together, and goes on with what it lacks.
+        let apply = |number: usize| {
+            move |inner: &mut Inner| {
+                inner.db.half = false;
+                inner.db.migrations = inner.db.migrations.max(number);
+            }
+        };
+        if !self.db().half {
+            self.call("migrate", apply(2)).await?;
+            self.call("migrate-half", |inner| inner.db.half = inner.db.migrations < 3).await?;
+        }
+        self.call("migrate-second", apply(3)).await.map_err(|failed| Failed { partial: true, ..failed })?;
+        Ok("applied".to_owned())
+    }
+
+    async fn restore(&self, label: &Label) -> Result<String, Failed> {
+        let restore = |inner: &mut Inner| {
+            let archive = inner.archives.iter().find(|(_, of, _)| of == label).unwrap();
+            inner.db = archive.2.clone();
+            format!("restored {label}")
+        };
+        self.call("restore", restore).await
+    }
+
+    async fn point_back(&self, to: &ReleaseAt) -> Result<(), Failed> {
+        let point = |inner: &mut Inner| {
+            inner.installed = to.clone();
+            inner.faults.retain(|fault| fault.call != "release");
+        };
+        self.call("point-back", point).await
+    }
+
+    async fn hold(&self, version: &Version, _reason: &str) -> Result<(), Failed> {
+        let hold = |inner: &mut Inner| {
+            inner.holds.retain(|held| held != version.as_str());
+            inner.holds.push(version.to_string());
+        };
+        self.call("hold", hold).await
+    }
+
+    async fn leave_note(&self, _archive: &Label) {}
+}
