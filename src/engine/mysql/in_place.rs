@@ -205,7 +205,7 @@ async fn is_noted(session: &mut Session) -> Result<bool, EngineError> {
 pub(super) async fn settle(place: &Place) -> Result<Vec<String>, EngineError> {
     let put = put_back(place).await?;
     Ok(put.map_or_else(Vec::new, |put| {
-        let many = put.many().unwrap_or_else(|| "nothing".to_owned());
+        let many = put.told().unwrap_or_else(|| "nothing".to_owned());
         let many = format!("database {}: {many} put back after an unfinished load", place.database);
         std::iter::once(many).chain(put.changed).collect()
     }))

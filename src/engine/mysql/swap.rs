@@ -205,7 +205,7 @@ async fn settle_exchange(session: &mut Session, exchange: &Exchange) -> Result<V
             if state == State::Noted {
                 let kept = exchange.kept(session).await?;
                 let put = aside::put_back(session, &kept).await?;
-                done.extend(put.many().map(|many| format!("database {own}: the old content has its {many} again")));
+                done.extend(put.told().map(|many| format!("database {own}: the old content has its {many} again")));
                 done.extend(put.changed);
                 fault::point("my.settle.undone");
             }

@@ -9,6 +9,7 @@ use super::super::definer::without_definer;
 use super::super::schema::{self, Kind};
 use super::super::script;
 use super::objects::may_not_define;
+use crate::count::many;
 
 /// What fires.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,41 +46,61 @@ pub(in super::super) struct Kept {
     create: String,
 }
 
+/// Which events.
+#[derive(Debug, Clone, Copy)]
+enum Events {
+    Enabled,
+    Any,
+}
+
 /// The triggers of the session's database, in the order in which they fire.
 pub(in super::super) async fn triggers(session: &mut Session) -> Result<Vec<Kept>, EngineError> {
-    let here = HERE.replace("TABLE_SCHEMA", "TRIGGER_SCHEMA");
-    let sql = format!(
-        "SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE {here} \
-         ORDER BY EVENT_OBJECT_TABLE, ACTION_TIMING, EVENT_MANIPULATION, ACTION_ORDER"
-    );
-    read(session, Acting::Trigger, &sql).await
+    let names = trigger_names(session).await?;
+    read(session, Acting::Trigger, names).await
 }
 
 /// Its triggers, and its events that are enabled.
 pub(in super::super) async fn all(session: &mut Session) -> Result<Vec<Kept>, EngineError> {
     let mut kept = triggers(session).await?;
-    let here = HERE.replace("TABLE_SCHEMA", "EVENT_SCHEMA");
-    let sql =
-        format!("SELECT EVENT_NAME FROM information_schema.EVENTS WHERE {here} AND STATUS = 'ENABLED' ORDER BY EVENT_NAME");
-    kept.extend(read(session, Acting::Event, &sql).await?);
+    let names = event_names(session, Events::Enabled).await?;
+    kept.extend(read(session, Acting::Event, names).await?);
     Ok(kept)
 }
 
-async fn read(session: &mut Session, acting: Acting, names: &str) -> Result<Vec<Kept>, EngineError> {
+async fn trigger_names(session: &mut Session) -> Result<Vec<String>, EngineError> {
+    let here = HERE.replace("TABLE_SCHEMA", "TRIGGER_SCHEMA");
+    let sql = format!(
+        "SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE {here} \
+         ORDER BY EVENT_OBJECT_TABLE, ACTION_TIMING, EVENT_MANIPULATION, ACTION_ORDER"
+    );
+    names(session, "list the triggers", &sql).await
+}
+
+async fn event_names(session: &mut Session, which: Events) -> Result<Vec<String>, EngineError> {
+    let here = HERE.replace("TABLE_SCHEMA", "EVENT_SCHEMA");
+    let which = match which {
+        Events::Enabled => " AND STATUS = 'ENABLED'",
+        Events::Any => "",
+    };
+    let sql = format!("SELECT EVENT_NAME FROM information_schema.EVENTS WHERE {here}{which} ORDER BY EVENT_NAME");
+    names(session, "list the events", &sql).await
+}
+
+async fn names(session: &mut Session, doing: &str, sql: &str) -> Result<Vec<String>, EngineError> {
+    let rows = session.texts(doing, sql).await?;
+    Ok(rows.into_iter().map(|row| row.into_iter().next().flatten().unwrap_or_default()).collect())
+}
+
+async fn read(session: &mut Session, acting: Acting, names: Vec<String>) -> Result<Vec<Kept>, EngineError> {
     let (kind, what) = (acting.kind(), acting.name());
     let mut kept = Vec::new();
-    for row in session.texts(&format!("list the {what}s"), names).await? {
-        let name = row.into_iter().next().flatten().unwrap_or_default();
+    for name in names {
         let Some((create, context)) = schema::show(session, kind, &name).await? else {
+            let place = session.place();
             return Err(EngineError::Privilege {
-                user: session.place().user().to_owned(),
+                user: place.user().to_owned(),
                 what: format!("read {what} {name}"),
-                grant: format!(
-                    "GRANT {} ON {}.* TO {};",
-                    kind.word(),
-                    quote(&session.place().database),
-                    session.place().grantee()
-                ),
+                grant: format!("GRANT {} ON {}.* TO {};", kind.word(), quote(&place.database), place.grantee()),
             });
         };
         kept.push(Kept { acting, name, settings: script::settings(kind, &create, &context), create });
@@ -100,29 +121,32 @@ pub(in super::super) async fn drop_all(session: &mut Session, kept: &[Kept]) -> 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in super::super) struct Put {
     /// How many triggers.
-    pub(in super::super) triggers: usize,
+    pub(in super::super) triggers: u64,
     /// How many events.
-    pub(in super::super) events: usize,
+    pub(in super::super) events: u64,
     /// Those that are not as they were, a line each.
     pub(in super::super) changed: Vec<String>,
 }
 
 impl Put {
-    /// "2 triggers and 1 events"; `None` for nothing.
-    pub(in super::super) fn many(&self) -> Option<String> {
-        let many = [(self.triggers, "triggers"), (self.events, "events")];
-        let many: Vec<String> = many.iter().filter(|(many, _)| *many > 0).map(|(many, of)| format!("{many} {of}")).collect();
-        (!many.is_empty()).then(|| many.join(" and "))
+    /// "2 triggers and 1 event"; `None` for nothing.
+    pub(in super::super) fn told(&self) -> Option<String> {
+        let all = [(self.triggers, "trigger"), (self.events, "event")];
+        let all: Vec<String> = all.iter().filter(|(of, _)| *of > 0).map(|(of, what)| many(*of, what)).collect();
+        (!all.is_empty()).then(|| all.join(" and "))
     }
 }
 
 /// Puts back those that are not there, whatever the configuration says of definers: they are no archive's. One whose definer this
 /// account may not set becomes this account's.
 pub(in super::super) async fn put_back(session: &mut Session, kept: &[Kept]) -> Result<Put, EngineError> {
-    let there = all(session).await?;
     let user = session.place().user().to_owned();
+    let (triggers, events) = (trigger_names(session).await?, event_names(session, Events::Any).await?);
+    let is_there = |kept: &&Kept| match kept.acting {
+        Acting::Trigger => triggers.contains(&kept.name),
+        Acting::Event => events.contains(&kept.name),
+    };
     let mut put = Put::default();
-    let is_there = |kept: &Kept| there.iter().any(|there| (there.acting, &there.name) == (kept.acting, &kept.name));
     for one in kept.iter().filter(|kept| !is_there(kept)) {
         let what = format!("{} {}", one.acting.name(), one.name);
         let doing = format!("put {what} back");
@@ -145,10 +169,9 @@ pub(in super::super) async fn put_back(session: &mut Session, kept: &[Kept]) -> 
     Ok(put)
 }
 
-/// Events that were to run once, at a time that passed while they were set aside: the server makes none such again.
+/// Events that were to run once, at a time that has passed: the server makes none such again, and drops one that it has run.
 async fn missed(session: &mut Session, kept: &[Kept]) -> Result<Vec<String>, EngineError> {
-    let there = all(session).await?;
-    let events = kept.iter().filter(|kept| kept.acting == Acting::Event);
-    let gone = events.filter(|kept| !there.iter().any(|there| there.acting == Acting::Event && there.name == kept.name));
-    Ok(gone.map(|kept| format!("event {}: its time passed while it was set aside, and it did not run", kept.name)).collect())
+    let there = event_names(session, Events::Enabled).await?;
+    let gone = kept.iter().filter(|kept| kept.acting == Acting::Event && !there.contains(&kept.name));
+    Ok(gone.map(|kept| format!("event {}: its time has passed meanwhile, and it may not have run", kept.name)).collect())
 }
