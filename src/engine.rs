@@ -45,6 +45,9 @@ pub struct Survey {
     pub exists: bool,
     /// User tables, qualified, with their approximate size in bytes.
     pub tables: Vec<(String, u64)>,
+    /// How many views, routines and events there are: what a load of an archive would have to share the database with.
+    #[serde(default)]
+    pub others: u64,
     /// Approximate size of the whole database on disk, in bytes.
     pub bytes: u64,
     /// Whether any table other than migration histories holds a row.
@@ -194,8 +197,7 @@ impl Engine {
         progress: &Progress,
     ) -> Result<Loaded, EngineError> {
         let mut loaded = each!(self, engine => engine.load(archive, mode, jobs, progress).await)?;
-        // A load that already says what is not as it was (roles that are missing) need not be told again.
-        if mode != LoadMode::DataOnly && loaded.warnings.is_empty() {
+        if mode != LoadMode::DataOnly {
             loaded.warnings.extend(readback::differs(self, archive).await);
         }
         Ok(loaded)

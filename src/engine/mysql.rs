@@ -6,6 +6,7 @@
 mod catalog;
 mod columns;
 mod compare;
+mod computed;
 mod connect;
 mod definer;
 mod dump;
@@ -65,7 +66,7 @@ impl MySql {
 
     pub(super) async fn survey(&self, history_tables: &[String]) -> Result<Survey, EngineError> {
         let place = Place::of(&self.database)?;
-        let half_loaded = in_place::left_half(&place).await?;
+        let half_loaded = in_place::left_half(&place).await? || swap::left_half(&place).await?;
         Ok(Survey { half_loaded, ..survey::survey(&place, history_tables).await? })
     }
 

@@ -13,6 +13,8 @@ pub(super) struct Tally {
     pub(super) bytes: u64,
     /// The checksum.
     pub(super) sum: RowSum,
+    /// The sum over what the server computed in them, where that is asked for.
+    pub(super) computed: u64,
 }
 
 impl Tally {
@@ -28,6 +30,7 @@ impl Tally {
         self.rows += other.rows;
         self.bytes += other.bytes;
         self.sum.merge(other.sum);
+        self.computed = self.computed.wrapping_add(other.computed);
     }
 }
 

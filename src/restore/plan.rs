@@ -216,7 +216,7 @@ fn way(at: &Situation<'_>, objections: &mut Objections) -> (LoadMode, Safety) {
         objections.ways_out.push("name a destination on a server that is set up as the archive's was with `--into`".to_owned());
         return replaced;
     }
-    if at.survey.tables.is_empty() && !at.survey.half_loaded {
+    if at.survey.tables.is_empty() && at.survey.others == 0 && !at.survey.half_loaded {
         if manifest.data_only {
             objections.unfit.push("the archive holds no schema, and the destination has no tables".to_owned());
             objections.ways_out.push(format!("make the tables first with the migrations up to {}", head(&manifest.shape)));
@@ -224,7 +224,7 @@ fn way(at: &Situation<'_>, objections: &mut Objections) -> (LoadMode, Safety) {
         return (LoadMode::Clean, Safety::NotNeeded);
     }
     if half_way(at) && !manifest.data_only {
-        return (LoadMode::Replace, Safety::NotNeeded);
+        return (LoadMode::Replace, if may_be_wanted(at) { Safety::ArchiveFirst } else { Safety::NotNeeded });
     }
     let same = manifest.shape.same_as(at.shape);
     if same && !at.survey.holds_rows && (manifest.data_only || at.replace == Replace::Refuse) {
@@ -233,11 +233,17 @@ fn way(at: &Situation<'_>, objections: &mut Objections) -> (LoadMode, Safety) {
     if at.replace == Replace::Allow && !manifest.data_only {
         return replaced;
     }
-    if !same {
+    if !same && !at.survey.tables.is_empty() {
         object_to_shape(at, objections);
     }
     if at.survey.holds_rows {
         objections.unfit.push("the destination holds rows".to_owned());
+    }
+    if at.survey.tables.is_empty() {
+        objections.unfit.push(format!(
+            "the destination has no tables, and {} (views, routines, events)",
+            many(at.survey.others, "other object")
+        ));
     }
     if manifest.data_only {
         objections.ways_out.push(format!(
@@ -251,9 +257,15 @@ fn way(at: &Situation<'_>, objections: &mut Objections) -> (LoadMode, Safety) {
     replaced
 }
 
-/// Whether what is there is what an earlier restore left when it stopped: nothing of anybody's.
+/// Whether what is there is what an earlier restore left when it stopped.
 fn half_way(at: &Situation<'_>) -> bool {
     at.survey.half_loaded || at.unfinished.is_some_and(|earlier| earlier.location == at.location && earlier.half_way())
+}
+
+/// Whether somebody may have written what an earlier restore left behind. Only what the database itself calls a part is nobody's: a
+/// restore may also have stopped before its first change or after its last, and the database been used since.
+fn may_be_wanted(at: &Situation<'_>) -> bool {
+    !at.survey.half_loaded && at.survey.holds_rows
 }
 
 fn object_to_shape(at: &Situation<'_>, objections: &mut Objections) {
@@ -277,7 +289,9 @@ fn head(shape: &Shape) -> String {
 fn notes(at: &Situation<'_>) -> Vec<String> {
     let mut notes = Vec::new();
     if half_way(at) {
-        notes.push("an earlier restore into this database stopped half-way; what it left is replaced".to_owned());
+        let left = "an earlier restore into this database stopped half-way; what it left is replaced";
+        let since = if may_be_wanted(at) { ", and archived first, for it may have been used since" } else { "" };
+        notes.push(format!("{left}{since}"));
     }
     let manifest = at.manifest;
     notes.extend(manifest.left_out.iter().map(|left| format!("not in the archive: {} ({})", left.what, left.why)));

@@ -28,6 +28,7 @@ fn manifest(rows: u64) -> Manifest {
         rows,
         bytes: 0,
         checksum: "0".repeat(32),
+        computed: None,
     };
     Manifest {
         format: 0,

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::super::EngineError;
 use super::columns::{Column, RawColumn, columns, cut_by, dumped_columns};
+use super::computed;
 use super::connect::{Session, quote};
 use super::flavour::Version;
 use super::schema::{Definition, Kind, Schema};
@@ -48,6 +49,8 @@ pub(super) struct Relation {
     pub(super) rows: u64,
     /// Whether the rows of the past are read as well (MariaDB's system versioning).
     pub(super) history: bool,
+    /// Stored generated columns whose values depend on the session that wrote them.
+    pub(super) computed: Vec<String>,
 }
 
 impl Relation {
@@ -97,7 +100,7 @@ pub(super) async fn relations(session: &mut Session) -> Result<Vec<Relation>, En
     let own = OWN_TABLES.map(|name| format!("'{name}'")).join(", ");
     let sql = format!(
         "SELECT TABLE_NAME, COALESCE(ENGINE, ''), COALESCE(DATA_LENGTH, 0), COALESCE(TABLE_ROWS, 0), TABLE_TYPE, \
-         COALESCE(TABLE_COMMENT, '') FROM information_schema.TABLES \
+         COALESCE(TABLE_COMMENT, ''), COALESCE(CREATE_OPTIONS, '') FROM information_schema.TABLES \
          WHERE {HERE} AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND TABLE_NAME NOT IN ({own}) \
          AND COALESCE(UPPER(ENGINE), '') NOT IN ({ELSEWHERE}) ORDER BY CAST(TABLE_NAME AS BINARY)"
     );
@@ -106,6 +109,7 @@ pub(super) async fn relations(session: &mut Session) -> Result<Vec<Relation>, En
         let mut cells = row.into_iter().map(Option::unwrap_or_default);
         let mut next = || cells.next().unwrap_or_default();
         let (name, engine, bytes, rows, kind, comment) = (next(), next(), next(), next(), next(), next());
+        let is_partitioned = next().to_ascii_lowercase().contains("partitioned");
         if engine.is_empty() {
             // The server lists what it cannot open with the reason in place of the comment.
             return Err(EngineError::Inexact {
@@ -116,8 +120,14 @@ pub(super) async fn relations(session: &mut Session) -> Result<Vec<Relation>, En
         let history = kind == "SYSTEM VERSIONED" && session.version.inserts_history();
         let raw = columns.remove(&name).unwrap_or_default();
         let key = keys.remove(&name).unwrap_or_default();
+        let mut key = if is_transactional(&engine) { usable_key(key, &raw, &session.version) } else { Vec::new() };
+        if is_partitioned {
+            // A row may lie in a partition that is not its key's (EXCHANGE PARTITION … WITHOUT VALIDATION): no range would find it.
+            key.iter_mut().for_each(|part| part.cut_by = None);
+        }
         relations.push(Relation {
-            key: if is_transactional(&engine) { usable_key(key, &raw, &session.version) } else { Vec::new() },
+            key,
+            computed: computed::of(&raw),
             columns: dumped_columns(&name, raw, history, &session.version)?,
             name,
             engine,

@@ -9,6 +9,7 @@ use super::super::crew::{Stop, hire, join_all};
 use super::super::tally::{Nowhere, Tally, differing, verdict};
 use super::super::{EngineError, Loaded};
 use super::catalog::{self, HERE, Relation};
+use super::computed;
 use super::connect::{Place, Session, quote};
 use super::ranges::Tasks;
 use super::rows;
@@ -42,7 +43,11 @@ pub(super) async fn compare(
             Ok(tallies)
         })?);
     }
-    judge(manifest, &relations, join_all(hands).await?.into_iter().flatten())
+    let mut loaded = judge(manifest, &relations, join_all(hands).await?.into_iter().flatten())?;
+    let mut session = place.connect().await?;
+    loaded.warnings.extend(computed::differing(&mut session, manifest, &relations).await?);
+    session.close().await;
+    Ok(loaded)
 }
 
 /// Compares on one session, inside whatever transaction it is in.
@@ -57,7 +62,9 @@ pub(super) async fn compare_within(
     rows::prepare(session).await?;
     let tallies = sum(session, &relations, &Tasks::of(&relations, 1), progress, &Stop::default()).await;
     session.run("set up a session", "SET SESSION character_set_results = utf8mb4").await?;
-    judge(manifest, &relations, tallies?)
+    let mut loaded = judge(manifest, &relations, tallies?)?;
+    loaded.warnings.extend(computed::differing(session, manifest, &relations).await?);
+    Ok(loaded)
 }
 
 /// The manifest's tables as they are here, in the manifest's order. A table that is not here, or has other columns, is left

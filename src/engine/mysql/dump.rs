@@ -4,7 +4,7 @@
 //! waits for us and we never for it; and only one of a table that is being dumped has to wait. What no lock holds (routines, views)
 //! is read before and after that moment and must be the same. Never writes to the database.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::super::crew::join_all;
 use super::super::cutter::append_text;
@@ -17,6 +17,7 @@ use super::instance_lock::InstanceLock;
 use super::privileges::Grants;
 use super::ranges::Tasks;
 use super::schema::{Kind, Schema};
+use super::script::Needs;
 use super::snapshot::{self, Ask, Opened, Worker};
 use super::worker::Go;
 use super::{definer, script, shape};
@@ -146,9 +147,13 @@ async fn left_out(leader: &mut Session, grants: &Grants, schema: &Schema) -> Res
 
 /// Writes the frames in the order a single `mysql` needs, and says what was found.
 async fn write(mut held: Held, request: &DumpRequest, sink: &FrameSink, progress: &Progress) -> Result<Dumped, EngineError> {
-    let history = held.relations.iter().any(|relation| relation.history);
-    let keyless = held.schema.of(Kind::Table).any(|table| !table.sql.contains("\n  PRIMARY KEY ("));
-    let header = script::header(&request.preamble, history, keyless);
+    let any = |is: fn(&str) -> bool| held.schema.of(Kind::Table).any(|table| is(&table.sql));
+    let needs = Needs {
+        history: held.relations.iter().any(|relation| relation.history),
+        keyless: any(|sql| !sql.contains("\n  PRIMARY KEY (")),
+        checks: held.leader.version.is_mariadb() && any(|sql| sql.contains(" CHECK (")),
+    };
+    let header = script::header(&request.preamble, needs);
     append_text(sink, FrameKind::Header, request.level, header).await?;
     let large = script::large(&held.relations);
     append_text(sink, FrameKind::PreData, request.level, script::before(&held.schema, &large)?).await?;
@@ -197,6 +202,7 @@ async fn read_rows(
     let go = Go {
         relations: Arc::clone(&relations),
         tasks: Tasks::of(&relations, held.opened.workers.len()),
+        computed: Arc::new(Mutex::new((0..relations.len()).filter(|table| !relations[*table].computed.is_empty()).collect())),
         sink: sink.clone(),
         level: request.level,
         progress: progress.clone(),
@@ -225,5 +231,6 @@ pub(super) fn table(relation: &Relation, tally: &Tally) -> Table {
         rows: tally.rows,
         bytes: tally.bytes,
         checksum: tally.sum.hex(),
+        computed: (!relation.computed.is_empty()).then_some(tally.computed),
     }
 }

@@ -90,6 +90,20 @@ impl Version {
         settings
     }
 
+    /// Session settings under which a load makes what its source has, though the server would not have it made today. Whoever may not
+    /// set one loads without it.
+    pub(super) fn leniencies(&self) -> &'static [&'static str] {
+        if self.is_mariadb() {
+            &["innodb_strict_mode = OFF", "check_constraint_checks = OFF"]
+        } else if self.mysql(8, 4, 0) {
+            &["innodb_strict_mode = OFF", "sql_require_primary_key = OFF", "restrict_fk_on_non_standard_key = OFF"]
+        } else if self.mysql(8, 0, 13) {
+            &["innodb_strict_mode = OFF", "sql_require_primary_key = OFF"]
+        } else {
+            &["innodb_strict_mode = OFF"]
+        }
+    }
+
     /// What asks for the binary log's position.
     pub(super) fn binlog_status(&self) -> &'static str {
         if self.mysql(8, 2, 0) {

@@ -81,8 +81,7 @@ async fn set_aside(session: &mut Session) -> Result<Vec<Kept>, EngineError> {
     let notes = notes(session.place());
     notes.create(session).await?;
     for trigger in &kept {
-        let text = serde_json::to_string(trigger).unwrap_or_default();
-        notes.write(session, TRIGGER, &text).await?;
+        notes.write(session, TRIGGER, &trigger.note()?).await?;
     }
     fault::point("my.load.noted");
     aside::drop_all(session, &kept).await?;
@@ -119,7 +118,7 @@ async fn exchange_rows(session: &mut Session, archive: &Arc<Archive>, progress: 
     }
     fault::point("my.load.loaded");
     let mut loaded = compare::compare_within(session, archive, progress).await?;
-    loaded.warnings = warnings;
+    loaded.warnings.extend(warnings);
     loaded.warnings.extend(compare::orphans(session).await?);
     Ok(loaded)
 }
@@ -219,7 +218,7 @@ async fn put_back(place: &Place) -> Result<Option<Put>, EngineError> {
         session.wait_for_backups().await?;
         let notes = notes(place);
         let texts = notes.read(&mut session, TRIGGER).await?;
-        let kept: Vec<Kept> = texts.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
+        let kept = texts.iter().map(|text| Kept::noted(text)).collect::<Result<Vec<_>, _>>()?;
         put = Some(aside::put_back(&mut session, &kept).await?);
         fault::point("my.settle.undone");
         notes.remove(&mut session).await?;

@@ -185,6 +185,12 @@ pub(super) async fn prepare_by(session: &mut Session, head: &[String]) -> Result
     for statement in head {
         session.run("set up a session", statement).await?;
     }
+    for leniency in session.version.leniencies() {
+        match session.run("set up a session", &format!("SET SESSION {leniency}")).await {
+            Err(EngineError::Privilege { .. }) => {}
+            other => other?,
+        }
+    }
     session.run("set up a session", SETTINGS).await
 }
 

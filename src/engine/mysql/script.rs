@@ -21,9 +21,19 @@ const MODES: &str = "'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTI
 const SETTINGS: [(&str, &str); 4] =
     [("time_zone", "'+00:00'"), ("sql_mode", MODES), ("foreign_key_checks", "0"), ("unique_checks", "0")];
 
-/// The first frame: a comment for people, and the session's settings. `history` is whether rows of the past follow; `keyless`
-/// whether there are tables without a primary key, to which a server may be told to add one.
-pub(super) fn header(preamble: &[String], history: bool, keyless: bool) -> String {
+/// What a session needs beyond what all archives need.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Needs {
+    /// Rows of the past follow.
+    pub(super) history: bool,
+    /// There are tables without a primary key: a server may be told to add one, or to refuse them.
+    pub(super) keyless: bool,
+    /// There are constraints of MariaDB's, which rows may be older than.
+    pub(super) checks: bool,
+}
+
+/// The first frame: a comment for people, and the session's settings.
+pub(super) fn header(preamble: &[String], needs: Needs) -> String {
     let mut text = preamble.iter().map(|line| format!("-- {line}\n")).collect::<String>();
     text.push_str("\nSET NAMES utf8mb4;\n");
     let saved = SETTINGS.iter().map(|(name, _)| format!("@upkeep_{name} = @@SESSION.{name}")).collect::<Vec<_>>().join(", ");
@@ -31,18 +41,22 @@ pub(super) fn header(preamble: &[String], history: bool, keyless: bool) -> Strin
     for (name, value) in SETTINGS {
         text.push_str(&format!("SET SESSION {name} = {value};\n"));
     }
-    if keyless {
-        // Only who has to turn it off needs the privilege to.
-        text.push_str(
-            "/*!80030 SET @upkeep_key = IF(@@SESSION.sql_generate_invisible_primary_key, \
-             'SET SESSION sql_generate_invisible_primary_key = OFF', 'DO 0') */;\n\
-             /*!80030 PREPARE upkeep_key FROM @upkeep_key */;\n\
-             /*!80030 EXECUTE upkeep_key */;\n\
-             /*!80030 DEALLOCATE PREPARE upkeep_key */;\n",
-        );
+    if needs.keyless {
+        for (since, variable) in [("80030", "sql_generate_invisible_primary_key"), ("80013", "sql_require_primary_key")] {
+            // Only who has to turn it off needs the privilege to.
+            text.push_str(&format!(
+                "/*!{since} SET @upkeep_key = IF(@@SESSION.{variable}, 'SET SESSION {variable} = OFF', 'DO 0') */;\n\
+                 /*!{since} PREPARE upkeep_key FROM @upkeep_key */;\n\
+                 /*!{since} EXECUTE upkeep_key */;\n\
+                 /*!{since} DEALLOCATE PREPARE upkeep_key */;\n",
+            ));
+        }
     }
-    if history {
+    if needs.history {
         text.push_str("/*M!101100 SET SESSION system_versioning_insert_history = 1 */;\n");
+    }
+    if needs.checks {
+        text.push_str("/*M!100201 SET SESSION check_constraint_checks = 0 */;\n");
     }
     text.push('\n');
     text

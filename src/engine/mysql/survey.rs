@@ -29,10 +29,20 @@ pub(super) async fn survey(place: &Place, histories: &[String]) -> Result<Survey
             break;
         }
     }
+    let others = others(&mut session).await?;
     let sessions = sessions(&mut session).await?;
     session.close().await;
     let bytes = tables.iter().map(|(_, bytes)| bytes).sum();
-    Ok(Survey { exists: true, tables, bytes, holds_rows, sessions, half_loaded: false })
+    Ok(Survey { exists: true, tables, others, bytes, holds_rows, sessions, half_loaded: false })
+}
+
+async fn others(session: &mut Session) -> Result<u64, EngineError> {
+    let count = |table: &str, schema: &str| {
+        format!("(SELECT COUNT(*) FROM information_schema.{table} WHERE {})", HERE.replace("TABLE_SCHEMA", schema))
+    };
+    let (views, routines) = (count("VIEWS", "TABLE_SCHEMA"), count("ROUTINES", "ROUTINE_SCHEMA"));
+    let sql = format!("SELECT {views} + {routines} + {}", count("EVENTS", "EVENT_SCHEMA"));
+    session.number("count views, routines and events", &sql).await
 }
 
 /// What we may not look into counts as filled: better one refusal too many than rows lost.

@@ -121,6 +121,11 @@ async fn beside(
     let kept = exchange.kept(&mut session).await?;
     aside::drop_all(&mut session, &kept).await?;
     fault::point("my.swap.cleared");
+    // Who came since the load began, or an event of the old content that still runs, would write into the new.
+    let users = survey::lasting_sessions(&mut session).await?;
+    if !users.is_empty() {
+        return Err(EngineError::InUse { location: place.location(), sessions: users });
+    }
     exchange.rename(&mut session).await?;
     session.close().await;
     fault::point("my.swap.renamed");
@@ -160,6 +165,14 @@ async fn references_from_outside(session: &mut Session) -> Result<Option<String>
         FROM information_schema.KEY_COLUMN_USAGE WHERE CAST(REFERENCED_TABLE_SCHEMA AS BINARY) = CAST(DATABASE() AS BINARY) \
         AND CAST(TABLE_SCHEMA AS BINARY) <> CAST(DATABASE() AS BINARY) LIMIT 1";
     session.text("look for foreign keys of other databases", sql).await
+}
+
+/// Whether the new content has the place and is not finished: views, routines, triggers and events may be missing.
+pub(super) async fn left_half(place: &Place) -> Result<bool, EngineError> {
+    let mut session = place.connect_to_server().await?;
+    let is_half = Exchange::new(Names::of(&place.database)).is_unfinished(&mut session).await;
+    session.close().await;
+    is_half
 }
 
 /// Finishes or undoes what a crash left; says what it did.

@@ -3,6 +3,8 @@
 //! Every frame is SQL that stands on its own: whole `INSERT` statements of one table. Once a worker is ready it holds a metadata
 //! lock on every table, so that whoever changes one of them waits for us and we never for him.
 
+use std::sync::{Arc, Mutex};
+
 use tokio::sync::oneshot;
 
 use super::super::EngineError;
@@ -10,6 +12,7 @@ use super::super::crew::Stop;
 use super::super::cutter::Cutter;
 use super::super::tally::Tally;
 use super::catalog::Relation;
+use super::computed;
 use super::connect::{Place, Session, quote};
 use super::ranges::Tasks;
 use super::rows::{self, STATEMENT_BYTES};
@@ -47,9 +50,11 @@ pub(super) struct Seen {
 #[derive(Debug, Clone)]
 pub(super) struct Go {
     /// The tables.
-    pub(super) relations: std::sync::Arc<Vec<Relation>>,
+    pub(super) relations: Arc<Vec<Relation>>,
     /// What to read.
     pub(super) tasks: Tasks,
+    /// Tables with generated columns to be summed up.
+    pub(super) computed: Arc<Mutex<Vec<usize>>>,
     /// Where frames go.
     pub(super) sink: FrameSink,
     /// zstd level.
@@ -145,6 +150,11 @@ async fn read_all(
         frames.turn_to(task.table)?;
         let tally = rows::read(session, &go.relations[task.table], &task, frames, &go.progress, stop).await?;
         tallies.push((task.table, tally));
+    }
+    let next = || go.computed.lock().ok().and_then(|mut tables| tables.pop());
+    while let Some(table) = next() {
+        let computed = computed::sum(session, &go.relations[table]).await?;
+        tallies.push((table, Tally { computed, ..Tally::default() }));
     }
     Ok(tallies)
 }

@@ -324,5 +324,6 @@ pub(super) fn table(relation: &Relation, tally: &Tally) -> Table {
         rows: tally.rows,
         bytes: tally.bytes,
         checksum: tally.sum.hex(),
+        computed: None,
     }
 }

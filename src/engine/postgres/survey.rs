@@ -6,6 +6,14 @@ use super::catalog::{BATCH, WITH_ROWS, texts};
 use super::connect::{Place, Session, application_name, literal, quote};
 use super::shape::history_names;
 
+/// Views and routines that are no extension's.
+const OTHERS: &str = "SELECT count(*)::text FROM (\
+      SELECT 'pg_catalog.pg_class'::pg_catalog.regclass::oid AS class, c.oid, c.relnamespace AS schema FROM pg_catalog.pg_class AS c WHERE c.relkind IN ('v', 'm') \
+      UNION ALL SELECT 'pg_catalog.pg_proc'::pg_catalog.regclass::oid, p.oid, p.pronamespace FROM pg_catalog.pg_proc AS p\
+    ) AS o JOIN pg_catalog.pg_namespace AS n ON n.oid = o.schema \
+    WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' AND NOT EXISTS (\
+      SELECT FROM pg_catalog.pg_depend AS d WHERE d.classid = o.class AND d.objid = o.oid AND d.deptype = 'e')";
+
 /// Looks.
 pub(super) async fn survey(place: &Place, history_tables: &[String]) -> Result<Survey, EngineError> {
     let Some(mut session) = place.connect_if_exists().await? else { return Ok(Survey::default()) };
@@ -44,9 +52,10 @@ pub(super) async fn survey(place: &Place, history_tables: &[String]) -> Result<S
         Err(EngineError::Privilege { .. }) => tables.iter().map(|(_, bytes)| bytes).sum(),
         Err(error) => return Err(error),
     };
+    let others = session.text("count views and routines", OTHERS).await?.and_then(|text| text.parse().ok()).unwrap_or(0);
     let sessions = sessions(&mut session, &place.database).await?;
     session.close().await;
-    Ok(Survey { exists: true, tables, bytes, holds_rows, sessions, half_loaded: false })
+    Ok(Survey { exists: true, tables, others, bytes, holds_rows, sessions, half_loaded: false })
 }
 
 async fn any_row(session: &mut Session, tests: &[String]) -> Result<bool, EngineError> {

@@ -83,6 +83,9 @@ async fn look(connection: &mut SqliteConnection, path: &Path, history_tables: &[
             survey.holds_rows = holds_a_row(connection, path, table).await?;
         }
     }
+    let query = "SELECT count(*) FROM main.sqlite_schema WHERE type = 'view'";
+    let views: i64 = sqlx::query_scalar(query).fetch_one(connection).await.map_err(because(path, "count the views"))?;
+    survey.others = u64::try_from(views).unwrap_or(0);
     Ok(survey)
 }
 

@@ -54,6 +54,7 @@ async fn tally_table(connection: &mut SqliteConnection, table: &TableDef, progre
         rows: count,
         bytes,
         checksum: sum.hex(),
+        computed: None,
     })
 }
 

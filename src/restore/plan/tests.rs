@@ -27,6 +27,7 @@ fn manifest() -> Manifest {
         rows: 7,
         bytes: 70,
         checksum: "0".repeat(32),
+        computed: None,
     };
     let frame = Frame { kind: FrameKind::Image, table: None, offset: 0, stored: 10, raw: 100, rows: 0, digest: String::new() };
     Manifest {
@@ -134,12 +135,18 @@ use Safety::{ArchiveFirst, NotNeeded};
     with(|c| { c.survey = rows(); c.shape = shape(&["1", "2"], "X"); c.replace = Replace::Allow }), LoadMode::Replace, ArchiveFirst)]
 #[case::other_shape_and_replace(
     with(|c| { c.survey = tables(); c.shape = shape(&["1"], "Y"); c.replace = Replace::Allow }), LoadMode::Replace, ArchiveFirst)]
+#[case::views_alone_and_replace(
+    with(|c| { c.survey = Survey { others: 2, ..empty() }; c.replace = Replace::Allow }), LoadMode::Replace, ArchiveFirst)]
 #[case::half_way_by_its_own_word(
     with(|c| c.survey = Survey { half_loaded: true, ..rows() }), LoadMode::Replace, NotNeeded)]
 #[case::half_way_and_emptied(
     with(|c| c.survey = Survey { half_loaded: true, ..empty() }), LoadMode::Replace, NotNeeded)]
 #[case::half_way(
-    with(|c| { c.survey = rows(); c.unfinished = Some(half(Clean)) }), LoadMode::Replace, NotNeeded)]
+    with(|c| { c.survey = tables(); c.unfinished = Some(half(Clean)) }), LoadMode::Replace, NotNeeded)]
+#[case::half_way_and_perhaps_used_since(
+    with(|c| { c.survey = rows(); c.unfinished = Some(half(Clean)) }), LoadMode::Replace, ArchiveFirst)]
+#[case::half_way_with_rows_and_perhaps_used_since(
+    with(|c| { c.survey = rows(); c.unfinished = Some(half(DataOnly)) }), LoadMode::Replace, ArchiveFirst)]
 #[case::server_of_another_database(
     with(|c| { c.server = ServerState::Running; c.whose = Whose::Other }), Clean, NotNeeded)]
 fn plans(#[case] case: Case, #[case] mode: LoadMode, #[case] safety: Safety) {
@@ -158,6 +165,8 @@ fn plans(#[case] case: Case, #[case] mode: LoadMode, #[case] safety: Safety) {
 #[case::half_way_by_replacing_is_somebodys(
     with(|c| { c.survey = rows(); c.shape = shape(&["1", "2"], "X"); c.unfinished = Some(half(LoadMode::Replace)) }), Class::Data,
     &["the destination holds rows"], &["--replace"])]
+#[case::views_alone(with(|c| c.survey = Survey { others: 2, ..empty() }), Class::Data,
+    &["the destination has no tables, and 2 other objects (views, routines, events)"], &["--replace"])]
 #[case::data_only_into_nothing(with(|c| c.manifest.data_only = true), Class::Data,
     &["no schema"], &["migrations up to migration 2"])]
 #[case::data_only_over_rows(

@@ -46,6 +46,18 @@ pub(in super::super) struct Kept {
     create: String,
 }
 
+impl Kept {
+    /// As it is noted.
+    pub(in super::super) fn note(&self) -> Result<String, EngineError> {
+        serde_json::to_string(self).map_err(|error| EngineError::Unfit(format!("cannot note {}: {error}", self.name)))
+    }
+
+    /// From a note. One that cannot be read is not passed over: what it speaks of would be lost with it.
+    pub(in super::super) fn noted(note: &str) -> Result<Self, EngineError> {
+        serde_json::from_str(note).map_err(|error| EngineError::Unfit(format!("the note `{note}` cannot be read: {error}")))
+    }
+}
+
 /// Which events.
 #[derive(Debug, Clone, Copy)]
 enum Events {

@@ -16,6 +16,7 @@ fn relation(columns: Vec<Column>, key: &[&str]) -> Relation {
         bytes: 0,
         rows: 0,
         history: false,
+        computed: Vec::new(),
     }
 }
 

@@ -101,11 +101,14 @@ fn definers_are_those_of_the_heads() {
 
 #[test]
 fn the_header_is_undone_by_the_trailer() {
-    let (head, tail) = (header(&["shop".to_owned()], true, true), trailer(&schema(Vec::new())).unwrap());
+    let (head, tail) = (
+        header(&["shop".to_owned()], Needs { history: true, keyless: true, checks: true }),
+        trailer(&schema(Vec::new())).unwrap(),
+    );
     for (name, _) in SETTINGS {
         assert!(head.contains(&format!("@upkeep_{name} = @@SESSION.{name}")), "{name}");
         assert!(tail.contains(&format!("SET SESSION {name} = @upkeep_{name};")), "{name}");
     }
     assert!(head.starts_with("-- shop\n") && head.contains("system_versioning_insert_history"));
-    assert!(!header(&[], false, false).contains("/*"));
+    assert!(!header(&[], Needs::default()).contains("/*"));
 }

@@ -79,8 +79,9 @@ impl Exchange {
         let outgoing = tables(session, &self.names.own).await?;
         self.before.create(session).await?;
         let kept = aside::all(session).await?;
-        let kept: Vec<String> = kept.iter().filter_map(|kept| serde_json::to_string(kept).ok()).collect();
-        let like = serde_json::to_string(like).unwrap_or_default();
+        let kept = kept.iter().map(Kept::note).collect::<Result<Vec<_>, _>>()?;
+        let like =
+            serde_json::to_string(like).map_err(|error| EngineError::Unfit(format!("cannot note the server: {error}")))?;
         let all = [(HEAD, head), (OBJECT, statements), (ASIDE, &kept), (LIKE, &[like])];
         let tables = [(IN, &incoming), (OUT, &outgoing)];
         for (kind, texts) in all {
@@ -102,7 +103,12 @@ impl Exchange {
     /// The triggers and events of the old content, as noted.
     pub(super) async fn kept(&self, session: &mut Session) -> Result<Vec<Kept>, EngineError> {
         let texts = self.before.read(session, ASIDE).await?;
-        Ok(texts.iter().filter_map(|text| serde_json::from_str(text).ok()).collect())
+        texts.iter().map(|text| Kept::noted(text)).collect()
+    }
+
+    /// Whether the new content has the place and is not finished.
+    pub(super) async fn is_unfinished(&self, session: &mut Session) -> Result<bool, EngineError> {
+        Ok(has(session, &self.names.old).await? && self.after.read(session, DONE).await?.is_empty())
     }
 
     /// Looks how far it came.

@@ -29,6 +29,7 @@ fn sorted(statements: &[&str]) -> Builds {
         rows: 0,
         bytes: 0,
         checksum: String::new(),
+        computed: None,
     };
     let mut seen = Vec::new();
     let builds = Builds::of(&statements.join("\n\n"), &[table("t"), table("u u")], |sql| seen.push(sql.to_owned()));

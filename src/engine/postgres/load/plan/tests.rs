@@ -12,6 +12,7 @@ fn manifest(frames: &[usize]) -> Manifest {
         rows: 0,
         bytes: 0,
         checksum: String::new(),
+        computed: None,
     };
     let of = |(place, count): (usize, &usize)| vec![u32::try_from(place).unwrap(); *count];
     let frame = |table: u32| Frame {

@@ -1,0 +1,51 @@
+//! MySQL and MariaDB: what a server would not have made today, and made once, is restored all the same.
+
+use upkeep::engine::LoadMode;
+
+use crate::mysql_backup::same;
+use crate::support::mysql::{Server, dump, load, name_of, on_every_server};
+
+on_every_server! { alone;
+    what_todays_settings_refuse_is_restored: made_once;
+}
+
+async fn made_once(server: &Server) {
+    let (source, by_hand, by_upkeep) = (server.fresh(), server.fresh(), server.fresh());
+    let name = name_of(&source);
+    let wide = (0..33).map(|n| format!("c{n} char(255)")).collect::<Vec<_>>().join(", ");
+    server.sql(name, "CREATE TABLE keyless (a int); INSERT INTO keyless VALUES (1)");
+    if server.is_mariadb() {
+        server.sql(
+            name,
+            "SET check_constraint_checks = 0; CREATE TABLE checked (a int CHECK (a > 0)); INSERT INTO checked VALUES (-1)",
+        );
+    } else {
+        server.sql("", "SET GLOBAL sql_require_primary_key = ON");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let sealed = dump(&source, dir.path(), 1).await.unwrap();
+    server.restore_by_hand(&sealed.path, name_of(&by_hand)).unwrap();
+    // What an ordinary account may not switch off is not in an archive's own text.
+    let keyless = if server.is_mariadb() { "" } else { "SET sql_require_primary_key = OFF;" };
+    server.sql(
+        name,
+        &format!(
+            "SET innodb_strict_mode = OFF; SET sql_mode = ''; {keyless} \
+             CREATE TABLE wide ({wide}) CHARACTER SET latin1 ROW_FORMAT=COMPACT"
+        ),
+    );
+    if !server.is_mariadb() {
+        server.sql(
+            name,
+            "SET restrict_fk_on_non_standard_key = OFF, sql_require_primary_key = OFF; CREATE TABLE parent (a int, KEY (a)); \
+             CREATE TABLE child (a int, CONSTRAINT loose FOREIGN KEY (a) REFERENCES parent (a))",
+        );
+    }
+    let sealed = dump(&source, dir.path(), 1).await.unwrap();
+    let loaded = load(&by_upkeep, &sealed, LoadMode::Clean).await;
+    if !server.is_mariadb() {
+        server.sql("", "SET GLOBAL sql_require_primary_key = OFF");
+    }
+    assert_eq!(loaded.unwrap().warnings, Vec::<String>::new());
+    same(server, name, name_of(&by_upkeep));
+}
