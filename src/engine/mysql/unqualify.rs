@@ -4,8 +4,8 @@
 
 /// Functions whose argument is a sequence, which the server prints with its database.
 const SEQUENCE_FUNCTIONS: [&str; 3] = ["nextval", "lastval", "setval"];
-/// Words behind which a table is named.
-const TABLE_WORDS: [&str; 4] = ["references", "from", "join", "straight_join"];
+/// Words behind which a table is named, beside the `from` of a query.
+const TABLE_WORDS: [&str; 3] = ["references", "join", "straight_join"];
 
 /// A lexical piece of a statement, with where it begins and ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,17 +47,33 @@ pub(super) fn unqualify_head(sql: &str, database: &str) -> String {
     rewrite(head, database, |_, _| true) + rest
 }
 
+/// Whether a table is named at the end of the pieces, or a sequence.
 fn names_a_table(before: &[Piece<'_>]) -> bool {
-    let mut words = before.iter().rev().filter(|piece| !matches!(piece, Piece::Rest(_)));
-    let mut is_inside = false;
-    let last = words.find(|piece| {
-        let is_mark = matches!(piece, Piece::Mark('('));
-        is_inside |= is_mark;
-        !is_mark
-    });
-    let Some(Piece::Word(word)) = last else { return false };
+    let is_passed = |piece: &Piece<'_>| matches!(piece, Piece::Rest(_) | Piece::Mark('('));
+    let Some(last) = before.iter().rposition(|piece| !is_passed(piece)) else { return false };
+    let Piece::Word(word) = before[last] else { return false };
+    if word.eq_ignore_ascii_case("from") {
+        return is_of_a_query(&before[..last]);
+    }
     let is = |known: &&str| word.eq_ignore_ascii_case(known);
+    let is_inside = before[last..].contains(&Piece::Mark('('));
     TABLE_WORDS.iter().any(is) || (is_inside && SEQUENCE_FUNCTIONS.iter().any(is))
+}
+
+/// Whether a `from` behind the pieces is a query's: its `select` is in the same parentheses. There is also that of a function,
+/// as in `trim(leading 'x' from …)`.
+fn is_of_a_query(before: &[Piece<'_>]) -> bool {
+    let mut depth = 0_usize;
+    for piece in before.iter().rev() {
+        match piece {
+            Piece::Mark(')') => depth += 1,
+            Piece::Mark('(') if depth == 0 => return false,
+            Piece::Mark('(') => depth -= 1,
+            Piece::Word(word) if depth == 0 && word.eq_ignore_ascii_case("select") => return true,
+            _ => {}
+        }
+    }
+    true
 }
 
 /// Drops `` `database`. `` wherever `when` says so.

@@ -9,6 +9,25 @@ fn a_database_is_taken_out_where_it_can_be_nothing_else() {
         ("REFERENCES `shop`.`t` (`id`)", "REFERENCES `t` (`id`)"),
         ("select `shop`.`t`.`c` from `t`", "select `t`.`c` from `t`"),
         ("select 1 from (`shop`.`a` straight_join `shop`.`b`)", "select 1 from (`a` straight_join `b`)"),
+        // The `from` of a function, around a query and within one.
+        (
+            "select (select trim(leading 'x' from `shop`.`name`) from `shop`.`other` `o` limit 1) AS `n` from `shop`",
+            "select (select trim(leading 'x' from `shop`.`name`) from `other` `o` limit 1) AS `n` from `shop`",
+        ),
+        (
+            "select trim(leading (select 'x' from `shop`.`other` limit 1) from `shop`.`name`) AS `n` from `shop`",
+            "select trim(leading (select 'x' from `other` limit 1) from `shop`.`name`) AS `n` from `shop`",
+        ),
+        ("select extract(year from `shop`.`d`) AS `y` from `shop`", "select extract(year from `shop`.`d`) AS `y` from `shop`"),
+        (
+            "select extract(year from (`shop`.`d` + 1)) from (`shop`.`a`)",
+            "select extract(year from (`shop`.`d` + 1)) from (`a`)",
+        ),
+        (
+            "select extract(year from (select `shop`.`d` from `shop`.`t` limit 1)) AS `y`",
+            "select extract(year from (select `shop`.`d` from `t` limit 1)) AS `y`",
+        ),
+        ("where `o`.`id` in (select `o`.`id` from `shop`.`o`)", "where `o`.`id` in (select `o`.`id` from `o`)"),
         // A table of the same name.
         ("select `shop`.`id` AS `id` from `shop`", "select `shop`.`id` AS `id` from `shop`"),
         // Strings, and another database.
