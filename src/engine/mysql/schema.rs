@@ -220,7 +220,10 @@ async fn define(session: &mut Session, kind: Kind, name: &str, database: &str) -
     let sql = match kind {
         Kind::Table if !session.version.is_mariadb() => without_inherited(&unqualify(&sql, database)),
         Kind::Table | Kind::View | Kind::Sequence => unqualify(&sql, database),
-        Kind::Trigger => unqualify_head(&sql, database),
+        Kind::Trigger => unqualify_head(&sql).ok_or_else(|| EngineError::Inexact {
+            what: format!("trigger {name} has no FOR EACH ROW that its database's name could be taken out before"),
+            hint: "drop it, and create it again with plain names".to_owned(),
+        })?,
         _ => sql,
     };
     Ok(Some(Definition { kind, name: name.to_owned(), sql, context }))

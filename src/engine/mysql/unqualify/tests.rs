@@ -1,3 +1,5 @@
+use rstest::rstest;
+
 use super::*;
 
 #[test]
@@ -38,13 +40,53 @@ fn a_database_is_taken_out_where_it_can_be_nothing_else() {
     }
 }
 
+#[rstest]
+#[case::body(
+    "CREATE DEFINER=`root`@`localhost` trigger shop.tr before insert on `shop`.a\n  for each  row insert into shop.b values ('for each row')",
+    "CREATE DEFINER=`root`@`localhost` trigger tr before insert on a\n  for each  row insert into shop.b values ('for each row')"
+)]
+#[case::blanks(
+    "CREATE DEFINER=`root`@`localhost` TRIGGER os . t1 BEFORE INSERT ON os . t FOR EACH ROW SET NEW.a=1",
+    "CREATE DEFINER=`root`@`localhost` TRIGGER t1 BEFORE INSERT ON t FOR EACH ROW SET NEW.a=1"
+)]
+#[case::comments(
+    "CREATE DEFINER=`root`@`localhost` TRIGGER os/*c*/ ./* d */ t2 BEFORE INSERT ON/**/ os/**/ ./**/ t FOR EACH/*x*/ ROW/**/ SET NEW.a=os.f()",
+    "CREATE DEFINER=`root`@`localhost` TRIGGER t2 BEFORE INSERT ON/**/ t FOR EACH/*x*/ ROW/**/ SET NEW.a=os.f()"
+)]
+#[case::comments_to_the_end_of_a_line(
+    "CREATE DEFINER=`root`@`localhost` TRIGGER os.t10 -- it's\nBEFORE INSERT # it's os.\nON os.t FOR EACH\n ROW SET NEW.a=1",
+    "CREATE DEFINER=`root`@`localhost` TRIGGER t10 -- it's\nBEFORE INSERT # it's os.\nON t FOR EACH\n ROW SET NEW.a=1"
+)]
+#[case::names_like_words(
+    "CREATE DEFINER=`root`@`localhost` TRIGGER `for each row` BEFORE INSERT ON os.`for each row` for each row set NEW.a=1",
+    "CREATE DEFINER=`root`@`localhost` TRIGGER `for each row` BEFORE INSERT ON `for each row` for each row set NEW.a=1"
+)]
+#[case::if_not_there(
+    "CREATE DEFINER=`root`@`localhost` TRIGGER IF NOT EXISTS os.t3 BEFORE INSERT ON os.t FOR EACH ROW SET NEW.a=1",
+    "CREATE DEFINER=`root`@`localhost` TRIGGER IF NOT EXISTS t3 BEFORE INSERT ON t FOR EACH ROW SET NEW.a=1"
+)]
+#[case::ansi(
+    "CREATE DEFINER=\"root\"@\"localhost\" TRIGGER \"os\".\"t\"\"6\" BEFORE INSERT ON \"os\".\"t\\\" FOR EACH ROW SET NEW.\"a\"=1",
+    "CREATE DEFINER=\"root\"@\"localhost\" TRIGGER \"t\"\"6\" BEFORE INSERT ON \"t\\\" FOR EACH ROW SET NEW.\"a\"=1"
+)]
+#[case::another_case(
+    "CREATE DEFINER=`root`@`localhost` TRIGGER OS.t BEFORE INSERT ON Os.t FOR EACH ROW SET NEW.a=1",
+    "CREATE DEFINER=`root`@`localhost` TRIGGER t BEFORE INSERT ON t FOR EACH ROW SET NEW.a=1"
+)]
+#[case::no_blank(
+    "CREATE DEFINER=`root`@`localhost` TRIGGER`os`.t BEFORE INSERT ON`os`.t FOR EACH ROW SET NEW.a=1",
+    "CREATE DEFINER=`root`@`localhost` TRIGGER t BEFORE INSERT ON t FOR EACH ROW SET NEW.a=1"
+)]
+#[case::not_ascii(
+    "CREATE DEFINER=`root`@`localhost` TRIGGER pre€is.t BEFORE INSERT ON pre€is.日本 FOR EACH ROW SET NEW.a=1",
+    "CREATE DEFINER=`root`@`localhost` TRIGGER t BEFORE INSERT ON 日本 FOR EACH ROW SET NEW.a=1"
+)]
+fn a_triggers_head_names_no_database_and_its_body_is_left_alone(#[case] sql: &str, #[case] expected: &str) {
+    assert_eq!(unqualify_head(sql).as_deref(), Some(expected));
+    assert_eq!(unqualify_head(expected).as_deref(), Some(expected));
+}
+
 #[test]
-fn a_triggers_body_is_left_alone() {
-    assert_eq!(
-        unqualify_head(
-            "CREATE DEFINER=`root`@`localhost` trigger shop.tr before insert on `shop`.a\n  for each  row insert into shop.b values ('for each row')",
-            "shop"
-        ),
-        "CREATE DEFINER=`root`@`localhost` trigger tr before insert on a\n  for each  row insert into shop.b values ('for each row')"
-    );
+fn what_is_no_triggers_head_is_not_guessed_at() {
+    assert_eq!(unqualify_head("CREATE TRIGGER os.t BEFORE INSERT ON os.t `for` each row /* for each row */"), None);
 }
