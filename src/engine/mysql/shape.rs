@@ -9,7 +9,7 @@ use super::catalog::HERE;
 use super::connect::{Session, literal, quote};
 use super::definer::without_definer;
 use super::schema::{Definition, Kind, Schema};
-use super::script::auto_increment;
+use super::script::without_counter;
 use crate::history::flyway::Texts;
 use crate::history::{self, Tool};
 use crate::shape::{History, Shape};
@@ -83,11 +83,8 @@ pub(super) fn fingerprint(schema: &Schema) -> String {
 }
 
 fn line(object: &Definition) -> String {
-    let sql = match (object.kind, auto_increment(&object.sql)) {
-        (Kind::Table, Some(counter)) => {
-            let option = format!(" AUTO_INCREMENT={counter}");
-            object.sql.rsplit_once(&option).map_or_else(|| object.sql.clone(), |(before, behind)| format!("{before}{behind}"))
-        }
+    let sql = match object.kind {
+        Kind::Table => without_counter(&object.sql),
         _ => without_definer(&object.sql).map_or_else(|| object.sql.clone(), |(_, sql)| sql),
     };
     format!("{} {}\t{}\t{}", object.kind.word(), object.name, object.context.sql_mode, sql)
