@@ -10,6 +10,7 @@ use super::connect::{Session, literal, quote};
 use super::definer::without_definer;
 use super::schema::{Definition, Kind, Schema};
 use super::script::without_counter;
+use super::unqualify::{self, call_packages_of};
 use crate::history::flyway::Texts;
 use crate::history::{self, Tool};
 use crate::shape::{History, Shape};
@@ -83,9 +84,11 @@ pub(super) fn fingerprint(schema: &Schema) -> String {
 }
 
 fn line(object: &Definition) -> String {
+    let ownerless = || without_definer(&object.sql).map_or_else(|| object.sql.clone(), |(_, sql)| sql);
     let sql = match object.kind {
         Kind::Table => without_counter(&object.sql),
-        _ => without_definer(&object.sql).map_or_else(|| object.sql.clone(), |(_, sql)| sql),
+        Kind::View => call_packages_of(&ownerless(), unqualify::HERE, |_| true),
+        _ => ownerless(),
     };
     format!("{} {}\t{}\t{}", object.kind.word(), object.name, object.context.sql_mode, sql)
 }

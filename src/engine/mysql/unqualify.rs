@@ -39,8 +39,34 @@ pub(super) fn unqualify(sql: &str, database: &str) -> String {
         let follows = |offset: usize| pieces.get(at + offset).copied();
         let is_function = matches!(follows(3), Some(Piece::Mark('(')));
         let is_three = matches!(follows(3), Some(Piece::Mark('.')));
+        // A packaged function is called with its database or not found.
+        if is_three && is_packaged(pieces, at) {
+            return false;
+        }
         is_function || is_three || names_a_table(&pieces[..at])
     })
+}
+
+/// What stands for the database that a view is made in, where it calls a packaged function. No database is called so.
+pub(super) const HERE: &str = " ";
+
+/// A view's statement with another database where it calls a packaged function of one that `is_meant`, as that is printed.
+pub(super) fn call_packages_of(sql: &str, database: &str, is_meant: impl Fn(&str) -> bool) -> String {
+    let pieces = cut(sql);
+    let mut text = String::with_capacity(sql.len());
+    for (at, piece) in pieces.iter().enumerate() {
+        match piece {
+            Piece::Quoted(name) if is_packaged(&pieces, at) && is_meant(name) => text.push_str(&quote(database)),
+            piece => piece.print(&mut text),
+        }
+    }
+    text
+}
+
+/// Whether a call of three parts begins there: `` `database`.`package`.`function`( ``.
+fn is_packaged(pieces: &[Piece<'_>], at: usize) -> bool {
+    use Piece::{Mark, Quoted};
+    matches!(pieces[at..], [Quoted(_), Mark('.'), Quoted(_), Mark('.'), Quoted(_), Mark('('), ..])
 }
 
 /// Takes any database out of a trigger's head, up to `FOR EACH ROW`, which MariaDB stores as it was typed: a trigger is in its

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::super::EngineError;
-use super::super::connect::{Session, literal, quote};
+use super::super::connect::{Place, Session, literal, quote};
 use super::super::definer::{by_rule, quoted_length, without_definer};
 use super::super::errors::number_of_error;
+use super::super::unqualify::{self, call_packages_of};
 use super::{first_line, run_one, statements};
 use crate::archive::Archive;
 use crate::archive::manifest::FrameKind;
@@ -36,7 +37,23 @@ pub(in super::super) async fn of(archive: &Arc<Archive>) -> Result<Vec<String>, 
     let mut all = statements(archive, FrameKind::PostData).await?;
     all.drain(..of_tables(&all));
     all.extend(statements(archive, FrameKind::Trailer).await?);
+    let own = quote(&archive.manifest().server.database);
+    for sql in all.iter_mut().filter(|sql| is_view(sql)) {
+        *sql = call_packages_of(sql, unqualify::HERE, |name| name == own);
+    }
     Ok(all)
+}
+
+/// As every server shows one.
+fn is_view(sql: &str) -> bool {
+    sql.starts_with("CREATE ALGORITHM=")
+}
+
+/// A statement for the session's database, by the configuration's rule of definers.
+fn for_place(place: &Place, sql: &str) -> String {
+    let sql = by_rule(place.definers(), sql);
+    let here = quote(unqualify::HERE);
+    if is_view(&sql) { call_packages_of(&sql, &place.database, |name| name == here) } else { sql }
 }
 
 /// How many statements of the schema after the data are about tables: they come first.
@@ -49,7 +66,7 @@ pub(in super::super) async fn make(session: &mut Session, statements: &[String])
     let mut changed: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut missing: BTreeMap<String, u64> = BTreeMap::new();
     let place = session.place().clone();
-    for sql in statements.iter().map(|sql| by_rule(place.definers(), sql)) {
+    for sql in statements.iter().map(|sql| for_place(&place, sql)) {
         let Some((definer, own)) = without_definer(&sql) else {
             run_one(session, &sql).await?;
             continue;

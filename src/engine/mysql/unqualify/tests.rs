@@ -32,6 +32,11 @@ fn a_database_is_taken_out_where_it_can_be_nothing_else() {
         ("where `o`.`id` in (select `o`.`id` from `shop`.`o`)", "where `o`.`id` in (select `o`.`id` from `o`)"),
         // A table of the same name.
         ("select `shop`.`id` AS `id` from `shop`", "select `shop`.`id` AS `id` from `shop`"),
+        // A packaged function, beside a column and a function.
+        (
+            "select `shop`.`p1`.`f`() AS `a`,`shop`.`t`.`c` AS `c`,`shop`.`g`(`shop`.`p1`.`g`(`t`.`a`)) AS `b` from `t`",
+            "select `shop`.`p1`.`f`() AS `a`,`t`.`c` AS `c`,`g`(`shop`.`p1`.`g`(`t`.`a`)) AS `b` from `t`",
+        ),
         // Strings, and another database.
         ("COMMENT 'from `shop`.`a`', `other`.`f`(1)", "COMMENT 'from `shop`.`a`', `other`.`f`(1)"),
         ("'it\\'s `shop`.`f`(' , `shop`.`f`('x')", "'it\\'s `shop`.`f`(' , `f`('x')"),
@@ -89,4 +94,12 @@ fn a_triggers_head_names_no_database_and_its_body_is_left_alone(#[case] sql: &st
 #[test]
 fn what_is_no_triggers_head_is_not_guessed_at() {
     assert_eq!(unqualify_head("CREATE TRIGGER os.t BEFORE INSERT ON os.t `for` each row /* for each row */"), None);
+}
+
+#[test]
+fn a_packaged_function_is_called_where_the_view_is() {
+    let sql = "CREATE VIEW `v` AS select `shop`.`p1`.`f`() AS `a`,`other`.`p1`.`f`() AS `b`,`shop`.`t`.`c` AS `c`,'`shop`.`p1`.`f`()'";
+    let placeless = call_packages_of(sql, HERE, |name| name == "`shop`");
+    assert_eq!(placeless, sql.replacen("`shop`", "` `", 1));
+    assert_eq!(call_packages_of(&placeless, "co`py", |name| name == quote(HERE)), sql.replacen("`shop`", "`co``py`", 1));
 }
