@@ -35,6 +35,7 @@ mod mysql_events;
 mod mysql_locks;
 mod mysql_names;
 mod mysql_restore;
+mod mysql_texts;
 mod mysql_traps;
 mod postgres_backup;
 mod postgres_catalogue;
