@@ -21,6 +21,7 @@ mod literal;
 mod load;
 mod long_statements;
 mod names;
+mod plain;
 mod privileges;
 mod ranges;
 mod rows;

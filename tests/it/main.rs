@@ -37,6 +37,7 @@ mod mysql_locks;
 mod mysql_names;
 mod mysql_restore;
 mod mysql_settings;
+mod mysql_texts;
 mod mysql_traps;
 mod mysql_views;
 mod postgres_backup;

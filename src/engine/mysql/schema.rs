@@ -7,7 +7,7 @@ use super::catalog::{HERE, OWN_TABLES};
 use super::connect::{Session, quote};
 use super::definer::by_rule;
 use super::inherit::without_inherited;
-use super::script::auto_increment;
+use super::script::without_counter;
 use super::unqualify::{unqualify, unqualify_head};
 use crate::archive::manifest::LeftOut;
 use crate::config::Definers;
@@ -143,8 +143,8 @@ impl Schema {
 
     /// Whether the two are the same, but for the `AUTO_INCREMENT` counters of tables, which writers move all the time.
     pub(super) fn is_but_for_counters(&self, other: &Self) -> bool {
-        let plain = |definition: &Definition| match (definition.kind, auto_increment(&definition.sql)) {
-            (Kind::Table, Some(counter)) => definition.sql.replacen(&format!(" AUTO_INCREMENT={counter}"), "", 1),
+        let plain = |definition: &Definition| match definition.kind {
+            Kind::Table => without_counter(&definition.sql),
             _ => definition.sql.clone(),
         };
         let same = |a: &Definition, b: &Definition| {
@@ -220,7 +220,10 @@ async fn define(session: &mut Session, kind: Kind, name: &str, database: &str) -
     let sql = match kind {
         Kind::Table if !session.version.is_mariadb() => without_inherited(&unqualify(&sql, database)),
         Kind::Table | Kind::View | Kind::Sequence => unqualify(&sql, database),
-        Kind::Trigger => unqualify_head(&sql, database),
+        Kind::Trigger => unqualify_head(&sql).ok_or_else(|| EngineError::Inexact {
+            what: format!("trigger {name} has no FOR EACH ROW that its database's name could be taken out before"),
+            hint: "drop it, and create it again with plain names".to_owned(),
+        })?,
         _ => sql,
     };
     Ok(Some(Definition { kind, name: name.to_owned(), sql, context }))

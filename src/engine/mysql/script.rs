@@ -1,16 +1,18 @@
 //! The text of an archive's frames that are not rows: SQL that the stock client and our own loader read alike.
 //!
 //! Pure. What may hold a semicolon stands alone between a line `DELIMITER ;;` and a line `DELIMITER ;`, and is ended by a line
-//! that is `;;`. Whatever an object was made under is set before it and set back after it. Invariant: each frame leaves
-//! the session as the header made it; held by `tests.rs`.
+//! that is `;;`: more semicolons where the statement has such a line itself. Whatever an object was made under is set before
+//! it and set back after it. Invariant: each frame leaves the session as the header made it; held by `tests.rs`.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::super::EngineError;
 use super::catalog::{Relation, Sequence};
 use super::connect::{literal, quote};
 use super::definer::without_definer;
 use super::indexes::deferred;
+use super::plain::without_quoted;
 use super::schema::{Context, Definition, Kind, Schema};
 
 /// Modes that rows and tables are written under: zero is a value, the thirty-first of February stays one, and an engine that is
@@ -131,11 +133,27 @@ pub(super) fn trailer(schema: &Schema) -> Result<String, EngineError> {
     Ok(text)
 }
 
+/// The option of a table's definition that says where its counter is.
+const COUNTER: &str = " AUTO_INCREMENT=";
+
+/// Where that option stands: in no comment, and not in that of a column either.
+fn counter_option(sql: &str) -> Option<Range<usize>> {
+    let plain = without_quoted(sql);
+    let options = plain.find("\n)")?;
+    let begin = options + plain[options..].find(COUNTER)?;
+    let number = begin + COUNTER.len();
+    let end = plain[number..].find(|c: char| !c.is_ascii_digit()).map_or(sql.len(), |length| number + length);
+    Some(begin..end)
+}
+
 /// The counter of a table's `AUTO_INCREMENT`, as its definition has it.
 pub(super) fn auto_increment(sql: &str) -> Option<&str> {
-    let (_, options) = sql.rsplit_once("\n)")?;
-    let (_, counter) = options.split_once(" AUTO_INCREMENT=")?;
-    Some(&counter[..counter.find(|c: char| !c.is_ascii_digit()).unwrap_or(counter.len())])
+    counter_option(sql).map(|option| &sql[option][COUNTER.len()..])
+}
+
+/// A table's definition without its counter, which writers move all the time.
+pub(super) fn without_counter(sql: &str) -> String {
+    counter_option(sql).map_or_else(|| sql.to_owned(), |option| format!("{}{}", &sql[..option.start], &sql[option.end..]))
 }
 
 /// The statements that bring every counter to where it is.
@@ -173,22 +191,34 @@ fn alter_database(charset: &str, collation: &str) -> String {
     format!("ALTER DATABASE CHARACTER SET {charset} COLLATE {collation}")
 }
 
+/// The longest delimiter that every client takes.
+const LONGEST_DELIMITER: usize = 15;
+
+/// What ends a statement as a line of its own: more semicolons than stand alone on any line of it. Two of them can only be in
+/// its strings and comments, where no client looks for a delimiter.
+fn delimiter(sql: &str) -> Option<String> {
+    let alone = |line: &&str| line.bytes().all(|byte| byte == b';');
+    let longest = sql.lines().map(str::trim_ascii_end).filter(alone).map(str::len).max().unwrap_or(0);
+    let length = (longest + 1).max(2);
+    (length <= LONGEST_DELIMITER).then(|| ";".repeat(length))
+}
+
 /// One statement, between delimiters of its own if it needs them.
 fn statement(text: &mut String, sql: &str) -> Result<(), EngineError> {
-    if sql.lines().any(|line| line == ";;") {
-        let what: String = sql.chars().take(60).collect();
-        return Err(EngineError::Inexact {
-            what: format!("the definition `{what}…` has a line that is only ;; and cannot be told from its end"),
-            hint: "write the line differently in the object's body".to_owned(),
-        });
-    }
     // What a backslash or quote means in a body is a matter of the body's own mode, and a comment at its end would take our
     // delimiter; lines mean the same in all of them.
-    if sql.contains([';', '\\', '#']) || sql.contains("--") || sql.contains("/*") {
-        text.push_str(&format!("DELIMITER ;;\n{sql}\n;;\nDELIMITER ;\n\n"));
-    } else {
+    if !sql.contains([';', '\\', '#']) && !sql.contains("--") && !sql.contains("/*") {
         text.push_str(&format!("{sql};\n\n"));
+        return Ok(());
     }
+    let delimiter = delimiter(sql).ok_or_else(|| {
+        let what: String = sql.chars().take(60).collect();
+        EngineError::Inexact {
+            what: format!("the definition `{what}…` has a line that is only semicolons, too many to be told from its end"),
+            hint: "write the line differently in the object's body".to_owned(),
+        }
+    })?;
+    text.push_str(&format!("DELIMITER {delimiter}\n{sql}\n{delimiter}\nDELIMITER ;\n\n"));
     Ok(())
 }
 

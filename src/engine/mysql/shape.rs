@@ -9,7 +9,8 @@ use super::catalog::HERE;
 use super::connect::{Session, literal, quote};
 use super::definer::without_definer;
 use super::schema::{Definition, Kind, Schema};
-use super::script::auto_increment;
+use super::script::without_counter;
+use super::unqualify::{self, call_packages_of};
 use crate::history::flyway::Texts;
 use crate::history::{self, Tool};
 use crate::shape::{History, Shape};
@@ -83,12 +84,11 @@ pub(super) fn fingerprint(schema: &Schema) -> String {
 }
 
 fn line(object: &Definition) -> String {
-    let sql = match (object.kind, auto_increment(&object.sql)) {
-        (Kind::Table, Some(counter)) => {
-            let option = format!(" AUTO_INCREMENT={counter}");
-            object.sql.rsplit_once(&option).map_or_else(|| object.sql.clone(), |(before, behind)| format!("{before}{behind}"))
-        }
-        _ => without_definer(&object.sql).map_or_else(|| object.sql.clone(), |(_, sql)| sql),
+    let ownerless = || without_definer(&object.sql).map_or_else(|| object.sql.clone(), |(_, sql)| sql);
+    let sql = match object.kind {
+        Kind::Table => without_counter(&object.sql),
+        Kind::View => call_packages_of(&ownerless(), unqualify::HERE, |_| true),
+        _ => ownerless(),
     };
     format!("{} {}\t{}\t{}", object.kind.word(), object.name, object.context.sql_mode, sql)
 }

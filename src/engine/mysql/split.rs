@@ -2,7 +2,8 @@
 //!
 //! Pure. Fed in pieces of any size, so that a frame of any length passes through with one statement in memory. Outside of
 //! `DELIMITER ;;` a statement ends with a semicolon that is in no string, name or comment; inside it ends with a line that is
-//! `;;`, whatever quotes mean there. White space and comments before a statement are dropped; `/*!` is no comment.
+//! `;;`, or what else the delimiter is, whatever quotes mean there. White space and comments before a statement are dropped;
+//! `/*!` is no comment.
 
 /// What the scanner is inside of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,13 +27,14 @@ pub(super) struct Splitter {
     at: usize,
     begun: bool,
     state: State,
-    by_lines: bool,
+    /// What ends a statement as a line of its own, if one does.
+    delimiter: Option<Vec<u8>>,
 }
 
 impl Splitter {
     /// Nothing read yet.
     pub(super) fn new() -> Self {
-        Self { buffer: Vec::new(), start: 0, at: 0, begun: false, state: State::Plain, by_lines: false }
+        Self { buffer: Vec::new(), start: 0, at: 0, begun: false, state: State::Plain, delimiter: None }
     }
 
     /// Takes more text and gives the statements it completes, without their delimiters.
@@ -49,7 +51,7 @@ impl Splitter {
     pub(super) fn finish(mut self) -> Vec<Vec<u8>> {
         let mut statements = self.scan(true);
         let rest = self.buffer[self.start..].trim_ascii();
-        if self.begun && !rest.is_empty() && !(self.by_lines && rest == b";;") {
+        if self.begun && !rest.is_empty() && self.delimiter.as_deref() != Some(rest) {
             statements.push(rest.to_vec());
         }
         statements
@@ -58,7 +60,8 @@ impl Splitter {
     fn scan(&mut self, last: bool) -> Vec<Vec<u8>> {
         let mut statements = Vec::new();
         while self.at < self.buffer.len() && (last || self.buffer.len() - self.at >= LOOK_AHEAD) {
-            let going_on = if self.by_lines { self.line(last, &mut statements) } else { self.token(last, &mut statements) };
+            let going_on =
+                if self.delimiter.is_some() { self.line(last, &mut statements) } else { self.token(last, &mut statements) };
             if !going_on {
                 break;
             }
@@ -75,8 +78,9 @@ impl Splitter {
             None => return false,
         };
         let line = rest[..length].trim_ascii_end();
+        let is_end = self.delimiter.as_deref() == Some(line);
         if self.begun {
-            if line == b";;" {
+            if is_end {
                 statements.push(self.buffer[self.start..self.at].trim_ascii_end().to_vec());
                 self.restart(self.at + length);
             } else {
@@ -84,9 +88,9 @@ impl Splitter {
             }
             return true;
         }
-        let skipped = line.is_empty() || line == b";;" || line.starts_with(b"-- ") || line == b"--";
+        let skipped = line.is_empty() || is_end || line.starts_with(b"-- ") || line == b"--";
         if line.starts_with(b"DELIMITER ") {
-            self.by_lines = false;
+            self.delimiter = named(line);
             self.restart(self.at + length);
         } else if skipped {
             self.restart(self.at + length);
@@ -160,7 +164,7 @@ impl Splitter {
             if rest.starts_with(b"DELIMITER ") {
                 let end = rest.iter().position(|byte| *byte == b'\n');
                 let Some(end) = end.or(last.then(|| rest.len() - 1)) else { return false };
-                self.by_lines = rest[..=end].trim_ascii_end() != b"DELIMITER ;";
+                self.delimiter = named(&rest[..=end]);
                 self.restart(self.at + end + 1);
                 return true;
             }
@@ -187,6 +191,12 @@ impl Splitter {
             }
         }
     }
+}
+
+/// The delimiter that a line `DELIMITER …` sets: none where it is the semicolon, which need not stand alone.
+fn named(line: &[u8]) -> Option<Vec<u8>> {
+    let delimiter = line["DELIMITER ".len()..].trim_ascii();
+    (delimiter != b";").then(|| delimiter.to_vec())
 }
 
 #[cfg(test)]

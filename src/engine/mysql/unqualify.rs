@@ -2,15 +2,18 @@
 //!
 //! Pure. Invariant: nothing inside a string, a comment or a body is touched; held by `tests.rs`.
 
+use super::connect::quote;
+use super::plain::length_in_quotes;
+
 /// Functions whose argument is a sequence, which the server prints with its database.
 const SEQUENCE_FUNCTIONS: [&str; 3] = ["nextval", "lastval", "setval"];
-/// Words behind which a table is named.
-const TABLE_WORDS: [&str; 4] = ["references", "from", "join", "straight_join"];
+/// Words behind which a table is named, beside the `from` of a query.
+const TABLE_WORDS: [&str; 3] = ["references", "join", "straight_join"];
 
 /// A lexical piece of a statement, with where it begins and ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Piece<'a> {
-    /// `` `name` `` as it stands.
+    /// `` `name` `` as it stands; in double quotes, too, where a head was typed so.
     Quoted(&'a str),
     /// A bare word.
     Word(&'a str),
@@ -20,6 +23,15 @@ enum Piece<'a> {
     Rest(&'a str),
 }
 
+impl Piece<'_> {
+    fn print(self, text: &mut String) {
+        match self {
+            Self::Quoted(piece) | Self::Word(piece) | Self::Rest(piece) => text.push_str(piece),
+            Self::Mark(mark) => text.push(mark),
+        }
+    }
+}
+
 /// Takes it out of what the server prints in a form of its own: tables, views, sequences. Only where it can be nothing but
 /// a database: before a function or a sequence, behind a word that names a table, or in a name of three parts.
 pub(super) fn unqualify(sql: &str, database: &str) -> String {
@@ -27,60 +39,120 @@ pub(super) fn unqualify(sql: &str, database: &str) -> String {
         let follows = |offset: usize| pieces.get(at + offset).copied();
         let is_function = matches!(follows(3), Some(Piece::Mark('(')));
         let is_three = matches!(follows(3), Some(Piece::Mark('.')));
+        // A packaged function is called with its database or not found.
+        if is_three && is_packaged(pieces, at) {
+            return false;
+        }
         is_function || is_three || names_a_table(&pieces[..at])
     })
 }
 
-/// Takes it out of a trigger's head, which is stored as it was typed: up to `FOR EACH ROW`.
-pub(super) fn unqualify_head(sql: &str, database: &str) -> String {
-    let lower = sql.to_ascii_lowercase();
-    let words: Vec<&str> = lower.split_ascii_whitespace().collect();
-    let body = words.windows(3).position(|three| three == ["for", "each", "row"]);
-    let Some(body) = body else { return sql.to_owned() };
-    // Where the third word of the three ends, counted in the original.
-    let mut rest = sql;
-    for word in words.iter().take(body + 3) {
-        rest = rest.trim_start_matches(|c: char| c.is_ascii_whitespace());
-        rest = &rest[word.len()..];
+/// What stands for the database that a view is made in, where it calls a packaged function. No database is called so.
+pub(super) const HERE: &str = " ";
+
+/// A view's statement with another database where it calls a packaged function of one that `is_meant`, as that is printed.
+pub(super) fn call_packages_of(sql: &str, database: &str, is_meant: impl Fn(&str) -> bool) -> String {
+    let pieces = cut(sql);
+    let mut text = String::with_capacity(sql.len());
+    for (at, piece) in pieces.iter().enumerate() {
+        match piece {
+            Piece::Quoted(name) if is_packaged(&pieces, at) && is_meant(name) => text.push_str(&quote(database)),
+            piece => piece.print(&mut text),
+        }
     }
-    let head = &sql[..sql.len() - rest.len()];
-    rewrite(head, database, |_, _| true) + rest
+    text
 }
 
+/// Whether a call of three parts begins there: `` `database`.`package`.`function`( ``.
+fn is_packaged(pieces: &[Piece<'_>], at: usize) -> bool {
+    use Piece::{Mark, Quoted};
+    matches!(pieces[at..], [Quoted(_), Mark('.'), Quoted(_), Mark('.'), Quoted(_), Mark('('), ..])
+}
+
+/// Takes any database out of a trigger's head, up to `FOR EACH ROW`, which MariaDB stores as it was typed: a trigger is in its
+/// table's database and no other. `None` for what has no such head.
+pub(super) fn unqualify_head(sql: &str) -> Option<String> {
+    let pieces = cut(sql);
+    let body = body_of(&pieces)?;
+    let mut text = String::with_capacity(sql.len());
+    let mut at = 0;
+    while at < pieces.len() {
+        let is_name = at < body && matches!(pieces[at], Piece::Word(_) | Piece::Quoted(_));
+        let dot = behind_rest(&pieces, at + 1);
+        if is_name && pieces.get(dot) == Some(&Piece::Mark('.')) {
+            // It may have been its quote alone that kept two words apart.
+            if at > 0 && matches!(pieces[at - 1], Piece::Word(_)) {
+                text.push(' ');
+            }
+            at = behind_rest(&pieces, dot + 1);
+        } else {
+            pieces[at].print(&mut text);
+            at += 1;
+        }
+    }
+    Some(text)
+}
+
+/// Where the body of a trigger begins.
+fn body_of(pieces: &[Piece<'_>]) -> Option<usize> {
+    (0..pieces.len()).find_map(|first| {
+        let second = behind_rest(pieces, first + 1);
+        let third = behind_rest(pieces, second + 1);
+        let is = |at: usize, known: &str| matches!(pieces.get(at), Some(Piece::Word(word)) if word.eq_ignore_ascii_case(known));
+        (is(first, "for") && is(second, "each") && is(third, "row")).then_some(third + 1)
+    })
+}
+
+/// The first piece from there that says something.
+fn behind_rest(pieces: &[Piece<'_>], at: usize) -> usize {
+    let rest = pieces.iter().skip(at).take_while(|piece| matches!(piece, Piece::Rest(_)));
+    at + rest.count()
+}
+
+/// Whether a table is named at the end of the pieces, or a sequence.
 fn names_a_table(before: &[Piece<'_>]) -> bool {
-    let mut words = before.iter().rev().filter(|piece| !matches!(piece, Piece::Rest(_)));
-    let mut is_inside = false;
-    let last = words.find(|piece| {
-        let is_mark = matches!(piece, Piece::Mark('('));
-        is_inside |= is_mark;
-        !is_mark
-    });
-    let Some(Piece::Word(word)) = last else { return false };
+    let is_passed = |piece: &Piece<'_>| matches!(piece, Piece::Rest(_) | Piece::Mark('('));
+    let Some(last) = before.iter().rposition(|piece| !is_passed(piece)) else { return false };
+    let Piece::Word(word) = before[last] else { return false };
+    if word.eq_ignore_ascii_case("from") {
+        return is_of_a_query(&before[..last]);
+    }
     let is = |known: &&str| word.eq_ignore_ascii_case(known);
+    let is_inside = before[last..].contains(&Piece::Mark('('));
     TABLE_WORDS.iter().any(is) || (is_inside && SEQUENCE_FUNCTIONS.iter().any(is))
+}
+
+/// Whether a `from` behind the pieces is a query's: its `select` is in the same parentheses. There is also that of a function,
+/// as in `trim(leading 'x' from …)`.
+fn is_of_a_query(before: &[Piece<'_>]) -> bool {
+    let mut depth = 0_usize;
+    for piece in before.iter().rev() {
+        match piece {
+            Piece::Mark(')') => depth += 1,
+            Piece::Mark('(') if depth == 0 => return false,
+            Piece::Mark('(') => depth -= 1,
+            Piece::Word(word) if depth == 0 && word.eq_ignore_ascii_case("select") => return true,
+            _ => {}
+        }
+    }
+    true
 }
 
 /// Drops `` `database`. `` wherever `when` says so.
 fn rewrite(sql: &str, database: &str, when: impl Fn(&[Piece<'_>], usize) -> bool) -> String {
     let pieces = cut(sql);
-    let is_database = |piece: &Piece<'_>| match piece {
-        Piece::Quoted(name) => name[1..name.len() - 1].replace("``", "`") == database,
-        Piece::Word(word) => *word == database,
-        _ => false,
-    };
+    let quoted = quote(database);
     let mut text = String::with_capacity(sql.len());
     let mut at = 0;
     while at < pieces.len() {
         let leads = at == 0 || pieces[at - 1] != Piece::Mark('.');
-        if leads && is_database(&pieces[at]) && pieces.get(at + 1) == Some(&Piece::Mark('.')) && when(&pieces, at) {
+        let is_database = pieces[at] == Piece::Quoted(&quoted) || pieces[at] == Piece::Word(database);
+        if leads && is_database && pieces.get(at + 1) == Some(&Piece::Mark('.')) && when(&pieces, at) {
             at += 2;
-            continue;
+        } else {
+            pieces[at].print(&mut text);
+            at += 1;
         }
-        match pieces[at] {
-            Piece::Quoted(piece) | Piece::Word(piece) | Piece::Rest(piece) => text.push_str(piece),
-            Piece::Mark(mark) => text.push(mark),
-        }
-        at += 1;
     }
     text
 }
@@ -89,23 +161,14 @@ fn cut(sql: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut rest = sql;
     while let Some(first) = rest.chars().next() {
-        let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
-        let length = match first {
-            '`' | '\'' | '"' => quoted_length(rest, first),
-            '/' if rest.starts_with("/*") && !rest.starts_with("/*!") && !rest.starts_with("/*M!") => {
-                rest.find("*/").map_or(rest.len(), |end| end + 2)
-            }
-            _ if is_word(first) => rest.find(|c| !is_word(c)).unwrap_or(rest.len()),
-            _ if first.is_whitespace() => rest.find(|c: char| !c.is_whitespace()).unwrap_or(rest.len()),
-            _ => first.len_utf8(),
-        };
-        let (piece, behind) = rest.split_at(length);
+        let (piece, behind) = rest.split_at(length_of_piece(rest, first));
         pieces.push(match first {
-            '`' if piece.len() > 2 => Piece::Quoted(piece),
+            '`' | '"' if piece.len() > 2 => Piece::Quoted(piece),
             '`' | '\'' | '"' => Piece::Rest(piece),
-            '/' if length > 1 => Piece::Rest(piece),
+            '/' | '-' if piece.len() > 1 => Piece::Rest(piece),
+            '#' => Piece::Rest(piece),
             _ if is_word(first) => Piece::Word(piece),
-            _ if first.is_whitespace() => Piece::Rest(piece),
+            _ if is_blank(first) => Piece::Rest(piece),
             mark => Piece::Mark(mark),
         });
         rest = behind;
@@ -113,20 +176,27 @@ fn cut(sql: &str) -> Vec<Piece<'_>> {
     pieces
 }
 
-/// Up to and including the closing quote; a doubled one closes nothing, nor does one behind a backslash in a string.
-fn quoted_length(text: &str, quote: char) -> usize {
-    let mut characters = text.char_indices().skip(1).peekable();
-    while let Some((at, character)) = characters.next() {
-        if character == '\\' && quote != '`' {
-            characters.next();
-        } else if character == quote {
-            match characters.peek() {
-                Some((_, next)) if *next == quote => drop(characters.next()),
-                _ => return at + 1,
-            }
-        }
+fn length_of_piece(rest: &str, first: char) -> usize {
+    let up_to = |end: Option<usize>| end.unwrap_or(rest.len());
+    let is_block = rest.starts_with("/*") && !rest.starts_with("/*!") && !rest.starts_with("/*M!");
+    let is_line = first == '#' || rest.strip_prefix("--").is_some_and(|behind| behind.chars().next().is_none_or(is_blank));
+    match first {
+        '`' | '\'' | '"' => length_in_quotes(rest),
+        _ if is_block => up_to(rest.find("*/").map(|end| end + 2)),
+        _ if is_line => up_to(rest.find('\n')),
+        _ if is_word(first) => up_to(rest.find(|c| !is_word(c))),
+        _ if is_blank(first) => up_to(rest.find(|c| !is_blank(c))),
+        _ => first.len_utf8(),
     }
-    text.len()
+}
+
+/// What a bare name is made of: all that is not ASCII, too.
+fn is_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_' || c == '$' || !c.is_ascii()
+}
+
+fn is_blank(c: char) -> bool {
+    c.is_ascii_whitespace() || c == '\x0b'
 }
 
 #[cfg(test)]

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::super::EngineError;
-use super::super::connect::{Session, literal, quote};
+use super::super::connect::{Place, Session, literal, quote};
 use super::super::definer::{by_rule, quoted_length, without_definer};
 use super::super::errors::number_of_error;
+use super::super::unqualify::{self, call_packages_of};
 use super::{first_line, run_one, statements};
 use crate::archive::Archive;
 use crate::archive::manifest::FrameKind;
@@ -40,7 +41,23 @@ pub(in super::super) async fn of(archive: &Arc<Archive>) -> Result<Vec<String>, 
     let mut all = statements(archive, FrameKind::PostData).await?;
     all.drain(..of_tables(&all));
     all.extend(statements(archive, FrameKind::Trailer).await?);
+    let own = quote(&archive.manifest().server.database);
+    for sql in all.iter_mut().filter(|sql| is_view(sql)) {
+        *sql = call_packages_of(sql, unqualify::HERE, |name| name == own);
+    }
     Ok(all)
+}
+
+/// As every server shows one.
+fn is_view(sql: &str) -> bool {
+    sql.starts_with("CREATE ALGORITHM=")
+}
+
+/// A statement for the session's database, by the configuration's rule of definers.
+fn for_place(place: &Place, sql: &str) -> String {
+    let sql = by_rule(place.definers(), sql);
+    let here = quote(unqualify::HERE);
+    if is_view(&sql) { call_packages_of(&sql, &place.database, |name| name == here) } else { sql }
 }
 
 /// How many statements of the schema after the data are about tables: they come first.
@@ -63,7 +80,7 @@ struct Made {
 pub(in super::super) async fn make(session: &mut Session, statements: &[String]) -> Result<Vec<String>, EngineError> {
     let mut made = Made::default();
     let place = session.place().clone();
-    for sql in statements.iter().map(|sql| by_rule(place.definers(), sql)) {
+    for sql in statements.iter().map(|sql| for_place(&place, sql)) {
         match make_one(session, &sql, &mut made).await {
             // Its source was broken the same way: it cannot be made, and must not keep everything else from being there.
             Err(error)
@@ -108,27 +125,6 @@ impl Made {
             .map(|(definer, many)| format!("definer {definer} does not exist here: {many} objects fail when they are used"));
         changed.chain(missing).chain(self.broken).collect()
     }
-}
-
-/// Whether a statement makes a view.
-fn is_view(sql: &str) -> bool {
-    let mut at = 0;
-    while sql.starts_with("CREATE ") && at < sql.len() {
-        let rest = &sql[at..];
-        if let Some(length) = quoted_length(rest) {
-            at += length;
-            continue;
-        }
-        if rest.starts_with(" VIEW ") {
-            return true;
-        }
-        if [" AS ", " TRIGGER ", " FUNCTION ", " PROCEDURE ", " EVENT ", " PACKAGE "].iter().any(|word| rest.starts_with(word))
-        {
-            return false;
-        }
-        at += rest.chars().next().map_or(1, char::len_utf8);
-    }
-    false
 }
 
 pub(super) fn may_not_define(error: &EngineError) -> bool {

@@ -1,3 +1,6 @@
+use rstest::rstest;
+
+use super::super::split::Splitter;
 use super::*;
 
 fn object(kind: Kind, name: &str, sql: &str) -> Definition {
@@ -44,10 +47,30 @@ fn what_is_not_ascii_is_sent_as_what_it_is() {
     assert!(text.starts_with("SET character_set_client = utf8mb4, "), "{text}");
 }
 
+#[rstest]
+#[case::none("BEGIN SELECT 1; END", ";;")]
+#[case::one("BEGIN SELECT 1\n;\nEND", ";;")]
+#[case::with_more("SELECT '\n ;;\n;; x'", ";;")]
+#[case::two("SELECT '\n;;\n'", ";;;")]
+#[case::blanks_behind("SELECT '\n;; \t\n'", ";;;")]
+#[case::carriage_return("SELECT '\r\n;;\r\n'", ";;;")]
+#[case::several("SELECT '\n;;;;\n;;\n'", ";;;;;")]
+#[case::longest("SELECT '\n;;;;;;;;;;;;;;\n'", ";;;;;;;;;;;;;;;")]
+fn a_line_that_looks_like_the_end_gets_another_end(#[case] body: &str, #[case] delimiter: &str) {
+    let sql = format!("CREATE PROCEDURE p()\n{body}");
+    let text = after(&schema(vec![object(Kind::Procedure, "p", &sql)]), &[]).unwrap();
+    assert!(text.contains(&format!("\nDELIMITER {delimiter}\n{sql}\n{delimiter}\nDELIMITER ;\n")), "{text}");
+    let mut splitter = Splitter::new();
+    let mut statements = splitter.push(text.as_bytes());
+    statements.extend(splitter.finish());
+    assert!(statements.iter().any(|statement| statement == sql.as_bytes()), "{text}");
+}
+
 #[test]
-fn a_line_that_looks_like_the_end_is_refused() {
-    let error = after(&schema(vec![object(Kind::Procedure, "p", "CREATE PROCEDURE p()\n;;\nx")]), &[]).unwrap_err();
-    assert!(error.to_string().contains("only ;;"), "{error}");
+fn a_line_that_no_end_differs_from_is_refused() {
+    let sql = format!("CREATE PROCEDURE p()\nSELECT '\n{}\n'", ";".repeat(15));
+    let error = after(&schema(vec![object(Kind::Procedure, "p", &sql)]), &[]).unwrap_err();
+    assert!(error.to_string().contains("only semicolons"), "{error}");
 }
 
 #[test]
@@ -80,6 +103,10 @@ fn counters_are_read_from_the_options_only() {
     let sql = "CREATE TABLE `t` (\n  `id` int NOT NULL AUTO_INCREMENT COMMENT '\n) AUTO_INCREMENT=9'\n) ENGINE=InnoDB AUTO_INCREMENT=42 DEFAULT CHARSET=utf8mb4";
     assert_eq!(auto_increment(sql), Some("42"));
     assert_eq!(auto_increment("CREATE TABLE `t` (\n  `id` int\n) ENGINE=InnoDB"), None);
+    assert_eq!(without_counter(sql), sql.replace("=42", "").replace("InnoDB AUTO_INCREMENT", "InnoDB"));
+    let comment =
+        "CREATE TABLE `t` (\n  `id` int COMMENT 'AUTO_INCREMENT=1'\n) ENGINE=InnoDB COMMENT='it''s\n) AUTO_INCREMENT=9 \\\\'";
+    assert_eq!((auto_increment(comment), without_counter(comment).as_str()), (None, comment));
     let schema = schema(vec![object(Kind::Table, "t`", sql)]);
     let sequence = |is_within, round| Sequence { name: "s".to_owned(), next: 7, is_within, round, cycles: true };
     let text = counters(&schema, &[sequence(true, 0)]);

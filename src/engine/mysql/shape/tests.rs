@@ -13,9 +13,15 @@ fn counters_and_definers_are_not_the_schema() {
     assert_eq!(fingerprint(&table("")), fingerprint(&table(" AUTO_INCREMENT=7")));
     assert_eq!(fingerprint(&table(" AUTO_INCREMENT=8")), fingerprint(&table(" AUTO_INCREMENT=7")));
     assert_ne!(fingerprint(&table("")), fingerprint(&table(" ROW_FORMAT=COMPACT")));
+    // A comment that looks like one.
+    let comment = |number| table(&format!(" AUTO_INCREMENT=7 COMMENT='x AUTO_INCREMENT={number} y'"));
+    assert_ne!(fingerprint(&comment(7)), fingerprint(&comment(8)));
     let view = |definer: &str| {
         schema(Kind::View, &format!("CREATE ALGORITHM=MERGE {definer}SQL SECURITY DEFINER VIEW `t` AS select 1"))
     };
+    // The one name that differs from database to database.
+    let calling = |database: &str| schema(Kind::View, &format!("CREATE VIEW `t` AS select `{database}`.`p`.`f`() AS `a`"));
+    assert_eq!(fingerprint(&calling("shop")), fingerprint(&calling("copy")));
     assert_eq!(fingerprint(&view("DEFINER=`a`@`%` ")), fingerprint(&view("DEFINER=`b`@`localhost` ")));
 }
 

@@ -23,6 +23,8 @@ fn cut(text: &str, step: usize) -> Vec<String> {
 #[case::delimited("SET x;\nDELIMITER ;;\nCREATE TRIGGER t BEGIN\n  -- don't\n  SELECT 'a\\';\nEND\n;;\n\nSET y\n;;\nDELIMITER ;\nSELECT 1;\n",
     &["SET x", "CREATE TRIGGER t BEGIN\n  -- don't\n  SELECT 'a\\';\nEND", "SET y", "SELECT 1"])]
 #[case::delimiter_in_a_body("DELIMITER ;;\nCREATE x\nDELIMITER ;\n;; not the end\n;;\nDELIMITER ;\n", &["CREATE x\nDELIMITER ;\n;; not the end"])]
+#[case::longer_delimiter("DELIMITER ;;;\nCREATE x '\n;;\n;; \n;;;;\n'\n;;;\n;;;\nDELIMITER ;\nA;", &["CREATE x '\n;;\n;; \n;;;;\n'", "A"])]
+#[case::one_after_the_other("DELIMITER ;;\nA\n;;\nDELIMITER ;;;\nB\n;;\n;;;\nDELIMITER ;\nC", &["A", "B\n;;", "C"])]
 #[case::delimiter_in_a_string("INSERT INTO t VALUES ('\nDELIMITER ;;\n');\nA;", &["INSERT INTO t VALUES ('\nDELIMITER ;;\n')", "A"])]
 fn cuts(#[case] text: &str, #[case] expected: &[&str], #[values(1, 2, 3, 7, 4096)] step: usize) {
     assert_eq!(cut(text, step), expected);
