@@ -67,7 +67,7 @@ pub enum BackupError {
         rows: u64,
     },
     /// An archive without the schema is no way back to it.
-    #[error("a {kind} archive of target {target} would hold its rows and not its schema")]
+    #[error("a {kind} archive of target {target} would not hold its whole schema")]
     NoSchema {
         /// The target.
         target: String,
@@ -139,8 +139,9 @@ impl Explain for BackupError {
                 format!("if it is meant to be empty, say so with an archive of it: `upkeep backup {target}`"),
             ],
             Self::NoSchema { target, source, .. } => {
-                let elsewhere = format!("or say where it is: `client_bindir` in `[targets.{target}.database]`");
-                source.hints().into_iter().chain([elsewhere]).collect()
+                let elsewhere = || format!("or say where it is: `client_bindir` in `[targets.{target}.database]`");
+                let is_program = matches!(source, EngineError::NoProgram { .. });
+                source.hints().into_iter().chain(is_program.then(elsewhere)).collect()
             }
             _ => self.inner().map(Explain::hints).unwrap_or_default(),
         }

@@ -173,14 +173,15 @@ impl Engine {
     }
 
     /// Looks whether an archive of this server would hold the schema, and so be all that a restore needs. PostgreSQL's comes
-    /// from `pg_dump` of the server's major; the other engines write their own.
+    /// from `pg_dump` of the server's major; MySQL and MariaDB hide definitions from accounts.
     ///
     /// # Errors
-    /// [`EngineError::NoProgram`] when it would not.
+    /// [`EngineError::NoProgram`] or [`EngineError::Privilege`] when it would not.
     pub async fn can_dump_schema(&self, server: &Server) -> Result<(), EngineError> {
         match self {
             Self::Postgres(engine) => engine.can_dump_schema(server).await,
-            Self::Sqlite(_) | Self::MySql(_) => Ok(()),
+            Self::MySql(engine) => Box::pin(engine.can_dump_schema()).await,
+            Self::Sqlite(_) => Ok(()),
         }
     }
 

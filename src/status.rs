@@ -99,7 +99,11 @@ pub async fn look(ctx: &Context, target: &Target) -> Result<Look, Failure> {
         seen.problems.push(format!("the release cannot be read: {}", unread.why));
     }
     seen.unfinished = observation.unfinished.as_ref().map(|mark| {
-        let half = if mark.half_way() { "stopped half-way" } else { "was cut short, and the database is whole" };
+        let half = match (observation.half_restored(), &observation.database) {
+            (Some(_), _) => "stopped half-way",
+            (None, Ok(_)) => "was cut short, and the database is whole",
+            (None, Err(_)) => "was cut short",
+        };
         format!("the restore of {} {half}: run it again, `upkeep restore {} {}`", mark.label, target.name, mark.label)
     });
     if let Some(ServiceState::Unknown(why)) = &observation.service {

@@ -87,6 +87,27 @@ impl MySql {
         Box::pin(dump::dump(&Place::of(&self.database)?, request, pending, progress)).await
     }
 
+    /// A routine that is listed and not shown would be gone with what is replaced.
+    pub(super) async fn can_dump_schema(&self) -> Result<(), EngineError> {
+        let mut session = Place::of(&self.database)?.connect().await?;
+        let hidden = schema::Schema::read_beside_tables(&mut session).await?.left_out.into_iter().next();
+        let shown = match hidden {
+            None => Ok(()),
+            Some(hidden) => {
+                let grants = privileges::Grants::read(&mut session).await?;
+                let place = session.place();
+                let owner = || format!("as an administrator: GRANT SELECT ON *.* TO {};", place.grantee());
+                Err(EngineError::Privilege {
+                    user: place.user().to_owned(),
+                    what: format!("see the definition of {}, which no archive would hold", hidden.what),
+                    grant: grants.blind_to_routines(&session).unwrap_or_else(owner),
+                })
+            }
+        };
+        session.close().await;
+        shown
+    }
+
     pub(super) async fn load(
         &self,
         archive: &Archive,

@@ -112,7 +112,7 @@ async fn database(target: &Target, installed: Option<&Installed>) -> Result<Data
         Some(installed) => scripts(target, &installed.path).await.map_err(|error| Chain(&error).to_string())?,
         None => None,
     };
-    Ok(Database { shape, bytes: survey.bytes, scripts })
+    Ok(Database { shape, bytes: survey.bytes, half_loaded: survey.half_loaded, scripts })
 }
 
 /// How the database stands to the scripts of the release at `root`; none when no scripts are configured.

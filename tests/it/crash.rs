@@ -240,6 +240,10 @@ fn tell_in_place(db: Db) {
             halves += 1;
             let output = world.run(&["backup", "notes"]);
             assert!(!output.status.success() && text(&output).contains("was not finished"), "{at}: {}", text(&output));
+            let status = text(&world.run(&["status", "notes"]));
+            assert!(status.contains("stopped half-way") && !status.contains("in step"), "{at}: {status}");
+            let gate = world.run(&["gate", "notes"]);
+            assert!(!gate.status.success() && text(&gate).contains("stopped half-way"), "{at}: {}", text(&gate));
         }
         let again = world.run(&command);
         assert!(again.status.success(), "{at}: {}", text(&again));

@@ -33,6 +33,7 @@ mod mysql_backup;
 mod mysql_computed;
 mod mysql_definers;
 mod mysql_events;
+mod mysql_hidden;
 mod mysql_locks;
 mod mysql_names;
 mod mysql_restore;

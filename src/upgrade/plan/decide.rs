@@ -36,6 +36,9 @@ pub enum Decision {
     Refuse(Vec<Refusal>),
 }
 
+/// A database that says so of itself, and of which nobody remembers what it was to be.
+const HALF: &str = "it holds a load that was not finished; restore an archive into it";
+
 /// Decides what an observation asks for.
 #[must_use]
 pub fn decide(seen: &Observation, asked: Asked, now: DateTime<Utc>) -> Decision {
@@ -44,6 +47,9 @@ pub fn decide(seen: &Observation, asked: Asked, now: DateTime<Utc>) -> Decision 
     }
     if let Some(mark) = seen.half_restored() {
         return Decision::Refuse(vec![Refusal::HalfRestored(mark.label.clone())]);
+    }
+    if seen.database.as_ref().is_ok_and(|database| database.half_loaded) {
+        return Decision::Refuse(vec![Refusal::Database(HALF.to_owned())]);
     }
     let Some(release) = &seen.release else {
         return Decision::Nothing("no release is configured: this target is only backed up".to_owned());
@@ -80,6 +86,9 @@ pub fn standing(seen: &Observation) -> gate::Standing {
         let (label, target) = (&mark.label, &seen.target);
         let why = format!("the restore of {label} stopped half-way; end it first: `upkeep restore {target} {label}`");
         return gate::Standing::Unknown(why);
+    }
+    if seen.database.as_ref().is_ok_and(|database| database.half_loaded) {
+        return gate::Standing::Unknown(HALF.to_owned());
     }
     let installed = match &seen.release {
         None => return gate::Standing::InStep,

@@ -72,7 +72,8 @@ impl Observation {
     /// The restore that stopped half-way, if one did: what is in the database now is nobody's.
     #[must_use]
     pub fn half_restored(&self) -> Option<&Unfinished> {
-        self.unfinished.as_ref().filter(|mark| mark.half_way())
+        let says_so = self.database.as_ref().is_ok_and(|database| database.half_loaded);
+        self.unfinished.as_ref().filter(|mark| mark.half_way() || says_so)
     }
 }
 
@@ -83,6 +84,8 @@ pub struct Database {
     pub shape: Shape,
     /// Its size in bytes.
     pub bytes: u64,
+    /// Whether it says of itself that it holds a part of an archive.
+    pub half_loaded: bool,
     /// How it stands to the release's scripts; none when the release has none configured.
     pub scripts: Option<Scripts>,
 }

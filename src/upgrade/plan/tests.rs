@@ -33,6 +33,7 @@ pub(crate) fn due() -> Observation {
         good: Some(at("1.0")),
         way_back: WayBack::Symlink,
         database: Ok(Database {
+            half_loaded: false,
             shape: Shape { histories: Vec::new(), fingerprint: Some("one".to_owned()) },
             bytes: 1000,
             scripts: Some(Scripts { pending: vec!["V2 add".to_owned()], ..Scripts::default() }),
@@ -249,4 +250,23 @@ fn gate_and_status_see_the_same_standing() {
         }),
         gate::Standing::InStep
     );
+}
+
+#[test]
+fn a_database_that_says_it_is_a_part_of_an_archive_is_nobodys() {
+    let mut seen = due();
+    seen.database.as_mut().unwrap().half_loaded = true;
+    assert!(
+        matches!(decide(&seen, Asked::ByPerson, now()), Decision::Refuse(why) if matches!(why[..], [Refusal::Database(_)]))
+    );
+    assert!(matches!(standing(&seen), crate::gate::Standing::Unknown(_)));
+    let (label, begun_at) = (crate::ids::Label::parse("notes-0").unwrap(), now());
+    let mode = crate::engine::LoadMode::Replace;
+    let mark = crate::restore::Unfinished { label, location: "here".to_owned(), mode, begun_at, safety: None };
+    seen.unfinished = Some(mark);
+    assert!(
+        matches!(decide(&seen, Asked::ByPerson, now()), Decision::Refuse(why) if matches!(why[..], [Refusal::HalfRestored(_)]))
+    );
+    seen.database.as_mut().unwrap().half_loaded = false;
+    assert!(matches!(decide(&seen, Asked::ByPerson, now()), Decision::Plan(_)), "a whole exchange leaves a whole database");
 }
