@@ -32,6 +32,7 @@ mod migrate_sqlite;
 mod mysql_backup;
 mod mysql_definers;
 mod mysql_events;
+mod mysql_grants;
 mod mysql_locks;
 mod mysql_names;
 mod mysql_restore;
