@@ -4,7 +4,7 @@
 
 use super::super::EngineError;
 use super::catalog::{HERE, OWN_TABLES};
-use super::connect::{Session, quote};
+use super::connect::{Session, bytes_of, quote};
 use super::definer::by_rule;
 use super::inherit::without_inherited;
 use super::script::auto_increment;
@@ -230,17 +230,42 @@ async fn define(session: &mut Session, kind: Kind, name: &str, database: &str) -
 /// does not show it to this account.
 pub(super) async fn show(session: &mut Session, kind: Kind, name: &str) -> Result<Option<(String, Context)>, EngineError> {
     let doing = format!("read the definition of {} {name}", kind.word().to_lowercase());
-    let rows = session.texts(&doing, &format!("SHOW CREATE {} {}", kind.word(), quote(name))).await?;
-    let row = rows.into_iter().next().unwrap_or_default();
-    let text = |place: Option<usize>| place.and_then(|place| row.get(place)).cloned().flatten();
-    let [sql, sql_mode, client, connection, database, time_zone] = kind.columns().map(text);
-    let or_empty = Option::unwrap_or_default;
+    // Unconverted: what the client's character set does not have would come as a question mark.
+    let sql = format!(
+        "SET SESSION character_set_results = NULL; SHOW CREATE {} {}; SET SESSION character_set_results = utf8mb4",
+        kind.word(),
+        quote(name)
+    );
+    let rows = session.rows(&doing, &sql).await?;
+    let cell = |place: Option<usize>| bytes_of(rows.first()?, place?);
+    let [sql, sql_mode, client, connection, database, time_zone] = kind.columns().map(cell);
+    let Some(sql) = sql else { return Ok(None) };
+    let text = |bytes: Option<&[u8]>| bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default();
     let context = Context {
-        sql_mode: or_empty(sql_mode),
-        client: or_empty(client),
-        connection: or_empty(connection),
-        database: or_empty(database),
-        time_zone: or_empty(time_zone),
+        sql_mode: text(sql_mode),
+        client: text(client),
+        connection: text(connection),
+        database: text(database),
+        time_zone: text(time_zone),
     };
-    Ok(sql.map(|sql| (sql, context)))
+    Ok(Some((definition(kind, name, sql)?, context)))
 }
+
+/// The text of a definition, which is UTF-8 or cannot be kept as it is.
+fn definition(kind: Kind, name: &str, bytes: &[u8]) -> Result<String, EngineError> {
+    std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| EngineError::Inexact {
+        what: format!(
+            "the definition of {} {name} holds a string of bytes that are not UTF-8, which no SQL text can keep",
+            kind.word().to_lowercase()
+        ),
+        hint: match kind {
+            Kind::Table => "write the string as an expression: DEFAULT (UNHEX('ff')), or CONVERT(UNHEX('e9') USING latin1)",
+            Kind::View => "make the view again with the string as an expression: CONVERT(UNHEX('e9') USING latin1)",
+            _ => "make it again under SET NAMES utf8mb4, with such a string as CONVERT(UNHEX('e9') USING latin1)",
+        }
+        .to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests;
