@@ -35,6 +35,7 @@ mod mysql_events;
 mod mysql_grants;
 mod mysql_locks;
 mod mysql_names;
+mod mysql_objects;
 mod mysql_restore;
 mod mysql_traps;
 mod postgres_backup;

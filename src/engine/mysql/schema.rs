@@ -7,6 +7,7 @@ use super::catalog::{HERE, OWN_TABLES};
 use super::connect::{Session, bytes_of, quote};
 use super::definer::by_rule;
 use super::inherit::without_inherited;
+use super::libraries::unqualify_libraries;
 use super::script::auto_increment;
 use super::unqualify::{unqualify, unqualify_head};
 use crate::archive::manifest::LeftOut;
@@ -23,6 +24,8 @@ pub(super) enum Kind {
     Package,
     /// A MariaDB package's body.
     PackageBody,
+    /// A MySQL library of JavaScript or WebAssembly.
+    Library,
     /// A stored function.
     Function,
     /// A stored procedure.
@@ -43,6 +46,7 @@ impl Kind {
             Self::Table => "TABLE",
             Self::Package => "PACKAGE",
             Self::PackageBody => "PACKAGE BODY",
+            Self::Library => "LIBRARY",
             Self::Function => "FUNCTION",
             Self::Procedure => "PROCEDURE",
             Self::View => "VIEW",
@@ -57,6 +61,7 @@ impl Kind {
         match self {
             Self::Sequence | Self::Table => [Some(1), None, None, None, None, None],
             Self::View => [Some(1), None, Some(2), Some(3), None, None],
+            Self::Library => [Some(2), Some(1), None, None, None, None],
             Self::Event => [Some(3), Some(1), Some(4), Some(5), Some(6), Some(2)],
             _ => [Some(2), Some(1), Some(3), Some(4), Some(5), None],
         }
@@ -175,8 +180,9 @@ async fn list(session: &mut Session) -> Result<Vec<(Kind, String)>, EngineError>
     let routines =
         format!("SELECT ROUTINE_TYPE, ROUTINE_NAME FROM information_schema.ROUTINES WHERE {}", here("ROUTINE_SCHEMA"));
     let events = format!("SELECT 'EVENT', EVENT_NAME FROM information_schema.EVENTS WHERE {}", here("EVENT_SCHEMA"));
+    let libraries = session.version.libraries().map(|ask| ("libraries", ask.to_owned()));
     let mut found = Vec::new();
-    for (doing, sql) in [("tables", tables), ("routines", routines), ("events", events)] {
+    for (doing, sql) in [("tables", tables), ("routines", routines), ("events", events)].into_iter().chain(libraries) {
         for row in session.texts(&format!("list the {doing}"), &sql).await? {
             let mut cells = row.into_iter().map(Option::unwrap_or_default);
             let (word, name) = (cells.next().unwrap_or_default(), cells.next().unwrap_or_default());
@@ -189,6 +195,7 @@ async fn list(session: &mut Session) -> Result<Vec<(Kind, String)>, EngineError>
                 "PACKAGE" => Kind::Package,
                 "PACKAGE BODY" => Kind::PackageBody,
                 "EVENT" => Kind::Event,
+                "LIBRARY" => Kind::Library,
                 // Another session's temporary tables, which some releases list.
                 "TEMPORARY" | "SYSTEM VIEW" => continue,
                 other => {
@@ -221,6 +228,7 @@ async fn define(session: &mut Session, kind: Kind, name: &str, database: &str) -
         Kind::Table if !session.version.is_mariadb() => without_inherited(&unqualify(&sql, database)),
         Kind::Table | Kind::View | Kind::Sequence => unqualify(&sql, database),
         Kind::Trigger => unqualify_head(&sql, database),
+        Kind::Function | Kind::Procedure => unqualify_libraries(&sql, database),
         _ => sql,
     };
     Ok(Some(Definition { kind, name: name.to_owned(), sql, context }))
@@ -241,10 +249,12 @@ pub(super) async fn show(session: &mut Session, kind: Kind, name: &str) -> Resul
     let [sql, sql_mode, client, connection, database, time_zone] = kind.columns().map(cell);
     let Some(sql) = sql else { return Ok(None) };
     let text = |bytes: Option<&[u8]>| bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default();
+    // A library has no character sets: its text is UTF-8, whatever it is made under.
+    let or_ours = |set: Option<&[u8]>, ours: &str| if kind == Kind::Library { ours.to_owned() } else { text(set) };
     let context = Context {
         sql_mode: text(sql_mode),
-        client: text(client),
-        connection: text(connection),
+        client: or_ours(client, "utf8mb4"),
+        connection: or_ours(connection, "utf8mb4_bin"),
         database: text(database),
         time_zone: text(time_zone),
     };
