@@ -45,9 +45,8 @@ fn clause_of(sql: &str) -> Option<(usize, usize)> {
 
 /// The length of a string, a name, a comment or one other character.
 fn length_of_piece(text: &str) -> usize {
-    let comment = |end: &str| text.find(end).map(|at| at + end.len());
     let length = if text.starts_with("/*") {
-        comment("*/")
+        text.find("*/").map(|at| at + "*/".len())
     } else if text.starts_with('#') || text.starts_with("-- ") {
         text.find('\n')
     } else {
