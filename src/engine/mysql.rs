@@ -17,6 +17,7 @@ mod indexes;
 mod inherit;
 mod instance_lock;
 mod json;
+mod libraries;
 mod literal;
 mod load;
 mod long_statements;

@@ -7,6 +7,8 @@ fn kept(db: Db) {
     let mut world = World::new(db);
     world.confine();
     world.sql("CREATE FUNCTION doubled(n int) RETURNS int DETERMINISTIC RETURN 2 * n");
+    let check = text(&world.run(&["check"]));
+    assert!(check.contains("functions of other accounts are hidden") && check.contains("GRANT"), "{check}");
     let backup = world.run(&["backup", "notes"]);
     assert!(backup.status.success() && text(&backup).contains("function doubled"), "{}", text(&backup));
     world.sql("UPDATE note SET body = 'changed'");

@@ -86,6 +86,9 @@ pub(super) fn dumped_columns(
     history: bool,
     version: &Version,
 ) -> Result<Vec<Column>, EngineError> {
+    if history && let Some(start) = raw.iter().find(|column| is_period(column) && column.data_type == "bigint") {
+        return Err(by_transactions(table, &start.name));
+    }
     let explicit = raw.iter().any(is_period);
     let implied =
         |name: &str| Column { name: name.to_owned(), expression: quote(name), encoding: Encoding::Quoted, is_long: false };
@@ -97,6 +100,20 @@ pub(super) fn dumped_columns(
         columns.extend(["row_start", "row_end"].map(implied));
     }
     Ok(columns)
+}
+
+/// A history that counts transactions: the server numbers what is inserted anew, whatever it is told.
+fn by_transactions(table: &str, column: &str) -> EngineError {
+    EngineError::Inexact {
+        what: format!(
+            "table {table} keeps its history by the numbers of transactions (column {column}), which no restore can write again"
+        ),
+        hint: format!(
+            "drop the history and let the table keep one by time: SET system_versioning_alter_history = KEEP; ALTER TABLE {0} \
+             DROP COLUMN … (both of the period), DROP PERIOD FOR SYSTEM_TIME, DROP SYSTEM VERSIONING; ALTER TABLE {0} ADD SYSTEM VERSIONING;",
+            quote(table)
+        ),
+    }
 }
 
 /// Types no value of which takes 16 MiB on the wire.

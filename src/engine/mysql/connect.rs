@@ -247,8 +247,12 @@ impl Session {
 
 /// A value of a text answer as it came, if it is not NULL; bytes that are no UTF-8 are shown as such.
 pub(super) fn text_of(row: &MySqlRow, column: usize) -> Option<String> {
-    let bytes = row.try_get_unchecked::<Option<&[u8]>, _>(column).ok().flatten()?;
-    Some(String::from_utf8_lossy(bytes).into_owned())
+    bytes_of(row, column).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+}
+
+/// The bytes of a value of a text answer, if it is not NULL.
+pub(super) fn bytes_of(row: &MySqlRow, column: usize) -> Option<&[u8]> {
+    row.try_get_unchecked::<Option<&[u8]>, _>(column).ok().flatten()
 }
 
 /// An identifier, quoted.

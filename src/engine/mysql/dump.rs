@@ -124,8 +124,9 @@ fn same_tables(one: &[Relation], other: &[Relation]) -> bool {
 async fn left_out(leader: &mut Session, grants: &Grants, schema: &Schema) -> Result<Vec<LeftOut>, EngineError> {
     let mut left_out = schema.left_out.clone();
     if let Some(grant) = grants.blind_to_routines(leader) {
+        let libraries = if leader.version.libraries().is_some() { " and libraries" } else { "" };
         left_out.push(LeftOut {
-            what: "procedures and functions of other accounts".to_owned(),
+            what: format!("procedures and functions{libraries} of other accounts"),
             why: format!("this account may not see them; {grant}"),
         });
     }

@@ -155,6 +155,19 @@ impl Version {
         if self.is_mariadb() { quoted.to_owned() } else { format!("CAST({quoted} AS BINARY)") }
     }
 
+    /// What lists the libraries of the chosen database, each as `LIBRARY` and its name; where there are libraries.
+    pub(super) fn libraries(&self) -> Option<&'static str> {
+        self.mysql(9, 2, 0).then_some(
+            "SELECT 'LIBRARY', LIBRARY_NAME FROM information_schema.LIBRARIES \
+             WHERE CAST(LIBRARY_SCHEMA AS BINARY) = CAST(DATABASE() AS BINARY)",
+        )
+    }
+
+    /// What asks whether the names of databases in grants are no patterns; `None` where they always are.
+    pub(super) fn takes_grants_literally(&self) -> Option<&'static str> {
+        self.mysql(8, 0, 16).then_some("SELECT @@GLOBAL.partial_revokes")
+    }
+
     /// Whether the privilege to see every routine is one of its own, and its name.
     pub(super) fn routine_privilege(&self) -> Option<&'static str> {
         if self.mysql(8, 0, 20) {

@@ -3,60 +3,81 @@
 //! Decides nothing but what must not be missing: tables, triggers and events that an account may not see are not listed for it
 //! either, so that a dump without the privilege on the whole database could silently lack some. Such a dump is refused.
 
-use std::collections::BTreeSet;
+mod patterns;
+
+use std::collections::BTreeMap;
 
 use super::super::EngineError;
 use super::connect::{Session, quote};
+use super::definer::quoted_length;
+pub(super) use patterns::Choice;
+use patterns::{ALL, Privileges, chosen, is_like};
 
 /// Privileges on one database, whether granted on it or on all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Grants {
-    all: BTreeSet<String>,
-    here: BTreeSet<String>,
-    revoked: BTreeSet<String>,
+    all: Privileges,
+    here: Privileges,
+    revoked: Privileges,
 }
 
-/// Everything.
-const ALL: &str = "ALL PRIVILEGES";
+/// Whose a grant is. A server chooses among the patterns of each, and adds up what it found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Holder {
+    Account,
+    /// The active role of MariaDB with those that it brings along.
+    Role,
+    /// MariaDB's `PUBLIC`.
+    Everybody,
+}
 
 impl Grants {
     /// Asks.
     pub(super) async fn read(session: &mut Session) -> Result<Self, EngineError> {
         let doing = "read the account's privileges";
         let database = session.place().database.clone();
-        let mut sql = "SHOW GRANTS".to_owned();
+        let (mut sql, mut choice) = ("SHOW GRANTS".to_owned(), Choice::FewestNames);
         if !session.version.is_mariadb() {
+            choice = Choice::FirstWildcard;
             // MySQL leaves out what active roles give unless they are named.
             let roles = session.text(doing, "SELECT CURRENT_ROLE()").await?.unwrap_or_default();
             if !roles.is_empty() && roles != "NONE" {
                 sql = format!("SHOW GRANTS FOR CURRENT_USER() USING {roles}");
+                choice = Choice::Together;
             }
         }
+        if let Some(ask) = session.version.takes_grants_literally()
+            && session.number(doing, ask).await? == 1
+        {
+            choice = Choice::Names;
+        }
         let lines = session.texts(doing, &sql).await?.into_iter().filter_map(|row| row.into_iter().next().flatten());
-        Ok(Self::of(lines, &database))
+        Ok(Self::of(lines, &database, choice))
     }
 
     /// Reads the lines that `SHOW GRANTS` gives.
-    pub(super) fn of(lines: impl Iterator<Item = String>, database: &str) -> Self {
+    pub(super) fn of(lines: impl Iterator<Item = String>, database: &str, choice: Choice) -> Self {
         let mut grants = Self::default();
+        let mut on_patterns: BTreeMap<Holder, BTreeMap<String, Privileges>> = BTreeMap::new();
         for line in lines {
             let (verb, rest) = line.split_once(' ').unwrap_or((&line, ""));
             let Some((privileges, object)) = rest.split_once(" ON ") else { continue };
-            let into = match verb {
-                "GRANT" if object.starts_with("*.*") => &mut grants.all,
-                "GRANT" if is_on(object, database) => &mut grants.here,
-                "REVOKE" if is_on(object, database) => &mut grants.revoked,
+            let into = match (verb, pattern_of(object)) {
+                ("GRANT", None) if object.starts_with("*.*") => &mut grants.all,
+                ("GRANT", Some((pattern, holder))) => on_patterns.entry(holder).or_default().entry(pattern).or_default(),
+                ("REVOKE", Some((pattern, _))) if pattern == database || is_like(&pattern, database) => &mut grants.revoked,
                 _ => continue,
             };
             into.extend(privileges.split(',').map(|privilege| privilege.trim().to_ascii_uppercase()));
         }
+        grants.here = on_patterns.values().flat_map(|patterns| chosen(patterns, database, choice)).collect();
         grants
     }
 
     /// Whether a privilege is there for the database, or for the server if it is one of those.
     pub(super) fn allow(&self, privilege: &str) -> bool {
-        let given = |set: &BTreeSet<String>| set.contains(ALL) || set.contains(privilege);
-        given(&self.here) || (given(&self.all) && !given(&self.revoked))
+        let given = |set: &Privileges| set.contains(ALL) || set.contains(privilege);
+        (given(&self.here) || given(&self.all)) && !given(&self.revoked)
     }
 
     /// Whether it is there for everything on the server.
@@ -86,7 +107,10 @@ impl Grants {
     /// What would show every routine, if it is not given: those of others are not listed at all.
     pub(super) fn blind_to_routines(&self, session: &Session) -> Option<String> {
         let own = session.version.routine_privilege();
-        let sees = self.allow_everywhere("SELECT") || own.is_some_and(|privilege| self.allow(privilege));
+        // MySQL's is a privilege on the whole server, which all privileges on a database do not include.
+        let gives =
+            |privilege| if session.version.is_mariadb() { self.allow(privilege) } else { self.allow_everywhere(privilege) };
+        let sees = self.allow_everywhere("SELECT") || own.is_some_and(gives);
         if sees {
             return None;
         }
@@ -101,22 +125,17 @@ impl Grants {
     }
 }
 
-/// Whether the object of a grant is the whole of a database: `` `shop`.* ``, or a pattern of names.
-fn is_on(object: &str, database: &str) -> bool {
-    let Some(rest) = object.strip_prefix('`') else { return false };
-    let Some((pattern, _)) = rest.split_once("`.* ") else { return false };
-    matches(&pattern.replace("``", "`").chars().collect::<Vec<_>>(), &database.chars().collect::<Vec<_>>())
-}
-
-/// SQL's `LIKE`, as grants use it.
-fn matches(pattern: &[char], name: &[char]) -> bool {
-    match pattern {
-        [] => name.is_empty(),
-        ['\\', literal, pattern @ ..] => name.first() == Some(literal) && matches(pattern, &name[1..]),
-        ['%', pattern @ ..] => (0..=name.len()).any(|skipped| matches(pattern, &name[skipped..])),
-        ['_', pattern @ ..] => !name.is_empty() && matches(pattern, &name[1..]),
-        [literal, pattern @ ..] => name.first() == Some(literal) && matches(pattern, &name[1..]),
-    }
+/// The name or pattern of names, and whose the grant is, where the object of a grant is the whole of a database: `` `shop`.* TO … ``.
+fn pattern_of(object: &str) -> Option<(String, Holder)> {
+    let length = quoted_length(object).filter(|_| object.starts_with('`'))?;
+    let whose = object[length..].strip_prefix(".* ")?;
+    let (_, whose) = whose.split_once(' ')?;
+    let holder = match quoted_length(whose) {
+        Some(name) if !whose[name..].starts_with('@') => Holder::Role,
+        None if whose.starts_with("PUBLIC") => Holder::Everybody,
+        _ => Holder::Account,
+    };
+    Some((object[1..length - 1].replace("``", "`"), holder))
 }
 
 #[cfg(test)]

@@ -4,9 +4,10 @@
 
 use super::super::EngineError;
 use super::catalog::{HERE, OWN_TABLES};
-use super::connect::{Session, quote};
+use super::connect::{Session, bytes_of, quote};
 use super::definer::by_rule;
 use super::inherit::without_inherited;
+use super::libraries::unqualify_libraries;
 use super::script::without_counter;
 use super::unqualify::{unqualify, unqualify_head};
 use crate::archive::manifest::LeftOut;
@@ -23,6 +24,8 @@ pub(super) enum Kind {
     Package,
     /// A MariaDB package's body.
     PackageBody,
+    /// A MySQL library of JavaScript or WebAssembly.
+    Library,
     /// A stored function.
     Function,
     /// A stored procedure.
@@ -43,6 +46,7 @@ impl Kind {
             Self::Table => "TABLE",
             Self::Package => "PACKAGE",
             Self::PackageBody => "PACKAGE BODY",
+            Self::Library => "LIBRARY",
             Self::Function => "FUNCTION",
             Self::Procedure => "PROCEDURE",
             Self::View => "VIEW",
@@ -57,6 +61,7 @@ impl Kind {
         match self {
             Self::Sequence | Self::Table => [Some(1), None, None, None, None, None],
             Self::View => [Some(1), None, Some(2), Some(3), None, None],
+            Self::Library => [Some(2), Some(1), None, None, None, None],
             Self::Event => [Some(3), Some(1), Some(4), Some(5), Some(6), Some(2)],
             _ => [Some(2), Some(1), Some(3), Some(4), Some(5), None],
         }
@@ -175,8 +180,9 @@ async fn list(session: &mut Session) -> Result<Vec<(Kind, String)>, EngineError>
     let routines =
         format!("SELECT ROUTINE_TYPE, ROUTINE_NAME FROM information_schema.ROUTINES WHERE {}", here("ROUTINE_SCHEMA"));
     let events = format!("SELECT 'EVENT', EVENT_NAME FROM information_schema.EVENTS WHERE {}", here("EVENT_SCHEMA"));
+    let libraries = session.version.libraries().map(|ask| ("libraries", ask.to_owned()));
     let mut found = Vec::new();
-    for (doing, sql) in [("tables", tables), ("routines", routines), ("events", events)] {
+    for (doing, sql) in [("tables", tables), ("routines", routines), ("events", events)].into_iter().chain(libraries) {
         for row in session.texts(&format!("list the {doing}"), &sql).await? {
             let mut cells = row.into_iter().map(Option::unwrap_or_default);
             let (word, name) = (cells.next().unwrap_or_default(), cells.next().unwrap_or_default());
@@ -189,6 +195,7 @@ async fn list(session: &mut Session) -> Result<Vec<(Kind, String)>, EngineError>
                 "PACKAGE" => Kind::Package,
                 "PACKAGE BODY" => Kind::PackageBody,
                 "EVENT" => Kind::Event,
+                "LIBRARY" => Kind::Library,
                 // Another session's temporary tables, which some releases list.
                 "TEMPORARY" | "SYSTEM VIEW" => continue,
                 other => {
@@ -224,6 +231,7 @@ async fn define(session: &mut Session, kind: Kind, name: &str, database: &str) -
             what: format!("trigger {name} has no FOR EACH ROW that its database's name could be taken out before"),
             hint: "drop it, and create it again with plain names".to_owned(),
         })?,
+        Kind::Function | Kind::Procedure => unqualify_libraries(&sql, database),
         _ => sql,
     };
     Ok(Some(Definition { kind, name: name.to_owned(), sql, context }))
@@ -233,17 +241,44 @@ async fn define(session: &mut Session, kind: Kind, name: &str, database: &str) -
 /// does not show it to this account.
 pub(super) async fn show(session: &mut Session, kind: Kind, name: &str) -> Result<Option<(String, Context)>, EngineError> {
     let doing = format!("read the definition of {} {name}", kind.word().to_lowercase());
-    let rows = session.texts(&doing, &format!("SHOW CREATE {} {}", kind.word(), quote(name))).await?;
-    let row = rows.into_iter().next().unwrap_or_default();
-    let text = |place: Option<usize>| place.and_then(|place| row.get(place)).cloned().flatten();
-    let [sql, sql_mode, client, connection, database, time_zone] = kind.columns().map(text);
-    let or_empty = Option::unwrap_or_default;
+    // Unconverted: what the client's character set does not have would come as a question mark.
+    let sql = format!(
+        "SET SESSION character_set_results = NULL; SHOW CREATE {} {}; SET SESSION character_set_results = utf8mb4",
+        kind.word(),
+        quote(name)
+    );
+    let rows = session.rows(&doing, &sql).await?;
+    let cell = |place: Option<usize>| bytes_of(rows.first()?, place?);
+    let [sql, sql_mode, client, connection, database, time_zone] = kind.columns().map(cell);
+    let Some(sql) = sql else { return Ok(None) };
+    let text = |bytes: Option<&[u8]>| bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default();
+    // A library has no character sets: its text is UTF-8, whatever it is made under.
+    let or_ours = |set: Option<&[u8]>, ours: &str| if kind == Kind::Library { ours.to_owned() } else { text(set) };
     let context = Context {
-        sql_mode: or_empty(sql_mode),
-        client: or_empty(client),
-        connection: or_empty(connection),
-        database: or_empty(database),
-        time_zone: or_empty(time_zone),
+        sql_mode: text(sql_mode),
+        client: or_ours(client, "utf8mb4"),
+        connection: or_ours(connection, "utf8mb4_bin"),
+        database: text(database),
+        time_zone: text(time_zone),
     };
-    Ok(sql.map(|sql| (sql, context)))
+    Ok(Some((definition(kind, name, sql)?, context)))
 }
+
+/// The text of a definition, which is UTF-8 or cannot be kept as it is.
+fn definition(kind: Kind, name: &str, bytes: &[u8]) -> Result<String, EngineError> {
+    std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| EngineError::Inexact {
+        what: format!(
+            "the definition of {} {name} holds a string of bytes that are not UTF-8, which no SQL text can keep",
+            kind.word().to_lowercase()
+        ),
+        hint: match kind {
+            Kind::Table => "write the string as an expression: DEFAULT (UNHEX('ff')), or CONVERT(UNHEX('e9') USING latin1)",
+            Kind::View => "make the view again with the string as an expression: CONVERT(UNHEX('e9') USING latin1)",
+            _ => "make it again under SET NAMES utf8mb4, with such a string as CONVERT(UNHEX('e9') USING latin1)",
+        }
+        .to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -105,7 +105,7 @@ pub(super) fn after(schema: &Schema, large: &[String]) -> Result<String, EngineE
     for indexes in tables(schema, large).filter_map(|(_, indexes)| indexes) {
         statement(&mut text, &indexes)?;
     }
-    for kind in [Kind::Package, Kind::PackageBody, Kind::Function, Kind::Procedure] {
+    for kind in [Kind::Package, Kind::PackageBody, Kind::Library, Kind::Function, Kind::Procedure] {
         for object in schema.of(kind) {
             write_object(&mut text, schema, object)?;
         }
@@ -205,9 +205,9 @@ fn delimiter(sql: &str) -> Option<String> {
 
 /// One statement, between delimiters of its own if it needs them.
 fn statement(text: &mut String, sql: &str) -> Result<(), EngineError> {
-    // What a backslash or quote means in a body is a matter of the body's own mode, and a comment at its end would take our
-    // delimiter; lines mean the same in all of them.
-    if !sql.contains([';', '\\', '#']) && !sql.contains("--") && !sql.contains("/*") {
+    // What a backslash or quote means in a body is a matter of the body's own mode or language (`AS $$`), and a comment at its end
+    // would take our delimiter; lines mean the same in all of them.
+    if !sql.contains([';', '\\', '#']) && !["--", "/*", "\nAS $"].iter().any(|sign| sql.contains(sign)) {
         text.push_str(&format!("{sql};\n\n"));
         return Ok(());
     }

@@ -236,6 +236,11 @@ impl Server {
         self.program.is_mariadb
     }
 
+    /// Whether it has libraries of JavaScript.
+    pub(crate) fn has_libraries(&self) -> bool {
+        !self.is_mariadb() && self.program.version >= (9, 2)
+    }
+
     /// A client program of the server's own release, with what it needs to reach the server.
     pub(crate) fn client(&self, mariadb: &str, mysql: &str) -> Command {
         let path = format!("/usr/bin/{}", if self.program.is_mariadb { mariadb } else { mysql });
@@ -311,10 +316,18 @@ impl Server {
     }
 
     /// Every `SHOW CREATE` of a database, one line each: the database itself, tables, sequences, views, routines, packages,
-    /// triggers, events. What names the database itself is given as `DB`.
+    /// libraries, triggers, events. What names the database itself is given as `DB`.
     pub(crate) fn schema(&self, database: &str) -> String {
+        let libraries = if self.has_libraries() {
+            format!(
+                "SELECT CONCAT('SHOW CREATE LIBRARY `', REPLACE(library_name, '`', '``'), '`') FROM information_schema.libraries \
+                   WHERE library_schema = '{database}' ORDER BY BINARY library_name;"
+            )
+        } else {
+            String::new()
+        };
         let lists = format!(
-            "SELECT CONCAT('SHOW CREATE TABLE `', REPLACE(table_name, '`', '``'), '`') FROM information_schema.tables \
+            "{libraries} SELECT CONCAT('SHOW CREATE TABLE `', REPLACE(table_name, '`', '``'), '`') FROM information_schema.tables \
                WHERE table_schema = '{database}' ORDER BY BINARY table_name; \
              SELECT CONCAT('SHOW CREATE ', routine_type, ' `', REPLACE(routine_name, '`', '``'), '`') FROM information_schema.routines \
                WHERE routine_schema = '{database}' ORDER BY routine_type, BINARY routine_name; \

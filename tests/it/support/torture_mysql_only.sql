@@ -18,4 +18,5 @@ CREATE TABLE my_check (a int, CONSTRAINT unenforced CHECK (a > 5) NOT ENFORCED);
 INSERT INTO my_check VALUES (1);
 CREATE TABLE my_vector (id int PRIMARY KEY, v vector(3));
 INSERT INTO my_vector VALUES (1, TO_VECTOR('[1.5,-0,3e38]')), (2, NULL);
+/*!90200 CREATE LIBRARY my_library COMMENT 'one' LANGUAGE JAVASCRIPT AS $$export function twice(n) { return n + n }$$ */;
 CREATE SQL SECURITY DEFINER VIEW my_window AS SELECT id, row_number() OVER (ORDER BY id) AS n FROM my_json;

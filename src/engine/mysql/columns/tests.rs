@@ -69,3 +69,18 @@ fn history_brings_the_hidden_columns() {
     assert_eq!(names(vec![start.clone()], false), Vec::<String>::new());
     assert_eq!(names(vec![start], true), ["since"]);
 }
+
+#[test]
+fn a_history_by_transactions_is_refused_with_its_table() {
+    let maria = Version::of("11.8.9-MariaDB", "").unwrap();
+    let period = |name: &str, end: &str| {
+        let mut column = column("bigint", "bigint(20) unsigned", "", "STORED GENERATED", end);
+        column.name = name.to_owned();
+        column
+    };
+    let raw = vec![column("int", "int", "", "", ""), period("since", "ROW START"), period("until", "ROW END")];
+    let error = dumped_columns("t", raw.clone(), true, &maria).unwrap_err().to_string();
+    assert!(error.contains("table t keeps its history by the numbers of transactions (column since)"), "{error}");
+    // Where the past is not dumped there is nothing that could differ.
+    assert_eq!(dumped_columns("t", raw, false, &maria).unwrap().len(), 1);
+}

@@ -34,3 +34,17 @@ fn what_the_servers_call_the_binary_log() {
     assert_eq!(version("9.7.4", "").binlog_status(), "SHOW BINARY LOG STATUS");
     assert_eq!(version("11.8.9-MariaDB", "").binlog_status(), "SHOW BINLOG STATUS");
 }
+
+#[test]
+fn libraries_and_literal_grants_are_where_the_release_has_them() {
+    for (text, libraries, literal) in [
+        ("8.0.13", false, false),
+        ("8.0.16", false, true),
+        ("9.1.0", false, true),
+        ("9.2.0", true, true),
+        ("11.8.9-MariaDB", false, false),
+    ] {
+        let found = version(text, "");
+        assert_eq!((found.libraries().is_some(), found.takes_grants_literally().is_some()), (libraries, literal), "{text}");
+    }
+}

@@ -210,6 +210,10 @@ pub(in super::super) async fn drops(session: &mut Session) -> Result<Vec<String>
             drops.push(format!("DROP {kind} IF EXISTS {}", quote(name)));
         }
     }
+    if let Some(libraries) = session.version.libraries() {
+        let names = session.texts(doing, libraries).await?.into_iter().filter_map(|row| row.into_iter().nth(1).flatten());
+        drops.extend(names.map(|name| format!("DROP LIBRARY IF EXISTS {}", quote(&name))));
+    }
     Ok(drops)
 }
 

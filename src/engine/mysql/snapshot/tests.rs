@@ -1,8 +1,9 @@
+use super::super::privileges::Choice;
 use super::*;
 
 fn grants(privileges: &str) -> Grants {
     let lines = [format!("GRANT {privileges} ON *.* TO `app`@`%`")];
-    Grants::of(lines.into_iter(), "shop")
+    Grants::of(lines.into_iter(), "shop", Choice::FirstWildcard)
 }
 
 #[test]
