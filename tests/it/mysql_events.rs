@@ -2,7 +2,9 @@
 
 use std::os::unix::process::ExitStatusExt;
 
-use crate::support::mysql::{Which, server};
+use crate::support::held::Held;
+use crate::support::mysql::{Which, name_of, server};
+use crate::support::wait::until;
 use crate::support::world::{Db, World, text};
 
 const EVENTS: &str = "SET time_zone = '+03:00', sql_mode = 'ANSI_QUOTES'; \
@@ -73,4 +75,41 @@ fn events_of_the_old_content_are_set_aside_on_mysql() {
 #[test]
 fn events_of_the_old_content_are_set_aside_on_mariadb() {
     server(Which::MariaDb).map(Db::MySql).into_iter().for_each(told);
+}
+
+/// Who came while the archive was loaded, or an event of the old content that still runs, would write into the new.
+fn late(db: Db) {
+    let Db::MySql(server) = db else { return };
+    let world = World::new(db);
+    assert!(world.run(&["backup", "notes"]).status.success());
+    world.sql("UPDATE note SET body = 'old content'");
+    world.sql(EVENTS);
+    let before = world.ask(LOOK);
+    let name = name_of(&world.database()).to_owned();
+    let held = Held::at(&world, &["restore", "notes", "--replace"], "my.load.tried");
+    let mut other = server.client("mariadb", "mysql").args([&name, "--execute=DO SLEEP(600)"]).spawn().unwrap();
+    let runs = format!("SELECT count(*) FROM information_schema.processlist WHERE db = '{name}' AND info LIKE 'DO SLEEP%'");
+    until("the other session is there", || server.sql("", &runs) == "1");
+    let output = held.go_on();
+    other.kill().unwrap();
+    other.wait().unwrap();
+    assert!(!output.status.success() && text(&output).contains("in use"), "{}", text(&output));
+    assert_eq!((world.ask("SELECT body FROM note WHERE id = 1").as_str(), world.ask(LOOK)), ("old content", before));
+    assert_eq!(world.scratch_databases(), Vec::<String>::new());
+    let end = format!(
+        "SELECT CONCAT('KILL ', id, ';') FROM information_schema.processlist WHERE db = '{name}' AND info LIKE 'DO SLEEP%'"
+    );
+    server.try_sql("", &server.sql("", &end)).ok();
+    let again = world.run(&["restore", "notes", "--replace"]);
+    assert!(again.status.success(), "{}", text(&again));
+}
+
+#[test]
+fn who_comes_while_an_archive_is_loaded_keeps_it_out_on_mysql() {
+    server(Which::MySql).map(Db::MySql).into_iter().for_each(late);
+}
+
+#[test]
+fn who_comes_while_an_archive_is_loaded_keeps_it_out_on_mariadb() {
+    server(Which::MariaDb).map(Db::MySql).into_iter().for_each(late);
 }

@@ -66,7 +66,12 @@ async fn bytes(server: &Server) {
     let source = server.fresh();
     let name = name_of(&source);
     server.sql(name, &format!("CREATE TABLE t (a int PRIMARY KEY, {})", table[0]));
-    refused(server, name, &["the definition of table t holds", "DEFAULT (UNHEX('ff'))"]).await;
+    // A newer MariaDB prints what it means.
+    if server.sql(name, "SHOW CREATE TABLE t").contains("DEFAULT x'ff'") {
+        round_trip(server, name).await;
+    } else {
+        refused(server, name, &["the definition of table t holds", "DEFAULT (UNHEX('ff'))"]).await;
+    }
     server.sql(name, &format!("DROP TABLE t; CREATE TABLE t (a int PRIMARY KEY, {}); INSERT INTO t (a) VALUES (1)", table[1]));
     server.sql(name, &format!("CREATE VIEW l AS SELECT {}", view[0]));
     refused(server, name, &["the definition of view l holds", "CONVERT(UNHEX('e9') USING latin1)"]).await;

@@ -350,7 +350,11 @@ impl Server {
             let is_moment = |cell: &str| cell.len() == 22 && cell.starts_with("20") && cell.as_bytes()[10] == b' ';
             cells.iter().filter(|cell| !is_moment(cell) && **cell != database).copied().collect::<Vec<_>>().join("\t")
         });
-        lines.collect::<Vec<_>>().join("\n").replace(&format!("`{database}`"), "`DB`")
+        lines
+            .collect::<Vec<_>>()
+            .join("\n")
+            .replace(&format!("`{database}`"), "`DB`")
+            .replace(&format!("\"{database}\""), "`DB`")
     }
 
     /// The content of a database without upkeep's help: every value of every row, as hex of what is stored, in an order of its
