@@ -19,7 +19,7 @@ pub(super) struct Arguments {
     /// The newest verified archive from this moment or before (2026-11-22T02:30:00Z, "2026-11-22 02:30", 2h).
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
-    /// Into this database instead of the target's own (postgres://…, sqlite:///…).
+    /// Into this database instead of the target's own (postgres://…, mysql://…, sqlite:///…).
     #[arg(long, value_name = "URL")]
     into: Option<String>,
     /// Only say what would happen.

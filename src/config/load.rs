@@ -21,7 +21,7 @@ use super::{Config, Control, Daemon};
 use crate::failure::{Class, Explain};
 
 pub(crate) use layers::ENVIRONMENT_PREFIX;
-pub use location::{NotAUrl, parse_url};
+pub use location::{NotAUrl, parse_url, parse_url_beside};
 pub(crate) use values::duration;
 
 /// The environment a configuration is read in: handed down, never asked of the process here.

@@ -13,7 +13,7 @@ use super::raw::Node;
 use super::{Location, Secret};
 
 mod my_cnf;
-pub(crate) use my_cnf::my_cnf;
+use my_cnf::my_cnf;
 
 /// The keys that name a source, of which at most one may be given.
 pub(crate) const SOURCES: [&str; 3] = ["password_file", "password_env", "password_credential"];
@@ -69,9 +69,14 @@ fn content(path: &Path) -> Result<String, String> {
     if text.is_empty() { Err(format!("{} is empty", path.display())) } else { Ok(text.to_owned()) }
 }
 
+/// The password that the clients' own files have for a database without any other source.
+pub(crate) fn of_clients(location: &Location, environment: &Environment) -> Option<Secret> {
+    pgpass(location, environment).or_else(|| my_cnf(location, environment))
+}
+
 /// libpq's password file, for a PostgreSQL database without any other source. As libpq does, a file that others may read is
 /// passed over.
-pub(crate) fn pgpass(location: &Location, environment: &Environment) -> Option<Secret> {
+fn pgpass(location: &Location, environment: &Environment) -> Option<Secret> {
     let Location::Postgres { host, port, user, database, .. } = location else { return None };
     let home = || environment.get("HOME").map(|home| PathBuf::from(home).join(".pgpass"));
     let path = environment.get("PGPASSFILE").map(PathBuf::from).or_else(home)?;

@@ -35,6 +35,7 @@ mod split;
 mod survey;
 mod swap;
 mod unqualify;
+mod wide;
 mod worker;
 
 use super::frames::shared;

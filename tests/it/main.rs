@@ -43,6 +43,7 @@ mod mysql_settings;
 mod mysql_texts;
 mod mysql_traps;
 mod mysql_views;
+mod mysql_wide;
 mod postgres_backup;
 mod postgres_catalogue;
 mod postgres_restore;

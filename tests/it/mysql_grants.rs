@@ -1,13 +1,14 @@
 //! MySQL and MariaDB: what an account may see is what the server makes of its grants, and nothing is left out without a word.
 
-use upkeep::engine::EngineError;
+use upkeep::engine::{EngineError, LoadMode};
 
 use crate::mysql_backup::text_of;
-use crate::support::mysql::{Server, dump, name_of, on_every_server};
+use crate::support::mysql::{Server, dump, load, name_of, on_every_server};
 
 on_every_server! { shared;
     a_narrow_grant_hides_what_a_wide_one_would_show: narrow;
     a_role_adds_to_what_an_account_may_see: role;
+    the_documented_grants_are_enough: documentation;
 }
 
 const OBJECTS: &str = "CREATE TABLE t (a int); CREATE TRIGGER seen BEFORE INSERT ON t FOR EACH ROW SET NEW.a = 1; \
@@ -46,4 +47,34 @@ async fn role(server: &Server) {
     let (account, dir) = (server.database_as(name, &user), tempfile::tempdir().unwrap());
     let text = text_of(&dump(&account, dir.path(), 1).await.unwrap().path);
     assert!(text.contains("seen") && text.contains("EVENT `later`"), "{text}");
+}
+
+/// The statements between two marks of the documentation, for a user and a database of a test's own.
+fn documented(mark: &str, user: &str, name: &str) -> String {
+    let page = include_str!("../../docs/mysql.md");
+    let (_, rest) = page.split_once(&format!("<!-- grants:{mark} -->\n```sql\n")).unwrap();
+    let (statements, _) = rest.split_once("```").unwrap();
+    let kept = statements.lines().filter(|line| !line.starts_with("CREATE USER")).collect::<Vec<_>>().join("\n");
+    kept.replace("'upkeep'@'localhost'", &format!("'{user}'@'%'")).replace("`shop", &format!("`{name}"))
+}
+
+/// What the documentation has an administrator grant is enough to take everything, and to put it back as it was.
+async fn documentation(server: &Server) {
+    let source = server.torture();
+    let (name, user) = (name_of(&source), format!("told_{}", name_of(&source)));
+    let flavour = if server.is_mariadb() { "mariadb" } else { "mysql" };
+    server.user(&user, name, "");
+    server.sql("", &documented(&format!("backup:{flavour}"), &user, name));
+    let (account, dir) = (server.database_as(name, &user), tempfile::tempdir().unwrap());
+    let may = upkeep::engine::mysql::may_read(&account).await.unwrap();
+    assert_eq!((may.routines, may.lock), (None, None), "{}", may.moment);
+    let sealed = dump(&account, dir.path(), 2).await.unwrap();
+    let before = (server.schema(name), server.content(name));
+    assert_eq!(sealed.manifest.tables, dump(&source, dir.path(), 2).await.unwrap().manifest.tables);
+    load(&account, &sealed, LoadMode::Replace).await.unwrap_err();
+    server.sql("", &documented(&format!("restore:{flavour}"), &user, name));
+    server.sql(name, "CREATE TABLE more (a int)");
+    let loaded = load(&account, &sealed, LoadMode::Replace).await.unwrap();
+    assert_eq!(loaded.warnings, Vec::<String>::new());
+    assert_eq!((server.schema(name), server.content(name)), before);
 }

@@ -54,10 +54,8 @@ pub(super) async fn restore(ctx: &Context, target: &Target, action: &Action, pro
 /// A database that is not the target's own.
 fn elsewhere(target: &Target, url: &str) -> Result<Database, Failure> {
     let environment = std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
-    let parsed = load::parse_url(url, &environment.collect());
-    let parsed = parsed.map_err(|error| Failure::new(Class::Usage, format!("cannot restore into this: {error}")))?;
-    let (client_bindir, definers) = (target.database.client_bindir.clone(), target.database.definers.clone());
-    Ok(Database { client_bindir, definers, ..parsed })
+    let parsed = load::parse_url_beside(url, &target.database, &environment.collect());
+    parsed.map_err(|error| Failure::new(Class::Usage, format!("cannot restore into this: {error}")))
 }
 
 /// Stops the server for a restore that will not be refused; whether there is one to stop.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::Environment;
 use crate::config::raw::guess;
-use crate::config::{Database, Location, Secret};
+use crate::config::{Database, Location, Secret, secrets};
 use crate::failure::{Class, Explain};
 
 /// What libpq knows as `sslmode`.
@@ -52,6 +52,29 @@ pub fn parse_url(text: &str, environment: &Environment) -> Result<Database, NotA
             let near = guess(other, ["sqlite", "postgres", "postgresql", "mysql", "mariadb"].into_iter());
             Err(NotAUrl(format!("no engine is called `{other}`{near}; {FORMS}")))
         }
+    }
+}
+
+/// Reads the URL of a database beside a configured one. Without a password in it the configured one's serves, where it is the same
+/// account of the same server, or that of the clients' own files.
+///
+/// # Errors
+/// As [`parse_url`].
+pub fn parse_url_beside(text: &str, beside: &Database, environment: &Environment) -> Result<Database, NotAUrl> {
+    let parsed = parse_url(text, environment)?;
+    let same = account(&parsed.location).is_some_and(|account| Some(account) == self::account(&beside.location));
+    let own = || secrets::of_clients(&parsed.location, environment);
+    let password = parsed.password.clone().or_else(|| beside.password.clone().filter(|_| same)).or_else(own);
+    let (client_bindir, definers) = (beside.client_bindir.clone(), beside.definers.clone());
+    Ok(Database { password, client_bindir, definers, ..parsed })
+}
+
+/// Engine, host, port and user.
+fn account(location: &Location) -> Option<(bool, &str, u16, &str)> {
+    match location {
+        Location::Sqlite { .. } => None,
+        Location::Postgres { host, port, user, .. } => Some((true, host, *port, user)),
+        Location::MySql { host, port, user, .. } => Some((false, host, *port, user)),
     }
 }
 

@@ -84,7 +84,7 @@ fn database(node: &Node<'_>, environment: &Environment, secrets: Secrets) -> Opt
     }
     node.close();
     let Database { location, password, .. } = parsed?;
-    let ours = |location: &Location| secrets::pgpass(location, environment).or_else(|| secrets::my_cnf(location, environment));
+    let ours = |location: &Location| secrets::of_clients(location, environment);
     let kept = || (secrets == Secrets::Read).then(|| ours(&location)).flatten();
     let password = password.or(named).or_else(kept);
     Some(Database { location, password, client_bindir, definers: definers.unwrap_or(Definers::Keep) })

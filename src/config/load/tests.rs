@@ -1,7 +1,9 @@
 use std::os::unix::fs::PermissionsExt;
 
+use rstest::rstest;
+
 use super::*;
-use crate::config::{Definers, Health, Location, OnFailure, Principal, Probe, Runner, ServiceControl};
+use crate::config::{Definers, Health, Location, OnFailure, Principal, Probe, Runner, Secret, ServiceControl};
 
 /// A directory with the named files in it; the first is the main one.
 fn files(files: &[(&str, &str)]) -> (tempfile::TempDir, PathBuf) {
@@ -350,4 +352,17 @@ fn passwords_from_every_source() {
     refused(&file, "open to everybody");
     write("pw", "\n", 0o600);
     refused(&file, "is empty");
+}
+
+#[rstest]
+#[case::same_account("mysql://app@h/other", Some("its own"))]
+#[case::same_account_with_one_of_its_own("mysql://app:given@h/other", Some("given"))]
+#[case::other_user("mysql://root@h/other", None)]
+#[case::other_host("mysql://app@elsewhere/other", None)]
+#[case::other_engine("postgres://app@h:3306/other", None)]
+fn a_database_beside_another_has_its_password_for_the_same_account(#[case] url: &str, #[case] expected: Option<&str>) {
+    let none = Environment::default();
+    let beside = parse_url("mysql://app:its%20own@h/shop", &none).unwrap();
+    let database = parse_url_beside(url, &beside, &none).unwrap();
+    assert_eq!(database.password.as_ref().map(Secret::reveal), expected);
 }

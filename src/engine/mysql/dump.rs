@@ -20,7 +20,7 @@ use super::schema::{Kind, Schema};
 use super::script::Needs;
 use super::snapshot::{self, Ask, Opened, Worker};
 use super::worker::Go;
-use super::{definer, script, shape};
+use super::{definer, script, shape, wide};
 use crate::archive::PendingArchive;
 use crate::archive::manifest::{Consistency, FrameKind, LeftOut, Server, Table};
 use crate::archive::writer::FrameSink;
@@ -148,6 +148,7 @@ async fn left_out(leader: &mut Session, grants: &Grants, schema: &Schema) -> Res
 
 /// Writes the frames in the order a single `mysql` needs, and says what was found.
 async fn write(mut held: Held, request: &DumpRequest, sink: &FrameSink, progress: &Progress) -> Result<Dumped, EngineError> {
+    wide::demand_shown(&mut held.leader).await?;
     let any = |is: fn(&str) -> bool| held.schema.of(Kind::Table).any(|table| is(&table.sql));
     let needs = Needs {
         history: held.relations.iter().any(|relation| relation.history),
