@@ -4,9 +4,10 @@
 //! after a crash a path holds its old content or its new content whole; held by `tests/it/durable.rs`.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use crate::failure::{Class, Explain};
 use crate::fault;
@@ -220,6 +221,9 @@ pub fn swap_symlink(link: &Path, target: &Path) -> Result<(), DurableError> {
     link.parent().map_or(Ok(()), sync_dir)
 }
 
+/// How long a lock is waited for whose holder is dead: a child that it was just starting has the lock until it is another program.
+const LAST_BREATH: Duration = Duration::from_secs(2);
+
 /// An exclusive lock on a file, released when dropped or when the process dies.
 #[derive(Debug)]
 pub struct Lock {
@@ -235,16 +239,22 @@ impl Lock {
     pub fn take(path: &Path, holder: &str) -> Result<Self, DurableError> {
         let mut file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o640).open(path).at("open", path)?;
-        match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                let mut holder = String::new();
-                file.read_to_string(&mut holder).at("read", path)?;
-                let holder = if holder.trim().is_empty() { "another process".to_owned() } else { holder.trim().to_owned() };
-                return Err(DurableError::Locked { path: path.to_owned(), holder });
+        let begun = Instant::now();
+        loop {
+            match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => break,
+                Err(rustix::io::Errno::WOULDBLOCK) => {
+                    let holder = words_of(&mut file).at("read", path)?;
+                    if is_alive(&holder) || begun.elapsed() > LAST_BREATH {
+                        let holder = if holder.is_empty() { "another process".to_owned() } else { holder };
+                        return Err(DurableError::Locked { path: path.to_owned(), holder });
+                    }
+                    std::thread::sleep(LAST_BREATH / 100);
+                }
+                Err(errno) => return Err(io::Error::from(errno)).at("lock", path),
             }
-            Err(errno) => return Err(io::Error::from(errno)).at("lock", path),
         }
+        file.rewind().at("write", path)?;
         file.set_len(0).and_then(|()| file.write_all(holder.as_bytes())).at("write", path)?;
         Ok(Self { _file: file, path: path.to_owned() })
     }
@@ -257,9 +267,7 @@ impl Lock {
         if taken != Err(rustix::io::Errno::WOULDBLOCK) {
             return None;
         }
-        let mut holder = String::new();
-        file.read_to_string(&mut holder).ok()?;
-        Some(holder.trim().to_owned())
+        words_of(&mut file).ok()
     }
 
     /// The lock file.
@@ -267,6 +275,20 @@ impl Lock {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// What stands in a lock's file.
+fn words_of(file: &mut File) -> io::Result<String> {
+    let mut words = String::new();
+    file.rewind()?;
+    file.read_to_string(&mut words)?;
+    Ok(words.trim().to_owned())
+}
+
+/// Whether the process that a holder's words end with is there, or none is named.
+fn is_alive(holder: &str) -> bool {
+    let pid = holder.rsplit_once("pid ").and_then(|(_, pid)| pid.parse::<u32>().ok());
+    pid.is_none_or(|pid| Path::new("/proc").join(pid.to_string()).exists())
 }
 
 /// Free bytes on the file system of a path, as an unprivileged process sees them.

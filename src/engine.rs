@@ -114,6 +114,17 @@ pub struct Loaded {
     pub warnings: Vec<String>,
 }
 
+/// How a restore may put an archive in the place of a database, as far as privileges say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MayRestore {
+    /// Beside it, and then they are exchanged: over several connections, and the database stays in use until then.
+    Beside,
+    /// In it; with the statements that would allow the other.
+    InPlace(String),
+    /// Not at all; with the statement that would allow it.
+    Not(String),
+}
+
 macro_rules! each {
     ($self:ident, $engine:ident => $call:expr) => {
         match $self {

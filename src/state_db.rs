@@ -159,6 +159,18 @@ impl StateDb {
         Ok(Self { pool: pool.map_err(|source| StateError::Open { path: path.clone(), source })?, path, bell: Arc::default() })
     }
 
+    /// Whether nothing was ever made in it, not even a table.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn is_blank(&self) -> Result<bool, StateError> {
+        let tables: (i64,) = sqlx::query_as("SELECT count(*) FROM sqlite_schema")
+            .fetch_one(&self.pool)
+            .await
+            .map_err(StateError::doing("look for tables"))?;
+        Ok(tables.0 == 0)
+    }
+
     /// An empty one in memory, for a look around where no upkeep ever ran: nothing is written to disk.
     ///
     /// # Errors

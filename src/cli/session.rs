@@ -174,7 +174,8 @@ pub(super) fn interrupted() -> Result<impl Future<Output = ()>, Failure> {
 pub(super) async fn state(config: &Config) -> Result<StateDb, Stop> {
     if config.daemon.state_dir.join(crate::state_db::FILE_NAME).exists() {
         let state = StateDb::open_read_only(&config.daemon.state_dir).await?;
-        if state.newest_event().await.is_ok() {
+        // Whoever makes it may have died before anything was in it.
+        if !state.is_blank().await? {
             return Ok(state);
         }
         state.close().await;

@@ -48,7 +48,7 @@ pub enum EngineError {
         grant: String,
     },
     /// The connection broke, or the server went away.
-    #[error("lost the connection to {location} while {doing}")]
+    #[error("lost the connection to {location}: cannot {doing}")]
     Lost {
         /// Where.
         location: String,

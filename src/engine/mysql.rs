@@ -39,7 +39,7 @@ mod wide;
 mod worker;
 
 use super::frames::shared;
-use super::{DumpRequest, Dumped, EngineError, LoadMode, Loaded, Survey};
+use super::{DumpRequest, Dumped, EngineError, LoadMode, Loaded, MayRestore, Survey};
 use crate::archive::manifest::Server;
 use crate::archive::{Archive, PendingArchive};
 use crate::config::Database;
@@ -149,7 +149,12 @@ pub struct MayRead {
     pub moment: String,
     /// What would let several, where only one may.
     pub lock: Option<String>,
+    /// How a restore may be made.
+    pub restore: MayRestore,
 }
+
+/// What a replacement does with databases.
+const REPLACES: [&str; 4] = ["CREATE", "DROP", "ALTER", "INSERT"];
 
 /// Whether the account sees everything in the database, so that a backup can hold it.
 ///
@@ -158,13 +163,24 @@ pub struct MayRead {
 pub async fn may_read(database: &Database) -> Result<MayRead, EngineError> {
     let mut session = Place::of(database)?.connect().await?;
     let grants = privileges::Grants::read(&mut session).await;
+    let scratch = swap::beside_of(&session.place().database);
+    let beside = privileges::Grants::read_for(&mut session, &scratch).await;
     let answer = grants.and_then(|grants| {
         grants.demand_sight(&session)?;
+        let may = |grants: &privileges::Grants| REPLACES.iter().all(|privilege| grants.allow(privilege));
+        let (restores, restores_beside) = (may(&grants), may(&beside?));
         let ways = snapshot::ways(&grants, session.version.is_mariadb());
         let way = ways.first().copied().unwrap_or(snapshot::Way::Single);
         let place = session.place();
         let lock = format!("GRANT LOCK TABLES ON {}.* TO {};", connect::quote(&place.database), place.grantee());
+        let all = |pattern: &str| format!("GRANT ALL ON {pattern}.* TO {};", place.grantee());
+        let scratch = place.database.replace('\\', "\\\\").replace('_', "\\_").replace('%', "\\%");
         Ok(MayRead {
+            restore: match (restores, restores_beside) {
+                (true, true) => MayRestore::Beside,
+                (true, false) => MayRestore::InPlace(all(&connect::quote(&format!("{scratch}\\_\\_upkeep\\_%")))),
+                (false, _) => MayRestore::Not(all(&connect::quote(&place.database))),
+            },
             routines: grants.blind_to_routines(&session),
             moment: way.sentence(2),
             lock: (way == snapshot::Way::Single).then_some(lock),

@@ -20,7 +20,7 @@ mod survey;
 mod swap;
 mod worker;
 
-use super::{DumpRequest, Dumped, EngineError, LoadMode, Loaded, Survey};
+use super::{DumpRequest, Dumped, EngineError, LoadMode, Loaded, MayRestore, Survey};
 use crate::archive::manifest::Server;
 use crate::archive::{Archive, PendingArchive};
 use crate::config::Database;
@@ -112,17 +112,6 @@ pub async fn can_read_all(database: &Database) -> Result<(), EngineError> {
     let answer = catalog::demand_every_row(&mut session).await;
     session.close().await;
     answer
-}
-
-/// How a restore may put an archive in the place of the database.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MayRestore {
-    /// Beside it, and then names are exchanged: over several connections, and the database stays in use until then.
-    Beside,
-    /// In it, in one transaction over one connection; with the statements that would allow the other.
-    InPlace(String),
-    /// Not at all; with the statement that would allow it.
-    Not(String),
 }
 
 /// Which way a restore may go, as far as its privileges say.

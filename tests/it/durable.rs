@@ -162,12 +162,29 @@ fn holder_of(error: DurableError) -> String {
 fn a_lock_has_one_holder_who_is_named() {
     let dir = scratch();
     let path = dir.path().join("lock");
-    let lock = Lock::take(&path, "upkeep daemon, pid 12").expect("free");
+    let living = format!("upkeep daemon, pid {}", std::process::id());
+    let lock = Lock::take(&path, &living).expect("free");
     assert_eq!(lock.path(), path);
-    assert_eq!(holder_of(Lock::take(&path, "upkeep backup, pid 13").expect_err("taken")), "upkeep daemon, pid 12");
+    assert_eq!(holder_of(Lock::take(&path, "upkeep backup, pid 13").expect_err("taken")), living);
     drop(lock);
     drop(Lock::take(&path, "x").expect("free again"));
     assert_eq!(fs::read_to_string(&path).expect("read"), "x", "a shorter name leaves nothing of a longer one");
+}
+
+/// A child that was just being started has it until it is another program.
+#[test]
+fn a_lock_whose_holder_is_dead_is_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("lock");
+    // No process has this number: it is above the greatest that Linux gives.
+    let lock = Lock::take(&path, "upkeep daemon, pid 4194305").unwrap();
+    std::thread::scope(|scope| {
+        let next = scope.spawn(|| Lock::take(&path, "the next").map(drop));
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        assert!(!next.is_finished(), "it gave up at once");
+        drop(lock);
+        next.join().unwrap().unwrap();
+    });
 }
 
 #[test]

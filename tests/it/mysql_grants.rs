@@ -1,6 +1,6 @@
 //! MySQL and MariaDB: what an account may see is what the server makes of its grants, and nothing is left out without a word.
 
-use upkeep::engine::{EngineError, LoadMode};
+use upkeep::engine::{EngineError, LoadMode, MayRestore};
 
 use crate::mysql_backup::text_of;
 use crate::support::mysql::{Server, dump, load, name_of, on_every_server};
@@ -69,10 +69,20 @@ async fn documentation(server: &Server) {
     let may = upkeep::engine::mysql::may_read(&account).await.unwrap();
     assert_eq!((may.routines, may.lock), (None, None), "{}", may.moment);
     let sealed = dump(&account, dir.path(), 2).await.unwrap();
+    load(&account, &sealed, LoadMode::Replace).await.unwrap_err();
+    let MayRestore::Not(restore) = may.restore else { panic!("{:?}", may.restore) };
+    server.sql("", &restore);
+    let MayRestore::InPlace(beside) = upkeep::engine::mysql::may_read(&account).await.unwrap().restore else {
+        panic!("not in place")
+    };
+    let sealed = dump(&account, dir.path(), 2).await.unwrap();
     let before = (server.schema(name), server.content(name));
     assert_eq!(sealed.manifest.tables, dump(&source, dir.path(), 2).await.unwrap().manifest.tables);
-    load(&account, &sealed, LoadMode::Replace).await.unwrap_err();
     server.sql("", &documented(&format!("restore:{flavour}"), &user, name));
+    let may = upkeep::engine::mysql::may_read(&account).await.unwrap();
+    assert_eq!(may.restore, MayRestore::Beside);
+    let told = documented(&format!("restore:{flavour}"), &user, name);
+    assert!(told.contains(&restore) && told.contains(&beside), "{restore} {beside}");
     server.sql(name, "CREATE TABLE more (a int)");
     let loaded = load(&account, &sealed, LoadMode::Replace).await.unwrap();
     assert_eq!(loaded.warnings, Vec::<String>::new());

@@ -206,6 +206,16 @@ async fn states(server: &Server) {
         assert_eq!(server.sql(&own, "SHOW TRIGGERS").lines().count(), triggers, "{what}");
         assert_eq!(engine.settle().await.unwrap(), Vec::<String>::new(), "{what}");
     }
+    // The only old content there is.
+    let own = server.fresh_name();
+    let aside = format!("{own}__upkeep_old");
+    server.sql("", &format!("CREATE DATABASE {aside}"));
+    server.sql(&aside, &format!("{old}{note}{ready}"));
+    for _ in 0..2 {
+        let done = Engine::of(&server.database(&own)).settle().await.unwrap();
+        assert!(done[0].contains("left alone"), "{done:?}");
+    }
+    assert_eq!(server.databases(&own), aside);
     // What no note speaks of is nobody's to drop.
     let own = server.fresh_name();
     for name in [own.clone(), format!("{own}__upkeep_old")] {

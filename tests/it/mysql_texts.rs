@@ -137,7 +137,7 @@ async fn comments(server: &Server) {
         "CREATE TABLE big (a int PRIMARY KEY COMMENT 'not an AUTO_INCREMENT', b int AUTO_INCREMENT, v longtext, KEY (b)) \
            COMMENT 'it''s\n) ENGINE=InnoDB AUTO_INCREMENT=9 y'; \
          INSERT INTO big (a, v) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400) \
-           SELECT i, REPEAT(SHA2(i, 256), 1000) FROM n; \
+           SELECT i, REPEAT(SHA2(i, 256), 1000) FROM n; ALTER TABLE big AUTO_INCREMENT = 1000; \
          CREATE TABLE small (a int AUTO_INCREMENT PRIMARY KEY COMMENT ' AUTO_INCREMENT=3') AUTO_INCREMENT = 5; ANALYZE TABLE big",
     );
     let size = "SELECT data_length FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'big'";

@@ -7,8 +7,7 @@ use super::{Findings, Found};
 use crate::archive::manifest::Server;
 use crate::config::{Location, Target};
 use crate::durable;
-use crate::engine::postgres::MayRestore;
-use crate::engine::{self, Engine, EngineError};
+use crate::engine::{self, Engine, EngineError, MayRestore};
 use crate::failure::{Class, Failure};
 
 /// Reaches the database and sizes it; gives its size in bytes.
@@ -46,23 +45,31 @@ async fn postgres(engine: &Engine, server: &Server, target: &Target, findings: &
     let all = engine::postgres::can_read_all(&target.database).await;
     let all = all.map(|()| "every row can be read".to_owned()).map_err(|error| Failure::of(&error));
     findings.add(Some(target), "privileges", all);
-    let migrates = target.migrations.is_some();
     let may = match engine::postgres::may_restore(&target.database).await {
-        Ok(MayRestore::Beside) => Found::good("a restore may be made beside the database and take its place"),
-        Ok(MayRestore::InPlace(grant)) => Found::advice(
-            Failure::new(Class::NoPermission, "a restore works inside the database, over one connection: slower")
-                .hint(format!("to restore beside it, as a superuser: {grant}")),
-        ),
-        Ok(MayRestore::Not(grant)) => {
-            let failure =
-                Failure::new(Class::NoPermission, "this account may not restore: not everything in the database is its own");
-            let failure = failure.hint(format!("as a superuser: {grant}"));
-            // Who only backs up restores as somebody else; an upgrade must be able to go back by itself.
-            if migrates { Found::problem(failure) } else { Found::advice(failure) }
-        }
+        Ok(may) => may_restore(may, "a superuser", "over one connection: slower", target),
         Err(error) => Found::problem(Failure::of(&error)),
     };
     findings.add(Some(target), "privileges", may);
+}
+
+/// Which way a restore may go.
+fn may_restore(may: MayRestore, who: &str, in_place: &str, target: &Target) -> Found {
+    match may {
+        MayRestore::Beside => Found::good("a restore may be made beside the database and take its place"),
+        MayRestore::InPlace(grant) => Found::advice(
+            Failure::new(Class::NoPermission, format!("a restore works inside the database, {in_place}"))
+                .hint(format!("to restore beside it, as {who}: {grant}")),
+        ),
+        MayRestore::Not(grant) => {
+            let failure = Failure::new(
+                Class::NoPermission,
+                "this account may not restore: it may not replace everything in the database",
+            );
+            let failure = failure.hint(format!("as {who}: {grant}"));
+            // Who only backs up restores as somebody else; an upgrade must be able to go back by itself.
+            if target.migrations.is_some() { Found::problem(failure) } else { Found::advice(failure) }
+        }
+    }
 }
 
 async fn mysql(target: &Target, findings: &mut Findings) {
@@ -86,6 +93,8 @@ async fn mysql(target: &Target, findings: &mut Findings) {
         ),
     };
     findings.add(Some(target), "locks", found);
+    let in_place = "and what cuts it short leaves it half-way until it is run again";
+    findings.add(Some(target), "privileges", may_restore(may.restore, "an administrator", in_place, target));
 }
 
 async fn pg_dump(engine: &Engine, server: &Server, target: &Target) -> Result<String, Failure> {

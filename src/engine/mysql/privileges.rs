@@ -34,8 +34,13 @@ enum Holder {
 impl Grants {
     /// Asks.
     pub(super) async fn read(session: &mut Session) -> Result<Self, EngineError> {
-        let doing = "read the account's privileges";
         let database = session.place().database.clone();
+        Self::read_for(session, &database).await
+    }
+
+    /// The same for another database of the server.
+    pub(super) async fn read_for(session: &mut Session, database: &str) -> Result<Self, EngineError> {
+        let doing = "read the account's privileges";
         let (mut sql, mut choice) = ("SHOW GRANTS".to_owned(), Choice::FewestNames);
         if !session.version.is_mariadb() {
             choice = Choice::FirstWildcard;
@@ -52,7 +57,7 @@ impl Grants {
             choice = Choice::Names;
         }
         let lines = session.texts(doing, &sql).await?.into_iter().filter_map(|row| row.into_iter().next().flatten());
-        Ok(Self::of(lines, &database, choice))
+        Ok(Self::of(lines, database, choice))
     }
 
     /// Reads the lines that `SHOW GRANTS` gives.

@@ -50,6 +50,11 @@ impl Names {
     }
 }
 
+/// Which database an archive is loaded into before it takes another's place.
+pub(super) fn beside_of(database: &str) -> String {
+    Names::of(database).new
+}
+
 /// Puts an archive in the place of a database.
 pub(super) async fn replace(
     place: &Place,
@@ -191,7 +196,11 @@ pub(super) async fn settle(place: &Place) -> Result<Vec<String>, EngineError> {
     } else if new || old {
         let mut session = place.connect_to_server().await?;
         for name in [(new, &names.new), (old, &names.old)].into_iter().filter(|(is_there, _)| *is_there).map(|(_, name)| name) {
-            done.push(drop_unfinished(&mut session, name).await?);
+            // Whoever dropped the database itself in the middle of an exchange may want what it was.
+            done.push(match name == &names.old && exchange::holds_tables(&mut session, name).await? {
+                true => format!("database {name}: what {0} was before, left alone, for {0} itself is gone", names.own),
+                false => drop_unfinished(&mut session, name).await?,
+            });
         }
         session.close().await;
     }

@@ -7,8 +7,7 @@
 
 use std::sync::Arc;
 
-use super::super::{EngineError, Loaded};
-use super::MayRestore;
+use super::super::{EngineError, Loaded, MayRestore};
 use super::catalog::{WITH_ROWS, texts};
 use super::connect::{Place, Session, literal, quote};
 use super::{in_place, load, survey};

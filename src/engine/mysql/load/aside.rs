@@ -43,6 +43,9 @@ pub(in super::super) struct Kept {
     name: String,
     /// The session settings it was made under.
     settings: String,
+    /// The collation that the database had then.
+    #[serde(default)]
+    database: String,
     create: String,
 }
 
@@ -115,7 +118,13 @@ async fn read(session: &mut Session, acting: Acting, names: Vec<String>) -> Resu
                 grant: format!("GRANT {} ON {}.* TO {};", kind.word(), quote(&place.database), place.grantee()),
             });
         };
-        kept.push(Kept { acting, name, settings: script::settings(kind, &create, &context), create });
+        kept.push(Kept {
+            acting,
+            name,
+            settings: script::settings(kind, &create, &context),
+            database: context.database,
+            create,
+        });
     }
     Ok(kept)
 }
@@ -158,6 +167,7 @@ pub(in super::super) async fn put_back(session: &mut Session, kept: &[Kept]) -> 
         Acting::Trigger => triggers.contains(&kept.name),
         Acting::Event => events.contains(&kept.name),
     };
+    let collation = session.text("ask for the database's collation", "SELECT @@collation_database").await?.unwrap_or_default();
     let mut put = Put::default();
     for one in kept.iter().filter(|kept| !is_there(kept)) {
         let what = format!("{} {}", one.acting.name(), one.name);
@@ -170,6 +180,9 @@ pub(in super::super) async fn put_back(session: &mut Session, kept: &[Kept]) -> 
                 put.changed.push(format!("{what}: definer {definer} cannot be set by user {user}, whose it is now"));
             }
             other => other?,
+        }
+        if !one.database.is_empty() && one.database != collation {
+            put.changed.push(format!("{what}: its texts without a collation had {}, and have {collation} now", one.database));
         }
         match one.acting {
             Acting::Trigger => put.triggers += 1,

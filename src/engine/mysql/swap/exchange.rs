@@ -232,6 +232,11 @@ async fn has(session: &mut Session, database: &str) -> Result<bool, EngineError>
     Ok(!session.rows(&format!("look into database {database}"), &sql).await?.is_empty())
 }
 
+/// Whether a database has any table but the notes.
+pub(super) async fn holds_tables(session: &mut Session, database: &str) -> Result<bool, EngineError> {
+    Ok(!tables(session, database).await?.is_empty())
+}
+
 /// The tables and sequences of a database, without the notes.
 async fn tables(session: &mut Session, database: &str) -> Result<BTreeSet<String>, EngineError> {
     let all = kinds(session, database).await?.into_iter();
