@@ -68,9 +68,7 @@ impl MySql {
     }
 
     pub(super) async fn survey(&self, history_tables: &[String]) -> Result<Survey, EngineError> {
-        let place = Place::of(&self.database)?;
-        let half_loaded = in_place::left_half(&place).await? || swap::left_half(&place).await?;
-        Ok(Survey { half_loaded, ..survey::survey(&place, history_tables).await? })
+        survey::survey(&Place::of(&self.database)?, history_tables).await
     }
 
     pub(super) async fn shape(&self, history_tables: &[String]) -> Result<Shape, EngineError> {
@@ -98,7 +96,7 @@ impl MySql {
             Some(hidden) => {
                 let grants = privileges::Grants::read(&mut session).await?;
                 let place = session.place();
-                let owner = || format!("as an administrator: GRANT SELECT ON *.* TO {};", place.grantee());
+                let owner = || format!("GRANT SELECT ON *.* TO {};", place.grantee());
                 Err(EngineError::Privilege {
                     user: place.user().to_owned(),
                     what: format!("see the definition of {}, which no archive would hold", hidden.what),

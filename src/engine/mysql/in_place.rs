@@ -182,14 +182,6 @@ pub(super) async fn replace(
     Ok(loaded)
 }
 
-/// Whether a database holds what a load that did not end left of it.
-pub(super) async fn left_half(place: &Place) -> Result<bool, EngineError> {
-    let Some(mut session) = place.connect_if_exists().await? else { return Ok(false) };
-    let half = is_half(&mut session).await?;
-    session.close().await;
-    Ok(half)
-}
-
 /// Whether the session's database holds what a load that did not end left of it.
 pub(super) async fn is_half(session: &mut Session) -> Result<bool, EngineError> {
     Ok(is_noted(session).await? && !notes(session.place()).read(session, HALF).await?.is_empty())

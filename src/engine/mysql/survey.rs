@@ -5,6 +5,7 @@ use super::super::{EngineError, Survey};
 use super::catalog::{HERE, OWN_TABLES};
 use super::connect::{Place, Session, quote};
 use super::shape::history_tables;
+use super::{in_place, swap};
 
 /// Looks.
 pub(super) async fn survey(place: &Place, histories: &[String]) -> Result<Survey, EngineError> {
@@ -30,10 +31,11 @@ pub(super) async fn survey(place: &Place, histories: &[String]) -> Result<Survey
         }
     }
     let others = others(&mut session).await?;
+    let half_loaded = in_place::is_half(&mut session).await? || swap::is_unfinished(&mut session).await?;
     let sessions = sessions(&mut session).await?;
     session.close().await;
     let bytes = tables.iter().map(|(_, bytes)| bytes).sum();
-    Ok(Survey { exists: true, tables, others, bytes, holds_rows, sessions, half_loaded: false })
+    Ok(Survey { exists: true, tables, others, bytes, holds_rows, sessions, half_loaded })
 }
 
 async fn others(session: &mut Session) -> Result<u64, EngineError> {

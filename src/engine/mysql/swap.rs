@@ -172,12 +172,11 @@ async fn references_from_outside(session: &mut Session) -> Result<Option<String>
     session.text("look for foreign keys of other databases", sql).await
 }
 
-/// Whether the new content has the place and is not finished: views, routines, triggers and events may be missing.
-pub(super) async fn left_half(place: &Place) -> Result<bool, EngineError> {
-    let mut session = place.connect_to_server().await?;
-    let is_half = Exchange::new(Names::of(&place.database)).is_unfinished(&mut session).await;
-    session.close().await;
-    is_half
+/// Whether the new content has the place of the session's database and is not finished: views, routines, triggers and events may be
+/// missing.
+pub(super) async fn is_unfinished(session: &mut Session) -> Result<bool, EngineError> {
+    let names = Names::of(&session.place().database);
+    Exchange::new(names).is_unfinished(session).await
 }
 
 /// Finishes or undoes what a crash left; says what it did.
