@@ -53,7 +53,7 @@ pub(super) async fn dump(
     let mut made = 0;
     let held = loop {
         made += 1;
-        if let Some(ended) = moment::ended(made, attempt_hold(place, request).await, passes) {
+        if let Some(ended) = moment::ended(made, attempt_hold(place, request).await, passes).await {
             break ended?;
         }
     };
