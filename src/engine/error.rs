@@ -135,17 +135,7 @@ impl Explain for EngineError {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::Connect { location, .. } => vec![format!("is the server running, and is {location} its address?")],
-            Self::Refused { location, .. } => {
-                let mut hints = vec!["check `password_file` and the user in `[targets.T.database]`".to_owned()];
-                if location.starts_with("mysql:///") {
-                    hints.push(
-                        "over a socket MySQL's own kind of account (caching_sha2_password) logs in only while the server remembers it: \
-                         name a host in the URL, `mysql://USER@127.0.0.1:3306/DATABASE`"
-                            .to_owned(),
-                    );
-                }
-                hints
-            }
+            Self::Refused { .. } => vec!["check `password_file` and the user in `[targets.T.database]`".to_owned()],
             Self::Privilege { grant, .. } => vec![format!("as the owner of the database: {grant}")],
             Self::Inexact { hint, .. } | Self::NoProgram { hint, .. } => vec![hint.clone()],
             Self::InUse { .. } => vec!["stop the server and close other sessions, then try again".to_owned()],

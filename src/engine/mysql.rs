@@ -20,6 +20,7 @@ mod json;
 mod libraries;
 mod literal;
 mod load;
+pub mod login;
 mod long_statements;
 mod names;
 mod plain;
@@ -172,11 +173,12 @@ pub async fn may_read(database: &Database) -> Result<MayRead, EngineError> {
         let place = session.place();
         let lock = format!("GRANT LOCK TABLES ON {}.* TO {};", connect::quote(&place.database), place.grantee());
         let all = |pattern: &str| format!("GRANT ALL ON {pattern}.* TO {};", place.grantee());
-        let scratch = place.database.replace('\\', "\\\\").replace('_', "\\_").replace('%', "\\%");
+        // Both names beside its own, of which long ones are cut.
+        let beside = scratch.trim_end_matches("new").replace('\\', "\\\\").replace('_', "\\_").replace('%', "\\%");
         Ok(MayRead {
             restore: match (restores, restores_beside) {
                 (true, true) => MayRestore::Beside,
-                (true, false) => MayRestore::InPlace(all(&connect::quote(&format!("{scratch}\\_\\_upkeep\\_%")))),
+                (true, false) => MayRestore::InPlace(all(&connect::quote(&format!("{beside}%")))),
                 (false, _) => MayRestore::Not(all(&connect::quote(&place.database))),
             },
             routines: grants.blind_to_routines(&session),

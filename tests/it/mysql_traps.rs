@@ -22,6 +22,7 @@ on_every_server! { shared;
     t_my12_replication_is_left_alone: replication;
     a_large_table_is_read_in_ranges_and_its_indexes_come_after_its_rows: large;
     what_cannot_be_reached_says_why: unreachable;
+    a_password_that_the_server_does_not_remember_opens_its_socket: forgotten;
 }
 
 on_every_server! { alone;
@@ -448,4 +449,29 @@ async fn unreachable(server: &Server) {
     let error = Engine::of(&down).survey(&[]).await.unwrap_err();
     assert!(matches!(error, EngineError::Connect { .. }), "{error:?}");
     assert!(error.transient());
+}
+
+/// MySQL's own kind of account, which over a socket wants the password itself the first time after a restart.
+async fn forgotten(server: &Server) {
+    let database = server.fresh();
+    let (name, user) = (name_of(&database), format!("forgotten_{}", name_of(&database)));
+    let mut account = server.database_as(name, &user);
+    for password in ["right", "naïve 'ﬆ' \\"] {
+        server.user(&user, name, "ALL");
+        server.sql(
+            "",
+            &format!("ALTER USER '{user}'@'%' IDENTIFIED BY '{}'", password.replace('\\', "\\\\").replace('\'', "''")),
+        );
+        account.password = Some(Secret::new(password.to_owned()));
+        for _ in 0..2 {
+            server.sql("", "FLUSH PRIVILEGES");
+            Engine::of(&account).identify().await.unwrap();
+        }
+        account.password = Some(Secret::new("wrong".to_owned()));
+        for _ in 0..2 {
+            let error = Engine::of(&account).identify().await.unwrap_err();
+            assert!(matches!(error, EngineError::Refused { .. }), "{error:?}");
+            server.sql("", "FLUSH PRIVILEGES");
+        }
+    }
 }

@@ -12,6 +12,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, MySqlConnection, Row};
 use super::super::EngineError;
 use super::errors::{NO_SUCH_DATABASE, number_of_error};
 use super::flavour::Version;
+use super::login;
 use super::sessions::{Own, is_own};
 use crate::config::{Database, Definers, Location, Secret};
 
@@ -126,8 +127,9 @@ impl Place {
 
     async fn open(&self, database: Option<&str>) -> Result<Session, EngineError> {
         let failed = |source| self.connecting(source);
-        let options = self.options(database)?;
-        let connecting = tokio::time::timeout(CONNECT_WITHIN, MySqlConnection::connect_with(&options));
+        let (inner, options) = (&self.inner, self.options(database)?);
+        let connecting = login::connect(&options, &inner.host, &inner.user, inner.password.as_ref());
+        let connecting = tokio::time::timeout(CONNECT_WITHIN, connecting);
         let late = || sqlx::Error::Io(std::io::Error::from(std::io::ErrorKind::TimedOut));
         let connection = connecting.await.map_err(|_| failed(late()))?.map_err(failed)?;
         Session::begin(connection, self.clone()).await

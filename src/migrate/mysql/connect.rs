@@ -4,6 +4,7 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlRow, MySqlSslMod
 use sqlx::{ConnectOptions, MySqlConnection, Row as _};
 
 use crate::config::{Database, Location};
+use crate::engine::mysql::login;
 use crate::engine::mysql::sessions::Own;
 use crate::migrate::error::MigrateError;
 
@@ -34,7 +35,8 @@ pub(super) async fn connect(database: &Database) -> Result<(MySqlConnection, Own
         None => options,
     };
     // Scripts may hold secrets; they are not for the log.
-    let mut connection = options.disable_statement_logging().connect().await.map_err(failed)?;
+    let options = options.disable_statement_logging();
+    let mut connection = login::connect(&options, host, user, database.password.as_ref()).await.map_err(failed)?;
     // The driver announces itself as one that ignores spaces, and the server adds that mode; a stored program would keep it.
     sqlx::raw_sql("SET SESSION sql_mode = @@GLOBAL.sql_mode").execute(&mut connection).await.map_err(failed)?;
     let id = sqlx::raw_sql("SELECT CAST(CONNECTION_ID() AS CHAR)").fetch_one(&mut connection).await.map_err(failed)?;
