@@ -56,7 +56,8 @@ pub struct Info {
     pub pending: Vec<PendingScript>,
     /// Applied versions that are newer than all the release knows.
     pub ahead: Vec<String>,
-    /// Why nothing may be applied.
+    /// Why nothing may be applied; told with `message` and `hint`, both for people.
+    #[serde(serialize_with = "plan::in_words")]
     pub problems: Vec<Problem>,
     /// The baseline that would be written first.
     pub baseline: Option<String>,

@@ -118,7 +118,10 @@ fn migrations(result: &Value, terminal: Terminal) -> Option<String> {
         let took = script.get("execution_ms").map(|ms| named("execution_ms", ms)).unwrap_or_default();
         lines.push(format!("applied {} in {took}", script.get("script").map(plain)?));
     }
-    lines.extend(list("problems").iter().map(|problem| format!("problem: {}", plain(problem))));
+    for problem in list("problems") {
+        lines.push(format!("problem: {}", problem.get("message").map(plain).unwrap_or_default()));
+        lines.extend(problem.get("hint").map(|hint| format!("  hint: {}", plain(hint))));
+    }
     lines.extend(result.get("baseline").and_then(Value::as_str).map(|version| format!("baseline: {version}")));
     if let Some(pending) = result.get("pending") {
         let head = result.get("head").and_then(Value::as_str).unwrap_or("nothing");

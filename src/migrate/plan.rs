@@ -17,7 +17,7 @@ use super::version::MigrationVersion;
 use crate::history::flyway::Row;
 use facts::{Facts, Role};
 pub use ignore::Ignore;
-pub use problem::Problem;
+pub use problem::{Problem, in_words};
 pub use state::{Entry, State};
 use state::{entry_of_row, entry_of_script};
 pub use target::{NotATarget, Target};

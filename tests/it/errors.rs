@@ -218,6 +218,9 @@ fn migration_changed_after_it_was_applied() {
     let upkeep = released();
     upkeep.file("releases/1.0.0/migrations/V1__notes.sql", "CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT NOT NULL);\n");
     upkeep.snapshot("checksum_changed", &upkeep.run(&["migrate", "validate", "notes"]));
+    let info = upkeep.ok(&["migrate", "info", "notes"]);
+    assert!(info.contains("problem: V1__notes.sql was changed after it was applied as 1:"), "{info}");
+    assert!(info.contains("  hint: install the release whose scripts were applied"), "{info}");
 }
 
 #[test]

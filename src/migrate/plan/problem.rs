@@ -1,6 +1,6 @@
 //! Why nothing may be applied, in words for people.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::facts::{DESCRIPTION_MAX, abbreviated};
 use super::{Resolved, shown, type_of};
@@ -183,6 +183,21 @@ pub(super) fn compare(script: &Resolved, row: &Row, same_checksum: bool, problem
         let applied = row.description.clone();
         problems.push(Problem::DescriptionChanged { migration, script: file, applied, resolved: description });
     }
+}
+
+/// Problems with what people read of them beside their fields.
+///
+/// # Errors
+/// The serializer's.
+pub fn in_words<S: Serializer>(problems: &[Problem], serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Told<'a> {
+        #[serde(flatten)]
+        problem: &'a Problem,
+        message: String,
+        hint: String,
+    }
+    serializer.collect_seq(problems.iter().map(|problem| Told { problem, message: problem.to_string(), hint: problem.hint() }))
 }
 
 impl std::fmt::Display for Problem {
