@@ -241,7 +241,10 @@ impl<'a> Node<'a> {
         let asked = self.asked.borrow();
         let keys: BTreeSet<&String> = self.table.into_iter().flat_map(|table| table.keys()).collect();
         for key in keys.into_iter().filter(|key| !asked.contains(*key)) {
-            self.wrong(key, format!("unknown key{}", guess(key, asked.iter().map(String::as_str))));
+            let near = guess(key, asked.iter().map(String::as_str));
+            let known =
+                || format!(" (known here: {})", asked.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", "));
+            self.wrong(key, format!("unknown key{}", if near.is_empty() { known() } else { near }));
         }
     }
 }
