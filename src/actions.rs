@@ -13,7 +13,7 @@ use crate::ids::{Label, TargetName};
 
 pub use crate::upgrade::Settle;
 pub use perform::{By, gate, gate_answer, perform, perform_by, target};
-pub use settle::{settle, tidy};
+pub use settle::{Settled, settle, tidy};
 
 /// Something to do. The form it has on the socket and in the table `run`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -34,8 +34,16 @@ fn not_settled(target: &Target, error: &impl Explain) -> Failure {
     if error.transient() { Failure { class: Class::TempFail, ..failure } } else { failure }
 }
 
-/// Settles one target, or all, where no daemon does it: tidies, and carries an upgrade on that was cut short. Says what it
-/// did, one line each. A database that does not answer is left for the work itself to name.
+/// What was settled.
+#[derive(Debug, Default)]
+pub struct Settled {
+    /// What was done, one line each.
+    pub lines: Vec<String>,
+    /// Upgrades that were cut short and ended by being rolled back: whoever asked for such a one did not get it.
+    pub rolled_back: Vec<Failure>,
+}
+
+/// Settles one target, or all, where no daemon does it: tidies, and carries an upgrade on that was cut short. A database that does not answer is left for the work itself to name.
 ///
 /// # Errors
 /// When our own state cannot be read or written.
@@ -44,43 +52,57 @@ pub async fn settle(
     only: Option<&TargetName>,
     progress: &Progress,
     stop: &CancellationToken,
-) -> Result<Vec<String>, Failure> {
-    let mut lines = Vec::new();
+) -> Result<Settled, Failure> {
+    let mut settled = Settled::default();
     for run in ctx.state.interrupt_runs(ctx.clock.now()).await? {
-        lines.push(format!("{} was cut short", run.action));
+        settled.lines.push(format!("{} was cut short", run.action));
     }
     for target in ctx.config.targets.values().filter(|target| only.is_none_or(|only| *only == target.name)) {
         match tidy(ctx, target).await {
-            Ok(done) => lines.extend(done),
+            Ok(done) => settled.lines.extend(done),
             Err(failure) if matches!(failure.class, Class::TempFail | Class::Unavailable | Class::NoPermission) => {
                 tracing::debug!(target = %target.name, error = %failure.message, "the database was not looked at");
             }
             Err(failure) => return Err(failure),
         }
-        lines.extend(carry_on(ctx, target, progress, stop).await?);
+        carry_on(ctx, target, &mut settled, progress, stop).await?;
     }
-    Ok(lines)
+    Ok(settled)
 }
 
 /// Drives an open upgrade that does not wait for a person.
 async fn carry_on(
     ctx: &Context,
     target: &Target,
+    settled: &mut Settled,
     progress: &Progress,
     stop: &CancellationToken,
-) -> Result<Option<String>, Failure> {
+) -> Result<(), Failure> {
     upgrade::end_adoption(ctx, &target.name).await?;
     if upgrade::open(&ctx.state, &target.name).await?.is_none_or(|(_, phase)| phase == Phase::Stuck) {
-        return Ok(None);
+        return Ok(());
     }
     let ended = Box::pin(upgrade::drive(ctx, target, progress, stop)).await?;
     let what = match ended {
-        Ended::NothingOpen => return Ok(None),
+        Ended::NothingOpen => return Ok(()),
         Ended::Committed | Ended::Accepted => "went on to its end",
-        Ended::RolledBack { .. } => "was rolled back",
+        Ended::RolledBack { why, next_steps } => {
+            settled.rolled_back.push(rolled_back(&target.name, why, next_steps));
+            "was rolled back"
+        }
         Ended::Refused { .. } => "was let go: nothing had been changed",
         Ended::Stuck { .. } => "needs a person: see `upkeep status`",
         Ended::Paused => "stopped between two steps",
     };
-    Ok(Some(format!("the upgrade of `{}` that was cut short {what}", target.name)))
+    settled.lines.push(format!("the upgrade of `{}` that was cut short {what}", target.name));
+    Ok(())
+}
+
+/// What a rolled back upgrade is to whoever asked for it.
+pub(super) fn rolled_back(name: &TargetName, why: String, next_steps: Vec<String>) -> Failure {
+    let mut failure = Failure::new(Class::Unavailable, format!("the upgrade of `{name}` was rolled back"));
+    failure.causes = vec![why];
+    failure.hints = next_steps;
+    let hint = format!("when the cause is mended: `upkeep release-hold {name}`, then `upkeep upgrade {name}`");
+    failure.safe("the version and the data before it are back").hint(hint)
 }

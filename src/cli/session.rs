@@ -123,8 +123,15 @@ async fn settled(
     stop: &CancellationToken,
     world: &World,
 ) -> Result<Value, Failure> {
-    for line in actions::settle(context, action.target(), progress, stop).await? {
+    let settled = actions::settle(context, action.target(), progress, stop).await?;
+    for line in settled.lines {
         world.terminal.say(&line);
+    }
+    if matches!(action, Action::Upgrade { settle: None, .. })
+        && let Some(failure) = settled.rolled_back.into_iter().next()
+    {
+        // With the old version back nothing is left to upgrade, which would pass for what was asked.
+        return Err(failure);
     }
     actions::perform(context, action, progress, stop).await
 }

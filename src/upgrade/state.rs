@@ -66,8 +66,10 @@ pub struct State {
     pub tool: Option<Tool>,
     /// How often a person answered since the failed state was kept: whatever ran meanwhile may have written more.
     pub answers: u32,
-    /// Why it turned back, stopped, or was refused.
+    /// Why it turned back, stopped, or was refused: the newest of these, and at the end of a rollback what began it.
     pub why: Option<String>,
+    /// Why it turned back.
+    pub turned_back: Option<String>,
     /// What a person does next.
     pub next_steps: Vec<String>,
     /// The release that `accept` found.
@@ -95,6 +97,7 @@ impl Default for State {
             tool: None,
             answers: 0,
             why: None,
+            turned_back: None,
             next_steps: Vec::new(),
             accepted: None,
         }
@@ -164,6 +167,7 @@ impl State {
             (Phase::Running | Phase::Aborting, Event::TurnedBack { why, steps }) => {
                 self.crashed |= self.open.is_some();
                 self.why = Some(why.clone());
+                self.turned_back = Some(why.clone());
                 self.set_out(Direction::Back, steps);
             }
             (_, Event::Halted { why, next_steps }) if underway => {
@@ -176,6 +180,9 @@ impl State {
             (Phase::Running, Event::Committed) if self.step().is_none() => self.phase = Phase::Committed,
             (Phase::RollingBack, Event::RolledBack { next_steps }) if self.step().is_none() => {
                 self.next_steps.clone_from(next_steps);
+                if self.turned_back.is_some() {
+                    self.why = self.turned_back.clone();
+                }
                 self.phase = Phase::RolledBack;
             }
             (Phase::Running, Event::Refused { why }) if self.touched.iter().all(|step| *step == Step::Preflight) => {

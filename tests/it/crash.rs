@@ -213,6 +213,35 @@ all_told! { mysql on server(Which::MySql).map(super::Db::MySql) }
 all_told! { mariadb on server(Which::MariaDb).map(super::Db::MySql) }
 told! { newer_mariadb on server(Which::NewerMariaDb).map(super::Db::MySql); restore: "restore" }
 
+/// Whoever asks again for an upgrade that was killed while it failed is told that it was rolled back, and not that there is nothing
+/// to do.
+#[test]
+fn an_upgrade_that_is_found_rolled_back_is_no_success() {
+    let world = World::new(Db::Sqlite);
+    let story = story("upgrade whose migration fails half-way");
+    (story.prepare)(&world);
+    world.keep();
+    let trace = world.root().join("trace");
+    world.command(story.command).env("UPKEEP_FAULT_TRACE", &trace).output().unwrap();
+    let points = std::fs::read_to_string(&trace).unwrap().lines().count();
+    let phase = || world.json(&["status", "notes"])["targets"][0]["upgrade"]["phase"].as_str().unwrap_or("none").to_owned();
+    let mut put_back = 0;
+    // Every third: each is a whole upgrade and more.
+    for number in (1..=points).rev().step_by(3) {
+        world.reset();
+        world.command(story.command).env("UPKEEP_FAULT_KILL", number.to_string()).output().unwrap();
+        let was = phase();
+        let again = world.run(story.command);
+        if was == "running" || was == "rolling-back" {
+            put_back += 1;
+            assert_eq!(again.status.code(), Some(69), "killed at point {number} while {was}: {}", text(&again));
+            assert!(text(&again).contains("was rolled back"), "killed at point {number} while {was}: {}", text(&again));
+        }
+        assert_eq!(world.whole_version(), "1.1.0");
+    }
+    assert!(put_back > 0);
+}
+
 /// Where the account may not create databases a replacement is no longer whole or not at all; but what is half never passes for
 /// whole, and the same restore finishes it.
 fn tell_in_place(db: Db) {

@@ -5,6 +5,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{By, value};
 use crate::actions::Settle;
+use crate::actions::settle::rolled_back;
 use crate::config::Target;
 use crate::context::Context;
 use crate::failure::{Class, Failure};
@@ -114,13 +115,7 @@ async fn ended(ctx: &Context, target: &Target, ended: Ended) -> Result<Value, Fa
     Err(match ended {
         Ended::Committed | Ended::Accepted => return summary(ctx, target).await,
         Ended::NothingOpen => return Ok(json!({ "outcome": "nothing", "why": "no upgrade is open" })),
-        Ended::RolledBack { why, next_steps } => {
-            let mut failure = failed(Class::Unavailable, format!("the upgrade of `{name}` was rolled back"));
-            failure.causes = vec![why];
-            failure.hints = next_steps;
-            let hint = format!("when the cause is mended: `upkeep release-hold {name}`, then `upkeep upgrade {name}`");
-            failure.safe("the version and the data before it are back").hint(hint)
-        }
+        Ended::RolledBack { why, next_steps } => rolled_back(name, why, next_steps),
         Ended::Refused { why } => {
             let mut failure = failed(Class::TempFail, format!("the upgrade of `{name}` was not begun"));
             failure.causes = vec![why];

@@ -88,6 +88,29 @@ fn an_upgrade_reads_as_its_events() {
 }
 
 #[test]
+fn a_rollback_that_stopped_once_ends_with_the_reason_it_began_for() {
+    let intended = |step| Event::Intended { step, attempt: 1 };
+    let done = |step| Event::Done { step, note: String::new(), label: None };
+    let mut journal = vec![
+        Event::Planned { direction: Direction::Forward, steps: vec![Step::Migrate] },
+        intended(Step::Migrate),
+        Event::Failed { step: Step::Migrate, failed: failed() },
+        Event::TurnedBack { why: "the script failed".to_owned(), steps: vec![Step::Restore] },
+        intended(Step::Restore),
+        Event::Failed { step: Step::Restore, failed: failed() },
+        Event::Halted { why: "the disk is full".to_owned(), next_steps: Vec::new() },
+    ];
+    assert_eq!(State::fold(&journal).unwrap().why.as_deref(), Some("the disk is full"));
+    journal.extend([
+        Event::Said { settle: Settle::Resume, who: "root".to_owned(), release: None },
+        Event::Intended { step: Step::Restore, attempt: 2 },
+        done(Step::Restore),
+        Event::RolledBack { next_steps: Vec::new() },
+    ]);
+    assert_eq!(State::fold(&journal).unwrap().why.as_deref(), Some("the script failed"));
+}
+
+#[test]
 fn what_cannot_follow_is_refused_with_its_place() {
     let planned = Event::Planned { direction: Direction::Forward, steps: vec![Step::Preflight, Step::Stop] };
     let done = Event::Done { step: Step::Preflight, note: String::new(), label: None };
