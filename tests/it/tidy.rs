@@ -88,6 +88,7 @@ fn every_module_has_a_layer_and_imports_only_downward() {
 fn every_module_says_what_it_is() {
     let missing: Vec<String> = sources("src")
         .into_iter()
+        .chain(sources("crates"))
         .filter(|(path, text)| !path.ends_with("tests.rs") && !text.starts_with("//! "))
         .map(|(path, _)| path.display().to_string())
         .collect();
@@ -98,6 +99,7 @@ fn every_module_says_what_it_is() {
 fn no_file_outgrows_its_idea() {
     let long: Vec<String> = sources("src")
         .into_iter()
+        .chain(sources("crates"))
         .filter(|(_, text)| text.lines().count() > LONGEST_FILE)
         .map(|(path, text)| format!("{} has {} lines", path.display(), text.lines().count()))
         .collect();
@@ -124,7 +126,7 @@ fn no_test_file_is_forgotten() {
 #[test]
 fn no_test_is_switched_off() {
     let off = format!("#[{}", "ignore");
-    for (path, text) in sources("tests/it").into_iter().chain(sources("src")) {
+    for (path, text) in sources("tests/it").into_iter().chain(sources("src")).chain(sources("crates")) {
         assert!(!text.contains(&off), "{} switches a test off", path.display());
     }
 }

@@ -8,7 +8,7 @@ use super::super::EngineError;
 use super::catalog::HERE;
 use super::connect::{Session, quote};
 use super::flavour::Version;
-use super::literal::Encoding;
+use upkeep_rows::literal::Encoding;
 
 /// A column whose values are dumped.
 #[derive(Debug, Clone, PartialEq, Eq)]

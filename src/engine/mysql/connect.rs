@@ -265,7 +265,7 @@ pub(super) fn quote(name: &str) -> String {
 /// A string literal for a session without `NO_BACKSLASH_ESCAPES`.
 pub(super) fn literal(text: &str) -> String {
     let mut quoted = Vec::with_capacity(text.len() + 2);
-    super::literal::quote_into(&mut quoted, text.as_bytes());
+    upkeep_rows::literal::quote_into(&mut quoted, text.as_bytes());
     String::from_utf8_lossy(&quoted).into_owned()
 }
 

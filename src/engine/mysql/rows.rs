@@ -4,9 +4,12 @@
 //! statements and write the same literals, so equal sums mean equal rows. Invariant: a statement never outgrows what the server
 //! that sent the rows would itself accept; held by `tests/it/mysql_traps.rs`.
 
-use futures_util::TryStreamExt;
+use std::ops::ControlFlow;
+
+use sqlx::Row;
 use sqlx::mysql::MySqlRow;
-use sqlx::{AssertSqlSafe, Either, Row};
+use upkeep_rows::literal::Encoding;
+use upkeep_rows::tuple_into;
 
 use super::super::EngineError;
 use super::super::crew::Stop;
@@ -71,16 +74,12 @@ pub(super) async fn read(
 ) -> Result<Tally, EngineError> {
     let (place, max_packet) = (session.place().clone(), session.max_packet);
     let failed = |source| place.sort(&format!("read table {}", relation.name), source);
-    let sql = select(relation, task.range.as_deref());
-    let mut stream = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(&mut session.connection);
     let mut statement = Statement::new(relation, max_packet);
-    let mut tally = Tally::default();
-    while let Some(step) = stream.try_next().await.map_err(failed)? {
-        // The end of the rows; what comes after it is the end of the answer.
-        let Either::Right(row) = step else { continue };
-        statement.add(&row, &mut tally).map_err(failed)?;
+    let (mut tally, mut broken) = (Tally::default(), None);
+    let mut take = |row: &MySqlRow| -> Result<(), EngineError> {
+        statement.add(row, &mut tally).map_err(failed)?;
         if statement.is_too_large() {
-            return Err(too_large(relation, &row, max_packet));
+            return Err(too_large(relation, row, max_packet));
         }
         if statement.is_full() {
             statement.spare_the_last(into, progress)?;
@@ -89,6 +88,19 @@ pub(super) async fn read(
             }
             statement.hand_over(into, progress)?;
         }
+        Ok(())
+    };
+    let mut each = |row: &MySqlRow| match take(row) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => {
+            broken = Some(error);
+            ControlFlow::Break(())
+        }
+    };
+    let sql = select(relation, task.range.as_deref());
+    upkeep_rows::read(&mut session.connection, sql, &mut each).await.map_err(failed)?;
+    if let Some(error) = broken {
+        return Err(error);
     }
     statement.hand_over(into, progress)?;
     Ok(tally)
@@ -98,8 +110,8 @@ pub(super) async fn read(
 const SEPARATOR: &[u8] = b",\n";
 
 /// A statement under construction.
-struct Statement<'a> {
-    relation: &'a Relation,
+struct Statement {
+    encodings: Vec<Encoding>,
     led: usize,
     head: usize,
     full: usize,
@@ -110,15 +122,16 @@ struct Statement<'a> {
     rows: u64,
 }
 
-impl<'a> Statement<'a> {
-    fn new(relation: &'a Relation, max_packet: u64) -> Self {
+impl Statement {
+    fn new(relation: &Relation, max_packet: u64) -> Self {
         let head = insert_head(relation).into_bytes();
         let max_packet = usize::try_from(max_packet).unwrap_or(usize::MAX);
         let full = STATEMENT_BYTES.min(max_packet / 2);
         let led = usize::from(is_led(relation));
         let mut text = Vec::with_capacity(full + full / 4);
         text.extend_from_slice(&head);
-        Self { relation, led, head: head.len(), full, max_packet, last: text.len(), text, rows: 0 }
+        let encodings = relation.columns.iter().map(|column| column.encoding.clone()).collect();
+        Self { encodings, led, head: head.len(), full, max_packet, last: text.len(), text, rows: 0 }
     }
 
     /// Adds a row and counts it.
@@ -127,11 +140,7 @@ impl<'a> Statement<'a> {
             self.text.extend_from_slice(SEPARATOR);
         }
         self.last = self.text.len();
-        for (place, column) in self.relation.columns.iter().enumerate() {
-            self.text.push(if place == 0 { b'(' } else { b',' });
-            column.encoding.write(row.try_get_unchecked::<Option<&[u8]>, _>(place + self.led)?, &mut self.text);
-        }
-        self.text.extend_from_slice(if self.relation.columns.is_empty() { b"()" } else { b")" });
+        tuple_into(&mut self.text, row, self.led, &self.encodings)?;
         self.rows += 1;
         let tuple = &self.text[self.last..];
         tally.add(tuple, tuple.len());

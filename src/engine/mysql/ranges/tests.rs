@@ -1,6 +1,6 @@
 use super::super::catalog::KeyPart;
-use super::super::literal::Encoding;
 use super::*;
+use upkeep_rows::literal::Encoding;
 
 fn relation(bytes: u64, can_cut: bool) -> Relation {
     let column = Column { name: "id".to_owned(), expression: "`id`".to_owned(), encoding: Encoding::Plain, is_long: false };

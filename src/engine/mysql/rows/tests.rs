@@ -1,6 +1,6 @@
 use super::super::columns::Column;
-use super::super::literal::Encoding;
 use super::*;
+use upkeep_rows::literal::Encoding;
 
 fn column(name: &str, encoding: Encoding, is_long: bool) -> Column {
     Column { name: name.to_owned(), expression: quote(name), encoding, is_long }

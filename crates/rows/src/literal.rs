@@ -3,7 +3,7 @@
 //! Pure. Strings come unconverted, in the character set of their column: what is UTF-8, ASCII or latin1 is written as text, every
 //! other byte in hex under the name of its character set, so that nothing is ever converted with loss. Holds under any
 //! `sql_mode` without `NO_BACKSLASH_ESCAPES` and `ANSI_QUOTES`, which the archive's header sees to.
-//! Invariant: what is written reads back as the same bytes; held by `tests.rs`.
+//! Invariant: what is written reads back as the same bytes; held by `literal/tests.rs`.
 
 use std::io::Write;
 
@@ -13,7 +13,7 @@ use super::json::json_into;
 
 /// How values of a column are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Encoding {
+pub enum Encoding {
     /// As sent: integers, decimals, years.
     Plain,
     /// As sent, but for the sign of zero.
@@ -45,7 +45,8 @@ const ASCII_SUPERSETS: [&str; 31] = [
 
 impl Encoding {
     /// For strings in a character set.
-    pub(super) fn of_charset(name: &str) -> Self {
+    #[must_use]
+    pub fn of_charset(name: &str) -> Self {
         match name {
             "utf8mb4" | "utf8mb3" | "utf8" => Self::Utf8(name.to_owned()),
             "latin1" => Self::Latin1,
@@ -55,7 +56,7 @@ impl Encoding {
     }
 
     /// Writes one value.
-    pub(super) fn write(&self, value: Option<&[u8]>, into: &mut Vec<u8>) {
+    pub fn write(&self, value: Option<&[u8]>, into: &mut Vec<u8>) {
         let Some(value) = value else { return into.extend_from_slice(b"NULL") };
         match self {
             Self::Plain => into.extend_from_slice(value),
@@ -95,7 +96,7 @@ const ESCAPES: [u8; 256] = {
 };
 
 /// Writes bytes in quotes.
-pub(super) fn quote_into(into: &mut Vec<u8>, value: &[u8]) {
+pub fn quote_into(into: &mut Vec<u8>, value: &[u8]) {
     // Six bytes are escaped and three are searched for at once: those of text, and those that text hardly ever holds.
     let usual = |from: usize| memchr3(b'\'', b'\\', b'\n', &value[from..]).map_or(value.len(), |at| from + at);
     let rare = |from: usize| memchr3(0, b'\r', 0x1a, &value[from..]).map_or(value.len(), |at| from + at);
@@ -129,7 +130,7 @@ const HEX: [[u8; 2]; 256] = {
 };
 
 /// Writes bytes as hex digits.
-pub(super) fn hex_into(into: &mut Vec<u8>, value: &[u8]) {
+pub fn hex_into(into: &mut Vec<u8>, value: &[u8]) {
     into.reserve(value.len() * 2);
     for byte in value {
         into.extend_from_slice(&HEX[usize::from(*byte)]);
