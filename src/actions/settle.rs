@@ -43,7 +43,8 @@ pub struct Settled {
     pub rolled_back: Vec<Failure>,
 }
 
-/// Settles one target, or all, where no daemon does it: tidies, and carries an upgrade on that was cut short. A database that does not answer is left for the work itself to name.
+/// Settles one target, or all, where no daemon does it: tidies, and carries an upgrade on that was cut short. A database that does not
+/// answer is left for the work itself to name.
 ///
 /// # Errors
 /// When our own state cannot be read or written.

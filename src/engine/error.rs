@@ -76,6 +76,12 @@ pub enum EngineError {
         /// What to do about it.
         hint: String,
     },
+    /// Somebody changes the schema: this looked at two of its states.
+    #[error("cannot {doing}: the schema was changed meanwhile")]
+    Moved {
+        /// What was not done, completing "cannot …".
+        doing: String,
+    },
     /// A program that only the database's vendor has is not on this host.
     #[error("there is no {program} on this host")]
     NoProgram {
@@ -115,7 +121,7 @@ impl Explain for EngineError {
             Self::Connect { .. } | Self::Lost { .. } | Self::NoProgram { .. } => Class::Unavailable,
             Self::Refused { .. } | Self::Privilege { .. } => Class::NoPermission,
             Self::Sql { .. } | Self::Unfit(_) | Self::Inexact { .. } | Self::Differs(_) => Class::Data,
-            Self::InUse { .. } => Class::TempFail,
+            Self::InUse { .. } | Self::Moved { .. } => Class::TempFail,
             Self::Archive(error) => error.class(),
             Self::Process(error) => error.class(),
             Self::Durable(error) => error.class(),
@@ -139,6 +145,7 @@ impl Explain for EngineError {
             Self::Privilege { grant, .. } => vec![format!("as the owner of the database: {grant}")],
             Self::Inexact { hint, .. } | Self::NoProgram { hint, .. } => vec![hint.clone()],
             Self::InUse { .. } => vec!["stop the server and close other sessions, then try again".to_owned()],
+            Self::Moved { .. } => vec!["wait until the migration or deployment is over, then try again".to_owned()],
             Self::Lost { .. } => vec!["look at the database server's own log, then try again".to_owned()],
             Self::Archive(error) => error.hints(),
             Self::Process(error) => error.hints(),
@@ -148,6 +155,6 @@ impl Explain for EngineError {
     }
 
     fn transient(&self) -> bool {
-        matches!(self, Self::Connect { .. } | Self::Lost { .. } | Self::InUse { .. })
+        matches!(self, Self::Connect { .. } | Self::Lost { .. } | Self::InUse { .. } | Self::Moved { .. })
     }
 }

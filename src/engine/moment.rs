@@ -19,15 +19,12 @@ pub(super) async fn ended<T>(
 ) -> Option<Result<T, EngineError>> {
     let error = match attempt {
         Ok(Some(reached)) => return Some(Ok(reached)),
-        Ok(None) => EngineError::Inexact {
-            what: "the schema changed each time it was read".to_owned(),
-            hint: "wait until the migration or deployment is over, then try again".to_owned(),
-        },
+        Ok(None) => EngineError::Moved { doing: "read the schema".to_owned() },
         Err(error) => error,
     };
     let attempts = match error {
         EngineError::InUse { .. } => ATTEMPTS_IN_USE,
-        EngineError::Inexact { .. } => PAUSES.len() + 1,
+        EngineError::Moved { .. } => PAUSES.len() + 1,
         ref error if passes(error) => PAUSES.len() + 1,
         _ => 1,
     };

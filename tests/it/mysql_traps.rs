@@ -140,7 +140,7 @@ async fn changes(server: &'static Server) {
             }
             // Busy with schema changes: said, and never hung or wrong.
             Err(error) => assert!(
-                matches!(error, EngineError::InUse { .. } | EngineError::Inexact { .. } | EngineError::Sql { .. }),
+                matches!(error, EngineError::InUse { .. } | EngineError::Moved { .. } | EngineError::Sql { .. }),
                 "{error:?}"
             ),
         }
@@ -265,7 +265,7 @@ async fn only_reads(server: &'static Server) {
                 assert_eq!(server.sql(name_of(&copy), "SHOW TRIGGERS").lines().count(), 1);
             }
             Err(error) => assert!(
-                matches!(error, EngineError::Inexact { .. } | EngineError::InUse { .. } | EngineError::Privilege { .. }),
+                matches!(error, EngineError::Moved { .. } | EngineError::InUse { .. } | EngineError::Privilege { .. }),
                 "{error:?}"
             ),
         }

@@ -69,10 +69,7 @@ impl Place {
             Some(LOCK_WAIT_TIMEOUT) => {
                 EngineError::InUse { location, sessions: vec![format!("someone who holds a lock ({})", message_of(&source))] }
             }
-            Some(TABLE_CHANGED) => EngineError::Inexact {
-                what: format!("cannot {doing}: its definition was changed meanwhile"),
-                hint: "wait until the migration or deployment is over, then try again".to_owned(),
-            },
+            Some(TABLE_CHANGED) => EngineError::Moved { doing: doing.to_owned() },
             Some(number) if LOST.contains(&number) => EngineError::Lost { location, doing: doing.to_owned(), source },
             None if !matches!(source, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_)) => {
                 EngineError::Lost { location, doing: doing.to_owned(), source }
