@@ -28,9 +28,7 @@ pub(super) async fn ended<T>(
         ref error if passes(error) => PAUSES.len() + 1,
         _ => 1,
     };
-    if made >= attempts {
-        return Some(Err(error));
-    }
-    tokio::time::sleep(PAUSES[made - 1]).await;
+    let Some(pause) = PAUSES[..attempts - 1].get(made - 1) else { return Some(Err(error)) };
+    tokio::time::sleep(*pause).await;
     None
 }

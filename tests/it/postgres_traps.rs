@@ -170,7 +170,7 @@ async fn t_pg5_a_schema_change_during_the_dump_waits_and_changes_nothing_in_it()
                 load(&copy, &sealed, LoadMode::Clean).await.unwrap();
                 assert_eq!(cluster.psql(name_of(&copy), "SELECT count(*) FROM t"), "100000");
             }
-            // Busy with schema changes three times in a row: said, and never hung.
+            // Busy with schema changes each time: said, and never hung.
             Err(error) => assert!(matches!(error, EngineError::InUse { .. } | EngineError::Moved { .. }), "{error:?}"),
         }
     }
