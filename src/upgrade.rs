@@ -287,6 +287,15 @@ pub async fn open(db: &StateDb, target: &TargetName) -> Result<Option<(UpgradeId
     Ok(record::open(db, target).await?.map(|record| (record.id, record.state.phase)))
 }
 
+/// Whether what is open of a target is a rollback that somebody asked for, and no upgrade.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub async fn is_going_back(db: &StateDb, target: &TargetName) -> Result<bool, UpgradeError> {
+    let open = record::open(db, target).await?;
+    Ok(open.is_some_and(|record| matches!(record.plan.purpose, plan::Purpose::Rollback { .. })))
+}
+
 /// The open upgrade of a target whose way back is this archive, if there is one.
 ///
 /// # Errors

@@ -83,10 +83,12 @@ async fn carry_on(
     if upgrade::open(&ctx.state, &target.name).await?.is_none_or(|(_, phase)| phase == Phase::Stuck) {
         return Ok(());
     }
+    let was_asked_back = upgrade::is_going_back(&ctx.state, &target.name).await?;
     let ended = Box::pin(upgrade::drive(ctx, target, progress, stop)).await?;
     let what = match ended {
         Ended::NothingOpen => return Ok(()),
         Ended::Committed | Ended::Accepted => "went on to its end",
+        Ended::RolledBack { .. } if was_asked_back => "was rolled back, as was asked",
         Ended::RolledBack { why, next_steps } => {
             settled.rolled_back.push(rolled_back(&target.name, why, next_steps));
             "was rolled back"
