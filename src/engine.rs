@@ -13,6 +13,7 @@ pub mod mysql;
 pub(crate) mod passing;
 pub mod postgres;
 mod readback;
+pub mod replace;
 pub mod sqlite;
 mod tally;
 
@@ -21,10 +22,12 @@ use serde::{Deserialize, Serialize};
 use crate::archive::manifest::{Consistency, LeftOut, Server, Table};
 use crate::archive::{Archive, PendingArchive};
 use crate::config::{Database, Location};
+use crate::ids::Label;
 use crate::progress::Progress;
 use crate::shape::Shape;
 
 pub use error::{EngineError, Mismatch};
+pub use replace::{Keep, Keeping, NotKept, Standing};
 
 /// A database, by engine. Cheap to make: nothing is connected until a method is called, and every method leaves nothing
 /// connected behind.
@@ -112,6 +115,9 @@ pub struct Loaded {
     pub rows: u64,
     /// What a person should know (`role app does not exist here: its objects belong to postgres`).
     pub warnings: Vec<String>,
+    /// The archive taken under the fence of what was replaced, where it was not what the archive before had of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Label>,
 }
 
 /// How a restore may put an archive in the place of a database, as far as privileges say.
@@ -196,19 +202,21 @@ impl Engine {
         }
     }
 
-    /// Loads an archive and compares rows and checksums with its manifest before anything is published.
+    /// Loads an archive and compares rows and checksums with its manifest before anything is published. What is replaced is first held
+    /// to `standing` behind a fence: nobody's rows go that no archive has.
     ///
     /// # Errors
-    /// When loading or comparing failed. With [`LoadMode::Replace`] the old content then stands; with the others the
-    /// destination may hold a part and can be loaded again with [`LoadMode::Replace`].
+    /// When the archive was not published. With [`LoadMode::Replace`] the old content then stands, or is given its place again by
+    /// [`Engine::settle`]; with the others the destination may hold a part and can be loaded again with [`LoadMode::Replace`].
     pub async fn load(
         &self,
         archive: &Archive,
         mode: LoadMode,
+        standing: Standing<'_>,
         jobs: usize,
         progress: &Progress,
     ) -> Result<Loaded, EngineError> {
-        let mut loaded = each!(self, engine => engine.load(archive, mode, jobs, progress).await)?;
+        let mut loaded = each!(self, engine => engine.load(archive, mode, standing, jobs, progress).await)?;
         if mode != LoadMode::DataOnly {
             loaded.warnings.extend(readback::differs(self, archive).await);
         }

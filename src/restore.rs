@@ -21,7 +21,7 @@ use crate::backup::{self, BackupRequest};
 use crate::config::{Database, Target};
 use crate::context::Context;
 use crate::engine::passing::Patience;
-use crate::engine::{Engine, EngineError, LoadMode, Loaded, Survey};
+use crate::engine::{Engine, EngineError, Keep, Keeping, LoadMode, Loaded, NotKept, Standing, Survey};
 use crate::fault;
 use crate::ids::{Label, TargetName};
 use crate::progress::Progress;
@@ -114,8 +114,9 @@ pub async fn restore(
     // Loading reads the content itself, and publishes nothing before it was compared.
     verify::check(ctx, &entry, progress).await?;
     fault::point("restore.checked");
+    let keeper = Keeper { ctx, target, request: safety_archive(&plan, request.installed.as_ref()), progress };
     let safety = match plan.safety {
-        Safety::ArchiveFirst => Some(destination.keep(ctx, target, request.installed.as_ref(), &plan, progress).await?),
+        Safety::ArchiveFirst => Some(destination.keep(&keeper).await?),
         Safety::NotNeeded => None,
     };
     fault::point("restore.kept");
@@ -124,12 +125,23 @@ pub async fn restore(
     if (again.mode, again.safety) != (plan.mode, plan.safety) {
         return Err(RestoreError::Changed { location: plan.location });
     }
-    let loaded = destination.load(ctx, target, &archive, plan.mode, safety.clone(), progress).await?;
+    // Nor does the look just now keep anybody away while the archive is loaded: the engine holds what it replaces to this.
+    let standing = match &safety {
+        Some(kept) => Standing::Kept { archive: Some(kept), keep: &keeper },
+        None if destination.is_a_part(&plan).await? => Standing::Nobodys,
+        None => Standing::Rowless,
+    };
+    let safety = safety.as_ref().map(|kept| kept.manifest().label.clone());
+    let loaded = destination.load(ctx, target, &archive, (plan.mode, standing), safety.clone(), progress).await?;
+    let safety = loaded.kept.clone().or(safety);
     Ok(Restored { plan, safety, loaded: Some(loaded) })
 }
 
-/// Puts an archive in the place of the target's database without a plan: an upgrade's way back, which has kept what is there
-/// and stopped the server itself.
+/// Puts an archive in the place of the target's database without a plan: an upgrade's way back, which has stopped the server itself.
+///
+/// `kept` is the newest archive this way back took of what is there. Behind the fence the engine proves that what is there is still what
+/// that archive has, and archives it again where it is not, or where there is none: whoever resumes needs no memory of who wrote
+/// meanwhile. [`Loaded::kept`] then names the archive.
 ///
 /// # Errors
 /// When there is no such archive, it is not whole, or the load fails; then the old content stands.
@@ -137,13 +149,59 @@ pub async fn restore_archive_for_rollback(
     ctx: &Context,
     target: &Target,
     label: &Label,
+    kept: Option<&Label>,
     progress: &Progress,
 ) -> Result<Loaded, RestoreError> {
     let entries = catalogue::list(&ctx.state, Some(&target.name)).await?;
     let entry = choose(&entries, &target.name, &Which::Label(label.clone()))?;
     let archive = open(entry).await?;
     let destination = Destination { database: target.database.clone(), whose: Whose::Target };
-    destination.load(ctx, target, &archive, LoadMode::Replace, None, progress).await
+    let kept = kept.and_then(|kept| entries.iter().find(|entry| entry.label == *kept));
+    let request = BackupRequest {
+        kind: kept.map_or(Kind::FailedState, |kept| kept.kind),
+        note: kept.and_then(|kept| kept.note.clone()),
+        pin: kept.and_then(|kept| kept.pinned.clone()).or_else(|| Some(format!("what was there before {label} was put back"))),
+        release: None,
+    };
+    // One that is gone or cannot be read proves nothing: then what is there is archived again.
+    let kept = match kept {
+        Some(kept) => open(kept).await.ok(),
+        None => None,
+    };
+    let request = BackupRequest { release: kept.as_ref().and_then(|kept| kept.manifest().release.clone()), ..request };
+    let keeper = Keeper { ctx, target, request, progress };
+    let standing = Standing::Kept { archive: kept.as_ref(), keep: &keeper };
+    destination.load(ctx, target, &archive, (LoadMode::Replace, standing), None, progress).await
+}
+
+/// Archives what is about to be replaced: before the load, and again under its fence.
+#[derive(Debug)]
+struct Keeper<'a> {
+    ctx: &'a Context,
+    target: &'a Target,
+    request: BackupRequest,
+    progress: &'a Progress,
+}
+
+impl Keep for Keeper<'_> {
+    fn keep<'a>(&'a self, there: &'a Database) -> Keeping<'a> {
+        Box::pin(async move {
+            let there = Target { database: there.clone(), ..self.target.clone() };
+            let kept = Box::pin(backup::backup(self.ctx, &there, &self.request, self.progress)).await;
+            let entry = kept.map_err(|error| NotKept::of(&error))?;
+            open(&entry).await.map_err(|error| NotKept::of(&error))
+        })
+    }
+}
+
+/// What is asked of the archive of what a restore replaces.
+fn safety_archive(plan: &RestorePlan, installed: Option<&Version>) -> BackupRequest {
+    BackupRequest {
+        kind: Kind::PreRestore,
+        note: Some(format!("what {} held before {} was restored", plan.location, plan.label)),
+        pin: Some(format!("safety archive of the restore of {}", plan.label)),
+        release: installed.cloned().map(|version| ReleaseNote { version, probe: "installed".to_owned() }),
+    }
 }
 
 /// The archive that is meant. What restores and rollbacks kept of a database they replaced is only taken by name.
@@ -238,24 +296,16 @@ impl Destination {
     }
 
     /// Archives what is there, read back and pinned.
-    async fn keep(
-        &self,
-        ctx: &Context,
-        target: &Target,
-        installed: Option<&Version>,
-        plan: &RestorePlan,
-        progress: &Progress,
-    ) -> Result<Label, RestoreError> {
-        let there = Target { database: self.database.clone(), ..target.clone() };
-        let request = BackupRequest {
-            kind: Kind::PreRestore,
-            note: Some(format!("what {} held before {} was restored", plan.location, plan.label)),
-            pin: Some(format!("safety archive of the restore of {}", plan.label)),
-            release: installed.cloned().map(|version| ReleaseNote { version, probe: "installed".to_owned() }),
-        };
-        let kept = Box::pin(backup::backup(ctx, &there, &request, progress)).await;
-        let kept = kept.map_err(|error| RestoreError::Safety { location: plan.location.clone(), source: Box::new(error) })?;
-        Ok(kept.label)
+    async fn keep(&self, keeper: &Keeper<'_>) -> Result<Archive, RestoreError> {
+        let there = Target { database: self.database.clone(), ..keeper.target.clone() };
+        let kept = Box::pin(backup::backup(keeper.ctx, &there, &keeper.request, keeper.progress)).await;
+        let location = || self.database.location.to_string();
+        open(&kept.map_err(|error| RestoreError::Safety { location: location(), source: Box::new(error) })?).await
+    }
+
+    /// Whether the database itself says that it holds a part of an archive, which is nobody's.
+    async fn is_a_part(&self, plan: &RestorePlan) -> Result<bool, EngineError> {
+        Ok(plan.mode == LoadMode::Replace && Engine::of(&self.database).survey(&[]).await?.half_loaded)
     }
 
     /// Loads under the mark. A replacing load that fails has changed nothing, so its mark goes, unless it was one in place that
@@ -265,7 +315,7 @@ impl Destination {
         ctx: &Context,
         target: &Target,
         archive: &Archive,
-        mode: LoadMode,
+        (mode, standing): (LoadMode, Standing<'_>),
         safety: Option<Label>,
         progress: &Progress,
     ) -> Result<Loaded, RestoreError> {
@@ -280,7 +330,7 @@ impl Destination {
         unfinished::mark(state_dir, &target.name, self.place(), &mark)?;
         fault::point("restore.marked");
         let engine = Engine::of(&self.database);
-        let loaded = engine.load(archive, mode, backup::workers(target.backup.jobs), progress).await;
+        let loaded = engine.load(archive, mode, standing, backup::workers(target.backup.jobs), progress).await;
         fault::point("restore.loaded");
         let stands = || async { engine.survey(&[]).await.is_ok_and(|survey| !survey.half_loaded) };
         if loaded.is_ok() || (mode == LoadMode::Replace && stands().await) {

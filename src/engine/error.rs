@@ -101,6 +101,22 @@ pub enum EngineError {
         /// The sessions.
         sessions: Vec<String>,
     },
+    /// What was to be replaced had changed since it was archived, and could not be archived again.
+    #[error("{location} has changed since it was archived, and cannot be archived again before it is replaced")]
+    NotKept {
+        /// Where.
+        location: String,
+        /// The cause.
+        source: super::NotKept,
+    },
+    /// Somebody wrote to what was to be replaced as empty.
+    #[error("{location} holds rows now (table {table}), and was to be filled as one that holds none")]
+    Filled {
+        /// Where.
+        location: String,
+        /// The first such table.
+        table: String,
+    },
     /// The archive could not be read or written.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
@@ -121,7 +137,8 @@ impl Explain for EngineError {
             Self::Connect { .. } | Self::Lost { .. } | Self::NoProgram { .. } => Class::Unavailable,
             Self::Refused { .. } | Self::Privilege { .. } => Class::NoPermission,
             Self::Sql { .. } | Self::Unfit(_) | Self::Inexact { .. } | Self::Differs(_) => Class::Data,
-            Self::InUse { .. } | Self::Moved { .. } => Class::TempFail,
+            Self::InUse { .. } | Self::Moved { .. } | Self::Filled { .. } => Class::TempFail,
+            Self::NotKept { source, .. } => source.class(),
             Self::Archive(error) => error.class(),
             Self::Process(error) => error.class(),
             Self::Durable(error) => error.class(),
@@ -133,6 +150,7 @@ impl Explain for EngineError {
         match self {
             Self::Archive(error) => error.safe(),
             Self::Durable(error) => error.safe(),
+            Self::NotKept { .. } | Self::Filled { .. } => Some("what was there stands, open to everybody as before".to_owned()),
             Self::Lost { .. } => Some("nothing half-done was published; sealed archives are untouched".to_owned()),
             _ => None,
         }
@@ -147,6 +165,8 @@ impl Explain for EngineError {
             Self::InUse { .. } => vec!["stop the server and close other sessions, then try again".to_owned()],
             Self::Moved { .. } => vec!["wait until the migration or deployment is over, then try again".to_owned()],
             Self::Lost { .. } => vec!["look at the database server's own log, then try again".to_owned()],
+            Self::NotKept { source, .. } => source.hints(),
+            Self::Filled { .. } => vec!["see that nobody uses it, then ask again: what it holds is archived first".to_owned()],
             Self::Archive(error) => error.hints(),
             Self::Process(error) => error.hints(),
             Self::Durable(error) => error.hints(),
@@ -155,6 +175,12 @@ impl Explain for EngineError {
     }
 
     fn transient(&self) -> bool {
-        matches!(self, Self::Connect { .. } | Self::Lost { .. } | Self::InUse { .. } | Self::Moved { .. })
+        match self {
+            Self::NotKept { source, .. } => source.transient(),
+            _ => matches!(
+                self,
+                Self::Connect { .. } | Self::Lost { .. } | Self::InUse { .. } | Self::Moved { .. } | Self::Filled { .. }
+            ),
+        }
     }
 }

@@ -34,11 +34,12 @@ mod split;
 mod survey;
 mod swap;
 mod unqualify;
+mod way;
 mod wide;
 mod worker;
 
 use super::frames::shared;
-use super::{DumpRequest, Dumped, EngineError, LoadMode, Loaded, MayRestore, Survey};
+use super::{DumpRequest, Dumped, EngineError, LoadMode, Loaded, MayRestore, Standing, Survey};
 use crate::archive::manifest::Server;
 use crate::archive::{Archive, PendingArchive};
 use crate::config::Database;
@@ -111,10 +112,11 @@ impl MySql {
         &self,
         archive: &Archive,
         mode: LoadMode,
+        standing: Standing<'_>,
         jobs: usize,
         progress: &Progress,
     ) -> Result<Loaded, EngineError> {
-        Box::pin(load::load(&Place::of(&self.database)?, archive, mode, jobs, progress)).await
+        Box::pin(way::load(&Place::of(&self.database)?, archive, mode, standing, jobs, progress)).await
     }
 
     pub(super) async fn settle(&self) -> Result<Vec<String>, EngineError> {

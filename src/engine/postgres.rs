@@ -2,7 +2,8 @@
 //!
 //! Owns everything said to a PostgreSQL server, but for what the migrations say. Each job is a file: `connect` sessions,
 //! `catalog` what the server says of itself, `shape` and `survey` looking, `client` and `schema` the schema sections,
-//! `dump`, `worker` and `rows` reading, `load` and `compare` writing, `swap` taking a database's place.
+//! `dump`, `worker` and `rows` reading, `load` and `compare` writing, `in_place` and `swap` taking a database's place, and above
+//! them `way`, which chooses.
 
 mod catalog;
 mod client;
@@ -18,9 +19,10 @@ mod shape;
 mod split;
 mod survey;
 mod swap;
+mod way;
 mod worker;
 
-use super::{DumpRequest, Dumped, EngineError, LoadMode, Loaded, MayRestore, Survey};
+use super::{DumpRequest, Dumped, EngineError, LoadMode, Loaded, MayRestore, Standing, Survey};
 use crate::archive::manifest::Server;
 use crate::archive::{Archive, PendingArchive};
 use crate::config::Database;
@@ -92,10 +94,11 @@ impl Postgres {
         &self,
         archive: &Archive,
         mode: LoadMode,
+        standing: Standing<'_>,
         jobs: usize,
         progress: &Progress,
     ) -> Result<Loaded, EngineError> {
-        Box::pin(load::load(&Place::of(&self.database)?, archive, mode, jobs, progress)).await
+        Box::pin(way::load(&Place::of(&self.database)?, archive, mode, standing, jobs, progress)).await
     }
 
     pub(super) async fn settle(&self) -> Result<Vec<String>, EngineError> {

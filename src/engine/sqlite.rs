@@ -24,7 +24,7 @@ mod sessions;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{DumpRequest, Dumped, EngineError, LoadMode, Loaded, Survey};
+use super::{DumpRequest, Dumped, EngineError, LoadMode, Loaded, Standing, Survey};
 use crate::archive::manifest::Server;
 use crate::archive::{Archive, PendingArchive};
 use crate::progress::Progress;
@@ -84,10 +84,11 @@ impl Sqlite {
         &self,
         archive: &Archive,
         mode: LoadMode,
+        standing: Standing<'_>,
         jobs: usize,
         progress: &Progress,
     ) -> Result<Loaded, EngineError> {
-        load::load(self, archive, mode, jobs, progress).await
+        load::load(self, archive, mode, standing, jobs, progress).await
     }
 
     pub(super) async fn settle(&self) -> Result<Vec<String>, EngineError> {

@@ -65,7 +65,7 @@ pub(super) fn differing(manifest: &Manifest, found: impl Fn(&Table) -> Option<Ta
 /// What a load did, if nothing differs.
 pub(super) fn verdict(manifest: &Manifest, mismatches: Vec<Mismatch>) -> Result<Loaded, EngineError> {
     if mismatches.is_empty() {
-        return Ok(Loaded { tables: manifest.tables.len() as u64, rows: manifest.rows(), warnings: Vec::new() });
+        return Ok(Loaded { tables: manifest.tables.len() as u64, rows: manifest.rows(), ..Loaded::default() });
     }
     Err(EngineError::Differs(mismatches))
 }

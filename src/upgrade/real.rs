@@ -238,7 +238,7 @@ impl Hands for RealHands<'_> {
         for line in settled {
             tracing::info!(target = %self.target.name, "{line}");
         }
-        let restore = Box::pin(restore::restore_archive_for_rollback(self.ctx, self.target, label, self.progress));
+        let restore = Box::pin(restore::restore_archive_for_rollback(self.ctx, self.target, label, None, self.progress));
         let loaded = restore.await.map_err(|error| Failed::of(&error))?;
         Ok(format!("{label} restored: {}, {} compared", many(loaded.tables, "table"), many(loaded.rows, "row")))
     }

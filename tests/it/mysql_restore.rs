@@ -1,7 +1,7 @@
 //! MySQL and MariaDB: replacing a database as a whole, or not at all.
 
 use upkeep::archive::Archive;
-use upkeep::engine::{Engine, EngineError, LoadMode};
+use upkeep::engine::{Engine, EngineError, LoadMode, Standing};
 use upkeep::failure::Explain;
 use upkeep::progress::Progress;
 
@@ -341,7 +341,7 @@ async fn killed(server: &'static Server) {
         }
     });
     let archive = Archive::open(&sealed.path).unwrap();
-    let error = Engine::of(&target).load(&archive, LoadMode::Replace, 2, &progress).await.unwrap_err();
+    let error = Engine::of(&target).load(&archive, LoadMode::Replace, Standing::Nobodys, 2, &progress).await.unwrap_err();
     killer.await.unwrap();
     assert!(matches!(error, EngineError::Lost { .. }) && error.transient(), "{error:?}");
     assert_eq!(server.sql(&name, "SELECT a FROM mine"), "1");

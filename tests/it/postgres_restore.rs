@@ -1,7 +1,7 @@
 //! PostgreSQL: replacing a database as a whole, or not at all.
 
 use upkeep::archive::Archive;
-use upkeep::engine::{Engine, EngineError, LoadMode};
+use upkeep::engine::{Engine, EngineError, LoadMode, Standing};
 use upkeep::progress::Progress;
 
 use crate::support::postgres::{Cluster, cluster, dump, load, name_of, said};
@@ -220,7 +220,7 @@ async fn a_backend_that_dies_fails_the_load_and_leaves_the_old_content() {
         }
     });
     let archive = Archive::open(&sealed.path).unwrap();
-    let error = Engine::of(&target).load(&archive, LoadMode::Replace, 2, &progress).await.unwrap_err();
+    let error = Engine::of(&target).load(&archive, LoadMode::Replace, Standing::Nobodys, 2, &progress).await.unwrap_err();
     killer.await.unwrap();
     assert!(matches!(error, EngineError::Lost { .. }), "{error:?}");
     assert_eq!(cluster.psql(&name, "SELECT a FROM mine"), "1");

@@ -7,7 +7,7 @@ use upkeep::archive::manifest::{FrameKind, Kind, Manifest, ReleaseNote};
 use upkeep::archive::{Archive, FrameEncoder, PendingArchive};
 use upkeep::backup::{self, BackupError, BackupRequest};
 use upkeep::config::{Database, Location};
-use upkeep::engine::LoadMode;
+use upkeep::engine::{LoadMode, Standing};
 use upkeep::failure::{Class, Explain, Failure};
 use upkeep::ids::Label;
 use upkeep::progress::Progress;
@@ -219,7 +219,7 @@ async fn a_database_in_use_is_left_alone() {
     assert_eq!((refused.class(), refused.transient()), (Class::TempFail, true));
     // Nor does the way an upgrade goes back, which asks for no plan, pull the file away under somebody.
     let progress = Progress::default();
-    let rollback = restore::restore_archive_for_rollback(&env.ctx, &env.target, &entry.label, &progress);
+    let rollback = restore::restore_archive_for_rollback(&env.ctx, &env.target, &entry.label, None, &progress);
     let rollback = rollback.await.expect_err("in use");
     assert!(rollback.to_string().contains(&named), "{rollback}");
     assert_eq!((notes(&env).await.len(), unfinished(&env)), (3, None));
@@ -231,13 +231,15 @@ async fn a_database_in_use_is_left_alone() {
     let engine = upkeep::engine::sqlite::Sqlite::new(env.database()).patient_for(std::time::Duration::from_millis(50));
     let archive = Archive::open(&entry.path).expect("opens");
     let engine = upkeep::engine::Engine::Sqlite(engine);
-    let error = engine.load(&archive, LoadMode::Replace, 2, &Progress::default()).await.expect_err("in use");
+    let error = engine.load(&archive, LoadMode::Replace, Standing::Nobodys, 2, &Progress::default()).await.expect_err("in use");
     assert_eq!(error.class(), Class::TempFail, "{error}");
     sqlx::Connection::close(reader).await.expect("closed");
     assert_eq!(texts(&env.database(), "SELECT journal_mode FROM pragma_journal_mode").await, ["wal"]);
     assert_eq!(names(env.dir.path()), ["archives", "notes.db", "state"], "nothing is left beside it");
 
-    restore::restore_archive_for_rollback(&env.ctx, &env.target, &entry.label, &Progress::default()).await.expect("free now");
+    restore::restore_archive_for_rollback(&env.ctx, &env.target, &entry.label, None, &Progress::default())
+        .await
+        .expect("free now");
     assert_eq!(notes(&env).await, ["first", "second"]);
 }
 
@@ -249,7 +251,7 @@ async fn what_is_no_database_any_more_is_set_aside_and_not_lost() {
     let rubble = b"not a database any more ".repeat(500);
     put(&env.database(), &rubble);
     let progress = Progress::default();
-    let rollback = restore::restore_archive_for_rollback(&env.ctx, &env.target, &entry.label, &progress);
+    let rollback = restore::restore_archive_for_rollback(&env.ctx, &env.target, &entry.label, None, &progress);
     let loaded = rollback.await.expect("restored");
     assert_eq!(notes(&env).await, ["first", "second"]);
     assert_eq!(std::fs::read(env.dir.path().join("notes.db.upkeep-aside")).expect("kept"), rubble);

@@ -53,7 +53,7 @@ async fn dump(path: &Path, directory: &Path, label: &str) -> Result<Archive, Eng
 }
 
 async fn load(archive: &Archive, path: &Path, mode: LoadMode) -> Result<upkeep::engine::Loaded, EngineError> {
-    engine(path).load(archive, mode, 2, &Progress::default()).await
+    engine(path).load(archive, mode, upkeep::engine::Standing::Nobodys, 2, &Progress::default()).await
 }
 
 /// Everything that naive tools lose, in one database. `encoding` must be the first statement.

@@ -12,12 +12,12 @@ pub(super) mod objects;
 use std::sync::Arc;
 
 use super::super::crew::StopOnDrop;
-use super::super::frames::{frames_of, joined, pieces, shared};
-use super::super::{EngineError, LoadMode, Loaded};
+use super::super::frames::{frames_of, joined, pieces};
+use super::super::{EngineError, Loaded};
+use super::compare;
 use super::connect::{Place, Session, literal, quote};
 use super::errors::{NO_SUCH_DATABASE, number_of_error};
 use super::split::Splitter;
-use super::{compare, in_place, names, swap};
 use crate::archive::Archive;
 use crate::archive::manifest::{FrameKind, Server};
 use crate::fault;
@@ -28,35 +28,6 @@ pub(super) use data::load_frame;
 /// beginning only, but that long: MariaDB's first rows of an empty table lock all of it.
 const SETTINGS: &str = "SET SESSION foreign_key_checks = 0, SESSION unique_checks = 0, SESSION innodb_lock_wait_timeout = 3600, \
     SESSION lock_wait_timeout = 3600";
-
-/// Loads.
-pub(super) async fn load(
-    place: &Place,
-    archive: &Archive,
-    mode: LoadMode,
-    jobs: usize,
-    progress: &Progress,
-) -> Result<Loaded, EngineError> {
-    let archive = shared(archive, mode).await?;
-    let manifest = archive.manifest();
-    let mut session = place.connect_to_server().await?;
-    let flavour = session.version.name();
-    if manifest.server.flavour != flavour {
-        let what = format!("it is of a {} database and {} is {flavour}", manifest.server.flavour, place.location());
-        return Err(EngineError::Unfit(what));
-    }
-    let objections = names::objections(&mut session, &archive).await?;
-    session.close().await;
-    if !objections.is_empty() {
-        return Err(EngineError::Unfit(objections.join("; ")));
-    }
-    let jobs = jobs.max(1);
-    match mode {
-        LoadMode::Clean => clean(place, &archive, jobs, progress).await,
-        LoadMode::DataOnly => in_place::load_data(place, &archive, progress).await,
-        LoadMode::Replace => swap::replace(place, &archive, jobs, progress).await,
-    }
-}
 
 /// Loads into a database that is empty or not there.
 pub(super) async fn clean(

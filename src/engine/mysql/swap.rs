@@ -10,6 +10,8 @@ mod exchange;
 
 use std::sync::Arc;
 
+use super::super::replace::names::{Longest, Names};
+use super::super::replace::states::Left;
 use super::super::{EngineError, Loaded};
 use super::connect::{Place, Session, literal, quote};
 use super::load::{self, aside, objects};
@@ -18,41 +20,20 @@ use crate::archive::Archive;
 use crate::archive::manifest::FrameKind;
 use crate::fault;
 use crate::progress::Progress;
-use exchange::{Exchange, State};
+use exchange::Exchange;
 
-/// How long a database's name may be, in characters.
-const LONGEST_NAME: usize = 64;
-const NEW: &str = "__upkeep_new";
-const OLD: &str = "__upkeep_old";
+/// How long a database's name may be.
+const LONGEST_NAME: Longest = Longest::Characters(64);
 /// How long an exchange that is under way is waited for, in seconds: the server ends it, or its session, well before.
 const LOCK_WITHIN: u32 = 120;
 
-/// The two names beside a database's own.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Names {
-    own: String,
-    new: String,
-    old: String,
-}
-
-impl Names {
-    fn of(database: &str) -> Self {
-        let beside = |suffix: &str| {
-            if database.chars().count() + suffix.len() <= LONGEST_NAME {
-                return format!("{database}{suffix}");
-            }
-            // Cut, and told apart from other long names by a digest.
-            let digest = &blake3::hash(database.as_bytes()).to_hex()[..8];
-            let room = LONGEST_NAME - suffix.len() - digest.len() - 1;
-            format!("{}_{digest}{suffix}", database.chars().take(room).collect::<String>())
-        };
-        Self { own: database.to_owned(), new: beside(NEW), old: beside(OLD) }
-    }
+fn names_of(database: &str) -> Names {
+    Names::of(database, LONGEST_NAME)
 }
 
 /// Which database an archive is loaded into before it takes another's place.
 pub(super) fn beside_of(database: &str) -> String {
-    Names::of(database).new
+    names_of(database).new
 }
 
 /// Puts an archive in the place of a database.
@@ -78,7 +59,7 @@ pub(super) async fn replace(
             hint: "drop that foreign key for the time of the restore, and make it again afterwards".to_owned(),
         });
     }
-    let names = Names::of(&place.database);
+    let names = names_of(&place.database);
     // Who may make the one and not the other may not exchange.
     for name in [&names.new, &names.old] {
         match load::create(place, name, &archive.manifest().server).await {
@@ -175,13 +156,13 @@ async fn references_from_outside(session: &mut Session) -> Result<Option<String>
 /// Whether the new content has the place of the session's database and is not finished: views, routines, triggers and events may be
 /// missing.
 pub(super) async fn is_unfinished(session: &mut Session) -> Result<bool, EngineError> {
-    let names = Names::of(&session.place().database);
+    let names = names_of(&session.place().database);
     Exchange::new(names).is_unfinished(session).await
 }
 
 /// Finishes or undoes what a crash left; says what it did.
 pub(super) async fn settle(place: &Place) -> Result<Vec<String>, EngineError> {
-    let names = Names::of(&place.database);
+    let names = names_of(&place.database);
     let mut session = place.connect_to_server().await?;
     let (new, old) = (load::exists(&mut session, &names.new).await?, load::exists(&mut session, &names.old).await?);
     let own = load::exists(&mut session, &names.own).await?;
@@ -214,16 +195,16 @@ async fn settle_exchange(session: &mut Session, exchange: &Exchange) -> Result<V
     let state = exchange.state(session).await?;
     let mut done = Vec::new();
     match state {
-        State::Exchanged | State::Begun => {
-            if state == State::Begun {
+        Left::Exchanged | Left::Begun => {
+            if state == Left::Begun {
                 exchange.rename(session).await?;
                 fault::point("my.settle.renamed");
             }
             done = exchange.finish(session).await?;
             done.insert(0, format!("database {own}: finished taking the compared archive's content in"));
         }
-        State::Noted | State::Loading => {
-            if state == State::Noted {
+        Left::Fenced | Left::Loading | Left::Nothing => {
+            if state == Left::Fenced {
                 let kept = exchange.kept(session).await?;
                 let put = aside::put_back(session, &kept).await?;
                 done.extend(put.told().map(|many| format!("database {own}: the old content has its {many} again")));
@@ -236,7 +217,7 @@ async fn settle_exchange(session: &mut Session, exchange: &Exchange) -> Result<V
                 }
             }
         }
-        State::Foreign => done.push(format!("database {old} beside {own}: not of our making in this order, left alone")),
+        Left::Foreign => done.push(format!("database {old} beside {own}: not of our making in this order, left alone")),
     }
     Ok(done)
 }
@@ -252,6 +233,3 @@ async fn drop_database(session: &mut Session, name: &str) -> Result<(), EngineEr
     session.run(&doing, "SET SESSION foreign_key_checks = 0").await?;
     session.run(&doing, &format!("DROP DATABASE IF EXISTS {}", quote(name))).await
 }
-
-#[cfg(test)]
-mod tests;

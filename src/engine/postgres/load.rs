@@ -12,13 +12,12 @@ mod tables;
 use std::sync::Arc;
 
 use super::super::crew::StopOnDrop;
-use super::super::frames::shared;
 pub(super) use super::super::frames::{frames_of, joined, pieces, text};
-use super::super::{EngineError, LoadMode, Loaded};
+use super::super::{EngineError, Loaded};
 use super::catalog::{self, Relation};
 use super::connect::{Place, Session};
 use super::split::{Chunk, Splitter};
-use super::{compare, in_place, schema, swap};
+use super::{compare, schema};
 use crate::archive::Archive;
 use crate::archive::manifest::{FrameKind, Table};
 use crate::fault;
@@ -31,39 +30,6 @@ const CHECK_MEMORY: u32 = 256;
 /// Whether the server can compress large values with lz4 and nobody said how it should: `docs/decisions/007-lz4-for-large-values.md`.
 const LZ4_IS_FREE_TO_USE: &str = "SELECT EXISTS (SELECT FROM pg_catalog.pg_settings WHERE name = 'default_toast_compression' \
     AND source = 'default' AND 'lz4' = ANY (enumvals))";
-
-/// Loads.
-pub(super) async fn load(
-    place: &Place,
-    archive: &Archive,
-    mode: LoadMode,
-    jobs: usize,
-    progress: &Progress,
-) -> Result<Loaded, EngineError> {
-    let archive = shared(archive, mode).await?;
-    let manifest = archive.manifest();
-    if manifest.server.flavour != "postgresql" {
-        return Err(EngineError::Unfit(format!("it holds a {} database", manifest.server.flavour)));
-    }
-    let jobs = jobs.max(1);
-    match mode {
-        LoadMode::Clean => clean(place, &archive, jobs, progress).await,
-        LoadMode::DataOnly => in_place::load_data(place, &archive, progress).await,
-        LoadMode::Replace => swap::replace(place, &archive, jobs, progress).await,
-    }
-}
-
-async fn clean(place: &Place, archive: &Arc<Archive>, jobs: usize, progress: &Progress) -> Result<Loaded, EngineError> {
-    let mut warnings = Vec::new();
-    match place.connect_if_exists().await? {
-        Some(session) => session.close().await,
-        None => warnings = swap::create(place, &place.database, &archive.manifest().server).await?,
-    }
-    fault::point("pg.load.created");
-    let mut loaded = fill(place, archive, jobs, progress).await?;
-    loaded.warnings.splice(0..0, warnings);
-    Ok(loaded)
-}
 
 /// Fills an empty database and compares.
 pub(super) async fn fill(

@@ -7,7 +7,9 @@
 
 use std::sync::Arc;
 
-use super::super::{EngineError, Loaded, MayRestore};
+use super::super::replace::names::{Longest, Names};
+use super::super::replace::states::{Left, Seen, by_names};
+use super::super::{EngineError, Loaded, MayRestore, Standing};
 use super::catalog::{WITH_ROWS, texts};
 use super::connect::{Place, Session, literal, quote};
 use super::{in_place, load, survey};
@@ -16,36 +18,10 @@ use crate::archive::manifest::Server;
 use crate::fault;
 use crate::progress::Progress;
 
-/// How long a database's name may be, in bytes (NAMEDATALEN − 1).
-const LONGEST_NAME: usize = 63;
-const NEW: &str = "__upkeep_new";
-const OLD: &str = "__upkeep_old";
+/// How long a database's name may be (NAMEDATALEN − 1).
+const LONGEST_NAME: Longest = Longest::Bytes(63);
 /// Begins the comment on a new database that was compared; the comment the old one had follows on the next lines.
 const MARK: &str = "upkeep: compared with ";
-
-/// The two names beside a database's own.
-#[derive(Debug, PartialEq, Eq)]
-struct Names {
-    own: String,
-    new: String,
-    old: String,
-}
-
-impl Names {
-    fn of(database: &str) -> Self {
-        let beside = |suffix: &str| {
-            if database.len() + suffix.len() <= LONGEST_NAME {
-                return format!("{database}{suffix}");
-            }
-            // Cut, and told apart from other long names by a digest.
-            let digest = &blake3::hash(database.as_bytes()).to_hex()[..8];
-            let room = LONGEST_NAME - suffix.len() - digest.len() - 1;
-            let end = (0..=room).rev().find(|at| database.is_char_boundary(*at)).unwrap_or(0);
-            format!("{}_{digest}{suffix}", &database[..end])
-        };
-        Self { own: database.to_owned(), new: beside(NEW), old: beside(OLD) }
-    }
-}
 
 /// Creates an empty database like the one an archive came from; says what could not be the same here.
 pub(super) async fn create(place: &Place, name: &str, like: &Server) -> Result<Vec<String>, EngineError> {
@@ -109,6 +85,7 @@ pub(super) async fn may_restore(session: &mut Session) -> Result<MayRestore, Eng
 pub(super) async fn replace(
     place: &Place,
     archive: &Arc<Archive>,
+    _standing: Standing<'_>,
     jobs: usize,
     progress: &Progress,
 ) -> Result<Loaded, EngineError> {
@@ -126,7 +103,7 @@ pub(super) async fn replace(
     if !may_create {
         return in_place::replace(place, archive, progress).await;
     }
-    let names = Names::of(&place.database);
+    let names = Names::of(&place.database, LONGEST_NAME);
     let warnings = create(place, &names.new, &like).await?;
     fault::point("pg.load.created");
     let mut loaded = match load::fill(&place.beside(&names.new), archive, jobs, progress).await {
@@ -242,55 +219,55 @@ async fn likeness(session: &mut Session, names: &Names) -> Result<Vec<String>, E
     Ok(statements)
 }
 
+/// Whether a database is there, and marked.
+async fn look(session: &mut Session, name: &str) -> Result<Seen, EngineError> {
+    let sql = format!("SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = {})", literal(name));
+    let is_there = session.truth("look for databases of our own", &sql).await?;
+    let comment = comment_on(session, name).await?;
+    Ok(Seen { is_there, is_marked: comment.is_some_and(|comment| comment.starts_with(MARK)) })
+}
+
 /// Finishes or undoes what a crash left; says what it did.
 pub(super) async fn settle(place: &Place) -> Result<Vec<String>, EngineError> {
-    let names = Names::of(&place.database);
+    let names = Names::of(&place.database, LONGEST_NAME);
     let mut session = place.connect_to_maintenance().await?;
-    let listed = [&names.own, &names.new, &names.old].map(|name| literal(name)).join(", ");
-    let sql = format!("SELECT datname::text FROM pg_catalog.pg_database WHERE datname IN ({listed})");
-    let present = texts(&mut session, "look for databases of our own", &sql).await?;
-    let has = |name: &str| present.iter().any(|present| present == name);
-    let mut done = Vec::new();
-    let marked = |comment: Option<String>| comment.is_some_and(|comment| comment.starts_with(MARK));
-    let new_is_marked = marked(comment_on(&mut session, &names.new).await?);
-    let own_is_marked = marked(comment_on(&mut session, &names.own).await?);
+    let mut seen = [Seen::default(); 3];
+    for (seen, name) in seen.iter_mut().zip([&names.own, &names.new, &names.old]) {
+        *seen = look(&mut session, name).await?;
+    }
+    let [own_seen, new_seen, old_seen] = seen;
     let Names { own, new, old } = &names;
-    match (has(own), has(new), has(old)) {
-        (false, true, _) if new_is_marked => {
+    let mut done = Vec::new();
+    match by_names(own_seen, new_seen, old_seen) {
+        Left::Begun => {
             rename(&mut session, new, own).await?;
             fault::point("pg.settle.renamed");
             drop_database(&mut session, old).await?;
             unmark(&mut session, own).await?;
             done.push(format!("database {own}: finished taking the compared archive's content in"));
         }
-        (false, false, true) | (false, true, true) => {
+        Left::Fenced => {
             rename(&mut session, old, own).await?;
             fault::point("pg.settle.renamed");
             drop_database(&mut session, new).await?;
             done.push(format!("database {own}: the old content has its name again"));
         }
-        (true, false, old_is_there) if own_is_marked => {
-            if old_is_there {
-                drop_database(&mut session, old).await?;
-            }
+        Left::Exchanged => {
+            drop_database(&mut session, old).await?;
             fault::point("pg.settle.dropped");
             unmark(&mut session, own).await?;
             done.push(format!("database {own}: tidied up after its content was replaced"));
         }
-        // The old content has its name, so it may have been written to since: the scratch copy is worth nothing.
-        (true, true, false) | (false, true, false) => {
+        Left::Loading => {
             drop_database(&mut session, new).await?;
             done.push(format!("database {new}: dropped, an unfinished load"));
         }
-        (true, new_is_there, true) => {
-            let more = if new_is_there { format!(" and {new}") } else { String::new() };
+        Left::Foreign => {
+            let more = if new_seen.is_there { format!(" and {new}") } else { String::new() };
             done.push(format!("database {old}{more} beside {own}: not of our making in this order, left alone"));
         }
-        (true, false, false) | (false, false, false) => {}
+        Left::Nothing => {}
     }
     session.close().await;
     Ok(done)
 }
-
-#[cfg(test)]
-mod tests;

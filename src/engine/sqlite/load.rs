@@ -17,7 +17,7 @@ use crate::archive::Archive;
 use crate::archive::manifest::{FrameKind, Manifest, Table};
 use crate::durable::{self, At};
 use crate::engine::crew::aside;
-use crate::engine::{EngineError, LoadMode, Loaded, Mismatch};
+use crate::engine::{EngineError, LoadMode, Loaded, Mismatch, Standing};
 use crate::fault;
 use crate::progress::Progress;
 
@@ -32,6 +32,7 @@ pub(super) async fn load(
     database: &Sqlite,
     archive: &Archive,
     mode: LoadMode,
+    _standing: Standing<'_>,
     jobs: usize,
     progress: &Progress,
 ) -> Result<Loaded, EngineError> {
@@ -121,7 +122,7 @@ async fn compare(
     let found = found?;
     let differing = differing(&manifest.tables, &found);
     if differing.is_empty() {
-        Ok(Loaded { tables: found.len() as u64, rows: manifest.rows(), warnings: Vec::new() })
+        Ok(Loaded { tables: found.len() as u64, rows: manifest.rows(), ..Loaded::default() })
     } else {
         Err(EngineError::Differs(differing))
     }

@@ -14,7 +14,7 @@ use upkeep::archive::manifest::{Kind, Manifest};
 use upkeep::archive::writer::Sealed;
 use upkeep::archive::{Archive, PendingArchive};
 use upkeep::config::{Database, Location};
-use upkeep::engine::{DumpRequest, Engine, EngineError, LoadMode, Loaded};
+use upkeep::engine::{DumpRequest, Engine, EngineError, LoadMode, Loaded, Standing};
 use upkeep::ids::{Label, TargetName};
 use upkeep::progress::Progress;
 
@@ -108,7 +108,7 @@ pub(crate) async fn dump(database: &Database, dir: &Path, jobs: usize) -> Result
 /// Loads a sealed archive.
 pub(crate) async fn load(database: &Database, sealed: &Sealed, mode: LoadMode) -> Result<Loaded, EngineError> {
     let archive = Archive::open(&sealed.path)?;
-    Engine::of(database).load(&archive, mode, 2, &Progress::default()).await
+    Engine::of(database).load(&archive, mode, Standing::Nobodys, 2, &Progress::default()).await
 }
 
 /// The error of a load or dump that must fail, as a person reads it.

@@ -7,11 +7,13 @@
 use std::collections::BTreeSet;
 
 use super::super::super::EngineError;
+use super::super::super::replace::names::Names;
+use super::super::super::replace::states::{Left, by_notes};
 use super::super::connect::{Session, quote};
 use super::super::load::aside::{self, Kept};
 use super::super::load::notes::Notes;
 use super::super::load::{self, objects, run_one};
-use super::{Names, drop_database};
+use super::drop_database;
 use crate::archive::manifest::Server;
 use crate::fault;
 
@@ -33,21 +35,6 @@ const LIKE: &str = "like";
 const READY: &str = "ready";
 /// All objects are made.
 const DONE: &str = "done";
-
-/// How far an exchange came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
-    /// Nothing of the old content was touched.
-    Loading,
-    /// The old content's triggers and events may be gone, its tables are in their place.
-    Noted,
-    /// Some tables moved.
-    Begun,
-    /// The new content has the place.
-    Exchanged,
-    /// There is old content that no note speaks of.
-    Foreign,
-}
 
 /// An exchange between three databases.
 #[derive(Debug)]
@@ -112,21 +99,14 @@ impl Exchange {
     }
 
     /// Looks how far it came.
-    pub(super) async fn state(&self, session: &mut Session) -> Result<State, EngineError> {
-        let old = match load::exists(session, &self.names.old).await? {
-            true => tables(session, &self.names.old).await?,
-            false => BTreeSet::new(),
+    pub(super) async fn state(&self, session: &mut Session) -> Result<Left, EngineError> {
+        let old_has_tables = match load::exists(session, &self.names.old).await? {
+            true => holds_tables(session, &self.names.old).await?,
+            false => false,
         };
-        if has(session, &self.names.old).await? {
-            return Ok(State::Exchanged);
-        }
-        let is_ready = has(session, &self.names.new).await? && !self.before.read(session, READY).await?.is_empty();
-        Ok(match (is_ready, old.is_empty()) {
-            (true, true) => State::Noted,
-            (true, false) => State::Begun,
-            (false, true) => State::Loading,
-            (false, false) => State::Foreign,
-        })
+        let old_has_notes = has(session, &self.names.old).await?;
+        let new_is_ready = has(session, &self.names.new).await? && !self.before.read(session, READY).await?.is_empty();
+        Ok(by_notes(new_is_ready, old_has_notes, old_has_tables))
     }
 
     /// Moves whatever has not moved yet: the old tables out, the new ones in, and the notes last.

@@ -1,0 +1,38 @@
+//! Which way an archive takes into a database.
+
+use super::super::frames::shared;
+use super::super::{EngineError, LoadMode, Loaded, Standing};
+use super::connect::Place;
+use super::{in_place, load, names, swap};
+use crate::archive::Archive;
+use crate::progress::Progress;
+
+/// Loads.
+pub(super) async fn load(
+    place: &Place,
+    archive: &Archive,
+    mode: LoadMode,
+    _standing: Standing<'_>,
+    jobs: usize,
+    progress: &Progress,
+) -> Result<Loaded, EngineError> {
+    let archive = shared(archive, mode).await?;
+    let manifest = archive.manifest();
+    let mut session = place.connect_to_server().await?;
+    let flavour = session.version.name();
+    if manifest.server.flavour != flavour {
+        let what = format!("it is of a {} database and {} is {flavour}", manifest.server.flavour, place.location());
+        return Err(EngineError::Unfit(what));
+    }
+    let objections = names::objections(&mut session, &archive).await?;
+    session.close().await;
+    if !objections.is_empty() {
+        return Err(EngineError::Unfit(objections.join("; ")));
+    }
+    let jobs = jobs.max(1);
+    match mode {
+        LoadMode::Clean => load::clean(place, &archive, jobs, progress).await,
+        LoadMode::DataOnly => in_place::load_data(place, &archive, progress).await,
+        LoadMode::Replace => swap::replace(place, &archive, jobs, progress).await,
+    }
+}
