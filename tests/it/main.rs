@@ -50,6 +50,7 @@ mod postgres_restore;
 mod postgres_traps;
 mod privileges;
 mod promise;
+mod random;
 mod readback;
 mod restore;
 mod service;

@@ -14,3 +14,4 @@ pub(crate) mod targets;
 pub(crate) mod upkeep;
 pub(crate) mod wait;
 pub(crate) mod world;
+pub(crate) mod writer;

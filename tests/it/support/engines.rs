@@ -86,6 +86,11 @@ impl Home {
         Self { db, name, file: file.to_owned(), kept: Mutex::default(), user: "root".to_owned() }
     }
 
+    /// Where it is, if it is a file.
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
+    }
+
     /// Makes it, empty.
     pub(crate) fn create(&self) {
         match self.db {

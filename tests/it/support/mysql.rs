@@ -15,7 +15,7 @@ use upkeep::config::{Database, Location};
 use upkeep::engine::EngineError;
 
 pub(crate) use super::postgres::{load, said};
-use super::servers::{as_user, feed, feed_archive, give, inside, is_root, start_watched, wait_until_ready};
+use super::servers::{Mortal, as_user, feed, feed_archive, give, inside, is_root, start_watched, wait_until_ready};
 
 /// Which of the servers a test asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub(crate) struct Server {
     program: Program,
     /// The directory of everything it keeps, as it sees it.
     seen: PathBuf,
+    /// What it is started with beside what all are.
+    options: Vec<String>,
     /// Held by those who use the server's settings, and alone by those who change them.
     settings: RwLock<()>,
 }
@@ -85,6 +87,15 @@ pub(crate) fn folding_server(which: Which) -> Option<&'static Server> {
     started(&SERVERS, which, &["--lower-case-table-names=1"])
 }
 
+/// A server that one test may kill; what was committed is then in its files.
+pub(crate) fn mortal_server(which: Which) -> Option<(&'static Server, Mortal)> {
+    const SAFE: [&str; 3] = ["--innodb-flush-log-at-trx-commit=2", "--innodb-doublewrite=1", "--skip-log-bin"];
+    let program = program(which).or_else(|| missing(which))?;
+    let server: &'static Server = Box::leak(Box::new(Server::start(which, program, &SAFE)));
+    let files = server.socket.parent().unwrap().to_owned();
+    Some((server, Mortal::new(files, || server.command(), || server.try_sql("", "SELECT 1"))))
+}
+
 fn started(servers: &'static [OnceLock<Option<Server>>; 3], which: Which, options: &[&str]) -> Option<&'static Server> {
     let place = match which {
         Which::MariaDb => 0,
@@ -92,14 +103,16 @@ fn started(servers: &'static [OnceLock<Option<Server>>; 3], which: Which, option
         Which::MySql => 2,
     };
     let found = servers[place].get_or_init(|| program(which).map(|program| Server::start(which, program, options))).as_ref();
-    if found.is_none() {
-        assert!(
-            std::env::var_os("CI").is_none() && std::env::var_os("REQUIRE_SERVERS").is_none(),
-            "a server is required here and none was found: {which:?}; tests/run installs it"
-        );
-        eprintln!("skipped: no server found for {which:?} (tests/run installs it)");
-    }
-    found
+    found.or_else(|| missing(which))
+}
+
+fn missing<T>(which: Which) -> Option<T> {
+    assert!(
+        std::env::var_os("CI").is_none() && std::env::var_os("REQUIRE_SERVERS").is_none(),
+        "a server is required here and none was found: {which:?}; tests/run installs it"
+    );
+    eprintln!("skipped: no server found for {which:?} (tests/run installs it)");
+    None
 }
 
 /// Makes one test of each body for each server there is: `NAME::mariadb`, `NAME::newer_mariadb`, `NAME::mysql`. Those that
@@ -192,10 +205,19 @@ impl Server {
         install.args(options);
         let made = install.stdin(Stdio::null()).output().unwrap();
         assert!(made.status.success(), "{program:?}: {}", String::from_utf8_lossy(&made.stderr));
-        let mut server = as_user("mysql", &program.root, program.path);
-        server.arg("--no-defaults").arg(format!("--datadir={}/data", seen.display()));
-        server.arg(format!("--socket={}/sock", seen.display())).arg(format!("--pid-file={}/pid", seen.display()));
-        server.arg(format!("--tmpdir={}/tmp", seen.display()));
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        let version = program.text.clone();
+        let server = Self { which, version, socket: real.join("sock"), program, seen, options, settings: RwLock::new(()) };
+        start_watched(server.command(), "TERM", &real);
+        wait_until_ready(&format!("{:?} in {}", server.program, server.seen.display()), || server.try_sql("", "SELECT 1"));
+        server
+    }
+
+    fn command(&self) -> Command {
+        let mut server = as_user("mysql", &self.program.root, self.program.path);
+        server.arg("--no-defaults").arg(format!("--datadir={}/data", self.seen.display()));
+        server.arg(format!("--socket={}/sock", self.seen.display())).arg(format!("--pid-file={}/pid", self.seen.display()));
+        server.arg(format!("--tmpdir={}/tmp", self.seen.display()));
         server.args(["--skip-networking", "--innodb-buffer-pool-size=96M", "--innodb-use-native-aio=0", "--server-id=1"]);
         server.args(["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--sync-binlog=0", "--log-bin=binlog"]);
         server.args([
@@ -204,15 +226,11 @@ impl Server {
             "--binlog-format=ROW",
             "--log-bin-trust-function-creators=ON",
         ]);
-        match program.is_mariadb {
+        match self.program.is_mariadb {
             true => server.arg("--debug-no-sync"),
             false => server.args(["--innodb-flush-method=nosync", "--mysqlx=OFF", "--log-error-verbosity=1"]),
         };
-        server.args(options);
-        start_watched(server, "TERM", &real);
-        let server =
-            Self { which, version: program.text.clone(), socket: real.join("sock"), program, seen, settings: RwLock::new(()) };
-        wait_until_ready(&format!("{:?} in {}", server.program, server.seen.display()), || server.try_sql("", "SELECT 1"));
+        server.args(&self.options);
         server
     }
 

@@ -18,7 +18,7 @@ use upkeep::engine::{DumpRequest, Engine, EngineError, LoadMode, Loaded, Standin
 use upkeep::ids::{Label, TargetName};
 use upkeep::progress::Progress;
 
-use super::servers::{as_user, feed, feed_archive, give, start_watched, wait_until_ready};
+use super::servers::{Mortal, as_user, feed, feed_archive, give, start_watched, wait_until_ready};
 
 /// One running cluster.
 #[derive(Debug)]
@@ -40,17 +40,25 @@ static DATABASES: AtomicU32 = AtomicU32::new(0);
 /// `REQUIRE_SERVERS` set a missing server fails the test.
 pub(crate) fn cluster() -> Option<&'static Cluster> {
     static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
-    CLUSTER.get_or_init(|| bindirs().first().map(|dir| Cluster::start(dir))).as_ref().or_else(missing)
+    CLUSTER.get_or_init(|| bindirs().first().map(|dir| Cluster::start(dir, ""))).as_ref().or_else(missing)
 }
 
 /// The cluster of the newest major found, when there are at least two.
 pub(crate) fn newer_cluster() -> Option<&'static Cluster> {
     static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
-    let start = || if bindirs().len() > 1 { bindirs().last().map(|dir| Cluster::start(dir)) } else { None };
+    let start = || if bindirs().len() > 1 { bindirs().last().map(|dir| Cluster::start(dir, "")) } else { None };
     CLUSTER.get_or_init(start).as_ref().or_else(missing)
 }
 
-fn missing() -> Option<&'static Cluster> {
+/// A cluster of the newest major that one test may kill; `name` is its own.
+pub(crate) fn mortal_cluster(name: &str) -> Option<(&'static Cluster, Mortal)> {
+    let bindir = bindirs().pop().or_else(missing)?;
+    let cluster: &'static Cluster = Box::leak(Box::new(Cluster::start(&bindir, name)));
+    let answers = || cluster.try_psql("postgres", "SELECT 1");
+    Some((cluster, Mortal::new(cluster.socket_dir.clone(), || cluster.program(), answers)))
+}
+
+fn missing<T>() -> Option<T> {
     assert!(
         std::env::var_os("CI").is_none() && std::env::var_os("REQUIRE_SERVERS").is_none(),
         "a PostgreSQL server is required here and none was found; tests/run installs it"
@@ -138,11 +146,11 @@ fn as_server(program: &Path) -> Command {
 }
 
 impl Cluster {
-    fn start(bindir: &Path) -> Self {
+    fn start(bindir: &Path, name: &str) -> Self {
         let major = major_of(bindir);
         let (root, _) = split_root(bindir);
         // Paths as the server sees them; inside an unpacked root they lie below it.
-        let seen = PathBuf::from(format!("/tmp/upk-pg{major}-{}", std::process::id()));
+        let seen = PathBuf::from(format!("/tmp/upk-pg{major}{name}-{}", std::process::id()));
         let real = PathBuf::from(format!("{root}{}", seen.display()));
         std::fs::remove_dir_all(&real).ok();
         std::fs::create_dir_all(&real).unwrap();
@@ -156,15 +164,19 @@ impl Cluster {
             .output()
             .unwrap();
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        let mut server = as_server(&bindir.join("postgres"));
-        server.arg("-D").arg(&data).args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200"]);
-        server.args(["-c", "wal_level=replica", "-c", "max_prepared_transactions=10", "-c"]);
-        server.arg(format!("unix_socket_directories={}", seen.display()));
-        start_watched(server, "INT", &real);
         let cluster = Self { major, socket_dir: real, bindir: bindir.to_owned(), superuser: "postgres".to_owned(), data };
+        start_watched(cluster.program(), "INT", &cluster.socket_dir);
         let name = format!("PostgreSQL {major} in {}", cluster.data.display());
         wait_until_ready(&name, || cluster.try_psql("postgres", "SELECT 1"));
         cluster
+    }
+
+    fn program(&self) -> Command {
+        let mut server = as_server(&self.bindir.join("postgres"));
+        server.arg("-D").arg(&self.data).args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200"]);
+        server.args(["-c", "wal_level=replica", "-c", "max_prepared_transactions=10", "-c"]);
+        server.arg(format!("unix_socket_directories={}", self.data.parent().unwrap().display()));
+        server
     }
 
     /// Runs SQL through the cluster's own `psql` as the superuser; unaligned tuples only.

@@ -1,6 +1,6 @@
 //! What the tests' own database servers have in common: whose processes they are, how long they live, and what is fed to them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 pub(crate) fn is_root() -> bool {
@@ -47,24 +47,84 @@ pub(crate) fn give(user: &str, root: &str, directory: &Path) {
 }
 
 /// Starts a server with a watchdog that outlives us by a moment, stops it by its own pid and removes its files.
-#[expect(clippy::zombie_processes, reason = "both outlive this process on purpose; the watchdog ends them")]
-pub(crate) fn start_watched(mut server: Command, signal: &str, files: &Path) {
-    let log = std::fs::File::create(files.join("log")).unwrap();
-    let pid = server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap().id();
+#[expect(clippy::zombie_processes, reason = "it outlives this process on purpose")]
+pub(crate) fn start_watched(server: Command, signal: &str, files: &Path) -> u32 {
+    let pid = spawn_watched(server, files);
+    // The pid is read at the end: a server that was killed meanwhile has left none, and its number may be somebody else's.
     Command::new("sh")
         .arg("-c")
         .arg(format!(
-            "trap '' INT TERM; while kill -0 {} 2>/dev/null; do sleep 1; done; kill -{signal} {pid} 2>/dev/null; \
-             for i in 1 2 3 4 5 6 7 8 9; do kill -0 {pid} 2>/dev/null || break; sleep 1; done; kill -KILL {pid} 2>/dev/null; \
-             rm -rf '{}'",
+            "trap '' INT TERM; while kill -0 {} 2>/dev/null; do sleep 1; done; pid=$(cat '{files}/watched'); kill -{signal} $pid; \
+             for i in 1 2 3 4 5 6 7 8 9; do kill -0 $pid || break; sleep 1; done; kill -KILL $pid; rm -rf '{files}'",
             std::process::id(),
-            files.display()
+            files = files.display()
         ))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
+    pid
+}
+
+/// Starts a server that a watchdog is already there for.
+fn spawn_watched(mut server: Command, files: &Path) -> u32 {
+    let log = std::fs::OpenOptions::new().create(true).append(true).open(files.join("log")).unwrap();
+    let pid = server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap().id();
+    std::fs::write(files.join("watched"), pid.to_string()).unwrap();
+    pid
+}
+
+/// A server that one test has to itself, to kill it, to hold it up and to start it again.
+pub(crate) struct Mortal {
+    files: PathBuf,
+    program: Box<dyn Fn() -> Command + Send + Sync>,
+    answers: Box<dyn Fn() -> Result<String, String> + Send + Sync>,
+}
+
+impl Mortal {
+    /// The server whose files are there, which this starts and which answers to that.
+    pub(crate) fn new(
+        files: PathBuf,
+        program: impl Fn() -> Command + Send + Sync + 'static,
+        answers: impl Fn() -> Result<String, String> + Send + Sync + 'static,
+    ) -> Self {
+        Self { files, program: Box::new(program), answers: Box::new(answers) }
+    }
+
+    fn pid(&self) -> rustix::process::Pid {
+        let pid = std::fs::read_to_string(self.files.join("watched")).unwrap();
+        rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap()
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        rustix::process::kill_process(self.pid(), signal).unwrap();
+    }
+
+    /// Ends it with a signal, and waits for its end.
+    pub(crate) fn end(&self, signal: rustix::process::Signal) {
+        self.signal(signal);
+        rustix::process::waitpid(Some(self.pid()), rustix::process::WaitOptions::empty()).unwrap();
+        std::fs::write(self.files.join("watched"), "").unwrap();
+    }
+
+    /// Starts it again, and waits until it answers. What is left of the one before may be in the way for a moment.
+    pub(crate) fn begin(&self) {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while std::time::Instant::now() < deadline {
+            let pid = spawn_watched((self.program)(), &self.files);
+            let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+            while rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::NOHANG).unwrap().is_none() {
+                if (self.answers)().is_ok() {
+                    return;
+                }
+                assert!(std::time::Instant::now() < deadline, "it does not answer");
+                std::thread::sleep(std::time::Duration::from_millis(50));
+            }
+        }
+        panic!("it does not start: {}", std::fs::read_to_string(self.files.join("log")).unwrap_or_default());
+    }
 }
 
 /// Asks until the server answers; bounded.

@@ -7,10 +7,16 @@ const BOUND: Duration = Duration::from_secs(60);
 
 /// Waits until something is true; panics when it is not within the bound.
 #[track_caller]
-pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + BOUND;
+pub(crate) fn until(what: &str, is_so: impl FnMut() -> bool) {
+    until_within(BOUND, what, is_so);
+}
+
+/// The same for what waits itself, with pauses that grow.
+#[track_caller]
+pub(crate) fn until_within(bound: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + bound;
     while !is_so() {
-        assert!(Instant::now() < deadline, "{what}: not within {} s", BOUND.as_secs());
+        assert!(Instant::now() < deadline, "{what}: not within {} s", bound.as_secs());
         std::thread::sleep(Duration::from_millis(5));
     }
 }

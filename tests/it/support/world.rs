@@ -234,6 +234,17 @@ deadline = "200ms"
         }
     }
 
+    /// The columns of the notes, and all tables.
+    #[track_caller]
+    pub(crate) fn columns(&self) -> String {
+        self.home.columns_and_tables("note", "1")
+    }
+
+    /// The database, for somebody else.
+    pub(crate) fn home(&self) -> &Home {
+        &self.home
+    }
+
     /// What the state database holds of archives, upgrades and holds, for comparing two moments.
     pub(crate) fn journal(&self) -> String {
         super::engines::ask_file(

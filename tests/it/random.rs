@@ -1,0 +1,340 @@
+//! Random upgrades under random blows: releases of every kind dropped in beside a daemon, while daemon and database server are
+//! killed, stopped, held up and started again, and somebody writes all the time.
+//!
+//! After each upgrade: it ended, the database is wholly at one of the two versions, the release of that version serves, and
+//! every row whose commit was acknowledged is in the database or in an archive. None ends stuck: no blow is more than what
+//! passes by itself.
+//!
+//! `TEST_RANDOM_UPGRADES` says how many (a few otherwise), `TEST_RANDOM_SEED` with which seed; each run prints its own.
+
+use std::collections::BTreeSet;
+use std::io::{Read as _, Write as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::support::daemon::{Running, ask};
+use crate::support::mysql::{Which, mortal_server};
+use crate::support::postgres::mortal_cluster;
+use crate::support::servers::Mortal;
+use crate::support::wait::until_within;
+use crate::support::world::{Db, World, text};
+use crate::support::writer::Writer;
+
+/// How long an upgrade may take with everything that happens to it.
+const BOUND: Duration = Duration::from_secs(240);
+
+#[test]
+fn sqlite() {
+    tell(Db::Sqlite, None);
+}
+
+#[test]
+fn postgresql() {
+    if let Some((cluster, mortal)) = mortal_cluster("-random") {
+        tell(Db::Postgres(cluster), Some(mortal));
+    }
+}
+
+#[test]
+fn mariadb() {
+    if let Some((server, mortal)) = mortal_server(Which::MariaDb) {
+        tell(Db::MySql(server), Some(mortal));
+    }
+}
+
+#[test]
+fn mysql() {
+    if let Some((server, mortal)) = mortal_server(Which::MySql) {
+        tell(Db::MySql(server), Some(mortal));
+    }
+}
+
+/// What is wrong with a release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Release {
+    Good,
+    /// One statement a script, three of them.
+    Several,
+    /// The second of its scripts fails, behind a statement that went through.
+    Failing,
+    NeverHealthy,
+    /// Its server ends at once.
+    Crashing,
+}
+
+const RELEASES: [Release; 7] = [
+    Release::Good,
+    Release::Several,
+    Release::Good,
+    Release::Failing,
+    Release::NeverHealthy,
+    Release::Several,
+    Release::Crashing,
+];
+
+#[derive(Debug, Clone, Copy)]
+enum Blow {
+    Nothing,
+    KillDaemon,
+    StopDaemon,
+    KillServer,
+    RestartServer,
+    HoldServer,
+}
+
+const BLOWS: [Blow; 8] = [
+    Blow::Nothing,
+    Blow::KillDaemon,
+    Blow::StopDaemon,
+    Blow::KillDaemon,
+    Blow::KillServer,
+    Blow::KillServer,
+    Blow::RestartServer,
+    Blow::HoldServer,
+];
+
+/// Where it stands.
+struct Tale {
+    world: World,
+    server: Option<Mortal>,
+    daemon: Option<Running>,
+    chance: fastrand::Rng,
+    /// The version that serves, and its scripts.
+    version: u32,
+    scripts: Vec<(String, String)>,
+    columns: Vec<String>,
+    /// How often a blow fell.
+    blows: u32,
+    /// Milliseconds a server is away at the most.
+    away: u64,
+}
+
+fn variable(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{name} is a number")))
+}
+
+fn tell(db: Db, server: Option<Mortal>) {
+    let rounds = variable("TEST_RANDOM_UPGRADES");
+    let seed = variable("TEST_RANDOM_SEED").unwrap_or_else(|| fastrand::u64(..1 << 32));
+    // Past what captures a test's output: whoever reads the run wants to tell it again.
+    let mut told = std::io::stderr();
+    writeln!(told, "{db}: random upgrades with TEST_RANDOM_SEED={seed}").unwrap();
+    let away = if rounds.is_some() { 20_000 } else { 2_000 };
+    let mut tale = Tale::begin(db, server, fastrand::Rng::with_seed(seed), away);
+    let (mut committed, mut back) = (0, 0);
+    for _ in 0..rounds.unwrap_or(5) {
+        if tale.upgrade() { committed += 1 } else { back += 1 }
+    }
+    let blows = tale.blows;
+    tale.daemon.take().unwrap().stop_and_tell();
+    writeln!(told, "{db}: {committed} upgrades committed, {back} rolled back, under {blows} blows").unwrap();
+}
+
+impl Tale {
+    fn begin(db: Db, server: Option<Mortal>, chance: fastrand::Rng, away: u64) -> Self {
+        let world = World::new(db);
+        let config = std::fs::read_to_string(world.config()).unwrap();
+        let config = config.replace("[ $(cat run/serving) != releases/1.3.0 ]", "! test -e $(cat run/serving)/sick");
+        let config = config.replace("(sleep 600 ", "(sleep $(cat current/lives) ");
+        std::fs::write(world.config(), config).unwrap();
+        std::fs::write(world.root().join("releases/1.0.0/lives"), "6000").unwrap();
+        let script = std::fs::read_to_string(world.root().join("releases/1.0.0/migrations/V1__init.sql")).unwrap();
+        world.start_server();
+        let daemon = Some(world.daemon());
+        let scripts = vec![("V1__init.sql".to_owned(), script)];
+        Self {
+            world,
+            server,
+            daemon,
+            chance,
+            version: 0,
+            scripts,
+            columns: vec!["id".to_owned(), "body".to_owned()],
+            blows: 0,
+            away,
+        }
+    }
+
+    /// One release dropped in; whether it was taken.
+    fn upgrade(&mut self) -> bool {
+        let release = *self.chance.choice(&RELEASES).unwrap();
+        let next = self.next_version();
+        let (scripts, columns) = self.release(release, next);
+        let known: BTreeSet<PathBuf> = self.archives().into_iter().collect();
+        let before = self.rows();
+        let writer = Writer::begin(self.world.home());
+        self.world.install(&format!("1.0.{next}"));
+        for _ in 0..self.chance.u32(0..3) {
+            self.strike();
+        }
+        let committed = self.end_of(next, release);
+        let written = writer.end();
+        if committed {
+            assert!(matches!(release, Release::Good | Release::Several), "1.0.{next} is {release:?}");
+            (self.version, self.scripts, self.columns) = (next, scripts, columns);
+        }
+        self.is_whole(next);
+        self.nothing_is_lost(&before, &written, &known, committed);
+        committed
+    }
+
+    fn next_version(&self) -> u32 {
+        let releases = std::fs::read_dir(self.world.root().join("releases")).unwrap().flatten();
+        let versions = releases.filter_map(|entry| entry.file_name().to_str()?.strip_prefix("1.0.")?.parse::<u32>().ok());
+        versions.max().unwrap_or(0) + 1
+    }
+
+    /// Puts a release on the disk; gives its scripts, and what the notes' columns are with it.
+    fn release(&self, release: Release, version: u32) -> (Vec<(String, String)>, Vec<String>) {
+        let (mut scripts, mut columns) = (self.scripts.clone(), self.columns.clone());
+        let first = scripts.len() + 1;
+        let more = if release == Release::Several { 3 } else { 1 };
+        for number in first..first + more {
+            let column = format!("c{version}_{number}");
+            let sql = format!("ALTER TABLE note ADD COLUMN {column} INTEGER NOT NULL DEFAULT {number};\n");
+            scripts.push((format!("V{number}__more.sql"), sql));
+            columns.push(column);
+        }
+        if release == Release::Failing {
+            let sql = "CREATE TABLE half (id INTEGER);\nINSERT INTO no_such_table VALUES (1);\n";
+            scripts.push((format!("V{}__fails.sql", first + 1), sql.to_owned()));
+        }
+        let root = self.world.root().join(format!("releases/1.0.{version}"));
+        std::fs::create_dir_all(root.join("migrations")).unwrap();
+        for (name, sql) in &scripts {
+            std::fs::write(root.join("migrations").join(name), sql).unwrap();
+        }
+        if release == Release::NeverHealthy {
+            std::fs::write(root.join("sick"), "").unwrap();
+        }
+        std::fs::write(root.join("lives"), if release == Release::Crashing { "0" } else { "6000" }).unwrap();
+        std::fs::write(root.join("VERSION"), format!("1.0.{version}\n")).unwrap();
+        (scripts, columns)
+    }
+
+    /// Waits a while, and hits.
+    fn strike(&mut self) {
+        let blow = *self.chance.choice(&BLOWS).unwrap();
+        let (pause, away) = (self.chance.u64(0..1500), self.chance.u64(0..self.away));
+        idle(pause);
+        self.blows += 1;
+        let server = self.server.as_ref();
+        match (blow, server) {
+            (Blow::Nothing, _) => self.blows -= 1,
+            (Blow::KillDaemon, _) => self.daemon_again(Signal::KILL),
+            (Blow::StopDaemon, _) => self.daemon_again(Signal::TERM),
+            (Blow::KillServer, Some(server)) => {
+                server.end(Signal::KILL);
+                idle(away);
+                server.begin();
+            }
+            (Blow::RestartServer, Some(server)) => {
+                server.end(Signal::INT);
+                idle(away);
+                server.begin();
+            }
+            (Blow::HoldServer, Some(server)) => {
+                server.signal(Signal::STOP);
+                idle(away);
+                server.signal(Signal::CONT);
+            }
+            // A file is not a server; somebody who holds its lock comes next to it.
+            (Blow::KillServer | Blow::RestartServer | Blow::HoldServer, None) => self.lock_the_file(away.min(4_000)),
+        }
+    }
+
+    fn daemon_again(&mut self, signal: Signal) {
+        let mut daemon = self.daemon.take().unwrap();
+        daemon.signal(signal);
+        daemon.ends();
+        idle(self.chance.u64(0..300));
+        self.daemon = Some(self.world.daemon());
+    }
+
+    fn lock_the_file(&self, held: u64) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut connection = self.world.home().connect().await;
+            connection.execute("BEGIN EXCLUSIVE").await;
+            tokio::time::sleep(Duration::from_millis(held)).await;
+            connection.execute("COMMIT").await;
+        });
+    }
+
+    /// Waits for the end of the upgrade; whether it was committed.
+    fn end_of(&self, version: u32, release: Release) -> bool {
+        let daemon = self.daemon.as_ref().unwrap();
+        let wanted = format!("1.0.{version}");
+        let mut upgrade = serde_json::Value::Null;
+        until_within(BOUND, &format!("the upgrade to {wanted} ({release:?}) ends in {}", self.world.root().display()), || {
+            let Ok(answer) = ask(daemon.socket(), "GET", "/v1/targets/notes", "") else { return false };
+            upgrade = answer.json()["upgrade"].clone();
+            let phase = upgrade["phase"].as_str().unwrap_or_default();
+            assert_ne!(phase, "stuck", "{wanted} ({release:?}): {upgrade}\n{}", daemon.log());
+            upgrade["to"] == *wanted && matches!(phase, "committed" | "rolled-back") && !upgrade["ended_at"].is_null()
+        });
+        upgrade["phase"] == "committed"
+    }
+
+    /// Schema, history, release and server are those of the version that stands.
+    fn is_whole(&self, tried: u32) {
+        let version = format!("1.0.{}", self.version);
+        let expected = format!("{}|flyway_schema_history,note|1", self.columns.join(","));
+        assert_eq!(self.world.columns(), expected, "after 1.0.{tried}");
+        let history = self.world.ask("SELECT count(*) FROM flyway_schema_history");
+        assert_eq!(history, self.scripts.len().to_string(), "after 1.0.{tried}");
+        let link = std::fs::read_link(self.world.root().join("current")).unwrap();
+        assert!(link.ends_with(&version), "after 1.0.{tried} {} is installed", link.display());
+        assert_eq!(self.world.serving(), Some(version), "after 1.0.{tried}");
+    }
+
+    /// Every row of before and every row whose commit was acknowledged since is in the database, or in an archive made since.
+    fn nothing_is_lost(
+        &self,
+        before: &BTreeSet<String>,
+        written: &BTreeSet<String>,
+        known: &BTreeSet<PathBuf>,
+        committed: bool,
+    ) {
+        let there = self.rows();
+        let missing: BTreeSet<&String> = before.union(written).filter(|row| !there.contains(*row)).collect();
+        assert!(!committed || missing.is_empty(), "an upgrade that was committed lost {missing:?}");
+        if missing.is_empty() {
+            return;
+        }
+        let mut kept = BTreeSet::new();
+        for archive in self.archives().into_iter().filter(|archive| !known.contains(archive)) {
+            let mut content = Vec::new();
+            zstd::Decoder::new(std::fs::File::open(&archive).unwrap()).unwrap().read_to_end(&mut content).unwrap();
+            kept.extend(missing.iter().filter(|row| holds(&content, row.as_bytes())).copied());
+        }
+        let lost: Vec<_> = missing.difference(&kept).collect();
+        assert!(lost.is_empty(), "neither in the database nor in an archive: {lost:?}, in {}", self.world.root().display());
+    }
+
+    /// The notes.
+    fn rows(&self) -> BTreeSet<String> {
+        let rows = Writer::rows(self.world.home());
+        assert!(rows.len() >= 100, "only {} notes are left", rows.len());
+        rows
+    }
+
+    fn archives(&self) -> Vec<PathBuf> {
+        let output = self.world.run(&["list", "notes", "--json"]);
+        assert!(output.status.success(), "{}", text(&output));
+        let list: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        list.as_array().unwrap().iter().map(|archive| PathBuf::from(archive["path"].as_str().unwrap())).collect()
+    }
+}
+
+fn holds(content: &[u8], row: &[u8]) -> bool {
+    memchr::memmem::find(content, row).is_some()
+}
+
+/// Lets time pass: how long, is a part of the chance.
+fn idle(milliseconds: u64) {
+    let (_kept, never) = std::sync::mpsc::channel::<()>();
+    never.recv_timeout(Duration::from_millis(milliseconds)).unwrap_err();
+}
