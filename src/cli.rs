@@ -1,7 +1,7 @@
 //! The command line: what a person or a script types, and what they are told.
 //!
 //! Owns parsing, the choice between the daemon's socket and doing it ourselves, and every printed word. Never decides
-//! anything about a database: it asks for an [`crate::actions::Action`] or reads. Invariants: results go to standard output
+//! anything about a database: it asks for an [`crate::wire::Action`] or reads. Invariants: results go to standard output
 //! and everything said on the way to standard error; with `--json` exactly one object is printed, also for a failure; the
 //! exit code follows from [`Class`] alone. Held by `tests/it/cli.rs` and `tests/it/errors.rs`.
 
@@ -15,7 +15,6 @@ mod diff;
 mod events;
 mod gate;
 mod hold;
-mod human;
 mod init;
 mod inspect;
 mod list;
@@ -27,11 +26,9 @@ mod plan;
 mod progress;
 mod prune;
 mod restore;
-mod results;
 mod session;
 mod setup;
 mod status;
-mod table;
 mod terminal;
 mod upgrade;
 mod verify;
@@ -47,6 +44,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::clock::{Clock, SystemClock};
 use crate::config::load::{DEFAULT_PATH, Environment};
 use crate::failure::{Class, Explain, Failure};
+use crate::pen::{human, table};
 
 use terminal::Terminal;
 

@@ -1,9 +1,8 @@
 //! The control socket: HTTP/1.1 and JSON over a Unix socket, for `curl` and for our own command line.
 //!
-//! Owns the wire types (`api`, documented in `docs/api.md` with golden files), the server and the client. Never decides
-//! anything: a request becomes an [`crate::actions::Action`] for the daemon, an answer is a ready snapshot.
+//! Owns the server and the client; what they say is `wire`. Never decides
+//! anything: a request becomes an [`crate::wire::Action`] for the daemon, an answer is a ready snapshot.
 
-pub mod api;
 pub mod board;
 pub mod client;
 pub mod convert;

@@ -23,12 +23,12 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::load::{self, Environment};
 use crate::context::Context;
-use crate::control::api::Status;
 use crate::control::board::Board;
 use crate::control::server::{self, Limits};
 use crate::control::socket::Socket;
 use crate::failure::{Class, Failure};
 use crate::status::TOOL;
+use crate::wire::Status;
 
 use life::Life;
 

@@ -17,9 +17,11 @@ pub mod clock;
 pub mod count;
 pub mod failure;
 pub mod ids;
+pub mod pen;
 pub mod progress;
 pub mod shape;
 pub mod version;
+pub mod wire;
 
 // L1 decisions: pure, `now` passed in
 pub mod gate;
@@ -53,10 +55,10 @@ pub mod upgrade;
 pub mod verify;
 
 // L5 life
-pub mod actions;
 pub mod control;
 pub mod daemon;
 pub mod status;
+pub mod verbs;
 
 // L6 shell
 pub mod cli;

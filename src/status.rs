@@ -8,13 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use crate::actions::Action;
 use crate::config::{Config, Target};
 use crate::context::Context;
-use crate::control::api::{
-    ArchiveStatus, HistoryStatus, HoldStatus, Job, KeptStatus, ReleaseStatus, RuleStatus, RunStatus, ShapeStatus, Status, Step,
-    TargetStatus, UpgradeStatus,
-};
 use crate::durable;
 use crate::engine::Engine;
 use crate::expire;
@@ -28,6 +23,10 @@ use crate::state_db::catalogue::{self, Entry, Verdict};
 use crate::state_db::runs::{Outcome, Run};
 use crate::store::room;
 use crate::upgrade::{self, Asked, Decision, Observation};
+use crate::wire::{
+    Action, ArchiveStatus, HistoryStatus, HoldStatus, Job, KeptStatus, ReleaseStatus, Restore, RuleStatus, RunStatus,
+    ShapeStatus, Status, Step, TargetStatus, UpgradeStatus,
+};
 
 /// The program and its version, as status and manifests name it.
 pub const TOOL: &str = concat!("upkeep ", env!("CARGO_PKG_VERSION"));
@@ -156,7 +155,7 @@ pub async fn observe(
     let mut targets = Vec::with_capacity(config.targets.len());
     for target in config.targets.values() {
         let seen = seen.get(&target.name).cloned().unwrap_or_default();
-        let restoring = |job: &Job| matches!(&job.action, Action::Restore { target: of, .. } if *of == target.name);
+        let restoring = |job: &Job| matches!(&job.action, Action::Restore(Restore { target: of, .. }) if *of == target.name);
         // While one is underway it has not been cut short.
         let seen = Seen { unfinished: seen.unfinished.filter(|_| !jobs.iter().any(restoring)), ..seen };
         targets.push(one(state, target, seen, now).await.map_err(|failure| failure.on(&target.name))?);

@@ -1,8 +1,8 @@
 //! `upkeep backup`: take an archive now.
 
 use super::{Stop, World, session};
-use crate::actions::Action;
 use crate::ids::TargetName;
+use crate::wire::{Action, Backup};
 
 /// Take an archive now, verified before it counts.
 #[derive(Debug, clap::Args)]
@@ -19,6 +19,6 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
     let pin = arguments.pin.then(|| arguments.note.clone().unwrap_or_else(|| "pinned when taken".to_owned()));
-    let action = Action::Backup { target: arguments.target, note: arguments.note, pin, scheduled_for: None };
+    let action = Action::Backup(Backup { target: arguments.target, note: arguments.note, pin, scheduled_for: None });
     session::perform(world, action).await
 }

@@ -6,10 +6,10 @@ use super::session::{self, Reach};
 use super::terminal::{Terminal, Tone};
 use super::{Stop, World, human};
 use crate::config::load::Secrets;
-use crate::control::api::Event;
 use crate::control::client::Follow;
 use crate::failure::{Class, Failure};
 use crate::state_db::events::EventRow;
+use crate::wire::Event;
 
 /// How many events are shown when nobody asked for all: a screen or two.
 const SHOWN: i64 = 100;

@@ -6,20 +6,18 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
-
 use super::session::{self, Reach};
 use super::{Stop, World};
-use crate::actions::{self, Action};
 use crate::config::load::{DEFAULT_PATH, DEFAULT_SOCKET, Secrets};
 use crate::config::{Config, WithoutDaemon};
 use crate::context::Context;
-use crate::control::api::JobState;
 use crate::control::client::Client;
 use crate::failure::{Class, Failure};
 use crate::gate::{Awaited, Gate};
 use crate::ids::{RequestId, TargetName};
 use crate::upgrade::{self, token};
+use crate::verbs;
+use crate::wire::{self, Action, JobState, Passed};
 
 /// How long a daemon that does not answer is waited for, from when it was last seen.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -42,7 +40,7 @@ pub(super) struct Arguments {
 
 /// What became of asking the daemon.
 enum Asked {
-    Answered(Value),
+    Answered(Passed),
     /// It went away before it answered.
     Gone,
 }
@@ -55,14 +53,14 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
     };
     session::known(world, &config, &name)?;
     if arguments.look {
-        let answer = actions::gate_answer(&name, undisturbed(world, &name).await?)?;
-        return world.terminal.show(&answer, |answer| format!("{name}: the server may be restarted; {}", why(answer)));
+        let answer = verbs::gate_answer(&name, undisturbed(world, &name).await?)?;
+        return world.terminal.show(&answer, |answer| format!("{name}: the server may be restarted; {}", answer.why));
     }
     let mut until = Instant::now() + PATIENCE;
     let answer = loop {
         // Before the socket: whoever granted the token waits for this very start.
         if token::granted(&config.daemon.state_dir, &name) {
-            break json!({ "gate": "pass", "why": "upkeep itself starts the server" });
+            break Passed::because("upkeep itself starts the server");
         }
         match session::reach(&config).await? {
             Reach::Daemon(client) => match ask(&client, &name).await? {
@@ -70,14 +68,14 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
                 Asked::Gone => until = Instant::now() + PATIENCE,
             },
             Reach::Alone => match alone(world, &name).await? {
-                answer @ (Gate::Pass(_) | Gate::Refuse { .. }) => break actions::gate_answer(&name, answer)?,
+                answer @ (Gate::Pass(_) | Gate::Refuse { .. }) => break verbs::gate_answer(&name, answer)?,
                 answer if Instant::now() >= until => break without_daemon(&config, &name, answer)?,
                 Gate::Ask { .. } | Gate::Wait { .. } => {}
             },
         }
         tokio::time::sleep(LOOK_EVERY).await;
     };
-    world.terminal.show(&answer, |answer| format!("{name}: the server may start; {}", why(answer)))
+    world.terminal.show(&answer, |answer| format!("{name}: the server may start; {}", answer.why))
 }
 
 /// With a configuration that became invalid a daemon goes on under the one before, and knows the answer.
@@ -87,14 +85,10 @@ async fn as_before(world: &World, name: &TargetName, stop: Stop) -> Result<(), S
     let Some(client) = client else { return Err(stop) };
     match ask(&client, name).await? {
         Asked::Answered(answer) => {
-            world.terminal.show(&answer, |answer| format!("{name}: the server may start; {}", why(answer)))
+            world.terminal.show(&answer, |answer| format!("{name}: the server may start; {}", answer.why))
         }
         Asked::Gone => Err(stop),
     }
-}
-
-fn why(answer: &Value) -> &str {
-    answer.get("why").and_then(Value::as_str).unwrap_or_default()
 }
 
 async fn ask(client: &Client, name: &TargetName) -> Result<Asked, Stop> {
@@ -108,7 +102,7 @@ async fn ask(client: &Client, name: &TargetName) -> Result<Asked, Stop> {
         Err(failure) => return Ok(gone(failure)?),
     };
     let asked = async {
-        let job = client.submit(&Action::Gate { target: name.clone() }, &RequestId::random()).await?;
+        let job = client.submit(&Action::Gate(wire::Gate { target: name.clone() }), &RequestId::random()).await?;
         client.follow(job, |_| {}).await
     };
     let job = match asked.await {
@@ -117,7 +111,11 @@ async fn ask(client: &Client, name: &TargetName) -> Result<Asked, Stop> {
     };
     match (job.state, job.failure) {
         (JobState::Interrupted, _) => Ok(Asked::Gone),
-        (_, None) => Ok(Asked::Answered(job.result.unwrap_or_default())),
+        (_, None) => {
+            let passed = job.result.and_then(|result| serde_json::from_value(result).ok());
+            // A daemon of another version may say it otherwise; that the job went well is what counts.
+            Ok(Asked::Answered(passed.unwrap_or_else(|| Passed::because(""))))
+        }
         (_, Some(failure)) => {
             // What a daemon that stops could not do, its next start does.
             let now = client.status().await.ok();
@@ -135,7 +133,7 @@ async fn alone(world: &World, name: &TargetName) -> Result<Gate, Stop> {
         Err(Stop::Failure(failure)) => return Ok(Gate::Wait { why: Awaited::Answer(failure.message.clone()) }),
         Err(stop) => return Err(stop),
     };
-    let answer = actions::gate(&context, actions::target(&context, name)?).await;
+    let answer = verbs::gate(&context, verbs::target(&context, name)?).await;
     context.state.close().await;
     Ok(answer?)
 }
@@ -146,7 +144,7 @@ async fn undisturbed(world: &World, name: &TargetName) -> Result<Gate, Stop> {
     let open = upgrade::open(&context.state, name).await;
     let answer = match open? {
         Some(_) => Gate::Wait { why: Awaited::Upgrade },
-        None => actions::gate(&context, actions::target(&context, name)?).await?,
+        None => verbs::gate(&context, verbs::target(&context, name)?).await?,
     };
     context.state.close().await;
     Ok(answer)
@@ -158,10 +156,10 @@ async fn looking(world: &World) -> Result<Context, Stop> {
     Ok(Context { config, state, clock: world.clock.clone() })
 }
 
-fn without_daemon(config: &Config, name: &TargetName, answer: Gate) -> Result<Value, Stop> {
+fn without_daemon(config: &Config, name: &TargetName, answer: Gate) -> Result<Passed, Stop> {
     let wanted = config.targets.get(name).map(|target| target.upgrade.without_daemon);
     if wanted == Some(WithoutDaemon::Pass) {
-        return Ok(json!({ "gate": "pass", "why": format!("no daemon runs, and `without_daemon = \"pass\"`; {answer}") }));
+        return Ok(Passed::because(format!("no daemon runs, and `without_daemon = \"pass\"`; {answer}")));
     }
     let message = format!("the server of `{name}` must not start: no daemon runs that could upgrade it; {answer}");
     let failure = Failure::new(Class::Unavailable, message).on(name).safe("nothing was changed");

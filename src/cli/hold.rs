@@ -1,8 +1,8 @@
 //! `upkeep hold` and `upkeep release-hold`: no upgrades for now, and upgrades again.
 
 use super::{Stop, World, moments, session};
-use crate::actions::Action;
 use crate::ids::TargetName;
+use crate::wire::{Action, Hold, ReleaseHold};
 
 /// No upgrades of a target for now. Backups go on.
 #[derive(Debug, clap::Args)]
@@ -26,11 +26,10 @@ pub(super) struct ReleaseArguments {
 
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
     let until = arguments.until.as_deref().map(|text| moments::parse(text, moments::Toward::Future, world.clock.now()));
-    let who = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| world.environment.get(*name).cloned());
-    let action = Action::Hold { target: arguments.target, until: until.transpose()?, reason: arguments.reason, who };
-    session::perform(world, action).await
+    let hold = Hold { target: arguments.target, until: until.transpose()?, reason: arguments.reason, who: None };
+    session::perform(world, Action::Hold(hold)).await
 }
 
 pub(super) async fn release(arguments: ReleaseArguments, world: &World) -> Result<(), Stop> {
-    session::perform(world, Action::ReleaseHold { target: arguments.target }).await
+    session::perform(world, Action::ReleaseHold(ReleaseHold { target: arguments.target })).await
 }

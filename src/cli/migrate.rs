@@ -3,8 +3,8 @@
 use clap::Subcommand;
 
 use super::{Stop, World, session};
-use crate::actions::{Action, MigrateAsk, MigrateVerb};
 use crate::ids::TargetName;
+use crate::wire::{Action, Migrate, MigrateAsk, MigrateVerb};
 
 /// Look at or apply a target's database migrations, without the rest of an upgrade.
 #[derive(Debug, clap::Args)]
@@ -71,5 +71,5 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
         Verb::Repair(which) => plain(MigrateVerb::Repair, which),
         Verb::Undo(which) => at(MigrateVerb::Undo, which),
     };
-    session::perform(world, Action::Migrate { target, verb, ask }).await
+    session::perform(world, Action::Migrate(Migrate { target, verb, ask })).await
 }

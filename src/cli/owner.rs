@@ -8,7 +8,12 @@ use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 
+use crate::context::Context;
+use crate::control::peers::{self, Credentials};
 use crate::failure::{Class, Failure};
+
+/// The user who logged in, by the kernel's audit: `sudo`, `su` and our own change of user leave it as it is.
+const LOGIN: &str = "/proc/self/loginuid";
 
 /// Begins this very command anew as the owner of `state_dir`; returns only when there is no need.
 ///
@@ -19,6 +24,16 @@ pub(super) fn act_as(state_dir: &Path) -> Result<(), Failure> {
         Some((user, group)) => become_(user, group, state_dir, &[]),
         None => Ok(()),
     }
+}
+
+/// Who sits at the terminal, as the kernel knows: the user who logged in, else the one this process runs as. What the environment
+/// says of it, anybody may have put there.
+pub(super) async fn person(context: &Context) -> String {
+    let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
+    let login = std::fs::read_to_string(LOGIN).ok().and_then(|text| text.trim().parse::<u32>().ok());
+    // All ones: nobody logged in, as for a service.
+    let uid = login.filter(|login| *login != u32::MAX).unwrap_or(uid);
+    peers::identify(Credentials { uid, gid }, &context.config.control, uid).await.name
 }
 
 /// User and group of the state's owner, when we are root and it is somebody else's.

@@ -1,8 +1,8 @@
 //! `upkeep pin` and `upkeep unpin`: keep an archive from retention, and let it have it again.
 
 use super::{Stop, World, session};
-use crate::actions::Action;
 use crate::ids::Label;
+use crate::wire::{Action, Pin, Unpin};
 
 /// Keep an archive from retention until it is unpinned.
 #[derive(Debug, clap::Args)]
@@ -22,9 +22,9 @@ pub(super) struct UnpinArguments {
 }
 
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
-    session::perform(world, Action::Pin { label: arguments.label, reason: arguments.reason }).await
+    session::perform(world, Action::Pin(Pin { label: arguments.label, reason: arguments.reason })).await
 }
 
 pub(super) async fn unpin(arguments: UnpinArguments, world: &World) -> Result<(), Stop> {
-    session::perform(world, Action::Unpin { label: arguments.label }).await
+    session::perform(world, Action::Unpin(Unpin { label: arguments.label })).await
 }

@@ -1,8 +1,8 @@
 //! `upkeep prune`: retention now.
 
 use super::{Stop, World, session};
-use crate::actions::Action;
 use crate::ids::TargetName;
+use crate::wire::{Action, Prune};
 
 /// Let go of the archives that no rule keeps. Each verdict comes with its reasons.
 #[derive(Debug, clap::Args)]
@@ -15,5 +15,5 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
-    session::perform(world, Action::Prune { target: arguments.target, dry_run: arguments.dry_run }).await
+    session::perform(world, Action::Prune(Prune { target: arguments.target, dry_run: arguments.dry_run })).await
 }

@@ -1,8 +1,8 @@
 //! `upkeep restore`: an archive's content back into a database.
 
 use super::{Stop, World, moments, session};
-use crate::actions::Action;
 use crate::ids::{Label, TargetName};
+use crate::wire::{Action, Address, Restore};
 
 /// Put an archive's content into a database, and compare every row with the archive before it counts.
 ///
@@ -35,14 +35,14 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
     let at = arguments.at.as_deref().map(|text| moments::parse(text, moments::Toward::Past, world.clock.now())).transpose()?;
-    let action = Action::Restore {
+    let action = Action::Restore(Restore {
         target: arguments.target,
         label: arguments.label,
         at,
-        into: arguments.into,
+        into: arguments.into.map(Address::new),
         replace: arguments.replace,
         dry_run: arguments.dry_run,
         stop_server: arguments.stop_server,
-    };
+    });
     session::perform(world, action).await
 }

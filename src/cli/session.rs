@@ -11,18 +11,18 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::progress::{LOOK_EVERY, Shown};
-use super::{Stop, World, results};
-use crate::actions::{self, Action};
+use super::{Stop, World, owner};
 use crate::config::Config;
 use crate::config::load::{self, Secrets};
 use crate::context::Context;
-use crate::control::api::{Job, JobState, Status};
 use crate::control::client::Client;
 use crate::failure::{Class, Failure};
 use crate::ids::{RequestId, TargetName};
 use crate::progress::Progress;
 use crate::state_db::StateDb;
 use crate::status::{self, Host};
+use crate::verbs::{self, Work};
+use crate::wire::{Action, Asker, Job, JobState, Status, Upgrade};
 
 /// Who answers.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ pub(super) async fn perform(world: &World, action: Action) -> Result<(), Stop> {
         Reach::Alone => ourselves(world, &action).await,
     };
     let result = result.map_err(with_a_next_step)?;
-    world.terminal.show(&result, |result| results::text(&action, result, world.terminal))
+    world.terminal.show(&result, |result| verbs::tell(&action, result, world.terminal.into()))
 }
 
 /// Whether a target is configured, before anybody is asked about it.
@@ -123,22 +123,23 @@ async fn settled(
     stop: &CancellationToken,
     world: &World,
 ) -> Result<Value, Failure> {
-    let settled = actions::settle(context, action.target(), progress, stop).await?;
+    let settled = verbs::settle(context, action.target(), progress, stop).await?;
     for line in settled.lines {
         world.terminal.say(&line);
     }
-    if matches!(action, Action::Upgrade { settle: None, .. })
+    if matches!(action, Action::Upgrade(Upgrade { settle: None, .. }))
         && let Some(failure) = settled.rolled_back.into_iter().next()
     {
         // With the old version back nothing is left to upgrade, which would pass for what was asked.
         return Err(failure);
     }
-    actions::perform(context, action, progress, stop).await
+    let asker = Asker::person(owner::person(context).await);
+    verbs::perform(action, Work { ctx: context, asker: &asker, progress, stop }).await
 }
 
 /// Does it under the lock that the daemon would hold.
 async fn ourselves(world: &World, action: &Action) -> Result<Value, Stop> {
-    super::owner::act_as(&config(world, Secrets::Leave)?.daemon.state_dir)?;
+    owner::act_as(&config(world, Secrets::Leave)?.daemon.state_dir)?;
     let config = Arc::new(config(world, Secrets::Read)?);
     let holder = format!("upkeep {}, pid {}", action.name(), std::process::id());
     let (context, lock) = Context::open(config, world.clock.clone(), &holder).await?;

@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 
 use super::terminal::{Terminal, Tone};
 use super::{Stop, World, human, session, table, watch};
-use crate::control::api::{HoldStatus, Job, JobState, Status, Step, TargetStatus, UpgradeStatus};
 use crate::failure::{Class, Failure};
 use crate::ids::TargetName;
+use crate::wire::{HoldStatus, Job, JobState, Status, Step, TargetStatus, UpgradeStatus};
 
 /// Room that lasts longer than ten years is not worth a number.
 const FORESEEABLE_DAYS: u32 = 3650;

@@ -9,6 +9,9 @@ use serde::Serialize;
 use super::Stop;
 use crate::config::load::Environment;
 use crate::failure::{Class, Failure};
+use crate::pen::Pen;
+
+pub(super) use crate::pen::Tone;
 
 /// What stands between us and the reader.
 #[derive(Debug, Clone, Copy)]
@@ -27,17 +30,6 @@ pub(super) struct Terminal {
 enum Form {
     Text,
     Json,
-}
-
-/// A meaning that a colour carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tone {
-    Plain,
-    Strong,
-    Good,
-    Warn,
-    Bad,
-    Quiet,
 }
 
 impl Terminal {
@@ -92,15 +84,7 @@ impl Terminal {
 
     /// Colours a text, or not.
     pub(super) fn paint(self, tone: Tone, text: &str) -> String {
-        let code = match tone {
-            Tone::Plain => return text.to_owned(),
-            Tone::Strong => "1",
-            Tone::Good => "32",
-            Tone::Warn => "33",
-            Tone::Bad => "1;31",
-            Tone::Quiet => "2",
-        };
-        if self.colours && !text.is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        Pen::from(self).paint(tone, text)
     }
 
     /// Prints to standard output as it is.
@@ -143,6 +127,12 @@ impl Terminal {
             Form::Json => drop(self.show(failure, |_| String::new())),
             Form::Text => self.say(&failure.to_string()),
         }
+    }
+}
+
+impl From<Terminal> for Pen {
+    fn from(terminal: Terminal) -> Self {
+        Self { colours: terminal.colours, columns: terminal.columns }
     }
 }
 

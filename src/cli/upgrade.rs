@@ -1,8 +1,8 @@
 //! `upkeep upgrade` and `upkeep rollback`.
 
 use super::{Stop, World, session};
-use crate::actions::{Action, Settle};
 use crate::ids::TargetName;
+use crate::wire::{Action, Rollback, Settle, Upgrade};
 
 /// Upgrade to the installed release now, or settle an upgrade that is stuck.
 ///
@@ -40,9 +40,9 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
         (_, _, true) => Some(Settle::Accept),
         _ => None,
     };
-    session::perform(world, Action::Upgrade { target: arguments.target, settle }).await
+    session::perform(world, Action::Upgrade(Upgrade { target: arguments.target, settle })).await
 }
 
 pub(super) async fn rollback(arguments: RollbackArguments, world: &World) -> Result<(), Stop> {
-    session::perform(world, Action::Rollback { target: arguments.target }).await
+    session::perform(world, Action::Rollback(Rollback { target: arguments.target })).await
 }

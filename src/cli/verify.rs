@@ -1,8 +1,8 @@
 //! `upkeep verify`: every byte of archives read back and checked.
 
 use super::{Stop, World, session};
-use crate::actions::Action;
 use crate::ids::{Label, TargetName};
+use crate::wire::{Action, Verify};
 
 /// Read archives back, every byte, and check them against their seals.
 #[derive(Debug, clap::Args)]
@@ -20,5 +20,5 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
-    session::perform(world, Action::Verify { label: arguments.label, target: arguments.target }).await
+    session::perform(world, Action::Verify(Verify { label: arguments.label, target: arguments.target })).await
 }

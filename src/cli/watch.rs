@@ -14,8 +14,8 @@ use super::chart::{Glyphs, bar, chart};
 use super::status::{self, block, headline, line};
 use super::terminal::{Terminal, Tone};
 use super::{Stop, World, human, session};
-use crate::control::api::{HistoryStatus, Job, JobState, Status, TargetStatus};
 use crate::ids::TargetName;
+use crate::wire::{HistoryStatus, Job, JobState, Status, TargetStatus};
 use pace::Pace;
 use screen::Screen;
 

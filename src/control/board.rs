@@ -10,15 +10,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::api::{Job, JobState, Status};
 use super::{convert, metrics};
-use crate::actions::{Action, By};
 use crate::config::Config;
 use crate::failure::{Class, Failure};
 use crate::ids::{JobId, RequestId};
 use crate::progress::Progress;
 use crate::state_db::StateDb;
 use crate::state_db::runs::Tally;
+use crate::wire::{Action, Asker, Job, JobState, Status};
 
 /// How many requests may wait for the daemon's loop, which takes each in a few milliseconds; more are told to come back.
 pub const ASKS_WAITING: usize = 64;
@@ -32,10 +31,8 @@ pub enum Ask {
         action: Box<Action>,
         /// The client's id of the request.
         request: Option<RequestId>,
-        /// The asking user's name.
-        who: String,
-        /// On whose behalf.
-        by: By,
+        /// Who asks.
+        asker: Asker,
         /// Where the answer goes.
         reply: oneshot::Sender<Result<Job, Failure>>,
     },
@@ -184,17 +181,9 @@ impl Board {
     ///
     /// # Errors
     /// What the loop answers; temporary when too many wait or the daemon is stopping.
-    pub async fn submit(&self, action: Action, request: Option<RequestId>, who: String) -> Result<Job, Failure> {
-        self.submit_by(action, request, who, By::Person).await
-    }
-
-    /// As [`Board::submit`], on behalf of somebody else than a person.
-    ///
-    /// # Errors
-    /// As [`Board::submit`].
-    pub async fn submit_by(&self, action: Action, request: Option<RequestId>, who: String, by: By) -> Result<Job, Failure> {
+    pub async fn submit(&self, action: Action, request: Option<RequestId>, asker: Asker) -> Result<Job, Failure> {
         let (reply, answer) = oneshot::channel();
-        self.ask(Ask::Submit { action: Box::new(action), request, who, by, reply })?;
+        self.ask(Ask::Submit { action: Box::new(action), request, asker, reply })?;
         answer.await.map_err(|_| stopping())?
     }
 

@@ -16,11 +16,10 @@ use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
-use super::api::{Event, Job, JobState, Status, TargetStatus};
-use crate::actions::Action;
 use crate::failure::{Chain, Class, Failure};
 use crate::ids::{JobId, RequestId, TargetName};
 use crate::state_db::catalogue::Entry;
+use crate::wire::{Action, Event, Job, JobState, Pin, Restore, Status, TargetStatus, Unpin, Verify};
 
 /// How long an answer may take beyond the time we asked the daemon to wait: it answers from memory or its own small database.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -230,9 +229,9 @@ impl Client {
 /// Where an action is asked for, and with which body.
 fn request_of(action: &Action, request: &RequestId) -> Result<(String, Bytes), Failure> {
     let path = match action {
-        Action::Verify { label: Some(label), .. } => format!("/v1/archives/{label}/verify"),
-        Action::Pin { label, .. } => format!("/v1/archives/{label}/pin"),
-        Action::Unpin { label } => format!("/v1/archives/{label}/unpin"),
+        Action::Verify(Verify { label: Some(label), .. }) => format!("/v1/archives/{label}/verify"),
+        Action::Pin(Pin { label, .. }) => format!("/v1/archives/{label}/pin"),
+        Action::Unpin(Unpin { label }) => format!("/v1/archives/{label}/unpin"),
         _ => match action.target() {
             Some(target) => format!("/v1/targets/{target}/{}", action.name()),
             None => format!("/v1/{}", action.name()),
@@ -247,6 +246,10 @@ fn request_of(action: &Action, request: &RequestId) -> Result<(String, Bytes), F
     fields.retain(|name, value| !matches!(name.as_str(), "action" | "target") && !value.is_null());
     if path.starts_with("/v1/archives/") {
         fields.remove("label");
+    }
+    // On its way to the daemon it goes as it was typed; nobody else is shown it.
+    if let Action::Restore(Restore { into: Some(address), .. }) = action {
+        fields.insert("into".to_owned(), address.reveal().into());
     }
     fields.insert("request_id".to_owned(), request.as_str().into());
     Ok((path, super::board::json(&fields)))

@@ -1,10 +1,10 @@
 //! Rows of the state database as wire types.
 
-use super::api::{Event, Job, JobState};
 use crate::failure::{Class, Failure};
 use crate::progress::Snapshot;
 use crate::state_db::events::EventRow;
 use crate::state_db::runs::{Outcome, Run};
+use crate::wire::{Event, Job, JobState};
 
 /// A run as a job.
 ///

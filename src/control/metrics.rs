@@ -6,8 +6,8 @@
 
 use std::fmt::Write as _;
 
-use super::api::{JobState, Status, TargetStatus};
 use crate::state_db::runs::Tally;
+use crate::wire::{JobState, Status, TargetStatus};
 
 /// The content type that asks a scraper to read OpenMetrics.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -23,10 +23,10 @@ use super::board::{Board, json};
 use super::metrics;
 use super::peers::Peer;
 use super::server::Limits;
-use crate::actions::Action;
 use crate::failure::{Class, Failure};
 use crate::ids::{Label, RequestId, TargetName};
 use crate::state_db::{StateError, catalogue};
+use crate::wire::{Action, Asker};
 
 /// What every handler gets.
 #[derive(Debug, Clone)]
@@ -195,7 +195,7 @@ async fn act(state: Shared, peer: Extension<Peer>, verb: &'static str, subject: 
         let hint = format!("its fields: {}, `request_id`", fields.collect::<Vec<_>>().join(", "));
         return Err(failure.hint(hint.replace(": , ", ": ")).into());
     }
-    let job = state.board.submit(action, request, peer.name.clone()).await?;
+    let job = state.board.submit(action, request, Asker::person(&peer.name)).await?;
     let mut response = answer(StatusCode::ACCEPTED, "application/json", json(&job));
     if let Ok(place) = HeaderValue::from_str(&format!("/v1/jobs/{}", job.id)) {
         response.headers_mut().insert(header::LOCATION, place);

@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::config::Alarms as Settings;
-use crate::control::api::Status;
 use crate::failure::Failure;
 use crate::state_db::StateDb;
+use crate::wire::Status;
 
 /// The kinds of event by which what was told is remembered.
 const RAISED: &str = "alarm.raised";

@@ -11,13 +11,13 @@ use std::sync::Arc;
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::actions::{self, Action, By, MigrateVerb};
 use crate::context::Context;
-use crate::control::api::{Job, JobState};
 use crate::control::board::Board;
 use crate::failure::{Class, Failure};
 use crate::ids::TargetName;
 use crate::progress::Progress;
+use crate::verbs::{self, Lane, Work};
+use crate::wire::{Action, Asker, Job, JobState, Migrate, MigrateVerb, Restore};
 
 /// How many jobs may be queued or running; another is told to come back. More than a person or a script asks for at once.
 pub(super) const LIVING: usize = 64;
@@ -25,49 +25,11 @@ pub(super) const LIVING: usize = 64;
 /// How many lanes are worked in at once: each may use every core and 64 MiB.
 const LANES_AT_ONCE: usize = 4;
 
-/// What must not run at the same time.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Lane {
-    /// What touches a target's database, server or archives.
-    Target(TargetName),
-    /// What reads archives of every target.
-    Host,
-    /// What takes moments, or must not wait: a hold, a pin, a plan, the gate.
-    Aside,
-}
-
-impl Lane {
-    pub(super) fn of(action: &Action) -> Self {
-        match action {
-            Action::Backup { target, .. }
-            | Action::Restore { target, .. }
-            | Action::Upgrade { target, .. }
-            | Action::Rollback { target }
-            | Action::Prune { target, .. }
-            | Action::Migrate {
-                target,
-                verb: MigrateVerb::Apply | MigrateVerb::Baseline | MigrateVerb::Repair | MigrateVerb::Undo,
-                ..
-            }
-            | Action::Verify { target: Some(target), .. } => Self::Target(target.clone()),
-            Action::Verify { target: None, .. } => Self::Host,
-            // The gate waits for an upgrade, which must find the lane free; it changes nothing itself.
-            Action::Gate { .. }
-            | Action::Plan { .. }
-            | Action::Hold { .. }
-            | Action::ReleaseHold { .. }
-            | Action::Migrate { verb: MigrateVerb::Info | MigrateVerb::Validate, .. }
-            | Action::Pin { .. }
-            | Action::Unpin { .. } => Self::Aside,
-        }
-    }
-}
-
 /// A piece of work.
 #[derive(Debug, Clone)]
 pub(super) enum Piece {
     /// What somebody asked for.
-    Job(Box<Job>, By),
+    Job(Box<Job>, Asker),
     /// What a crash may have left of a target is put in order.
     Tidy(TargetName),
 }
@@ -185,7 +147,7 @@ impl Jobs {
 impl Piece {
     fn lane(&self) -> Lane {
         match self {
-            Self::Job(job, _) => Lane::of(&job.action),
+            Self::Job(job, _) => verbs::spec(&job.action).lane,
             Self::Tidy(target) => Lane::Target(target.clone()),
         }
     }
@@ -198,32 +160,13 @@ async fn work(
     stop: CancellationToken,
     board: Arc<Board>,
 ) -> Result<serde_json::Value, Failure> {
-    let (job, by) = match piece {
-        Piece::Tidy(target) => return Ok(actions::tidy(&ctx, actions::target(&ctx, &target)?).await?.into()),
-        Piece::Job(job, by) => (job, by),
+    let (job, asker) = match piece {
+        Piece::Tidy(target) => return Ok(verbs::tidy(&ctx, verbs::target(&ctx, &target)?).await?.into()),
+        Piece::Job(job, asker) => (job, asker),
     };
     match &job.action {
-        Action::Gate { target } => gate::answer(&ctx, target, &board, &stop).await,
-        // Retention only after a verified archive, and only when the schedule took it: who takes one by hand is busy with
-        // something, and wants nothing to vanish.
-        Action::Backup { target, scheduled_for: Some(_), .. } => {
-            let mut done = actions::perform_by(&ctx, &job.action, by, &progress, &stop).await?;
-            let prune = Action::Prune { target: target.clone(), dry_run: false };
-            let pruned = actions::perform_by(&ctx, &prune, by, &progress, &stop).await;
-            let told = match pruned {
-                Ok(pruned) => pruned,
-                Err(failure) => {
-                    // The archive is good; that old ones stay is told, and tried again after the next.
-                    tracing::warn!(target = %target, error = %failure.message, "retention did not run");
-                    serde_json::to_value(failure).unwrap_or_default()
-                }
-            };
-            if let Some(done) = done.as_object_mut() {
-                done.insert("pruned".to_owned(), told);
-            }
-            Ok(done)
-        }
-        action => actions::perform_by(&ctx, action, by, &progress, &stop).await,
+        Action::Gate(ask) => gate::answer(&ctx, &ask.target, &board, &stop).await,
+        action => verbs::perform(action, Work { ctx: &ctx, asker: &asker, progress: &progress, stop: &stop }).await,
     }
 }
 
@@ -232,8 +175,10 @@ fn at_work(jobs: &[Job], target: &TargetName) -> Option<&'static str> {
     let running = jobs.iter().filter(|job| job.state == JobState::Running);
     let mut of_ours = running.filter(|job| job.action.target() == Some(target));
     of_ours.find_map(|job| match job.action {
-        Action::Restore { into: None, dry_run: false, .. } => Some("restore"),
-        Action::Migrate { verb: MigrateVerb::Apply | MigrateVerb::Baseline | MigrateVerb::Repair, .. } => Some("migration"),
+        Action::Restore(Restore { into: None, dry_run: false, .. }) => Some("restore"),
+        Action::Migrate(Migrate { verb: MigrateVerb::Apply | MigrateVerb::Baseline | MigrateVerb::Repair, .. }) => {
+            Some("migration")
+        }
         _ => None,
     })
 }

@@ -25,7 +25,6 @@ use super::jobs::{Ended, Jobs, Piece};
 use super::signals::{Inbox, Signal};
 use super::watch::Watch;
 use super::{Source, supervisor};
-use crate::actions::{Action, By};
 use crate::context::Context;
 use crate::control::board::{Ask, Board};
 use crate::count::many;
@@ -34,6 +33,7 @@ use crate::ids::{JobId, TargetName};
 use crate::state_db::runs::{End, Run};
 use crate::status::{self, Host, Look};
 use crate::upgrade;
+use crate::wire::{Action, Asker, Upgrade};
 
 /// No sleep is longer: a clock that was set, or a host that slept, is noticed within this.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
@@ -149,7 +149,7 @@ impl Life {
             let stuck = current.is_some_and(|current| current.phase == upgrade::Phase::Stuck);
             if !stuck && self.ctx.config.targets.contains_key(&target) {
                 tracing::info!(target = %target, "an upgrade is open and goes on");
-                self.submit(Action::Upgrade { target, settle: None }, None, By::Daemon).await?;
+                self.submit(Action::Upgrade(Upgrade { target, settle: None }), None, Asker::daemon()).await?;
             }
         }
         self.alarms = Alarms::remember(&self.ctx.state).await?;

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use upkeep::control::api::Status;
 use upkeep::control::board::Board;
 use upkeep::control::routes;
 use upkeep::control::server::{self, Limits};
+use upkeep::wire::Status;
 
 use crate::support::daemon::{Answer, Running, ask};
 use crate::support::env::{Env, put};

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 /// Layers, lowest first. A module imports from its own layer or below, never above. `ARCHITECTURE.md` says why.
 const LAYERS: &[(&str, &[&str])] = &[
-    ("L0 words", &["clock", "count", "failure", "ids", "progress", "shape", "version"]),
+    ("L0 words", &["clock", "count", "failure", "ids", "pen", "progress", "shape", "version", "wire"]),
     ("L1 decisions", &["gate", "retention", "schedule"]),
     ("L2 hands", &["archive", "config", "context", "durable", "fault", "process", "state_db", "telemetry"]),
     ("L3 things", &["engine", "history", "release", "service", "store"]),
     ("L4 work", &["backup", "diff", "expire", "migrate", "restore", "upgrade", "verify"]),
-    ("L5 life", &["actions", "control", "daemon", "status"]),
+    ("L5 life", &["control", "daemon", "status", "verbs"]),
     ("L6 shell", &["cli"]),
 ];
 

@@ -13,13 +13,13 @@ use super::{layout, look, server};
 use crate::cli::table;
 use crate::cli::terminal::{Terminal, Tone};
 use crate::cli::{Stop, World};
-use crate::control::api::TargetStatus;
 use crate::control::client::Client;
 use crate::durable;
 use crate::failure::{Class, Failure};
 use crate::ids::TargetName;
 use crate::process::{Command, Finished};
 use crate::state_db::catalogue::Entry;
+use crate::wire::TargetStatus;
 
 /// Columns before the words of a line: the tick and the seconds.
 const ASIDE: usize = 11;

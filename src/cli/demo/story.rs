@@ -7,8 +7,8 @@ use super::look;
 use super::stage::Stage;
 use crate::archive::manifest::Kind;
 use crate::cli::{Stop, status};
-use crate::control::api::TargetStatus;
 use crate::state_db::catalogue::{Entry, Verdict};
+use crate::wire::TargetStatus;
 
 /// How many notes people have written before the story begins.
 const NOTES: i64 = 500;

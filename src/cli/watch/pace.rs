@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::control::api::Status;
 use crate::ids::JobId;
+use crate::wire::Status;
 
 /// Over how long a rate is taken: long enough to be steady, short enough to follow.
 const WINDOW: TimeDelta = TimeDelta::seconds(10);

@@ -1,10 +1,9 @@
 use chrono::{TimeDelta, TimeZone as _, Utc};
 
 use super::*;
-use crate::actions::Action;
-use crate::control::api::{ArchiveStatus, KeptStatus, RuleStatus};
 use crate::ids::{JobId, Label};
 use crate::progress::Snapshot;
+use crate::wire::{Action, ArchiveStatus, Backup, KeptStatus, RuleStatus};
 
 fn at(second: i64) -> chrono::DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 11, 28, 6, 30, 0).unwrap() + TimeDelta::seconds(second)
@@ -46,7 +45,7 @@ fn answer(second: i64, done_bytes: u64) -> Status {
     let job = Job {
         id: JobId::random(),
         request: None,
-        action: Action::Backup { target: target().name, note: None, pin: None, scheduled_for: None },
+        action: Action::Backup(Backup { target: target().name, note: None, pin: None, scheduled_for: None }),
         state: JobState::Running,
         created_at: at(0),
         ended_at: None,

@@ -104,7 +104,7 @@ impl Follower {
     }
 }
 
-fn sent(mut text: String, event: crate::control::api::Event) -> String {
+fn sent(mut text: String, event: crate::wire::Event) -> String {
     let data = super::json(&event);
     // Writing to a String cannot fail; JSON has no line breaks within.
     write!(text, "id: {}\nevent: {}\ndata: {}\n", event.id, event.kind, String::from_utf8_lossy(&data)).ok();

@@ -8,10 +8,10 @@ use axum::http::{Response, StatusCode};
 use serde::Deserialize;
 
 use super::{Answer, Shared, answer, json};
-use crate::control::api::{Job, JobState};
 use crate::control::convert;
 use crate::failure::{Class, Failure};
 use crate::ids::JobId;
+use crate::wire::{Job, JobState};
 
 /// How many ended jobs the list shows.
 const LISTED: u32 = 100;

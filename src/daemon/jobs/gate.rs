@@ -8,15 +8,15 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{at_work, stopping};
-use crate::actions::{self, Action, By};
 use crate::config::Target;
 use crate::context::Context;
-use crate::control::api::{Job, JobState};
 use crate::control::board::Board;
 use crate::failure::{Class, Failure};
 use crate::gate::{Awaited, Gate};
 use crate::ids::TargetName;
 use crate::upgrade::{self, Phase, token};
+use crate::verbs;
+use crate::wire::{Action, Asker, Job, JobState, Passed, Upgrade};
 
 /// How often the gate asks for an upgrade before it gives up: once for what it saw, once more for what came meanwhile.
 const UPGRADES: usize = 2;
@@ -35,7 +35,12 @@ pub(super) async fn answer(
     board: &Board,
     stop: &CancellationToken,
 ) -> Result<serde_json::Value, Failure> {
-    let target = actions::target(ctx, name)?;
+    let passed = passed(ctx, name, board, stop).await?;
+    serde_json::to_value(passed).map_err(|error| Failure::new(Class::Software, format!("cannot write an answer: {error}")))
+}
+
+async fn passed(ctx: &Context, name: &TargetName, board: &Board, stop: &CancellationToken) -> Result<Passed, Failure> {
+    let target = verbs::target(ctx, name)?;
     // Asked by ourselves, it is let through; asked by anybody else, what is written now would be lost.
     let ours = token::granted(&ctx.config.daemon.state_dir, name);
     if let Some(work) = at_work(&board.living(), name).filter(|_| !ours) {
@@ -45,11 +50,11 @@ pub(super) async fn answer(
     let begun = Instant::now();
     let mut asked = 0;
     loop {
-        let failed = match actions::gate(ctx, target).await? {
+        let failed = match verbs::gate(ctx, target).await? {
             Gate::Ask { .. } if asked < UPGRADES => {
                 asked += 1;
-                let action = Action::Upgrade { target: name.clone(), settle: None };
-                let job = board.submit_by(action, None, "gate".to_owned(), By::Gate).await?;
+                let action = Action::Upgrade(Upgrade { target: name.clone(), settle: None });
+                let job = board.submit(action, None, Asker::gate()).await?;
                 followed(ctx, target, board, job, stop).await?
             }
             Gate::Wait { why: Awaited::Upgrade } => {
@@ -62,11 +67,11 @@ pub(super) async fn answer(
                 pause(ASK_EVERY, stop).await?;
                 None
             }
-            answer => return actions::gate_answer(name, answer),
+            answer => return verbs::gate_answer(name, answer),
         };
         let Some(failure) = failed else { continue };
         // It says more than the gate would; unless there is something else to wait for by now.
-        match actions::gate(ctx, target).await? {
+        match verbs::gate(ctx, target).await? {
             Gate::Wait { .. } | Gate::Pass(_) => {}
             Gate::Ask { .. } | Gate::Refuse { .. } => return Err(failure),
         }

@@ -23,7 +23,7 @@ fn what_touches_a_target_has_its_lane_and_what_must_not_wait_has_none() {
         (r#"{"action": "plan", "target": "notes"}"#, Lane::Aside),
     ] {
         let action: Action = serde_json::from_str(json).unwrap();
-        assert_eq!(Lane::of(&action), expect, "{json}");
+        assert_eq!(verbs::spec(&action).lane, expect, "{json}");
     }
     assert_eq!(Piece::Tidy(target).lane(), lane, "nothing begins before the target is in order");
 }

@@ -7,7 +7,6 @@ use chrono::{DateTime, Utc};
 
 use super::tell::log;
 use super::{Glance, Life};
-use crate::actions::{Action, By};
 use crate::config::Target;
 use crate::daemon::agenda::Next;
 use crate::daemon::eyes::{Eye, Sight, Verdict};
@@ -15,6 +14,7 @@ use crate::daemon::jobs::Piece;
 use crate::daemon::watch::Watch;
 use crate::failure::Failure;
 use crate::ids::TargetName;
+use crate::wire::{Action, Asker, Backup, Upgrade};
 use crate::{status, upgrade};
 
 /// A scheduled run that our own state database would not take is tried again after this long.
@@ -33,9 +33,10 @@ impl Life {
                         tracing::warn!(target = %target.name, missed, "scheduled backups were missed; one stands for them");
                     }
                     let name = target.name.clone();
-                    let action = Action::Backup { target: name, note: None, pin: None, scheduled_for: Some(scheduled_for) };
+                    let action =
+                        Action::Backup(Backup { target: name, note: None, pin: None, scheduled_for: Some(scheduled_for) });
                     // The one after it at the next look; one that could not be begun is still due then.
-                    let again = match self.submit(action, None, By::Daemon).await {
+                    let again = match self.submit(action, None, Asker::daemon()).await {
                         Ok(_) => {
                             self.agenda.give(&target.name, scheduled_for);
                             now
@@ -111,7 +112,10 @@ impl Life {
         match (verdict, look) {
             (Verdict::Upgrade, _) if self.may_upgrade(&target) => {
                 tracing::info!(target = %name, "a new release has settled");
-                log(self.submit(Action::Upgrade { target: name, settle: None }, None, By::Daemon).await.map(|_| ()));
+                log(self
+                    .submit(Action::Upgrade(Upgrade { target: name, settle: None }), None, Asker::daemon())
+                    .await
+                    .map(|_| ()));
             }
             // Not while an upgrade works on the same journal.
             (Verdict::Remember, Some(look)) if self.may_upgrade(&target) => {
@@ -132,7 +136,7 @@ impl Life {
     }
 
     pub(super) fn may_upgrade(&self, target: &Target) -> bool {
-        let same = |action: &Action| matches!(action, Action::Upgrade { target: other, .. } if *other == target.name);
+        let same = |action: &Action| matches!(action, Action::Upgrade(Upgrade { target: other, .. }) if *other == target.name);
         self.drain_until.is_none() && !self.jobs.any(same)
     }
 }

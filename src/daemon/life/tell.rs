@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::Life;
-use crate::control::api::{Job, JobState, Status};
 use crate::count::many;
 use crate::daemon::alarms::Sent;
 use crate::daemon::supervisor;
 use crate::failure::Failure;
 use crate::ids::TargetName;
 use crate::status::{self, Seen};
+use crate::wire::{Job, JobState, Status};
 
 impl Life {
     /// Publishes a whole new snapshot and tells of new problems.

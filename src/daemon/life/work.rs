@@ -4,8 +4,6 @@ use std::time::Instant;
 
 use super::Life;
 use super::tell::log;
-use crate::actions::{Action, By};
-use crate::control::api::{Job, JobState};
 use crate::control::board::Ask;
 use crate::control::convert;
 use crate::daemon::agenda::BACKUP;
@@ -15,13 +13,15 @@ use crate::failure::{Class, Failure};
 use crate::ids::{JobId, RequestId, TargetName};
 use crate::progress::Snapshot;
 use crate::state_db::runs::{End, Outcome, Run};
+use crate::wire::{Action, Asker, Backup, Job, JobState};
 
 impl Life {
     pub(super) async fn request(&mut self, ask: Ask) {
         // A client that has gone away does not wait for its answer.
         match ask {
-            Ask::Submit { action, request, who, by, reply } => {
-                let job = self.submit(*action, request, by).await;
+            Ask::Submit { action, request, asker, reply } => {
+                let who = asker.who.clone();
+                let job = self.submit(*action, request, asker).await;
                 if let Ok(job) = &job {
                     tracing::info!(job = %job.id, action = job.action.name(), who, "asked for");
                 }
@@ -34,7 +34,7 @@ impl Life {
     }
 
     /// Takes an action as a job; the same request twice is the same job.
-    pub(super) async fn submit(&mut self, action: Action, request: Option<RequestId>, by: By) -> Result<Job, Failure> {
+    pub(super) async fn submit(&mut self, action: Action, request: Option<RequestId>, asker: Asker) -> Result<Job, Failure> {
         if let Some(request) = &request
             && let Some(run) = self.ctx.state.run_by_request(request).await?
         {
@@ -65,7 +65,7 @@ impl Life {
             action,
         };
         self.ctx.state.begin_run(&run_of(&job)?).await?;
-        self.jobs.add(Piece::Job(Box::new(job.clone()), by), self.ctx.clone());
+        self.jobs.add(Piece::Job(Box::new(job.clone()), asker), self.ctx.clone());
         self.publish_progress().await;
         Ok(job)
     }
@@ -130,7 +130,7 @@ impl Life {
                 (End { at, outcome: Outcome::Interrupted, result: serde_json::Value::Null }, format!("{name} was cut off"))
             }
         };
-        if let Action::Backup { target, scheduled_for: Some(due), .. } = &job.action
+        if let Action::Backup(Backup { target, scheduled_for: Some(due), .. }) = &job.action
             && end.outcome != Outcome::Interrupted
         {
             log(self.ctx.state.mark_schedule(target, BACKUP, *due).await);
@@ -169,7 +169,7 @@ fn run_of(job: &Job) -> Result<Run, Failure> {
     let body = serde_json::to_value(&job.action)
         .map_err(|error| Failure::new(Class::Software, format!("cannot write an action: {error}")))?;
     let scheduled_for = match &job.action {
-        Action::Backup { scheduled_for, .. } => *scheduled_for,
+        Action::Backup(Backup { scheduled_for, .. }) => *scheduled_for,
         _ => None,
     };
     Ok(Run {

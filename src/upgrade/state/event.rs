@@ -12,6 +12,8 @@ use crate::process::Identity;
 use crate::service::tool::ToolRun;
 use crate::version::Version;
 
+pub use crate::wire::Settle;
+
 /// Which way a route leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -20,18 +22,6 @@ pub enum Direction {
     Forward,
     /// To the old version.
     Back,
-}
-
-/// What an operator says of a stuck upgrade.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Settle {
-    /// Try the step it stands at once more.
-    Resume,
-    /// Give up and put everything back.
-    Abort,
-    /// A person has mended it: take the present state as the new good one.
-    Accept,
 }
 
 /// A release as a plan and the journal name it.

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-pub(super) use crate::count::{count, many};
+pub use crate::count::{count, many};
 
 const UNITS: [&str; 6] = ["B", "kB", "MB", "GB", "TB", "PB"];
 
 /// `812 B`, `1.4 MB`, `23 GB`: powers of 1000, as disks are sold and `df -H` counts.
+#[must_use]
 #[expect(clippy::cast_precision_loss, reason = "two digits are shown")]
-pub(super) fn size(bytes: u64) -> String {
+pub fn size(bytes: u64) -> String {
     let mut value = bytes as f64;
     let mut unit = 0;
     while value >= 999.5 && unit + 1 < UNITS.len() {
@@ -21,7 +22,8 @@ pub(super) fn size(bytes: u64) -> String {
 }
 
 /// `0.4 s`, `12 s`, `3 min`, `5 h`, `9 d`: the largest unit that says enough.
-pub(super) fn span(span: Duration) -> String {
+#[must_use]
+pub fn span(span: Duration) -> String {
     let seconds = span.as_secs();
     match seconds {
         0..10 if span.subsec_millis() >= 50 || seconds == 0 => format!("{:.1} s", span.as_secs_f32()),
@@ -33,7 +35,8 @@ pub(super) fn span(span: Duration) -> String {
 }
 
 /// `3 h ago`, or `in 3 h` for a moment to come.
-pub(super) fn when(moment: DateTime<Utc>, now: DateTime<Utc>) -> String {
+#[must_use]
+pub fn when(moment: DateTime<Utc>, now: DateTime<Utc>) -> String {
     match (now - moment).to_std() {
         Ok(past) if past < Duration::from_secs(1) => "just now".to_owned(),
         Ok(past) => format!("{} ago", span(Duration::from_secs(past.as_secs()))),
@@ -42,8 +45,16 @@ pub(super) fn when(moment: DateTime<Utc>, now: DateTime<Utc>) -> String {
 }
 
 /// `2026-11-22 02:30:00`, in UTC; headings say so.
-pub(super) fn moment(moment: DateTime<Utc>) -> String {
+#[must_use]
+pub fn moment(moment: DateTime<Utc>) -> String {
     moment.format("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// A moment as machines write it, as people read it; any other text as it is.
+#[must_use]
+pub fn as_moment(text: &str) -> String {
+    let parsed = DateTime::parse_from_rfc3339(text);
+    parsed.map_or_else(|_| text.to_owned(), |at| format!("{} UTC", moment(at.to_utc())))
 }
 
 #[cfg(test)]

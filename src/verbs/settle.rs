@@ -14,6 +14,8 @@ use crate::progress::Progress;
 use crate::upgrade::{self, Ended, Phase};
 use crate::{migrate, store};
 
+use super::course::rolled_back;
+
 /// Puts in order what a crash may have left of backups and restores: the catalogue follows the files, the engine ends or
 /// undoes a load, a migration's journal with nothing in it goes. Says what it did, one line each.
 ///
@@ -99,13 +101,4 @@ async fn carry_on(
     };
     settled.lines.push(format!("the upgrade of `{}` that was cut short {what}", target.name));
     Ok(())
-}
-
-/// What a rolled back upgrade is to whoever asked for it.
-pub(super) fn rolled_back(name: &TargetName, why: String, next_steps: Vec<String>) -> Failure {
-    let mut failure = Failure::new(Class::Unavailable, format!("the upgrade of `{name}` was rolled back"));
-    failure.causes = vec![why];
-    failure.hints = next_steps;
-    let hint = format!("when the cause is mended: `upkeep release-hold {name}`, then `upkeep upgrade {name}`");
-    failure.safe("the version and the data before it are back").hint(hint)
 }

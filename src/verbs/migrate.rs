@@ -1,32 +1,73 @@
-//! Migrations by hand: what changes the database or its history is as good as an upgrade.
+//! `migrate`: Flyway's verbs by hand. What changes the database or its history is as good as an upgrade: the server must be
+//! down, none may be open, and what was there is archived first.
+
+mod told;
 
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
-use super::{archive, value};
-use crate::actions::{MigrateAsk, MigrateVerb};
+use super::{Effect, Spec, Subject, Work, backup, target};
 use crate::archive::manifest::Kind;
 use crate::config::{Location, Migrations, Target};
-use crate::context::Context;
 use crate::failure::{Class, Failure};
-use crate::migrate;
+use crate::ids::Label;
+use crate::migrate::{self, DryScript, Info, Repaired, Report};
 use crate::progress::Progress;
 use crate::release;
 use crate::restore::{self, ServerState};
 use crate::state_db::catalogue;
 use crate::upgrade::{self, Phase};
+use crate::wire::{Migrate, MigrateAsk, MigrateVerb, WouldRun};
+
+pub(super) use told::tell;
 
 /// The version a baseline is set at when the configuration names none: Flyway's own default.
 const BASELINE: &str = "1";
 
-pub(super) async fn migrate(
-    ctx: &Context,
-    target: &Target,
-    verb: MigrateVerb,
-    ask: &MigrateAsk,
-    progress: &Progress,
-) -> Result<Value, Failure> {
+/// What each verb answers.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Answer {
+    Info(Info),
+    WouldRun(WouldRun<DryScript>),
+    Changed {
+        #[serde(flatten)]
+        done: Done,
+        /// The archive of what was there before.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        label: Option<Label>,
+    },
+}
+
+/// What was changed.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Done {
+    Report(Report),
+    Repaired(Repaired),
+    Baseline { baseline: String },
+}
+
+fn reads(ask: &Migrate) -> bool {
+    match ask.verb {
+        MigrateVerb::Info | MigrateVerb::Validate => true,
+        MigrateVerb::Apply => ask.ask.dry_run,
+        MigrateVerb::Baseline | MigrateVerb::Repair | MigrateVerb::Undo => false,
+    }
+}
+
+pub(super) fn spec(ask: &Migrate) -> Spec<'_> {
+    match ask.verb {
+        MigrateVerb::Info | MigrateVerb::Validate => Spec::aside(Subject::Target(&ask.target), Effect::Reads),
+        _ if reads(ask) => Spec::of(&ask.target, Effect::Reads),
+        _ => Spec::of(&ask.target, Effect::Changes),
+    }
+}
+
+pub(super) async fn run(asked: &Migrate, work: Work<'_>) -> Result<Answer, Failure> {
+    let (ctx, target) = (work.ctx, target(work.ctx, &asked.target)?);
+    let (verb, ask) = (asked.verb, &asked.ask);
     let (settings, root) = scripts(target).await?;
     let mut settings = settings.clone();
     if verb == MigrateVerb::Apply && ask.version.is_some() {
@@ -34,33 +75,28 @@ pub(super) async fn migrate(
     }
     let database = &target.database;
     match verb {
-        MigrateVerb::Info => return value(&migrate::info(database, &settings, &root).await?),
-        MigrateVerb::Validate => return value(&migrate::validate(database, &settings, &root).await?),
+        MigrateVerb::Info => return Ok(Answer::Info(migrate::info(database, &settings, &root).await?)),
+        MigrateVerb::Validate => return Ok(Answer::Info(migrate::validate(database, &settings, &root).await?)),
         MigrateVerb::Apply if ask.dry_run => {
-            let would = migrate::dry_run(database, &settings, &root, &selection(ask)).await?;
-            return Ok(json!({ "would_run": would }));
+            let would_run = migrate::dry_run(database, &settings, &root, &selection(ask)).await?;
+            return Ok(Answer::WouldRun(WouldRun { would_run }));
         }
         MigrateVerb::Apply | MigrateVerb::Baseline | MigrateVerb::Repair | MigrateVerb::Undo => {}
     }
-    // What changes the database or its history by hand is as good as an upgrade: none may be open, the server must be down,
-    // and what was there is archived first.
     let open = upgrade::open(&ctx.state, &target.name).await?;
     if let Some((id, phase)) = open.filter(|(_, phase)| *phase != Phase::Stuck) {
         return Err(upgrade::UpgradeError::Open { id, phase }.into());
     }
     demand_stopped(target).await?;
-    let label = keep(ctx, target, verb, progress).await?;
+    let label = keep(target, verb, work).await?;
     // Again, for the archive may have taken an hour.
     demand_stopped(target).await?;
-    let changed = change(target, verb, ask, &settings, &root, progress).await;
-    let mut done = changed.map_err(|failure| match &label {
+    let changed = change(target, verb, ask, &settings, &root, work.progress).await;
+    let done = changed.map_err(|failure| match &label {
         Some(label) => failure.safe(format!("the database as it was is in archive {label}")),
         None => failure.safe("there was no database before"),
     })?;
-    if let (Some(fields), Some(label)) = (done.as_object_mut(), label) {
-        fields.insert("label".to_owned(), label.into());
-    }
-    Ok(done)
+    Ok(Answer::Changed { done, label })
 }
 
 fn selection(ask: &MigrateAsk) -> migrate::Selection {
@@ -68,16 +104,16 @@ fn selection(ask: &MigrateAsk) -> migrate::Selection {
 }
 
 /// Archives what is there before it is changed; the archive's label.
-async fn keep(ctx: &Context, target: &Target, verb: MigrateVerb, progress: &Progress) -> Result<Option<String>, Failure> {
-    let first = catalogue::list(&ctx.state, Some(&target.name)).await?.is_empty();
+async fn keep(target: &Target, verb: MigrateVerb, work: Work<'_>) -> Result<Option<Label>, Failure> {
+    let first = catalogue::list(&work.ctx.state, Some(&target.name)).await?.is_empty();
     match (verb, &target.database.location) {
         // As Flyway and SQLite itself do: the first migration makes the file, and there is nothing to keep. Of a file that
         // was archived once and is gone, a new and empty one would only hide the loss.
         (MigrateVerb::Apply, Location::Sqlite { path }) if first && !path.exists() => Ok(None),
         _ => {
             let note = Some("before `upkeep migrate`".to_owned());
-            let kept = archive(ctx, target, Kind::PreUpgrade, note, None, progress).await?;
-            Ok(kept.get("label").and_then(Value::as_str).map(str::to_owned))
+            let kept = backup::archive(work.ctx, target, Kind::PreUpgrade, note, None, work.progress).await?;
+            Ok(Some(kept.label))
         }
     }
 }
@@ -90,18 +126,18 @@ async fn change(
     settings: &Migrations,
     root: &Path,
     progress: &Progress,
-) -> Result<Value, Failure> {
+) -> Result<Done, Failure> {
     let database = &target.database;
-    match verb {
-        MigrateVerb::Undo => value(&migrate::undo(database, settings, root, ask.version.as_deref()).await?),
-        MigrateVerb::Apply => value(&migrate::apply_some(database, settings, root, &selection(ask), progress).await?),
-        MigrateVerb::Repair => value(&migrate::repair(database, settings, root).await?),
+    Ok(match verb {
+        MigrateVerb::Undo => Done::Report(migrate::undo(database, settings, root, ask.version.as_deref()).await?),
+        MigrateVerb::Apply => Done::Report(migrate::apply_some(database, settings, root, &selection(ask), progress).await?),
+        MigrateVerb::Repair => Done::Repaired(migrate::repair(database, settings, root).await?),
         _ => {
             let version = ask.version.as_deref().or(settings.baseline_on_migrate.as_deref()).unwrap_or(BASELINE);
             migrate::baseline(database, settings, root, version, None).await?;
-            Ok(json!({ "baseline": version }))
+            Done::Baseline { baseline: version.to_owned() }
         }
-    }
+    })
 }
 
 async fn demand_stopped(target: &Target) -> Result<(), Failure> {

@@ -1,11 +1,13 @@
 //! Aligned columns without rules or frames; the last column takes what is left of the line, or is cut to it.
 
-use super::terminal::{Terminal, Tone};
+use super::{Pen, Tone};
 
 /// Where a column's cells stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
+pub enum Side {
+    /// At the left, as words do.
     Left,
+    /// At the right, as numbers do.
     Right,
 }
 
@@ -17,7 +19,7 @@ const LEAST: usize = 5;
 
 /// Rows under headings.
 #[derive(Debug)]
-pub(super) struct Table {
+pub struct Table {
     sides: Vec<Side>,
     rows: Vec<Vec<(String, Tone)>>,
     last: Last,
@@ -33,33 +35,40 @@ enum Last {
 }
 
 impl Table {
-    pub(super) fn new(columns: &[(&'static str, Side)]) -> Self {
+    /// With these headings and no row yet.
+    #[must_use]
+    pub fn new(columns: &[(&'static str, Side)]) -> Self {
         let heading = columns.iter().map(|(name, _)| ((*name).to_owned(), Tone::Quiet)).collect();
         Self { sides: columns.iter().map(|(_, side)| *side).collect(), rows: vec![heading], last: Last::Whole }
     }
 
     /// Rows as they are, the first being the headings.
-    pub(super) fn rows_of(sides: Vec<Side>, rows: Vec<Vec<(String, Tone)>>) -> Self {
+    #[must_use]
+    pub fn rows_of(sides: Vec<Side>, rows: Vec<Vec<(String, Tone)>>) -> Self {
         Self { sides, rows, last: Last::Whole }
     }
 
     /// On a terminal, cuts the last column where the line ends.
-    pub(super) fn cut(mut self) -> Self {
+    #[must_use]
+    pub fn cut(mut self) -> Self {
         self.last = Last::Cut;
         self
     }
 
     /// A row; missing cells are empty.
-    pub(super) fn row(&mut self, cells: Vec<(String, Tone)>) {
+    pub fn row(&mut self, cells: Vec<(String, Tone)>) {
         self.rows.push(cells);
     }
 
     /// The same without tones.
-    pub(super) fn plain<const N: usize>(&mut self, cells: [String; N]) {
+    pub fn plain<const N: usize>(&mut self, cells: [String; N]) {
         self.row(cells.into_iter().map(|cell| (cell, Tone::Plain)).collect());
     }
 
-    pub(super) fn render(&self, terminal: Terminal) -> String {
+    /// The lines, each with its end.
+    #[must_use]
+    pub fn render(&self, pen: impl Into<Pen>) -> String {
+        let pen = pen.into();
         let widths: Vec<usize> = (0..self.sides.len())
             .map(|at| {
                 let cells = self.rows.iter().filter_map(|row| row.get(at));
@@ -67,7 +76,7 @@ impl Table {
             })
             .collect();
         let before: usize = widths.iter().rev().skip(1).map(|width| width + GAP.len()).sum();
-        let room = terminal.columns().filter(|_| self.last == Last::Cut).map(|columns| columns.saturating_sub(before));
+        let room = pen.columns.filter(|_| self.last == Last::Cut).map(|columns| columns.saturating_sub(before));
         let mut text = String::new();
         for row in &self.rows {
             let mut line = String::new();
@@ -76,7 +85,7 @@ impl Table {
                 let last = at + 1 == row.len();
                 let side = self.sides.get(at).copied().unwrap_or(Side::Left);
                 let cell = if at + 1 == self.sides.len() { shortened(cell, room) } else { cell.clone() };
-                let painted = terminal.paint(*tone, &cell);
+                let painted = pen.paint(*tone, &cell);
                 match side {
                     Side::Right => line.push_str(&format!("{}{painted}", " ".repeat(gap))),
                     Side::Left if last => line.push_str(&painted),
@@ -105,7 +114,8 @@ fn shortened(text: &str, room: Option<usize>) -> String {
 }
 
 /// Breaks a text at spaces so that each line fits `width`; lines after the first begin with `indent` spaces.
-pub(super) fn wrapped(text: &str, width: usize, indent: usize) -> String {
+#[must_use]
+pub fn wrapped(text: &str, width: usize, indent: usize) -> String {
     let mut lines: Vec<String> = vec![String::new()];
     for word in text.split_whitespace() {
         let room = width.saturating_sub(indent);
@@ -130,13 +140,14 @@ mod tests {
     fn a_last_column_is_cut_where_the_terminal_ends_and_nowhere_else() {
         let mut table = Table::new(&[("label", Side::Left), ("", Side::Left)]).cut();
         table.plain(["notes-1".to_owned(), "pinned: before the great change".to_owned()]);
-        let line = |terminal: Terminal| table.render(terminal).lines().nth(1).unwrap().to_owned();
-        assert_eq!(line(Terminal::plain()), "notes-1  pinned: before the great change");
-        assert_eq!(line(Terminal::plain().of_width(40)), "notes-1  pinned: before the great change");
-        assert_eq!(line(Terminal::plain().of_width(39)), "notes-1  pinned: before the great chan…");
-        assert_eq!(line(Terminal::plain().of_width(24)), "notes-1  pinned: before…");
+        let line = |pen: Pen| table.render(pen).lines().nth(1).unwrap().to_owned();
+        let wide = |columns| Pen { columns: Some(columns), ..Pen::default() };
+        assert_eq!(line(Pen::default()), "notes-1  pinned: before the great change");
+        assert_eq!(line(wide(40)), "notes-1  pinned: before the great change");
+        assert_eq!(line(wide(39)), "notes-1  pinned: before the great chan…");
+        assert_eq!(line(wide(24)), "notes-1  pinned: before…");
         for narrow in [0, 9, 12] {
-            assert_eq!(line(Terminal::plain().of_width(narrow)), "notes-1", "{narrow}");
+            assert_eq!(line(wide(narrow)), "notes-1", "{narrow}");
         }
     }
 }

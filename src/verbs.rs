@@ -1,0 +1,140 @@
+//! What can be asked for: one file for each verb, with what it is about, its work and its words.
+//!
+//! Owns the one table of verbs and the one way to carry an [`Action`] out, in the daemon's jobs and without a daemon. Each verb
+//! says by [`Spec`] whom it is about, where it waits and what it changes; lanes, gate and settling read that and know no verb.
+//! Decides nothing about when. A new verb is its words in `wire`, one file here, and one line in the table.
+
+mod backup;
+mod course;
+mod gate;
+mod hold;
+mod migrate;
+mod pin;
+mod plan;
+mod prune;
+mod release_hold;
+mod restore;
+mod rollback;
+mod settle;
+mod spec;
+mod unknown;
+mod unpin;
+mod upgrade;
+mod verify;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Target;
+use crate::context::Context;
+use crate::failure::{Class, Failure};
+use crate::ids::{Label, TargetName};
+use crate::pen::Pen;
+use crate::progress::Progress;
+use crate::state_db::catalogue::{self, Entry};
+use crate::wire::{Action, Asker};
+
+pub use gate::{answer as gate_answer, look as gate};
+pub use settle::{Settled, settle, tidy};
+pub use spec::{Effect, Lane, Spec, Subject};
+
+/// What a verb works with.
+#[derive(Debug, Clone, Copy)]
+pub struct Work<'a> {
+    /// Configuration, state and clock.
+    pub ctx: &'a Context,
+    /// Who asks.
+    pub asker: &'a Asker,
+    /// Where it says how far it is.
+    pub progress: &'a Progress,
+    /// Set when it should stop at the next boundary.
+    pub stop: &'a CancellationToken,
+}
+
+macro_rules! table {
+    ($($action:ident => $verb:ident,)*) => {
+        /// Whom an action is about, where it waits and what it changes.
+        #[must_use]
+        pub fn spec(action: &Action) -> Spec<'_> {
+            match action {
+                $(Action::$action(ask) => $verb::spec(ask),)*
+            }
+        }
+
+        async fn run(action: &Action, work: Work<'_>) -> Result<Value, Failure> {
+            match action {
+                $(Action::$action(ask) => written(&Box::pin($verb::run(ask, work)).await?),)*
+            }
+        }
+
+        fn told(action: &Action, answer: &Value, pen: Pen) -> Option<String> {
+            match action {
+                $(Action::$action(ask) => $verb::tell(ask, &read(answer)?, pen),)*
+            }
+        }
+    };
+}
+
+table! {
+    Backup => backup,
+    Verify => verify,
+    Restore => restore,
+    Plan => plan,
+    Upgrade => upgrade,
+    Rollback => rollback,
+    Hold => hold,
+    ReleaseHold => release_hold,
+    Migrate => migrate,
+    Prune => prune,
+    Pin => pin,
+    Unpin => unpin,
+    Gate => gate,
+}
+
+/// Carries an action out; the answer is the object that the socket and `--json` show.
+///
+/// # Errors
+/// When the work fails; the failure names the target.
+pub async fn perform(action: &Action, work: Work<'_>) -> Result<Value, Failure> {
+    let done = Box::pin(run(action, work)).await;
+    done.map_err(|failure| match (action.target(), &failure.target) {
+        (Some(target), None) => failure.on(target),
+        _ => failure,
+    })
+}
+
+/// What came of an action, in words. An answer of no form that we know (a daemon of another version) is shown as it is.
+#[must_use]
+pub fn tell(action: &Action, answer: &Value, pen: Pen) -> String {
+    told(action, answer, pen).unwrap_or_else(|| unknown::tell(answer, pen))
+}
+
+/// A configured target.
+///
+/// # Errors
+/// When there is none of that name.
+pub fn target<'a>(ctx: &'a Context, name: &TargetName) -> Result<&'a Target, Failure> {
+    ctx.config.targets.get(name).ok_or_else(|| {
+        let names: Vec<&str> = ctx.config.targets.keys().map(TargetName::as_str).collect();
+        Failure::new(Class::NoInput, format!("there is no target `{name}`")).hint(format!("configured: {}", names.join(", ")))
+    })
+}
+
+async fn entry(ctx: &Context, label: &Label) -> Result<Entry, Failure> {
+    catalogue::find(&ctx.state, label).await?.ok_or_else(|| {
+        Failure::new(Class::NoInput, format!("there is no archive `{label}`")).hint("see what there is: `upkeep list`")
+    })
+}
+
+fn written(answer: &impl Serialize) -> Result<Value, Failure> {
+    serde_json::to_value(answer).map_err(|error| Failure::new(Class::Software, format!("cannot write an answer: {error}")))
+}
+
+fn read<T: DeserializeOwned>(answer: &Value) -> Option<T> {
+    T::deserialize(answer).ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,93 @@
+//! What upgrade and rollback share: driving what is open, and what its end means to whoever asked.
+
+use super::Work;
+use crate::config::Target;
+use crate::context::Context;
+use crate::failure::{Class, Failure};
+use crate::gate::Standing;
+use crate::ids::TargetName;
+use crate::progress::Progress;
+use crate::service;
+use crate::status;
+use crate::upgrade::{self, Ended, token};
+use crate::wire::{Undecided, Upgraded};
+
+/// Carries what is open of a target on to its end.
+pub(super) async fn drive(target: &Target, work: Work<'_>) -> Result<Ended, Failure> {
+    Ok(Box::pin(upgrade::drive(work.ctx, target, work.progress, work.stop)).await?)
+}
+
+/// No upgrade was begun.
+pub(super) fn undecided(outcome: &str, why: impl Into<String>) -> Upgraded {
+    Upgraded::Undecided(Undecided { outcome: outcome.to_owned(), why: why.into() })
+}
+
+/// The upgrade that has just ended, with what was ended beside what was asked for.
+pub(super) async fn summary(ctx: &Context, target: &Target, carried_on: Option<String>) -> Result<Upgraded, Failure> {
+    Ok(match upgrade::current(&ctx.state, &target.name).await? {
+        Some(summary) => {
+            let upgrade = Box::new(status::upgrade_status(summary));
+            Upgraded::Ended { outcome: upgrade.phase.clone(), carried_on, upgrade }
+        }
+        None => undecided("nothing", "no upgrade is known"),
+    })
+}
+
+/// What the end of a drive means to whoever asked for an upgrade.
+pub(super) async fn ended(ctx: &Context, target: &Target, ended: Ended) -> Result<Upgraded, Failure> {
+    let failed = |class, message: String| Failure::new(class, message);
+    let name = &target.name;
+    Err(match ended {
+        Ended::Committed | Ended::Accepted => return summary(ctx, target, None).await,
+        Ended::NothingOpen => return Ok(undecided("nothing", "no upgrade is open")),
+        Ended::RolledBack { why, next_steps } => rolled_back(name, why, next_steps),
+        Ended::Refused { why } => {
+            let mut failure = failed(Class::TempFail, format!("the upgrade of `{name}` was not begun"));
+            failure.causes = vec![why];
+            failure.safe("nothing was changed")
+        }
+        Ended::Stuck { why, next_steps } => {
+            let mut failure = failed(Class::Unavailable, format!("the upgrade of `{name}` needs a person"));
+            failure.causes = vec![why];
+            failure.hints = next_steps;
+            failure.safe("its pre-upgrade archive, if one was taken, is verified and pinned")
+        }
+        Ended::Paused => failed(Class::TempFail, format!("the upgrade of `{name}` stopped between two steps"))
+            .safe("it goes on from there")
+            .hint("start the daemon: `systemctl start upkeepd`"),
+    })
+}
+
+/// What a rolled back upgrade is to whoever asked for it.
+pub(super) fn rolled_back(name: &TargetName, why: String, next_steps: Vec<String>) -> Failure {
+    let mut failure = Failure::new(Class::Unavailable, format!("the upgrade of `{name}` was rolled back"));
+    failure.causes = vec![why];
+    failure.hints = next_steps;
+    let hint = format!("when the cause is mended: `upkeep release-hold {name}`, then `upkeep upgrade {name}`");
+    failure.safe("the version and the data before it are back").hint(hint)
+}
+
+/// Starts a server that a restore stopped, if it is in step with what was restored; says what became of it.
+pub(super) async fn start_again(ctx: &Context, target: &Target, progress: &Progress) -> Result<String, Failure> {
+    let Some(service) = &target.service else { return Ok("none is configured".to_owned()) };
+    let seen = upgrade::observe(ctx, target).await?;
+    if upgrade::standing(&seen) != Standing::InStep {
+        return Ok(format!("stopped: release and database are not in step, see `upkeep plan {}`", target.name));
+    }
+    progress.phase("starting the server", 0);
+    // With the token, for the gate would otherwise wait for the lane that we hold.
+    let state_dir = &ctx.config.daemon.state_dir;
+    token::grant(state_dir, &target.name)?;
+    let started = service::start(service).await;
+    token::revoke(state_dir, &target.name)?;
+    started?;
+    Ok("started".to_owned())
+}
+
+/// What came of it, in words; none where its end has no message of its own.
+pub(super) fn tell(done: &Upgraded) -> Option<String> {
+    match done {
+        Upgraded::Undecided(undecided) => Some(undecided.why.clone()),
+        Upgraded::Ended { upgrade, .. } => upgrade.message.clone(),
+    }
+}

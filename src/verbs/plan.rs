@@ -1,0 +1,33 @@
+//! `plan`: what an upgrade would do now, or why it would refuse.
+
+use super::{Effect, Spec, Subject, Work, target};
+use crate::failure::Failure;
+use crate::pen::Pen;
+use crate::upgrade::{self, Asked, Decision};
+use crate::wire::{Decided, Plan};
+
+pub(super) fn spec(ask: &Plan) -> Spec<'_> {
+    Spec::aside(Subject::Target(&ask.target), Effect::Reads)
+}
+
+pub(super) async fn run(ask: &Plan, work: Work<'_>) -> Result<Decided<upgrade::Plan>, Failure> {
+    let ctx = work.ctx;
+    let seen = upgrade::observe(ctx, target(ctx, &ask.target)?).await?;
+    Ok(match upgrade::decide(&seen, Asked::ByPerson, ctx.clock.now()) {
+        Decision::Nothing(why) => Decided::Nothing { why: why.to_string() },
+        Decision::Refuse(refusals) => Decided::Refuse { refusals: refusals.iter().map(ToString::to_string).collect() },
+        Decision::Adopt(plan) => Decided::Adopt { headline: plan.headline(), plan: *plan },
+        Decision::Plan(plan) => Decided::Plan { headline: plan.headline(), plan: *plan },
+    })
+}
+
+pub(super) fn tell(ask: &Plan, decided: &Decided<upgrade::Plan>, _: Pen) -> Option<String> {
+    Some(match decided {
+        Decided::Nothing { why } => why.clone(),
+        Decided::Refuse { refusals } => {
+            let reasons = refusals.iter().map(|reason| format!("\n  - {reason}"));
+            format!("no upgrade of {} now:{}", ask.target, reasons.collect::<String>())
+        }
+        Decided::Adopt { plan, .. } | Decided::Plan { plan, .. } => plan.to_string(),
+    })
+}

@@ -1,0 +1,104 @@
+//! `restore`: an archive back for whoever asks; the server is stopped for it and started again where that is asked for.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Effect, Spec, Subject, Work, backup, course, target};
+use crate::config::{Database, Target, load};
+use crate::context::Context;
+use crate::failure::{Class, Failure};
+use crate::pen::{Pen, human};
+use crate::progress::Progress;
+use crate::restore::{self, Mode, Replace, RestoreError, RestoreRequest, Restored, ServerState, Which};
+use crate::service;
+use crate::upgrade::{self, Phase};
+use crate::wire::{Address, Restore};
+
+/// What was done, and what became of the server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Answer {
+    #[serde(flatten)]
+    restored: Restored,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    server: Option<String>,
+}
+
+pub(super) fn spec(ask: &Restore) -> Spec<'_> {
+    let effect = if ask.dry_run { Effect::Reads } else { Effect::Changes };
+    let spec = Spec::of(&ask.target, effect);
+    if ask.into.is_some() { Spec { subject: Subject::Elsewhere(&ask.target), ..spec } } else { spec }
+}
+
+pub(super) async fn run(ask: &Restore, work: Work<'_>) -> Result<Answer, Failure> {
+    let (ctx, target) = (work.ctx, target(work.ctx, &ask.target)?);
+    let which = match (&ask.label, &ask.at) {
+        (Some(label), _) => Which::Label(label.clone()),
+        (None, Some(at)) => Which::At(*at),
+        (None, None) => Which::Newest,
+    };
+    let into = ask.into.as_ref().map(|address| elsewhere(target, address)).transpose()?;
+    let is_own = into.is_none();
+    let replace = if ask.replace { Replace::Allow } else { Replace::Refuse };
+    let installed = backup::installed(target).await.map(|installed| installed.version);
+    let request = RestoreRequest { which, into, replace, installed };
+    let mut state = restore::server(target).await;
+    if ask.dry_run {
+        let restored = Box::pin(restore::restore(ctx, target, &request, state, Mode::DryRun, work.progress)).await?;
+        return Ok(Answer { restored, server: None });
+    }
+    // A stuck one waits for a person, who may need this very restore.
+    let open = upgrade::open(&ctx.state, &target.name).await?;
+    if let Some((id, phase)) = open.filter(|(_, phase)| *phase != Phase::Stuck && is_own) {
+        return Err(upgrade::UpgradeError::Open { id, phase }.into());
+    }
+    let stopped =
+        ask.stop_server && is_own && state == ServerState::Running && stop(ctx, target, &request, work.progress).await?;
+    if stopped {
+        state = ServerState::Stopped;
+    }
+    let restored = Box::pin(restore::restore(ctx, target, &request, state, Mode::Run, work.progress)).await;
+    let restored = restored.map_err(|error| {
+        let failure = Failure::of(&error);
+        if stopped { failure.hint("the server is stopped; start it when the database is as it should be") } else { failure }
+    })?;
+    let server = if stopped { Some(course::start_again(ctx, target, work.progress).await?) } else { None };
+    Ok(Answer { restored, server })
+}
+
+/// A database that is not the target's own.
+fn elsewhere(target: &Target, address: &Address) -> Result<Database, Failure> {
+    let environment = std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
+    let parsed = load::parse_url_beside(address.reveal(), &target.database, &environment.collect());
+    parsed.map_err(|error| Failure::new(Class::Usage, format!("cannot restore into this: {error}")))
+}
+
+/// Stops the server for a restore that will not be refused; whether there is one to stop.
+async fn stop(ctx: &Context, target: &Target, request: &RestoreRequest, progress: &Progress) -> Result<bool, Failure> {
+    let Some(service) = &target.service else { return Ok(false) };
+    // Planned as if it were stopped: what is refused anyway is no reason to stop a server. That it uses the database now is
+    // none to refuse.
+    let planned = restore::restore(ctx, target, request, ServerState::Stopped, Mode::DryRun, progress);
+    match Box::pin(planned).await {
+        Err(RestoreError::Refused(refusal)) if refusal.class == Class::TempFail => {}
+        planned => drop(planned?),
+    }
+    progress.phase("stopping the server", 0);
+    service::stop(service).await?;
+    Ok(true)
+}
+
+pub(super) fn tell(ask: &Restore, answer: &Answer, _: Pen) -> Option<String> {
+    let (done, plan) = (&answer.restored, &answer.restored.plan);
+    if ask.dry_run {
+        return Some(plan.to_string());
+    }
+    let mut lines = vec![format!("restored {} into {}", plan.label, plan.location)];
+    if let Some(loaded) = &done.loaded {
+        let (rows, tables) = (human::many(loaded.rows, "row"), human::many(loaded.tables, "table"));
+        lines.push(format!("  {rows} of {tables} compared, all as in the archive"));
+        lines.extend(loaded.warnings.iter().map(|warning| format!("  note: {warning}")));
+    }
+    lines.extend(plan.notes.iter().map(|note| format!("  note: {note}")));
+    lines.extend(done.safety.iter().map(|label| format!("  what was there before is in {label}")));
+    lines.extend(answer.server.iter().map(|server| format!("  server: {server}")));
+    Some(lines.join("\n"))
+}

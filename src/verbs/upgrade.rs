@@ -1,0 +1,65 @@
+//! `upgrade`: to the installed release now; one that was cut short is carried on, a stuck one is settled.
+
+use super::course::{drive, ended, summary, undecided};
+use super::{Effect, Spec, Work, course, target};
+use crate::config::Target;
+use crate::failure::{Class, Failure};
+use crate::pen::Pen;
+use crate::upgrade::{self, Asked, Decision, Phase, Refusal};
+use crate::wire::{By, Settle, Upgrade, Upgraded};
+
+pub(super) fn spec(ask: &Upgrade) -> Spec<'_> {
+    Spec::of(&ask.target, Effect::Changes)
+}
+
+pub(super) async fn run(ask: &Upgrade, work: Work<'_>) -> Result<Upgraded, Failure> {
+    let (ctx, target) = (work.ctx, target(work.ctx, &ask.target)?);
+    if let Some(settle) = ask.settle {
+        upgrade::settle(ctx, target, settle, &work.asker.who).await?;
+        if settle == Settle::Accept {
+            // With that it has ended; there is nothing to drive.
+            return summary(ctx, target, None).await;
+        }
+        return ended(ctx, target, drive(target, work).await?).await;
+    }
+    upgrade::end_adoption(ctx, &target.name).await?;
+    if upgrade::open(&ctx.state, &target.name).await?.is_some_and(|(_, phase)| phase != Phase::Stuck) {
+        return ended(ctx, target, drive(target, work).await?).await;
+    }
+    begin(target, work).await
+}
+
+/// Begins one if there is something to upgrade to, and carries it to its end.
+async fn begin(target: &Target, work: Work<'_>) -> Result<Upgraded, Failure> {
+    let ctx = work.ctx;
+    let seen = match work.asker.by {
+        By::Gate => upgrade::observe_at_gate(ctx, target).await?,
+        By::Person | By::Daemon => upgrade::observe(ctx, target).await?,
+    };
+    upgrade::remember_release(ctx, target, &seen).await?;
+    let asked = match work.asker.by {
+        By::Person => Asked::ByPerson,
+        By::Daemon => Asked::ByDaemon,
+        By::Gate => Asked::ByGate,
+    };
+    match upgrade::decide(&seen, asked, ctx.clock.now()) {
+        Decision::Nothing(why) => Ok(undecided("nothing", why)),
+        // Remembering it was all there was to do.
+        Decision::Adopt(plan) => Ok(undecided("adopted", plan.headline())),
+        Decision::Refuse(refusals) => {
+            // What passes by itself is tried later; a release that is not there is not.
+            let class = refusals.iter().find_map(Refusal::class).unwrap_or(Class::TempFail);
+            let mut failure = Failure::new(class, format!("no upgrade of `{}` now", target.name));
+            failure.causes = refusals.iter().map(ToString::to_string).collect();
+            Err(failure.safe("nothing was changed").hint(format!("see the whole picture: `upkeep plan {}`", target.name)))
+        }
+        Decision::Plan(plan) => {
+            upgrade::begin(ctx, *plan).await?;
+            ended(ctx, target, drive(target, work).await?).await
+        }
+    }
+}
+
+pub(super) fn tell(_: &Upgrade, done: &Upgraded, _: Pen) -> Option<String> {
+    course::tell(done)
+}

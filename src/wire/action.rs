@@ -1,0 +1,311 @@
+//! Everything an operator can ask for, as one closed enum: the form it has on the socket and in the table `run`.
+//!
+//! Reading questions (status, list, inspect, events) are not actions. What each one does is in `verbs`, by the same names.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::Address;
+use crate::ids::{Label, TargetName};
+
+/// Something to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "kebab-case")]
+pub enum Action {
+    /// Take an archive now.
+    Backup(Backup),
+    /// Read archives back, every byte.
+    Verify(Verify),
+    /// Put an archive's content into a database.
+    Restore(Restore),
+    /// Say what an upgrade would do now, or why it would refuse.
+    Plan(Plan),
+    /// Run the plan now, carry on one that was cut short, or settle a stuck one.
+    Upgrade(Upgrade),
+    /// Back to the version and data before the last upgrade.
+    Rollback(Rollback),
+    /// No upgrades for now.
+    Hold(Hold),
+    /// Upgrades again: every hold of the target ends.
+    ReleaseHold(ReleaseHold),
+    /// Flyway's verbs.
+    Migrate(Migrate),
+    /// Retention now.
+    Prune(Prune),
+    /// Keep an archive from retention.
+    Pin(Pin),
+    /// Let retention have it again.
+    Unpin(Unpin),
+    /// May the server start on this database? When migrations are pending: upgrade first.
+    Gate(Gate),
+}
+
+/// `backup`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backup {
+    /// Of this target.
+    pub target: TargetName,
+    /// What to say of it.
+    #[serde(default)]
+    pub note: Option<String>,
+    /// Pin it, with this reason.
+    #[serde(default)]
+    pub pin: Option<String>,
+    /// The moment it was due, when the schedule asked.
+    #[serde(default)]
+    pub scheduled_for: Option<DateTime<Utc>>,
+}
+
+/// `verify`: one archive, those of a target, or all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verify {
+    /// Only this one.
+    #[serde(default)]
+    pub label: Option<Label>,
+    /// Only of this target.
+    #[serde(default)]
+    pub target: Option<TargetName>,
+}
+
+/// `restore`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restore {
+    /// The target the archive is of.
+    pub target: TargetName,
+    /// This archive; else by `at`, else the newest verified one.
+    #[serde(default)]
+    pub label: Option<Label>,
+    /// The newest verified archive not younger than this.
+    #[serde(default)]
+    pub at: Option<DateTime<Utc>>,
+    /// Into this database instead of the target's own.
+    #[serde(default)]
+    pub into: Option<Address>,
+    /// Also when the database holds rows; a safety archive is taken first.
+    #[serde(default)]
+    pub replace: bool,
+    /// Only say what would happen.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Stop the server first and start it again after.
+    #[serde(default)]
+    pub stop_server: bool,
+}
+
+/// `plan`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Of this target.
+    pub target: TargetName,
+}
+
+/// `upgrade`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Upgrade {
+    /// Of this target.
+    pub target: TargetName,
+    /// What to do with a stuck one.
+    #[serde(default)]
+    pub settle: Option<Settle>,
+}
+
+/// What an operator says of a stuck upgrade. Also a word of the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Settle {
+    /// Try the step it stands at once more.
+    Resume,
+    /// Give up and put everything back.
+    Abort,
+    /// A person has mended it: take the present state as the new good one.
+    Accept,
+}
+
+/// `rollback`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rollback {
+    /// Of this target.
+    pub target: TargetName,
+}
+
+/// `hold`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Of this target.
+    pub target: TargetName,
+    /// Until then; for ever when not given.
+    #[serde(default)]
+    pub until: Option<DateTime<Utc>>,
+    /// Why.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// Who asks, as the kernel says. What a client sends here is not believed: the daemon writes its peer's name over it.
+    #[serde(default)]
+    pub who: Option<String>,
+}
+
+/// `release-hold`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseHold {
+    /// Of this target.
+    pub target: TargetName,
+}
+
+/// `migrate`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Migrate {
+    /// Of this target.
+    pub target: TargetName,
+    /// Which.
+    pub verb: MigrateVerb,
+    /// What else was asked for.
+    #[serde(default, flatten)]
+    pub ask: MigrateAsk,
+}
+
+/// Flyway's verbs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MigrateVerb {
+    /// States of all migrations.
+    Info,
+    /// Do scripts and history agree?
+    Validate,
+    /// Apply what is pending.
+    Apply,
+    /// Write a baseline row.
+    Baseline,
+    /// Remove failed rows, realign checksums.
+    Repair,
+    /// Take the newest version back.
+    Undo,
+}
+
+/// What a `migrate` verb is asked beside its target.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct MigrateAsk {
+    /// Apply: nothing newer. Undo: everything newer. Baseline: this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Apply: only these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cherry_pick: Vec<String>,
+    /// Apply: only say what would run.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// `prune`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prune {
+    /// Of this target.
+    pub target: TargetName,
+    /// Only say what would happen.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// `pin`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pin {
+    /// Which.
+    pub label: Label,
+    /// Why.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+/// `unpin`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unpin {
+    /// Which.
+    pub label: Label,
+}
+
+/// `gate`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gate {
+    /// Of this target.
+    pub target: TargetName,
+}
+
+/// On whose behalf something is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// A person asked.
+    Person,
+    /// The daemon, by schedule or because it saw something.
+    Daemon,
+    /// The gate: the server is down and waits.
+    Gate,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asker {
+    /// In which role.
+    pub by: By,
+    /// By name, as the kernel told it: of the socket's peer, or of the user at the terminal. Never what a client says of itself.
+    pub who: String,
+}
+
+impl Asker {
+    /// A person of this name.
+    #[must_use]
+    pub fn person(who: impl Into<String>) -> Self {
+        Self { by: By::Person, who: who.into() }
+    }
+
+    /// The daemon itself.
+    #[must_use]
+    pub fn daemon() -> Self {
+        Self { by: By::Daemon, who: "upkeep".to_owned() }
+    }
+
+    /// The gate of a server that waits to start.
+    #[must_use]
+    pub fn gate() -> Self {
+        Self { by: By::Gate, who: "gate".to_owned() }
+    }
+}
+
+impl Action {
+    /// The target it is about, where it names one.
+    #[must_use]
+    pub fn target(&self) -> Option<&TargetName> {
+        match self {
+            Self::Backup(Backup { target, .. })
+            | Self::Restore(Restore { target, .. })
+            | Self::Plan(Plan { target })
+            | Self::Upgrade(Upgrade { target, .. })
+            | Self::Rollback(Rollback { target })
+            | Self::Hold(Hold { target, .. })
+            | Self::ReleaseHold(ReleaseHold { target })
+            | Self::Migrate(Migrate { target, .. })
+            | Self::Prune(Prune { target, .. })
+            | Self::Gate(Gate { target }) => Some(target),
+            Self::Verify(Verify { target, .. }) => target.as_ref(),
+            Self::Pin(_) | Self::Unpin(_) => None,
+        }
+    }
+
+    /// Its name, as on the command line and in events.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Backup(_) => "backup",
+            Self::Verify(_) => "verify",
+            Self::Restore(_) => "restore",
+            Self::Plan(_) => "plan",
+            Self::Upgrade(_) => "upgrade",
+            Self::Rollback(_) => "rollback",
+            Self::Hold(_) => "hold",
+            Self::ReleaseHold(_) => "release-hold",
+            Self::Migrate(_) => "migrate",
+            Self::Prune(_) => "prune",
+            Self::Pin(_) => "pin",
+            Self::Unpin(_) => "unpin",
+            Self::Gate(_) => "gate",
+        }
+    }
+}
