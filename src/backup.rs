@@ -171,6 +171,7 @@ pub async fn backup(
     let history_tables = history_tables(target);
 
     progress.phase("looking", 0);
+    engine.recover().await?;
     let server = engine.identify().await?;
     refuse_without_schema(target, request.kind, &engine, &server).await?;
     let survey = engine.survey(&history_tables).await?;

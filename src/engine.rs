@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::archive::manifest::{Consistency, LeftOut, Server, Table};
 use crate::archive::{Archive, PendingArchive};
 use crate::config::{Database, Location};
+use crate::failure::Explain as _;
 use crate::ids::Label;
 use crate::progress::Progress;
 use crate::shape::Shape;
@@ -176,6 +177,18 @@ impl Engine {
         each!(self, engine => engine.shape(history_tables).await)
     }
 
+    /// Ends what a crash of its application left a database file in the middle of, where that may be done; a look never does. Says
+    /// whether there was anything. A server does so by itself.
+    ///
+    /// # Errors
+    /// When it must be ended and may not be by us, or cannot be.
+    pub async fn recover(&self) -> Result<bool, EngineError> {
+        match self {
+            Self::Sqlite(engine) => engine.recover().await,
+            Self::Postgres(_) | Self::MySql(_) => Ok(false),
+        }
+    }
+
     /// Dumps everything into `pending`, consistent as of one moment.
     ///
     /// # Errors
@@ -231,7 +244,23 @@ impl Engine {
     pub async fn objections(&self, archive: &Archive) -> Result<Vec<String>, EngineError> {
         match self {
             Self::MySql(engine) => Box::pin(engine.objections(archive)).await,
-            Self::Sqlite(_) | Self::Postgres(_) => Ok(Vec::new()),
+            Self::Sqlite(engine) => {
+                let refused = engine.may_replace().err();
+                Ok(refused.iter().flat_map(|error| std::iter::once(error.to_string()).chain(error.hints())).collect())
+            }
+            Self::Postgres(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// Whether an archive could take the place of a database file: for a look before an upgrade stops the server. What a server's
+    /// privileges say is asked of each server in its own terms.
+    ///
+    /// # Errors
+    /// [`EngineError::NotOurs`] when it could not.
+    pub fn may_replace(&self) -> Result<(), EngineError> {
+        match self {
+            Self::Sqlite(engine) => engine.may_replace(),
+            Self::Postgres(_) | Self::MySql(_) => Ok(()),
         }
     }
 

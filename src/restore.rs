@@ -106,6 +106,10 @@ pub async fn restore(
     let entry = choose(&entries, &target.name, &request.which)?.clone();
     let destination = Destination::of(target, request);
     let archive = open(&entry).await?;
+    if mode == Mode::Run {
+        // What may not be ended, or cannot be read, is told by the look that follows.
+        Engine::of(&destination.database).recover().await.ok();
+    }
     let plan = destination.plan(ctx, target, request, server, &archive).await?;
     if mode == Mode::DryRun {
         return Ok(Restored { plan, safety: None, loaded: None });

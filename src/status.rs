@@ -21,7 +21,7 @@ use crate::service::{self, ServiceState};
 use crate::state_db::StateDb;
 use crate::state_db::catalogue::{self, Entry, Verdict};
 use crate::state_db::runs::{Outcome, Run};
-use crate::store::room;
+use crate::store::{self, room};
 use crate::upgrade::{self, Asked, Decision, Observation};
 use crate::wire::{
     Action, ArchiveStatus, HistoryStatus, HoldStatus, Job, KeptStatus, ReleaseStatus, Restore, RuleStatus, RunStatus,
@@ -97,6 +97,10 @@ pub async fn look(ctx: &Context, target: &Target) -> Result<Look, Failure> {
     if let Some(Err(unread)) = &observation.release {
         seen.problems.push(format!("the release cannot be read: {}", unread.why));
     }
+    let entries = catalogue::list(&ctx.state, Some(&target.name)).await?;
+    // Those that are known to be missing are told below; the others only this look finds.
+    let gone = entries.iter().filter(|entry| entry.verdict != Verdict::Missing && store::is_gone(entry));
+    seen.problems.extend(gone.map(store::told_of_gone));
     seen.unfinished = observation.unfinished.as_ref().map(|mark| {
         let half = match (observation.half_restored(), &observation.database) {
             (Some(_), _) => "stopped half-way",
@@ -191,12 +195,12 @@ async fn one(state: &StateDb, target: &Target, seen: Seen, now: DateTime<Utc>) -
             None => "there is no verified archive".to_owned(),
         });
     }
-    problems.extend(
-        entries
-            .iter()
-            .filter(|entry| !matches!(entry.verdict, Verdict::Whole | Verdict::Unverified))
-            .map(|entry| format!("archive {} is {}", entry.label, entry.verdict)),
-    );
+    problems.extend(entries.iter().filter(|entry| !matches!(entry.verdict, Verdict::Whole | Verdict::Unverified)).map(
+        |entry| match entry.verdict {
+            Verdict::Missing => store::told_of_gone(entry),
+            verdict => format!("archive {} is {verdict}", entry.label),
+        },
+    ));
     if let Some(good) = good.filter(|good| good.data_only) {
         let hint = "an upgrade is refused until `upkeep check` finds a pg_dump of the server's major";
         problems.push(format!("archive {} holds rows and no schema; {hint}", good.label));

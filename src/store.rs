@@ -185,6 +185,29 @@ pub async fn delete(db: &StateDb, entry: &Entry) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Whether an archive that is listed is not there. A file that cannot be looked at is not known to be gone.
+#[must_use]
+pub fn is_gone(entry: &Entry) -> bool {
+    fs::symlink_metadata(&entry.path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
+/// What is listed, as far as it is there: what the last reading back said of a file says nothing of one that is gone since.
+#[must_use]
+pub fn as_it_is(entries: Vec<Entry>) -> Vec<Entry> {
+    let seen = |entry: Entry| if is_gone(&entry) { Entry { verdict: Verdict::Missing, ..entry } } else { entry };
+    entries.into_iter().map(seen).collect()
+}
+
+/// What a person is told of an archive that is gone.
+#[must_use]
+pub fn told_of_gone(entry: &Entry) -> String {
+    format!(
+        "archive {0} is missing: {1} is not there; if that is to be so: `upkeep unpin {0}`",
+        entry.label,
+        entry.path.display()
+    )
+}
+
 /// Brings the catalogue in line with a target's directory, and says what it did, one line each; at rest it says nothing.
 ///
 /// A file that vanished is missing, one that came back or changed its length is unverified, an unknown one is added as
@@ -202,7 +225,7 @@ pub async fn reconcile(db: &StateDb, target: &Target) -> Result<Vec<String>, Sto
         if entry.verdict != Verdict::Missing && !look.entries.iter().any(|found| found.label == entry.label) {
             let missing = Entry { verdict: Verdict::Missing, ..entry.clone() };
             catalogue::insert(db, &missing).await?;
-            lines.push(format!("archive {} is missing: {} is not there", entry.label, entry.path.display()));
+            lines.push(told_of_gone(entry));
         }
     }
     for found in look.entries {

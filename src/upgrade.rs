@@ -333,7 +333,8 @@ pub async fn end_adoption(ctx: &Context, target: &TargetName) -> Result<(), Upgr
 /// When none is stuck, or the journal cannot be written.
 pub async fn settle(ctx: &Context, target: &Target, settle: Settle, who: &str) -> Result<(), UpgradeError> {
     let open = record::open(&ctx.state, &target.name).await?;
-    let record = open.filter(|record| record.state.phase == Phase::Stuck);
+    // What was put back by hand is told whatever we were at; everything else only answers a question.
+    let record = open.filter(|record| record.state.phase == Phase::Stuck || settle == Settle::Accept);
     let record = record.ok_or_else(|| UpgradeError::NotStuck(target.name.clone()))?;
     let release = match (settle, &target.release) {
         (Settle::Accept, Some(release)) => {
@@ -346,6 +347,8 @@ pub async fn settle(ctx: &Context, target: &Target, settle: Settle, who: &str) -
     let said = state::Event::Said { settle, who: who.to_owned(), release };
     append(ctx, &record, &said).await?;
     if settle == Settle::Accept {
+        // A load that was cut short is nobody's any more: the person says that the database is right.
+        crate::restore::unfinished::clear(&ctx.config.daemon.state_dir, &target.name, crate::restore::unfinished::Place::Own)?;
         note::remove(target);
     }
     Ok(())

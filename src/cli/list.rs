@@ -8,6 +8,7 @@ use crate::config::load::Secrets;
 use crate::failure::{Class, Failure};
 use crate::ids::TargetName;
 use crate::state_db::catalogue::{self, Entry, Verdict};
+use crate::store;
 
 /// List archives, newest first.
 #[derive(Debug, clap::Args)]
@@ -38,6 +39,7 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
             state.close().await;
         }
     }
+    let mut entries = store::as_it_is(entries);
     entries.sort_by(|a: &Entry, b: &Entry| b.taken_at.cmp(&a.taken_at).then_with(|| b.label.cmp(&a.label)));
     let now = world.clock.now();
     world.terminal.show(&entries, |entries| text(entries, now, world.terminal))

@@ -22,7 +22,7 @@ use crate::progress::Progress;
 use crate::state_db::StateDb;
 use crate::status::{self, Host};
 use crate::verbs::{self, Work};
-use crate::wire::{Action, Asker, Job, JobState, Status, Upgrade};
+use crate::wire::{Action, Asker, Job, JobState, Settle, Status, Upgrade};
 
 /// Who answers.
 #[derive(Debug)]
@@ -123,7 +123,11 @@ async fn settled(
     stop: &CancellationToken,
     world: &World,
 ) -> Result<Value, Failure> {
-    let settled = verbs::settle(context, action.target(), progress, stop).await?;
+    // Going on first with what was cut short is what this answer is given to prevent.
+    let settled = match action {
+        Action::Upgrade(Upgrade { settle: Some(Settle::Accept), .. }) => verbs::Settled::default(),
+        _ => verbs::settle(context, action.target(), progress, stop).await?,
+    };
     for line in settled.lines {
         world.terminal.say(&line);
     }

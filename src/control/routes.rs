@@ -141,7 +141,7 @@ async fn target(state: Shared, Path(name): Path<String>) -> Answer {
 
 async fn archives(state: Shared, Path(name): Path<String>) -> Answer {
     let name = known_target(&state, &name)?;
-    let archives = catalogue::list(state.board.state(), Some(&name)).await?;
+    let archives = crate::store::as_it_is(catalogue::list(state.board.state(), Some(&name)).await?);
     Ok(answer(StatusCode::OK, "application/json", json(&archives)))
 }
 

@@ -76,6 +76,30 @@ pub enum EngineError {
         /// What to do about it.
         hint: String,
     },
+    /// A database file that cannot be read as one.
+    #[error("{what}")]
+    Unreadable {
+        /// What, with its nouns.
+        what: String,
+        /// What to do about it.
+        hint: String,
+    },
+    /// A file is another user's, or in a place where others decide what happens to it.
+    #[error("{what}")]
+    NotOurs {
+        /// What, with its nouns.
+        what: String,
+        /// What to do about it.
+        hint: String,
+    },
+    /// A crash of whoever writes to it left a database in the middle of a transaction.
+    #[error("{what}")]
+    Unfinished {
+        /// What, with its nouns.
+        what: String,
+        /// Who ends it.
+        hint: String,
+    },
     /// Somebody changes the schema: this looked at two of its states.
     #[error("cannot {doing}: the schema was changed meanwhile")]
     Moved {
@@ -135,9 +159,11 @@ impl Explain for EngineError {
     fn class(&self) -> Class {
         match self {
             Self::Connect { .. } | Self::Lost { .. } | Self::NoProgram { .. } => Class::Unavailable,
-            Self::Refused { .. } | Self::Privilege { .. } => Class::NoPermission,
-            Self::Sql { .. } | Self::Unfit(_) | Self::Inexact { .. } | Self::Differs(_) => Class::Data,
-            Self::InUse { .. } | Self::Moved { .. } | Self::Filled { .. } => Class::TempFail,
+            Self::Refused { .. } | Self::Privilege { .. } | Self::NotOurs { .. } => Class::NoPermission,
+            Self::Sql { .. } | Self::Unfit(_) | Self::Inexact { .. } | Self::Unreadable { .. } | Self::Differs(_) => {
+                Class::Data
+            }
+            Self::InUse { .. } | Self::Moved { .. } | Self::Filled { .. } | Self::Unfinished { .. } => Class::TempFail,
             Self::NotKept { source, .. } => source.class(),
             Self::Archive(error) => error.class(),
             Self::Process(error) => error.class(),
@@ -151,6 +177,7 @@ impl Explain for EngineError {
             Self::Archive(error) => error.safe(),
             Self::Durable(error) => error.safe(),
             Self::NotKept { .. } | Self::Filled { .. } => Some("what was there stands, open to everybody as before".to_owned()),
+            Self::NotOurs { .. } | Self::Unfinished { .. } => Some("nothing was changed".to_owned()),
             Self::Lost { .. } => Some("nothing half-done was published; sealed archives are untouched".to_owned()),
             _ => None,
         }
@@ -161,7 +188,11 @@ impl Explain for EngineError {
             Self::Connect { location, .. } => vec![format!("is the server running, and is {location} its address?")],
             Self::Refused { .. } => vec!["check `password_file` and the user in `[targets.T.database]`".to_owned()],
             Self::Privilege { grant, .. } => vec![format!("as the owner of the database: {grant}")],
-            Self::Inexact { hint, .. } | Self::NoProgram { hint, .. } => vec![hint.clone()],
+            Self::Inexact { hint, .. }
+            | Self::NoProgram { hint, .. }
+            | Self::NotOurs { hint, .. }
+            | Self::Unreadable { hint, .. }
+            | Self::Unfinished { hint, .. } => vec![hint.clone()],
             Self::InUse { .. } => vec!["stop the server and close other sessions, then try again".to_owned()],
             Self::Moved { .. } => vec!["wait until the migration or deployment is over, then try again".to_owned()],
             Self::Lost { .. } => vec!["look at the database server's own log, then try again".to_owned()],

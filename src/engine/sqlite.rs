@@ -12,14 +12,17 @@
 //! A load writes the image under a name of its own beside the database, compares it with the manifest, and swaps it in under
 //! SQLite's exclusive lock; if we die before that rename, the old content stands. Held by `tests/it/restore.rs`.
 
+mod around;
 mod dump;
 mod facts;
+mod fence;
 mod image;
 mod load;
-mod open;
+pub(crate) mod open;
 mod rows;
 mod schema;
 mod sessions;
+mod stage;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -63,10 +66,19 @@ impl Sqlite {
     }
 
     pub(super) async fn shape(&self, history_tables: &[String]) -> Result<Shape, EngineError> {
-        let mut connection = open::live(self, open::Access::Look).await?;
-        let shape = schema::shape(&mut connection, &self.path, history_tables).await;
-        open::close(connection, &self.path).await?;
-        shape
+        for _ in 0..open::READINGS {
+            let mut opened = open::look(self).await?;
+            let shape = schema::shape(&mut opened.connection, &self.path, history_tables).await;
+            if opened.close().await? {
+                return shape;
+            }
+        }
+        Err(open::restless(&self.path))
+    }
+
+    /// Ends a transaction that a crash of whoever writes to the file left open.
+    pub(super) async fn recover(&self) -> Result<bool, EngineError> {
+        open::recover(self).await
     }
 
     /// The preamble of the request is not written: the archive's content must be the database file and nothing else.
@@ -91,7 +103,12 @@ impl Sqlite {
         load::load(self, archive, mode, standing, jobs, progress).await
     }
 
+    /// Whether an archive could take the file's place: who owns it, who may write where it is.
+    pub(super) fn may_replace(&self) -> Result<(), EngineError> {
+        load::may_replace(&self.path)
+    }
+
     pub(super) async fn settle(&self) -> Result<Vec<String>, EngineError> {
-        load::settle(&self.path)
+        load::settle(self).await
     }
 }

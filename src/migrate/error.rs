@@ -81,6 +81,9 @@ pub enum MigrateError {
         /// The cause.
         source: sqlx::Error,
     },
+    /// A database file cannot be opened, or not for changing it.
+    #[error(transparent)]
+    Place(Box<crate::engine::EngineError>),
     /// A statement of our own failed.
     #[error("cannot {doing}")]
     Sql {
@@ -145,6 +148,12 @@ pub enum MigrateError {
     /// A file operation failed.
     #[error(transparent)]
     Durable(#[from] DurableError),
+}
+
+impl From<crate::engine::EngineError> for MigrateError {
+    fn from(error: crate::engine::EngineError) -> Self {
+        Self::Place(Box::new(error))
+    }
 }
 
 /// What a failed script leaves behind.
@@ -234,6 +243,7 @@ impl Explain for MigrateError {
                 _ => Class::Data,
             },
             Self::Busy { .. } => Class::TempFail,
+            Self::Place(error) => error.class(),
             Self::Worker(_) => Class::Software,
             Self::Durable(error) => error.class(),
             Self::BadScript { .. }
@@ -258,6 +268,7 @@ impl Explain for MigrateError {
                 Some("the script's earlier statements stay in effect, and which they are is written down".to_owned())
             }
             Self::Refused(_) => Some("nothing was applied by this run after the refusal".to_owned()),
+            Self::Place(error) => error.safe(),
             Self::Durable(error) => error.safe(),
             _ => None,
         }
@@ -288,13 +299,18 @@ impl Explain for MigrateError {
             Self::Busy { .. } => vec!["wait for the other run to end, then try again".to_owned()],
             Self::Baselined { .. } => vec!["look at what is there: `upkeep migrate info TARGET`".to_owned()],
             Self::LeftOpen { .. } => vec!["end every BEGIN of the script with a COMMIT".to_owned()],
+            Self::Place(error) => error.hints(),
             Self::Durable(error) => error.hints(),
             _ => Vec::new(),
         }
     }
 
     fn transient(&self) -> bool {
-        matches!(self, Self::Connect { .. } | Self::Busy { .. } | Self::Lost { left: Left::Nothing | Left::Journaled, .. })
+        matches!(self, Self::Place(error) if error.transient())
+            || matches!(
+                self,
+                Self::Connect { .. } | Self::Busy { .. } | Self::Lost { left: Left::Nothing | Left::Journaled, .. }
+            )
     }
 }
 

@@ -5,6 +5,7 @@
 use super::mysql::Sort;
 use super::plan::Problem;
 use super::split::{Dialect, Head, Piece, split};
+use super::sqlite::reaches;
 
 /// A script's statements.
 #[derive(Debug)]
@@ -48,6 +49,15 @@ pub(super) fn prepare(name: &str, text: String, dialect: Dialect, how: How) -> R
     let pieces: Vec<Piece> = pieces.into_iter().filter(|piece| !piece.sql.is_empty()).collect();
     if let Some(piece) = pieces.iter().find(|piece| copies_out(dialect, &piece.head)) {
         return Err(unrunnable(piece.line, "`COPY … TO STDOUT` has nobody to read it".to_owned()));
+    }
+    if dialect == Dialect::Sqlite {
+        // Each piece as SQLite is given it, so that what it is cut into by us decides nothing.
+        for piece in &pieces {
+            if let Some(reach) = reaches(text.get(piece.sql.clone()).unwrap_or_default()) {
+                let why = format!("{} reaches beyond the database that is migrated, and does not run here", reach.what);
+                return Err(unrunnable(piece.line + reach.lines_before, why));
+            }
+        }
     }
     let transaction = transaction(name, &pieces, dialect, how)?;
     Ok(Prepared { name: name.to_owned(), text, pieces, transaction, before: Vec::new(), after: Vec::new() })

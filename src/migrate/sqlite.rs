@@ -4,7 +4,10 @@
 //! again first. A script that cannot run in a transaction is announced by a "failed" row, which stops every other run.
 //! Foreign keys are off, as they are in SQLite itself and in Java's driver; a script that wants them says so.
 
+mod reach;
 mod script;
+
+pub(super) use reach::reaches;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,6 +22,7 @@ use super::plan::Existing;
 use super::prepare::Prepared;
 use super::split::Dialect;
 use crate::config::Migrations;
+use crate::engine::sqlite::open;
 use crate::fault;
 use crate::history::flyway::{Row, Texts};
 
@@ -28,49 +32,34 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(50);
 const SCHEMA: &str = "main";
 
 /// One SQLite file.
+///
+/// What only asks opens the file for reading and ends nothing that a crash left in it; what changes it is done in the name of the
+/// file's owner, or not at all (`engine::sqlite`).
 pub(super) struct SqliteHost {
     path: PathBuf,
     table: String,
-    main: Option<SqliteConnection>,
-}
-
-/// Whether a file that is not there is made.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Missing {
-    Create,
-    Refuse,
 }
 
 impl SqliteHost {
     pub(super) fn new(path: &Path, settings: &Migrations) -> Self {
-        Self { path: path.to_owned(), table: settings.table.clone(), main: None }
+        Self { path: path.to_owned(), table: settings.table.clone() }
     }
 
-    async fn connect(&self, missing: Missing) -> Result<SqliteConnection, MigrateError> {
-        let options = SqliteConnectOptions::new().filename(&self.path).create_if_missing(missing == Missing::Create);
-        let options = options.foreign_keys(false).busy_timeout(BUSY_TIMEOUT).disable_statement_logging();
-        let location = || format!("sqlite://{}", self.path.display());
-        options.connect().await.map_err(|source| MigrateError::Connect { location: location(), source })
-    }
-
-    async fn main(&mut self) -> Result<&mut SqliteConnection, MigrateError> {
-        if self.main.is_none() {
-            self.main = Some(self.connect(Missing::Refuse).await?);
-        }
-        self.main.as_mut().ok_or_else(|| MigrateError::Worker("connecting to SQLite".to_owned()))
+    async fn connect(&self) -> Result<SqliteConnection, MigrateError> {
+        let options = SqliteConnectOptions::new().foreign_keys(false).busy_timeout(BUSY_TIMEOUT).disable_statement_logging();
+        open::writing(&self.path, options, BUSY_TIMEOUT).await.map_err(MigrateError::from)
     }
 
     /// What is there; within a transaction.
-    async fn read(&mut self) -> Result<Existing, MigrateError> {
+    async fn read(&self, main: &mut SqliteConnection) -> Result<Existing, MigrateError> {
         let (name, table) = (self.table.clone(), self.quoted_table());
         let doing = || format!("read history table {name}");
-        let main = self.main().await?;
-        let columns = columns(main, &name).await.doing(doing)?;
+        let columns = columns(&mut *main, &name).await.doing(doing)?;
         if columns.is_empty() {
             let asked = sqlx::query(
                 "SELECT count(*) FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
             );
-            let asked = asked.persistent(false).fetch_one(main).await;
+            let asked = asked.persistent(false).fetch_one(&mut *main).await;
             let objects: i64 =
                 asked.and_then(|row| row.try_get(0)).doing(|| "look whether the database is empty".to_owned())?;
             return Ok(if objects == 0 { Existing::Nothing } else { Existing::NoHistory });
@@ -150,17 +139,24 @@ impl Host for SqliteHost {
     }
 
     async fn look(&mut self) -> Result<Existing, MigrateError> {
-        if self.main.is_none() && !self.path.exists() {
+        if !self.path.exists() {
             return Ok(Existing::Nothing);
         }
         let name = self.table.clone();
         let doing = || format!("read history table {name}");
-        // One transaction, so that what is read belongs to one moment.
-        sqlx::raw_sql("BEGIN").execute(self.main().await?).await.doing(doing)?;
-        let read = self.read().await;
-        let ended = sqlx::raw_sql("ROLLBACK").execute(self.main().await?).await.doing(doing);
-        read.and_then(|existing| ended.map(|_| existing))
+        for _ in 0..open::READINGS {
+            let mut opened = open::reading(&self.path, BUSY_TIMEOUT).await?;
+            // One transaction, so that what is read belongs to one moment.
+            sqlx::raw_sql("BEGIN").execute(&mut opened.connection).await.doing(doing)?;
+            let read = self.read(&mut opened.connection).await;
+            let ended = sqlx::raw_sql("ROLLBACK").execute(&mut opened.connection).await.doing(doing);
+            if opened.close().await? {
+                return read.and_then(|existing| ended.map(|_| existing));
+            }
+        }
+        Err(open::restless(&self.path).into())
     }
+
     async fn create_history(&mut self, first: &[NewRow]) -> Result<(), MigrateError> {
         let (table, name) = (self.quoted_table(), self.table.clone());
         let doing = || format!("create history table {name}");
@@ -182,7 +178,10 @@ CREATE INDEX "main".{index} ON {} ("success")"#,
             quoted(&name)
         );
         fault::point("migrate.history.create");
-        let mut connection = self.connect(Missing::Create).await?;
+        if !self.path.exists() {
+            open::create(&self.path).await?;
+        }
+        let mut connection = self.connect().await?;
         self.begin(&mut connection).await?;
         if columns(&mut connection, &name).await.doing(doing)?.is_empty() {
             sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut connection).await.doing(doing)?;
@@ -208,28 +207,23 @@ CREATE INDEX "main".{index} ON {} ("success")"#,
     }
 
     async fn tables_named(&mut self, names: &[&str]) -> Result<Vec<(String, Vec<String>)>, MigrateError> {
-        if self.main.is_none() && !self.path.exists() {
+        if !self.path.exists() {
             return Ok(Vec::new());
         }
-        let doing = || "look for the histories of other tools".to_owned();
-        let main = self.main().await?;
-        let asked = sqlx::query("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").persistent(false);
-        let rows = asked.fetch_all(&mut *main).await.doing(doing)?;
-        let mut found = Vec::new();
-        for row in &rows {
-            let name: String = row.try_get(0).doing(doing)?;
-            if names.iter().any(|wanted| wanted.eq_ignore_ascii_case(&name)) {
-                let columns = columns(main, &name).await.doing(doing)?;
-                found.push((name, columns));
+        for _ in 0..open::READINGS {
+            let mut opened = open::reading(&self.path, BUSY_TIMEOUT).await?;
+            let found = named(&mut opened.connection, names).await;
+            if opened.close().await? {
+                return found;
             }
         }
-        Ok(found)
+        Err(open::restless(&self.path).into())
     }
 
     async fn amend(&mut self, amendments: &[Amendment]) -> Result<(), MigrateError> {
         let (table, name) = (self.quoted_table(), self.table.clone());
         let doing = || format!("correct history table {name}");
-        let mut connection = self.connect(Missing::Refuse).await?;
+        let mut connection = self.connect().await?;
         self.begin(&mut connection).await?;
         for amendment in amendments {
             match amendment {
@@ -253,10 +247,23 @@ CREATE INDEX "main".{index} ON {} ("success")"#,
         connection.close().await.doing(doing)
     }
 
-    async fn close(mut self) {
-        if let Some(main) = self.main.take() {
-            // It only read; the operating system closes the file either way.
-            main.close().await.ok();
+    async fn close(self) {
+        // Nothing is kept open between two questions.
+    }
+}
+
+/// The tables of these names, with their columns.
+async fn named(connection: &mut SqliteConnection, names: &[&str]) -> Result<Vec<(String, Vec<String>)>, MigrateError> {
+    let doing = || "look for the histories of other tools".to_owned();
+    let asked = sqlx::query("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").persistent(false);
+    let rows = asked.fetch_all(&mut *connection).await.doing(doing)?;
+    let mut found = Vec::new();
+    for row in &rows {
+        let name: String = row.try_get(0).doing(doing)?;
+        if names.iter().any(|wanted| wanted.eq_ignore_ascii_case(&name)) {
+            let columns = columns(connection, &name).await.doing(doing)?;
+            found.push((name, columns));
         }
     }
+    Ok(found)
 }

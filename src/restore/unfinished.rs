@@ -88,6 +88,6 @@ pub(super) fn mark(state_dir: &Path, target: &TargetName, place: Place<'_>, mark
     durable::write(&path, &json)
 }
 
-pub(super) fn clear(state_dir: &Path, target: &TargetName, place: Place<'_>) -> Result<(), DurableError> {
+pub(crate) fn clear(state_dir: &Path, target: &TargetName, place: Place<'_>) -> Result<(), DurableError> {
     durable::remove(&path(state_dir, target, place))
 }

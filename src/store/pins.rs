@@ -14,7 +14,7 @@ use crate::durable::{self, At};
 use crate::fault;
 use crate::ids::Label;
 use crate::state_db::StateDb;
-use crate::state_db::catalogue::{self, Entry};
+use crate::state_db::catalogue::{self, Entry, Verdict};
 
 /// What a pin's file says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,13 +45,18 @@ pub async fn pin(db: &StateDb, entry: &Entry, reason: &str, now: DateTime<Utc>) 
     Ok(Entry { pinned: Some(pin.reason), ..entry.clone() })
 }
 
-/// Unpins an archive; one that is not pinned is success.
+/// Unpins an archive; one that is not pinned is success. One whose file is gone has nothing left for retention to have: whoever says
+/// this of it says that it is to be so, and it is no longer listed.
 ///
 /// # Errors
 /// When the file or the catalogue cannot be changed.
 pub async fn unpin(db: &StateDb, entry: &Entry) -> Result<Entry, StoreError> {
     durable::remove(&path_of(&entry.path, &entry.label))?;
     fault::point("store.unpinned");
+    if super::is_gone(entry) {
+        catalogue::delete(db, &entry.label).await?;
+        return Ok(Entry { pinned: None, verdict: Verdict::Missing, ..entry.clone() });
+    }
     catalogue::pinned(db, &entry.label, None).await?;
     Ok(Entry { pinned: None, ..entry.clone() })
 }

@@ -1,18 +1,27 @@
 //! The note for the day the daemon itself cannot start: what was going on, and the exact way back by hand.
 //!
 //! Owns `RECOVERY-TARGET.txt` beside the archives, written once the pre-upgrade archive is sealed and removed when the upgrade
-//! ends. Advisory: the program never reads it.
+//! ends. Advisory: the program never reads it. What it says is made in [`words`], from what is gathered here. Its commands run, as
+//! printed and in their order, in `tests/it/recovery_note.rs`.
 
-use std::path::PathBuf;
+mod words;
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
 
 use super::UpgradeError;
-use super::plan::{Back, Plan, Purpose};
-use crate::config::{Location, Target};
+use super::plan::{Back, Plan};
+use crate::archive::Archive;
+use crate::config::{Location, ServiceControl, Target};
 use crate::context::Context;
-use crate::durable;
+use crate::durable::{self, At, DurableError};
 use crate::failure::Chain;
 use crate::ids::{Label, UpgradeId};
 use crate::state_db::catalogue;
+use words::{Facts, Server};
 
 fn path(target: &Target) -> PathBuf {
     target.backup.directory.join(format!("RECOVERY-{}.txt", target.name))
@@ -21,7 +30,7 @@ fn path(target: &Target) -> PathBuf {
 /// Writes the note.
 ///
 /// # Errors
-/// When the catalogue cannot be read or the file cannot be written.
+/// When the catalogue or the archive cannot be read or the file cannot be written.
 pub(super) async fn leave(
     ctx: &Context,
     target: &Target,
@@ -31,46 +40,63 @@ pub(super) async fn leave(
 ) -> Result<(), UpgradeError> {
     let file = catalogue::find(&ctx.state, archive).await?.map(|entry| entry.path);
     let file = file.unwrap_or_else(|| target.backup.directory.join(archive.as_str()));
-    let by_hand = match &target.database.location {
-        Location::Sqlite { path } => format!("zstd -dc {} > {}", file.display(), path.display()),
-        Location::Postgres { host, port, user, .. } => {
-            format!(
-                "createdb -h {host} -p {port} -U {user} NEWDB && zstd -dc {} | psql -v ON_ERROR_STOP=1 -h {host} -p {port} -U {user} NEWDB",
-                file.display()
-            )
+    let read = file.clone();
+    let gathered = tokio::task::spawn_blocking(move || (Archive::open(&read).ok(), digest(&read))).await;
+    let (opened, digest) = gathered.map_err(io::Error::other).at("read", &file)?;
+    let facts = Facts {
+        what: plan.headline(),
+        rollback: matches!(plan.purpose, super::plan::Purpose::Rollback { .. }),
+        id: id.to_string(),
+        target: target.name.to_string(),
+        archive: file,
+        // A note without the digest is better than none.
+        sha256: digest.ok(),
+        manifest: opened.as_ref().map(Archive::manifest),
+        location: place(&target.database.location),
+        client_bindir: &target.database.client_bindir,
+        asks_password: target.database.password.is_some(),
+        server: target.service.as_ref().map_or(Server::Unknown, |service| match &service.control {
+            ServiceControl::Unit(unit) => Server::Unit(unit.clone()),
+            ServiceControl::Commands { start, stop, .. } => Server::Commands { start: start.clone(), stop: stop.clone() },
+        }),
+        release: release(target, plan),
+    };
+    Ok(durable::write(&path(target), words::text(&facts).as_bytes())?)
+}
+
+/// The file itself where the configuration names a link: the link stays, and the file is what is moved away and put back.
+fn place(location: &Location) -> Location {
+    match location {
+        Location::Sqlite { path } => Location::Sqlite { path: std::fs::canonicalize(path).unwrap_or_else(|_| path.clone()) },
+        other => other.clone(),
+    }
+}
+
+/// How the earlier release comes back, as the plan knows it.
+fn release(target: &Target, plan: &Plan) -> words::Release {
+    let Some(earlier) = plan.earlier() else { return words::Release::Unknown };
+    let revert = target.release.as_ref().and_then(|release| release.revert.as_ref());
+    match (plan.back, revert) {
+        (Back::Symlink, _) => words::Release::Link { link: plan.release_path.clone(), to: earlier.path.clone() },
+        (Back::Command, Some(argv)) => {
+            words::Release::Command(argv.iter().map(|word| word.replace("{version}", earlier.version.as_str())).collect())
         }
-        Location::MySql { host, port, user, .. } => {
-            let place = if host.starts_with('/') { format!("-S {host}") } else { format!("-h {host} -P {port}") };
-            let mysql = format!("mysql {place} -u {user} -p");
-            format!("{mysql} -e 'CREATE DATABASE NEWDB' && zstd -dc {} | {mysql} NEWDB", file.display())
+        _ => words::Release::ByHand(earlier.version.to_string()),
+    }
+}
+
+/// As `sha256sum` prints it. Reads the whole file once more, which the disk's cache still has.
+fn digest(path: &Path) -> Result<String, DurableError> {
+    let mut file = File::open(path).at("read", path)?;
+    let mut hasher = Sha256::new();
+    let mut chunk = vec![0; 1 << 20];
+    loop {
+        match io::Read::read(&mut file, &mut chunk).at("read", path)? {
+            0 => break,
+            length => hasher.update(chunk.get(..length).unwrap_or_default()),
         }
-    };
-    let release = match (plan.earlier(), plan.back) {
-        (Some(earlier), Back::Symlink) => format!("ln -sfn {} {}", earlier.path.display(), plan.release_path.display()),
-        (Some(earlier), _) => format!("install version {}", earlier.version),
-        (None, _) => "install the earlier version".to_owned(),
-    };
-    let what = match &plan.purpose {
-        Purpose::Rollback { .. } => "a rollback",
-        Purpose::Upgrade | Purpose::Adopt => "an upgrade",
-    };
-    let text = format!(
-        "upkeep is in the middle of {what}: {}\n\
-         upgrade {id}\n\
-         before anything changed, the database was archived, and the archive was read back whole:\n  {}\n\n\
-         Start upkeep: it goes on by itself from where it was. Only if it cannot start, the way back by hand is:\n  \
-         1. stop the server ({})\n  \
-         2. upkeep restore {} {archive} --replace\n     \
-         or, without upkeep: {by_hand}\n  \
-         3. {release}\n  \
-         4. start the server\n\n\
-         This note is removed when the upgrade ends. upkeep never reads it.\n",
-        plan.headline(),
-        file.display(),
-        plan.service,
-        target.name,
-    );
-    Ok(durable::write(&path(target), text.as_bytes())?)
+    }
+    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Removes the note. One that stays is an annoyance and is logged.

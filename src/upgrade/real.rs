@@ -210,7 +210,9 @@ impl Hands for RealHands<'_> {
         // Before the server is stopped for an archive that would be refused.
         let engine = Engine::of(&self.target.database);
         let server = engine.identify().await.map_err(|error| Failed::of(&error))?;
-        engine.can_dump_schema(&server).await.map_err(|error| Failed::of(&error))
+        engine.can_dump_schema(&server).await.map_err(|error| Failed::of(&error))?;
+        // And before what the way back would need turns out to be refused.
+        engine.may_replace().map_err(|error| Failed::of(&error))
     }
 
     async fn handed_over(&self) {

@@ -177,6 +177,10 @@ impl State {
                 self.phase = Phase::Stuck;
             }
             (Phase::Stuck, Event::Said { settle, release, .. }) => self.listen(*settle, release.as_ref()),
+            // Whoever put everything back by hand while we could not run says so before we go on with what we were at.
+            (phase, Event::Said { settle: Settle::Accept, release, .. }) if !phase.terminal() => {
+                self.listen(Settle::Accept, release.as_ref());
+            }
             (Phase::Running, Event::Committed) if self.step().is_none() => self.phase = Phase::Committed,
             (Phase::RollingBack, Event::RolledBack { next_steps }) if self.step().is_none() => {
                 self.next_steps.clone_from(next_steps);

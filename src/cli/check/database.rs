@@ -33,11 +33,27 @@ pub(super) async fn look(target: &Target, findings: &mut Findings) -> Option<u64
     let found = format!("{} {}, {tables}, {}", server.flavour, server.version, human::size(survey.bytes));
     findings.add(Some(target), "database", Ok(found));
     match target.database.location {
-        Location::Sqlite { .. } => {}
+        Location::Sqlite { .. } => findings.add(Some(target), "privileges", sqlite(&engine, target)),
         Location::Postgres { .. } => postgres(&engine, &server, target, findings).await,
         Location::MySql { .. } => mysql(target, findings).await,
     }
     Some(survey.bytes)
+}
+
+/// Whether a restore could take the file's place and leave it its server's.
+fn sqlite(engine: &Engine, target: &Target) -> Found {
+    match engine.may_replace() {
+        Ok(()) => Found::good("a restore may take the file's place, and leave it its owner's"),
+        Err(error) => {
+            let failure = Failure::of(&error).safe("archives are taken all the same");
+            // Who only backs up restores as somebody else; an upgrade must be able to go back by itself.
+            if target.migrations.is_some() || target.service.is_some() {
+                Found::problem(failure)
+            } else {
+                Found::advice(failure)
+            }
+        }
+    }
 }
 
 async fn postgres(engine: &Engine, server: &Server, target: &Target, findings: &mut Findings) {

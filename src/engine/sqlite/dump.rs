@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use sqlx::sqlite::SqliteConnection;
 
 use super::image::{self, Image, Journal};
-use super::open::{self, Access, because};
+use super::open::{self, because};
 use super::{Sqlite, facts, rows, schema};
 use crate::archive::PendingArchive;
 use crate::archive::manifest::{Consistency, Server, Table};
@@ -57,24 +57,29 @@ struct Copy {
     locked_ms: u64,
 }
 
+/// What somebody wrote under a reader without locks is copied again.
 async fn copy(database: &Sqlite, archive: &Path, progress: &Progress) -> Result<(Copy, Image), EngineError> {
     let path = &database.path;
-    let mut connection = open::live(database, Access::Work).await?;
-    let copied = copy_with(&mut connection, path, archive, progress).await;
-    let closed = open::close(connection, path).await;
-    let copied = copied?;
-    closed?;
-    Ok(copied)
+    open::recover(database).await?;
+    for _ in 0..open::READINGS {
+        let mut opened = open::copying(database).await?;
+        let copied = copy_with(&mut opened, path, archive, progress).await;
+        if opened.close().await? {
+            return copied;
+        }
+    }
+    Err(open::restless(path))
 }
 
 async fn copy_with(
-    connection: &mut SqliteConnection,
+    opened: &mut open::Opened,
     path: &Path,
     archive: &Path,
     progress: &Progress,
 ) -> Result<(Copy, Image), EngineError> {
-    let server = facts::server(connection, path).await?;
-    let wal = server.extra.get(facts::JOURNAL_MODE).is_some_and(|mode| mode == "wal");
+    let server = facts::server(opened, path).await?;
+    let wal = opened.wal;
+    let connection = &mut opened.connection;
     let taken_at = moment(connection, path).await?;
     let begun = Instant::now();
     let image = Image::take(connection, path, archive, progress).await?;

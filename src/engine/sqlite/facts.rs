@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::open::{self, Access, because};
+use super::open::{self, because};
 use super::schema::{self, Form, TableDef};
 use super::{Sqlite, sessions};
 use crate::archive::manifest::Server;
@@ -17,23 +17,28 @@ const MEASURED_BYTES: u64 = 256 * 1024 * 1024;
 
 /// What the library and the file say they are.
 pub(super) async fn identify(database: &Sqlite) -> Result<Server, EngineError> {
-    let path = &database.path;
-    let mut connection = open::live(database, Access::Look).await?;
-    let server = server(&mut connection, path).await;
-    open::close(connection, path).await?;
-    server
+    for _ in 0..open::READINGS {
+        let mut opened = open::look(database).await?;
+        let server = server(&mut opened, &database.path).await;
+        if opened.close().await? {
+            return server;
+        }
+    }
+    Err(open::restless(&database.path))
 }
 
 /// The same on a connection that is there already.
-pub(super) async fn server(connection: &mut SqliteConnection, path: &Path) -> Result<Server, EngineError> {
+pub(super) async fn server(opened: &mut open::Opened, path: &Path) -> Result<Server, EngineError> {
     let asked = "SELECT sqlite_version(), (SELECT encoding FROM pragma_encoding), \
                  (SELECT CAST(page_size AS TEXT) FROM pragma_page_size), (SELECT journal_mode FROM pragma_journal_mode), \
                  (SELECT CAST(auto_vacuum AS TEXT) FROM pragma_auto_vacuum), \
                  (SELECT CAST(user_version AS TEXT) FROM pragma_user_version), \
                  (SELECT CAST(application_id AS TEXT) FROM pragma_application_id)";
     let asked: (String, String, String, String, String, String, String) =
-        sqlx::query_as(asked).fetch_one(connection).await.map_err(because(path, "read the settings"))?;
+        sqlx::query_as(asked).fetch_one(&mut opened.connection).await.map_err(because(path, "read the settings"))?;
     let (version, charset, page_size, journal_mode, auto_vacuum, user_version, application_id) = asked;
+    // A connection without locks does not say it.
+    let journal_mode = if opened.wal { "wal".to_owned() } else { journal_mode };
     let extra = BTreeMap::from([
         ("application_id".to_owned(), application_id),
         ("auto_vacuum".to_owned(), auto_vacuum),
@@ -65,10 +70,14 @@ pub(super) async fn survey(database: &Sqlite, history_tables: &[String]) -> Resu
     let scanned = path.clone();
     let sessions = tokio::task::spawn_blocking(move || sessions::others(&scanned)).await;
     let sessions = sessions.map_err(|_| EngineError::Worker(format!("looking for users of {}", path.display())))?;
-    let mut connection = open::live(database, Access::Look).await?;
-    let survey = look(&mut connection, path, history_tables).await;
-    open::close(connection, path).await?;
-    Ok(Survey { exists: true, bytes: bytes(path), sessions, ..survey? })
+    for _ in 0..open::READINGS {
+        let mut opened = open::look(database).await?;
+        let survey = look(&mut opened.connection, path, history_tables).await;
+        if opened.close().await? {
+            return Ok(Survey { exists: true, bytes: bytes(path), sessions, ..survey? });
+        }
+    }
+    Err(open::restless(path))
 }
 
 async fn look(connection: &mut SqliteConnection, path: &Path, history_tables: &[String]) -> Result<Survey, EngineError> {
@@ -87,6 +96,17 @@ async fn look(connection: &mut SqliteConnection, path: &Path, history_tables: &[
     let views: i64 = sqlx::query_scalar(query).fetch_one(connection).await.map_err(because(path, "count the views"))?;
     survey.others = u64::try_from(views).unwrap_or(0);
     Ok(survey)
+}
+
+/// The first table that holds rows of anybody's; migration histories, known by their columns, are none.
+pub(super) async fn first_filled(connection: &mut SqliteConnection, path: &Path) -> Result<Option<String>, EngineError> {
+    let tables = schema::tables(connection, path).await?;
+    for table in tables.iter().filter(|table| table.form != Form::Shadow && !table.name.starts_with("sqlite_")) {
+        if schema::tool_of(table, &[]).is_none() && holds_a_row(connection, path, table).await? {
+            return Ok(Some(table.name.clone()));
+        }
+    }
+    Ok(None)
 }
 
 /// A virtual table of a module we do not have is taken to hold rows: nothing may be cleared on a guess.

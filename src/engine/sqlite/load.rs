@@ -4,21 +4,20 @@
 //! rename over it while the lock is held. If we die before the rename, the old content stands (though perhaps no longer in
 //! WAL mode) and [`settle`] removes the image; after it, the new content stands whole.
 
-use std::fs::{self, File};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sqlx::Connection;
-use sqlx::sqlite::SqliteConnection;
 
-use super::open::{self, Access, because};
+use super::fence::{self, Held, quiet};
+use super::open::{self, because};
+use super::stage::{Over, Place, Stage};
 use super::{Sqlite, facts, image, rows, sessions};
 use crate::archive::Archive;
 use crate::archive::manifest::{FrameKind, Manifest, Table};
-use crate::durable::{self, At};
 use crate::engine::crew::aside;
 use crate::engine::{EngineError, LoadMode, Loaded, Mismatch, Standing};
 use crate::fault;
+use crate::ids::Label;
 use crate::progress::Progress;
 
 /// The files SQLite may have left beside a database; one that belongs to another database would corrupt it.
@@ -32,25 +31,29 @@ pub(super) async fn load(
     database: &Sqlite,
     archive: &Archive,
     mode: LoadMode,
-    _standing: Standing<'_>,
+    standing: Standing<'_>,
     jobs: usize,
     progress: &Progress,
 ) -> Result<Loaded, EngineError> {
-    let path = &database.path;
     fits(archive.manifest())?;
     if mode == LoadMode::Clean {
         clean(database).await?;
     }
+    // What will be needed at the end is tried before anything that takes long: the file and its owner, the directory, the lock.
+    let place = Place::of(&database.path)?;
+    if place.path.exists() {
+        open::may_write(&place.path)?;
+    }
     let mut warnings = Vec::new();
     progress.phase("loading", archive.manifest().raw_bytes);
-    let stage = Stage::write(path, archive, jobs, progress).await?;
+    let stage = fill(&place, archive, jobs, progress).await?;
     fault::point("sqlite.staged");
     progress.phase("comparing", 0);
     let loaded = compare(&stage.path, archive.manifest(), progress, &mut warnings).await?;
     fault::point("sqlite.compared");
-    own(&stage.path, path, &mut warnings)?;
-    swap(stage, database, &mut warnings).await?;
-    Ok(Loaded { warnings, ..loaded })
+    progress.phase("swapping", 0);
+    let kept = swap(stage, &place, database, standing, &mut warnings).await?;
+    Ok(Loaded { warnings, kept, ..loaded })
 }
 
 fn fits(manifest: &Manifest) -> Result<(), EngineError> {
@@ -78,36 +81,17 @@ async fn clean(database: &Sqlite) -> Result<(), EngineError> {
     }
 }
 
-/// The image on its way in; removed when dropped before the swap.
-struct Stage {
-    path: PathBuf,
-}
-
-impl Stage {
-    async fn write(path: &Path, archive: &Archive, jobs: usize, progress: &Progress) -> Result<Self, EngineError> {
-        let named = staged_name(path);
-        let stage = Self { path: durable::temporary(&named) };
-        let (from, to, shown) = (archive.path().to_owned(), stage.path.clone(), progress.clone());
-        let write = move || -> Result<(), EngineError> {
-            let archive = Archive::open(&from)?;
-            let file = durable::create_temporary(&named)?;
-            image::unpack(&archive, &file, &to, jobs, &shown)
-        };
-        let written = tokio::task::spawn_blocking(write).await;
-        written.map_err(|_| EngineError::Worker(format!("writing {}", stage.path.display())))??;
+/// Writes the image into a file beside the database that is already like the one it is to replace.
+async fn fill(place: &Place, archive: &Archive, jobs: usize, progress: &Progress) -> Result<Stage, EngineError> {
+    let stage = Stage::make(place)?;
+    let (from, to, shown) = (archive.path().to_owned(), stage.path.clone(), progress.clone());
+    let write = move || -> Result<Stage, EngineError> {
+        let archive = Archive::open(&from)?;
+        image::unpack(&archive, &stage.file, &stage.path, jobs, &shown)?;
         Ok(stage)
-    }
-}
-
-impl Drop for Stage {
-    fn drop(&mut self) {
-        // After the swap the name is gone. Before it, what cannot be removed now is removed by `settle`.
-        fs::remove_file(&self.path).ok();
-    }
-}
-
-fn staged_name(path: &Path) -> PathBuf {
-    facts::beside(path, ".upkeep-new")
+    };
+    let written = tokio::task::spawn_blocking(write).await;
+    written.map_err(|_| EngineError::Worker(format!("writing {}", to.display())))?
 }
 
 async fn compare(
@@ -140,7 +124,7 @@ async fn tally(stage: &Path, progress: &Progress) -> Result<Vec<Table>, EngineEr
 }
 
 /// The tables that are not, row for row, what the manifest says; a table that only one side has differs too.
-fn differing(expected: &[Table], found: &[Table]) -> Vec<Mismatch> {
+pub(super) fn differing(expected: &[Table], found: &[Table]) -> Vec<Mismatch> {
     let tally = |tables: &[Table], name: &str| {
         let table = tables.iter().find(|table| table.name == name);
         table.map_or((0, "no such table".to_owned()), |table| (table.rows, table.checksum.clone()))
@@ -157,68 +141,63 @@ fn differing(expected: &[Table], found: &[Table]) -> Vec<Mismatch> {
         .collect()
 }
 
-/// Gives the image the owner and mode of what it replaces, or of the directory where there was nothing.
-fn own(stage: &Path, path: &Path, warnings: &mut Vec<String>) -> Result<(), EngineError> {
-    let old = fs::metadata(path).ok();
-    let directory = parent(path);
-    let like = match &old {
-        Some(old) => old.clone(),
-        None => fs::metadata(&directory).at("look at", &directory)?,
-    };
-    if let Some(old) = &old {
-        fs::set_permissions(stage, fs::Permissions::from_mode(old.permissions().mode() & 0o7777))
-            .at("set the mode of", stage)?;
-    }
-    let ours = fs::metadata(stage).at("look at", stage)?;
-    if (ours.uid(), ours.gid()) != (like.uid(), like.gid())
-        && std::os::unix::fs::chown(stage, Some(like.uid()), Some(like.gid())).is_err()
-    {
-        warnings.push(format!(
-            "{} now belongs to user {} and group {}: we may not give it to {}:{}",
-            path.display(),
-            ours.uid(),
-            ours.gid(),
-            like.uid(),
-            like.gid()
-        ));
-    }
-    File::open(stage).and_then(|file| file.sync_all()).at("sync", stage)?;
-    Ok(())
-}
-
-fn parent(path: &Path) -> PathBuf {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), Path::to_owned)
-}
-
-/// Puts the image in the place of the database.
-async fn swap(stage: Stage, database: &Sqlite, warnings: &mut Vec<String>) -> Result<(), EngineError> {
-    let path = &database.path;
+/// Puts the image in the place of the database; gives the archive that was taken under the fence, where one was.
+async fn swap(
+    stage: Stage,
+    place: &Place,
+    database: &Sqlite,
+    standing: Standing<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<Option<Label>, EngineError> {
+    let path = &place.path;
     if !sessions::sees_everybody() {
         warnings.push("not running as root: other users' processes that have the database open cannot be seen".to_owned());
     }
-    let held = match hold(database).await? {
-        Old::Held(held) => Some(held),
-        Old::Unreadable => {
-            set_aside(path, path, warnings)?;
-            None
+    let (held, kept) = match hold(database).await? {
+        Old::Held(held) => {
+            let (held, kept) = fence::held_to(held, path, standing).await?;
+            (Some(held), kept)
         }
-        Old::Absent => None,
+        Old::Unreadable => {
+            set_aside(place, "", warnings)?;
+            (None, None)
+        }
+        Old::Absent => (None, None),
     };
+    fault::point("sqlite.fenced");
+    let replaced = exchange(&stage, place, held.is_some(), warnings);
+    fault::point("sqlite.replaced");
+    match (held, replaced) {
+        // The new content has the place: nothing that fails from here on makes it otherwise.
+        (Some(held), Ok(())) => {
+            if let Err(error) = held.release(path, true).await {
+                warnings.push(format!("{} was replaced, and its old content was not closed well: {error}", path.display()));
+            }
+            Ok(kept)
+        }
+        (Some(held), Err(error)) => {
+            held.release(path, false).await?;
+            Err(error)
+        }
+        (None, replaced) => replaced.map(|()| kept),
+    }
+}
+
+/// The last steps, under the lock where there is something to lock.
+fn exchange(stage: &Stage, place: &Place, held: bool, warnings: &mut Vec<String>) -> Result<(), EngineError> {
+    // Again: somebody may have given the file another owner or mode meanwhile.
+    if held {
+        stage.liken(place)?;
+    }
     for suffix in SIDECARS {
-        let sidecar = facts::beside(path, suffix);
-        match &held {
+        match held {
             // Everything in it is in the database by now, and nobody else can be writing to it.
-            Some(_) => durable::remove(&sidecar)?,
-            None => set_aside(&sidecar, path, warnings)?,
+            true => place.remove(suffix)?,
+            false => set_aside(place, suffix, warnings)?,
         }
     }
     fault::point("sqlite.quiet");
-    let renamed = durable::rename(&stage.path, path);
-    fault::point("sqlite.replaced");
-    if let Some(held) = held {
-        held.release(path, renamed.is_ok()).await?;
-    }
-    Ok(renamed?)
+    stage.publish(place, if held { Over::TheOld } else { Over::Nothing })
 }
 
 /// What stands where the image is to go.
@@ -231,11 +210,6 @@ enum Old {
     Absent,
 }
 
-struct Held {
-    connection: SqliteConnection,
-    was_wal: bool,
-}
-
 async fn hold(database: &Sqlite) -> Result<Old, EngineError> {
     let path = &database.path;
     if !path.exists() {
@@ -244,9 +218,9 @@ async fn hold(database: &Sqlite) -> Result<Old, EngineError> {
     open::must_be_file(path)?;
     alone(path)?;
     let unreadable = |error: &sqlx::Error| matches!(open::result_code(error), Some(open::CORRUPT | open::NOT_A_DATABASE));
-    let mut connection = match open::live(database, Access::Work).await {
+    let mut connection = match open::changing(database).await {
         Ok(connection) => connection,
-        Err(EngineError::Inexact { .. }) => return Ok(Old::Unreadable),
+        Err(EngineError::Unreadable { .. }) => return Ok(Old::Unreadable),
         Err(error) => return Err(error),
     };
     match quiet(&mut connection).await {
@@ -266,57 +240,43 @@ async fn hold(database: &Sqlite) -> Result<Old, EngineError> {
     }
 }
 
-/// Leaves WAL mode, which folds the log into the file and needs everybody else gone, and takes the exclusive lock. The file
-/// is then all there is, and closing our connection after the rename touches nothing by name.
-async fn quiet(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
-    let (before,): (String,) = sqlx::query_as("PRAGMA journal_mode").fetch_one(&mut *connection).await?;
-    if before == "wal" {
-        sqlx::query("PRAGMA journal_mode = DELETE").fetch_one(&mut *connection).await?;
-    }
-    sqlx::query("BEGIN EXCLUSIVE").execute(connection).await?;
-    Ok(before == "wal")
-}
-
-impl Held {
-    /// Lets go. When the swap did not happen, the journal mode goes back to what it was.
-    async fn release(mut self, path: &Path, swapped: bool) -> Result<(), EngineError> {
-        if !swapped && self.was_wal {
-            for statement in ["COMMIT", "PRAGMA journal_mode = WAL"] {
-                // The content is the same in either mode, and the error that stopped the swap is the one to report.
-                sqlx::query(statement).execute(&mut self.connection).await.ok();
-            }
-        }
-        open::close(self.connection, path).await
-    }
-}
-
 fn alone(path: &Path) -> Result<(), EngineError> {
     let sessions = sessions::others(path);
     if sessions.is_empty() { Ok(()) } else { Err(EngineError::InUse { location: open::location(path), sessions }) }
 }
 
 /// Moves a file out of the way, and says so; one that is not there is success.
-fn set_aside(file: &Path, database: &Path, warnings: &mut Vec<String>) -> Result<(), EngineError> {
-    if !file.exists() {
-        return Ok(());
+fn set_aside(place: &Place, suffix: &str, warnings: &mut Vec<String>) -> Result<(), EngineError> {
+    if let Some(aside) = place.set_aside(suffix, ASIDE)? {
+        warnings.push(format!(
+            "{} did not belong to a readable {}: kept as {}",
+            facts::beside(&place.path, suffix).display(),
+            place.path.display(),
+            aside.display()
+        ));
     }
-    let aside = facts::beside(file, ASIDE);
-    durable::rename(file, &aside)?;
-    warnings.push(format!(
-        "{} did not belong to a readable {}: kept as {}",
-        file.display(),
-        database.display(),
-        aside.display()
-    ));
     Ok(())
 }
 
-/// Removes what a crashed load left beside the database.
-pub(super) fn settle(path: &Path) -> Result<Vec<String>, EngineError> {
-    let leftover = durable::temporary(&staged_name(path));
-    if !leftover.exists() {
+/// Removes what a crashed load left beside the database, and ends what a crash of its application left in it, where that may be done.
+pub(super) async fn settle(database: &Sqlite) -> Result<Vec<String>, EngineError> {
+    let path = &database.path;
+    if !path.parent().is_some_and(Path::exists) {
         return Ok(Vec::new());
     }
-    durable::remove(&leftover)?;
-    Ok(vec![format!("removed {}, which an interrupted restore left", leftover.display())])
+    let mut lines = Place::of(path)?.sweep()?;
+    // What may not be ended is told by whatever needs the database next.
+    if open::recover(database).await.unwrap_or(false) {
+        lines.push(format!("{}: the transaction that a crash of its application left open was rolled back", path.display()));
+    }
+    Ok(lines)
+}
+
+/// Why an archive could not take this database's place; what will be needed is asked, and nothing is changed.
+pub(super) fn may_replace(path: &Path) -> Result<(), EngineError> {
+    let place = Place::of(path)?;
+    if place.path.exists() {
+        open::may_write(&place.path)?;
+    }
+    place.objection()?.map_or(Ok(()), Err)
 }

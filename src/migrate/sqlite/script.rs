@@ -5,7 +5,7 @@ use std::time::Instant;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection};
 
-use super::{Missing, SqliteHost, insert, last_rank};
+use super::{SqliteHost, insert, last_rank};
 use crate::fault;
 use crate::migrate::error::{Left, MigrateError, ServerSaid};
 use crate::migrate::host::{Doing, NewRow, Ran, millis};
@@ -16,7 +16,7 @@ impl SqliteHost {
     /// Statements and row in one transaction: all of it or nothing.
     pub(super) async fn run_in_transaction(&mut self, script: &Prepared, row: &NewRow) -> Result<Ran, MigrateError> {
         let table = self.quoted_table();
-        let mut connection = self.connect(Missing::Refuse).await?;
+        let mut connection = self.connect().await?;
         self.begin(&mut connection).await?;
         let doing = || format!("record {}", script.name);
         // Only now is the history ours: another run may have got here first.
@@ -40,7 +40,7 @@ impl SqliteHost {
 
     /// A script without a row, in a transaction of its own or outside one.
     pub(super) async fn run_aside(&mut self, script: &Prepared) -> Result<(), MigrateError> {
-        let mut connection = self.connect(Missing::Refuse).await?;
+        let mut connection = self.connect().await?;
         let doing = || format!("run {}", script.name);
         let ours = script.transaction == Transaction::Ours;
         if ours {
@@ -60,7 +60,7 @@ impl SqliteHost {
     pub(super) async fn run_outside(&mut self, script: &Prepared, row: &NewRow) -> Result<Ran, MigrateError> {
         let table = self.quoted_table();
         let doing = || format!("record {}", script.name);
-        let mut recorder = self.connect(Missing::Refuse).await?;
+        let mut recorder = self.connect().await?;
         self.begin(&mut recorder).await?;
         if last_rank(&mut recorder, &table).await.doing(doing)?.is_some_and(|last| last >= i64::from(row.rank)) {
             recorder.close().await.doing(doing)?;
@@ -69,14 +69,11 @@ impl SqliteHost {
         let failed = NewRow { execution_ms: 0, success: false, ..row.clone() };
         insert(&mut recorder, &table, &failed).await.doing(doing)?;
         sqlx::raw_sql("COMMIT").execute(&mut recorder).await.doing(doing)?;
-        // `main` and `recorder` must not hold the file while the script may want it alone (journal_mode).
+        // It must not hold the file while the script may want it alone (journal_mode).
         recorder.close().await.doing(doing)?;
-        if let Some(main) = self.main.take() {
-            main.close().await.doing(doing)?;
-        }
         fault::point("migrate.outside.begun");
         let begun = Instant::now();
-        let mut connection = self.connect(Missing::Refuse).await?;
+        let mut connection = self.connect().await?;
         if let Err(error) = statements(&mut connection, script, Left::Part).await {
             // The error at hand is the one to report.
             connection.close().await.ok();
@@ -98,7 +95,7 @@ impl SqliteHost {
     async fn succeed(&self, row: &NewRow) -> Result<(), MigrateError> {
         let table = self.quoted_table();
         let doing = || format!("record {}", row.script);
-        let mut recorder = self.connect(Missing::Refuse).await?;
+        let mut recorder = self.connect().await?;
         self.begin(&mut recorder).await?;
         let sql = format!(
             r#"UPDATE {table} SET "success" = 1, "execution_time" = {} WHERE "installed_rank" = {}"#,

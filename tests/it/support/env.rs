@@ -100,7 +100,7 @@ impl SmallDisk {
     pub(crate) fn of(kib: u32) -> Option<Self> {
         let dir = tempfile::tempdir().expect("a directory");
         let mounted =
-            host(&["mount", "-t", "tmpfs", "-o", &format!("size={kib}k"), "tmpfs", &dir.path().display().to_string()]);
+            host(&["mount", "-t", "tmpfs", "-o", &format!("size={kib}k,mode=755"), "tmpfs", &dir.path().display().to_string()]);
         if !mounted {
             eprintln!("skipped: no small file system can be mounted here (root only)");
             return None;

@@ -267,6 +267,24 @@ impl Server {
         command
     }
 
+    /// Makes the server's own clients programs of a directory, as a host that has it would have them: they take its socket by the
+    /// path that the host knows.
+    pub(crate) fn put_clients(&self, directory: &Path) {
+        use std::os::unix::fs::PermissionsExt as _;
+        for (name, dumps) in [("mariadb", false), ("mysql", false), ("mariadb-dump", true), ("mysqldump", true)] {
+            let client = if dumps { self.client("mariadb-dump", "mysqldump") } else { self.client("mariadb", "mysql") };
+            let words = std::iter::once(client.get_program()).chain(client.get_args());
+            let words: Vec<String> = words.map(|word| format!("'{}'", word.to_string_lossy())).collect();
+            let words = words.into_iter().filter(|word| !word.starts_with("'--user")).collect::<Vec<_>>().join(" ");
+            let script = format!(
+                "#!/bin/sh\nfor word do shift; case \"$word\" in --socket=*) ;; *) set -- \"$@\" \"$word\";; esac; done\nexec {words} \"$@\"\n"
+            );
+            let path = directory.join(name);
+            std::fs::write(&path, script).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+    }
+
     /// Runs SQL through the server's own client as root; tab-separated rows without a head.
     pub(crate) fn try_sql(&self, database: &str, sql: &str) -> Result<String, String> {
         let mut command = self.client("mariadb", "mysql");

@@ -114,6 +114,18 @@ deadline = "200ms"
         self.home.database()
     }
 
+    /// A directory of programs for whoever acts by hand: upkeep, and the clients of the world's own server.
+    pub(crate) fn programs(&self) -> PathBuf {
+        let bin = self.root().join("bin");
+        std::fs::create_dir_all(&bin).unwrap();
+        // It may be there from before.
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_upkeep"), bin.join("upkeep")).ok();
+        if let Db::MySql(server) = self.home.db {
+            server.put_clients(&bin);
+        }
+        bin
+    }
+
     /// The configuration file.
     pub(crate) fn config(&self) -> PathBuf {
         self.root().join("upkeep.toml")

@@ -1,0 +1,180 @@
+//! The steps that put the archive back, engine by engine: keep aside what is there, load into a clean place, exchange.
+
+use std::path::{Path, PathBuf};
+
+use super::{Facts, Note, argv, quote, quoted};
+use crate::archive::manifest::Server as Origin;
+use crate::config::Location;
+
+pub(super) fn put_back(note: &mut Note, facts: &Facts<'_>) {
+    match &facts.location {
+        Location::Sqlite { path } => sqlite(note, facts, path),
+        Location::Postgres { .. } => postgres(note, facts),
+        Location::MySql { .. } => mysql(note, facts),
+    }
+}
+
+/// The files SQLite keeps of one database; a log of another database would be played into it.
+const FILES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
+
+fn sqlite(note: &mut Note, facts: &Facts<'_>, path: &Path) {
+    let with = |suffix: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    let (database, aside, fresh) = (quoted(path), with(&format!(".before-{}", facts.id)), with(&format!(".new-{}", facts.id)));
+    let kept = aside.join(path.file_name().unwrap_or_default());
+    let (aside, fresh, kept) = (quoted(&aside), quoted(&fresh), quoted(&kept));
+    note.step("Keep aside what is there: the file, and with it its logs. Whatever was kept there before stays (numbered).");
+    note.run(&format!("mkdir -p -m 700 -- {aside}"));
+    for suffix in FILES {
+        let file = quoted(&with(suffix));
+        note.run(&format!("if test -e {file}; then mv --backup=numbered -t {aside} -- {file}; fi"));
+    }
+    note.step(
+        "Load into a file of its own, with owner, mode and labels of the old one, and look at it (where sqlite3 is installed).",
+    );
+    note.run(&format!("rm -f -- {fresh}"));
+    note.run(&format!("if test -e {kept}; then cp --attributes-only --preserve=all -- {kept} {fresh}; fi"));
+    note.run(&format!("zstd -dcq {} > {fresh}", quoted(&facts.archive)));
+    note.run(&format!(
+        "if command -v sqlite3 > /dev/null; then test \"$(sqlite3 {fresh} 'PRAGMA quick_check')\" = ok && rm -f -- {0} {1}; fi",
+        quoted(&with(&format!(".new-{}-wal", facts.id))),
+        quoted(&with(&format!(".new-{}-shm", facts.id)))
+    ));
+    note.run(&format!("sync -- {fresh}"));
+    note.step("Put it in its place.");
+    note.run(&format!("mv -T -- {fresh} {database}"));
+}
+
+fn postgres(note: &mut Note, facts: &Facts<'_>) {
+    let Location::Postgres { database, .. } = &facts.location else { return };
+    let psql = program(facts.client_bindir, "psql");
+    let maintenance = if database == "postgres" { "template1" } else { "postgres" };
+    let on = |name: &str| format!("{psql} -Xq -v ON_ERROR_STOP=1 -d {}", quote(&conninfo(&facts.location, name)));
+    let (fresh, before) = (beside(database, "_new_", &facts.id), beside(database, "_before_", &facts.id));
+    let run = |sql: &str| format!("{} -c {}", on(maintenance), quote(sql));
+    // What the server makes of the names; a database that has none of them is nothing to do.
+    let rename = |from: &str, to: &str| {
+        let sql = format!(
+            "SELECT format('ALTER DATABASE %I RENAME TO %I', datname, {}) FROM pg_catalog.pg_database WHERE datname = {}",
+            literal(to),
+            literal(from)
+        );
+        format!("{} -At -c {} | {}", on(maintenance), quote(&sql), on(maintenance))
+    };
+    note.say("(If the role may not make databases, a superuser allows it: ALTER ROLE … CREATEDB. If the server knows the role only by");
+    note.say("the name of its user, begin the commands with: runuser -u USER --)");
+    note.step("Load into a database of its own; what an earlier attempt left of it goes first.");
+    note.run(&run(&format!("DROP DATABASE IF EXISTS {}", identifier(&fresh))));
+    note.run(&run(&create(&fresh, facts.manifest.map(|manifest| &manifest.server))));
+    note.run(&format!("zstd -dcq {} | {} > /dev/null", quoted(&facts.archive), on(&fresh)));
+    note.step(&format!(
+        "Keep aside what is there, as database {before}, and put the new one in its place.\n\
+         (Settings and privileges of the database itself stay with the old one: ALTER DATABASE … SET, GRANT … ON DATABASE.)"
+    ));
+    note.run(&rename(database, &before));
+    note.run(&rename(&fresh, database));
+}
+
+/// As the archive's own database was made.
+fn create(name: &str, like: Option<&Origin>) -> String {
+    let plain = format!("CREATE DATABASE {} TEMPLATE template0", identifier(name));
+    let Some(like) = like else { return plain };
+    let kind = like.extra.get("lc_ctype").unwrap_or(&like.collation);
+    let (charset, collation, kind) = (literal(&like.charset), literal(&like.collation), literal(kind));
+    let provider = match (like.extra.get("locale_provider").map(String::as_str), like.extra.get("locale")) {
+        (Some("i"), Some(locale)) => format!(" LOCALE_PROVIDER icu ICU_LOCALE {}", literal(locale)),
+        (Some("b"), Some(locale)) => format!(" LOCALE_PROVIDER builtin BUILTIN_LOCALE {}", literal(locale)),
+        _ => String::new(),
+    };
+    format!("{plain} ENCODING {charset} LC_COLLATE {collation} LC_CTYPE {kind}{provider}")
+}
+
+/// A name for a database of ours: its beginning, what it is, and the moment of the upgrade, within what a server takes.
+fn beside(database: &str, what: &str, id: &str) -> String {
+    const LONGEST_BYTES: usize = 63;
+    let stamp = id.rsplit('-').next().unwrap_or(id).to_lowercase();
+    let room = LONGEST_BYTES.saturating_sub(what.len() + stamp.len());
+    let end = (0..=room.min(database.len())).rev().find(|at| database.is_char_boundary(*at)).unwrap_or(0);
+    format!("{}{what}{stamp}", database.get(..end).unwrap_or_default())
+}
+
+fn conninfo(location: &Location, database: &str) -> String {
+    let Location::Postgres { host, port, user, sslmode, .. } = location else { return String::new() };
+    let value = |value: &str| format!("'{}'", value.replace('\\', r"\\").replace('\'', r"\'"));
+    format!("host={} port={port} user={} dbname={} sslmode={}", value(host), value(user), value(database), value(sslmode))
+}
+
+fn mysql(note: &mut Note, facts: &Facts<'_>) {
+    let Location::MySql { host, port, user, database, .. } = &facts.location else { return };
+    let mariadb = facts.manifest.is_some_and(|manifest| manifest.server.flavour == "mariadb");
+    let (client, dump) = if mariadb { ("mariadb", "mariadb-dump") } else { ("mysql", "mysqldump") };
+    let place = match host.starts_with('/') {
+        true => format!("--socket={}", quote(host)),
+        false => format!("--protocol=tcp --host={} --port={port}", quote(host)),
+    };
+    let password = if facts.asks_password { " -p" } else { "" };
+    let with = |name: &str| format!("{} {place} --user={}{password}", program(facts.client_bindir, name), quote(user));
+    let (client, dump) = (with(client), with(dump));
+    let gtid = if mariadb { "" } else { " --set-gtid-purged=OFF" };
+    let directory = facts.archive.parent().unwrap_or(Path::new("/"));
+    let kept = |name: &str| {
+        let name = name.replace('/', "_");
+        quoted(&directory.join(format!("before-recovery-{name}-{}.sql.zst.kept", facts.id)))
+    };
+    // What an exchange that was cut short may have left has a part of the content.
+    let old = format!("{database}__upkeep_old");
+    note.step(
+        "Keep aside what is there, as a dump beside the archive. (Databases are not renamed here. What an exchange that was cut short\n\
+         moved away is kept too.)",
+    );
+    for name in [database, &old] {
+        let sql = format!("SELECT count(*) FROM information_schema.schemata WHERE schema_name = {}", literal_of_mysql(name));
+        note.run(&format!(
+            "if test \"$({client} -NBe {})\" = 1; then {dump} --no-tablespaces --single-transaction --skip-lock-tables --force \
+             --routines --events --triggers{gtid} {} | zstd -qf -o {}; fi",
+            quote(&sql),
+            argv(&[name]),
+            kept(name)
+        ));
+    }
+    let drops = [database.clone(), old, format!("{database}__upkeep_new")]
+        .map(|name| format!("DROP DATABASE IF EXISTS {}", of_mysql(&name)))
+        .join("; ");
+    note.step(
+        "Make the database anew, and load. (If the load stops, mend the cause and begin again with the first of these two.)",
+    );
+    note.run(&format!(
+        "{client} -e {}",
+        quote(&format!("SET foreign_key_checks = 0; {drops}; CREATE DATABASE {}", of_mysql(database)))
+    ));
+    note.run(&format!(
+        "zstd -dcq {} | {client} --default-character-set=utf8mb4 --database={}",
+        quoted(&facts.archive),
+        quote(database)
+    ));
+}
+
+/// A client program: where the configuration says, or wherever the shell finds it.
+fn program(directories: &[PathBuf], name: &str) -> String {
+    let found = directories.iter().map(|directory| directory.join(name)).find(|path| path.is_file());
+    found.map_or_else(|| name.to_owned(), |path| quoted(&path))
+}
+
+fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+fn of_mysql(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
+
+fn literal_of_mysql(text: &str) -> String {
+    format!("'{}'", text.replace('\\', r"\\").replace('\'', "''"))
+}

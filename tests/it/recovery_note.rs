@@ -1,0 +1,102 @@
+//! The recovery note is run as it is printed: upkeep is killed in the middle of an upgrade, and a person who has nothing but
+//! the note gets the database, the release and the server from before.
+//!
+//! Killed at a sample of the points behind the pre-upgrade archive, of every kind one; `RECOVERY_NOTE_POINTS=all` is all of them.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use crate::support::engines::{Db, on_every_engine};
+use crate::support::world::{World, text};
+
+on_every_engine! {
+    the_way_back_by_hand_works_as_printed: printed;
+}
+
+/// Kinds of points between two that are tried: a run is a whole upgrade and a way back.
+const SAMPLE: usize = 7;
+
+fn printed(db: Db) {
+    let world = World::new(db);
+    ok(&world, &["backup", "notes"]);
+    world.start_server();
+    // Healthy never, so that the way back is walked as well.
+    world.install("1.3.0");
+    world.keep();
+    let before = content(&world);
+    let trace = world.root().join("trace");
+    world.command(&["upgrade", "notes"]).env("UPKEEP_FAULT_TRACE", &trace).output().unwrap();
+    let points = std::fs::read_to_string(&trace).unwrap();
+    let points: Vec<&str> = points.lines().collect();
+    let (mut tried, mut seen, mut kinds) = (0, BTreeSet::new(), 0);
+    let all = std::env::var("RECOVERY_NOTE_POINTS").is_ok_and(|said| said == "all");
+    for (number, point) in (1..).zip(&points) {
+        let first = seen.insert(*point);
+        kinds += usize::from(first);
+        let sampled = first && kinds.is_multiple_of(SAMPLE);
+        if !(all || sampled) {
+            continue;
+        }
+        world.reset();
+        world.command(&["upgrade", "notes"]).env("UPKEEP_FAULT_KILL", number.to_string()).output().unwrap();
+        let Ok(note) = std::fs::read_to_string(world.root().join("archives/RECOVERY-notes.txt")) else { continue };
+        let at = format!("{db}, killed at point {number} ({point})");
+        leave_a_log(&world);
+        follow(&world, &note, &at);
+        assert_eq!(content(&world), before, "{at}");
+        assert_eq!((world.whole_version(), world.serving().as_deref()), ("1.0.0", Some("1.0.0")), "{at}");
+        // Whatever upkeep does first when it is back leaves it so.
+        world.sql("INSERT INTO note (id, body) VALUES (1000, 'written since')");
+        ok(&world, &["verify", "--all"]);
+        assert_eq!(world.ask("SELECT body FROM note WHERE id = 1000"), "written since", "{at}");
+        let status = world.json(&["status", "notes"]);
+        let phase = status["targets"][0]["upgrade"]["phase"].as_str().unwrap_or("none").to_owned();
+        assert!(["none", "accepted"].contains(&phase.as_str()), "{at}: {phase}");
+        assert!(!world.root().join("archives/RECOVERY-notes.txt").exists(), "{at}");
+        tried += 1;
+    }
+    assert!(tried > 0, "no point lies behind the archive: {points:?}");
+    let mut told = std::io::stderr();
+    writeln!(told, "{db}: the note was followed after kills at {tried} of {} points", points.len()).unwrap();
+}
+
+/// Runs each command of the note in a shell of its own.
+fn follow(world: &World, note: &str, at: &str) {
+    let programs = std::iter::once(world.programs());
+    let path = std::env::join_paths(programs.chain(std::env::split_paths(&std::env::var_os("PATH").unwrap()))).unwrap();
+    for command in note.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", command]).env("PATH", &path).env("UPKEEP_CONFIG", world.config()).stdin(Stdio::null());
+        let output = shell.output().unwrap();
+        assert!(output.status.success(), "{at}: {command}\n{}\n{note}", text(&output));
+    }
+}
+
+/// A server that was killed leaves its log beside an SQLite file, and it must not be played into another.
+fn leave_a_log(world: &World) {
+    let file = world.root().join("notes.db");
+    if !file.exists() {
+        return;
+    }
+    let (log, kept) = (world.root().join("notes.db-wal"), world.root().join("kept-wal"));
+    let script = format!(
+        "PRAGMA journal_mode = WAL;\nCREATE TABLE left_behind (a);\nINSERT INTO left_behind VALUES (zeroblob(100000));\n.shell cp {} {}\n",
+        log.display(),
+        kept.display()
+    );
+    let mut sqlite = Command::new("sqlite3").arg(&file).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    sqlite.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+    assert!(sqlite.wait().unwrap().success());
+    std::fs::rename(kept, log).unwrap();
+}
+
+fn content(world: &World) -> String {
+    world.ask("SELECT count(*), min(id), max(id), sum(id), min(body), max(body) FROM note")
+}
+
+#[track_caller]
+fn ok(world: &World, arguments: &[&str]) {
+    let output = world.run(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", text(&output));
+}
