@@ -252,15 +252,16 @@ impl Engine {
         }
     }
 
-    /// Whether an archive could take the place of a database file: for a look before an upgrade stops the server. What a server's
-    /// privileges say is asked of each server in its own terms.
+    /// What replacing all that is in the database would meet, as far as it can be known beforehand: a note where it would not go the
+    /// usual way. Nothing is changed.
     ///
     /// # Errors
-    /// [`EngineError::NotOurs`] when it could not.
-    pub fn may_replace(&self) -> Result<(), EngineError> {
+    /// Why it could not be replaced, with the statement that helps; or when it cannot be asked.
+    pub async fn may_replace(&self) -> Result<Option<String>, EngineError> {
         match self {
-            Self::Sqlite(engine) => engine.may_replace(),
-            Self::Postgres(_) | Self::MySql(_) => Ok(()),
+            Self::Postgres(engine) => engine.may_replace().await,
+            Self::Sqlite(engine) => engine.may_replace().map(|()| None),
+            Self::MySql(_) => Ok(None),
         }
     }
 

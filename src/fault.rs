@@ -5,7 +5,7 @@
 //! test walks; `UPKEEP_FAULT_KILL=N` ends the process with SIGKILL when the N-th point (from 1) is passed;
 //! `UPKEEP_FAULT_FAIL=NAME` makes every [`check`] of that name fail with "no space left on device" (ENOSPC);
 //! `UPKEEP_FAULT_HOLD=NAME:FIFO` waits, the first time the point of that name is passed, until somebody has opened the FIFO for
-//! writing and closed it again.
+//! writing and closed it again; with `*` for the name, at every point that is passed.
 //!
 //! Put a point on each side of every durable step: `point("backup.sealed")`. A new point is covered by the crash tests
 //! by itself, for they walk what the trace shows.
@@ -35,6 +35,8 @@ mod armed {
     use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
     static PASSED: AtomicU64 = AtomicU64::new(0);
+    /// Instead of a point's name: each, each time.
+    const EVERY: &str = "*";
     static WAS_HELD: AtomicBool = AtomicBool::new(false);
 
     struct Armed {
@@ -60,14 +62,6 @@ mod armed {
     /// Passes a point: traced, held up, and deadly when it is the one armed.
     pub fn point(name: &str) {
         let armed = armed();
-        let held = armed.hold.as_ref().filter(|(held, _)| held == name);
-        if let Some((_, fifo)) = held.filter(|_| !WAS_HELD.swap(true, Ordering::SeqCst)) {
-            // Nothing is written: the end of the file is the word to go on. One that cannot be read fails the test by itself.
-            std::fs::read(fifo).ok();
-        }
-        if armed.trace.is_none() && armed.kill.is_none() {
-            return;
-        }
         let number = PASSED.fetch_add(1, Ordering::SeqCst) + 1;
         if let Some(path) = &armed.trace {
             let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
@@ -75,6 +69,13 @@ mod armed {
             if let Ok(mut file) = file {
                 file.write_all(format!("{name}\n").as_bytes()).ok();
             }
+        }
+        // After the trace, so that whoever is asked to let go can read where.
+        let held =
+            armed.hold.as_ref().filter(|(held, _)| held == EVERY || (held == name && !WAS_HELD.swap(true, Ordering::SeqCst)));
+        if let Some((_, fifo)) = held {
+            // Nothing is written: the end of the file is the word to go on. One that cannot be read fails the test by itself.
+            std::fs::read(fifo).ok();
         }
         if armed.kill == Some(number) {
             rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL).ok();

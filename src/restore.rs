@@ -256,12 +256,14 @@ impl Destination {
     async fn survey(&self, engine: &Engine, tables: &[String], server: ServerState) -> Result<Survey, EngineError> {
         let serves = self.whose == Whose::Target && server == ServerState::Running;
         let mut patience = Patience::default();
-        loop {
-            let survey = engine.survey(tables).await?;
-            if serves || survey.sessions.is_empty() || !patience.lasts().await {
-                return Ok(survey);
-            }
+        let mut survey = engine.survey(tables).await?;
+        while !serves && !survey.sessions.is_empty() && patience.lasts().await {
+            let mut now = engine.survey(tables).await?;
+            // Whoever came while another left only passes too.
+            now.sessions.retain(|session| survey.sessions.contains(session));
+            survey = now;
         }
+        Ok(survey)
     }
 
     /// Looks at the destination and decides.
@@ -283,7 +285,7 @@ impl Destination {
             false => Vec::new(),
         };
         let earlier = unfinished::unfinished_in(&ctx.config.daemon.state_dir, &target.name, self.place())?;
-        plan::plan(&Situation {
+        let plan = plan::plan(&Situation {
             manifest: archive.manifest(),
             location: &self.database.location.to_string(),
             flavour,
@@ -296,7 +298,12 @@ impl Destination {
             replace: request.replace,
             unfinished: earlier.as_ref(),
         })
-        .map_err(RestoreError::Refused)
+        .map_err(RestoreError::Refused)?;
+        if plan.mode != LoadMode::Replace {
+            return Ok(plan);
+        }
+        let note = engine.may_replace().await?;
+        Ok(RestorePlan { notes: plan.notes.into_iter().chain(note).collect(), ..plan })
     }
 
     /// Archives what is there, read back and pinned.
@@ -336,7 +343,7 @@ impl Destination {
         let engine = Engine::of(&self.database);
         let loaded = engine.load(archive, mode, standing, backup::workers(target.backup.jobs), progress).await;
         fault::point("restore.loaded");
-        let stands = || async { engine.survey(&[]).await.is_ok_and(|survey| !survey.half_loaded) };
+        let stands = || async { engine.survey(&[]).await.is_ok_and(|survey| survey.exists && !survey.half_loaded) };
         if loaded.is_ok() || (mode == LoadMode::Replace && stands().await) {
             unfinished::clear(state_dir, &target.name, self.place())?;
         }

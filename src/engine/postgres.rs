@@ -2,21 +2,27 @@
 //!
 //! Owns everything said to a PostgreSQL server, but for what the migrations say. Each job is a file: `connect` sessions,
 //! `catalog` what the server says of itself, `shape` and `survey` looking, `client` and `schema` the schema sections,
-//! `dump`, `worker` and `rows` reading, `load` and `compare` writing, `in_place` and `swap` taking a database's place, and above
-//! them `way`, which chooses.
+//! `dump`, `worker` and `rows` reading, `load` and `compare` writing, `in_place` and `swap` taking a database's place with `proof`
+//! of what is replaced, `marks` and `settle` for what a crash leaves, and above them `way`, which chooses.
 
 mod catalog;
 mod client;
 mod compare;
 mod connect;
+mod create;
 mod dump;
 mod in_place;
 mod large_objects;
+mod likeness;
 mod load;
+mod marks;
+mod proof;
 mod rows;
 mod schema;
+mod settle;
 mod shape;
 mod split;
+mod subscriptions;
 mod survey;
 mod swap;
 mod way;
@@ -102,7 +108,11 @@ impl Postgres {
     }
 
     pub(super) async fn settle(&self) -> Result<Vec<String>, EngineError> {
-        Box::pin(swap::settle(&Place::of(&self.database)?)).await
+        Ok(Box::pin(settle::settle(&Place::of(&self.database)?)).await?.lines)
+    }
+
+    pub(super) async fn may_replace(&self) -> Result<Option<String>, EngineError> {
+        Box::pin(way::may_replace(&Place::of(&self.database)?)).await
     }
 }
 
@@ -120,10 +130,10 @@ pub async fn can_read_all(database: &Database) -> Result<(), EngineError> {
 /// Which way a restore may go, as far as its privileges say.
 ///
 /// # Errors
-/// When the server cannot be asked.
+/// When nothing in the database may be replaced by anybody as it is (a subscription), or the server cannot be asked.
 pub async fn may_restore(database: &Database) -> Result<MayRestore, EngineError> {
     let mut session = Place::of(database)?.connect().await?;
-    let answer = swap::may_restore(&mut session).await;
+    let answer = likeness::may_restore(&mut session).await;
     session.close().await;
     answer
 }

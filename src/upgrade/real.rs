@@ -212,7 +212,7 @@ impl Hands for RealHands<'_> {
         let server = engine.identify().await.map_err(|error| Failed::of(&error))?;
         engine.can_dump_schema(&server).await.map_err(|error| Failed::of(&error))?;
         // And before what the way back would need turns out to be refused.
-        engine.may_replace().map_err(|error| Failed::of(&error))
+        engine.may_replace().await.map(drop).map_err(|error| Failed::of(&error))
     }
 
     async fn handed_over(&self) {

@@ -33,7 +33,7 @@ pub(super) async fn look(target: &Target, findings: &mut Findings) -> Option<u64
     let found = format!("{} {}, {tables}, {}", server.flavour, server.version, human::size(survey.bytes));
     findings.add(Some(target), "database", Ok(found));
     match target.database.location {
-        Location::Sqlite { .. } => findings.add(Some(target), "privileges", sqlite(&engine, target)),
+        Location::Sqlite { .. } => findings.add(Some(target), "privileges", sqlite(&engine, target).await),
         Location::Postgres { .. } => postgres(&engine, &server, target, findings).await,
         Location::MySql { .. } => mysql(target, findings).await,
     }
@@ -41,9 +41,9 @@ pub(super) async fn look(target: &Target, findings: &mut Findings) -> Option<u64
 }
 
 /// Whether a restore could take the file's place and leave it its server's.
-fn sqlite(engine: &Engine, target: &Target) -> Found {
-    match engine.may_replace() {
-        Ok(()) => Found::good("a restore may take the file's place, and leave it its owner's"),
+async fn sqlite(engine: &Engine, target: &Target) -> Found {
+    match engine.may_replace().await {
+        Ok(_) => Found::good("a restore may take the file's place, and leave it its owner's"),
         Err(error) => {
             let failure = Failure::of(&error).safe("archives are taken all the same");
             // Who only backs up restores as somebody else; an upgrade must be able to go back by itself.

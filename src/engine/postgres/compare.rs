@@ -6,12 +6,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::super::crew::Stop;
+use super::super::frames::text;
 use super::super::tally::{Nowhere, Tally, differing, verdict};
 use super::super::{EngineError, Loaded, Mismatch};
 use super::catalog::{self, Relation};
 use super::connect::{Place, Session};
+use super::large_objects;
 use super::rows::{self, Task, Tasks};
-use super::{large_objects, load};
 use crate::archive::Archive;
 use crate::archive::manifest::{FrameKind, Manifest, Table};
 use crate::progress::Progress;
@@ -90,7 +91,7 @@ pub(super) async fn compare_within(
     judge(session, archive, tallies, progress, &stop).await
 }
 
-async fn prepare(session: &mut Session) -> Result<u32, EngineError> {
+pub(super) async fn prepare(session: &mut Session) -> Result<u32, EngineError> {
     let major = catalog::major(session).await?;
     let charset = catalog::identify(session).await?.charset;
     let settings = rows::reading_settings(major, &charset);
@@ -147,7 +148,7 @@ async fn judge(
     let found = |table: &Table| sums.get(&(table.schema.clone(), table.name.clone())).copied();
     let mut mismatches = differing(manifest, found);
     let here: BTreeSet<String> = catalog::sequence_lines(session).await?.into_iter().collect();
-    let wanted = load::text(archive, FrameKind::Sequences).await?;
+    let wanted = text(archive, FrameKind::Sequences).await?;
     for line in wanted.lines().filter(|line| !line.is_empty() && !here.contains(*line)) {
         mismatches.push(Mismatch {
             table: format!("sequence state `{line}`"),

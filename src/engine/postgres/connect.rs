@@ -39,6 +39,8 @@ struct Inner {
     sslmode: String,
     password: Option<Secret>,
     client_bindir: Vec<PathBuf>,
+    /// What all of the above was read from.
+    configured: Database,
 }
 
 impl Place {
@@ -54,6 +56,7 @@ impl Place {
             sslmode: sslmode.clone(),
             password: database.password.clone(),
             client_bindir: database.client_bindir.clone(),
+            configured: database.clone(),
         };
         Ok(Self { inner: Arc::new(inner), database: name.clone() })
     }
@@ -61,6 +64,15 @@ impl Place {
     /// The same server and role, another database.
     pub(super) fn beside(&self, database: &str) -> Self {
         Self { inner: Arc::clone(&self.inner), database: database.to_owned() }
+    }
+
+    /// What a configuration of this place would be.
+    pub(super) fn as_database(&self) -> Database {
+        let mut database = self.inner.configured.clone();
+        if let Location::Postgres { database: name, .. } = &mut database.location {
+            name.clone_from(&self.database);
+        }
+        database
     }
 
     /// Where its client programs are, before the usual places.

@@ -30,7 +30,7 @@ use crate::shape::Shape;
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 /// How long workers and `pg_dump` wait for locks that we hold already: only a schema change that queued up behind us can be
 /// in the way, it waits for us, and everybody who wants the table waits for it. So not long, then we make way.
-const FOLLOW_WAIT: Duration = Duration::from_millis(500);
+pub(super) const FOLLOW_WAIT: Duration = Duration::from_millis(500);
 /// SQLSTATEs of a lock not granted, and of a table that went away between two looks.
 const PASSING: [&str; 3] = ["55P03", "42P01", "3F000"];
 
@@ -251,8 +251,7 @@ async fn write(mut held: Held, request: &DumpRequest, sink: &FrameSink, progress
     if let Some(after) = after {
         append(sink, after).await?;
     }
-    let refresh = views.iter().map(|view| format!("REFRESH MATERIALIZED VIEW {view};\n")).collect::<String>();
-    append_text(sink, FrameKind::Trailer, request.level, format!("{refresh}\n-- end of archive\n")).await?;
+    append_text(sink, FrameKind::Trailer, request.level, trailer(&views)).await?;
     let unlogged = held
         .relations
         .iter()
@@ -280,6 +279,12 @@ async fn write(mut held: Held, request: &DumpRequest, sink: &FrameSink, progress
         data_only,
         taken_at: held.taken_at,
     })
+}
+
+/// What ends an archive: the views that are filled from what stands before.
+pub(super) fn trailer(views: &[String]) -> String {
+    let refresh = views.iter().map(|view| format!("REFRESH MATERIALIZED VIEW {view};\n")).collect::<String>();
+    format!("{refresh}\n-- end of archive\n")
 }
 
 /// Lets the workers read, and adds up what they found.

@@ -1,24 +1,45 @@
 //! Loading into a database that stays where it is, in one transaction over one connection: all of it or nothing.
 //!
 //! For data into the shape its migrations made, and for replacing where the role may not create databases. Slower than a
-//! parallel load, and safe to cut off at any point: the server itself undoes it.
+//! parallel load, and safe to cut off at any point: the server itself undoes it. The fence is locks in that same transaction (`locks`).
+
+mod drops;
+mod locks;
 
 use std::sync::Arc;
 
 use super::super::crew::Stop;
-use super::super::{EngineError, Loaded};
-use super::catalog::{BATCH, USER_SCHEMA, texts};
-use super::connect::{Place, Session, quote};
-use super::{compare, large_objects, load};
+use super::super::passing::Patience;
+use super::super::{EngineError, Loaded, Standing};
+use super::catalog::{BATCH, USER_SCHEMA};
+use super::connect::{Place, Session};
+use super::{compare, large_objects, load, proof, subscriptions, survey};
 use crate::archive::Archive;
 use crate::archive::manifest::FrameKind;
+use crate::failure::Chain;
 use crate::fault;
+use crate::ids::Label;
 use crate::progress::Progress;
+use drops::drop_statements;
+use locks::Locked;
 
-/// Loads the rows into tables that are there, in place of whatever rows they hold.
-pub(super) async fn load_data(place: &Place, archive: &Arc<Archive>, progress: &Progress) -> Result<Loaded, EngineError> {
+/// How often what somebody else changes outside of the locks (a function, a large object) is archived before that is an error.
+const ROUNDS: u32 = 3;
+
+/// Loads the rows into tables that are there, in place of whatever rows they hold: none, for all that `standing` says.
+pub(super) async fn load_data(
+    place: &Place,
+    archive: &Arc<Archive>,
+    standing: Standing<'_>,
+    progress: &Progress,
+) -> Result<Loaded, EngineError> {
     let mut session = begin(place, archive).await?;
-    match exchange_rows(&mut session, archive, progress).await {
+    let done = async {
+        let (_, kept) = fence(&mut session, archive, standing, 1, progress).await?;
+        let loaded = exchange_rows(&mut session, archive, progress).await?;
+        Ok(Loaded { kept, ..loaded })
+    };
+    match done.await {
         Ok(loaded) => commit(session, loaded).await,
         Err(error) => {
             session.abandon().await;
@@ -28,9 +49,20 @@ pub(super) async fn load_data(place: &Place, archive: &Arc<Archive>, progress: &
 }
 
 /// Takes everything out and puts the archive in.
-pub(super) async fn replace(place: &Place, archive: &Arc<Archive>, progress: &Progress) -> Result<Loaded, EngineError> {
+pub(super) async fn replace(
+    place: &Place,
+    archive: &Arc<Archive>,
+    standing: Standing<'_>,
+    jobs: usize,
+    progress: &Progress,
+) -> Result<Loaded, EngineError> {
     let mut session = begin(place, archive).await?;
-    match exchange_all(&mut session, archive, progress).await {
+    let done = async {
+        let (locked, kept) = fence(&mut session, archive, standing, jobs, progress).await?;
+        let loaded = exchange_all(&mut session, archive, &locked, progress).await?;
+        Ok(Loaded { kept, ..loaded })
+    };
+    match done.await {
         Ok(loaded) => commit(session, loaded).await,
         Err(error) => {
             session.abandon().await;
@@ -47,13 +79,89 @@ async fn begin(place: &Place, archive: &Arc<Archive>) -> Result<Session, EngineE
     Ok(session)
 }
 
-async fn commit(mut session: Session, loaded: Loaded) -> Result<Loaded, EngineError> {
+/// Locks what is there, and holds it to what the load was told of it.
+async fn fence(
+    session: &mut Session,
+    archive: &Arc<Archive>,
+    standing: Standing<'_>,
+    jobs: usize,
+    progress: &Progress,
+) -> Result<(Locked, Option<Label>), EngineError> {
+    progress.phase("fencing what is replaced", 0);
+    let place = session.place().clone();
+    let mut locked = locks::take(session).await?;
+    fault::point("pg.load.locked");
+    let (known, keep) = match standing {
+        Standing::Nobodys => return Ok((locked, None)),
+        Standing::Rowless => {
+            let histories: Vec<String> = archive.manifest().shape.histories.iter().map(|one| one.table.clone()).collect();
+            return match survey::first_filled(session, &histories).await? {
+                None => Ok((locked, None)),
+                Some(table) => Err(EngineError::Filled { location: place.location(), table }),
+            };
+        }
+        Standing::Kept { archive, keep } => (archive, keep),
+    };
+    if let Some(known) = known
+        && proof::is_as_in(&place, known, jobs, progress).await?
+    {
+        return Ok((locked, None));
+    }
+    for _ in 0..ROUNDS {
+        progress.phase("archiving what changed", 0);
+        let kept = keep.keep(&place.as_database()).await;
+        let kept = kept.map_err(|source| EngineError::NotKept { location: place.location(), source })?;
+        // What the locks do not hold may have changed while it was archived, and a table been made.
+        locked = locks::take(session).await?;
+        if proof::is_as_in(&place, &kept, jobs, progress).await? {
+            fault::point("pg.load.proved");
+            return Ok((locked, Some(kept.manifest().label.clone())));
+        }
+    }
+    Err(locks::moved(session))
+}
+
+/// Publishes. After it nothing is an error any more.
+async fn commit(mut session: Session, mut loaded: Loaded) -> Result<Loaded, EngineError> {
     fault::point("pg.load.compared");
-    session.run("commit the load", "COMMIT").await?;
+    let doing = "commit the load";
+    let transaction = session.text(doing, "SELECT pg_catalog.pg_current_xact_id()::text").await?.unwrap_or_default();
+    if let Err(error) = session.run(doing, "COMMIT").await {
+        // A connection that broke says nothing of the commit; the server knows.
+        let EngineError::Lost { .. } = error else { return Err(error) };
+        if !was_committed(session.place(), &transaction).await? {
+            return Err(error);
+        }
+        loaded
+            .warnings
+            .push("the connection broke at the commit, which was made; statistics are not collected: run ANALYZE".to_owned());
+        return Ok(loaded);
+    }
     fault::point("pg.load.committed");
-    session.run("collect statistics", super::ANALYZE).await?;
+    if let Err(error) = session.run("collect statistics", super::ANALYZE).await {
+        loaded.warnings.push(format!("statistics could not be collected, run ANALYZE: {}", Chain(&error)));
+    }
     session.close().await;
     Ok(loaded)
+}
+
+/// Asks the server what became of a transaction, as long as it takes to connect again and the server to make up its mind.
+async fn was_committed(place: &Place, transaction: &str) -> Result<bool, EngineError> {
+    let doing = "look what became of the load's transaction";
+    let sql = format!("SELECT pg_catalog.pg_xact_status('{transaction}'::pg_catalog.xid8)");
+    let mut patience = Patience::default();
+    loop {
+        let said = match place.connect().await {
+            Ok(mut session) => session.text(doing, &sql).await,
+            Err(error) => Err(error),
+        };
+        match said {
+            Ok(Some(said)) if said != "in progress" => return Ok(said == "committed"),
+            Err(error) if !patience.lasts().await => return Err(error),
+            Ok(_) if !patience.lasts().await => return Err(EngineError::Worker(doing.to_owned())),
+            _ => {}
+        }
+    }
 }
 
 async fn load_all_rows(session: &mut Session, archive: &Arc<Archive>, progress: &Progress) -> Result<(), EngineError> {
@@ -144,11 +252,17 @@ async fn wake_up_statements(session: &mut Session) -> Result<Asleep, EngineError
     Ok(asleep)
 }
 
-async fn exchange_all(session: &mut Session, archive: &Arc<Archive>, progress: &Progress) -> Result<Loaded, EngineError> {
+async fn exchange_all(
+    session: &mut Session,
+    archive: &Arc<Archive>,
+    locked: &Locked,
+    progress: &Progress,
+) -> Result<Loaded, EngineError> {
     progress.phase("clearing", 0);
     for statement in drop_statements(session).await? {
         session.run(&format!("run `{statement}`"), &statement).await?;
     }
+    locked.demand_nothing_else_dropped(session).await?;
     drop_large_objects(session).await?;
     fault::point("pg.load.cleared");
     let mut named = Vec::new();
@@ -161,59 +275,13 @@ async fn exchange_all(session: &mut Session, archive: &Arc<Archive>, progress: &
     for index in load::frames_of(archive, FrameKind::PostData) {
         load::run_frame(session, archive, index, &mut named).await?;
     }
+    let told = subscriptions::let_go_of_slots(session).await?;
     fault::point("pg.load.loaded");
     let mut loaded = compare::compare_within(session, archive, progress).await?;
     for index in load::frames_of(archive, FrameKind::Trailer) {
         load::run_frame(session, archive, index, &mut named).await?;
     }
     loaded.warnings = load::missing_roles(session, &named).await?;
+    loaded.warnings.extend(told);
     Ok(loaded)
-}
-
-/// What empties a database of the user's objects. Kinds that are not listed stay; creating them a second time then fails,
-/// and with it the whole exchange.
-async fn drop_statements(session: &mut Session) -> Result<Vec<String>, EngineError> {
-    let doing = "list what to replace";
-    let mut statements = Vec::new();
-    for (keyword, sql) in [
-        ("EVENT TRIGGER", "SELECT pg_catalog.quote_ident(evtname) FROM pg_catalog.pg_event_trigger ORDER BY 1"),
-        ("PUBLICATION", "SELECT pg_catalog.quote_ident(pubname) FROM pg_catalog.pg_publication ORDER BY 1"),
-    ] {
-        let names = texts(session, doing, sql).await?;
-        statements.extend(names.iter().map(|name| format!("DROP {keyword} IF EXISTS {name}")));
-    }
-    let schemas = format!(
-        "SELECT n.nspname::text FROM pg_catalog.pg_namespace n WHERE {USER_SCHEMA} AND n.nspname <> 'public' \
-         AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.objid = n.oid AND e.deptype = 'e') ORDER BY 1"
-    );
-    let schemas = texts(session, doing, &schemas).await?;
-    statements.extend(schemas.iter().map(|name| format!("DROP SCHEMA {} CASCADE", quote(name))));
-    let own =
-        "n.nspname = 'public' AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.deptype IN ('e', 'i') AND e.objid =";
-    let name = "pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident";
-    let in_public = [
-        format!(
-            "SELECT CASE c.relkind WHEN 'v' THEN 'VIEW ' WHEN 'm' THEN 'MATERIALIZED VIEW ' WHEN 'S' THEN 'SEQUENCE ' WHEN 'f' THEN 'FOREIGN TABLE ' \
-               WHEN 'c' THEN 'TYPE ' ELSE 'TABLE ' END || 'IF EXISTS ' || {name}(c.relname) FROM pg_catalog.pg_class c \
-             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'c') AND {own} c.oid) \
-             ORDER BY pg_catalog.strpos('prfvmSc', c.relkind::text), 1"
-        ),
-        format!(
-            "SELECT 'ROUTINE IF EXISTS ' || p.oid::pg_catalog.regprocedure::text FROM pg_catalog.pg_proc p \
-             JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE {own} p.oid) ORDER BY 1"
-        ),
-        format!(
-            "SELECT 'TYPE IF EXISTS ' || {name}(t.typname) FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace \
-             WHERE t.typtype IN ('d', 'e', 'r') AND {own} t.oid) ORDER BY 1"
-        ),
-        format!(
-            "SELECT 'COLLATION IF EXISTS ' || {name}(l.collname) FROM pg_catalog.pg_collation l \
-             JOIN pg_catalog.pg_namespace n ON n.oid = l.collnamespace WHERE {own} l.oid) ORDER BY 1"
-        ),
-    ];
-    for sql in in_public {
-        let names = texts(session, doing, &sql).await?;
-        statements.extend(names.iter().map(|name| format!("DROP {name} CASCADE")));
-    }
-    Ok(statements)
 }

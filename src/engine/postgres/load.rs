@@ -17,7 +17,7 @@ use super::super::{EngineError, Loaded};
 use super::catalog::{self, Relation};
 use super::connect::{Place, Session};
 use super::split::{Chunk, Splitter};
-use super::{compare, schema};
+use super::{compare, schema, subscriptions};
 use crate::archive::Archive;
 use crate::archive::manifest::{FrameKind, Table};
 use crate::fault;
@@ -60,6 +60,7 @@ pub(super) async fn fill(
         run_one(&mut session, &sql).await?;
     }
     fault::point("pg.load.loaded");
+    let told = subscriptions::let_go_of_slots(&mut session).await?;
     let mut loaded = compare::conclude(place, archive, filled.tallies, progress, &stop.0).await?;
     progress.phase("refreshing views", 0);
     for index in frames_of(archive, FrameKind::Trailer) {
@@ -72,6 +73,7 @@ pub(super) async fn fill(
     let flush = "SET synchronous_commit = on; SELECT pg_catalog.pg_logical_emit_message(true, 'upkeep', '')";
     session.run("wait for the disk", flush).await?;
     loaded.warnings = missing_roles(&mut session, &named).await?;
+    loaded.warnings.extend(told);
     session.close().await;
     fault::point("pg.load.compared");
     Ok(loaded)

@@ -2,8 +2,9 @@
 
 use super::super::passing::Patience;
 use super::super::{EngineError, Survey};
-use super::catalog::{BATCH, WITH_ROWS, texts};
+use super::catalog::{BATCH, WITH_ROWS, extension_tables, relations, texts};
 use super::connect::{Place, Session, application_name, literal, quote};
+use super::large_objects;
 use super::shape::history_names;
 
 /// Views and routines that are no extension's.
@@ -42,7 +43,7 @@ pub(super) async fn survey(place: &Place, history_tables: &[String]) -> Result<S
         }
     }
     if !holds_rows {
-        holds_rows = any_row(&mut session, &readable).await?;
+        holds_rows = any_row(&mut session, &readable).await? || large_objects::any(&mut session).await?;
     }
     let bytes = match session
         .text("measure the database", "SELECT pg_catalog.pg_database_size(pg_catalog.current_database())::text")
@@ -67,25 +68,47 @@ async fn any_row(session: &mut Session, tests: &[String]) -> Result<bool, Engine
     Ok(false)
 }
 
-/// Other people's sessions on a database that do not end within a moment.
+/// Other people's sessions on a database that do not end within a moment. Whoever comes while others leave does not last either.
 pub(super) async fn lasting_sessions(session: &mut Session, database: &str) -> Result<Vec<String>, EngineError> {
     let mut patience = Patience::default();
-    loop {
-        let there = sessions(session, database).await?;
-        if there.is_empty() || !patience.lasts().await {
-            return Ok(there);
-        }
+    let mut there = sessions(session, database).await?;
+    while !there.is_empty() && patience.lasts().await {
+        let now = sessions(session, database).await?;
+        there.retain(|one| now.contains(one));
     }
+    Ok(there)
 }
 
-/// Other people's sessions on a database.
+/// The first table of the session's database that holds a row and is no history; `histories` are such beyond the well-known.
+pub(super) async fn first_filled(session: &mut Session, histories: &[String]) -> Result<Option<String>, EngineError> {
+    session.run("set up a session", "SELECT pg_catalog.set_config('search_path', '', false)").await?;
+    let nobodys = [history_names(session, histories).await?, extension_tables(session).await?].concat();
+    let relations = relations(session).await?;
+    let all = relations.iter().filter(|relation| !nobodys.contains(&(relation.schema.clone(), relation.name.clone())));
+    let tests: Vec<String> = all
+        .map(|one| one.quoted())
+        .map(|name| format!("SELECT {} WHERE EXISTS (SELECT FROM ONLY {name})", literal(&name)))
+        .collect();
+    for batch in tests.chunks(BATCH) {
+        if let Some(table) = texts(session, "look for rows", &batch.join(" UNION ALL ")).await?.into_iter().next() {
+            return Ok(Some(table));
+        }
+    }
+    Ok(large_objects::any(session).await?.then(|| "pg_catalog.pg_largeobject".to_owned()))
+}
+
+/// Other people's sessions on a database, and transactions that wait for their second phase: they have written, and may commit at any
+/// time. What kind another's session is may be hidden from us; the server's own, such as its vacuum,
+/// have no user, end by themselves, and make way for whoever renames or drops the database.
 pub(super) async fn sessions(session: &mut Session, database: &str) -> Result<Vec<String>, EngineError> {
     let sql = format!(
         "SELECT 'pid ' || pid || ', user ' || COALESCE(usename, '?') || CASE WHEN COALESCE(application_name, '') = '' THEN '' \
            ELSE ', ' || application_name END || COALESCE(', from ' || pg_catalog.host(client_addr), '') \
-         FROM pg_catalog.pg_stat_activity WHERE datname = {} AND pid <> pg_catalog.pg_backend_pid() \
-         AND COALESCE(backend_type, 'client backend') IN ('client backend', 'walsender') \
-         AND COALESCE(application_name, '') <> {} ORDER BY pid",
+         FROM pg_catalog.pg_stat_activity WHERE datname = {0} AND pid <> pg_catalog.pg_backend_pid() \
+         AND (backend_type IN ('client backend', 'walsender') OR (backend_type IS NULL AND usesysid IS NOT NULL)) \
+         AND COALESCE(application_name, '') <> {1} \
+         UNION ALL SELECT 'prepared transaction ' || pg_catalog.quote_literal(gid) || ' of user ' || owner || ', prepared at ' \
+           || prepared::pg_catalog.timestamptz(0)::text FROM pg_catalog.pg_prepared_xacts WHERE database = {0} ORDER BY 1",
         literal(database),
         literal(&application_name())
     );

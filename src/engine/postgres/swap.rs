@@ -1,273 +1,179 @@
 //! Taking a database's place: a scratch database beside it is filled and compared, then names are exchanged.
 //!
-//! Owns the names `DB__upkeep_new` and `DB__upkeep_old`. What a crash leaves is read from the names and from a mark on the
-//! new database, a comment that is written only after the comparison; [`settle`] needs nothing else. Invariant: at every
-//! moment the old content or the compared new content has the name or can be given it; held by
+//! Order: fill and compare the new content, which may take hours and keeps nobody away; **fence** the old content by taking its name
+//! away, which the server does only when nobody is in it; prove that it is kept, or archive it; mark the new content; give it the name. A
+//! crash before the mark leaves the old content to get its name back, one after it leaves the new content to be given the name
+//! (`settle`). Invariant: nobody writes to the old content between its proof and its end; held by `tests/it/replaced.rs` and
 //! `tests/it/postgres_restore.rs`.
 
 use std::sync::Arc;
 
-use super::super::replace::names::{Longest, Names};
-use super::super::replace::states::{Left, Seen, by_names};
-use super::super::{EngineError, Loaded, MayRestore, Standing};
-use super::catalog::{WITH_ROWS, texts};
-use super::connect::{Place, Session, literal, quote};
-use super::{in_place, load, survey};
+use super::super::passing::Patience;
+use super::super::replace::names::Names;
+use super::super::{EngineError, Loaded, Standing};
+use super::connect::{Place, Session};
+use super::create::create;
+use super::marks::{look, mark, names_of, rename, unmark};
+use super::settle::{settle, tidy};
+use super::{catalog, likeness, load, proof, survey};
 use crate::archive::Archive;
-use crate::archive::manifest::Server;
+use crate::failure::Chain;
 use crate::fault;
 use crate::progress::Progress;
 
-/// How long a database's name may be (NAMEDATALEN − 1).
-const LONGEST_NAME: Longest = Longest::Bytes(63);
-/// Begins the comment on a new database that was compared; the comment the old one had follows on the next lines.
-const MARK: &str = "upkeep: compared with ";
+/// How often the old content's name is taken away in vain before that is an error. The server itself waits five seconds each time for
+/// those who are leaving, so this is half a minute of somebody new each time.
+const FENCES: u32 = 6;
 
-/// Creates an empty database like the one an archive came from; says what could not be the same here.
-pub(super) async fn create(place: &Place, name: &str, like: &Server) -> Result<Vec<String>, EngineError> {
-    let mut session = place.beside(name).connect_to_maintenance().await?;
-    let mut warnings = Vec::new();
-    let full = format!(
-        "CREATE DATABASE {} TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {}{}",
-        quote(name),
-        literal(&like.charset),
-        literal(&like.collation),
-        literal(like.extra.get("lc_ctype").unwrap_or(&like.collation)),
-        provider(like)
-    );
-    let doing = format!("create database {name}");
-    match session.run(&doing, &full).await {
-        // A locale this host does not have: the encoding still has to be right.
-        Err(EngineError::Sql { .. }) => {
-            let plain = format!("CREATE DATABASE {} TEMPLATE template0 ENCODING {}", quote(name), literal(&like.charset));
-            session.run(&doing, &plain).await?;
-            warnings.push(format!("locale {} is not available here: database {name} has the server's own", like.collation));
-        }
-        Err(EngineError::Privilege { user, .. }) => {
-            let grant = format!("ALTER ROLE {} CREATEDB;", quote(&user));
-            return Err(EngineError::Privilege { user, what: doing, grant });
-        }
-        other => other?,
-    }
-    session.close().await;
-    Ok(warnings)
-}
-
-fn provider(like: &Server) -> String {
-    match (like.extra.get("locale_provider").map(String::as_str), like.extra.get("locale")) {
-        (Some("i"), Some(locale)) => format!(" LOCALE_PROVIDER icu ICU_LOCALE {}", literal(locale)),
-        (Some("b"), Some(locale)) => format!(" LOCALE_PROVIDER builtin BUILTIN_LOCALE {}", literal(locale)),
-        _ => String::new(),
-    }
-}
-
-/// Whether the role may make a database and give this one another name.
-const MAY_CREATE: &str = "SELECT rolsuper OR (rolcreatedb AND (SELECT pg_catalog.pg_has_role(datdba, 'MEMBER') FROM pg_catalog.pg_database \
-    WHERE datname = pg_catalog.current_database())) FROM pg_catalog.pg_roles WHERE rolname = current_user";
-
-/// Which way [`replace`] may go. Without the privilege to create databases it takes everything out of this one, which only the
-/// owner of each thing may.
-pub(super) async fn may_restore(session: &mut Session) -> Result<MayRestore, EngineError> {
-    let doing = "look for the privilege to restore";
-    if session.truth(doing, MAY_CREATE).await? {
-        return Ok(MayRestore::Beside);
-    }
-    let (role, database) = (quote(session.place().user()), quote(&session.place().database));
-    let strange = format!(
-        "SELECT EXISTS (SELECT {WITH_ROWS} AND NOT pg_catalog.pg_has_role(c.relowner, 'MEMBER')) \
-         OR NOT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')"
-    );
-    let grant = format!("ALTER ROLE {role} CREATEDB; ALTER DATABASE {database} OWNER TO {role};");
-    Ok(if session.truth(doing, &strange).await? { MayRestore::Not(grant) } else { MayRestore::InPlace(grant) })
-}
-
-/// Puts an archive in the place of a database.
+/// Puts an archive in the place of a database that is there.
 pub(super) async fn replace(
     place: &Place,
     archive: &Arc<Archive>,
-    _standing: Standing<'_>,
+    standing: Standing<'_>,
     jobs: usize,
     progress: &Progress,
 ) -> Result<Loaded, EngineError> {
-    settle(place).await?;
-    let Some(mut session) = place.connect_if_exists().await? else {
-        return from_nothing(place, archive, jobs, progress).await;
-    };
-    let users = survey::lasting_sessions(&mut session, &place.database).await?;
-    let may_create = session.truth("look for the privilege to create databases", MAY_CREATE).await?;
-    let like = super::catalog::identify(&mut session).await?;
-    session.close().await;
-    if !users.is_empty() {
-        return Err(EngineError::InUse { location: place.location(), sessions: users });
-    }
-    if !may_create {
-        return in_place::replace(place, archive, progress).await;
-    }
-    let names = Names::of(&place.database, LONGEST_NAME);
-    let warnings = create(place, &names.new, &like).await?;
-    fault::point("pg.load.created");
-    let mut loaded = match load::fill(&place.beside(&names.new), archive, jobs, progress).await {
-        Ok(loaded) => loaded,
+    let names = names_of(place);
+    demand_free(place, &names).await?;
+    match beside(place, &names, archive, standing, jobs, progress).await {
+        Ok(loaded) => Ok(loaded),
         Err(error) => {
-            // The error at hand is the one to report; what cannot be dropped now, `settle` drops.
+            // The error at hand is the one to report; what cannot be undone now, the next `settle` undoes.
             settle(place).await.ok();
-            return Err(error);
+            Err(error)
         }
-    };
-    loaded.warnings.splice(0..0, warnings);
-    progress.phase("swapping", 0);
-    if let Err(error) = swap(place, &names, archive.manifest().label.as_str()).await {
-        settle(place).await.ok();
-        return Err(error);
     }
-    Ok(loaded)
 }
 
-async fn from_nothing(place: &Place, archive: &Arc<Archive>, jobs: usize, progress: &Progress) -> Result<Loaded, EngineError> {
-    let warnings = create(place, &place.database, &archive.manifest().server).await?;
-    fault::point("pg.load.created");
-    let mut loaded = load::fill(place, archive, jobs, progress).await?;
-    loaded.warnings.splice(0..0, warnings);
-    Ok(loaded)
-}
-
-/// Marks the new database as compared and exchanges the names.
-///
-/// A crash before the first rename leaves the old content in its place and the new one to be dropped. Between the renames
-/// the database has no name, so nobody can have written to either: the second rename is made up for. After it, only the old
-/// content is left to be dropped.
-async fn swap(place: &Place, names: &Names, label: &str) -> Result<(), EngineError> {
+/// What an earlier exchange left and could not drop is in the way of this one, and better known now than after the load.
+async fn demand_free(place: &Place, names: &Names) -> Result<(), EngineError> {
     let mut session = place.connect_to_maintenance().await?;
-    for statement in likeness(&mut session, names).await? {
-        session.run("give the new database the old one's settings", &statement).await?;
+    for name in [&names.new, &names.old] {
+        if look(&mut session, name).await?.is_there {
+            return Err(EngineError::Inexact {
+                what: format!("database {name} is in the way of replacing what database {} holds", names.own),
+                hint: format!(
+                    "it is what {} was before it was replaced, or the beginning of a load: look what is in it, then drop it",
+                    names.own
+                ),
+            });
+        }
     }
-    let comment = comment_on(&mut session, &names.own).await?.unwrap_or_default();
-    let mark = literal(&format!("{MARK}{label}\n{comment}"));
-    session.run("mark the new database", &format!("COMMENT ON DATABASE {} IS {mark}", quote(&names.new))).await?;
-    fault::point("pg.swap.marked");
-    rename(&mut session, &names.own, &names.old).await?;
-    fault::point("pg.swap.first");
-    rename(&mut session, &names.new, &names.own).await?;
-    fault::point("pg.swap.second");
-    drop_database(&mut session, &names.old).await?;
-    fault::point("pg.swap.dropped");
-    unmark(&mut session, &names.own).await?;
-    fault::point("pg.swap.unmarked");
     session.close().await;
     Ok(())
 }
 
-async fn rename(session: &mut Session, from: &str, to: &str) -> Result<(), EngineError> {
-    session
-        .run(&format!("rename database {from} to {to}"), &format!("ALTER DATABASE {} RENAME TO {}", quote(from), quote(to)))
-        .await
-}
-
-async fn drop_database(session: &mut Session, name: &str) -> Result<(), EngineError> {
-    session.run(&format!("drop database {name}"), &format!("DROP DATABASE IF EXISTS {}", quote(name))).await
-}
-
-async fn comment_on(session: &mut Session, name: &str) -> Result<Option<String>, EngineError> {
-    let sql = format!(
-        "SELECT pg_catalog.shobj_description(oid, 'pg_database') FROM pg_catalog.pg_database WHERE datname = {}",
-        literal(name)
-    );
-    let rows = session.rows("read a database's comment", &sql).await?;
-    rows.first().map_or(Ok(None), |row| session.cell("read a database's comment", row, 0))
-}
-
-/// Gives the database back the comment it had before the mark.
-async fn unmark(session: &mut Session, name: &str) -> Result<(), EngineError> {
-    let Some(comment) = comment_on(session, name).await?.filter(|comment| comment.starts_with(MARK)) else { return Ok(()) };
-    let before = comment.split_once('\n').map(|(_, before)| before).filter(|before| !before.is_empty());
-    let before = before.map_or("NULL".to_owned(), literal);
-    session.run("take the mark off", &format!("COMMENT ON DATABASE {} IS {before}", quote(name))).await
-}
-
-/// Statements that give the new database the owner, settings, connection limit and privileges of the old one.
-async fn likeness(session: &mut Session, names: &Names) -> Result<Vec<String>, EngineError> {
-    let (new, own) = (literal(&quote(&names.new)), literal(&names.own));
-    let database = format!("FROM pg_catalog.pg_database d WHERE d.datname = {own}");
-    // A setting is stored as `name=value`; lists are already quoted inside, as `ALTER DATABASE … SET` takes them.
-    let list = "('search_path', 'temp_tablespaces', 'session_preload_libraries', 'local_preload_libraries', 'shared_preload_libraries')";
-    let queries = [
-        format!(
-            "SELECT 'ALTER DATABASE ' || {new} || ' OWNER TO ' || pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(d.datdba)) {database}"
-        ),
-        format!(
-            "SELECT 'ALTER DATABASE ' || {new} || ' CONNECTION LIMIT ' || d.datconnlimit {database} AND d.datconnlimit <> -1"
-        ),
-        format!(
-            "SELECT CASE WHEN r.rolname IS NULL THEN 'ALTER DATABASE ' || {new} ELSE 'ALTER ROLE ' || pg_catalog.quote_ident(r.rolname) \
-               || ' IN DATABASE ' || {new} END || ' SET ' || pg_catalog.quote_ident(pg_catalog.split_part(c.one, '=', 1)) || ' TO ' \
-               || CASE WHEN pg_catalog.split_part(c.one, '=', 1) IN {list} THEN pg_catalog.substr(c.one, pg_catalog.strpos(c.one, '=') + 1) \
-                  ELSE pg_catalog.quote_literal(pg_catalog.substr(c.one, pg_catalog.strpos(c.one, '=') + 1)) END \
-             FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase \
-             LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole, pg_catalog.unnest(s.setconfig) c(one) WHERE d.datname = {own}"
-        ),
-        format!("SELECT 'REVOKE ALL ON DATABASE ' || {new} || ' FROM PUBLIC' {database} AND d.datacl IS NOT NULL"),
-        format!(
-            "SELECT 'GRANT ' || a.privilege_type || ' ON DATABASE ' || {new} || ' TO ' || CASE a.grantee WHEN 0 THEN 'PUBLIC' \
-               ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END || CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END \
-             FROM pg_catalog.pg_database d, pg_catalog.aclexplode(d.datacl) a WHERE d.datname = {own} AND a.grantee <> d.datdba"
-        ),
-    ];
-    let mut statements = Vec::new();
-    for sql in queries {
-        statements.extend(texts(session, "read the database's settings", &sql).await?);
-    }
-    Ok(statements)
-}
-
-/// Whether a database is there, and marked.
-async fn look(session: &mut Session, name: &str) -> Result<Seen, EngineError> {
-    let sql = format!("SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = {})", literal(name));
-    let is_there = session.truth("look for databases of our own", &sql).await?;
-    let comment = comment_on(session, name).await?;
-    Ok(Seen { is_there, is_marked: comment.is_some_and(|comment| comment.starts_with(MARK)) })
-}
-
-/// Finishes or undoes what a crash left; says what it did.
-pub(super) async fn settle(place: &Place) -> Result<Vec<String>, EngineError> {
-    let names = Names::of(&place.database, LONGEST_NAME);
+async fn beside(
+    place: &Place,
+    names: &Names,
+    archive: &Arc<Archive>,
+    standing: Standing<'_>,
+    jobs: usize,
+    progress: &Progress,
+) -> Result<Loaded, EngineError> {
+    let warnings = make_scratch(place, names).await?;
+    fault::point("pg.load.created");
+    let mut loaded = load::fill(&place.beside(&names.new), archive, jobs, progress).await?;
+    loaded.warnings.splice(0..0, warnings);
+    progress.phase("fencing what is replaced", 0);
+    let old = place.beside(&names.old);
+    fence(place, names).await?;
+    fault::point("pg.swap.fenced");
+    let histories: Vec<String> = archive.manifest().shape.histories.iter().map(|history| history.table.clone()).collect();
+    loaded.kept = proof::hold_to(&old, place, standing, &histories, jobs, progress).await?;
+    fault::point("pg.swap.proved");
+    progress.phase("swapping", 0);
     let mut session = place.connect_to_maintenance().await?;
-    let mut seen = [Seen::default(); 3];
-    for (seen, name) in seen.iter_mut().zip([&names.own, &names.new, &names.old]) {
-        *seen = look(&mut session, name).await?;
+    // Under the fence, for whoever changed a setting while the archive was loaded was not kept away either.
+    for statement in likeness::statements(&mut session, &names.new, &names.old).await? {
+        session.run("give the new database the old one's settings", &statement).await?;
     }
-    let [own_seen, new_seen, old_seen] = seen;
-    let Names { own, new, old } = &names;
-    let mut done = Vec::new();
-    match by_names(own_seen, new_seen, old_seen) {
-        Left::Begun => {
-            rename(&mut session, new, own).await?;
-            fault::point("pg.settle.renamed");
-            drop_database(&mut session, old).await?;
-            unmark(&mut session, own).await?;
-            done.push(format!("database {own}: finished taking the compared archive's content in"));
-        }
-        Left::Fenced => {
-            rename(&mut session, old, own).await?;
-            fault::point("pg.settle.renamed");
-            drop_database(&mut session, new).await?;
-            done.push(format!("database {own}: the old content has its name again"));
-        }
-        Left::Exchanged => {
-            drop_database(&mut session, old).await?;
-            fault::point("pg.settle.dropped");
-            unmark(&mut session, own).await?;
-            done.push(format!("database {own}: tidied up after its content was replaced"));
-        }
-        Left::Loading => {
-            drop_database(&mut session, new).await?;
-            done.push(format!("database {new}: dropped, an unfinished load"));
-        }
-        Left::Foreign => {
-            let more = if new_seen.is_there { format!(" and {new}") } else { String::new() };
-            done.push(format!("database {old}{more} beside {own}: not of our making in this order, left alone"));
-        }
-        Left::Nothing => {}
-    }
+    mark(&mut session, &names.new, &names.old, archive.manifest().label.as_str()).await?;
     session.close().await;
-    Ok(done)
+    fault::point("pg.swap.marked");
+    let told = match publish(place, names).await {
+        Ok(told) => told,
+        // Perhaps it happened, or can be made up for: the mark and the names say so.
+        Err(error) => match settle(place).await {
+            Ok(settled) if settled.finished => settled.lines,
+            _ => return Err(error),
+        },
+    };
+    loaded.warnings.extend(told);
+    Ok(loaded)
+}
+
+/// Makes the scratch database, and sees that it can be given all that the old one has.
+async fn make_scratch(place: &Place, names: &Names) -> Result<Vec<String>, EngineError> {
+    let mut session = place.connect().await?;
+    let like = catalog::identify(&mut session).await?;
+    let tablespace = likeness::tablespace(&mut session).await?;
+    session.close().await;
+    let warnings = create(place, &names.new, &like, tablespace.as_deref()).await?;
+    let mut session = place.connect_to_maintenance().await?;
+    let statements = likeness::statements(&mut session, &names.new, &names.own).await?;
+    likeness::try_out(&mut session, &statements).await?;
+    session.close().await;
+    Ok(warnings)
+}
+
+/// Takes the old content's name away: from here on nobody finds it.
+async fn fence(place: &Place, names: &Names) -> Result<(), EngineError> {
+    let mut session = place.connect_to_maintenance().await?;
+    let mut refused = None;
+    for _ in 0..FENCES {
+        let said = match rename(&mut session, &names.own, &names.old).await {
+            Err(EngineError::InUse { sessions, .. }) => sessions,
+            other => {
+                session.close().await;
+                return other;
+            }
+        };
+        let users = survey::lasting_sessions(&mut session, &names.own).await?;
+        if !users.is_empty() {
+            return Err(EngineError::InUse { location: place.location(), sessions: users });
+        }
+        // Nobody who stays: those who passed have gone by now, or others pass.
+        refused = Some(said);
+    }
+    Err(EngineError::InUse { location: place.location(), sessions: refused.unwrap_or_default() })
+}
+
+/// Gives the marked content the name. After it nothing is an error any more; what is left to do is told, and done by the next `settle`.
+async fn publish(place: &Place, names: &Names) -> Result<Vec<String>, EngineError> {
+    let mut session = place.connect_to_maintenance().await?;
+    if let Err(error) = rename(&mut session, &names.new, &names.own).await {
+        // An answer is an answer: it did not happen. Without one the names are asked.
+        if let EngineError::Lost { .. } = error {
+            session = reconnect(place).await?;
+        }
+        if !look(&mut session, &names.own).await?.is_marked {
+            // What is told as failed must not be finished behind our back.
+            unmark(&mut session, &names.new).await?;
+            return Err(error);
+        }
+    }
+    fault::point("pg.swap.published");
+    let told = match tidy(place, &mut session).await {
+        Ok(told) => told,
+        Err(error) => Some(format!(
+            "database {}: what was replaced is still there as {}, and goes at the next start: {}",
+            names.own,
+            names.old,
+            Chain(&error)
+        )),
+    };
+    fault::point("pg.swap.unmarked");
+    session.close().await;
+    Ok(told.into_iter().collect())
+}
+
+async fn reconnect(place: &Place) -> Result<Session, EngineError> {
+    let mut patience = Patience::default();
+    loop {
+        match place.connect_to_maintenance().await {
+            Err(_) if patience.lasts().await => {}
+            other => return other,
+        }
+    }
 }

@@ -1,11 +1,13 @@
-//! Which way an archive takes into a database.
+//! Which way an archive takes into a database. Above the files that know one way each; none of them imports this one.
 
 use std::sync::Arc;
 
 use super::super::frames::shared;
-use super::super::{EngineError, LoadMode, Loaded, Standing};
-use super::connect::Place;
-use super::{in_place, load, swap};
+use super::super::{EngineError, LoadMode, Loaded, MayRestore, Standing};
+use super::connect::{Place, quote};
+use super::create::create;
+use super::settle::settle;
+use super::{in_place, likeness, load, survey, swap};
 use crate::archive::Archive;
 use crate::fault;
 use crate::progress::Progress;
@@ -27,8 +29,8 @@ pub(super) async fn load(
     let jobs = jobs.max(1);
     match mode {
         LoadMode::Clean => clean(place, &archive, jobs, progress).await,
-        LoadMode::DataOnly => in_place::load_data(place, &archive, progress).await,
-        LoadMode::Replace => swap::replace(place, &archive, standing, jobs, progress).await,
+        LoadMode::DataOnly => in_place::load_data(place, &archive, standing, progress).await,
+        LoadMode::Replace => replace(place, &archive, standing, jobs, progress).await,
     }
 }
 
@@ -36,10 +38,54 @@ async fn clean(place: &Place, archive: &Arc<Archive>, jobs: usize, progress: &Pr
     let mut warnings = Vec::new();
     match place.connect_if_exists().await? {
         Some(session) => session.close().await,
-        None => warnings = swap::create(place, &place.database, &archive.manifest().server).await?,
+        None => warnings = create(place, &place.database, &archive.manifest().server, None).await?,
     }
     fault::point("pg.load.created");
     let mut loaded = load::fill(place, archive, jobs, progress).await?;
     loaded.warnings.splice(0..0, warnings);
     Ok(loaded)
+}
+
+async fn replace(
+    place: &Place,
+    archive: &Arc<Archive>,
+    standing: Standing<'_>,
+    jobs: usize,
+    progress: &Progress,
+) -> Result<Loaded, EngineError> {
+    settle(place).await?;
+    let Some(mut session) = place.connect_if_exists().await? else { return clean(place, archive, jobs, progress).await };
+    let may = likeness::may_restore(&mut session).await?;
+    let users = survey::lasting_sessions(&mut session, &place.database).await?;
+    session.close().await;
+    if !users.is_empty() {
+        return Err(EngineError::InUse { location: place.location(), sessions: users });
+    }
+    match may {
+        MayRestore::Beside => swap::replace(place, archive, standing, jobs, progress).await,
+        MayRestore::InPlace(_) => in_place::replace(place, archive, standing, jobs, progress).await,
+        MayRestore::Not(grant) => Err(may_not(place, grant)),
+    }
+}
+
+/// What a replacement of what is there would meet, known before anything is begun: how it would be made where that is not the usual way.
+///
+/// # Errors
+/// Why it could not be made at all.
+pub(super) async fn may_replace(place: &Place) -> Result<Option<String>, EngineError> {
+    let Some(mut session) = place.connect_if_exists().await? else { return Ok(None) };
+    let may = likeness::may_restore(&mut session).await?;
+    session.close().await;
+    match may {
+        MayRestore::Beside => Ok(None),
+        MayRestore::InPlace(grant) => Ok(Some(format!(
+            "it is loaded inside the database, over one connection and so slower; to load it beside and exchange the two: {grant}"
+        ))),
+        MayRestore::Not(grant) => Err(may_not(place, grant)),
+    }
+}
+
+fn may_not(place: &Place, grant: String) -> EngineError {
+    let what = format!("replace what database {} holds", quote(&place.database));
+    EngineError::Privilege { user: place.user().to_owned(), what, grant }
 }

@@ -35,6 +35,33 @@ impl Held {
         }
     }
 
+    /// Runs a command on a world and has somebody act in every gap between its points: he is told how many points were passed and the
+    /// last one's name. Gives the command's end.
+    #[track_caller]
+    pub(crate) fn at_every(world: &World, arguments: &[&str], mut act: impl FnMut(usize, &str)) -> Output {
+        let (fifo, trace) = (world.root().join("held-at-every"), world.root().join("passed"));
+        assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        let mut command = world.command(arguments);
+        command.env("UPKEEP_FAULT_HOLD", format!("*:{}", fifo.display())).env("UPKEEP_FAULT_TRACE", &trace);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        loop {
+            let (mut gate, mut ended) = (None, false);
+            until(&format!("{arguments:?} comes to its next point"), || {
+                let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap();
+                gate = OpenOptions::new().write(true).custom_flags(flags).open(&fifo).ok();
+                ended = gate.is_none() && child.try_wait().unwrap().is_some();
+                gate.is_some() || ended
+            });
+            if ended {
+                std::fs::remove_file(&fifo).unwrap();
+                return child.wait_with_output().unwrap();
+            }
+            let passed = std::fs::read_to_string(&trace).unwrap();
+            act(passed.lines().count(), passed.lines().last().unwrap_or_default());
+            drop(gate);
+        }
+    }
+
     /// Lets it go on, and gives its end.
     pub(crate) fn go_on(self) -> Output {
         let Self { child, gate } = self;

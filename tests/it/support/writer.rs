@@ -120,6 +120,13 @@ impl Writer {
         Self { stop, thread }
     }
 
+    /// Connects, commits one row and leaves; whether that was acknowledged.
+    pub(crate) fn once(home: &Home, id: usize, row: &str) -> bool {
+        let (door, sql) = (Door::of(home), format!("INSERT INTO note (id, body) VALUES ({id}, '{row}')"));
+        let tried = runtime().block_on(async { tokio::time::timeout(PATIENCE, door.write(&sql)).await });
+        matches!(tried, Ok(Ok(())))
+    }
+
     /// Ends, and says what was acknowledged.
     pub(crate) fn end(self) -> BTreeSet<String> {
         self.stop.send(()).unwrap();

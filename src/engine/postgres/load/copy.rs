@@ -27,7 +27,13 @@ pub(super) async fn load_whole(
     let Some(first) = frames.first() else { return Ok(()) };
     let (_, table) = frame_and_table(archive.manifest(), *first)?;
     let name = relation_of(table).quoted();
-    session.run(&format!("begin to load table {}", table.qualified()), &format!("BEGIN; TRUNCATE ONLY {name}")).await?;
+    let doing = format!("begin to load table {}", table.qualified());
+    // Made empty a moment ago, and since then open to everybody: the truncation must not take what somebody wrote.
+    let locked = format!("BEGIN; LOCK TABLE ONLY {name} IN ACCESS EXCLUSIVE MODE; SELECT EXISTS (SELECT FROM ONLY {name})");
+    if session.truth(&doing, &locked).await? {
+        return Err(EngineError::Filled { location: session.place().location(), table: table.qualified() });
+    }
+    session.run(&doing, &format!("TRUNCATE ONLY {name}")).await?;
     for index in frames {
         load_frame(session, archive, *index, " WITH (FREEZE)", progress, stop).await?;
     }

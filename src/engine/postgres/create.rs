@@ -1,0 +1,50 @@
+//! Making a database like another, or like the one an archive came from.
+
+use super::super::EngineError;
+use super::connect::{Place, literal, quote};
+use crate::archive::manifest::Server;
+
+/// Creates an empty database like the one described, in a tablespace where one is named; says what could not be the same here.
+pub(super) async fn create(
+    place: &Place,
+    name: &str,
+    like: &Server,
+    tablespace: Option<&str>,
+) -> Result<Vec<String>, EngineError> {
+    let mut session = place.beside(name).connect_to_maintenance().await?;
+    let mut warnings = Vec::new();
+    let tablespace = tablespace.map_or_else(String::new, |tablespace| format!(" TABLESPACE {}", quote(tablespace)));
+    let full = format!(
+        "CREATE DATABASE {} TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {}{}{tablespace}",
+        quote(name),
+        literal(&like.charset),
+        literal(&like.collation),
+        literal(like.extra.get("lc_ctype").unwrap_or(&like.collation)),
+        provider(like)
+    );
+    let doing = format!("create database {name}");
+    match session.run(&doing, &full).await {
+        // A locale this host does not have: the encoding still has to be right.
+        Err(EngineError::Sql { .. }) => {
+            let encoding = literal(&like.charset);
+            let plain = format!("CREATE DATABASE {} TEMPLATE template0 ENCODING {encoding}{tablespace}", quote(name));
+            session.run(&doing, &plain).await?;
+            warnings.push(format!("locale {} is not available here: database {name} has the server's own", like.collation));
+        }
+        Err(EngineError::Privilege { user, .. }) => {
+            let grant = format!("ALTER ROLE {} CREATEDB;", quote(&user));
+            return Err(EngineError::Privilege { user, what: doing, grant });
+        }
+        other => other?,
+    }
+    session.close().await;
+    Ok(warnings)
+}
+
+fn provider(like: &Server) -> String {
+    match (like.extra.get("locale_provider").map(String::as_str), like.extra.get("locale")) {
+        (Some("i"), Some(locale)) => format!(" LOCALE_PROVIDER icu ICU_LOCALE {}", literal(locale)),
+        (Some("b"), Some(locale)) => format!(" LOCALE_PROVIDER builtin BUILTIN_LOCALE {}", literal(locale)),
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,133 @@
+//! Whoever writes while a database is replaced loses nothing: each row whose commit was acknowledged is in the database or in an
+//! archive afterwards, whatever gap of the restore or of the way back it was written in.
+
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::path::PathBuf;
+
+use crate::support::engines::{Db, on_every_engine};
+use crate::support::held::Held;
+use crate::support::world::{World, text};
+use crate::support::writer::Writer;
+
+on_every_engine! {
+    a_row_written_in_any_gap_of_a_restore_is_not_lost: restored;
+    a_row_written_in_any_gap_of_a_way_back_is_not_lost: rolled_back;
+}
+
+mod on_the_newest_postgresql {
+    use crate::support::engines::Db;
+    use crate::support::postgres::newer_cluster;
+
+    #[test]
+    fn a_row_written_in_any_gap_of_a_restore_is_not_lost() {
+        if let Some(cluster) = newer_cluster() {
+            super::restored(Db::Postgres(cluster));
+        }
+    }
+
+    #[test]
+    fn a_row_written_in_any_gap_of_a_way_back_is_not_lost() {
+        if let Some(cluster) = newer_cluster() {
+            super::rolled_back(Db::Postgres(cluster));
+        }
+    }
+}
+
+/// Whose loads hold what they replace to its archive.
+fn is_fenced(db: Db) -> bool {
+    matches!(db, Db::Postgres(_) | Db::Sqlite)
+}
+
+fn restored(db: Db) {
+    if !is_fenced(db) {
+        return;
+    }
+    let world = World::new(db);
+    assert!(world.run(&["backup", "notes"]).status.success());
+    world.keep();
+    let command = ["restore", "notes", "--replace"];
+    let gaps = somebody_writes(&world, &command, |_| true);
+    as_archived(&world);
+    // A single row, for with many a proof that overlooks one would see the others; from where nothing but that proof can see it.
+    let after: Vec<&str> = gaps.iter().map(String::as_str).skip_while(|gap| *gap != "restore.kept").collect();
+    assert!(!after.is_empty(), "{gaps:?}");
+    let (every, alone) =
+        (after.len().div_ceil(SAMPLES).max(1), std::env::var("TEST_CRASH_POINTS").is_ok_and(|all| all == "all"));
+    for gap in after.iter().enumerate().filter(|(place, _)| alone || place % every == 0).map(|(_, gap)| *gap) {
+        world.reset();
+        let mut once = true;
+        somebody_writes(&world, &command, |name| name == gap && std::mem::take(&mut once));
+        as_archived(&world);
+    }
+}
+
+/// In how many gaps a single row is tried, where not in all.
+const SAMPLES: usize = 4;
+
+fn rolled_back(db: Db) {
+    if !is_fenced(db) {
+        return;
+    }
+    let world = World::new(db);
+    assert!(world.run(&["backup", "notes"]).status.success());
+    world.start_server();
+    world.install("1.1.0");
+    let upgraded = world.run(&["upgrade", "notes"]);
+    assert!(upgraded.status.success(), "{}", text(&upgraded));
+    somebody_writes(&world, &["rollback", "notes"], |_| true);
+    as_archived(&world);
+    assert_eq!(world.serving().as_deref(), Some("1.0.0"));
+}
+
+/// What the archive has is there, whatever was written since.
+#[track_caller]
+fn as_archived(world: &World) {
+    assert_eq!(world.ask("SELECT count(*) FROM note WHERE body LIKE 'note %'"), "100");
+    assert_eq!(world.scratch_databases(), Vec::<String>::new());
+    assert_eq!(world.leftovers(), Vec::<PathBuf>::new());
+}
+
+/// Runs a command to its good end while somebody connects, commits a row and leaves in each gap that `here` names. Gives the gaps.
+#[track_caller]
+fn somebody_writes(world: &World, command: &[&str], mut here: impl FnMut(&str) -> bool) -> Vec<String> {
+    let (mut written, mut gaps, mut tried) = (BTreeMap::new(), Vec::new(), 0);
+    let ended = Held::at_every(world, command, |passed, name| {
+        // One that is not let go at once is come to twice.
+        let comes_anew = gaps.len() < passed;
+        gaps.resize(passed.max(gaps.len()), name.to_owned());
+        if comes_anew && here(name) {
+            tried += 1;
+            let row = format!("token-{tried}.");
+            if Writer::once(world.home(), 1_000 + tried, &row) {
+                written.insert(row, format!("{name}, point {passed}"));
+            }
+        }
+    });
+    assert!(ended.status.success(), "{}", text(&ended));
+    let there = Writer::rows(world.home());
+    let mut lost: BTreeMap<&String, &String> = written.iter().filter(|(row, _)| !there.contains(*row)).collect();
+    let in_archives = lost.len();
+    for archive in archives(world) {
+        let mut content = Vec::new();
+        zstd::Decoder::new(std::fs::File::open(&archive).unwrap()).unwrap().read_to_end(&mut content).unwrap();
+        lost.retain(|row, _| !content.windows(row.len()).any(|found| found == row.as_bytes()));
+    }
+    assert!(lost.is_empty(), "neither in the database nor in an archive: {lost:?}: {}", text(&ended));
+    // Past what captures a test's output: the numbers are for whoever reads the run.
+    let (db, acknowledged) = (world.home().db, written.len());
+    let (what, in_database) = (command.join(" "), acknowledged - in_archives);
+    let mut told = std::io::stderr();
+    writeln!(
+        told,
+        "{db}: {what}: a row tried in {tried} of {} gaps, {acknowledged} acknowledged: {in_database} in the database, {in_archives} in archives",
+        gaps.len()
+    )
+    .unwrap();
+    gaps
+}
+
+fn archives(world: &World) -> Vec<PathBuf> {
+    let list = world.json(&["list", "notes"]);
+    list.as_array().unwrap().iter().map(|archive| PathBuf::from(archive["path"].as_str().unwrap())).collect()
+}
