@@ -20,7 +20,7 @@ use crate::fault;
 use crate::ids::Label;
 use crate::progress::Progress;
 use crate::state_db::StateError;
-use crate::state_db::catalogue::{self, Entry, Verdict};
+use crate::state_db::catalogue::{self, Entry};
 use crate::store::{self, StoreError};
 use crate::verify::{self, VerifyError};
 
@@ -175,7 +175,8 @@ pub async fn backup(
     let server = engine.identify().await?;
     refuse_without_schema(target, request.kind, &engine, &server).await?;
     let survey = engine.survey(&history_tables).await?;
-    let previous = newest_good(&catalogue::list(&ctx.state, Some(&target.name)).await?).cloned();
+    let previous = catalogue::list(&ctx.state, Some(&target.name)).await?;
+    let previous = catalogue::newest_good(&previous, ctx.clock.now()).cloned();
     check_room(target, &engine, &survey, previous.as_ref())?;
 
     let pending = begin(ctx, target, &engine, request)?;
@@ -220,11 +221,6 @@ pub fn workers(configured: usize) -> usize {
 #[must_use]
 pub fn history_tables(target: &Target) -> Vec<String> {
     target.migrations.iter().map(|migrations| migrations.table.clone()).filter(|table| !table.is_empty()).collect()
-}
-
-/// The newest archive that was read back whole.
-fn newest_good(entries: &[Entry]) -> Option<&Entry> {
-    entries.iter().filter(|entry| entry.verdict == Verdict::Whole).max_by_key(|entry| entry.taken_at)
 }
 
 fn check_room(target: &Target, engine: &Engine, survey: &Survey, previous: Option<&Entry>) -> Result<(), BackupError> {

@@ -38,6 +38,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -133,6 +134,9 @@ struct World {
     terminal: Terminal,
 }
 
+/// How long what still runs in a thread of its own has to end when everything else has.
+const LAST_THREADS: Duration = Duration::from_secs(5);
+
 /// Runs the command line to its end.
 pub fn main(arguments: impl Iterator<Item = OsString>, environment: impl Iterator<Item = (OsString, OsString)>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.collect();
@@ -147,7 +151,12 @@ pub fn main(arguments: impl Iterator<Item = OsString>, environment: impl Iterato
     let world = World { config: cli.config, environment, clock: Arc::new(SystemClock), terminal };
     let runtime = crate::daemon::runtime();
     let outcome = match runtime {
-        Ok(runtime) => runtime.block_on(Box::pin(run(cli.command, &world))),
+        Ok(runtime) => {
+            let outcome = runtime.block_on(Box::pin(run(cli.command, &world)));
+            // A thread that hangs in a call to the kernel (a directory on a server that is gone) keeps nobody from ending.
+            runtime.shutdown_timeout(LAST_THREADS);
+            outcome
+        }
         Err(error) => Err(Failure::new(Class::OsError, format!("cannot start worker threads: {error}")).into()),
     };
     match outcome {

@@ -20,7 +20,7 @@ use crate::schedule::Schedule;
 
 pub use database::{Database, Definers, Location, Secret};
 pub use migrations::{Callbacks, Migrations, Runner};
-pub use server::{Health, Probe, Release, Service, ServiceControl};
+pub use server::{Health, HttpUrl, Probe, Release, Service, ServiceControl};
 
 /// Everything configured.
 #[derive(Debug, Clone)]
@@ -63,9 +63,9 @@ pub struct Alarms {
     /// Gets each alarm as one JSON object on its standard input.
     pub command: Option<Vec<String>>,
     /// Gets each as the body of a POST. Plain HTTP.
-    pub webhook: Option<String>,
+    pub webhook: Option<HttpUrl>,
     /// Asked after each good archive of a schedule; `{target}` is replaced. Plain HTTP.
-    pub ping: Option<String>,
+    pub ping: Option<HttpUrl>,
     /// How long a problem must last before anybody is told.
     pub after: Duration,
 }

@@ -2,7 +2,10 @@
 //!
 //! Owns the order of opening: the state directory, then the lock, then the database. Whoever writes holds the lock.
 
+use std::path::Path;
 use std::sync::Arc;
+
+use rustix::fs::{Mode, OFlags};
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -67,10 +70,29 @@ impl Context {
     pub async fn open(config: Arc<Config>, clock: Arc<dyn Clock>, holder: &str) -> Result<(Self, Lock), ContextError> {
         let state_dir = &config.daemon.state_dir;
         durable::make_dir(state_dir)?;
+        let archives = config.targets.values().map(|target| &target.backup.directory);
+        for directory in std::iter::once(state_dir).chain(archives) {
+            close_to_others(directory);
+        }
         let lock = Lock::take(&state_dir.join(LOCK), holder)?;
         // Ours is the lock, so whatever is unfinished here has no writer any more.
         durable::sweep_temporaries(state_dir)?;
         let state = StateDb::open(state_dir).await?;
         Ok((Self { config, state, clock }, lock))
+    }
+}
+
+/// Takes from everybody but owner and group what a directory of ours gives them: archives and notes hold what the database holds.
+/// One that is not there yet is made narrow; one that is not ours to change is `upkeep check`'s to tell.
+fn close_to_others(directory: &Path) {
+    let Ok(handle) = rustix::fs::open(directory, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) else { return };
+    let Ok(found) = rustix::fs::fstat(&handle) else { return };
+    let (mode, owner) = (Mode::from_raw_mode(found.st_mode), found.st_uid);
+    let ours = owner == rustix::process::geteuid().as_raw();
+    if ours
+        && mode.intersects(Mode::RWXO)
+        && let Err(error) = rustix::fs::fchmod(&handle, mode.difference(Mode::RWXO))
+    {
+        tracing::warn!(path = %directory.display(), %error, "everybody on this host may look into this directory");
     }
 }

@@ -4,11 +4,16 @@
 //! holds suddenly less, and never counts an archive whose file is not there as it was entered. Invariant: after a crash at
 //! any point the archives left are those kept plus some of those let go, each whole; held by the tests beside this module.
 
+mod freeze;
+
+use std::path::Path;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Target;
 use crate::context::Context;
+use crate::durable::DurableError;
 use crate::failure::{Class, Explain};
 use crate::fault;
 use crate::ids::{Label, TargetName};
@@ -52,6 +57,9 @@ pub enum ExpireError {
     /// The catalogue gave no answer.
     #[error(transparent)]
     State(#[from] StateError),
+    /// What retention remembers could not be read or written.
+    #[error(transparent)]
+    Durable(#[from] DurableError),
     /// An archive could not be deleted. Those before it are gone, those after it are there.
     #[error("cannot delete archive {label} after {deleted} others")]
     Delete {
@@ -68,6 +76,7 @@ impl Explain for ExpireError {
     fn class(&self) -> Class {
         match self {
             Self::State(error) => error.class(),
+            Self::Durable(error) => error.class(),
             Self::Delete { source, .. } => source.class(),
         }
     }
@@ -79,6 +88,7 @@ impl Explain for ExpireError {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::State(error) => error.hints(),
+            Self::Durable(error) => error.hints(),
             Self::Delete { source, .. } => source.hints(),
         }
     }
@@ -94,7 +104,7 @@ pub async fn prune(ctx: &Context, target: &Target, mode: PruneMode, progress: &P
     let there: Vec<&Entry> = entries.iter().filter(|entry| is_there(entry)).collect();
     let candidates: Vec<Candidate> = there.iter().map(|entry| candidate(entry, pinned(entry))).collect();
     let verdicts = retention::decide(&candidates, &target.retention, now);
-    let frozen = retention::sudden_drop(&candidates, now);
+    let frozen = watch(ctx, target, &candidates, mode, now)?;
     // Newest first as decided, so the oldest come last.
     let let_go = verdicts.iter().rev().filter(|verdict| verdict.fate == Fate::LetGo);
     let doomed: Vec<&Entry> =
@@ -120,6 +130,47 @@ pub async fn prune(ctx: &Context, target: &Target, mode: PruneMode, progress: &P
         pruned.deleted.push(entry.label.clone());
     }
     Ok(pruned)
+}
+
+/// Whether an archive holds suddenly less, or did and nobody has looked since; remembered before anything is deleted, so that what
+/// comes after it does not make it the new normal.
+fn watch(
+    ctx: &Context,
+    target: &Target,
+    candidates: &[Candidate],
+    mode: PruneMode,
+    now: DateTime<Utc>,
+) -> Result<Option<String>, ExpireError> {
+    let state_dir = &ctx.config.daemon.state_dir;
+    let before = freeze::read(state_dir, &target.name)?;
+    let mut memory = before.clone();
+    memory.frozen = memory.frozen.or_else(|| retention::sudden_drop(candidates, memory.compared, now));
+    memory.compared.until = retention::newest_compared(candidates, now).or(memory.compared.until);
+    if mode == PruneMode::Apply && memory != before {
+        freeze::write(state_dir, &target.name, &memory)?;
+    }
+    Ok(memory.frozen.map(|why| freeze::words(&target.name, &why)))
+}
+
+/// Takes a person's word that he has looked at what holds suddenly less: from now on the archives that are there are the measure.
+///
+/// # Errors
+/// When the catalogue gives no answer, or the word cannot be written down.
+pub async fn looked(ctx: &Context, target: &Target) -> Result<(), ExpireError> {
+    let entries = catalogue::list(&ctx.state, Some(&target.name)).await?;
+    let candidates: Vec<Candidate> =
+        entries.iter().filter(|entry| is_there(entry)).map(|entry| candidate(entry, None)).collect();
+    let newest = retention::newest_compared(&candidates, ctx.clock.now());
+    let memory = freeze::Memory { compared: retention::Compared { until: newest, looked: newest }, frozen: None };
+    Ok(freeze::write(&ctx.config.daemon.state_dir, &target.name, &memory)?)
+}
+
+/// Why nothing of a target is deleted until a person has looked, if so.
+///
+/// # Errors
+/// When what is remembered cannot be read.
+pub fn frozen(state_dir: &Path, target: &TargetName) -> Result<Option<String>, ExpireError> {
+    Ok(freeze::read(state_dir, target)?.frozen.map(|why| freeze::words(target, &why)))
 }
 
 /// What a prune would decide as far as the catalogue knows, without a look at any file. Pure.

@@ -1,11 +1,12 @@
 //! Named points at which a test may kill the process or fail an operation.
 //!
-//! In release builds every function here is empty. In debug builds four environment variables drive it:
+//! In release builds every function here is empty. In debug builds five environment variables drive it:
 //! `UPKEEP_FAULT_TRACE=FILE` appends the name of each point passed, one a line, so that the code itself provides the list a
 //! test walks; `UPKEEP_FAULT_KILL=N` ends the process with SIGKILL when the N-th point (from 1) is passed;
 //! `UPKEEP_FAULT_FAIL=NAME` makes every [`check`] of that name fail with "no space left on device" (ENOSPC);
 //! `UPKEEP_FAULT_HOLD=NAME:FIFO` waits, the first time the point of that name is passed, until somebody has opened the FIFO for
-//! writing and closed it again; with `*` for the name, at every point that is passed.
+//! writing and closed it again; with `*` for the name, at every point that is passed. `UPKEEP_FAULT_PANIC=NAME` has every [`aside`] of
+//! that name panic.
 //!
 //! Put a point on each side of every durable step: `point("backup.sealed")`. A new point is covered by the crash tests
 //! by itself, for they walk what the trace shows.
@@ -25,8 +26,14 @@ pub fn check(_name: &str) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Passes a point beside the durable steps, in work that is not walked: it may be held up or panic, and is neither traced nor
+/// counted, for when it is passed is not the same in two runs.
+#[cfg(not(debug_assertions))]
+#[inline(always)]
+pub fn aside(_name: &str) {}
+
 #[cfg(debug_assertions)]
-pub use armed::{check, point};
+pub use armed::{aside, check, point};
 
 #[cfg(debug_assertions)]
 mod armed {
@@ -44,6 +51,7 @@ mod armed {
         kill: Option<u64>,
         fail: Option<String>,
         hold: Option<(String, String)>,
+        panic: Option<String>,
     }
 
     fn armed() -> &'static Armed {
@@ -52,11 +60,24 @@ mod armed {
             trace: std::env::var("UPKEEP_FAULT_TRACE").ok(),
             kill: std::env::var("UPKEEP_FAULT_KILL").ok().and_then(|n| n.parse().ok()),
             fail: std::env::var("UPKEEP_FAULT_FAIL").ok(),
+            panic: std::env::var("UPKEEP_FAULT_PANIC").ok(),
             hold: std::env::var("UPKEEP_FAULT_HOLD").ok().and_then(|hold| {
                 let (name, fifo) = hold.split_once(':')?;
                 Some((name.to_owned(), fifo.to_owned()))
             }),
         })
+    }
+
+    /// Passes a point that is neither traced nor counted.
+    pub fn aside(name: &str) {
+        let armed = armed();
+        let held = armed.hold.as_ref().filter(|(held, _)| held == name);
+        if let Some((_, fifo)) = held.filter(|_| !WAS_HELD.swap(true, Ordering::SeqCst)) {
+            std::fs::read(fifo).ok();
+        }
+        if armed.panic.as_deref() == Some(name) {
+            std::panic::resume_unwind(Box::new("a panic that a test asked for"));
+        }
     }
 
     /// Passes a point: traced, held up, and deadly when it is the one armed.

@@ -124,6 +124,15 @@ pub fn decide(facts: &Facts) -> Gate {
     }
 }
 
+/// What stands against a start while an upgrade has still to come, also where no script of it is known by name.
+#[must_use]
+pub fn still_pending(pending: &[String]) -> String {
+    match pending {
+        [] => "the release is new, and its upgrade has still to come".to_owned(),
+        pending => format!("still pending: {}", pending.join(", ")),
+    }
+}
+
 impl fmt::Display for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

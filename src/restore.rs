@@ -4,6 +4,7 @@
 //! changes a destination before every byte of the archive was found to be what was sealed and what would be lost is itself archived. Held by
 //! `tests/it/restore.rs`.
 
+mod choose;
 mod error;
 pub mod plan;
 pub mod unfinished;
@@ -11,6 +12,7 @@ pub mod unfinished;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use choose::{choose, passed_over};
 pub use error::RestoreError;
 pub use plan::{Refusal, Replace, RestorePlan, Safety, ServerState, Situation, Whose};
 pub use unfinished::{Unfinished, unfinished};
@@ -23,7 +25,7 @@ use crate::context::Context;
 use crate::engine::passing::Patience;
 use crate::engine::{Engine, EngineError, Keep, Keeping, LoadMode, Loaded, NotKept, Standing, Survey};
 use crate::fault;
-use crate::ids::{Label, TargetName};
+use crate::ids::Label;
 use crate::progress::Progress;
 use crate::service::{self, ServiceState};
 use crate::state_db::catalogue::{self, Entry};
@@ -103,14 +105,16 @@ pub async fn restore(
     progress: &Progress,
 ) -> Result<Restored, RestoreError> {
     let entries = catalogue::list(&ctx.state, Some(&target.name)).await?;
-    let entry = choose(&entries, &target.name, &request.which)?.clone();
+    let now = ctx.clock.now();
+    let entry = choose(&entries, &target.name, &request.which, now)?.clone();
     let destination = Destination::of(target, request);
     let archive = open(&entry).await?;
     if mode == Mode::Run {
         // What may not be ended, or cannot be read, is told by the look that follows.
         Engine::of(&destination.database).recover().await.ok();
     }
-    let plan = destination.plan(ctx, target, request, server, &archive).await?;
+    let mut plan = destination.plan(ctx, target, request, server, &archive).await?;
+    plan.notes.extend(passed_over(&entries, &entry, &request.which, now));
     if mode == Mode::DryRun {
         return Ok(Restored { plan, safety: None, loaded: None });
     }
@@ -157,7 +161,7 @@ pub async fn restore_archive_for_rollback(
     progress: &Progress,
 ) -> Result<Loaded, RestoreError> {
     let entries = catalogue::list(&ctx.state, Some(&target.name)).await?;
-    let entry = choose(&entries, &target.name, &Which::Label(label.clone()))?;
+    let entry = choose(&entries, &target.name, &Which::Label(label.clone()), ctx.clock.now())?;
     let archive = open(entry).await?;
     let destination = Destination { database: target.database.clone(), whose: Whose::Target };
     let kept = kept.and_then(|kept| entries.iter().find(|entry| entry.label == *kept));
@@ -208,21 +212,6 @@ fn safety_archive(plan: &RestorePlan, installed: Option<&Version>) -> BackupRequ
     }
 }
 
-/// The archive that is meant. What restores and rollbacks kept of a database they replaced is only taken by name.
-fn choose<'a>(entries: &'a [Entry], target: &TargetName, which: &Which) -> Result<&'a Entry, RestoreError> {
-    let at = match which {
-        Which::Label(label) => {
-            let named = entries.iter().find(|entry| entry.label == *label);
-            return named.ok_or_else(|| RestoreError::NoSuchArchive { target: target.clone(), label: label.clone() });
-        }
-        Which::At(at) => Some(*at),
-        Which::Newest => None,
-    };
-    let meant = |entry: &&Entry| entry.good() && at.is_none_or(|at| entry.taken_at <= at);
-    let newest = entries.iter().filter(meant).max_by_key(|entry| entry.taken_at);
-    newest.ok_or_else(|| RestoreError::NoneSuitable { target: target.clone(), at })
-}
-
 async fn open(entry: &Entry) -> Result<Archive, RestoreError> {
     let path = entry.path.clone();
     let opened = tokio::task::spawn_blocking(move || Archive::open(&path)).await;
@@ -254,7 +243,7 @@ impl Destination {
 
     /// What is there. Those who pass are no objection: the daemon itself looks at a database now and then.
     async fn survey(&self, engine: &Engine, tables: &[String], server: ServerState) -> Result<Survey, EngineError> {
-        let serves = self.whose == Whose::Target && server == ServerState::Running;
+        let serves = self.whose == Whose::Target && matches!(server, ServerState::Running | ServerState::StoppedFirst);
         let mut patience = Patience::default();
         let mut survey = engine.survey(tables).await?;
         while !serves && !survey.sessions.is_empty() && patience.lasts().await {

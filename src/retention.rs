@@ -15,7 +15,7 @@ use std::time::Duration;
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-pub use drop::sudden_drop;
+pub use drop::{Compared, newest_compared, sudden_drop};
 
 use crate::ids::Label;
 use crate::version::Version;

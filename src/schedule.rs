@@ -21,9 +21,28 @@ use crate::ids::TargetName;
 /// How many missed runs are counted before it is "that many or more": a count for people, not worth a long search.
 pub const MISSED_COUNTED: u32 = 1_000;
 
-/// A mark of the last run that lies further ahead than this was made by a clock that was wrong, and is not believed:
-/// otherwise one start with the clock in 2099 would end all backups. An hour set back, or a day, stays within it.
+/// A mark of the last run that lies ahead of the clock says that the clock was set back since. By up to this much: the runs it
+/// stands for were had a moment ago, and are not due again.
+const SET_BACK: TimeDelta = TimeDelta::hours(2);
+
+/// By more, up to this much, only the very next run was had: a nightly one is not taken twice for a day set back, and an hourly one
+/// does not rest for it. A mark further ahead was made by a clock that was wrong and is not believed at all: otherwise one start
+/// with the clock in 2099 would end all backups.
 const MARK_AHEAD: TimeDelta = TimeDelta::hours(25);
+
+/// How long is waited before a run that failed is tried again, the first time, the second and so on: a database that restarts is
+/// back within minutes, one that is gone for the night is not asked a hundred times.
+const PAUSES: [TimeDelta; 9] = [
+    TimeDelta::minutes(1),
+    TimeDelta::minutes(2),
+    TimeDelta::minutes(5),
+    TimeDelta::minutes(10),
+    TimeDelta::minutes(20),
+    TimeDelta::minutes(40),
+    TimeDelta::hours(1),
+    TimeDelta::hours(2),
+    TimeDelta::hours(4),
+];
 
 /// No zone has skipped more than a day (Samoa, 2011); two days end the search for the moment after a gap.
 const GAP_MINUTES: i64 = 2 * 24 * 60;
@@ -277,12 +296,12 @@ pub fn due(
     now: DateTime<Utc>,
     catch_up: CatchUp,
 ) -> Due {
-    let marked = last_due.filter(|mark| *mark <= now + MARK_AHEAD);
+    let marked = believed(schedule, last_due, now);
     // `since` itself counts as looked at from, so that a start on the very second misses nothing.
     let begin = since - TimeDelta::nanoseconds(1);
     let after = match (marked, catch_up) {
         (Some(mark), CatchUp::Once) => mark,
-        (Some(mark), CatchUp::No) => mark.max(begin),
+        (Some(mark), CatchUp::No) => mark.max(begin.min(now)),
         (None, _) => begin.min(now),
     };
     let mut passed = 0;
@@ -300,6 +319,47 @@ pub fn due(
     match newest {
         Some(scheduled_for) => Due::Run { scheduled_for, missed: passed - 1 },
         None => Due::Nothing { next },
+    }
+}
+
+/// The mark of the last run as far as the clock lets it be believed.
+#[must_use]
+pub fn believed(schedule: &Schedule, mark: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let next = || schedule.next_after(now);
+    mark.filter(|mark| *mark <= now + SET_BACK || (*mark <= now + MARK_AHEAD && next().is_some_and(|next| *mark <= next)))
+}
+
+/// A scheduled run that failed for what may pass by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failed {
+    /// The moment it was due.
+    pub scheduled_for: DateTime<Utc>,
+    /// How often it was tried.
+    pub times: u32,
+    /// When it last failed.
+    pub last: DateTime<Utc>,
+}
+
+impl Failed {
+    /// When it is tried again: after a pause that grows, a little later for some targets than for others, and not at all when the
+    /// next scheduled run (`next`) comes first, which stands for it.
+    #[must_use]
+    pub fn again(&self, target: &TargetName, next: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let nth = usize::try_from(self.times.saturating_sub(1)).unwrap_or(usize::MAX).min(PAUSES.len() - 1);
+        let spread = jitter(target, self.scheduled_for, (PAUSES[nth] / 4).to_std().unwrap_or_default());
+        // A failure ahead of the clock was written down by one that was wrong.
+        let at = self.last.min(now) + PAUSES[nth] + TimeDelta::from_std(spread).unwrap_or_default();
+        Some(at).filter(|at| next.is_none_or(|next| *at < next))
+    }
+}
+
+/// Whether a run that failed like this may succeed later without anybody changing anything. What a person must mend is not tried
+/// again before the next scheduled moment.
+#[must_use]
+pub fn may_pass(class: Class) -> bool {
+    match class {
+        Class::TempFail | Class::Unavailable | Class::OsError | Class::CannotCreate | Class::Io | Class::Protocol => true,
+        Class::Usage | Class::Data | Class::NoInput | Class::Software | Class::NoPermission | Class::Config => false,
     }
 }
 

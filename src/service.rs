@@ -7,7 +7,7 @@
 mod health;
 pub mod tool;
 
-pub use health::{ask, post};
+pub use health::{ask, ping, post};
 
 use std::fmt;
 use std::time::Duration;

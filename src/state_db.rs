@@ -10,6 +10,8 @@ pub mod journal;
 pub mod runs;
 pub mod seen;
 
+mod private;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -139,6 +141,7 @@ impl StateDb {
     /// rows could be forgotten after a power cut.
     pub async fn open(state_dir: &Path) -> Result<Self, StateError> {
         let path = state_dir.join(FILE_NAME);
+        private::keep(&path).map_err(|source| StateError::Open { path: path.clone(), source: sqlx::Error::Io(source) })?;
         let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
         let db = Self::connect(path, options).await?;
         sqlx::migrate!("./migrations")

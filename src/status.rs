@@ -17,23 +17,32 @@ use crate::failure::Failure;
 use crate::gate::Standing;
 use crate::ids::TargetName;
 use crate::retention::Fate;
+use crate::schedule::{self, Failed};
 use crate::service::{self, ServiceState};
 use crate::state_db::StateDb;
 use crate::state_db::catalogue::{self, Entry, Verdict};
-use crate::state_db::runs::{Outcome, Run};
+use crate::state_db::holds::Hold;
+use crate::state_db::runs::{FailedRun, Outcome, Run};
 use crate::store::{self, room};
 use crate::upgrade::{self, Asked, Decision, Observation};
+use crate::version::Version;
 use crate::wire::{
-    Action, ArchiveStatus, HistoryStatus, HoldStatus, Job, KeptStatus, ReleaseStatus, Restore, RuleStatus, RunStatus,
-    ShapeStatus, Status, Step, TargetStatus, UpgradeStatus,
+    Action, ArchiveStatus, HistoryStatus, HoldStatus, Job, JobState, KeptStatus, Migrate, MigrateVerb, ReleaseStatus, Restore,
+    RuleStatus, RunStatus, ShapeStatus, Status, Step, TargetStatus, UpgradeStatus,
 };
 
 /// The program and its version, as status and manifests name it.
 pub const TOOL: &str = concat!("upkeep ", env!("CARGO_PKG_VERSION"));
 
 /// What a look at the world saw of one target.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
+    /// When; none before the first look, and after a change of ours that was not looked at yet.
+    pub at: Option<DateTime<Utc>>,
+    /// The release that the running server is of, where that is not the installed one.
+    pub serving: Option<Version>,
+    /// Free bytes where its archives go.
+    pub free_bytes: Option<u64>,
     /// The database server, as it says it is.
     pub server: Option<String>,
     /// The installed release.
@@ -84,7 +93,14 @@ pub async fn look(ctx: &Context, target: &Target) -> Result<Look, Failure> {
     let now = ctx.clock.now();
     let observation = upgrade::observe(ctx, target).await?;
     let decision = upgrade::decide(&observation, Asked::ByDaemon, now);
-    let mut seen = Seen { release: release(&observation), service: service_state(&observation), ..Seen::default() };
+    let mut seen = Seen {
+        at: Some(observation.at),
+        release: release(&observation),
+        service: service_state(&observation),
+        serving: serving(&observation),
+        free_bytes: durable::free_bytes(nearest(&target.backup.directory)).ok(),
+        ..Seen::default()
+    };
     seen.shape = Some(shape(&observation));
     if let Decision::Refuse(refusals) = &decision {
         seen.refusals = refusals.iter().map(ToString::to_string).collect();
@@ -131,6 +147,13 @@ fn service_state(observation: &Observation) -> Option<String> {
     observation.service.as_ref().map(ToString::to_string)
 }
 
+/// A server that runs while a release waits for its upgrade was started before that release was there.
+fn serving(observation: &Observation) -> Option<Version> {
+    let (good, installed) = (observation.good.as_ref()?, observation.release.as_ref()?.as_ref().ok()?);
+    let runs = observation.service == Some(ServiceState::Running);
+    (runs && good.version != installed.version).then(|| good.version.clone())
+}
+
 fn shape(observation: &Observation) -> ShapeStatus {
     let scripts = observation.database.as_ref().ok().and_then(|database| database.scripts.clone()).unwrap_or_default();
     let step = match upgrade::standing(observation) {
@@ -142,6 +165,46 @@ fn shape(observation: &Observation) -> ShapeStatus {
     };
     let head = observation.database.as_ref().ok().and_then(|database| database.shape.head().map(str::to_owned));
     ShapeStatus { head, step, pending: scripts.pending, ahead: scripts.ahead, at: observation.at }
+}
+
+/// What our own state says of one target.
+#[derive(Debug, Clone)]
+pub struct Known {
+    entries: Vec<Entry>,
+    last_run: Option<Run>,
+    upgrade: Option<upgrade::Summary>,
+    holds: Vec<Hold>,
+    mark: Option<DateTime<Utc>>,
+    failed: Option<Failed>,
+    frozen: Option<String>,
+}
+
+/// Reads what our own state says of one target.
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn known(state: &StateDb, config: &Config, target: &Target, now: DateTime<Utc>) -> Result<Known, Failure> {
+    let read = async {
+        let failed = state.failed_runs("backup", Some(&target.name)).await?.remove(&target.name);
+        Ok::<_, Failure>(Known {
+            entries: catalogue::list(state, Some(&target.name)).await?,
+            last_run: state.last_run(&target.name, "backup").await?,
+            upgrade: upgrade::current(state, &target.name).await?,
+            holds: state.active_holds(&target.name, now).await?,
+            mark: state.schedule_mark(&target.name, "backup").await?,
+            failed: failed.and_then(failed_of),
+            frozen: expire::frozen(&config.daemon.state_dir, &target.name)?,
+        })
+    };
+    read.await.map_err(|failure: Failure| failure.on(&target.name))
+}
+
+/// A failed run that may succeed later by itself, with what the schedule needs of it.
+#[must_use]
+pub fn failed_of(run: FailedRun) -> Option<Failed> {
+    let failure: Failure = serde_json::from_value(run.result).ok()?;
+    let failed = Failed { scheduled_for: run.scheduled_for, times: run.times, last: run.last };
+    schedule::may_pass(failure.class).then_some(failed)
 }
 
 /// Puts the status together without asking anybody but our own state database and file system.
@@ -158,13 +221,16 @@ pub async fn observe(
 ) -> Result<Status, Failure> {
     let mut targets = Vec::with_capacity(config.targets.len());
     for target in config.targets.values() {
-        let seen = seen.get(&target.name).cloned().unwrap_or_default();
-        let restoring = |job: &Job| matches!(&job.action, Action::Restore(Restore { target: of, .. }) if *of == target.name);
-        // While one is underway it has not been cut short.
-        let seen = Seen { unfinished: seen.unfinished.filter(|_| !jobs.iter().any(restoring)), ..seen };
-        targets.push(one(state, target, seen, now).await.map_err(|failure| failure.on(&target.name))?);
+        let known = known(state, config, target, now).await?;
+        targets.push(one(target, &known, seen.get(&target.name), &jobs, now));
     }
-    Ok(Status {
+    Ok(whole(host, targets, jobs, now))
+}
+
+/// The whole answer.
+#[must_use]
+pub fn whole(host: &Host, targets: Vec<TargetStatus>, jobs: Vec<Job>, now: DateTime<Utc>) -> Status {
+    Status {
         tool: TOOL.to_owned(),
         pid: host.pid,
         started_at: host.started_at,
@@ -173,20 +239,83 @@ pub async fn observe(
         targets,
         jobs,
         problems: host.problems.clone(),
-    })
+    }
 }
 
-async fn one(state: &StateDb, target: &Target, seen: Seen, now: DateTime<Utc>) -> Result<TargetStatus, Failure> {
-    let entries = catalogue::list(state, Some(&target.name)).await?;
-    let good = entries.iter().filter(|entry| entry.good()).max_by_key(|entry| entry.taken_at);
-    let last_run = state.last_run(&target.name, "backup").await?;
-    let upgrade = upgrade::current(state, &target.name).await?;
-    let holds = state.active_holds(&target.name, now).await?;
-    let growth = room::growth(&entries, now);
+/// The job that changes what a look would see of a target: what was seen before it began is not true any more, and what is seen
+/// meanwhile is of its making.
+#[must_use]
+pub fn work<'a>(target: &TargetName, jobs: &'a [Job]) -> Option<&'a Job> {
+    jobs.iter().find(|job| job.state == JobState::Running && changes(&job.action, target))
+}
+
+/// Whether an action changes what a look sees of a target.
+#[must_use]
+pub fn changes(action: &Action, target: &TargetName) -> bool {
+    let changing = match action {
+        Action::Upgrade(_) | Action::Rollback(_) | Action::Restore(Restore { dry_run: false, .. }) => true,
+        Action::Migrate(Migrate { verb, ask, .. }) => {
+            !ask.dry_run && !matches!(verb, MigrateVerb::Info | MigrateVerb::Validate)
+        }
+        _ => false,
+    };
+    changing && action.target() == Some(target)
+}
+
+/// What was seen, as far as it can be told now.
+fn tellable(seen: Option<&Seen>, target: &TargetName, jobs: &[Job]) -> Seen {
+    let Some(seen) = seen else { return Seen::default() };
+    if work(target, jobs).is_some() {
+        return Seen { free_bytes: seen.free_bytes, ..Seen::default() };
+    }
+    // One that waits its turn will end what a crash cut short.
+    let comes = jobs.iter().any(|job| changes(&job.action, target));
+    Seen { unfinished: seen.unfinished.clone().filter(|_| !comes), ..seen.clone() }
+}
+
+/// Where one target stands: pure, of what our state says, what was last seen, and the jobs that live.
+#[must_use]
+pub fn one(target: &Target, known: &Known, seen: Option<&Seen>, jobs: &[Job], now: DateTime<Utc>) -> TargetStatus {
+    let seen = tellable(seen, &target.name, jobs);
+    let entries = &known.entries;
+    let good = catalogue::newest_good(entries, now);
+    let growth = room::growth(entries, now);
     let overdue = overdue(target, good, now);
-    let next_run = next_run(state, target, now).await?;
-    let mut problems = seen.problems;
-    problems.extend(seen.unfinished);
+    let (next_run, retry_at) = next_run(target, known, now);
+    TargetStatus {
+        name: target.name.clone(),
+        profile: target.profile.clone(),
+        database: target.database.location.to_string(),
+        looked_at: seen.at,
+        work: work(&target.name, jobs).map(|job| job.action.name().to_owned()),
+        problems: problems(&seen, known, good, overdue, now),
+        server: seen.server,
+        release: seen.release,
+        shape: seen.shape,
+        service: seen.service,
+        serving: seen.serving,
+        last_good: good.map(archive),
+        archives: growth.archives,
+        archives_bytes: growth.bytes,
+        last_run: known.last_run.as_ref().and_then(run_status),
+        next_run,
+        retry_at,
+        then: then(target, next_run),
+        overdue,
+        upgrade: known.upgrade.clone().map(upgrade_status),
+        refusals: seen.refusals,
+        holds: known.holds.iter().filter(|hold| hold.active(now)).cloned().map(hold).collect(),
+        free_bytes: seen.free_bytes,
+        days_left: seen.free_bytes.and_then(|free| u32::try_from(free.checked_div(growth.bytes_per_day)?).ok()),
+        history: history(entries),
+        kept: (!entries.is_empty()).then(|| kept(target, entries, now)),
+    }
+}
+
+/// What a person should look at.
+fn problems(seen: &Seen, known: &Known, good: Option<&Entry>, overdue: bool, now: DateTime<Utc>) -> Vec<String> {
+    let mut problems = seen.problems.clone();
+    problems.extend(seen.unfinished.clone());
     if overdue {
         problems.push(match good {
             Some(good) => {
@@ -195,50 +324,29 @@ async fn one(state: &StateDb, target: &Target, seen: Seen, now: DateTime<Utc>) -
             None => "there is no verified archive".to_owned(),
         });
     }
-    problems.extend(entries.iter().filter(|entry| !matches!(entry.verdict, Verdict::Whole | Verdict::Unverified)).map(
-        |entry| match entry.verdict {
-            Verdict::Missing => store::told_of_gone(entry),
-            verdict => format!("archive {} is {verdict}", entry.label),
-        },
-    ));
+    for entry in &known.entries {
+        if entry.verdict == Verdict::Missing {
+            problems.push(store::told_of_gone(entry));
+        } else if !matches!(entry.verdict, Verdict::Whole | Verdict::Unverified) {
+            problems.push(format!("archive {} is {}", entry.label, entry.verdict));
+        } else if entry.from_the_future(now) {
+            let (label, at) = (&entry.label, entry.taken_at.format("%F %R UTC"));
+            let hint = "the clock was wrong then or is now; it is not counted until that moment has passed";
+            problems.push(format!("archive {label} says that it is of {at}, which has not come: {hint}"));
+        }
+    }
     if let Some(good) = good.filter(|good| good.data_only) {
         let hint = "an upgrade is refused until `upkeep check` finds a pg_dump of the server's major";
         problems.push(format!("archive {} holds rows and no schema; {hint}", good.label));
     }
-    if let Some(run) = last_run.as_ref().and_then(|run| run.end.as_ref().filter(|end| end.outcome != Outcome::Ok).map(|_| run))
-    {
+    if let Some(run) = known.last_run.as_ref().filter(|run| run.end.as_ref().is_some_and(|end| end.outcome != Outcome::Ok)) {
         problems.push(format!("the last backup {}", run_message(run)));
     }
-    if let Some(upgrade) = upgrade.as_ref().filter(|upgrade| upgrade.phase == upgrade::Phase::Stuck) {
+    problems.extend(known.frozen.clone());
+    if let Some(upgrade) = known.upgrade.as_ref().filter(|upgrade| upgrade.phase == upgrade::Phase::Stuck) {
         problems.push(format!("the upgrade to {} needs a person", upgrade.to));
     }
-    Ok(TargetStatus {
-        name: target.name.clone(),
-        profile: target.profile.clone(),
-        database: target.database.location.to_string(),
-        server: seen.server,
-        release: seen.release,
-        shape: seen.shape,
-        service: seen.service,
-        last_good: good.map(archive),
-        archives: growth.archives,
-        archives_bytes: growth.bytes,
-        last_run: last_run.as_ref().and_then(run_status),
-        next_run,
-        then: then(target, next_run),
-        overdue,
-        upgrade: upgrade.map(upgrade_status),
-        refusals: seen.refusals,
-        holds: holds.into_iter().map(hold).collect(),
-        free_bytes: durable::free_bytes(nearest(&target.backup.directory)).ok(),
-        days_left: room::days_left(nearest(&target.backup.directory), growth)
-            .ok()
-            .flatten()
-            .and_then(|days| u32::try_from(days).ok()),
-        problems,
-        history: history(&entries),
-        kept: (!entries.is_empty()).then(|| kept(target, &entries, now)),
-    })
+    problems
 }
 
 /// How many archives of the past are told: more than a terminal has room for.
@@ -293,10 +401,14 @@ fn overdue(target: &Target, good: Option<&Entry>, now: DateTime<Utc>) -> bool {
     good.is_none_or(|good| now - good.taken_at > max_age)
 }
 
-async fn next_run(state: &StateDb, target: &Target, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Failure> {
-    let Some(schedule) = &target.backup.schedule else { return Ok(None) };
-    let served = state.schedule_mark(&target.name, "backup").await?;
-    Ok(schedule.next_after(served.map_or(now, |served| served.max(now))))
+/// When the next scheduled run is due, and when one that failed is tried again before that.
+fn next_run(target: &Target, known: &Known, now: DateTime<Utc>) -> (Option<DateTime<Utc>>, Option<DateTime<Utc>>) {
+    let Some(schedule) = &target.backup.schedule else { return (None, None) };
+    let served = [known.mark, known.failed.map(|failed| failed.scheduled_for)];
+    let served = served.into_iter().filter_map(|moment| schedule::believed(schedule, moment, now)).max();
+    let next = schedule.next_after(served.map_or(now, |served| served.max(now)));
+    let retry = known.failed.and_then(|failed| failed.again(&target.name, next, now));
+    (next, retry.map(|retry| retry.max(now)))
 }
 
 fn archive(entry: &Entry) -> ArchiveStatus {

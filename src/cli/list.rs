@@ -61,6 +61,7 @@ fn text(entries: &[Entry], now: chrono::DateTime<chrono::Utc>, terminal: Termina
     let mut table = Table::new(&columns).cut();
     for entry in entries {
         let (state, tone) = match entry.verdict {
+            Verdict::Whole if entry.from_the_future(now) => ("verified, of a moment to come", Tone::Warn),
             Verdict::Whole if entry.data_only => ("verified, rows only", Tone::Warn),
             Verdict::Whole => ("verified", Tone::Good),
             Verdict::Unverified => ("not yet verified", Tone::Warn),

@@ -8,8 +8,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 
-use crate::context::Context;
-use crate::control::peers::{self, Credentials};
+use crate::control::peers::Judge;
 use crate::failure::{Class, Failure};
 
 /// The user who logged in, by the kernel's audit: `sudo`, `su` and our own change of user leave it as it is.
@@ -28,12 +27,12 @@ pub(super) fn act_as(state_dir: &Path) -> Result<(), Failure> {
 
 /// Who sits at the terminal, as the kernel knows: the user who logged in, else the one this process runs as. What the environment
 /// says of it, anybody may have put there.
-pub(super) async fn person(context: &Context) -> String {
-    let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
+pub(super) async fn person() -> String {
+    let uid = rustix::process::getuid().as_raw();
     let login = std::fs::read_to_string(LOGIN).ok().and_then(|text| text.trim().parse::<u32>().ok());
     // All ones: nobody logged in, as for a service.
     let uid = login.filter(|login| *login != u32::MAX).unwrap_or(uid);
-    peers::identify(Credentials { uid, gid }, &context.config.control, uid).await.name
+    Judge::new(uid).name_of(uid).await
 }
 
 /// User and group of the state's owner, when we are root and it is somebody else's.

@@ -12,8 +12,12 @@ pub(super) struct Arguments {
     /// Only say what would happen.
     #[arg(long)]
     dry_run: bool,
+    /// Say that you have looked at an archive that holds suddenly less than those before it: deletion, which waits for that, goes on.
+    #[arg(long, conflicts_with = "dry_run")]
+    looked: bool,
 }
 
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
-    session::perform(world, Action::Prune(Prune { target: arguments.target, dry_run: arguments.dry_run })).await
+    let Arguments { target, dry_run, looked } = arguments;
+    session::perform(world, Action::Prune(Prune { target, dry_run, looked })).await
 }

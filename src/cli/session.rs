@@ -137,7 +137,7 @@ async fn settled(
         // With the old version back nothing is left to upgrade, which would pass for what was asked.
         return Err(failure);
     }
-    let asker = Asker::person(owner::person(context).await);
+    let asker = Asker::person(owner::person().await);
     verbs::perform(action, Work { ctx: context, asker: &asker, progress, stop }).await
 }
 

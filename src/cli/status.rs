@@ -75,6 +75,9 @@ pub(super) fn headline(status: &Status, terminal: Terminal) -> String {
 
 /// The one word that says whether a person must do something, the most pressing first.
 pub(super) fn state(target: &TargetStatus) -> (String, Tone) {
+    if let Some(work) = target.work.as_ref().filter(|work| *work != "upgrade") {
+        return (format!("{work} underway"), Tone::Warn);
+    }
     let open = target.upgrade.as_ref().filter(|upgrade| upgrade.ended_at.is_none());
     let step = target.shape.as_ref().map(|shape| shape.step);
     match (open, step) {
@@ -83,6 +86,7 @@ pub(super) fn state(target: &TargetStatus) -> (String, Tone) {
         (None, Some(Step::Ahead)) => ("database ahead of the release".to_owned(), Tone::Bad),
         (None, Some(Step::Pending)) => ("upgrade pending".to_owned(), Tone::Warn),
         (None, Some(Step::InStep)) => ("in step".to_owned(), Tone::Good),
+        (None, None) if target.looked_at.is_none() && target.server.is_none() => ("not looked at yet".to_owned(), Tone::Plain),
         (None, Some(Step::Unknown)) if target.server.is_none() => ("database unreachable".to_owned(), Tone::Bad),
         (None, Some(Step::Unknown) | None) => ("backed up only".to_owned(), Tone::Plain),
     }
@@ -96,10 +100,20 @@ pub(super) fn block(target: &TargetStatus, now: DateTime<Utc>, terminal: Termina
     }
     let mut lines = vec![head];
     let mut line = |name: &str, text: String, tone: Tone| lines.push(line(terminal, name, &text, tone));
-    let server = target.server.as_deref().unwrap_or("does not answer");
+    let server = match (&target.server, &target.work, target.looked_at) {
+        (Some(server), ..) => server.clone(),
+        (None, Some(work), _) => format!("{work} works on it"),
+        (None, None, None) => "not looked at yet".to_owned(),
+        (None, None, Some(_)) => "does not answer".to_owned(),
+    };
     line("database", format!("{}, {server}{}", target.database, shape_words(target)), Tone::Plain);
     if let Some(release) = &target.release {
-        let service = target.service.as_deref().map(|word| format!(", server {word}")).unwrap_or_default();
+        let service = match (&target.service, &target.serving) {
+            // What runs is what was installed when it was started.
+            (Some(word), Some(serving)) => format!(", not taken over yet; server {word}, of {serving}"),
+            (Some(word), None) => format!(", server {word}"),
+            (None, _) => String::new(),
+        };
         line("release", format!("{} in {}{service}", release.version, release.path), Tone::Plain);
     }
     match &target.last_good {
@@ -114,6 +128,9 @@ pub(super) fn block(target: &TargetStatus, now: DateTime<Utc>, terminal: Termina
     line("archives", room(target), Tone::Plain);
     if let Some(failed) = target.last_run.as_ref().filter(|run| run.outcome != "ok") {
         line("last run", format!("{} {}: {}", failed.outcome, human::when(failed.ended_at, now), failed.message), Tone::Bad);
+    }
+    if let Some(at) = target.retry_at {
+        line("retry at", format!("{} UTC, {}", human::moment(at), human::when(at, now)), Tone::Warn);
     }
     match target.next_run {
         Some(at) => line("next run", format!("{} UTC, {}", human::moment(at), human::when(at, now)), Tone::Plain),

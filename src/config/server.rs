@@ -1,5 +1,6 @@
 //! The server product: how its version is read, how it is stopped and started, and what tells that it is well.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -64,9 +65,55 @@ pub enum ServiceControl {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
     /// A GET that must answer 2xx. Plain HTTP.
-    Http(String),
+    Http(HttpUrl),
     /// A TCP connection that must open, `host:port`.
     Tcp(String),
     /// A command that must exit with 0.
     Command(Vec<String>),
+}
+
+/// An `http://` URL. It may hold a secret: a password before the `@`, a token in the query or, of a webhook, in the path. So what
+/// is printed of it is scheme, host, port and path, and of a [`HttpUrl::host`] not even the path.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HttpUrl(String);
+
+impl HttpUrl {
+    /// Wraps a URL as it was written.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The URL itself, for the one call that needs it.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// Scheme, host and port, to be printed where the path is a secret too.
+    #[must_use]
+    pub fn host(&self) -> String {
+        match url::Url::parse(&self.0) {
+            Ok(parsed) => {
+                let port = parsed.port().map(|port| format!(":{port}")).unwrap_or_default();
+                format!("{}://{}{port}", parsed.scheme(), parsed.host_str().unwrap_or_default())
+            }
+            Err(_) => "what is no URL".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for HttpUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.host())?;
+        let Ok(parsed) = url::Url::parse(&self.0) else { return Ok(()) };
+        f.write_str(parsed.path())?;
+        if parsed.query().is_some() { f.write_str("?…") } else { Ok(()) }
+    }
+}
+
+impl fmt::Debug for HttpUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HttpUrl({self})")
+    }
 }

@@ -175,6 +175,11 @@ async fn act(state: Shared, peer: Extension<Peer>, verb: &'static str, subject: 
             );
         }
     }
+    if given.contains_key("scheduled_for") {
+        // A run that claims another moment would stand for those the schedule has not had.
+        let failure = Failure::new(Class::Usage, "`scheduled_for` is the daemon's own and must not be in the body");
+        return Err(failure.hint("ask for the backup without it: it is taken now").into());
+    }
     given.insert("action".to_owned(), verb.into());
     match subject {
         Subject::Target(name) => given.insert("target".to_owned(), known_target(&state, &name)?.as_str().into()),

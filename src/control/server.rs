@@ -2,7 +2,8 @@
 //!
 //! Owns every connection from its acceptance to its end. Never decides anything about targets: `routes` turns requests into
 //! questions to the board or actions for the daemon. Invariants: a stranger, a silent, slow, greedy or babbling client takes
-//! nothing from anybody else (each role has a lane of its own, every wait has an end); every answer but the bare ones of the
+//! nothing from anybody else (each role has a lane of its own, root and the daemon's user one that nobody else is in, nobody but
+//! them fills one alone, every wait has an end); every answer but the bare ones of the
 //! HTTP parser is JSON; held by `tests/it/control.rs`.
 
 use std::convert::Infallible;
@@ -17,21 +18,23 @@ use hyper::service::Service as _;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::board::Board;
-use super::peers::{self, Credentials, Peer, Role};
+use super::lanes::{Lane, Place};
+use super::peers::{Credentials, Judge, Peer, Role};
 use super::routes;
 use crate::failure::{Class, Failure};
 
 /// What a client may cost. Each bound says what happens when it is hit.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Connections being judged at once; another is closed unanswered. Judging takes microseconds, or `getent`'s deadline.
+    /// Connections being judged at once, half of them of one user; another is closed unanswered. Judging takes microseconds, or
+    /// `getent`'s deadline. Root and the daemon's user are not judged and have as many of their own.
     pub arriving: usize,
-    /// Connections of operators; another gets 503. Far more than people and scripts need.
+    /// Connections of operators, and as many again of root and the daemon's user; another gets 503. Far more than people and
+    /// scripts need.
     pub operators: usize,
     /// Connections of observers; another gets 503. They can never crowd operators out.
     pub observers: usize,
@@ -82,10 +85,26 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// Room for connections, by role.
 #[derive(Debug)]
 struct Lanes {
-    arriving: Arc<Semaphore>,
-    operators: Arc<Semaphore>,
-    observers: Arc<Semaphore>,
-    strangers: Arc<Semaphore>,
+    /// Of root and the daemon's own user: one too many of theirs, being told so.
+    own_arriving: Lane,
+    own: Lane,
+    arriving: Lane,
+    operators: Lane,
+    observers: Lane,
+    strangers: Lane,
+}
+
+impl Lanes {
+    fn new(limits: Limits) -> Self {
+        Self {
+            own_arriving: Lane::of(limits.arriving),
+            own: Lane::of(limits.operators),
+            arriving: Lane::shared(limits.arriving),
+            operators: Lane::shared(limits.operators),
+            observers: Lane::shared(limits.observers),
+            strangers: Lane::shared(limits.strangers),
+        }
+    }
 }
 
 /// What every connection needs.
@@ -96,21 +115,20 @@ struct Shared {
     router: Router,
     limits: Limits,
     stop: CancellationToken,
-    own_uid: u32,
+    judge: Arc<Judge>,
 }
 
 /// Serves until `stop`, then lets connections end within [`Limits::farewell`].
 pub async fn serve(listener: &UnixListener, board: Arc<Board>, limits: Limits, stop: CancellationToken) {
-    let lane = |size| Arc::new(Semaphore::new(size));
-    let lanes = Lanes {
-        arriving: lane(limits.arriving),
-        operators: lane(limits.operators),
-        observers: lane(limits.observers),
-        strangers: lane(limits.strangers),
-    };
+    let judge = Judge::new(rustix::process::geteuid().as_raw());
+    serve_judged(listener, board, limits, stop, judge).await;
+}
+
+/// As [`serve`], with who knows the peers given.
+pub async fn serve_judged(listener: &UnixListener, board: Arc<Board>, limits: Limits, stop: CancellationToken, judge: Judge) {
     let router = routes::router(routes::State::new(board.clone(), limits, stop.clone()));
-    let own_uid = rustix::process::geteuid().as_raw();
-    let shared = Shared { board, lanes: Arc::new(lanes), router, limits, stop: stop.clone(), own_uid };
+    let lanes = Arc::new(Lanes::new(limits));
+    let shared = Shared { board, lanes, router, limits, stop: stop.clone(), judge: Arc::new(judge) };
     let tasks = TaskTracker::new();
     loop {
         // Both arms are cancel-safe: tokio documents `accept` as such, and a token only reports.
@@ -120,8 +138,13 @@ pub async fn serve(listener: &UnixListener, board: Arc<Board>, limits: Limits, s
         };
         match accepted {
             Ok((stream, _)) => {
-                if let Ok(permit) = shared.lanes.arriving.clone().try_acquire_owned() {
-                    tasks.spawn(arrive(stream, permit, shared.clone()));
+                let Ok(credentials) = stream.peer_cred() else { continue };
+                let credentials = Credentials { uid: credentials.uid(), gid: credentials.gid() };
+                // Nobody's crowd keeps root out: its places are its own from the first moment on.
+                let ours = shared.judge.ours(credentials);
+                let lane = if ours { &shared.lanes.own_arriving } else { &shared.lanes.arriving };
+                if let Some(place) = lane.enter(credentials.uid) {
+                    tasks.spawn(arrive(stream, credentials, place, shared.clone()));
                 }
             }
             Err(error) => {
@@ -137,24 +160,23 @@ pub async fn serve(listener: &UnixListener, board: Arc<Board>, limits: Limits, s
 }
 
 /// Judges a connection and finds it a lane.
-async fn arrive(stream: UnixStream, arriving: OwnedSemaphorePermit, shared: Shared) {
-    let Ok(credentials) = stream.peer_cred() else { return };
-    let credentials = Credentials { uid: credentials.uid(), gid: credentials.gid() };
-    let peer = peers::identify(credentials, &shared.board.config().control, shared.own_uid).await;
+async fn arrive(stream: UnixStream, credentials: Credentials, arriving: Place, shared: Shared) {
+    let peer = shared.judge.identify(credentials, &shared.board.config().control).await;
     let (lane, age) = match peer.role {
+        Role::Operator if shared.judge.ours(credentials) => (&shared.lanes.own, shared.limits.age),
         Role::Operator => (&shared.lanes.operators, shared.limits.age),
         Role::Observer => (&shared.lanes.observers, shared.limits.age),
         Role::Stranger => (&shared.lanes.strangers, shared.limits.refusal),
     };
-    match lane.clone().try_acquire_owned() {
-        Ok(permit) => {
+    match lane.enter(credentials.uid) {
+        Some(place) => {
             drop(arriving);
             connection(stream, Admission::In(peer), age, &shared).await;
-            drop(permit);
+            drop(place);
         }
-        Err(_) if peer.role == Role::Stranger => {}
+        None if peer.role == Role::Stranger => {}
         // One too many: told so, while it still counts as arriving, which bounds how many are being told.
-        Err(_) => {
+        None => {
             connection(stream, Admission::Full, shared.limits.refusal, &shared).await;
             drop(arriving);
         }

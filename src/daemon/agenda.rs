@@ -1,17 +1,20 @@
 //! Which scheduled backups are due, and when to look again.
 //!
-//! Owns what was given to a job and is not written down yet; the decision itself is `schedule::due`. A schedule's mark is
-//! committed when its run *ends*: a run that a crash cut short is due again at the next start, up to [`ATTEMPTS`] times.
+//! Owns what the table of marks and the runs say of each schedule, read once at the start and kept up with what this daemon does: nobody
+//! else writes them while it lives. The decision itself is `schedule`'s. A schedule's mark is committed when its run ended *well*,
+//! or as what a person must mend; a run that failed for what may pass is tried again, one that a crash cut short is due again
+//! at the next start, up to [`ATTEMPTS`] times. Held by the tests beside this file and by `tests/it/daemon.rs`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config::Target;
-use crate::failure::Failure;
+use crate::failure::{Class, Failure};
 use crate::ids::TargetName;
-use crate::schedule::{self, CatchUp, Due};
+use crate::schedule::{self, CatchUp, Due, Failed};
 use crate::state_db::StateDb;
+use crate::status::failed_of;
 
 /// The name of a target's backup schedule in the table of marks.
 pub(super) const BACKUP: &str = "backup";
@@ -20,13 +23,20 @@ pub(super) const BACKUP: &str = "backup";
 /// daemon down must not do so for ever.
 pub(super) const ATTEMPTS: u64 = 3;
 
-/// What is known of schedules beyond the table of marks.
+/// What is known of schedules.
 #[derive(Debug)]
 pub(super) struct Agenda {
     /// When we began to look.
     since: DateTime<Utc>,
+    /// The moment of the last look: one before it says that the clock was set back.
+    looked: DateTime<Utc>,
+    marks: BTreeMap<TargetName, DateTime<Utc>>,
+    /// Runs that failed and may succeed by themselves.
+    failed: BTreeMap<TargetName, Failed>,
     /// The newest run given to a job, or the moment a schedule was changed by a reload: nothing earlier is due.
     given: BTreeMap<TargetName, DateTime<Utc>>,
+    /// Targets whose run is queued or runs: it stands for what falls due meanwhile.
+    underway: BTreeSet<TargetName>,
 }
 
 /// What a look at one target's schedule says.
@@ -38,6 +48,8 @@ pub(super) enum Next {
         scheduled_for: DateTime<Utc>,
         /// How many earlier ones it stands for.
         missed: u32,
+        /// How often it failed before.
+        failed: u32,
     },
     /// Look again then; never when there is no next run.
     At(Option<DateTime<Utc>>),
@@ -45,33 +57,99 @@ pub(super) enum Next {
 
 impl Agenda {
     pub(super) fn new(since: DateTime<Utc>) -> Self {
-        Self { since, given: BTreeMap::new() }
+        let (marks, failed, given) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { since, looked: since, marks, failed, given, underway: BTreeSet::new() }
+    }
+
+    /// Reads what earlier daemons left.
+    pub(super) async fn remember(&mut self, state: &StateDb) -> Result<(), Failure> {
+        self.marks = state.schedule_marks(BACKUP).await?;
+        let failed = state.failed_runs(BACKUP, None).await?;
+        self.failed = failed.into_iter().filter_map(|(target, run)| Some((target, failed_of(run)?))).collect();
+        Ok(())
     }
 
     /// What is next for a target.
-    pub(super) async fn next(&self, state: &StateDb, target: &Target, now: DateTime<Utc>) -> Result<Next, Failure> {
-        let Some(schedule) = &target.backup.schedule else { return Ok(Next::At(None)) };
-        let mark = state.schedule_mark(&target.name, BACKUP).await?;
-        let served = mark.max(self.given.get(&target.name).copied());
+    pub(super) fn next(&self, target: &Target, now: DateTime<Utc>) -> Next {
+        let (Some(schedule), name) = (&target.backup.schedule, &target.name) else { return Next::At(None) };
+        if self.underway.contains(name) {
+            // Its end has us look again.
+            return Next::At(None);
+        }
+        let failed = self.failed.get(name);
+        let known = [self.marks.get(name).copied(), self.given.get(name).copied(), failed.map(|failed| failed.scheduled_for)];
+        let served = known.into_iter().filter_map(|moment| schedule::believed(schedule, moment, now)).max();
         let catch_up = if target.backup.catch_up { CatchUp::Once } else { CatchUp::No };
-        let later = |due: DateTime<Utc>| {
-            let jitter = schedule::jitter(&target.name, due, target.backup.jitter);
-            due + TimeDelta::from_std(jitter).unwrap_or_default()
-        };
-        Ok(match schedule::due(schedule, served, self.since, now, catch_up) {
-            Due::Run { scheduled_for, missed } if later(scheduled_for) <= now => Next::Now { scheduled_for, missed },
+        let later = |due: DateTime<Utc>| due + delta(schedule::jitter(name, due, target.backup.jitter));
+        match schedule::due(schedule, served, self.since, now, catch_up) {
+            Due::Run { scheduled_for, missed } if later(scheduled_for) <= now => Next::Now { scheduled_for, missed, failed: 0 },
             Due::Run { scheduled_for, .. } => Next::At(Some(later(scheduled_for))),
-            Due::Nothing { next } => Next::At(next.map(later)),
-        })
+            Due::Nothing { next } => {
+                let next = next.map(later);
+                match failed.and_then(|failed| Some((failed, failed.again(name, next, now)?))) {
+                    Some((failed, at)) if at <= now => {
+                        Next::Now { scheduled_for: failed.scheduled_for, missed: 0, failed: failed.times }
+                    }
+                    Some((_, at)) => Next::At(Some(at)),
+                    None => Next::At(next),
+                }
+            }
+        }
+    }
+
+    /// Takes note of the clock; says whether it was set back. Then what was due before is not due again, and nothing waits for a moment
+    /// that was ahead only by mistake.
+    pub(super) fn tick(&mut self, now: DateTime<Utc>) -> bool {
+        let back = now < self.looked;
+        self.looked = now;
+        if back {
+            self.since = self.since.min(now);
+            self.failed.values_mut().for_each(|failed| failed.last = failed.last.min(now));
+        }
+        back
     }
 
     /// A run was given to a job: it is not due again while that lives.
     pub(super) fn give(&mut self, target: &TargetName, scheduled_for: DateTime<Utc>) {
         self.given.insert(target.clone(), scheduled_for);
+        self.underway.insert(target.clone());
     }
 
     /// The schedule is another one since now: what it would have said before is not missed.
     pub(super) fn changed(&mut self, target: &TargetName, now: DateTime<Utc>) {
         self.given.insert(target.clone(), now);
+        self.failed.remove(target);
+    }
+
+    /// A run has ended. Says whether it counts as had; none, where it was cut off, does not.
+    pub(super) fn ended(
+        &mut self,
+        target: &TargetName,
+        scheduled_for: DateTime<Utc>,
+        at: DateTime<Utc>,
+        result: Option<Result<(), Class>>,
+    ) -> bool {
+        self.underway.remove(target);
+        match result {
+            None => false,
+            Some(Err(class)) if schedule::may_pass(class) => {
+                let before = self.failed.get(target).filter(|failed| failed.scheduled_for == scheduled_for);
+                let times = before.map_or(0, |failed| failed.times) + 1;
+                self.failed.insert(target.clone(), Failed { scheduled_for, times, last: at });
+                false
+            }
+            Some(Ok(()) | Err(_)) => {
+                self.failed.remove(target);
+                self.marks.insert(target.clone(), scheduled_for);
+                true
+            }
+        }
     }
 }
+
+fn delta(duration: std::time::Duration) -> TimeDelta {
+    TimeDelta::from_std(duration).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::config::Alarms as Settings;
+use crate::config::{Alarms as Settings, HttpUrl};
 use crate::failure::Failure;
 use crate::state_db::StateDb;
 use crate::wire::Status;
@@ -111,10 +111,17 @@ impl Alarms {
         }
     }
 
-    /// Looks at what is wrong now, and begins to tell what is to be told.
+    /// Looks at what is wrong now, and begins to tell what is to be told. Of a target that was not looked at since the start, or is being
+    /// changed by a job, that nothing is wrong means nothing: it would end an incident that goes on.
     pub(super) fn look(&mut self, settings: Option<&Settings>, status: &Status, now: DateTime<Utc>) {
         let Some(settings) = settings else { return };
-        for (key, alarm) in self.due(problems(status), settings.after, now) {
+        let unseen = status.targets.iter().filter(|target| target.looked_at.is_none()).map(|target| target.name.to_string());
+        let wrong = problems(status);
+        let kept = self.incidents.keys().filter(|(target, _)| target.is_some()).cloned();
+        let unseen: std::collections::BTreeSet<String> = unseen.collect();
+        let undecided: Vec<Key> =
+            kept.filter(|(target, _)| target.as_ref().is_some_and(|name| unseen.contains(name))).collect();
+        for (key, alarm) in self.due(wrong, &undecided, settings.after, now) {
             let settings = settings.clone();
             self.sending.spawn(async move {
                 let result = tell::everybody(&settings, &alarm).await;
@@ -124,13 +131,27 @@ impl Alarms {
     }
 
     /// What is to be told now. From then on it is underway.
-    fn due(&mut self, wrong: BTreeMap<Key, String>, after: Duration, now: DateTime<Utc>) -> Vec<(Key, Alarm)> {
+    fn due(
+        &mut self,
+        wrong: BTreeMap<Key, String>,
+        undecided: &[Key],
+        after: Duration,
+        now: DateTime<Utc>,
+    ) -> Vec<(Key, Alarm)> {
+        // A moment further ahead than any we would set was set by a clock that was wrong.
+        let latest = now + delta(after).max(AGAIN);
         for (key, message) in &wrong {
             let new = Incident { message: message.clone(), since: now, told: Told::NotBefore(now + delta(after)), over: false };
             let incident = self.incidents.entry(key.clone()).or_insert(new);
             incident.over = false;
         }
-        for (_, incident) in self.incidents.iter_mut().filter(|(key, _)| !wrong.contains_key(*key)) {
+        for incident in self.incidents.values_mut() {
+            if matches!(incident.told, Told::NotBefore(at) if at > latest) {
+                incident.told = Told::NotBefore(latest);
+            }
+        }
+        let ended = |key: &Key| !wrong.contains_key(key) && !undecided.contains(key);
+        for (_, incident) in self.incidents.iter_mut().filter(|(key, _)| ended(key)) {
             incident.over = true;
         }
         // One that passed before anybody was told of it is nobody's business.
@@ -151,7 +172,7 @@ impl Alarms {
     }
 
     /// The archive is good: whoever listens for a dead man is told that we live.
-    pub(super) fn alive(&mut self, url: String) {
+    pub(super) fn alive(&mut self, url: HttpUrl) {
         self.sending.spawn(async move {
             tell::ping(&url).await;
             None

@@ -1,7 +1,8 @@
 //! When each target is looked at, and when what was seen is believed.
 //!
 //! Owns the settle time: nothing is done about a release until its fingerprint has been the same for `release.settle`, so
-//! that a package being unpacked is not taken for a release. Never reads a clock. Held by the tests beside this file.
+//! that a package being unpacked is not taken for a release. Owns as well what is no longer believed: whatever was seen before a
+//! job of ours changed the world. Never reads a clock. Held by the tests beside this file.
 
 use std::time::{Duration, Instant};
 
@@ -13,17 +14,24 @@ const AFTER_HINT: Duration = Duration::from_secs(1);
 /// After a failed attempt the same release is tried again by ourselves only after this long; a person may at any time.
 const AFTER_FAILURE: Duration = Duration::from_secs(3600);
 
+/// The pause after a look that did not end, at first and at most: whatever hangs is not asked once a second for a day.
+const AFTER_TROUBLE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(1800));
+
 /// The watch kept on one target.
 #[derive(Debug, Default)]
 pub(super) struct Eye {
     /// What was last seen.
     pub(super) seen: Seen,
+    /// How often the world was changed by us: a look that began before the last time tells of one that is gone.
+    world: u64,
     /// Whether a look is underway.
     looking: bool,
     /// When the last one began.
     looked: Option<Instant>,
     /// When to look next.
     next: Option<Instant>,
+    /// How many looks in a row did not end.
+    troubles: u32,
     /// The release last seen, and since when it has been the same.
     still: Option<(String, Instant)>,
     /// The release last remembered.
@@ -33,13 +41,18 @@ pub(super) struct Eye {
 }
 
 impl Eye {
-    /// Whether to look now; from then on a look is underway.
-    pub(super) fn begin(&mut self, now: Instant) -> bool {
+    /// One that first looks after a while, so that a thousand do not all look at once.
+    pub(super) fn after(pause: Duration, now: Instant) -> Self {
+        Self { next: Some(now + pause), ..Self::default() }
+    }
+
+    /// Whether to look now; from then on a look at this world is underway.
+    pub(super) fn begin(&mut self, now: Instant) -> Option<u64> {
         if self.looking || self.next.is_some_and(|next| next > now) {
-            return false;
+            return None;
         }
         (self.looking, self.looked) = (true, Some(now));
-        true
+        Some(self.world)
     }
 
     /// When to look next; none while a look is underway.
@@ -62,9 +75,48 @@ impl Eye {
         self.next = Some(now);
     }
 
+    /// There is nothing to be looked at before then.
+    pub(super) fn postpone(&mut self, until: Instant) {
+        self.next = Some(until);
+    }
+
+    /// We changed the world: what was seen of it is not true any more, and neither is what a look underway will say.
+    pub(super) fn changed(&mut self, now: Instant) {
+        self.world += 1;
+        self.seen = Seen::default();
+        self.again(now);
+    }
+
+    /// A person decided: what failed before is tried again at once.
+    pub(super) fn reconsider(&mut self, now: Instant) {
+        self.tried = None;
+        self.again(now);
+    }
+
+    /// A look has ended that nothing is to be made of: the world was changed meanwhile, or is being changed now.
+    pub(super) fn dismiss(&mut self, poll: Duration, now: Instant) {
+        self.looking = false;
+        self.next = Some(self.next.filter(|next| *next >= self.looked.unwrap_or(now)).unwrap_or(now + poll));
+    }
+
+    /// Whether a look of that world tells of the present one.
+    pub(super) fn is_of(&self, world: u64) -> bool {
+        self.world == world
+    }
+
+    /// A look did not end. What was seen before is not repeated, and the next look is some time off.
+    pub(super) fn trouble(&mut self, seen: Seen, now: Instant) -> Duration {
+        let (first, longest) = AFTER_TROUBLE;
+        let pause = first.saturating_mul(2_u32.saturating_pow(self.troubles)).min(longest);
+        self.troubles = self.troubles.saturating_add(1);
+        (self.looking, self.seen, self.still) = (false, seen, None);
+        self.next = Some(now + pause);
+        pause
+    }
+
     /// A look has ended (none when it failed). Says what follows from it.
     pub(super) fn saw(&mut self, sight: Option<Sight>, settle: Duration, poll: Duration, now: Instant) -> Verdict {
-        self.looking = false;
+        (self.looking, self.troubles) = (false, 0);
         // What became known meanwhile (a job ended, a hint came) stands.
         let meanwhile = self.next.filter(|next| *next > self.looked.unwrap_or(now));
         let next = |wait: Duration| Some(meanwhile.map_or(now + wait, |sooner| sooner.min(now + wait)));
@@ -83,7 +135,7 @@ impl Eye {
         let settled = since + settle;
         if settled > now {
             self.next = next((settled - now).min(poll));
-            return Verdict::Settling;
+            return Verdict::Settling(settled - now);
         }
         if self.remembered.as_ref() != Some(&fingerprint) {
             self.remembered = Some(fingerprint);
@@ -91,9 +143,13 @@ impl Eye {
             self.next = next(AFTER_HINT);
             return Verdict::Remember;
         }
-        let tried = self.tried.as_ref().is_some_and(|(before, at)| *before == fingerprint && *at + AFTER_FAILURE > now);
-        if !sight.wants_upgrade || tried {
+        if !sight.wants_upgrade {
             return Verdict::Nothing;
+        }
+        let again = self.tried.as_ref().filter(|(before, _)| *before == fingerprint).map(|(_, at)| *at + AFTER_FAILURE);
+        if let Some(again) = again.filter(|again| *again > now) {
+            self.next = next((again - now).min(poll));
+            return Verdict::Tried(again - now);
         }
         self.tried = Some((fingerprint, now));
         Verdict::Upgrade
@@ -121,12 +177,14 @@ pub(super) struct Sight {
 pub(super) enum Verdict {
     /// Nothing.
     Nothing,
-    /// The release has not been still for long enough.
-    Settling,
+    /// The release has not been still for long enough; for so long it must be yet.
+    Settling(Duration),
     /// It has: its scripts are kept, and at first sight it is taken for the good one.
     Remember,
     /// Upgrade now.
     Upgrade,
+    /// An upgrade was tried lately, and is tried again by ourselves after this long.
+    Tried(Duration),
 }
 
 #[cfg(test)]

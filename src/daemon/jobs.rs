@@ -5,7 +5,7 @@
 
 mod gate;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use tokio::task::{Id, JoinSet};
@@ -21,6 +21,9 @@ use crate::wire::{Action, Asker, Job, JobState, Migrate, MigrateVerb, Restore};
 
 /// How many jobs may be queued or running; another is told to come back. More than a person or a script asks for at once.
 pub(super) const LIVING: usize = 64;
+
+/// How many of these the daemon asks for itself: the rest of the room is for people, also when five hundred backups fall due at once.
+const OWN: usize = LIVING / 2;
 
 /// How many lanes are worked in at once: each may use every core and 64 MiB.
 const LANES_AT_ONCE: usize = 4;
@@ -65,7 +68,19 @@ impl Jobs {
     }
 
     pub(super) fn full(&self) -> bool {
-        self.waiting.len() + self.running.len() >= LIVING
+        self.jobs() >= LIVING
+    }
+
+    /// Whether what the daemon itself would ask for had better wait.
+    pub(super) fn crowded(&self) -> bool {
+        self.jobs() >= OWN
+    }
+
+    /// Putting in order what a crash left is no job: it takes nobody's room.
+    fn jobs(&self) -> usize {
+        let waiting = self.waiting.iter().map(|waiting| &waiting.piece);
+        let pieces = waiting.chain(self.running.values().map(|(piece, _)| piece));
+        pieces.filter(|piece| matches!(piece, Piece::Job(..))).count()
     }
 
     pub(super) fn idle(&self) -> bool {
@@ -96,15 +111,20 @@ impl Jobs {
 
     fn advance(&mut self) {
         let mut at = 0;
+        // Lanes that are worked in, and those that an earlier one waits for, which goes first.
+        let mut busy: BTreeSet<Lane> =
+            self.running.values().map(|(_, lane)| lane).filter(|lane| **lane != Lane::Aside).cloned().collect();
+        let mut worked_in = busy.len();
         while at < self.waiting.len() {
-            // An earlier one still waiting for the same lane goes first.
             let lane = &self.waiting[at].lane;
-            let busy = self.running.values().any(|(_, other)| other == lane)
-                || self.waiting.iter().take(at).any(|earlier| earlier.lane == *lane)
-                || self.running.values().filter(|(_, other)| *other != Lane::Aside).count() >= LANES_AT_ONCE;
-            if *lane != Lane::Aside && busy {
-                at += 1;
-                continue;
+            if *lane != Lane::Aside {
+                if worked_in >= LANES_AT_ONCE || busy.contains(lane) {
+                    busy.insert(lane.clone());
+                    at += 1;
+                    continue;
+                }
+                busy.insert(lane.clone());
+                worked_in += 1;
             }
             let Some(Waiting { piece, lane, ctx, progress }) = self.waiting.remove(at) else { return };
             if let Piece::Job(job, _) = &piece {

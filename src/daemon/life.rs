@@ -7,6 +7,7 @@
 mod look;
 mod reload;
 mod tell;
+mod trouble;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,9 +16,11 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinSet};
+use tokio_util::sync::CancellationToken;
 
-use self::tell::{log, sentence};
+use self::tell::sentence;
+use self::trouble::{Grumbles, Trouble};
 use super::agenda::{ATTEMPTS, Agenda, BACKUP};
 use super::alarms::{Alarms, Sent};
 use super::eyes::Eye;
@@ -30,16 +33,22 @@ use crate::control::board::{Ask, Board};
 use crate::count::many;
 use crate::failure::Failure;
 use crate::ids::{JobId, TargetName};
-use crate::state_db::runs::{End, Run};
-use crate::status::{self, Host, Look};
+use crate::state_db::runs::{End, Run, Tally};
+use crate::status::{self, Host, Known, Look};
 use crate::upgrade;
-use crate::wire::{Action, Asker, Upgrade};
+use crate::wire::{Action, Asker, TargetStatus, Upgrade};
 
 /// No sleep is longer: a clock that was set, or a host that slept, is noticed within this.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
+/// How long looks have to end when the daemon does.
+const LAST_LOOK: Duration = Duration::from_secs(1);
+
 /// While a job runs, the snapshot's progress is refreshed this often. Nothing is while none runs.
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
+
+/// What is news, but nobody waits for, is published after this long, together with what else comes meanwhile.
+const SOON: Duration = Duration::from_millis(100);
 
 /// Everything that can wake the daemon.
 enum Wake {
@@ -51,8 +60,8 @@ enum Wake {
     Request(Ask),
     /// A piece of work has ended.
     JobEnded(Box<Ended>),
-    /// A look has ended; none when it panicked.
-    Looked(Option<(TargetName, Box<Glance>)>),
+    /// A look has ended.
+    Looked(Id, Box<Glance>),
     /// Somebody was told of something; none when that needs no note.
     Told(Option<Box<Sent>>),
     /// A signal came.
@@ -62,7 +71,19 @@ enum Wake {
 /// What became of looking.
 enum Glance {
     Looked(Result<Box<Look>, Failure>),
+    /// It did not end in time.
+    Hung,
+    /// It panicked.
+    Broken,
     Remembered(Result<(), Failure>),
+}
+
+/// A look underway.
+struct Looking {
+    target: TargetName,
+    /// The world it began in.
+    world: u64,
+    begun: Instant,
 }
 
 pub(super) struct Life {
@@ -74,8 +95,25 @@ pub(super) struct Life {
     agenda: Agenda,
     eyes: BTreeMap<TargetName, Eye>,
     jobs: Jobs,
-    looks: JoinSet<(TargetName, Glance)>,
+    looks: JoinSet<Glance>,
+    looking: BTreeMap<Id, Looking>,
+    /// Ends looks when the daemon ends.
+    blind: CancellationToken,
     watch: Watch,
+    /// What our own state said of each target when it was last read.
+    known: BTreeMap<TargetName, Known>,
+    /// Targets of which it says something else by now.
+    stale: BTreeSet<TargetName>,
+    /// What was last published of each target.
+    shown: BTreeMap<TargetName, TargetStatus>,
+    /// Targets of which something else was seen.
+    news: BTreeSet<TargetName>,
+    /// Runs counted; none when others have ended since.
+    tallies: Option<Vec<Tally>>,
+    /// Jobs that have ended and changed what was seen: they are shown as living until it was looked at again, or until then.
+    awaited: BTreeMap<JobId, (TargetName, Instant)>,
+    trouble: Option<Trouble>,
+    grumbles: Grumbles,
     /// Targets that a crash may have left something of, and that could not be asked yet.
     untidy: Vec<TargetName>,
     /// Those of them that were warned of.
@@ -89,7 +127,7 @@ pub(super) struct Life {
     watchdog: Option<Duration>,
     beats: Beats,
     /// The problems already told as events.
-    told: Vec<String>,
+    told: BTreeSet<(Option<TargetName>, String)>,
     alarms: Alarms,
 }
 
@@ -99,7 +137,14 @@ struct Beats {
     published: Instant,
     alive: Instant,
     extended: Instant,
+    /// When the schedules were last looked at; none when something about them is another since.
+    scheduled: Option<Instant>,
+    /// When the next run is due.
     schedule: Option<DateTime<Utc>>,
+    /// When every target was last told anew.
+    whole: Option<Instant>,
+    /// When news are published.
+    soon: Option<Instant>,
 }
 
 impl Life {
@@ -113,18 +158,37 @@ impl Life {
         };
         Self {
             agenda: Agenda::new(started_at),
-            eyes: ctx.config.targets.keys().map(|name| (name.clone(), Eye::default())).collect(),
+            eyes: ctx.config.targets.keys().map(|name| (name.clone(), Eye::after(Duration::ZERO, now))).collect(),
             jobs: Jobs::new(Arc::clone(&board)),
             looks: JoinSet::new(),
+            looking: BTreeMap::new(),
+            blind: CancellationToken::new(),
             watch: Watch::on(&ctx.config),
+            known: BTreeMap::new(),
+            stale: ctx.config.targets.keys().cloned().collect(),
+            shown: BTreeMap::new(),
+            news: BTreeSet::new(),
+            tallies: None,
+            awaited: BTreeMap::new(),
+            trouble: None,
+            grumbles: Grumbles::default(),
             untidy: Vec::new(),
             untidy_told: BTreeSet::new(),
             unwritten: Vec::new(),
             unpublished: Vec::new(),
             drain_until: None,
             watchdog: supervisor::watchdog(),
-            beats: Beats { polled: now, published: now, alive: now, extended: now, schedule: None },
-            told: Vec::new(),
+            beats: Beats {
+                polled: now,
+                published: now,
+                alive: now,
+                extended: now,
+                scheduled: None,
+                schedule: None,
+                whole: None,
+                soon: None,
+            },
+            told: BTreeSet::new(),
             alarms: Alarms::default(),
             ctx,
             board,
@@ -139,6 +203,7 @@ impl Life {
         for run in self.ctx.state.interrupt_runs(now).await? {
             self.interrupted(&run).await;
         }
+        self.agenda.remember(&self.ctx.state).await?;
         self.ctx.state.trim_runs().await?;
         for target in self.ctx.config.targets.keys() {
             self.jobs.add(Piece::Tidy(target.clone()), self.ctx.clone());
@@ -153,7 +218,8 @@ impl Life {
             }
         }
         self.alarms = Alarms::remember(&self.ctx.state).await?;
-        self.publish().await?;
+        self.refresh().await?;
+        self.publish().await;
         let targets = self.ctx.config.targets.len() as u64;
         self.event(None, "daemon.started", &format!("{} started with {}", status::TOOL, many(targets, "target"))).await;
         supervisor::ready(&sentence(&self.board.snapshot().status));
@@ -169,9 +235,10 @@ impl Life {
                 let message = format!("the backup due {due} was cut short {times} times and is let go");
                 tracing::error!(target = %target, "a scheduled backup was cut short too often and is let go");
                 self.event(Some(target), "backup.let-go", &message).await;
-                log(self.ctx.state.mark_schedule(target, BACKUP, due).await);
+                let marked = self.ctx.state.mark_schedule(target, BACKUP, due).await;
+                self.wrote(marked);
             }
-            other => log(other.map(|_| ())),
+            other => self.log(other.map(|_| ())),
         }
     }
 
@@ -184,8 +251,7 @@ impl Life {
                 Wake::Hint => self.hint(),
                 Wake::Request(ask) => self.request(ask).await,
                 Wake::JobEnded(ended) => self.job_ended(*ended).await,
-                Wake::Looked(Some((target, glance))) => self.looked(target, *glance).await,
-                Wake::Looked(None) => {}
+                Wake::Looked(id, glance) => self.glanced(id, *glance).await,
                 Wake::Told(sent) => self.sent(sent).await,
                 Wake::Signal(Signal::Stop) => self.stop().await,
                 Wake::Signal(Signal::Reload) => {
@@ -194,24 +260,29 @@ impl Life {
                 }
             }
         }
-        // Looks only read; nothing is lost with them.
-        self.looks.shutdown().await;
+        // Looks only read; nothing is lost with them, and one that hangs for good is left to the end of the process.
+        self.blind.cancel();
+        tokio::time::timeout(LAST_LOOK, self.looks.shutdown()).await.ok();
         self.alarms.end().await;
         self.write_ends().await;
-        log(self.publish().await);
+        self.awaited.clear();
+        self.publish().await;
         self.event(None, "daemon.stopped", "the daemon stopped").await;
         Ok(())
     }
 
     async fn next(&mut self, inbox: &mut Inbox, asks: &mut mpsc::Receiver<Ask>) -> Wake {
-        let pause = self.pause().await;
+        let pause = self.pause();
         let Self { jobs, looks, watch, alarms, .. } = self;
         // Every arm is cancel-safe, as each says of itself: what is not taken now is taken in the next round.
         tokio::select! {
             signal = inbox.next() => Wake::Signal(signal),
             Some(ask) = asks.recv() => Wake::Request(ask),
             Some(ended) = jobs.next_end() => Wake::JobEnded(Box::new(ended)),
-            Some(look) = looks.join_next() => Wake::Looked(look.ok().map(|(target, glance)| (target, Box::new(glance)))),
+            Some(look) = looks.join_next_with_id() => match look {
+                Ok((id, glance)) => Wake::Looked(id, Box::new(glance)),
+                Err(error) => Wake::Looked(error.id(), Box::new(Glance::Broken)),
+            },
             sent = alarms.next() => Wake::Told(sent.map(Box::new)),
             () = watch.hint() => Wake::Hint,
             () = tokio::time::sleep(pause) => Wake::Clock,
@@ -219,16 +290,27 @@ impl Life {
     }
 
     /// How long until the clock has something to say.
-    async fn pause(&self) -> Duration {
+    fn pause(&self) -> Duration {
         let now = Instant::now();
-        let mut until = vec![self.beats.published + LONGEST_SLEEP, self.beats.polled + self.ctx.config.daemon.poll];
+        let mut until = vec![self.beats.published + LONGEST_SLEEP];
         until.extend(self.watchdog.map(|every| self.beats.alive + every));
         until.extend((self.jobs.running() > 0).then(|| self.beats.published + PROGRESS_EVERY));
-        until.extend(self.drain_until);
-        until.extend(self.drain_until.map(|_| self.beats.extended + supervisor::EXTEND_EVERY));
-        until.extend(self.eyes.values().filter_map(Eye::next));
+        until.extend(self.awaited.values().map(|(_, until)| *until));
+        until.extend(self.trouble.as_ref().map(|trouble| trouble.next));
+        until.extend(self.beats.soon);
+        let mut wall = None;
+        match self.drain_until {
+            // Nothing is begun any more: neither schedules nor looks wake us.
+            Some(drained) => until.extend([drained, self.beats.extended + supervisor::EXTEND_EVERY]),
+            None => {
+                until.push(self.beats.polled + self.pace_of_all());
+                until.extend(self.beats.scheduled.is_none().then_some(now));
+                until.extend(self.may_look().then(|| self.eyes.values().filter_map(Eye::next).min()).flatten());
+                until.extend(self.looking.values().map(|looking| looking.begun + self.patience()));
+                wall = self.beats.schedule.map(|at| (at - self.ctx.clock.now()).to_std().unwrap_or_default());
+            }
+        }
         let clock = until.into_iter().map(|at| at.saturating_duration_since(now)).min().unwrap_or(LONGEST_SLEEP);
-        let wall = self.beats.schedule.map(|at| (at - self.ctx.clock.now()).to_std().unwrap_or_default());
         clock.min(wall.unwrap_or(LONGEST_SLEEP)).min(LONGEST_SLEEP)
     }
 
@@ -250,13 +332,17 @@ impl Life {
             }
         } else {
             self.schedules().await;
+            self.give_up(now);
             self.poll(now);
         }
+        self.probe().await;
         self.write_ends().await;
+        let waited = self.awaited.len();
+        self.awaited.retain(|_, (_, until)| *until > now);
         let whole = now.duration_since(self.beats.published) >= LONGEST_SLEEP;
-        if whole || !self.unpublished.is_empty() {
-            log(self.publish().await);
-        } else if self.jobs.running() > 0 {
+        if whole || self.awaited.len() < waited || self.beats.soon.is_some_and(|soon| soon <= now) {
+            self.publish().await;
+        } else if self.jobs.running() > 0 && now.duration_since(self.beats.published) >= PROGRESS_EVERY {
             self.publish_progress().await;
         }
     }
@@ -280,6 +366,7 @@ impl Life {
             self.job_ended(ended).await;
         }
         self.event(None, "daemon.stopping", "the daemon was told to stop").await;
-        log(self.publish().await);
+        self.awaited.clear();
+        self.publish().await;
     }
 }

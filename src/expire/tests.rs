@@ -43,14 +43,36 @@ async fn what_no_rule_keeps_is_deleted_oldest_first() {
     assert_eq!(again.deleted, Vec::<Label>::new());
 }
 
+/// However many archives come after it, and also after a restart: only a person's word ends it.
 #[tokio::test]
-async fn a_sudden_drop_freezes_deletion() {
+async fn a_sudden_drop_freezes_deletion_until_a_person_has_looked() {
     let (state, archives) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (ctx, target) = (context(state.path(), NOW).await, target(archives.path()));
-    let entries = taken(&ctx, &target, &[900, 900, 900, 0]).await;
-    let pruned = prune(&ctx, &target, PruneMode::Apply, &Progress::default()).await.unwrap();
-    assert!(pruned.frozen.as_deref().is_some_and(|why| why.contains(entries[3].label.as_str())), "{:?}", pruned.frozen);
-    assert_eq!((there(&entries), pruned.deleted), (vec![true; 4], Vec::new()));
+    // The drop is not the newest when retention comes round: two more were taken by hand in between.
+    let progress = Progress::default();
+    let mut entries = taken(&ctx, &target, &[900, 900, 900]).await;
+    prune(&ctx, &target, PruneMode::Apply, &progress).await.unwrap();
+    let later = |day: usize| format!("2026-11-{day}T12:00:00Z");
+    for day in 13..16 {
+        let sealed = seal(&target.backup.directory, &later(day), 0);
+        let entry = catalogue::record(&ctx.state, &target.name, &sealed).await.unwrap();
+        entries.push(crate::verify::verify(&ctx, &entry, &progress).await.unwrap());
+    }
+    let standing = there(&entries);
+    for day in 16..21 {
+        let pruned = prune(&ctx, &target, PruneMode::Apply, &progress).await.unwrap();
+        let why = pruned.frozen.unwrap_or_default();
+        assert!(why.contains(entries[3].label.as_str()) && why.contains("--looked"), "before day {day}: {why}");
+        assert_eq!((there(&entries[..standing.len()]), pruned.deleted), (standing.clone(), Vec::new()), "before day {day}");
+        assert_eq!(frozen(state.path(), &target.name).unwrap(), Some(why), "a restart remembers it");
+        let sealed = seal(&target.backup.directory, &later(day), 0);
+        let entry = catalogue::record(&ctx.state, &target.name, &sealed).await.unwrap();
+        crate::verify::verify(&ctx, &entry, &progress).await.unwrap();
+    }
+    looked(&ctx, &target).await.unwrap();
+    assert_eq!(frozen(state.path(), &target.name).unwrap(), None);
+    let pruned = prune(&ctx, &target, PruneMode::Apply, &progress).await.unwrap();
+    assert!(pruned.frozen.is_none() && pruned.deleted.contains(&entries[1].label), "{pruned:?}");
 }
 
 #[tokio::test]

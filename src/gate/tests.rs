@@ -31,3 +31,9 @@ fn the_gate_answers_every_case() {
         assert!(answer.starts_with(expected), "{facts:?}: {answer}");
     }
 }
+
+#[test]
+fn what_is_still_pending_is_said_also_where_no_script_is_known() {
+    assert_eq!(still_pending(&["2 tag".to_owned(), "3 star".to_owned()]), "still pending: 2 tag, 3 star");
+    assert!(!still_pending(&[]).ends_with(": "));
+}

@@ -27,6 +27,8 @@ pub enum ServerState {
     Stopped,
     /// It runs.
     Running,
+    /// It runs, and is stopped before anything is changed: its own sessions end with it.
+    StoppedFirst,
 }
 
 /// Whether what the destination holds may be replaced.
@@ -191,6 +193,10 @@ pub fn plan(at: &Situation<'_>) -> Result<RestorePlan, Box<Refusal>> {
 }
 
 fn in_use(at: &Situation<'_>, objections: &mut Objections) {
+    if at.whose == Whose::Target && at.server == ServerState::StoppedFirst {
+        // Whose sessions these are cannot be told before it has stopped; they are looked for again then.
+        return;
+    }
     if at.whose == Whose::Target && at.server == ServerState::Running {
         objections.busy.push(format!("the server of target {} runs", at.manifest.target));
         objections.ways_out.push("let upkeep stop the server and start it again after: add `--stop-server`".to_owned());
@@ -297,6 +303,13 @@ fn notes(at: &Situation<'_>) -> Vec<String> {
     notes.extend(manifest.left_out.iter().map(|left| format!("not in the archive: {} ({})", left.what, left.why)));
     if at.whose == Whose::Other {
         return notes;
+    }
+    if at.server == ServerState::StoppedFirst {
+        notes.push("the server is stopped first, and started again when release and database are in step".to_owned());
+        if !at.survey.sessions.is_empty() {
+            let sessions = at.survey.sessions.join("; ");
+            notes.push(format!("the database is in use by {sessions}: refused if that is so when the server has stopped"));
+        }
     }
     if at.server == ServerState::Unknown {
         notes.push("whether the server runs is not known; only open sessions were looked for".to_owned());

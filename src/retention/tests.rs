@@ -184,7 +184,7 @@ fn a_sudden_drop_is_seen_and_everyday_change_is_not() {
     let days = ["2026-11-18", "2026-11-19", "2026-11-20", "2026-11-21", "2026-11-22"].map(|day| format!("{day}T02:00:00Z"));
     let seen = |history: &[(u64, u64)]| {
         let archives: Vec<Candidate> = days.iter().zip(history).map(|(at, (rows, bytes))| sized(at, *rows, *bytes)).collect();
-        sudden_drop(&archives, now())
+        sudden_drop(&archives, Compared::default(), now())
     };
     const MIB: u64 = 1 << 20;
     let cases: [(&[(u64, u64)], bool); 9] = [

@@ -139,6 +139,12 @@ fn a_missed_run_happens_once_or_is_let_go() {
         // The clock is set back an hour after the run: it is not due again.
         (Some("2026-11-22T01:30:00Z"), started, "2026-11-22T00:45:00Z", CatchUp::Once, next("2026-11-23T01:30:00Z")),
         (Some("2026-11-22T01:30:00Z"), started, "2026-11-22T01:30:00Z", CatchUp::Once, next("2026-11-23T01:30:00Z")),
+        // The same without catching up.
+        (Some("2026-11-22T01:30:00Z"), started, "2026-11-22T00:45:00Z", CatchUp::No, next("2026-11-23T01:30:00Z")),
+        // A week ahead: tonight's run is not had, and neither is any that was due before we began to look.
+        (Some("2026-11-29T01:30:00Z"), started, now, CatchUp::Once, next("2026-11-23T01:30:00Z")),
+        // The clock went back behind the moment we began at: what comes is due when it comes.
+        (None, "2030-01-01T00:00:00Z", "2026-11-22T08:00:00Z", CatchUp::No, next("2026-11-23T01:30:00Z")),
         // A mark from a clock that stood in 2099 is not believed.
         (Some("2099-01-01T01:30:00Z"), started, now, CatchUp::Once, next("2026-11-23T01:30:00Z")),
         (Some("2099-01-01T01:30:00Z"), started, "2026-11-23T01:30:00Z", CatchUp::Once, run("2026-11-23T01:30:00Z", 0)),
@@ -188,4 +194,42 @@ fn jitter_is_the_same_for_the_same_run_and_below_its_bound() {
     for day in 0..200 {
         assert!(jitter(&one, at + TimeDelta::days(day), max) < max);
     }
+}
+
+/// An hourly schedule does not rest for a day because the clock was set back by one, a monthly one not for a month.
+#[test]
+fn a_mark_ahead_of_the_clock_is_believed_for_the_next_run_at_most() {
+    let check = |expression: &str, mark: &str, now: &str, expect: bool| {
+        let mark = utc(mark);
+        let schedule = schedule(expression, "UTC");
+        assert_eq!(believed(&schedule, Some(mark), utc(now)), expect.then_some(mark), "{expression}: {mark} at {now}");
+    };
+    let now = "2026-11-22T08:00:00Z";
+    check("0 * * * *", "2026-11-22T10:00:00Z", now, true);
+    check("0 * * * *", "2026-11-22T11:00:00Z", now, false);
+    check("30 2 * * *", "2026-11-23T02:30:00Z", now, true);
+    check("30 2 * * *", "2026-11-24T02:30:00Z", now, false);
+    check("0 0 1 * *", "2026-12-01T00:00:00Z", now, false);
+    check("0 0 1 * *", "2099-12-01T00:00:00Z", now, false);
+}
+
+#[test]
+fn what_failed_is_tried_again_with_growing_pauses_until_the_next_run_stands_for_it() {
+    let target = TargetName::parse("notes").unwrap();
+    let due = utc("2026-11-22T02:30:00Z");
+    let (mut at, mut pauses) = (due, Vec::new());
+    for times in 1..12 {
+        let failed = Failed { scheduled_for: due, times, last: at };
+        let next = failed.again(&target, None, at).unwrap();
+        pauses.push((next - at).num_minutes());
+        at = next;
+    }
+    let bounds = [1, 2, 5, 10, 20, 40, 60, 120, 240, 240, 240];
+    assert!(pauses.iter().zip(bounds).all(|(pause, least)| (least..=least * 5 / 4).contains(pause)), "{pauses:?}");
+    let failed = Failed { scheduled_for: due, times: 6, last: utc("2026-11-22T03:10:00Z") };
+    assert_eq!(failed.again(&target, Some(utc("2026-11-22T03:30:00Z")), utc("2026-11-22T03:11:00Z")), None);
+    assert!(failed.again(&target, Some(utc("2026-11-23T02:30:00Z")), utc("2026-11-22T03:11:00Z")).is_some());
+    // Failed under a clock that stood in 2099: tried again soon by the one that is right.
+    let failed = Failed { last: utc("2099-01-01T00:00:00Z"), ..failed };
+    assert!(failed.again(&target, None, utc("2026-11-22T03:11:00Z")).unwrap() < utc("2026-11-22T04:11:00Z"));
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::config::Health;
+use crate::config::{Health, HttpUrl};
 use crate::process::Command;
 
 /// How long one answer may take; a server slower than this is not healthy.
@@ -20,7 +20,10 @@ const ANSWER_BYTES: u64 = 4096;
 /// The bad answer.
 pub async fn ask(check: &Health) -> Result<String, String> {
     match check {
-        Health::Http(url) => within(url, get(url)).await,
+        Health::Http(url) => {
+            let shown = url.to_string();
+            within(&shown, exchange("GET", url, "", &shown)).await
+        }
         Health::Tcp(address) => {
             let connect = async { TcpStream::connect(address).await.map_err(|error| format!("{address}: {error}")) };
             within(address, connect).await.map(|_| format!("{address} accepts connections"))
@@ -38,12 +41,22 @@ pub async fn ask(check: &Health) -> Result<String, String> {
     }
 }
 
-/// Sends a JSON text to whoever listens there.
+/// Sends a JSON text to whoever listens there. The answer in words names the host only: of a webhook the path is a secret.
 ///
 /// # Errors
 /// The answer when it is not a good one, or why there is none.
-pub async fn post(url: &str, json: &str) -> Result<String, String> {
-    within(url, exchange("POST", url, json)).await
+pub async fn post(url: &HttpUrl, json: &str) -> Result<String, String> {
+    let shown = url.host();
+    within(&shown, exchange("POST", url, json, &shown)).await
+}
+
+/// Asks for a page whose path is a secret as well. `Err` is the bad answer in words.
+///
+/// # Errors
+/// The bad answer.
+pub async fn ping(url: &HttpUrl) -> Result<String, String> {
+    let shown = url.host();
+    within(&shown, exchange("GET", url, "", &shown)).await
 }
 
 async fn within<T>(what: &str, answer: impl Future<Output = Result<T, String>>) -> Result<T, String> {
@@ -53,17 +66,15 @@ async fn within<T>(what: &str, answer: impl Future<Output = Result<T, String>>) 
     }
 }
 
-async fn get(url: &str) -> Result<String, String> {
-    exchange("GET", url, "").await
-}
-
-/// A request by hand: one head out, one status line in. A client library would bring pools and TLS for nothing.
-async fn exchange(method: &str, url: &str, json: &str) -> Result<String, String> {
-    let parsed = url::Url::parse(url).map_err(|error| format!("{url}: {error}"))?;
-    let host = parsed.host_str().filter(|_| parsed.scheme() == "http").ok_or_else(|| format!("{url}: not a plain http URL"))?;
+/// A request by hand: one head out, one status line in. A client library would bring pools and TLS for nothing. `shown` is what
+/// the answer in words calls the URL.
+async fn exchange(method: &str, url: &HttpUrl, json: &str, shown: &str) -> Result<String, String> {
+    let parsed = url::Url::parse(url.reveal()).map_err(|error| format!("{shown}: {error}"))?;
+    let host = parsed.host_str().filter(|_| parsed.scheme() == "http");
+    let host = host.ok_or_else(|| format!("{shown}: not a plain http URL"))?;
     let port = parsed.port_or_known_default().unwrap_or(80);
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let broke = |error: std::io::Error| format!("{url}: {error}");
+    let broke = |error: std::io::Error| format!("{shown}: {error}");
     let mut stream = TcpStream::connect((bare, port)).await.map_err(broke)?;
     let query = parsed.query().map(|query| format!("?{query}")).unwrap_or_default();
     let length = json.len();
@@ -87,8 +98,8 @@ async fn exchange(method: &str, url: &str, json: &str) -> Result<String, String>
     let code = line.strip_prefix("HTTP/1.").and_then(|rest| rest.split(' ').nth(1)).and_then(|code| code.parse::<u16>().ok());
     let said = line.split_once(' ').map_or("", |(_, said)| said);
     match code {
-        Some(200..=299) => Ok(format!("{url} answers {said}")),
-        Some(_) => Err(format!("{url} answers {said}")),
-        None => Err(format!("{url}: the answer is not HTTP")),
+        Some(200..=299) => Ok(format!("{shown} answers {said}")),
+        Some(_) => Err(format!("{shown} answers {said}")),
+        None => Err(format!("{shown}: the answer is not HTTP")),
     }
 }

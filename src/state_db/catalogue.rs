@@ -16,6 +16,7 @@ use super::{StateDb, StateError};
 use crate::archive::manifest::{Kind, LeftOut, Manifest};
 use crate::archive::writer::Sealed;
 use crate::ids::{Label, TargetName};
+use crate::retention::SKEW;
 use crate::version::Version;
 
 /// What the last look at an archive's bytes said.
@@ -115,6 +116,12 @@ impl Entry {
         self.verdict == Verdict::Whole && !self.set_aside()
     }
 
+    /// Whether it claims a moment that has not come: the clock was wrong when it was taken, or is now. Then it is nobody's newest.
+    #[must_use]
+    pub fn from_the_future(&self, now: DateTime<Utc>) -> bool {
+        self.taken_at > now + SKEW
+    }
+
     /// What an archive says of itself, not verified and not pinned.
     #[must_use]
     pub fn of(manifest: &Manifest, path: PathBuf, size: u64) -> Self {
@@ -138,6 +145,13 @@ impl Entry {
             left_out: manifest.left_out.clone(),
         }
     }
+}
+
+/// The newest good archive as of `now`: what a restore takes when nobody names one, what status calls the last good one, and
+/// what the next archive is measured against.
+#[must_use]
+pub fn newest_good(entries: &[Entry], now: DateTime<Utc>) -> Option<&Entry> {
+    entries.iter().filter(|entry| entry.good() && !entry.from_the_future(now)).max_by_key(|entry| entry.taken_at)
 }
 
 /// Enters a sealed archive under `target`; entering it twice is entering it once.

@@ -4,6 +4,8 @@
 //! one run, also after a restart (the table's `UNIQUE`); a run without an end at start-up was interrupted; held by the tests
 //! beside this file.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
@@ -88,6 +90,19 @@ pub struct Tally {
     pub last_ms: u64,
 }
 
+/// A scheduled run that failed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FailedRun {
+    /// The moment it was due.
+    pub scheduled_for: DateTime<Utc>,
+    /// How often it was tried.
+    pub times: u32,
+    /// When it last failed.
+    pub last: DateTime<Utc>,
+    /// The failure.
+    pub result: serde_json::Value,
+}
+
 impl StateDb {
     /// Writes down that a run was asked for.
     ///
@@ -165,7 +180,7 @@ impl StateDb {
     /// # Errors
     /// When the database refuses, or a row cannot be read.
     pub async fn runs(&self, limit: u32) -> Result<Vec<Run>, StateError> {
-        let rows = sqlx::query("SELECT * FROM run ORDER BY started_at DESC, rowid DESC LIMIT ?").bind(limit);
+        let rows = sqlx::query("SELECT * FROM run ORDER BY rowid DESC LIMIT ?").bind(limit);
         let rows = rows.fetch_all(self.pool()).await.map_err(StateError::doing("list runs"))?;
         rows.iter().map(run).collect()
     }
@@ -176,7 +191,8 @@ impl StateDb {
     /// When the database refuses, or the row cannot be read.
     pub async fn last_run(&self, target: &TargetName, action: &str) -> Result<Option<Run>, StateError> {
         let row = sqlx::query(
-            "SELECT * FROM run WHERE target = ? AND action = ? AND ended_at IS NOT NULL ORDER BY started_at DESC, rowid DESC LIMIT 1",
+            // By the order they were begun in: moments are as wrong as the clock was.
+            "SELECT * FROM run WHERE target = ? AND action = ? AND ended_at IS NOT NULL ORDER BY rowid DESC LIMIT 1",
         )
         .bind(target.as_str())
         .bind(action)
@@ -207,7 +223,7 @@ impl StateDb {
     pub async fn tally_runs(&self) -> Result<Vec<Tally>, StateError> {
         // With max(), SQLite takes the bare columns from the row that has the maximum.
         let rows = sqlx::query(
-            "SELECT target, action, outcome, count(*) AS runs, max(started_at) AS started_at, ended_at FROM run \
+            "SELECT target, action, outcome, count(*) AS runs, max(rowid), started_at, ended_at FROM run \
              WHERE ended_at IS NOT NULL GROUP BY target, action, outcome ORDER BY target, action, outcome",
         )
         .fetch_all(self.pool())
@@ -243,6 +259,50 @@ impl StateDb {
             .await
             .map_err(StateError::doing("read a schedule's mark"))?;
         row.map(|row| moment(&row, "last_due")).transpose()
+    }
+
+    /// Every mark of a job's schedules.
+    ///
+    /// # Errors
+    /// When the database refuses, or a row cannot be read.
+    pub async fn schedule_marks(&self, job: &str) -> Result<BTreeMap<TargetName, DateTime<Utc>>, StateError> {
+        let rows =
+            sqlx::query("SELECT target, last_due FROM schedule_mark WHERE job = ?").bind(job).fetch_all(self.pool()).await;
+        let rows = rows.map_err(StateError::doing("read the schedules' marks"))?;
+        rows.iter().map(|row| Ok((named(column(row, "target")?)?, moment(row, "last_due")?))).collect()
+    }
+
+    /// The newest scheduled run of an action on each target (or the one), where it failed: how often it was tried, and how it ended.
+    ///
+    /// # Errors
+    /// When the database refuses, or a row cannot be read.
+    pub async fn failed_runs(
+        &self,
+        action: &str,
+        target: Option<&TargetName>,
+    ) -> Result<BTreeMap<TargetName, FailedRun>, StateError> {
+        // With max(), SQLite takes the bare columns from the row that has the maximum.
+        let rows = sqlx::query(
+            "SELECT target, scheduled_for, outcome, ended_at, result_json, max(rowid), (SELECT count(*) FROM run AS other \
+             WHERE other.target = run.target AND other.action = run.action AND other.scheduled_for = run.scheduled_for \
+             AND other.outcome = 'failed') AS runs FROM run WHERE action = ?1 AND (?2 IS NULL OR target = ?2) \
+             AND scheduled_for IS NOT NULL AND target IS NOT NULL AND outcome IN ('ok', 'failed') GROUP BY target",
+        )
+        .bind(action)
+        .bind(target.map(TargetName::as_str))
+        .fetch_all(self.pool())
+        .await
+        .map_err(StateError::doing("read failed runs"))?;
+        let mut failed = BTreeMap::new();
+        for row in &rows {
+            if outcome(row)? == Outcome::Failed {
+                let times = u32::try_from(column::<i64>(row, "runs")?).unwrap_or(u32::MAX);
+                let (last, result) = (moment(row, "ended_at")?, json(column(row, "result_json")?)?);
+                let run = FailedRun { scheduled_for: moment(row, "scheduled_for")?, times, last, result };
+                failed.insert(named(column(row, "target")?)?, run);
+            }
+        }
+        Ok(failed)
     }
 
     /// Remembers that a scheduled run was served.

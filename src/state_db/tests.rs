@@ -10,3 +10,27 @@ async fn a_new_one_opens_every_time() {
         state.close().await;
     }
 }
+
+/// Whatever the umask, and whatever was there before: jobs and events are nobody else's to read.
+#[tokio::test]
+async fn its_files_are_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let files = ["state.db", "state.db-wal", "state.db-shm"].map(|name| dir.path().join(name));
+    let modes = || files.each_ref().map(|file| std::fs::metadata(file).unwrap().permissions().mode() & 0o777);
+    let state = StateDb::open(dir.path()).await.unwrap();
+    assert_eq!(modes(), [0o600; 3], "made");
+    // As a crash leaves them, of a version that did not care.
+    let aside = tempfile::tempdir().unwrap();
+    for file in &files {
+        std::fs::copy(file, aside.path().join(file.file_name().unwrap())).unwrap();
+    }
+    state.close().await;
+    for file in &files {
+        std::fs::copy(aside.path().join(file.file_name().unwrap()), file).unwrap();
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o666)).unwrap();
+    }
+    let state = StateDb::open(dir.path()).await.unwrap();
+    assert_eq!(modes(), [0o600; 3], "found");
+    state.close().await;
+}

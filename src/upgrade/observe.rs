@@ -19,7 +19,7 @@ use crate::migrate::{self, MigrateError, plan::Problem};
 use crate::release::{self, Installed, Wanted, WayBack};
 use crate::restore;
 use crate::service;
-use crate::state_db::catalogue::{self, Verdict};
+use crate::state_db::catalogue;
 use crate::state_db::seen::SeenRelease;
 
 /// Looks at release, database, server, holds and room. Changes nothing.
@@ -96,8 +96,7 @@ fn free_bytes(directory: &Path) -> u64 {
 
 async fn last_archive_bytes(ctx: &Context, target: &Target) -> Result<Option<u64>, UpgradeError> {
     let entries = catalogue::list(&ctx.state, Some(&target.name)).await?;
-    let whole = entries.iter().filter(|entry| entry.verdict == Verdict::Whole);
-    Ok(whole.max_by_key(|entry| entry.taken_at).map(|entry| entry.size))
+    Ok(catalogue::newest_good(&entries, ctx.clock.now()).map(|entry| entry.size))
 }
 
 async fn database(target: &Target, installed: Option<&Installed>) -> Result<Database, String> {

@@ -66,9 +66,9 @@ pub fn answer(target: &TargetName, answer: Gate) -> Result<Passed, Failure> {
             let failure = refused(format!("cannot tell whether release and database are in step: {why}"));
             Err(failure.on(target).hint("see `upkeep check`"))
         }
-        Gate::Ask { pending } => Err(refused(format!("still pending: {}", pending.join(", ")))
-            .on(target)
-            .hint(format!("see `upkeep plan {target}`"))),
+        Gate::Ask { pending } => {
+            Err(refused(rules::still_pending(&pending)).on(target).hint(format!("see `upkeep plan {target}`")))
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Effect, Spec, Work, target};
 use crate::expire::{self, PruneMode, Pruned};
-use crate::failure::Failure;
+use crate::failure::{Class, Failure};
 use crate::pen::table::{Side, Table};
 use crate::pen::{Pen, Tone, human};
 use crate::retention::Fate;
@@ -13,6 +13,13 @@ pub(super) fn spec(ask: &Prune) -> Spec<'_> {
 }
 
 pub(super) async fn run(ask: &Prune, work: Work<'_>) -> Result<Pruned, Failure> {
+    if ask.looked && ask.dry_run {
+        let why = "`looked` says that somebody has looked, and a dry run changes nothing: ask for one of them";
+        return Err(Failure::new(Class::Usage, why));
+    }
+    if ask.looked {
+        expire::looked(work.ctx, target(work.ctx, &ask.target)?).await?;
+    }
     let mode = if ask.dry_run { PruneMode::DryRun } else { PruneMode::Apply };
     Ok(expire::prune(work.ctx, target(work.ctx, &ask.target)?, mode, work.progress).await?)
 }

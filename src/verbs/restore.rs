@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::failure::{Class, Failure};
 use crate::pen::{Pen, human};
 use crate::progress::Progress;
-use crate::restore::{self, Mode, Replace, RestoreError, RestoreRequest, Restored, ServerState, Which};
+use crate::restore::{self, Mode, Replace, RestoreRequest, Restored, ServerState, Which};
 use crate::service;
 use crate::upgrade::{self, Phase};
 use crate::wire::{Address, Restore};
@@ -41,6 +41,9 @@ pub(super) async fn run(ask: &Restore, work: Work<'_>) -> Result<Answer, Failure
     let installed = backup::installed(target).await.map(|installed| installed.version);
     let request = RestoreRequest { which, into, replace, installed };
     let mut state = restore::server(target).await;
+    if ask.stop_server && is_own && state == ServerState::Running && target.service.is_some() {
+        state = ServerState::StoppedFirst;
+    }
     if ask.dry_run {
         let restored = Box::pin(restore::restore(ctx, target, &request, state, Mode::DryRun, work.progress)).await?;
         return Ok(Answer { restored, server: None });
@@ -50,8 +53,7 @@ pub(super) async fn run(ask: &Restore, work: Work<'_>) -> Result<Answer, Failure
     if let Some((id, phase)) = open.filter(|(_, phase)| *phase != Phase::Stuck && is_own) {
         return Err(upgrade::UpgradeError::Open { id, phase }.into());
     }
-    let stopped =
-        ask.stop_server && is_own && state == ServerState::Running && stop(ctx, target, &request, work.progress).await?;
+    let stopped = state == ServerState::StoppedFirst && stop(ctx, target, &request, work.progress).await?;
     if stopped {
         state = ServerState::Stopped;
     }
@@ -74,13 +76,8 @@ fn elsewhere(target: &Target, address: &Address) -> Result<Database, Failure> {
 /// Stops the server for a restore that will not be refused; whether there is one to stop.
 async fn stop(ctx: &Context, target: &Target, request: &RestoreRequest, progress: &Progress) -> Result<bool, Failure> {
     let Some(service) = &target.service else { return Ok(false) };
-    // Planned as if it were stopped: what is refused anyway is no reason to stop a server. That it uses the database now is
-    // none to refuse.
-    let planned = restore::restore(ctx, target, request, ServerState::Stopped, Mode::DryRun, progress);
-    match Box::pin(planned).await {
-        Err(RestoreError::Refused(refusal)) if refusal.class == Class::TempFail => {}
-        planned => drop(planned?),
-    }
+    // Planned first: what is refused anyway is no reason to stop a server.
+    Box::pin(restore::restore(ctx, target, request, ServerState::StoppedFirst, Mode::DryRun, progress)).await?;
     progress.phase("stopping the server", 0);
     service::stop(service).await?;
     Ok(true)

@@ -203,6 +203,9 @@ pub struct Prune {
     /// Only say what would happen.
     #[serde(default)]
     pub dry_run: bool,
+    /// A person has looked at the archive that holds suddenly less: deletion goes on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub looked: bool,
 }
 
 /// `pin`.

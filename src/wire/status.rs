@@ -40,6 +40,14 @@ pub struct TargetStatus {
     pub profile: String,
     /// Where its database is, without a password.
     pub database: String,
+    /// When server, release, service and what the database is at were last looked at: they and the refusals are true as of that
+    /// moment. None when they were not looked at since the start, or since a job began to change them.
+    #[serde(default)]
+    pub looked_at: Option<DateTime<Utc>>,
+    /// The job that changes the database, the release or the service now (`restore`, `upgrade`): until it has ended nothing is said
+    /// of them.
+    #[serde(default)]
+    pub work: Option<String>,
     /// The database server, as it says it is (`postgresql 15.18`); none when it did not answer.
     #[serde(default)]
     pub server: Option<String>,
@@ -52,6 +60,9 @@ pub struct TargetStatus {
     /// Whether the managed server runs: `running`, `stopped`, `unknown`; none for a target without one.
     #[serde(default)]
     pub service: Option<String>,
+    /// The release that the running server is of, where it is not the installed one: that waits for its upgrade.
+    #[serde(default)]
+    pub serving: Option<Version>,
     /// The newest verified archive.
     #[serde(default)]
     pub last_good: Option<ArchiveStatus>,
@@ -65,6 +76,9 @@ pub struct TargetStatus {
     /// When the next scheduled backup is due.
     #[serde(default)]
     pub next_run: Option<DateTime<Utc>>,
+    /// When the scheduled backup that failed is tried again, if that is before the next one is due.
+    #[serde(default)]
+    pub retry_at: Option<DateTime<Utc>>,
     /// The scheduled backups after that one, the soonest first.
     #[serde(default)]
     pub then: Vec<DateTime<Utc>>,

@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use upkeep::config::Principal;
 use upkeep::control::board::Board;
+use upkeep::control::peers::Judge;
 use upkeep::control::routes;
 use upkeep::control::server::{self, Limits};
 use upkeep::wire::Status;
@@ -162,6 +164,7 @@ fn what_cannot_be_asked_is_refused_in_words() {
         ("POST", "/v1/targets/notes/backup", "{\"nte\": \"x\"}", 400, "usage", "`backup` has no field `nte`"),
         ("POST", "/v1/targets/notes/backup", "{\"note\": 7}", 400, "usage", "cannot be asked for like this"),
         ("POST", "/v1/targets/notes/backup", "{\"target\": \"other\"}", 400, "usage", "is said by the path"),
+        ("POST", "/v1/targets/notes/backup", "{\"scheduled_for\": \"2099-01-01T00:00:00Z\"}", 400, "usage", "the daemon's own"),
         ("POST", "/v1/targets/notes/backup", "{\"request_id\": \"a b\"}", 400, "usage", "cannot be a request id"),
         ("POST", "/v1/targets/notes/migrate", "{\"verb\": \"redo\"}", 400, "usage", "cannot be asked for like this"),
         ("POST", "/v1/targets/notes/migrate", "", 400, "usage", "verb"),
@@ -299,7 +302,16 @@ struct Served {
 
 impl Served {
     async fn with(limits: Limits) -> Self {
-        let env = Env::sqlite().await;
+        Self::judged(limits, Judge::new(rustix::process::geteuid().as_raw()), &[]).await
+    }
+
+    /// With who knows the peers given, and observers.
+    async fn judged(limits: Limits, judge: Judge, observers: &[&str]) -> Self {
+        let mut env = Env::sqlite().await;
+        let observers = observers.iter().map(|group| Principal::Group((*group).to_owned())).collect();
+        let mut config = (*env.ctx.config).clone();
+        config.control.observers = observers;
+        env.ctx.config = Arc::new(config);
         let status: Status = serde_json::from_value(json!({
             "tool": "upkeep", "state": "running", "at": "2026-11-22T12:00:00Z", "targets": [], "jobs": []
         }))
@@ -308,7 +320,7 @@ impl Served {
         let listener = tokio::net::UnixListener::bind(&env.ctx.config.control.socket).unwrap();
         let stop = CancellationToken::new();
         let serving = stop.clone();
-        let task = tokio::spawn(async move { server::serve(&listener, board, limits, serving).await });
+        let task = tokio::spawn(async move { server::serve_judged(&listener, board, limits, serving, judge).await });
         Self { env, stop, task, _asks: asks }
     }
 
@@ -383,6 +395,58 @@ async fn a_bad_client_is_cut_and_costs_nobody_anything() {
         );
         assert_eq!(other.unwrap().status, 200, "beside {what}");
     }
+    served.end().await;
+}
+
+/// Connects as another user, so often, and says nothing.
+#[expect(clippy::disallowed_methods, reason = "a client that is another user")]
+fn crowd(uid: u32, socket: &Path, times: usize) -> std::process::Child {
+    let script = "use Socket; $| = 1; my @crowd; for (1 .. $ARGV[1]) { socket(my $one, PF_UNIX, SOCK_STREAM, 0); \
+                  connect($one, sockaddr_un($ARGV[0])); push @crowd, $one } print \"there\\n\"; sleep 60";
+    let mut command = std::process::Command::new("setpriv");
+    command.args([&format!("--reuid={uid}"), &format!("--regid={uid}"), "--clear-groups", "--", "perl", "-e", script]);
+    let mut crowd = command.arg(socket).arg(times.to_string()).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut there = [0; 6];
+    crowd.stdout.take().unwrap().read_exact(&mut there).unwrap();
+    crowd
+}
+
+/// A directory server that never answers is in nobody's way but of those it would have to name; and a name is asked for once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strangers_and_a_dead_directory_server_lock_nobody_out() {
+    use std::os::unix::fs::PermissionsExt as _;
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can be another user");
+        return;
+    }
+    let place = tempfile::tempdir().unwrap();
+    let (getent, asked) = (place.path().join("getent"), place.path().join("asked"));
+    std::fs::File::create(&getent)
+        .unwrap()
+        .write_all(format!("#!/bin/sh\necho \"$3\" >> {}\nsleep 60\n", asked.display()).as_bytes())
+        .unwrap();
+    std::fs::set_permissions(&getent, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let limits = Limits { arriving: 8, strangers: 4, ..Limits::DEFAULT };
+    let judge = Judge::asking(0, getent.to_str().unwrap());
+    let served = Served::judged(limits, judge, &["people-of-ldap"]).await;
+    let socket = served.socket();
+    std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o666)).unwrap();
+    for directory in socket.ancestors().skip(1).take_while(|directory| *directory != std::env::temp_dir()) {
+        std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let mut crowds = [54_331, 54_332, 54_333].map(|uid| crowd(uid, &socket, 40));
+    for _ in 0..50 {
+        assert_eq!(served.ask("GET", "/v1/status", String::new()).await.unwrap().status, 200, "root is always let in");
+    }
+    for crowd in &mut crowds {
+        crowd.kill().unwrap();
+        crowd.wait().unwrap();
+    }
+    let asked = std::fs::read_to_string(&asked).unwrap_or_default();
+    assert!(
+        asked.lines().filter(|name| *name == "people-of-ldap").count() <= 4,
+        "asked once, by those who came together:\n{asked}"
+    );
     served.end().await;
 }
 

@@ -242,6 +242,86 @@ fn a_scheduled_run_that_always_brings_the_daemon_down_is_let_go_in_the_end() {
     assert_eq!(daemon.job("/v1/targets/notes/backup", "")["state"], "ok", "by hand it is taken all the same");
 }
 
+/// A database that does not answer when its backup is due has it when it is back, also when the daemon restarts meanwhile.
+#[test]
+fn a_scheduled_backup_that_failed_for_what_passes_is_tried_again_and_a_restart_does_not_hammer_it() {
+    let place = place(&format!("{NOTES}[targets.notes.backup]\nschedule = \"30 2 * * *\"\n"));
+    missed(&place);
+    let held = place.hold_sqlite("notes.db");
+    let daemon = Running::start(&place);
+    until("the backup failed", || count(&daemon, "backup", "failed") == 1);
+    let told = |daemon: &Running| daemon.ask("GET", "/v1/targets/notes", "").json();
+    until("it is told", || told(&daemon)["retry_at"].is_string());
+    let status = told(&daemon);
+    let retry = status["retry_at"].clone();
+    assert!(retry.is_string() && retry.as_str() < status["next_run"].as_str(), "{status:#}");
+    assert!(status["problems"].to_string().contains("the last backup failed"), "{status:#}");
+    assert!(place.ok(&["status"]).contains("retry at"), "{}", place.ok(&["status"]));
+    daemon.stop_and_tell();
+    // Nobody knows when: the next try is an hour off, or has come.
+    place.sqlite(
+        "state/state.db",
+        "UPDATE run SET ended_at = datetime('now', '-10 seconds') || '+00:00' WHERE action = 'backup'",
+    );
+    let again = Running::start(&place);
+    until("the target was looked at", || told(&again)["looked_at"].is_string());
+    assert_eq!((count(&again, "backup", "failed"), told(&again)["retry_at"].is_string()), (1, true), "it waits its time");
+    again.stop_and_tell();
+    place.sqlite("state/state.db", "UPDATE run SET ended_at = datetime('now', '-1 hours') || '+00:00' WHERE action = 'backup'");
+    drop(held);
+    let back = Running::start(&place);
+    until("it has its backup", || count(&back, "backup", "ok") == 1);
+    let status = told(&back);
+    assert_eq!((&status["retry_at"], &status["problems"]), (&serde_json::Value::Null, &serde_json::json!([])), "{status:#}");
+    back.stop_and_tell();
+}
+
+/// A look that ends in a bug, and one that hangs in a call to the kernel, are problems of one target while they last, and of nobody else.
+#[test]
+fn a_look_that_does_not_end_is_told_and_blinds_nobody_for_good() {
+    let place = place(NOTES);
+    let daemon = Running::start_with(&place, &[("UPKEEP_FAULT_PANIC", "look.begun")]);
+    let told = |daemon: &Running| daemon.ask("GET", "/v1/targets/notes", "").json();
+    until("it is told", || told(&daemon)["problems"].to_string().contains("ended in a bug of upkeep's"));
+    assert_eq!(daemon.job("/v1/targets/notes/backup", "")["state"], "ok", "the daemon lives");
+    daemon.stop_and_tell();
+
+    let fifo = place.path("fifo");
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+    let mut daemon = Running::start_with(&place, &[("UPKEEP_FAULT_HOLD", &format!("look.begun:{}", fifo.display()))]);
+    until("it is told", || told(&daemon)["problems"].to_string().contains("did not end within 15 s"));
+    assert_eq!(daemon.job("/v1/targets/notes/backup", "")["state"], "ok");
+    // The end of a job has us look again, with a thread that is free.
+    until("it is looked at again", || told(&daemon)["server"].is_string());
+    assert_eq!(told(&daemon)["problems"], serde_json::json!([]));
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.ends().code(), Some(0), "the thread that hangs keeps it from ending");
+}
+
+/// Another program under a clock years ahead left its marks and its archive: no storm, no silence, and nobody restores it unasked.
+#[test]
+fn what_a_clock_years_ahead_left_does_not_rule() {
+    let place = place(&format!("{NOTES}[targets.notes.backup]\nschedule = \"30 2 * * *\"\nmax_age = \"26h\"\n"));
+    place.ok(&["backup", "notes"]);
+    let sql = "UPDATE archive SET taken_at = '2099-01-01T00:00:00.000000000Z'; UPDATE run SET started_at = '2099-01-01T00:00:00+00:00'; \
+               INSERT INTO schedule_mark VALUES ('notes', 'backup', '2099-01-01T02:30:00+00:00')";
+    place.sqlite("state/state.db", sql);
+    let daemon = Running::start(&place);
+    let told = || daemon.ask("GET", "/v1/targets/notes", "").json();
+    until("the target was looked at", || told()["looked_at"].is_string());
+    let status = told();
+    assert_eq!((&status["last_good"], status["overdue"].as_bool()), (&serde_json::Value::Null, Some(true)), "{status:#}");
+    assert!(status["problems"].to_string().contains("which has not come"), "{status:#}");
+    assert!(status["next_run"].as_str().unwrap() < "2098", "{status:#}");
+    assert_eq!(count(&daemon, "backup", "queued") + count(&daemon, "backup", "running"), 0);
+    let refused = daemon.job("/v1/targets/notes/restore", "{\"dry_run\": true}");
+    assert!(refused["failure"]["message"].as_str().unwrap().contains("no verified archive"), "{refused:#}");
+    assert_eq!(daemon.job("/v1/targets/notes/backup", "")["state"], "ok");
+    let status = told();
+    assert_eq!((status["overdue"].as_bool(), status["last_run"]["outcome"].as_str()), (Some(false), Some("ok")), "{status:#}");
+    daemon.stop_and_tell();
+}
+
 #[test]
 fn work_of_one_target_waits_its_turn_and_that_of_another_does_not() {
     let place = place(&format!("{SLOW}{NOTES}"));

@@ -4,7 +4,9 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use crate::support::daemon::Running;
 use crate::support::engines::{Db, on_every_engine};
+use crate::support::upkeep::Upkeep;
 use crate::support::wait::until;
 use crate::support::world::{World, text};
 
@@ -224,4 +226,30 @@ fn the_daemon_lives_on_a_full_disk() {
     assert_eq!(archives(&world), before + 1);
     run("kill", &["-TERM", &daemon.id().to_string()]);
     assert!(daemon.wait().unwrap().success());
+}
+
+/// A full disk under the state directory of a daemon that lives: a problem in the status and one line in the log, not one a second;
+/// and when there is room again it goes on by itself.
+#[test]
+fn a_full_disk_under_the_state_is_told_once_and_passes_by_itself() {
+    let place = Upkeep::with("[targets.notes.database]\nurl = \"sqlite://{dir}/notes.db\"\n");
+    place.sqlite("notes.db", "CREATE TABLE note (id INTEGER PRIMARY KEY); INSERT INTO note VALUES (1)");
+    Running::start(&place).stop();
+    let Some(disk) = Tmpfs::over(place.path("state"), "4m") else { return };
+    let daemon = Running::start(&place);
+    let told = || daemon.ask("GET", "/v1/status", "").json();
+    until("it was looked at", || told()["targets"][0]["looked_at"].is_string());
+    disk.fill();
+    // As much as is asked for is refused, and the daemon says so.
+    until("a job is refused", || daemon.ask("POST", "/v1/targets/notes/backup", "").status != 202);
+    until("it is a problem", || told()["problems"].to_string().contains("state database cannot be written"));
+    for _ in 0..40 {
+        daemon.ask("POST", "/v1/targets/notes/backup", "");
+    }
+    let errors: Vec<String> = daemon.log().lines().filter(|line| line.contains("ERROR")).map(str::to_owned).collect();
+    assert!(errors.len() <= 6, "{errors:#?}");
+    disk.free();
+    until("it passes", || told()["problems"] == serde_json::json!([]));
+    assert_eq!(daemon.job("/v1/targets/notes/backup", "")["state"], "ok");
+    daemon.stop_and_tell();
 }

@@ -60,6 +60,7 @@ mod service;
 mod splitter;
 mod sqlite_backup;
 mod sqlite_borders;
+mod status_truth;
 mod story;
 mod tidy;
 mod transfers;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use upkeep::config::{Health, Service, ServiceControl};
+use upkeep::config::{Health, HttpUrl, Service, ServiceControl};
 use upkeep::process::{Command, ProcessError};
 use upkeep::service::{self, ServiceState};
 
@@ -113,13 +113,13 @@ async fn every_kind_of_health_check_says_yes_and_no() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         listener.local_addr().unwrap().to_string()
     };
-    let http = |address: &str| Health::Http(format!("http://{address}/health?full=1"));
+    let http = |address: &str| Health::Http(HttpUrl::new(format!("http://user:hunter2@{address}/health?token=hunter3")));
     let cases = [
         (http(&good), Ok("answers 204 No Content")),
         (http(&bad), Err("answers 503 Service Unavailable")),
         (http(&other), Err("the answer is not HTTP")),
         (http(&closed), Err("refused")),
-        (Health::Http("https://localhost/".to_owned()), Err("not a plain http URL")),
+        (Health::Http(HttpUrl::new("https://u:hunter2@localhost/")), Err("not a plain http URL")),
         (Health::Tcp(good.clone()), Ok("accepts connections")),
         (Health::Tcp(closed.clone()), Err("refused")),
         (Health::Command(words(&["true"])), Ok("`true` succeeds")),
@@ -128,7 +128,9 @@ async fn every_kind_of_health_check_says_yes_and_no() {
     ];
     for (check, expected) in cases {
         let what = format!("{check:?}");
-        match (service::healthy(&asking(vec![check])).await, expected) {
+        let answer = service::healthy(&asking(vec![check])).await;
+        assert!(!format!("{what} {answer:?}").contains("hunter"), "what may be secret is printed: {what} {answer:?}");
+        match (answer, expected) {
             (Ok(answer), Ok(part)) | (Err(answer), Err(part)) => assert!(answer.contains(part), "{what}: {answer}"),
             (answer, _) => panic!("{what}: {answer:?}"),
         }

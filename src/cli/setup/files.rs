@@ -133,14 +133,14 @@ fn sandbox(config: &Config) -> Vec<String> {
         }
         for health in target.service.iter().flat_map(|service| &service.health) {
             afar |= match health {
-                Health::Http(url) => url::Url::parse(url).ok().and_then(|url| url.host_str().map(near)) == Some(false),
+                Health::Http(url) => url::Url::parse(url.reveal()).ok().and_then(|url| url.host_str().map(near)) == Some(false),
                 Health::Tcp(address) => !near(address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host)),
                 Health::Command(_) => false,
             };
         }
     }
     let told = config.alarms.iter().flat_map(|alarms| [&alarms.webhook, &alarms.ping]).flatten();
-    afar |= told.filter_map(|url| url::Url::parse(url).ok()).any(|url| url.host_str().is_some_and(|host| !near(host)));
+    afar |= told.filter_map(|url| url::Url::parse(url.reveal()).ok()).any(|url| url.host_str().is_some_and(|host| !near(host)));
     paths.insert(config.daemon.state_dir.clone());
     let mut lines: Vec<String> = paths
         .into_iter()

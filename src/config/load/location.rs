@@ -12,6 +12,9 @@ use crate::failure::{Class, Explain};
 /// What libpq knows as `sslmode`.
 const SSL_MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
 
+/// Those of them under which libpq connects over TLS or not at all.
+const DEMAND_TLS: [&str; 3] = ["require", "verify-ca", "verify-full"];
+
 /// Where Debian's PostgreSQL puts its socket: what no host means.
 const POSTGRES_SOCKET_DIR: &str = "/var/run/postgresql";
 
@@ -19,6 +22,9 @@ const POSTGRES_PORT: u16 = 5432;
 
 /// What MySQL's clients know as `--ssl-mode`.
 const MYSQL_SSL_MODES: [&str; 5] = ["DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY"];
+
+/// Those of them under which these clients connect over TLS or not at all.
+const MYSQL_DEMAND_TLS: [&str; 3] = ["REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY"];
 
 /// Where Debian's MariaDB and MySQL put their socket: what no host means.
 const MYSQL_SOCKET: &str = "/var/run/mysqld/mysqld.sock";
@@ -100,6 +106,7 @@ fn postgres(parsed: &url::Url, environment: &Environment) -> Result<Database, No
             "host" => host = Some(value.into_owned()),
             "user" => user = Some(value.into_owned()),
             "port" => port = Some(value.parse().map_err(|_| NotAUrl(format!("`{value}` is not a port")))?),
+            "sslmode" if DEMAND_TLS.contains(&value.as_ref()) => return Err(no_tls("sslmode", &value, "prefer")),
             "sslmode" if SSL_MODES.contains(&value.as_ref()) => sslmode = value.into_owned(),
             "sslmode" => {
                 let near = guess(&value, SSL_MODES.into_iter());
@@ -134,6 +141,9 @@ fn mysql(parsed: &url::Url, environment: &Environment) -> Result<Database, NotAU
         match key.as_ref() {
             "socket" => host = Some(value.into_owned()),
             "user" => user = Some(value.into_owned()),
+            "ssl-mode" if MYSQL_DEMAND_TLS.contains(&value.to_ascii_uppercase().as_str()) => {
+                return Err(no_tls("ssl-mode", &value, "PREFERRED"));
+            }
             "ssl-mode" if MYSQL_SSL_MODES.contains(&value.to_ascii_uppercase().as_str()) => {
                 ssl_mode = value.to_ascii_uppercase()
             }
@@ -159,6 +169,15 @@ fn mysql(parsed: &url::Url, environment: &Environment) -> Result<Database, NotAU
     let password = parsed.password().map(decoded).transpose()?.map(Secret::new);
     let location = Location::MySql { host, port: parsed.port().unwrap_or(MYSQL_PORT), user, database, ssl_mode };
     Ok(Database { password, ..Database::at(location) })
+}
+
+/// This program speaks no TLS to databases. Whoever demands it learns so when the configuration is read, and not when a
+/// backup fails, or after a password went over the wire in the clear.
+fn no_tls(key: &str, value: &str, plain: &str) -> NotAUrl {
+    NotAUrl(format!(
+        "{key}={value} demands TLS, which this upkeep does not speak to databases; connect through the server's Unix socket, or \
+         through a tunnel with {key}={plain}"
+    ))
 }
 
 /// Undoes percent-encoding.

@@ -3,7 +3,7 @@ use std::os::unix::fs::PermissionsExt;
 use rstest::rstest;
 
 use super::*;
-use crate::config::{Definers, Health, Location, OnFailure, Principal, Probe, Runner, Secret, ServiceControl};
+use crate::config::{Definers, Health, HttpUrl, Location, OnFailure, Principal, Probe, Runner, Secret, ServiceControl};
 
 /// A directory with the named files in it; the first is the main one.
 fn files(files: &[(&str, &str)]) -> (tempfile::TempDir, PathBuf) {
@@ -150,7 +150,7 @@ fn the_whole_of_a_target() {
     assert_eq!(target.release.as_ref().unwrap().probes, [Probe::Symlink, Probe::File("VERSION".into())]);
     let service = target.service.as_ref().unwrap();
     assert_eq!(service.control, ServiceControl::Unit("notes.service".to_owned()));
-    assert_eq!(service.health, [Health::Http("http://127.0.0.1:8080/health".to_owned())]);
+    assert_eq!(service.health, [Health::Http(HttpUrl::new("http://127.0.0.1:8080/health"))]);
     assert_eq!(target.upgrade.window.unwrap().zone, chrono_tz::Europe::Berlin);
     assert_eq!(target.retention.zone, chrono_tz::Europe::Berlin);
     assert_eq!(config.control.operators, [Principal::User("root".to_owned()), Principal::Group("upkeep".to_owned())]);
@@ -277,13 +277,13 @@ fn database_urls() {
     for (url, shown) in [
         ("sqlite:///srv/my%20notes.db", "sqlite:///srv/my notes.db"),
         ("postgres://u@h/db", "postgres://u@h:5432/db"),
-        ("postgresql://u:p%40ss@h:5433/db?sslmode=require", "postgres://u@h:5433/db"),
+        ("postgresql://u:p%40ss@h:5433/db?sslmode=allow", "postgres://u@h:5433/db"),
         ("postgres:///db?host=/run/pg", "postgres:///db?host=/run/pg&port=5432&user=me"),
         ("postgres:///db?host=/run/pg&port=5433&user=app", "postgres:///db?host=/run/pg&port=5433&user=app"),
         ("postgres://u@[::1]/db", "postgres://u@::1:5432/db"),
         ("postgres:///db", "postgres:///db?host=/var/run/postgresql&port=5432&user=me"),
         ("mysql://u@h/db", "mysql://u@h:3306/db"),
-        ("mariadb://u:p%40ss@h:3307/db?ssl-mode=required", "mysql://u@h:3307/db"),
+        ("mariadb://u:p%40ss@h:3307/db?ssl-mode=preferred", "mysql://u@h:3307/db"),
         ("mysql:///db", "mysql:///db?socket=/var/run/mysqld/mysqld.sock&user=me"),
         ("mysql:///db?socket=/run/my.sock&user=app", "mysql:///db?socket=/run/my.sock&user=app"),
     ] {
@@ -303,6 +303,12 @@ fn database_urls() {
         ("postgers://u@h/db", "did you mean `postgres`"),
         ("postgres://u@h", "names no database"),
         ("postgres://u:secret@h/db?sslmode=on", "`on` is not an sslmode"),
+        ("postgres://u:secret@h/db?sslmode=require", "sslmode=require demands TLS"),
+        ("postgres://u:secret@h/db?sslmode=verify-ca", "sslmode=verify-ca demands TLS"),
+        ("postgres:///db?host=/run/pg&user=u&sslmode=verify-full", "sslmode=verify-full demands TLS"),
+        ("mysql://u:secret@h/db?ssl-mode=REQUIRED", "ssl-mode=REQUIRED demands TLS"),
+        ("mariadb://u:secret@h/db?ssl-mode=verify_ca", "ssl-mode=verify_ca demands TLS"),
+        ("mysql://u:secret@h/db?ssl-mode=VERIFY_IDENTITY", "ssl-mode=VERIFY_IDENTITY demands TLS"),
         ("postgres://u:secret@h/db?hots=x", "did you mean `host`"),
         ("postgres://u:secr%zzet@h/db", "two hex digits"),
     ] {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::NaiveTime;
 
 use crate::config::raw::Node;
-use crate::config::{Alarms, Definers, Health, Principal};
+use crate::config::{Alarms, Definers, Health, HttpUrl, Principal};
 use crate::schedule::Schedule;
 
 /// Looking more often than this finds nothing earlier (inotify wakes us anyway) and costs a processor.
@@ -115,23 +115,29 @@ pub(super) fn alarms(node: &Node<'_>) -> Option<Alarms> {
     Some(alarms).filter(|alarms| alarms.command.is_some() || alarms.webhook.is_some() || alarms.ping.is_some())
 }
 
-fn plain_http(text: &str) -> Result<String, String> {
+fn plain_http(text: &str) -> Result<HttpUrl, String> {
     http_url(text).map_err(|why| {
         let https = text.starts_with("https:");
-        if https { format!("`{text}`: told over plain HTTP only; for HTTPS let `command` run a client") } else { why }
+        let host = HttpUrl::new(text).host();
+        if https { format!("`{host}`: told over plain HTTP only; for HTTPS let `command` run a client") } else { why }
     })
 }
 
-fn http_url(text: &str) -> Result<String, String> {
-    let parsed = url::Url::parse(text).map_err(|error| format!("`{text}` is not a URL: {error}"))?;
+/// No message holds the text itself: there may be a password in it.
+fn http_url(text: &str) -> Result<HttpUrl, String> {
+    let parsed = url::Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
+    let url = HttpUrl::new(text);
     match parsed.scheme() {
-        "http" if parsed.has_host() => Ok(text.to_owned()),
-        "https" => Err(format!("`{text}`: health is asked over plain HTTP; name the server's own port on this host")),
-        _ => Err(format!("`{text}` is not an http:// URL")),
+        "http" if parsed.has_host() => Ok(url),
+        "https" => Err(format!("`{url}`: health is asked over plain HTTP; name the server's own port on this host")),
+        scheme => Err(format!("is not an http:// URL, but one of `{scheme}`")),
     }
 }
 
 fn host_port(text: &str) -> Result<String, String> {
+    if text.contains('@') {
+        return Err("a connection is opened and nothing said: write host and port, without a user".to_owned());
+    }
     let port = text.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
     match port {
         Some(Ok(port)) if port > 0 => Ok(text.to_owned()),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Alarm;
-use crate::config::{Alarms as Settings, Health};
+use crate::config::{Alarms as Settings, HttpUrl};
 use crate::failure::Chain;
 use crate::process::Command;
 use crate::service;
@@ -31,8 +31,8 @@ pub(super) async fn everybody(settings: &Settings, alarm: &Alarm) -> Result<(), 
 }
 
 /// Says that we live. Who does not hear it raises the alarm, so one that fails needs none of ours.
-pub(super) async fn ping(url: &str) {
-    if let Err(why) = service::ask(&Health::Http(url.to_owned())).await {
+pub(super) async fn ping(url: &HttpUrl) {
+    if let Err(why) = service::ping(url).await {
         tracing::warn!(why, "the ping after a good archive did not arrive");
     }
 }

@@ -11,7 +11,7 @@ fn wrong(messages: &[&str]) -> BTreeMap<Key, String> {
 
 /// What is told at a minute, each told well or not.
 fn told(alarms: &mut Alarms, minute: u32, messages: &[&str], well: bool) -> Vec<String> {
-    let due = alarms.due(wrong(messages), Duration::from_secs(60), at(minute));
+    let due = alarms.due(wrong(messages), &[], Duration::from_secs(60), at(minute));
     let mut said = Vec::new();
     for (key, alarm) in due {
         said.push(format!("{} {}", alarm.kind, alarm.message));
@@ -53,4 +53,20 @@ fn what_could_not_be_told_is_tried_again() {
     assert_eq!(told(&mut alarms, 5, &[], false), ["recovered overdue"]);
     assert_eq!(told(&mut alarms, 6, &[], true), ["recovered overdue"]);
     assert!(alarms.incidents.is_empty());
+}
+
+/// What a job of ours does to a target is no recovery of it, and a clock that was years ahead silences nobody.
+#[test]
+fn what_is_not_known_ends_no_incident_and_a_wrong_clock_delays_none() {
+    let mut alarms = Alarms::default();
+    told(&mut alarms, 0, &["no answer: one"], true);
+    assert_eq!(told(&mut alarms, 1, &["no answer: one"], true), ["problem no answer: one"]);
+    let key = (Some("notes".to_owned()), "no answer".to_owned());
+    assert!(alarms.due(wrong(&[]), std::slice::from_ref(&key), Duration::from_secs(60), at(2)).is_empty());
+    assert_eq!(told(&mut alarms, 3, &[], true), ["recovered no answer: one"]);
+
+    let years = 5 * 365 * 24 * 60;
+    told(&mut alarms, years, &["overdue"], true);
+    assert!(told(&mut alarms, 4, &["overdue"], true).is_empty());
+    assert_eq!(told(&mut alarms, 5, &["overdue"], true), ["problem overdue"]);
 }

@@ -1,11 +1,12 @@
 //! Another configuration while everything goes on.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Life;
-use super::tell::{log, sentence};
+use super::tell::sentence;
 use crate::config::{Config, load};
+use crate::daemon::eyes::Eye;
 use crate::daemon::jobs::Piece;
 use crate::daemon::supervisor;
 use crate::daemon::watch::Watch;
@@ -32,7 +33,7 @@ impl Life {
                 Err(failure.safe("the daemon keeps the configuration it has"))
             }
         };
-        log(self.publish().await);
+        self.publish().await;
         supervisor::ready(&sentence(&self.board.snapshot().status));
         result
     }
@@ -59,9 +60,13 @@ impl Life {
             if old.is_none() {
                 self.jobs.add(Piece::Tidy(target.name.clone()), self.ctx.clone());
             }
-            self.eyes.entry(target.name.clone()).or_default().again(Instant::now());
+            let now = Instant::now();
+            self.eyes.entry(target.name.clone()).or_insert_with(|| Eye::after(Duration::ZERO, now)).again(now);
+            self.stale.insert(target.name.clone());
         }
+        self.known.retain(|name, _| self.ctx.config.targets.contains_key(name));
         self.watch = Watch::on(&self.ctx.config);
+        (self.beats.scheduled, self.beats.whole) = (None, None);
         self.schedules().await;
     }
 }

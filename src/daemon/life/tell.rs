@@ -1,64 +1,120 @@
 //! What is told: the snapshot, the events, the supervisor's sentence.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Instant;
 
-use super::Life;
+use super::{LONGEST_SLEEP, Life, SOON};
 use crate::count::many;
 use crate::daemon::alarms::Sent;
 use crate::daemon::supervisor;
 use crate::failure::Failure;
 use crate::ids::TargetName;
-use crate::status::{self, Seen};
+use crate::status;
 use crate::wire::{Job, JobState, Status};
 
 impl Life {
-    /// Publishes a whole new snapshot and tells of new problems.
-    pub(super) async fn publish(&mut self) -> Result<(), Failure> {
+    /// Publishes soon, together with what else comes meanwhile.
+    pub(super) fn publish_soon(&mut self) {
+        self.beats.soon.get_or_insert(Instant::now() + SOON);
+    }
+
+    /// Reads again what our own state says of the targets of which it says something else by now.
+    pub(super) async fn refresh(&mut self) -> Result<(), Failure> {
         let now = self.ctx.clock.now();
-        let seen: BTreeMap<TargetName, Seen> = self.eyes.iter().map(|(name, eye)| (name.clone(), eye.seen.clone())).collect();
-        let mut jobs = self.board.living();
-        jobs.retain(|job| !self.unpublished.contains(&job.id));
-        let ctx = &self.ctx;
-        let status = status::observe(&ctx.state, &ctx.config, &seen, jobs, &self.host, now).await?;
-        let tallies = ctx.state.tally_runs().await?;
-        let before = sentence(&self.board.snapshot().status);
-        let problems: Vec<(Option<TargetName>, String)> = status
-            .targets
-            .iter()
-            .flat_map(|target| target.problems.iter().map(|problem| (Some(target.name.clone()), problem.clone())))
-            .collect();
-        let after = sentence(&status);
-        // Before the first look has an answer, that nothing is wrong means nothing: it would end an incident that goes on.
-        if seen.values().all(|seen| seen.server.is_some() || !seen.problems.is_empty()) {
-            self.alarms.look(ctx.config.alarms.as_ref(), &status, now);
+        let config = Arc::clone(&self.ctx.config);
+        while let Some(name) = self.stale.first().cloned() {
+            if let Some(target) = config.targets.get(&name) {
+                let known = status::known(&self.ctx.state, &config, target, now).await?;
+                self.known.insert(name.clone(), known);
+            }
+            self.stale.remove(&name);
+            self.news.insert(name);
         }
-        self.board.publish(status, &tallies);
-        self.beats.published = Instant::now();
+        if self.tallies.is_none() {
+            self.tallies = Some(self.ctx.state.tally_runs().await?);
+        }
+        Ok(())
+    }
+
+    /// Publishes a new snapshot and tells of new problems. What our state cannot say now is told as it was.
+    pub(super) async fn publish(&mut self) {
+        if !self.hold_still() {
+            let refreshed = self.refresh().await;
+            self.log(refreshed);
+        }
+        let status = self.put_together();
+        let before = sentence(&self.board.snapshot().status);
+        let after = sentence(&status);
+        self.alarms.look(self.ctx.config.alarms.as_ref(), &status, status.at);
+        self.tell_problems(&status).await;
+        self.board.publish(status, self.tallies.as_deref().unwrap_or_default());
+        (self.beats.published, self.beats.soon) = (Instant::now(), None);
         // Only now, so that whoever waited for the end finds it in the status, the events and the job alike.
-        for id in self.unpublished.drain(..) {
-            self.board.ended(&id);
+        for id in std::mem::take(&mut self.unpublished) {
+            if self.awaited.contains_key(&id) {
+                self.unpublished.push(id);
+            } else {
+                self.board.ended(&id);
+            }
         }
         if before != after {
             supervisor::status(&after);
         }
-        let key = |(target, problem): &(Option<TargetName>, String)| format!("{target:?} {problem}");
-        for problem in problems.iter().filter(|problem| !self.told.contains(&key(problem))) {
-            self.event(problem.0.as_ref(), "target.problem", &problem.1).await;
-        }
-        self.told = problems.iter().map(key).collect();
-        Ok(())
     }
 
-    /// Publishes the last snapshot again with the jobs as they are now.
-    pub(super) async fn publish_progress(&mut self) {
-        let last = self.board.snapshot();
-        let status = Status { jobs: self.board.living(), at: self.ctx.clock.now(), ..last.status.clone() };
-        match self.ctx.state.tally_runs().await {
-            Ok(tallies) => self.board.publish(status, &tallies),
-            Err(error) => log(Err(error)),
+    /// The status: of targets of which nothing is news, as it was put together within the last minute.
+    fn put_together(&mut self) -> Status {
+        let now = self.ctx.clock.now();
+        let mut jobs = self.board.living();
+        jobs.retain(|job| !self.unpublished.contains(&job.id) || self.awaited.contains_key(&job.id));
+        let all = self.beats.whole.is_none_or(|whole| whole.elapsed() >= LONGEST_SLEEP);
+        if all {
+            self.beats.whole = Some(Instant::now());
         }
-        self.beats.published = Instant::now();
+        let mut news = std::mem::take(&mut self.news);
+        // Those that are worked on now, and those that were when they were last told.
+        news.extend(jobs.iter().filter_map(|job| job.action.target()).cloned());
+        news.extend(self.shown.values().filter(|target| target.work.is_some()).map(|target| target.name.clone()));
+        let config = Arc::clone(&self.ctx.config);
+        self.shown.retain(|name, _| config.targets.contains_key(name));
+        for target in config.targets.values() {
+            if !all && !news.contains(&target.name) && self.shown.contains_key(&target.name) {
+                continue;
+            }
+            let Some(known) = self.known.get(&target.name) else { continue };
+            let seen = self.eyes.get(&target.name).map(|eye| &eye.seen);
+            self.shown.insert(target.name.clone(), status::one(target, known, seen, &jobs, now));
+        }
+        let mut host = self.host.clone();
+        host.problems.extend(self.trouble.as_ref().map(|trouble| trouble.words.clone()));
+        status::whole(&host, self.shown.values().cloned().collect(), jobs, now)
+    }
+
+    /// Writes an event for each problem that is new.
+    async fn tell_problems(&mut self, status: &Status) {
+        if self.trouble.is_some() {
+            // Not taken now; those that last are told when they are.
+            return;
+        }
+        let all = status.targets.iter().flat_map(|target| target.problems.iter().map(|problem| (&target.name, problem)));
+        let problems: BTreeSet<(Option<TargetName>, String)> =
+            all.map(|(target, problem)| (Some(target.clone()), problem.clone())).collect();
+        for problem in problems.difference(&self.told).cloned().collect::<Vec<_>>() {
+            self.event(problem.0.as_ref(), "target.problem", &problem.1).await;
+        }
+        let unseen: BTreeSet<&TargetName> =
+            status.targets.iter().filter(|target| target.looked_at.is_none()).map(|target| &target.name).collect();
+        let told = std::mem::take(&mut self.told);
+        // What is not known now is not over.
+        self.told = told.into_iter().filter(|(target, _)| target.as_ref().is_some_and(|name| unseen.contains(name))).collect();
+        self.told.extend(problems);
+    }
+
+    /// Publishes with the jobs, and what they work on, as they are now.
+    pub(super) async fn publish_progress(&mut self) {
+        self.stale.extend(self.board.living().iter().filter_map(|job| job.action.target()).cloned());
+        self.publish().await;
     }
 
     /// Writes down that somebody was told, so that the next start knows.
@@ -66,13 +122,18 @@ impl Life {
         let now = self.ctx.clock.now();
         let Some((kind, target, message, body)) = sent.and_then(|sent| self.alarms.sent(*sent, now)) else { return };
         let target = target.and_then(|target| TargetName::parse(&target).ok());
-        log(self.ctx.state.add_event(now, target.as_ref(), kind, &message, &body).await.map(|_| ()));
+        let written = self.ctx.state.add_event(now, target.as_ref(), kind, &message, &body).await;
+        self.wrote(written);
     }
 
-    /// Writes an event down; one that cannot be is logged, for nothing depends on it.
-    pub(super) async fn event(&self, target: Option<&TargetName>, kind: &str, message: &str) {
+    /// Writes an event down; one that cannot be is lost, for nothing depends on it.
+    pub(super) async fn event(&mut self, target: Option<&TargetName>, kind: &str, message: &str) {
+        if self.hold_still() {
+            return;
+        }
         let now = self.ctx.clock.now();
-        log(self.ctx.state.add_event(now, target, kind, message, &serde_json::Value::Null).await.map(|_| ()));
+        let written = self.ctx.state.add_event(now, target, kind, message, &serde_json::Value::Null).await;
+        self.wrote(written);
     }
 }
 
@@ -100,13 +161,5 @@ fn job_phrase(job: &Job) -> String {
     match job.action.target() {
         Some(target) => format!("{} of {target}", job.action.name()),
         None => job.action.name().to_owned(),
-    }
-}
-
-/// The one place where what the loop cannot return is told.
-pub(super) fn log<E: Into<Failure>>(result: Result<(), E>) {
-    if let Err(error) = result {
-        let failure: Failure = error.into();
-        tracing::error!(error = %failure.message, causes = failure.causes.join(": "), "the daemon could not do something and goes on");
     }
 }

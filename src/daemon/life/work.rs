@@ -1,19 +1,23 @@
 //! What is asked for, and what becomes of it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Life;
-use super::tell::log;
+use crate::config::HttpUrl;
 use crate::control::board::Ask;
 use crate::control::convert;
 use crate::daemon::agenda::BACKUP;
-use crate::daemon::eyes::Eye;
 use crate::daemon::jobs::{Ended, LIVING, Piece};
 use crate::failure::{Class, Failure};
 use crate::ids::{JobId, RequestId, TargetName};
 use crate::progress::Snapshot;
 use crate::state_db::runs::{End, Outcome, Run};
-use crate::wire::{Action, Asker, Backup, Job, JobState};
+use crate::status;
+use crate::wire::{Action, Asker, Backup, By, Job, JobState};
+
+/// How long the end of a job that changed the database or the server waits to be told together with what it left: a look takes
+/// milliseconds, and where it takes longer nothing is said of what is not known.
+const LOOKED_AT: Duration = Duration::from_secs(5);
 
 impl Life {
     pub(super) async fn request(&mut self, ask: Ask) {
@@ -64,27 +68,47 @@ impl Life {
             failure: None,
             action,
         };
-        self.ctx.state.begin_run(&run_of(&job)?).await?;
+        let begun = self.ctx.state.begin_run(&run_of(&job)?).await;
+        if let Err(error) = &begun {
+            self.refused(error);
+        }
+        begun?;
+        self.wrote(Ok(()));
+        let by = asker.by;
         self.jobs.add(Piece::Job(Box::new(job.clone()), asker), self.ctx.clone());
-        self.publish_progress().await;
+        match by {
+            By::Person => self.publish_progress().await,
+            // Nobody waits for it, and there may be many at once.
+            By::Daemon | By::Gate => self.publish_soon(),
+        }
         Ok(job)
     }
 
     pub(super) async fn job_ended(&mut self, ended: Ended) {
         match ended.piece {
-            Piece::Job(job, _) => self.end(&job, ended.result).await,
+            Piece::Job(job, _) => {
+                self.end(&job, ended.result).await;
+                self.publish().await;
+            }
             Piece::Tidy(target) => self.tidied(target, ended.result).await,
         }
-        log(self.publish().await);
     }
 
     pub(super) async fn tidied(&mut self, target: TargetName, result: Option<Result<serde_json::Value, Failure>>) {
         match result {
             Some(Ok(lines)) => {
                 self.untidy_told.remove(&target);
-                for line in lines.as_array().into_iter().flatten().filter_map(|line| line.as_str()) {
+                let lines: Vec<String> = serde_json::from_value(lines).unwrap_or_default();
+                if !lines.is_empty() {
+                    self.stale.insert(target.clone());
+                    self.publish_soon();
+                    if let Some(eye) = self.eyes.get_mut(&target) {
+                        eye.changed(Instant::now());
+                    }
+                }
+                for line in lines {
                     tracing::info!(target = %target, what = line, "put in order after a crash");
-                    self.event(Some(&target), "daemon.tidied", line).await;
+                    self.event(Some(&target), "daemon.tidied", &line).await;
                 }
             }
             Some(Err(failure)) => {
@@ -99,9 +123,6 @@ impl Life {
             }
             None => {}
         }
-        if let Some(eye) = self.eyes.get_mut(&target) {
-            eye.again(Instant::now());
-        }
     }
 
     /// Writes down how a job ended and tells of it.
@@ -111,6 +132,11 @@ impl Life {
         let name = job.action.name();
         let elapsed_ms = (at - job.created_at).num_milliseconds();
         let shown = target.map_or_else(String::new, ToString::to_string);
+        let class = match &result {
+            None => None,
+            Some(Ok(_)) => Some(Ok(())),
+            Some(Err(failure)) => Some(Err(failure.class)),
+        };
         let (end, message) = match result {
             Some(Ok(result)) => {
                 tracing::info!(target = shown, job = %job.id, action = name, elapsed_ms, "done");
@@ -130,37 +156,62 @@ impl Life {
                 (End { at, outcome: Outcome::Interrupted, result: serde_json::Value::Null }, format!("{name} was cut off"))
             }
         };
-        if let Action::Backup(Backup { target, scheduled_for: Some(due), .. }) = &job.action
-            && end.outcome != Outcome::Interrupted
-        {
-            log(self.ctx.state.mark_schedule(target, BACKUP, *due).await);
+        if let Action::Backup(Backup { target, scheduled_for: Some(due), .. }) = &job.action {
+            self.beats.scheduled = None;
+            if self.agenda.ended(target, *due, at, class) {
+                // What is not taken now is due again after a restart: one backup more.
+                let marked = self.ctx.state.mark_schedule(target, BACKUP, *due).await;
+                self.wrote(marked);
+            }
             if end.outcome == Outcome::Ok
                 && let Some(ping) = self.ctx.config.alarms.as_ref().and_then(|alarms| alarms.ping.as_ref())
             {
-                self.alarms.alive(ping.replace("{target}", target.as_str()));
+                self.alarms.alive(HttpUrl::new(ping.reveal().replace("{target}", target.as_str())));
             }
         }
         let kind = format!("{name}.{}", end.outcome.as_str());
+        self.after(&job.id, &job.action, end.outcome);
         self.unwritten.push((job.id.clone(), end));
         self.write_ends().await;
         self.event(target, &kind, &message).await;
-        let looked_at = |eye: &mut Eye| eye.again(Instant::now());
-        match target {
-            Some(target) => self.eyes.get_mut(target).map(looked_at).unwrap_or_default(),
-            None => self.eyes.values_mut().for_each(looked_at),
+    }
+
+    /// What a job's end means for what was known and seen before it.
+    fn after(&mut self, id: &JobId, action: &Action, outcome: Outcome) {
+        self.tallies = None;
+        let now = Instant::now();
+        let Some(target) = action.target() else { return self.stale.extend(self.ctx.config.targets.keys().cloned()) };
+        self.stale.insert(target.clone());
+        let Some(eye) = self.eyes.get_mut(target) else { return };
+        if status::changes(action, target) {
+            eye.changed(now);
+            // Where the next one changes it already, there is nothing to wait for.
+            let jobs = self.board.living();
+            let next =
+                jobs.iter().any(|job| job.id != *id && job.state == JobState::Running && status::changes(&job.action, target));
+            if self.drain_until.is_none() && !next {
+                self.awaited.insert(id.clone(), (target.clone(), now + LOOKED_AT));
+            }
+        }
+        if matches!(action, Action::ReleaseHold(_) | Action::Rollback(_)) && outcome == Outcome::Ok {
+            eye.reconsider(now);
+        } else {
+            eye.again(now);
         }
     }
 
     /// Writes the ends that are not written yet.
     pub(super) async fn write_ends(&mut self) {
         for (id, end) in std::mem::take(&mut self.unwritten) {
-            match self.ctx.state.end_run(&id, &end).await {
-                Ok(()) => self.unpublished.push(id),
-                Err(error) => {
-                    log(Err(error));
-                    self.unwritten.push((id, end));
+            if !self.hold_still() {
+                let written = self.ctx.state.end_run(&id, &end).await;
+                if self.wrote(written).is_some() {
+                    self.unpublished.push(id);
+                    self.publish_soon();
+                    continue;
                 }
             }
+            self.unwritten.push((id, end));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The real binary in a place of its own: its configuration, its output, its exit code.
 
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -105,6 +106,17 @@ impl Upkeep {
     pub(crate) fn json(&self, arguments: &[&str]) -> serde_json::Value {
         let ran = self.run(&[&["--json"], arguments].concat());
         serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"))
+    }
+
+    /// Keeps everybody else out of a SQLite file until the guard is dropped.
+    pub(crate) fn hold_sqlite(&self, name: &str) -> Child {
+        let mut holder = Command::new("sqlite3");
+        holder.arg(self.path(name)).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut holder = holder.spawn().unwrap();
+        holder.stdin.as_mut().unwrap().write_all(b"BEGIN EXCLUSIVE; SELECT 'held';\n").unwrap();
+        let mut said = [0; 4];
+        holder.stdout.as_mut().unwrap().read_exact(&mut said).unwrap();
+        holder
     }
 
     /// Runs SQL on a SQLite file below the scratch directory.
