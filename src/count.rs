@@ -21,9 +21,31 @@ pub fn many(number: u64, noun: &str) -> String {
     format!("{} {noun}{ending}", count(number))
 }
 
+/// How many names a refusal shows: enough to recognise what is meant, few enough to be read at night.
+const FEW: usize = 5;
+
+/// The first few of these between separators, and how many more there are.
+#[must_use]
+pub fn few<T: std::fmt::Display>(names: &[T], separator: &str) -> String {
+    let shown: Vec<String> = names.iter().take(FEW).map(ToString::to_string).collect();
+    match names.len().saturating_sub(FEW) {
+        0 => shown.join(separator),
+        more => format!("{}{separator}and {} more", shown.join(separator), count(more as u64)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_names_are_shown_as_five_and_a_number() {
+        let names: Vec<String> = (1..=1234).map(|number| format!("V{number}")).collect();
+        assert_eq!(few(&names[..2], ", "), "V1, V2");
+        assert_eq!(few(&names[..5], ", "), "V1, V2, V3, V4, V5");
+        assert_eq!(few(&names, ", "), "V1, V2, V3, V4, V5, and 1 229 more");
+        assert_eq!(few(&names[..0], ", "), "");
+    }
 
     #[test]
     fn numbers_and_nouns() {

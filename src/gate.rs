@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use crate::count::few;
 use crate::version::Version;
 
 /// How release and database stand to each other.
@@ -16,6 +17,10 @@ pub enum Standing {
     Pending(Vec<String>),
     /// The database holds these migrations that the release does not know.
     Ahead(Vec<String>),
+    /// The database belongs to this release, which is newer than the installed one.
+    Newer(Version),
+    /// These migrations failed or did not end.
+    Failed(Vec<String>),
     /// Not known, with the reason.
     Unknown(String),
 }
@@ -107,8 +112,16 @@ pub fn decide(facts: &Facts) -> Gate {
         (Open::Underway | Open::Settling(_), _) => Gate::Wait { why: Awaited::Upgrade },
         (Open::Nothing, Standing::InStep) => Gate::Pass("release and database are in step"),
         (Open::Nothing, Standing::Ahead(migrations)) => refuse(
-            format!("the database holds migrations this release does not know: {}", migrations.join(", ")),
+            format!("the database holds migrations this release does not know: {}", few(migrations, ", ")),
             "install the newer release again, or `upkeep rollback TARGET`",
+        ),
+        (Open::Nothing, Standing::Newer(version)) => refuse(
+            format!("the database belongs to the newer release {version}"),
+            "install that release again, or restore an archive of this one: `upkeep list TARGET`",
+        ),
+        (Open::Nothing, Standing::Failed(migrations)) => refuse(
+            format!("the history says these migrations failed or did not end: {}", few(migrations, ", ")),
+            "restore the archive taken before them: `upkeep list TARGET`",
         ),
         (Open::Nothing, Standing::Pending(pending)) => match &facts.held {
             Some(reason) => {
@@ -129,7 +142,7 @@ pub fn decide(facts: &Facts) -> Gate {
 pub fn still_pending(pending: &[String]) -> String {
     match pending {
         [] => "the release is new, and its upgrade has still to come".to_owned(),
-        pending => format!("still pending: {}", pending.join(", ")),
+        pending => format!("still pending: {}", few(pending, ", ")),
     }
 }
 
@@ -138,7 +151,7 @@ impl fmt::Display for Gate {
         match self {
             Gate::Pass(why) => write!(f, "pass: {why}"),
             Gate::Ask { pending } if pending.is_empty() => f.write_str("upgrade first: the release is new"),
-            Gate::Ask { pending } => write!(f, "upgrade first: {} pending", pending.join(", ")),
+            Gate::Ask { pending } => write!(f, "upgrade first: {} pending", few(pending, ", ")),
             Gate::Wait { why: Awaited::Upgrade } => f.write_str("wait: an upgrade of this target is underway"),
             Gate::Wait { why: Awaited::Answer(why) } => {
                 write!(f, "wait: cannot tell yet whether release and database are in step: {why}")

@@ -13,7 +13,8 @@ mod openmetadata;
 mod rails;
 mod sqlx;
 
-use crate::shape::{Applied, History};
+use crate::shape::{Applied, History, Shape};
+use crate::version::Version;
 use flyway::{NotARow, Texts};
 
 /// The tool a history table belongs to.
@@ -100,6 +101,25 @@ pub fn recognise<S: AsRef<str>>(table: &str, columns: &[S]) -> Option<Tool> {
     READERS.iter().find(fits).map(|reader| reader.tool)
 }
 
+impl Tool {
+    /// Whether its history beside Flyway's means that Flyway's is of the past, or half of the whole.
+    #[must_use]
+    pub fn took_over_from_flyway(self) -> bool {
+        self == Self::OpenMetadata
+    }
+}
+
+/// The other tool whose history a script's statement makes, if it makes one: then what comes after it is that tool's to do. `text` is the
+/// whole statement. Rails's table is told by nothing but a name that others use as well.
+#[must_use]
+pub fn handed_to(table: &str, text: &str) -> Option<Tool> {
+    let lower = text.to_lowercase();
+    let has = |column: &&str| lower.contains(*column);
+    let named = |reader: &&&Reader| reader.tables.iter().any(|name| name.eq_ignore_ascii_case(table));
+    let other = |reader: &&&Reader| !matches!(reader.tool, Tool::Flyway | Tool::OpenMetadataStatements | Tool::Rails);
+    READERS.iter().filter(other).filter(named).find(|reader| reader.columns.iter().all(has)).map(|reader| reader.tool)
+}
+
 /// A table's rows as a part of a database's shape. `table` is qualified where the engine has schemas; values are text by
 /// lower-cased column name, bytes in hexadecimal.
 ///
@@ -108,6 +128,27 @@ pub fn recognise<S: AsRef<str>>(table: &str, columns: &[S]) -> Option<Tool> {
 pub fn read(tool: Tool, table: &str, rows: &[Texts]) -> Result<History, NotARow> {
     let reader = READERS.iter().find(|reader| reader.tool == tool).unwrap_or(&&flyway::READER);
     Ok(History { tool: tool.name().to_owned(), table: table.to_owned(), applied: (reader.read)(rows)? })
+}
+
+/// How a database stands to a release by its history alone, where a tool numbers its migrations as its releases.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stands {
+    /// No history says anything about releases.
+    Silent,
+    /// It is of this release, or of one so near that it cannot be told apart.
+    Same,
+    /// It is of an older one; what is missing, in words.
+    Older(String),
+    /// It is of a newer one; what is too much, in words.
+    Newer(String),
+    /// It may be of this release or of an older one; why, in words.
+    Unclear(String),
+}
+
+/// Asks the histories how they stand to a release.
+#[must_use]
+pub fn stands_to_release(shape: &Shape, release: &Version) -> Stands {
+    openmetadata::stands(shape, release)
 }
 
 /// A column's text; empty for NULL and for a column that is not there.

@@ -15,6 +15,7 @@ pub mod companion;
 pub mod difference;
 mod encoding;
 pub mod error;
+mod handover;
 mod host;
 pub mod keep;
 mod lock;
@@ -39,7 +40,7 @@ use crate::progress::Progress;
 pub use error::{ApplyError, MigrateError};
 pub use keep::{KeptManifest, keep, lay_out};
 use plan::{Entry, Problem};
-pub use run::{AppliedScript, DryScript, DryStatement, Repaired, Report, Selection};
+pub use run::{AppliedScript, DryScript, DryStatement, Foreseen, Intent, Repaired, Report, Selection};
 
 /// Where a database stands against a release's scripts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -172,6 +173,21 @@ pub async fn dry_run(
 ) -> Result<Vec<DryScript>, MigrateError> {
     let scripts = scripts_of(database, settings, root).await?;
     on_host!(database, settings, host => run::dry_run(&mut host, settings, &scripts, selection).await)
+}
+
+/// Finds every refusal of a change that is known beforehand, and whether there is anything to change: before a whole archive is taken and
+/// read back for it, or a server stopped. Changes nothing and takes no lock.
+///
+/// # Errors
+/// As the change itself before anything ran, and when this account may not make it.
+pub async fn foresee(
+    database: &Database,
+    settings: &Migrations,
+    root: &Path,
+    intent: &Intent<'_>,
+) -> Result<Foreseen, MigrateError> {
+    let scripts = scripts_of(database, settings, root).await?;
+    on_host!(database, settings, host => run::foresee(&mut host, settings, &scripts, intent).await)
 }
 
 /// Takes back the newest version by its undo script, or every version newer than `down_to`, newest first.

@@ -17,8 +17,8 @@ pub use error::RestoreError;
 pub use plan::{Refusal, Replace, RestorePlan, Safety, ServerState, Situation, Whose};
 pub use unfinished::{Unfinished, unfinished};
 
-use crate::archive::Archive;
 use crate::archive::manifest::{Kind, ReleaseNote};
+use crate::archive::{Archive, Manifest};
 use crate::backup::{self, BackupRequest};
 use crate::config::{Database, Target};
 use crate::context::Context;
@@ -28,6 +28,7 @@ use crate::fault;
 use crate::ids::Label;
 use crate::progress::Progress;
 use crate::service::{self, ServiceState};
+use crate::state_db::belongs::{Belongs, By};
 use crate::state_db::catalogue::{self, Entry};
 use crate::verify;
 use crate::version::Version;
@@ -77,11 +78,11 @@ pub struct Restored {
     pub loaded: Option<Loaded>,
 }
 
-/// Whether the target's server runs, as far as its service says.
+/// Whether the target's server runs, as far as its service says; what passes is waited for.
 pub async fn server(target: &Target) -> ServerState {
     match &target.service {
-        None => ServerState::Unknown,
-        Some(service) => match service::status(service).await {
+        None => ServerState::NoService,
+        Some(service) => match service::certain_status(service).await {
             ServiceState::Running => ServerState::Running,
             ServiceState::Stopped => ServerState::Stopped,
             ServiceState::Unknown(_) => ServerState::Unknown,
@@ -122,7 +123,11 @@ pub async fn restore(
     // Loading reads the content itself, and publishes nothing before it was compared.
     verify::check(ctx, &entry, progress).await?;
     fault::point("restore.checked");
-    let keeper = Keeper { ctx, target, request: safety_archive(&plan, request.installed.as_ref()), progress };
+    let release = match plan.safety {
+        Safety::ArchiveFirst => destination.release(ctx, target).await?,
+        Safety::NotNeeded => None,
+    };
+    let keeper = Keeper { ctx, target, request: safety_archive(&plan, release), progress };
     let safety = match plan.safety {
         Safety::ArchiveFirst => Some(destination.keep(&keeper).await?),
         Safety::NotNeeded => None,
@@ -142,6 +147,7 @@ pub async fn restore(
     let safety = safety.as_ref().map(|kept| kept.manifest().label.clone());
     let loaded = destination.load(ctx, target, &archive, (plan.mode, standing), safety.clone(), progress).await?;
     let safety = loaded.kept.clone().or(safety);
+    destination.note_release(ctx, target, archive.manifest()).await?;
     Ok(Restored { plan, safety, loaded: Some(loaded) })
 }
 
@@ -203,12 +209,12 @@ impl Keep for Keeper<'_> {
 }
 
 /// What is asked of the archive of what a restore replaces.
-fn safety_archive(plan: &RestorePlan, installed: Option<&Version>) -> BackupRequest {
+fn safety_archive(plan: &RestorePlan, release: Option<ReleaseNote>) -> BackupRequest {
     BackupRequest {
         kind: Kind::PreRestore,
         note: Some(format!("what {} held before {} was restored", plan.location, plan.label)),
         pin: Some(format!("safety archive of the restore of {}", plan.label)),
-        release: installed.cloned().map(|version| ReleaseNote { version, probe: "installed".to_owned() }),
+        release,
     }
 }
 
@@ -295,6 +301,32 @@ impl Destination {
         Ok(RestorePlan { notes: plan.notes.into_iter().chain(note).collect(), ..plan })
     }
 
+    /// Writes down that the target's database belongs to the archive's release now: the installed one may be another, and then an upgrade
+    /// follows. If we die before this, the shape alone tells, for it is known whose it is.
+    async fn note_release(&self, ctx: &Context, target: &Target, manifest: &Manifest) -> Result<(), RestoreError> {
+        if self.whose == Whose::Other {
+            return Ok(());
+        }
+        let engine = Engine::of(&self.database);
+        // As it stands here: another server may write the same schema in other words.
+        let shape = engine.shape(&backup::history_tables(target)).await.ok();
+        let server = engine.identify().await.map(|server| format!("{} {}", server.flavour, server.version));
+        let version = manifest.release.as_ref().map(|release| release.version.clone());
+        let seen = ctx.state.seen_releases(&target.name).await?;
+        let path = seen.into_iter().find(|seen| Some(&seen.version) == version.as_ref()).map(|seen| seen.path);
+        let row = Belongs {
+            upgrade: None,
+            by: By::Itself,
+            version,
+            path: path.unwrap_or_default(),
+            shape,
+            made_by: format!("upkeep {} on {}", env!("CARGO_PKG_VERSION"), server.unwrap_or_default()),
+            source: format!("restore of {}", manifest.label),
+            at: ctx.clock.now(),
+        };
+        Ok(ctx.state.set_belongs(&target.name, &row).await?)
+    }
+
     /// Archives what is there, read back and pinned.
     async fn keep(&self, keeper: &Keeper<'_>) -> Result<Archive, RestoreError> {
         let there = Target { database: self.database.clone(), ..keeper.target.clone() };
@@ -306,6 +338,16 @@ impl Destination {
     /// Whether the database itself says that it holds a part of an archive, which is nobody's.
     async fn is_a_part(&self, plan: &RestorePlan) -> Result<bool, EngineError> {
         Ok(plan.mode == LoadMode::Replace && Engine::of(&self.database).survey(&[]).await?.half_loaded)
+    }
+
+    /// The release that what is there belongs to, as far as that is known: of another database it is not.
+    async fn release(&self, ctx: &Context, target: &Target) -> Result<Option<ReleaseNote>, RestoreError> {
+        if self.whose == Whose::Other {
+            return Ok(None);
+        }
+        let shape = Engine::of(&self.database).shape(&backup::history_tables(target)).await?;
+        let version = ctx.state.release_of_shape(&target.name, &shape).await?;
+        Ok(version.map(|version| ReleaseNote { version, probe: "its shape".to_owned() }))
     }
 
     /// Loads under the mark. A replacing load that fails has changed nothing, so its mark goes, unless it was one in place that

@@ -142,6 +142,24 @@ pub async fn status(service: &Service) -> ServiceState {
     }
 }
 
+/// How long a state that cannot be told is asked for again, and how often: a bus or a status command that is busy for a moment answers
+/// by then, and one that is broken does not.
+const UNKNOWN_FOR: Duration = Duration::from_secs(3);
+const UNKNOWN_LOOK: Duration = Duration::from_millis(250);
+
+/// As [`status`], for whoever is about to do what needs a stopped server: not knowing is asked again for a while, for it is no
+/// permission.
+pub async fn certain_status(service: &Service) -> ServiceState {
+    let until = Instant::now() + UNKNOWN_FOR;
+    loop {
+        let state = status(service).await;
+        if !matches!(state, ServiceState::Unknown(_)) || Instant::now() >= until {
+            return state;
+        }
+        tokio::time::sleep(UNKNOWN_LOOK).await;
+    }
+}
+
 /// What `systemctl show` printed. A unit on its way down still holds the database.
 fn of_unit(finished: &Finished) -> ServiceState {
     let value = |name: &str| finished.stdout.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));

@@ -3,6 +3,7 @@
 //! Owns opening it safely (pragmas set and read back, migrations applied) and the connection pool. Each table has one
 //! module that queries it. The journal in it is the truth about upgrades; the catalogue is an index and may be rebuilt.
 
+pub mod belongs;
 pub mod catalogue;
 pub mod events;
 pub mod holds;

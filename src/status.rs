@@ -24,6 +24,7 @@ use crate::state_db::catalogue::{self, Entry, Verdict};
 use crate::state_db::holds::Hold;
 use crate::state_db::runs::{FailedRun, Outcome, Run};
 use crate::store::{self, room};
+use crate::upgrade::judge::Stand;
 use crate::upgrade::{self, Asked, Decision, Observation};
 use crate::version::Version;
 use crate::wire::{
@@ -102,8 +103,13 @@ pub async fn look(ctx: &Context, target: &Target) -> Result<Look, Failure> {
         ..Seen::default()
     };
     seen.shape = Some(shape(&observation));
-    if let Decision::Refuse(refusals) = &decision {
-        seen.refusals = refusals.iter().map(ToString::to_string).collect();
+    match &decision {
+        Decision::Refuse(refusals) => seen.refusals = refusals.iter().map(ToString::to_string).collect(),
+        // Why nothing happens, where more than nothing might be expected.
+        Decision::Nothing(why) if observation.judgement().is_some_and(|judged| judged.stand() == Stand::Unknown) => {
+            seen.refusals.push(why.clone());
+        }
+        _ => {}
     }
     if let Err(why) = &observation.database {
         seen.problems.push(format!("the database does not answer: {why}"));
@@ -155,16 +161,19 @@ fn serving(observation: &Observation) -> Option<Version> {
 }
 
 fn shape(observation: &Observation) -> ShapeStatus {
-    let scripts = observation.database.as_ref().ok().and_then(|database| database.scripts.clone()).unwrap_or_default();
+    let judged = observation.judgement().unwrap_or_default();
     let step = match upgrade::standing(observation) {
         _ if observation.release.is_none() => Step::Unknown,
         Standing::InStep => Step::InStep,
         Standing::Pending(_) => Step::Pending,
-        Standing::Ahead(_) => Step::Ahead,
+        Standing::Ahead(_) | Standing::Newer(_) => Step::Ahead,
+        Standing::Failed(_) => Step::Failed,
         Standing::Unknown(_) => Step::Unknown,
     };
-    let head = observation.database.as_ref().ok().and_then(|database| database.shape.head().map(str::to_owned));
-    ShapeStatus { head, step, pending: scripts.pending, ahead: scripts.ahead, at: observation.at }
+    // At first sight the gate asks for an upgrade, and status says what it is: not known yet.
+    let step = if judged.stand() == Stand::Unknown { Step::Unknown } else { step };
+    let head = observation.head().map(str::to_owned);
+    ShapeStatus { head, step, pending: judged.pending, ahead: judged.ahead, at: observation.at }
 }
 
 /// What our own state says of one target.

@@ -6,6 +6,7 @@
 //! having archived it, never begins while another upgrade of the target is open. Invariant: when `drive` returns an end, the
 //! database is wholly at the old or wholly at the new version; held by `tests/it/upgrade.rs` and `tests/it/crash.rs`.
 
+pub mod judge;
 pub mod plan;
 pub mod state;
 pub mod token;
@@ -33,7 +34,7 @@ use crate::state_db::{StateDb, StateError};
 use crate::version::Version;
 
 pub use driver::Ended;
-pub use observe::{observe, observe_at_gate, remember_release};
+pub use observe::{observe, observe_at_gate, release_of_the_data, remember_release, remember_shape};
 pub use plan::{Asked, Decision, Observation, Plan, Refusal, decide, standing};
 pub use rollback::begin_rollback;
 pub use state::{Phase, Settle};
@@ -344,6 +345,12 @@ pub async fn settle(ctx: &Context, target: &Target, settle: Settle, who: &str) -
         }
         _ => None,
     };
+    if settle == Settle::Accept {
+        // Before the answer, which makes it count: the present state is the good one, whatever shape it has.
+        let good = release.clone().unwrap_or_else(|| record.plan.to.clone());
+        let source = format!("upgrade {}", record.id);
+        observe::note_left(ctx, target, crate::state_db::belongs::By::Upgrade, Some(&good), source).await?;
+    }
     let said = state::Event::Said { settle, who: who.to_owned(), release };
     append(ctx, &record, &said).await?;
     if settle == Settle::Accept {

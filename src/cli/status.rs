@@ -83,11 +83,13 @@ pub(super) fn state(target: &TargetStatus) -> (String, Tone) {
     match (open, step) {
         (Some(upgrade), _) if upgrade.phase == "stuck" => ("STUCK".to_owned(), Tone::Bad),
         (Some(upgrade), _) => (format!("upgrading to {}", upgrade.to), Tone::Warn),
+        (None, Some(Step::Failed)) => ("MIGRATION FAILED".to_owned(), Tone::Bad),
         (None, Some(Step::Ahead)) => ("database ahead of the release".to_owned(), Tone::Bad),
         (None, Some(Step::Pending)) => ("upgrade pending".to_owned(), Tone::Warn),
         (None, Some(Step::InStep)) => ("in step".to_owned(), Tone::Good),
         (None, None) if target.looked_at.is_none() && target.server.is_none() => ("not looked at yet".to_owned(), Tone::Plain),
         (None, Some(Step::Unknown)) if target.server.is_none() => ("database unreachable".to_owned(), Tone::Bad),
+        (None, Some(Step::Unknown)) if target.release.is_some() => ("not known to be in step".to_owned(), Tone::Warn),
         (None, Some(Step::Unknown) | None) => ("backed up only".to_owned(), Tone::Plain),
     }
 }

@@ -20,6 +20,14 @@ fn the_gate_answers_every_case() {
         (facts(Starter::Other, Open::Nothing, pending(), Some("it failed")), "refused: 2.0 is on hold: it failed"),
         (facts(Starter::Other, Open::Nothing, ahead(), None), "refused: the database holds migrations"),
         (facts(Starter::Other, Open::Nothing, unknown(), None), "wait: cannot tell"),
+        (
+            facts(Starter::Other, Open::Nothing, Standing::Newer(Version::parse("3.0").unwrap()), None),
+            "refused: the database belongs to the newer release 3.0 (install that release again",
+        ),
+        (
+            facts(Starter::Other, Open::Nothing, Standing::Failed(vec!["2.1.0".to_owned()]), None),
+            "refused: the history says these migrations failed or did not end: 2.1.0",
+        ),
         (facts(Starter::Other, Open::Stuck, Standing::InStep, None), "refused: an upgrade of this target needs a person"),
         (facts(Starter::Other, Open::Underway, Standing::InStep, None), "wait: an upgrade of this target is underway"),
         (facts(Starter::Other, settling("2.0"), Standing::InStep, None), "pass: the upgrade underway has started this"),

@@ -92,6 +92,14 @@ pub enum MigrateError {
         /// The cause.
         source: sqlx::Error,
     },
+    /// The account may not change the database, or nobody may.
+    #[error("this account may not change {location}: {why}")]
+    MayNot {
+        /// The database.
+        location: String,
+        /// What the server said.
+        why: String,
+    },
     /// The history table holds something no history table holds.
     #[error("history table {table} cannot be understood: {why}")]
     History {
@@ -242,6 +250,7 @@ impl Explain for MigrateError {
                 sqlx::Error::Io(_) => Class::Unavailable,
                 _ => Class::Data,
             },
+            Self::MayNot { .. } => Class::NoPermission,
             Self::Busy { .. } => Class::TempFail,
             Self::Place(error) => error.class(),
             Self::Worker(_) => Class::Software,
@@ -267,6 +276,7 @@ impl Explain for MigrateError {
             Self::Statement { left: Left::Journaled, .. } | Self::Lost { left: Left::Journaled, .. } => {
                 Some("the script's earlier statements stay in effect, and which they are is written down".to_owned())
             }
+            Self::MayNot { .. } => Some("nothing was changed".to_owned()),
             Self::Refused(_) => Some("nothing was applied by this run after the refusal".to_owned()),
             Self::Place(error) => error.safe(),
             Self::Durable(error) => error.safe(),
@@ -277,11 +287,19 @@ impl Explain for MigrateError {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::NoLocation { .. } => {
-                vec!["check `locations` in `[targets.T.migrations]`; they are relative to the release".to_owned()]
+                vec![
+                    "check `locations` in `[targets.T.migrations]`: they are relative to the release, and each release must have them"
+                        .to_owned(),
+                    "where the vendor's tool or the server migrates by other files than Flyway's: `locations = []`".to_owned(),
+                ]
             }
             Self::Refused(problems) => {
-                let mut hints: Vec<String> = problems.iter().map(Problem::hint).collect();
-                hints.dedup();
+                let mut hints: Vec<String> = Vec::new();
+                for hint in problems.iter().map(Problem::hint) {
+                    if !hints.contains(&hint) {
+                        hints.push(hint);
+                    }
+                }
                 hints
             }
             Self::Statement { left: Left::Part, .. } | Self::Lost { left: Left::Part, .. } => {
@@ -296,6 +314,10 @@ impl Explain for MigrateError {
             Self::Lost { left: Left::Journaled, .. } => {
                 vec!["run it again: it goes on where it stopped; or restore the archive taken before".to_owned()]
             }
+            Self::MayNot { .. } => vec![
+                "is this the server that takes writes? else let its administrator grant the account of `[targets.T.database]` what migrations need"
+                    .to_owned(),
+            ],
             Self::Busy { .. } => vec!["wait for the other run to end, then try again".to_owned()],
             Self::Baselined { .. } => vec!["look at what is there: `upkeep migrate info TARGET`".to_owned()],
             Self::LeftOpen { .. } => vec!["end every BEGIN of the script with a COMMIT".to_owned()],

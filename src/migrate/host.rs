@@ -72,6 +72,9 @@ pub(super) trait Host {
     /// Runs a script that has no row of its own: a callback.
     async fn aside(&mut self, script: &Prepared) -> Result<(), MigrateError>;
 
+    /// Whether this account may change schema and history here, as far as can be tried without changing anything.
+    async fn may_write(&mut self) -> Result<(), MigrateError>;
+
     /// Which of these tables there are beside the history, whatever their letter case, each with its columns.
     async fn tables_named(&mut self, names: &[&str]) -> Result<Vec<(String, Vec<String>)>, MigrateError>;
 
@@ -98,6 +101,17 @@ pub(super) fn quoted(name: &str) -> String {
 /// Milliseconds as the history's column takes them.
 pub(super) fn millis(since: std::time::Instant) -> i32 {
     i32::try_from(since.elapsed().as_millis()).unwrap_or(i32::MAX)
+}
+
+/// A table that is tried and never committed.
+pub(super) const TRIED: &str = "upkeep_may_write";
+
+/// What the server said against a change that was only tried: of this account, or of the whole server.
+pub(super) fn refused(location: String, error: sqlx::Error) -> MigrateError {
+    match error.as_database_error() {
+        Some(said) => MigrateError::MayNot { location, why: said.message().to_owned() },
+        None => MigrateError::Sql { doing: format!("try whether {location} may be changed"), source: error },
+    }
 }
 
 /// Names what was being done when a statement of our own fails.

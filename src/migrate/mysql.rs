@@ -9,6 +9,7 @@
 
 mod connect;
 mod course;
+mod grants;
 mod journal;
 mod objects;
 mod reads;
@@ -19,7 +20,7 @@ mod sort;
 use sqlx::{AssertSqlSafe, Column, Connection, MySqlConnection, Row as _};
 
 use super::error::MigrateError;
-use super::host::{Amendment, Doing, Host, NewRow, Ran};
+use super::host::{Amendment, Doing, Host, NewRow, Ran, refused};
 use super::lock::{java_hash, mysql_name};
 use super::placeholders::Connected;
 use super::plan::Existing;
@@ -126,6 +127,20 @@ impl<'a> MySqlHost<'a> {
             }
         }
         Err(MigrateError::Busy { table, waited_s: LOCK_WAIT_S * LOCK_TRIES })
+    }
+
+    /// What the account was granted, one statement each.
+    async fn grants(&mut self) -> Result<Vec<String>, MigrateError> {
+        let rows = sqlx::raw_sql("SHOW GRANTS").fetch_all(self.main().await?).await;
+        let rows = rows.doing(|| "ask what this account may do".to_owned())?;
+        Ok(rows.iter().filter_map(|row| text(row, 0)).collect())
+    }
+
+    /// Whether a read-only server takes its writes all the same.
+    async fn is_super(&mut self) -> Result<bool, MigrateError> {
+        let grants = self.grants().await?;
+        let any = ["ALL PRIVILEGES ON *.*", "SUPER", "CONNECTION_ADMIN", "READ_ONLY ADMIN", "READ ONLY ADMIN"];
+        Ok(grants.iter().any(|grant| any.iter().any(|word| grant.contains(word))))
     }
 
     /// The table's definition; Flyway names the key on MySQL and not on MariaDB.
@@ -258,6 +273,28 @@ impl Host for MySqlHost<'_> {
 
     async fn aside(&mut self, script: &Prepared) -> Result<(), MigrateError> {
         self.run_aside(script).await
+    }
+
+    async fn may_write(&mut self) -> Result<(), MigrateError> {
+        let (location, schema) = (self.database.location.to_string(), self.schema.clone());
+        let doing = || format!("try {location}");
+        let may_not = |why: String| MigrateError::MayNot { location: location.clone(), why };
+        if matches!(self.look().await?, Existing::Rows(_)) {
+            let table = self.quoted_table();
+            // Refused before it runs, by a read-only server as by one that misses a privilege; and it inserts nothing.
+            let sql = format!("INSERT INTO {table} SELECT * FROM {table} WHERE 1 = 0");
+            let tried = sqlx::raw_sql(AssertSqlSafe(sql)).execute(self.main().await?).await;
+            tried.map_err(|error| refused(location.clone(), error))?;
+        } else if self.ask("SELECT @@global.read_only".to_owned(), doing).await? == Some(1) && !self.is_super().await? {
+            return Err(may_not("the server is read-only".to_owned()));
+        }
+        // A definition cannot be tried and taken back here.
+        let grants = self.grants().await?;
+        if grants::may_define(&grants, &schema) {
+            Ok(())
+        } else {
+            Err(may_not(format!("it has neither CREATE nor ALTER on `{schema}`")))
+        }
     }
 
     async fn tables_named(&mut self, names: &[&str]) -> Result<Vec<(String, Vec<String>)>, MigrateError> {

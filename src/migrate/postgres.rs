@@ -16,7 +16,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Column, Connection, Row as _, ValueRef};
 
 use super::error::MigrateError;
-use super::host::{Amendment, Doing, Host, INSERT_COLUMNS, NewRow, Ran, quoted};
+use super::host::{Amendment, Doing, Host, INSERT_COLUMNS, NewRow, Ran, TRIED, quoted, refused};
 use super::lock::postgres_key;
 use super::placeholders::Connected;
 use super::plan::Existing;
@@ -273,6 +273,32 @@ impl Host for PostgresHost<'_> {
 
     async fn aside(&mut self, script: &Prepared) -> Result<(), MigrateError> {
         self.run_aside(script).await
+    }
+
+    async fn may_write(&mut self) -> Result<(), MigrateError> {
+        let location = self.database.location.to_string();
+        let history = matches!(self.look().await?, Existing::Rows(_));
+        let schema = if self.schema_exists().await? { Some(quoted(&self.schema)) } else { None };
+        let mut tries = vec![match schema {
+            Some(schema) => format!("CREATE TABLE {schema}.{TRIED} ()"),
+            // It would be made first.
+            None => format!("CREATE SCHEMA {}", quoted(&self.schema)),
+        }];
+        if history {
+            let table = self.quoted_table();
+            tries.push(format!("INSERT INTO {table} SELECT * FROM {table} WHERE false"));
+        }
+        sqlx::raw_sql("BEGIN").execute(self.main().await?).await.doing(|| format!("try {location}"))?;
+        let mut tried = Ok(());
+        for sql in tries {
+            tried = sqlx::raw_sql(AssertSqlSafe(sql)).execute(self.main().await?).await.map(drop);
+            if tried.is_err() {
+                break;
+            }
+        }
+        // Whatever came of it, nothing stays.
+        sqlx::raw_sql("ROLLBACK").execute(self.main().await?).await.doing(|| format!("try {location}"))?;
+        tried.map_err(|error| refused(location, error))
     }
 
     async fn tables_named(&mut self, names: &[&str]) -> Result<Vec<(String, Vec<String>)>, MigrateError> {

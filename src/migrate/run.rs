@@ -9,6 +9,7 @@ mod apply;
 mod desk;
 mod dry;
 mod events;
+mod foresee;
 mod pick;
 mod report;
 mod rows;
@@ -26,6 +27,8 @@ pub(super) use amend::{baseline, repair};
 pub(super) use apply::apply;
 use desk::Desk;
 pub(super) use dry::dry_run;
+pub(super) use foresee::foresee;
+pub use foresee::{Foreseen, Intent};
 pub use report::{AppliedScript, DryScript, DryStatement, Repaired, Report, Selection};
 pub(super) use undo::undo;
 
@@ -80,8 +83,7 @@ async fn owner<H: Host>(host: &mut H, existing: &Existing) -> Result<Option<Prob
     let others = found.into_iter().filter(|(table, _)| !table.eq_ignore_ascii_case(ours));
     let mut others = others.filter_map(|(table, columns)| Some((history::recognise(&table, &columns)?, table)));
     let owns = |tool: Tool| match tool {
-        // Its own history beside Flyway's means that Flyway's is of the past, or half of the whole.
-        Tool::OpenMetadata => true,
+        _ if tool.took_over_from_flyway() => true,
         Tool::Flyway => false,
         _ => !matches!(existing, Existing::Rows(_)),
     };

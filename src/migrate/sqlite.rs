@@ -16,18 +16,21 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row as _};
 
 use super::error::MigrateError;
-use super::host::{Amendment, Doing, Host, INSERT_COLUMNS, NewRow, Ran, quoted};
+use super::host::{Amendment, Doing, Host, INSERT_COLUMNS, NewRow, Ran, TRIED, quoted, refused};
 use super::placeholders::Connected;
 use super::plan::Existing;
 use super::prepare::Prepared;
 use super::split::Dialect;
 use crate::config::Migrations;
 use crate::engine::sqlite::open;
+use crate::failure::Explain as _;
 use crate::fault;
 use crate::history::flyway::{Row, Texts};
 
 /// How long SQLite waits for another writer: as long as Flyway tries elsewhere.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(50);
+/// How long a try waits for another writer; that there is one says that the file may be written to.
+const TRY_FOR: Duration = Duration::from_secs(1);
 /// SQLite's only schema that scripts write to.
 const SCHEMA: &str = "main";
 
@@ -204,6 +207,23 @@ CREATE INDEX "main".{index} ON {} ("success")"#,
 
     async fn aside(&mut self, script: &Prepared) -> Result<(), MigrateError> {
         self.run_aside(script).await
+    }
+
+    async fn may_write(&mut self) -> Result<(), MigrateError> {
+        let location = format!("sqlite://{}", self.path.display());
+        let options = SqliteConnectOptions::new().foreign_keys(false).busy_timeout(TRY_FOR).disable_statement_logging();
+        let mut tried = match open::writing(&self.path, options, TRY_FOR).await.map_err(MigrateError::from) {
+            Err(error) if error.transient() => return Ok(()),
+            tried => tried?,
+        };
+        let sql = format!("BEGIN IMMEDIATE; CREATE TABLE {SCHEMA}.{TRIED} (x); ROLLBACK");
+        let said = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut tried).await;
+        tried.close().await.ok();
+        match said {
+            // The server is at work on it: it may be written to.
+            Err(error) if !is_busy(&error) => Err(refused(location, error)),
+            _ => Ok(()),
+        }
     }
 
     async fn tables_named(&mut self, names: &[&str]) -> Result<Vec<(String, Vec<String>)>, MigrateError> {

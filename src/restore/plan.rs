@@ -10,18 +10,20 @@ use serde::{Deserialize, Serialize};
 
 use super::unfinished::Unfinished;
 use crate::archive::Manifest;
-use crate::count::many;
+use crate::count::{few, many};
 use crate::engine::{LoadMode, Survey};
 use crate::failure::Class;
 use crate::ids::{Label, TargetName};
-use crate::shape::{Difference, Shape};
+use crate::shape::{Difference, MigrationKey, Shape};
 use crate::version::Version;
 
 /// What is known of the managed server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ServerState {
-    /// No service is configured, or it did not say.
+    /// No service is configured: only sessions of the database tell.
+    NoService,
+    /// It cannot be told, which is not the same as stopped.
     Unknown,
     /// It does not run.
     Stopped,
@@ -201,6 +203,10 @@ fn in_use(at: &Situation<'_>, objections: &mut Objections) {
         objections.busy.push(format!("the server of target {} runs", at.manifest.target));
         objections.ways_out.push("let upkeep stop the server and start it again after: add `--stop-server`".to_owned());
     }
+    if at.whose == Whose::Target && at.server == ServerState::Unknown {
+        objections.busy.push(format!("whether the server of target {} runs cannot be told", at.manifest.target));
+        objections.ways_out.push("see why, mend it, and run this again: `upkeep check`".to_owned());
+    }
     if !at.survey.sessions.is_empty() {
         objections.busy.push(format!("the database is in use by {}", at.survey.sessions.join("; ")));
         objections.ways_out.push("close these sessions".to_owned());
@@ -277,14 +283,31 @@ fn may_be_wanted(at: &Situation<'_>) -> bool {
 fn object_to_shape(at: &Situation<'_>, objections: &mut Objections) {
     let (archive, destination) = (&at.manifest.shape, at.shape);
     objections.unfit.push(format!("the archive is at {} and the destination at {}", head(archive), head(destination)));
-    for difference in archive.difference(destination) {
-        objections.unfit.push(match difference {
-            Difference::OnlyLeft(key) => format!("only the archive has migration {key}"),
-            Difference::OnlyRight(key) => format!("only the destination has migration {key}"),
-        });
+    let differences = archive.difference(destination);
+    for (whose, migrations) in by_side(&differences) {
+        objections.unfit.push(format!("only the {whose} has {}", named(&migrations)));
     }
-    if archive.difference(destination).is_empty() {
+    if differences.is_empty() {
         objections.unfit.push("their histories agree and their schemas do not".to_owned());
+    }
+}
+
+/// What either side has alone, where it has anything.
+fn by_side(differences: &[Difference]) -> Vec<(&'static str, Vec<&MigrationKey>)> {
+    let pick = |left: bool| {
+        let side = differences.iter().filter_map(move |difference| match difference {
+            Difference::OnlyLeft(key) => left.then_some(key),
+            Difference::OnlyRight(key) => (!left).then_some(key),
+        });
+        side.collect::<Vec<_>>()
+    };
+    [("archive", pick(true)), ("destination", pick(false))].into_iter().filter(|(_, keys)| !keys.is_empty()).collect()
+}
+
+fn named(migrations: &[&MigrationKey]) -> String {
+    match migrations {
+        [one] => format!("migration {one}"),
+        more => format!("{}: {}", many(more.len() as u64, "migration"), few(more, ", ")),
     }
 }
 
@@ -311,7 +334,7 @@ fn notes(at: &Situation<'_>) -> Vec<String> {
             notes.push(format!("the database is in use by {sessions}: refused if that is so when the server has stopped"));
         }
     }
-    if at.server == ServerState::Unknown {
+    if at.server == ServerState::NoService {
         notes.push("whether the server runs is not known; only open sessions were looked for".to_owned());
     }
     if let (Some(installed), Some(taken)) = (at.installed, &manifest.release) {

@@ -6,21 +6,26 @@
 
 use std::path::Path;
 
+use super::judge::{self, Left, Stand};
 use super::plan::{Asked, Database, Decision, Observation, Rules, Scripts, Unread, decide};
-use super::state::Event;
+use super::state::{Event, ReleaseAt};
 use super::{UpgradeError, append, record};
 use crate::backup;
-use crate::config::{Migrations, Target};
+use crate::config::{Migrations, Runner, Target};
 use crate::context::Context;
+use crate::count::many;
 use crate::durable;
 use crate::engine::Engine;
 use crate::failure::{Chain, Class, Explain};
 use crate::migrate::{self, MigrateError, plan::Problem};
 use crate::release::{self, Installed, Wanted, WayBack};
 use crate::restore;
-use crate::service;
+use crate::service::{self, ServiceState};
+use crate::shape::Shape;
+use crate::state_db::belongs::{Belongs, By};
 use crate::state_db::catalogue;
 use crate::state_db::seen::SeenRelease;
+use crate::version::Version;
 
 /// Looks at release, database, server, holds and room. Changes nothing.
 ///
@@ -40,7 +45,11 @@ pub async fn observe_at_gate(ctx: &Context, target: &Target) -> Result<Observati
 
 async fn observe_when(ctx: &Context, target: &Target, wanted: Wanted) -> Result<Observation, UpgradeError> {
     let now = ctx.clock.now();
-    let good = record::good(&ctx.state, &target.name).await?;
+    let left = record::left(&ctx.state, &target.name).await?;
+    let good = left.as_ref().and_then(|row| {
+        let path = row.path.clone();
+        row.version.clone().map(|version| ReleaseAt { version, path })
+    });
     let open = record::open(&ctx.state, &target.name).await?;
     let release = match &target.release {
         Some(release) => Some(
@@ -62,9 +71,10 @@ async fn observe_when(ctx: &Context, target: &Target, wanted: Wanted) -> Result<
     Ok(Observation {
         target: target.name.clone(),
         at: now,
-        database: Box::pin(database(target, installed)).await,
+        database: Box::pin(database(ctx, target, installed, left.as_ref())).await?,
         release,
         good,
+        left: left.as_ref().map(Left::from),
         way_back,
         service,
         holds: ctx.state.active_holds(&target.name, now).await?,
@@ -83,6 +93,7 @@ fn rules(target: &Target) -> Rules {
         on_failure: target.upgrade.on_failure,
         attempts: target.upgrade.attempts.max(1),
         runner: target.migrations.as_ref().map(|migrations| migrations.runner.clone()),
+        table: scripted(target).map(|migrations| migrations.table.clone()),
         release_path: target.release.as_ref().map(|release| release.path.clone()).unwrap_or_default(),
         service: target.service.as_ref().map(service::name).unwrap_or_default(),
     }
@@ -99,7 +110,22 @@ async fn last_archive_bytes(ctx: &Context, target: &Target) -> Result<Option<u64
     Ok(catalogue::newest_good(&entries, ctx.clock.now()).map(|entry| entry.size))
 }
 
-async fn database(target: &Target, installed: Option<&Installed>) -> Result<Database, String> {
+/// The database, or in words why it does not answer.
+async fn database(
+    ctx: &Context,
+    target: &Target,
+    installed: Option<&Installed>,
+    left: Option<&Belongs>,
+) -> Result<Result<Database, String>, UpgradeError> {
+    let asked = match Box::pin(ask(target, installed, left)).await {
+        Ok(asked) => asked,
+        Err(why) => return Ok(Err(why)),
+    };
+    let known = ctx.state.releases_of_shape(&target.name, &asked.shape).await?;
+    Ok(Ok(Database { known, ..asked }))
+}
+
+async fn ask(target: &Target, installed: Option<&Installed>, left: Option<&Belongs>) -> Result<Database, String> {
     let engine = Engine::of(&target.database);
     let tables = backup::history_tables(target);
     let survey = engine.survey(&tables).await.map_err(|error| Chain(&error).to_string())?;
@@ -111,7 +137,51 @@ async fn database(target: &Target, installed: Option<&Installed>) -> Result<Data
         Some(installed) => scripts(target, &installed.path).await.map_err(|error| Chain(&error).to_string())?,
         None => None,
     };
-    Ok(Database { shape, bytes: survey.bytes, half_loaded: survey.half_loaded, scripts })
+    // Asked only where it matters: a newer server, or a newer upkeep, may write the same schema otherwise.
+    let differs = |row: &&Belongs| row.shape.as_ref().is_some_and(|left| left.fingerprint != shape.fingerprint);
+    let comparable = match left.filter(differs) {
+        Some(row) => row.made_by == made_by(&engine).await,
+        None => true,
+    };
+    Ok(Database { shape, bytes: survey.bytes, half_loaded: survey.half_loaded, scripts, known: Vec::new(), comparable })
+}
+
+/// Who reads a shape: this program, of which server.
+async fn made_by(engine: &Engine) -> String {
+    let server = engine.identify().await.map(|server| format!("{} {}", server.flavour, server.version));
+    format!("upkeep {} on {}", env!("CARGO_PKG_VERSION"), server.unwrap_or_default())
+}
+
+/// Writes down what the database belongs to from now on, with the shape it has now.
+///
+/// # Errors
+/// When the state database cannot be written. A database that cannot be looked at leaves no shape: then its release alone is on record.
+pub(super) async fn note_left(
+    ctx: &Context,
+    target: &Target,
+    by: By,
+    release: Option<&ReleaseAt>,
+    source: String,
+) -> Result<(), UpgradeError> {
+    let engine = Engine::of(&target.database);
+    let shape = match engine.shape(&backup::history_tables(target)).await {
+        Ok(shape) => Some(shape),
+        Err(error) => {
+            tracing::warn!(target = %target.name, reason = %Chain(&error), "what the upgrade left could not be looked at");
+            None
+        }
+    };
+    let row = Belongs {
+        upgrade: None,
+        by,
+        version: release.map(|release| release.version.clone()),
+        path: release.map(|release| release.path.clone()).unwrap_or_default(),
+        shape,
+        made_by: made_by(&engine).await,
+        source,
+        at: ctx.clock.now(),
+    };
+    Ok(ctx.state.set_belongs(&target.name, &row).await?)
 }
 
 /// How the database stands to the scripts of the release at `root`; none when no scripts are configured.
@@ -120,14 +190,30 @@ async fn database(target: &Target, installed: Option<&Installed>) -> Result<Data
 /// When the database cannot be asked. Scripts that cannot be read are an answer: the release is damaged.
 pub(super) async fn scripts(target: &Target, root: &Path) -> Result<Option<Scripts>, MigrateError> {
     let Some(migrations) = scripted(target) else { return Ok(None) };
+    let ours = migrations.runner == Runner::Flyway;
     let info = match migrate::info(&target.database, migrations, root).await {
         Ok(info) => info,
         Err(error) if error.transient() || error.class() == Class::Unavailable => return Err(error),
+        // A release from before the vendor had these directories: its tool has other files, and the record says how it stands.
+        Err(MigrateError::NoLocation { .. }) if !ours => return Ok(None),
         Err(error) => {
             let invalid = vec![Chain(&error).to_string()];
             return Ok(Some(Scripts { invalid, ..Scripts::default() }));
         }
     };
+    // Whoever migrates is another tool already, and keeps no history of Flyway's: scripts say nothing about it.
+    if !ours && !info.exists && info.problems.iter().any(|problem| matches!(problem, Problem::Owned { .. })) {
+        return Ok(None);
+    }
+    if info.entries.is_empty() && !info.left_alone.is_empty() {
+        // Files, and none of them a migration of Flyway's: they say nothing of what the vendor's tool does with them.
+        if !ours {
+            return Ok(None);
+        }
+        let (files, places) = (many(info.left_alone.len() as u64, "file"), migrations.locations.join("`, `"));
+        let invalid = vec![format!("none of the {files} in `{places}` is a migration of Flyway's")];
+        return Ok(Some(Scripts { invalid, ..Scripts::default() }));
+    }
     let mut scripts = Scripts { ahead: info.ahead, ..Scripts::default() };
     scripts.pending = info
         .pending
@@ -140,6 +226,7 @@ pub(super) async fn scripts(target: &Target, root: &Path) -> Result<Option<Scrip
     for problem in &info.problems {
         match problem {
             Problem::Ahead { .. } => {}
+            Problem::Owned { .. } | Problem::HandsOver { .. } if !ours => {}
             Problem::Failed { migration, script } | Problem::Unfinished { migration, script } => {
                 scripts.failed.push(format!("{migration} ({script})"))
             }
@@ -147,6 +234,25 @@ pub(super) async fn scripts(target: &Target, root: &Path) -> Result<Option<Scrip
         }
     }
     Ok(Some(scripts))
+}
+
+/// The scripts' answer, and what the histories say by themselves: a migration that failed in any of them, and, where a product numbers
+/// its migrations as its releases, how far it came. None when neither says anything.
+pub(super) fn with_histories(target: &Target, scripts: Option<Scripts>, shape: &Shape, installed: &Version) -> Option<Scripts> {
+    let table = scripts.as_ref().and(scripted(target)).map(|migrations| migrations.table.as_str());
+    let runner = target.migrations.as_ref().map(|migrations| &migrations.runner);
+    let mut said = judge::histories_say(runner, shape, installed);
+    said.failed = shape.failed(table);
+    if said == Scripts::default() {
+        return scripts;
+    }
+    let mut all = scripts.unwrap_or_default();
+    all.failed.extend(said.failed);
+    if all.pending.is_empty() && all.ahead.is_empty() {
+        all.pending = said.pending;
+        all.ahead = said.ahead;
+    }
+    Some(all)
 }
 
 fn scripted(target: &Target) -> Option<&Migrations> {
@@ -189,9 +295,72 @@ pub async fn remember_release(ctx: &Context, target: &Target, seen: &Observation
         ctx.state.remember_release(&target.name, &release).await?;
     }
     if let Decision::Adopt(plan) = decide(seen, Asked::ByDaemon, seen.at) {
-        // If we die between these two, the open adoption has no steps left and the next drive commits it.
+        let to = plan.to.clone();
+        // If we die between these, the open adoption has no steps left and the next drive commits it.
         let record = record::begin(&ctx.state, *plan, seen.at).await?;
+        note_left(ctx, target, By::Upgrade, Some(&to), format!("adoption {}", record.id)).await?;
         append(ctx, &record, &Event::Committed).await?;
+        return Ok(());
+    }
+    remember_shape(ctx, target, seen).await
+}
+
+/// Keeps the record true while nothing happens: which shape is whose, and what a release changes by itself while it serves. Takes nothing
+/// for good.
+///
+/// # Errors
+/// When the state database cannot be written.
+pub async fn remember_shape(ctx: &Context, target: &Target, seen: &Observation) -> Result<(), UpgradeError> {
+    let (Some(Ok(installed)), Ok(database), None, None) = (&seen.release, &seen.database, &seen.open, &seen.unfinished) else {
+        return Ok(());
+    };
+    let judged = seen.judgement().unwrap_or_default();
+    let version = &installed.version;
+    let left = seen.left.as_ref();
+    let fits = judged.stand() == Stand::InStep && left.is_some_and(|left| left.release.as_ref() == Some(version));
+    let made = judged.release.as_ref() == Some(version) && seen.rules.table.is_some();
+    if (fits || made) && !database.half_loaded && !database.known.contains(version) {
+        ctx.state.remember_shape(&target.name, &database.shape, version).await?;
+    }
+    let same = left.and_then(|left| left.shape.as_ref()).is_some_and(|shape| shape.same_as(&database.shape));
+    if fits && !same && matches!(seen.service, None | Some(ServiceState::Running)) {
+        let to = ReleaseAt { version: version.clone(), path: installed.path.clone() };
+        note_left(ctx, target, By::Itself, Some(&to), format!("release {version} while it served")).await?;
     }
     Ok(())
+}
+
+/// The release that the data belongs to now, with what says so; none where that cannot be known. Where the database does not answer it
+/// is the one on record.
+///
+/// # Errors
+/// When the state database cannot be read.
+pub async fn release_of_the_data(ctx: &Context, target: &Target) -> Result<Option<(Version, String)>, UpgradeError> {
+    let seen = observe(ctx, target).await?;
+    let installed = seen.release.as_ref().and_then(|release| release.as_ref().ok());
+    let said = |version: Version, by: &str| Some((version, by.to_owned()));
+    let on_record = || seen.good.as_ref().and_then(|good| said(good.version.clone(), "last good release"));
+    let Some(installed) = installed else {
+        // Nothing of today's release is known: what is on record, as long as the shape is what it left.
+        return Ok(match (&seen.database, &seen.left) {
+            (Ok(database), Some(left)) => match &left.shape {
+                Some(shape) if !shape.same_as(&database.shape) => {
+                    database.known.last().cloned().and_then(|version| said(version, "its shape"))
+                }
+                _ => on_record(),
+            },
+            _ => on_record(),
+        });
+    };
+    let Some(judged) = seen.judgement() else { return Ok(on_record()) };
+    Ok(match (judged.release.clone(), judged.stand()) {
+        (Some(version), _) if version == installed.version => said(version, &installed.probe),
+        (Some(version), _) if seen.good.as_ref().is_some_and(|good| good.version == version) => {
+            said(version, "last good release")
+        }
+        (Some(version), _) => said(version, "its shape"),
+        // Nothing is on record yet, and nothing speaks against the release that lies there.
+        (None, Stand::InStep) => said(installed.version.clone(), &installed.probe),
+        (None, _) => None,
+    })
 }

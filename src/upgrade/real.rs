@@ -25,6 +25,7 @@ use crate::ids::{Label, UpgradeId};
 use crate::progress::Progress;
 use crate::service::{self, ServiceState};
 use crate::shape::Shape;
+use crate::state_db::belongs::By;
 use crate::state_db::catalogue::{self, Verdict};
 use crate::state_db::holds::Hold;
 use crate::state_db::journal::Ends;
@@ -101,6 +102,18 @@ impl Hands for RealHands<'_> {
         let seq = self.seq.load(Ordering::SeqCst) + 1;
         let row = record::row(seq, self.ctx.clock.now(), event)?;
         let ends = if event.ends() { Ends::Yes } else { Ends::No };
+        // Before the event that makes it count.
+        let source = || format!("upgrade {}", self.id);
+        match event {
+            Event::Committed => {
+                observe::note_left(self.ctx, self.target, By::Upgrade, Some(&self.plan.to), source()).await?;
+            }
+            // Where no earlier release is known, nothing is on record, as at first sight.
+            Event::RolledBack { .. } if self.plan.earlier().is_some() => {
+                observe::note_left(self.ctx, self.target, By::Upgrade, self.plan.earlier(), source()).await?;
+            }
+            _ => {}
+        }
         self.ctx.state.append_event(&self.id, &row, ends).await?;
         self.seq.store(seq, Ordering::SeqCst);
         if let Some(step) = event.step() {
@@ -127,7 +140,7 @@ impl Hands for RealHands<'_> {
 
     async fn service(&self) -> ServiceState {
         match self.server() {
-            Ok(server) => service::status(server).await,
+            Ok(server) => service::certain_status(server).await,
             Err(failed) => ServiceState::Unknown(failed.message),
         }
     }
@@ -158,7 +171,7 @@ impl Hands for RealHands<'_> {
         let shape = self.shape().await?;
         let installed = self.release().await?;
         let scripts = Box::pin(observe::scripts(self.target, &installed.path)).await.map_err(|error| Failed::of(&error))?;
-        Ok(Look { shape, scripts })
+        Ok(Look { scripts: observe::with_histories(self.target, scripts, &shape, &installed.version), shape })
     }
 
     async fn find_archive(&self, kind: Kind, round: u32) -> Result<Option<Label>, Failed> {
@@ -190,16 +203,14 @@ impl Hands for RealHands<'_> {
     }
 
     async fn archive(&self, kind: Kind, round: u32) -> Result<Label, Failed> {
-        // What the data belongs to: before anything changed to the old release, afterwards to the new one.
-        let release = match kind {
-            Kind::PreUpgrade => self.plan.from.as_ref(),
-            _ => self.plan.newer(),
-        };
+        // What the data belongs to, whoever migrated it; what a migration left half-way is no release's.
+        let said = Box::pin(observe::release_of_the_data(self.ctx, self.target)).await.map_err(|error| Failed::of(&error))?;
+        let release = said.map(|(version, _)| version);
         let request = BackupRequest {
             kind,
             note: Some(self.mark(round)),
             pin: Some(self.mark(round)),
-            release: release.map(|release| ReleaseNote { version: release.version.clone(), probe: "upgrade plan".to_owned() }),
+            release: release.map(|version| ReleaseNote { version, probe: "upgrade plan".to_owned() }),
         };
         let backup = Box::pin(backup::backup(self.ctx, self.target, &request, self.progress));
         Ok(backup.await.map_err(|error| Failed::of(&error))?.label)
@@ -212,7 +223,14 @@ impl Hands for RealHands<'_> {
         let server = engine.identify().await.map_err(|error| Failed::of(&error))?;
         engine.can_dump_schema(&server).await.map_err(|error| Failed::of(&error))?;
         // And before what the way back would need turns out to be refused.
-        engine.may_replace().await.map(drop).map_err(|error| Failed::of(&error))
+        engine.may_replace().await.map(drop).map_err(|error| Failed::of(&error))?;
+        let Some(settings) = self.target.migrations.as_ref().filter(|settings| settings.runner == Runner::Flyway) else {
+            return Ok(());
+        };
+        let all = migrate::Selection::default();
+        let foreseen =
+            migrate::foresee(&self.target.database, settings, &self.plan.to.path, &migrate::Intent::Apply(&all)).await;
+        foreseen.map(drop).map_err(|error| Failed::of(&error))
     }
 
     async fn handed_over(&self) {

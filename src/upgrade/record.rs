@@ -10,6 +10,7 @@ use super::plan::{Plan, Purpose};
 use super::state::{Event, Phase, ReleaseAt, State};
 use crate::ids::{Label, TargetName, UpgradeId};
 use crate::state_db::StateDb;
+use crate::state_db::belongs::{Belongs, By};
 use crate::state_db::journal::{Ends, EventRow, FORMAT, UpgradeRow};
 
 /// An upgrade, folded.
@@ -129,22 +130,50 @@ pub(crate) async fn open(db: &StateDb, target: &TargetName) -> Result<Option<Rec
     Ok(newest(db, target, 1).await?.pop().filter(|record| !record.state.phase.terminal()))
 }
 
-/// The release that the newest ended upgrade left as the good one.
+/// The release that the database belongs to: what the newest ended upgrade left, or what was written down since (a restore).
 ///
 /// # Errors
 /// As [`load`].
 pub(crate) async fn good(db: &StateDb, target: &TargetName) -> Result<Option<ReleaseAt>, UpgradeError> {
+    Ok(left(db, target).await?.and_then(|row| {
+        let path = row.path;
+        row.version.map(|version| ReleaseAt { version, path })
+    }))
+}
+
+/// What is on record of the database: the row written down last, unless an upgrade ended after it; then what that one left.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) async fn left(db: &StateDb, target: &TargetName) -> Result<Option<Belongs>, UpgradeError> {
+    let written = db.belongs(target).await?;
     // One by one: however many were refused since, and only as far back as need be.
     for row in db.upgrades(target, u32::MAX).await? {
         let record = load(db, row).await?;
-        match record.state.phase {
-            Phase::Committed => return Ok(Some(record.plan.to)),
-            Phase::Accepted => return Ok(record.state.accepted.or(Some(record.plan.to))),
-            Phase::RolledBack => return Ok(record.plan.earlier().cloned()),
-            Phase::Refused | Phase::Idle | Phase::Running | Phase::Aborting | Phase::RollingBack | Phase::Stuck => {}
+        let here = written.as_ref().filter(|row| row.upgrade.as_ref() == Some(&record.id));
+        // A row that an upgrade wrote before its last event counts with that event.
+        if let Some(row) = here.filter(|row| row.by == By::Itself || record.state.phase.terminal()) {
+            return Ok(Some(row.clone()));
         }
+        let (release, shape) = match record.state.phase {
+            Phase::Committed => (Some(record.plan.to), None),
+            Phase::Accepted => (record.state.accepted.or(Some(record.plan.to)), None),
+            Phase::RolledBack => (record.plan.earlier().cloned(), Some(record.plan.before)),
+            Phase::Refused | Phase::Idle | Phase::Running | Phase::Aborting | Phase::RollingBack | Phase::Stuck => continue,
+        };
+        // Where nothing is known of an earlier release there is nothing on record at all, as at first sight.
+        return Ok(release.map(|release| Belongs {
+            upgrade: Some(record.id.clone()),
+            by: By::Upgrade,
+            version: Some(release.version),
+            path: release.path,
+            shape,
+            made_by: String::new(),
+            source: format!("upgrade {}", record.id),
+            at: record.touched_at,
+        }));
     }
-    Ok(None)
+    Ok(written.filter(|row| row.upgrade.is_none()))
 }
 
 /// The newest upgrade that can be rolled back: the last one that was committed and has a pre-upgrade archive, with nothing

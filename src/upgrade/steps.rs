@@ -8,7 +8,7 @@ use super::hands::Hands;
 use super::plan::{Applies, Back, Plan, Purpose, Scripts};
 use super::state::{Failed, State, Step};
 use crate::archive::manifest::Kind;
-use crate::count::many;
+use crate::count::{few, many};
 use crate::failure::Class;
 use crate::ids::Label;
 use crate::service::ServiceState;
@@ -262,7 +262,7 @@ async fn inspect(hands: &impl Hands, plan: &Plan) -> Result<Outcome, Failed> {
     let look = hands.look().await?;
     let head = look.shape.head().unwrap_or("no history").to_owned();
     let wrong = |what: &str, migrations: &[String]| {
-        failed(Class::Data, format!("after the migrations, {what}: {}", migrations.join(", ")))
+        failed(Class::Data, format!("after the migrations, {what}: {}", few(migrations, ", ")))
     };
     match &look.scripts {
         Some(scripts) if !scripts.failed.is_empty() => Err(wrong("the history says these failed", &scripts.failed)),

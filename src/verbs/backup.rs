@@ -94,18 +94,10 @@ fn refuse_half_restored(ctx: &Context, target: &Target) -> Result<(), Failure> {
     Err(failure.hint(format!("end it first: `upkeep restore {} {}`", target.name, mark.label)))
 }
 
-/// The release that the data belongs to: the last good one, also while a newer one lies on the disk and its upgrade is still
-/// to come; before any was remembered, the installed one.
+/// The release that the data belongs to, which need not be the installed one; none where that cannot be known.
 async fn release_of_the_data(ctx: &Context, target: &Target) -> Result<Option<ReleaseNote>, Failure> {
-    let installed = installed(target).await;
-    let good = upgrade::good_version(&ctx.state, &target.name).await?;
-    Ok(match (installed, good) {
-        (Some(installed), Some(good)) if installed.version != good => {
-            Some(ReleaseNote { version: good, probe: "last good release".to_owned() })
-        }
-        (Some(installed), _) => Some(ReleaseNote { version: installed.version, probe: installed.probe }),
-        (None, good) => good.map(|version| ReleaseNote { version, probe: "last good release".to_owned() }),
-    })
+    let said = Box::pin(upgrade::release_of_the_data(ctx, target)).await?;
+    Ok(said.map(|(version, probe)| ReleaseNote { version, probe }))
 }
 
 async fn remember(ctx: &Context, target: &Target) -> Result<(), upgrade::UpgradeError> {

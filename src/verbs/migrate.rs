@@ -10,9 +10,9 @@ use serde::Serialize;
 use super::{Effect, Spec, Subject, Work, backup, target};
 use crate::archive::manifest::Kind;
 use crate::config::{Location, Migrations, Target};
-use crate::failure::{Class, Failure};
+use crate::failure::{Chain, Class, Failure};
 use crate::ids::Label;
-use crate::migrate::{self, DryScript, Info, Repaired, Report};
+use crate::migrate::{self, DryScript, Foreseen, Info, Intent, Repaired, Report};
 use crate::progress::Progress;
 use crate::release;
 use crate::restore::{self, ServerState};
@@ -88,14 +88,25 @@ pub(super) async fn run(asked: &Migrate, work: Work<'_>) -> Result<Answer, Failu
         return Err(upgrade::UpgradeError::Open { id, phase }.into());
     }
     demand_stopped(target).await?;
-    let label = keep(target, verb, work).await?;
+    let fresh = missing_file(target);
+    // What is refused anyway is refused before an archive is taken for it; and nothing is archived for nothing.
+    let label = match foresee(target, verb, ask, &settings, &root).await? {
+        Foreseen::Nothing => None,
+        Foreseen::Changes => keep(target, verb, work).await?,
+    };
     // Again, for the archive may have taken an hour.
     demand_stopped(target).await?;
     let changed = change(target, verb, ask, &settings, &root, work.progress).await;
     let done = changed.map_err(|failure| match &label {
         Some(label) => failure.safe(format!("the database as it was is in archive {label}")),
-        None => failure.safe("there was no database before"),
+        None if fresh => failure.safe("there was no database before"),
+        None => failure.safe("nothing was changed"),
     })?;
+    // Whose shape it is now is known at this moment; later nobody might tell.
+    let seen = async || upgrade::remember_shape(ctx, target, &upgrade::observe(ctx, target).await?).await;
+    if let Err(error) = Box::pin(seen()).await {
+        tracing::warn!(target = %target.name, reason = %Chain(&error), "what the migrations left could not be remembered");
+    }
     Ok(Answer::Changed { done, label })
 }
 
@@ -118,6 +129,34 @@ async fn keep(target: &Target, verb: MigrateVerb, work: Work<'_>) -> Result<Opti
     }
 }
 
+async fn foresee(
+    target: &Target,
+    verb: MigrateVerb,
+    ask: &MigrateAsk,
+    settings: &Migrations,
+    root: &Path,
+) -> Result<Foreseen, Failure> {
+    let selection = selection(ask);
+    let intent = match verb {
+        // The file is made by the first migration: there is nothing to look at yet.
+        MigrateVerb::Apply if missing_file(target) => return Ok(Foreseen::Changes),
+        MigrateVerb::Undo => Intent::Undo(ask.version.as_deref()),
+        MigrateVerb::Repair => Intent::Repair,
+        MigrateVerb::Baseline => Intent::Baseline(baseline(ask, settings)),
+        _ => Intent::Apply(&selection),
+    };
+    let foreseen = migrate::foresee(&target.database, settings, root, &intent).await;
+    foreseen.map_err(|error| Failure::of(&error).safe("nothing was changed, and no archive was taken for it"))
+}
+
+fn missing_file(target: &Target) -> bool {
+    matches!(&target.database.location, Location::Sqlite { path } if !path.exists())
+}
+
+fn baseline<'a>(ask: &'a MigrateAsk, settings: &'a Migrations) -> &'a str {
+    ask.version.as_deref().or(settings.baseline_on_migrate.as_deref()).unwrap_or(BASELINE)
+}
+
 /// Changes the database or its history.
 async fn change(
     target: &Target,
@@ -133,7 +172,7 @@ async fn change(
         MigrateVerb::Apply => Done::Report(migrate::apply_some(database, settings, root, &selection(ask), progress).await?),
         MigrateVerb::Repair => Done::Repaired(migrate::repair(database, settings, root).await?),
         _ => {
-            let version = ask.version.as_deref().or(settings.baseline_on_migrate.as_deref()).unwrap_or(BASELINE);
+            let version = baseline(ask, settings);
             migrate::baseline(database, settings, root, version, None).await?;
             Done::Baseline { baseline: version.to_owned() }
         }
@@ -141,11 +180,15 @@ async fn change(
 }
 
 async fn demand_stopped(target: &Target) -> Result<(), Failure> {
-    if restore::server(target).await != ServerState::Running {
-        return Ok(());
+    let name = &target.name;
+    let refuse = |what: String| Failure::new(Class::TempFail, what).safe("nothing was changed");
+    match restore::server(target).await {
+        ServerState::Stopped | ServerState::NoService => Ok(()),
+        ServerState::Running | ServerState::StoppedFirst => Err(refuse(format!("the server of `{name}` runs"))
+            .hint(format!("let upkeep stop it, archive, migrate and start it: `upkeep upgrade {name}`"))),
+        ServerState::Unknown => Err(refuse(format!("whether the server of `{name}` runs cannot be told"))
+            .hint("see why, mend it, and run this again: `upkeep check`")),
     }
-    let failure = Failure::new(Class::TempFail, format!("the server of `{}` runs", target.name)).safe("nothing was changed");
-    Err(failure.hint(format!("let upkeep stop it, archive, migrate and start it: `upkeep upgrade {}`", target.name)))
 }
 
 /// The migrations of a target and the directory they lie under.

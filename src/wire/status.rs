@@ -163,6 +163,8 @@ pub enum Step {
     Pending,
     /// The database holds migrations that the release does not know.
     Ahead,
+    /// The history says that a migration failed or did not end.
+    Failed,
     /// Not known: no release, no migrations configured, or the database did not answer.
     Unknown,
 }

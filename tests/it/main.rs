@@ -24,6 +24,7 @@ mod errors;
 mod flyway;
 mod full_disk;
 mod histories;
+mod judged;
 mod migrate_asked;
 mod migrate_commands;
 mod migrate_mysql;

@@ -1,6 +1,7 @@
 //! Upgrades from end to end: a real SQLite database, real release directories, a real process for a server, and the journal
 //! on disk.
 
+mod belongs;
 mod host;
 mod mysql;
 

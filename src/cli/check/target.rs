@@ -5,11 +5,15 @@ use std::time::Duration;
 
 use super::super::{World, human};
 use super::{Findings, Found, database};
-use crate::config::load::Problem;
-use crate::config::{Config, Runner, Service, Target};
+use crate::backup;
+use crate::config::load::Problem as Unset;
+use crate::config::{Config, Migrations, Runner, Service, Target};
 use crate::control::client::Client;
+use crate::count::few;
 use crate::durable;
+use crate::engine::Engine;
 use crate::failure::{Class, Failure};
+use crate::migrate::plan::Problem;
 use crate::process::Command;
 use crate::service::ServiceState;
 use crate::{migrate, release, service};
@@ -17,9 +21,9 @@ use crate::{migrate, release, service};
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// `secrets` are the passwords that could not be read, of every target.
-pub(super) async fn look(config: &Config, target: &Target, secrets: &[Problem], world: &World, findings: &mut Findings) {
+pub(super) async fn look(config: &Config, target: &Target, secrets: &[Unset], world: &World, findings: &mut Findings) {
     let ours = format!("targets.{}.database.", target.name);
-    let missing: Vec<&Problem> = secrets.iter().filter(|problem| problem.key.starts_with(&ours)).collect();
+    let missing: Vec<&Unset> = secrets.iter().filter(|problem| problem.key.starts_with(&ours)).collect();
     let size = if missing.is_empty() {
         let size = database::look(target, findings).await;
         findings.add(Some(target), "archives", room(target, size));
@@ -45,7 +49,7 @@ pub(super) async fn look(config: &Config, target: &Target, secrets: &[Problem], 
 }
 
 /// A password that cannot be read here. One that only the daemon's unit is given is no problem; the daemon knows how it does.
-async fn password(config: &Config, target: &Target, problem: &Problem) -> Found {
+async fn password(config: &Config, target: &Target, problem: &Unset) -> Found {
     let failure = Failure::new(Class::Config, problem.what.clone()).safe("the database and its migrations were not looked at");
     if !problem.key.ends_with(".password_credential") {
         return Found::problem(
@@ -116,16 +120,63 @@ async fn installed(target: &Target, reached: bool, findings: &mut Findings) {
         Err(error) => return findings.add(Some(target), "release", Err(Failure::of(&error))),
     };
     let Some(settings) = target.migrations.as_ref().filter(|_| reached) else { return };
-    let found = match migrate::info(&target.database, settings, &root).await {
-        Err(error) => Err(Failure::of(&error)),
-        Ok(info) if !info.problems.is_empty() => Err(Failure::of(&migrate::MigrateError::Refused(info.problems))
-            .hint(format!("see all: `upkeep migrate validate {}`", target.name))),
-        Ok(info) => {
-            let head = info.head.as_deref().map(|head| format!("at {head}, ")).unwrap_or_default();
-            Ok(format!("{head}{} pending", info.pending.len()))
-        }
-    };
+    let found = migrations(target, settings, &root).await;
     findings.add(Some(target), "migrations", found);
+}
+
+/// How the database stands to the release's migrations, by whatever says so.
+async fn migrations(target: &Target, settings: &Migrations, root: &Path) -> Found {
+    if settings.locations.is_empty() {
+        return history(target, "no `locations` say what should be there").await;
+    }
+    let ours = settings.runner == Runner::Flyway;
+    let section = format!("[targets.{}.migrations]", target.name);
+    let beside = |why: &str| {
+        let message = format!("{why}: `locations` say nothing of what the release still has to do");
+        Found::advice(Failure::new(Class::Config, message).hint(format!("leave them out: `locations = []` in `{section}`")))
+    };
+    let info = match migrate::info(&target.database, settings, root).await {
+        Ok(info) => info,
+        Err(migrate::MigrateError::NoLocation { location, .. }) if !ours => {
+            return beside(&format!("`{location}` does not exist in this release"));
+        }
+        Err(error) => return Found::problem(Failure::of(&error)),
+    };
+    let owned = info.problems.iter().find(|problem| matches!(problem, Problem::Owned { .. }));
+    if let Some(owned) = owned.filter(|_| !ours && !info.exists) {
+        return beside(&owned.to_string());
+    }
+    if !ours && info.entries.is_empty() && !info.left_alone.is_empty() {
+        return beside("none of the files there is a migration of Flyway's");
+    }
+    // Whoever else migrates may keep a history of its own, and may be handed over to.
+    let others = |problem: &Problem| matches!(problem, Problem::Owned { .. } | Problem::HandsOver { .. });
+    let problems: Vec<Problem> = info.problems.into_iter().filter(|problem| ours || !others(problem)).collect();
+    if !problems.is_empty() {
+        let failure = Failure::of(&migrate::MigrateError::Refused(problems));
+        return Found::problem(failure.hint(format!("see all: `upkeep migrate validate {}`", target.name)));
+    }
+    let head = info.head.as_deref().map(|head| format!("at {head}, ")).unwrap_or_default();
+    let told = format!("{head}{} pending", info.pending.len());
+    if ours { Found::good(told) } else { history(target, &told).await }
+}
+
+/// What the histories in the database say by themselves.
+async fn history(target: &Target, told: &str) -> Found {
+    let shape = match Engine::of(&target.database).shape(&backup::history_tables(target)).await {
+        Ok(shape) => shape,
+        Err(error) => return Found::problem(Failure::of(&error)),
+    };
+    let failed = shape.failed(None);
+    if !failed.is_empty() {
+        let message = format!("the history says these migrations failed or did not end: {}", few(&failed, ", "));
+        let hint = format!("restore the archive taken before them: `upkeep list {}`", target.name);
+        return Found::problem(Failure::new(Class::Data, message).hint(hint));
+    }
+    match (shape.counting(None), shape.head()) {
+        (Some(history), Some(head)) => Found::good(format!("{} is at {head} in {}; {told}", history.tool, history.table)),
+        _ => Found::good(format!("no history of them in the database; {told}")),
+    }
 }
 
 async fn server(target: &Target, settings: &Service, findings: &mut Findings) {

@@ -79,11 +79,30 @@ fn below(above: &Table, problems: &Problems) -> Option<Vec<Layer>> {
             Value::new(None, ValueKind::Table(kept.map(|(key, value)| (key.clone(), value.clone())).collect()))
         };
         of_targets.insert(name.clone(), only_wanted(&every_target));
-        of_profiles.insert(name, only_wanted(&profile));
+        of_profiles.insert(name, without_scripts_of_others(only_wanted(&profile), &target));
     }
     let under_targets =
         |table: Table| Layer([("targets".to_owned(), Value::new(None, ValueKind::Table(table)))].into_iter().collect());
     Some(vec![Layer(defaults), under_targets(of_targets), under_targets(of_profiles)])
+}
+
+/// A profile's `locations` are for its own runner. A vendor's tool or a server that migrates itself has other files, or none that say
+/// what should be there: only what was written for it counts.
+fn without_scripts_of_others(profile: Value, target: &Table) -> Value {
+    let runner = |table: &Table| -> Option<String> {
+        let migrations = table.get("migrations")?.clone().into_table().ok()?;
+        migrations.get("runner")?.clone().into_string().ok()
+    };
+    let Ok(mut of_profile) = profile.clone().into_table() else { return profile };
+    match (runner(target), runner(&of_profile)) {
+        (Some(written), Some(shipped)) if written != shipped => {}
+        _ => return profile,
+    }
+    if let Some(Ok(mut migrations)) = of_profile.remove("migrations").map(Value::into_table) {
+        migrations.remove("locations");
+        of_profile.insert("migrations".to_owned(), Value::new(None, ValueKind::Table(migrations)));
+    }
+    Value::new(None, ValueKind::Table(of_profile))
 }
 
 fn file(path: &Path, problems: &Problems) -> Option<Layer> {

@@ -125,6 +125,20 @@ fn a_profile_is_a_layer_for_targets_that_want_its_sections() {
 }
 
 #[test]
+fn a_profiles_locations_are_for_its_own_runner() {
+    let locations = |migrations: &str| {
+        let release = "[targets.notes.release]\npath = \"/srv/notes/current\"\nversion = { symlink = true }\n";
+        let config = good(&format!("{LEAST}{release}[targets.notes.migrations]\n{migrations}\n"));
+        config.targets.values().next().unwrap().migrations.as_ref().unwrap().locations.clone()
+    };
+    assert_eq!(locations("runner = \"flyway\""), ["migrations"]);
+    assert_eq!(locations("runner = \"on-start\""), [""; 0]);
+    assert_eq!(locations("runner = \"command\"\ncommand = [\"bin/migrate\"]"), [""; 0]);
+    assert_eq!(locations("runner = \"on-start\"\nlocations = [\"sql\"]"), ["sql"], "what is written counts");
+    assert_eq!(locations("locations = []"), [""; 0]);
+}
+
+#[test]
 fn the_annotated_file_says_the_true_defaults() {
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/upkeep.toml")).unwrap();
     // `#key = value` is a default, `# key = value` is an example of something that is off.

@@ -4,6 +4,7 @@ use serde::{Serialize, Serializer};
 
 use super::facts::{DESCRIPTION_MAX, abbreviated};
 use super::{Resolved, shown, type_of};
+use crate::count::few;
 use crate::history::flyway::Row;
 use crate::migrate::difference::Difference;
 
@@ -135,6 +136,17 @@ pub enum Problem {
         /// Its table.
         table: String,
     },
+    /// A script makes another tool's history: what comes after it is that tool's.
+    HandsOver {
+        /// The script.
+        script: String,
+        /// The line, from 1.
+        line: usize,
+        /// The tool.
+        tool: String,
+        /// Its table.
+        table: String,
+    },
     /// A script mixes statements that need a transaction with some that cannot run in one.
     Mixed {
         /// The script.
@@ -234,7 +246,7 @@ impl std::fmt::Display for Problem {
                 write!(
                     f,
                     "the database is ahead of the release: it has {}, which the release does not know",
-                    versions.join(", ")
+                    few(versions, ", ")
                 )
             }
             Self::NoHistory => write!(f, "the database has objects but no migration history"),
@@ -243,10 +255,13 @@ impl std::fmt::Display for Problem {
             Self::NoTarget { version } => write!(f, "target {version} is no version that the release or the history knows"),
             Self::NotPending { asked } => write!(f, "{asked} is not pending"),
             Self::LeavesBehind { versions } => {
-                write!(f, "{} would stay behind, older than what is picked, and then never run", versions.join(", "))
+                write!(f, "{} would stay behind, older than what is picked, and then never run", few(versions, ", "))
             }
             Self::NoUndo { migration } => write!(f, "the release has no undo script for {migration}"),
             Self::Owned { tool, table } => write!(f, "the history of this database is kept by {tool} in {table}"),
+            Self::HandsOver { script, line, tool, table } => {
+                write!(f, "{script} line {line} hands the migrations over to {tool}, whose history is {table}")
+            }
             Self::Mixed { script, line } => {
                 write!(f, "{script} line {line} cannot run in a transaction, and other statements of the script would")
             }
@@ -283,6 +298,9 @@ impl Problem {
             Self::NotPending { .. } => "see what is: `upkeep migrate info TARGET`",
             Self::LeavesBehind { .. } => "pick them too, or allow it with `out_of_order = true` in `[targets.T.migrations]`",
             Self::NoUndo { .. } => "restore the archive taken before it: `upkeep list TARGET`",
+            Self::HandsOver { .. } => {
+                "let the vendor's own tool do all of it: `runner = \"command\"` in `[targets.T.migrations]`"
+            }
             Self::Owned { .. } => "let that tool migrate: `runner = \"command\"` in `[targets.T.migrations]`",
             Self::Mixed { .. } => "split the script in two, or allow it with `mixed = true` in `[targets.T.migrations]`",
             Self::Callback { .. } => {

@@ -5,6 +5,7 @@ use crate::config::Migrations;
 use crate::migrate::checksum;
 use crate::migrate::difference;
 use crate::migrate::error::MigrateError;
+use crate::migrate::handover;
 use crate::migrate::naming::Kind;
 use crate::migrate::placeholders::{Connected, Placeholders};
 use crate::migrate::plan::{self, Existing, Ignore, Plan, Problem, Resolved, Rules, Target};
@@ -106,13 +107,16 @@ impl<'a> Desk<'a> {
     pub(super) fn unrunnable(&self, plan: &Plan) -> Result<Vec<Problem>, MigrateError> {
         let mut problems = Vec::new();
         let pending = plan.pending.iter().filter_map(|&index| self.scripts.scripts.get(index));
+        let first =
+            self.scripts.scripts.iter().filter(|script| script.version.is_some()).min_by(|a, b| a.version.cmp(&b.version));
         let callbacks = self.scripts.callbacks.iter().filter(|callback| events::happens(callback.event));
         for script in pending.chain(callbacks.map(|callback| &callback.script)) {
-            if let Err(problem) = self.prepare(script)?
-                && !plan.problems.contains(&problem)
-            {
-                problems.push(problem);
-            }
+            let is_first = first.is_some_and(|first| std::ptr::eq(first, script));
+            let problem = match self.prepare(script)? {
+                Ok(prepared) => handover::in_script(&prepared, is_first),
+                Err(problem) => Some(problem),
+            };
+            problems.extend(problem.filter(|problem| !plan.problems.contains(problem)));
         }
         Ok(problems)
     }

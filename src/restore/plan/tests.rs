@@ -176,6 +176,8 @@ fn plans(#[case] case: Case, #[case] mode: LoadMode, #[case] safety: Safety) {
     &["of a postgresql database and the destination is sqlite"], &["--into"])]
 #[case::names_that_are_one(with(|c| { c.unfit = vec!["a and A are one name".to_owned()]; c.replace = Replace::Allow }), Class::Data,
     &["a and A are one name"], &["--into"])]
+#[case::server_unknown(with(|c| c.server = ServerState::Unknown), Class::TempFail,
+    &["whether the server of target notes runs cannot be told"], &["upkeep check"])]
 #[case::server_runs(with(|c| c.server = ServerState::Running), Class::TempFail,
     &["the server of target notes runs"], &["stop the server", "--stop-server"])]
 #[case::sessions(with(|c| c.survey.sessions = vec!["pid 8, psql".to_owned()]), Class::TempFail,
@@ -198,7 +200,7 @@ fn refuses(#[case] case: Case, #[case] class: Class, #[case] reasons: &[&str], #
 #[case::newer(with(|c| c.installed = "1.2"), &["release 1.2 is installed and the archive is of 1.1: an upgrade will follow"])]
 #[case::older(with(|c| c.installed = "1.0"), &["release 1.0 is installed and the archive is of 1.1: install 1.1 before starting the server"])]
 #[case::same(with(|_| ()), &[])]
-#[case::unknown_server(with(|c| c.server = ServerState::Unknown), &["whether the server runs is not known; only open sessions were looked for"])]
+#[case::no_server(with(|c| c.server = ServerState::NoService), &["whether the server runs is not known; only open sessions were looked for"])]
 #[case::elsewhere(with(|c| { c.installed = "1.2"; c.whose = Whose::Other }), &[])]
 #[case::left_out(
     with(|c| c.manifest.left_out = vec![LeftOut { what: "table a".to_owned(), why: "unlogged".to_owned() }]),

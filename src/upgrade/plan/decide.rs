@@ -5,11 +5,13 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{AfterFailure, Applies, Back, Database, FORMAT, Observation, Plan, Purpose, Refusal, Scripts};
+use super::{AfterFailure, Applies, Back, Database, FORMAT, Observation, Plan, Purpose, Refusal};
 use crate::config::{OnFailure, Runner, Window};
+use crate::count::few;
 use crate::gate;
 use crate::release::WayBack;
 use crate::service::ServiceState;
+use crate::upgrade::judge::{Judgement, Stand, Unknown};
 use crate::upgrade::state::{Direction, ReleaseAt, Step};
 
 /// Who wants the upgrade.
@@ -62,21 +64,27 @@ pub fn decide(seen: &Observation, asked: Asked, now: DateTime<Utc>) -> Decision 
         Ok(database) => database,
         Err(why) => return Decision::Refuse(vec![Refusal::Database(why.clone())]),
     };
-    let scripts = database.scripts.clone().unwrap_or_default();
-    let in_step = scripts == Scripts::default();
     let to = ReleaseAt { version: installed.version.clone(), path: installed.path.clone() };
-    match &seen.good {
-        Some(good) if good.version == to.version && in_step => {
+    let Some(judged) = seen.judgement() else { return Decision::Nothing("nothing is known of it".to_owned()) };
+    match (judged.stand(), &seen.good) {
+        (Stand::InStep, Some(good)) if good.version == to.version => {
             return Decision::Nothing(format!("{} is installed and in step with its database", to.version));
         }
-        None if in_step => return Decision::Adopt(Box::new(plan(seen, to, database, Purpose::Adopt))),
+        // Also what somebody brought in step beside us: it is written down, and nothing else happens.
+        (Stand::InStep, _) => return Decision::Adopt(Box::new(plan(seen, to, database, &judged, Purpose::Adopt))),
+        (Stand::Unknown, None) if asked == Asked::ByDaemon => {
+            // Nobody is to be woken for what the server's next start settles.
+            if let Some(Unknown::FirstSight(why)) = &judged.unknown {
+                return Decision::Nothing(why.clone());
+            }
+        }
         _ => {}
     }
-    let refusals = refusals(seen, &to, database, &scripts, asked, now);
+    let refusals = refusals(seen, &to, database, &judged, asked, now);
     if !refusals.is_empty() {
         return Decision::Refuse(refusals);
     }
-    Decision::Plan(Box::new(plan(seen, to, database, Purpose::Upgrade)))
+    Decision::Plan(Box::new(plan(seen, to, database, &judged, Purpose::Upgrade)))
 }
 
 /// How release and database stand, for the gate and for status.
@@ -90,45 +98,57 @@ pub fn standing(seen: &Observation) -> gate::Standing {
     if seen.database.as_ref().is_ok_and(|database| database.half_loaded) {
         return gate::Standing::Unknown(HALF.to_owned());
     }
-    let installed = match &seen.release {
+    match &seen.release {
         None => return gate::Standing::InStep,
         Some(Err(unread)) => return gate::Standing::Unknown(unread.why.clone()),
-        Some(Ok(installed)) => installed,
-    };
-    let scripts = match &seen.database {
-        Err(why) => return gate::Standing::Unknown(why.clone()),
-        Ok(database) => database.scripts.clone().unwrap_or_default(),
-    };
-    if !scripts.ahead.is_empty() {
-        return gate::Standing::Ahead(scripts.ahead);
+        Some(Ok(_)) => {}
     }
-    if !scripts.failed.is_empty() || !scripts.invalid.is_empty() {
-        return gate::Standing::Unknown([scripts.failed, scripts.invalid].concat().join("; "));
+    if let Err(why) = &seen.database {
+        return gate::Standing::Unknown(why.clone());
     }
-    let taken_over = seen.good.as_ref().is_none_or(|good| good.version == installed.version);
-    if scripts.pending.is_empty() && taken_over { gate::Standing::InStep } else { gate::Standing::Pending(scripts.pending) }
+    let Some(judged) = seen.judgement() else { return gate::Standing::Unknown("nothing is known of it".to_owned()) };
+    match (judged.stand(), judged.unknown) {
+        (Stand::InStep, _) => gate::Standing::InStep,
+        (Stand::Pending, _) => gate::Standing::Pending(judged.pending),
+        (Stand::Failed, _) => gate::Standing::Failed(judged.failed),
+        (Stand::Ahead, _) if !judged.ahead.is_empty() => gate::Standing::Ahead(judged.ahead),
+        (Stand::Ahead, _) => judged.release.map_or(gate::Standing::Ahead(Vec::new()), gate::Standing::Newer),
+        // A start at first sight is an upgrade like any other: archived first, and looked at afterwards.
+        (Stand::Unknown, Some(Unknown::FirstSight(_))) if judged.invalid.is_empty() => gate::Standing::Pending(Vec::new()),
+        (Stand::Unknown, unknown) => {
+            let mut why = judged.invalid;
+            why.extend(unknown.map(|unknown| unknown.why().to_owned()));
+            gate::Standing::Unknown(few(&why, "; "))
+        }
+    }
 }
 
 fn refusals(
     seen: &Observation,
     to: &ReleaseAt,
     database: &Database,
-    scripts: &Scripts,
+    judged: &Judgement,
     asked: Asked,
     now: DateTime<Utc>,
 ) -> Vec<Refusal> {
     let mut refusals = Vec::new();
-    if let Some(good) = seen.good.as_ref().filter(|good| to.version < good.version) {
-        refusals.push(Refusal::Downgrade { from: good.version.clone(), to: to.version.clone() });
+    let newest = seen.good.iter().map(|good| &good.version).chain(&judged.release).max();
+    if let Some(from) = newest.filter(|newest| to.version < **newest) {
+        refusals.push(Refusal::Downgrade { from: from.clone(), to: to.version.clone() });
     }
-    if !scripts.ahead.is_empty() {
-        refusals.push(Refusal::Ahead(scripts.ahead.clone()));
+    if !judged.ahead.is_empty() {
+        refusals.push(Refusal::Ahead(judged.ahead.clone()));
     }
-    if !scripts.failed.is_empty() {
-        refusals.push(Refusal::Failed(scripts.failed.clone()));
+    if !judged.failed.is_empty() {
+        refusals.push(Refusal::Failed(judged.failed.clone()));
     }
-    if !scripts.invalid.is_empty() {
-        refusals.push(Refusal::Invalid(scripts.invalid.clone()));
+    if !judged.invalid.is_empty() {
+        refusals.push(Refusal::Invalid(judged.invalid.clone()));
+    }
+    match (&judged.unknown, asked) {
+        // Whoever asks has looked; and what the gate asks for at first sight is archived before anything starts.
+        (None, _) | (_, Asked::ByPerson) | (Some(Unknown::FirstSight(_)), Asked::ByGate) => {}
+        (Some(unknown), _) => refusals.push(Refusal::Unknown(unknown.why().to_owned())),
     }
     match &seen.service {
         None => refusals.push(Refusal::NoService),
@@ -166,7 +186,7 @@ pub fn open_at(window: &Window, now: DateTime<Utc>) -> bool {
     if window.from < window.to { window.from <= time && time < window.to } else { window.from <= time || time < window.to }
 }
 
-fn plan(seen: &Observation, to: ReleaseAt, database: &Database, purpose: Purpose) -> Plan {
+fn plan(seen: &Observation, to: ReleaseAt, database: &Database, judged: &Judgement, purpose: Purpose) -> Plan {
     let applies = match &seen.rules.runner {
         None => Applies::Nobody,
         Some(Runner::Flyway) => Applies::Upkeep,
@@ -174,11 +194,13 @@ fn plan(seen: &Observation, to: ReleaseAt, database: &Database, purpose: Purpose
         Some(Runner::OnStart) => Applies::Server,
     };
     let steps = if purpose == Purpose::Adopt { Vec::new() } else { forward(applies) };
+    let from = from(seen, &to, judged);
     // Without a known good release there is nowhere to go back to, and a command that installs the version that is installed
-    // already brings nothing back.
-    let other = seen.good.as_ref().is_some_and(|good| good.version != to.version);
+    // already brings nothing back. Neither does the good release where the data is another's: it must not start on it.
+    let good = from.as_ref().filter(|from| seen.good.as_ref() == Some(*from));
+    let other = good.is_some_and(|good| good.version != to.version);
     let back = match seen.way_back {
-        WayBack::Symlink if seen.good.is_some() => Back::Symlink,
+        WayBack::Symlink if good.is_some() => Back::Symlink,
         WayBack::Command if other => Back::Command,
         _ => Back::Nothing,
     };
@@ -186,11 +208,11 @@ fn plan(seen: &Observation, to: ReleaseAt, database: &Database, purpose: Purpose
         format: FORMAT,
         target: seen.target.clone(),
         purpose,
-        from: seen.good.clone(),
+        from,
         to,
         back,
         applies,
-        pending: database.scripts.clone().unwrap_or_default().pending,
+        pending: judged.pending.clone(),
         before: database.shape.clone(),
         direction: Direction::Forward,
         steps,
@@ -202,6 +224,17 @@ fn plan(seen: &Observation, to: ReleaseAt, database: &Database, purpose: Purpose
         release_path: seen.rules.release_path.clone(),
         service: seen.rules.service.clone(),
     }
+}
+
+/// The release that the data is of before the upgrade: the one on record, unless somebody migrated or exchanged the database since.
+fn from(seen: &Observation, to: &ReleaseAt, judged: &Judgement) -> Option<ReleaseAt> {
+    let good = seen.good.as_ref()?;
+    let release = judged.release.clone()?;
+    if release == good.version {
+        return Some(good.clone());
+    }
+    let path = if release == to.version { to.path.clone() } else { std::path::PathBuf::new() };
+    Some(ReleaseAt { version: release, path })
 }
 
 /// The steps to the new version.

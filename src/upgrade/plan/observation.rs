@@ -13,7 +13,9 @@ use crate::restore::Unfinished;
 use crate::service::ServiceState;
 use crate::shape::Shape;
 use crate::state_db::holds::Hold;
+use crate::upgrade::judge::{self, Judgement, Left, Serving};
 use crate::upgrade::state::{Phase, ReleaseAt};
+use crate::version::Version;
 
 /// How the scripts of the release and the history in the database stand to each other.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -39,6 +41,8 @@ pub struct Observation {
     pub release: Option<Result<Installed, Unread>>,
     /// The release that the newest ended upgrade left as the good one; none at first sight.
     pub good: Option<ReleaseAt>,
+    /// What the last upgrade, restore or look left on record; none at first sight.
+    pub left: Option<Left>,
     /// How the good release could be put back.
     pub way_back: WayBack,
     /// The database, or why it does not answer.
@@ -69,6 +73,34 @@ pub struct Unread {
 }
 
 impl Observation {
+    /// How release and database stand; none where one of them could not be looked at.
+    #[must_use]
+    pub fn judgement(&self) -> Option<Judgement> {
+        let (Some(Ok(installed)), Ok(database)) = (&self.release, &self.database) else { return None };
+        Some(judge::judge(&judge::Case {
+            installed: &installed.version,
+            runner: self.rules.runner.as_ref(),
+            scripts: database.scripts.as_ref(),
+            table: self.rules.table.as_deref(),
+            shape: &database.shape,
+            left: self.left.as_ref(),
+            known: &database.known,
+            comparable: database.comparable,
+            serving: match &self.service {
+                None => Serving::NoServer,
+                Some(ServiceState::Running) => Serving::Yes,
+                Some(ServiceState::Stopped | ServiceState::Unknown(_)) => Serving::No,
+            },
+        }))
+    }
+
+    /// The newest version of the history that counts.
+    #[must_use]
+    pub fn head(&self) -> Option<&str> {
+        let database = self.database.as_ref().ok()?;
+        database.shape.head_by(database.scripts.as_ref().and(self.rules.table.as_deref()))
+    }
+
     /// The restore that stopped half-way, if one did: what is in the database now is nobody's.
     #[must_use]
     pub fn half_restored(&self) -> Option<&Unfinished> {
@@ -86,8 +118,12 @@ pub struct Database {
     pub bytes: u64,
     /// Whether it says of itself that it holds a part of an archive.
     pub half_loaded: bool,
-    /// How it stands to the release's scripts; none when the release has none configured.
+    /// How it stands to the release's scripts; none when nothing says what should be there.
     pub scripts: Option<Scripts>,
+    /// The releases that this very shape is known to be of, oldest first.
+    pub known: Vec<Version>,
+    /// Whether its fingerprint can be compared with the one on record.
+    pub comparable: bool,
 }
 
 /// What the configuration says of upgrades of this target.
@@ -103,6 +139,8 @@ pub struct Rules {
     pub attempts: u32,
     /// Who applies the migrations; none when there are none.
     pub runner: Option<Runner>,
+    /// The history table that scripts are judged by.
+    pub table: Option<String>,
     /// The release's symlink or directory, as configured.
     pub release_path: PathBuf,
     /// The server, as messages name it (`notes.service`).

@@ -5,6 +5,7 @@ use std::fmt;
 use super::super::state::Phase;
 use super::Unread;
 use crate::config::Window;
+use crate::count::few;
 use crate::failure::Class;
 use crate::ids::{Label, UpgradeId};
 use crate::state_db::holds::Hold;
@@ -39,6 +40,8 @@ pub enum Refusal {
     Failed(Vec<String>),
     /// Scripts and history contradict each other.
     Invalid(Vec<String>),
+    /// Whether the database belongs to the release cannot be told.
+    Unknown(String),
     /// No service is configured.
     NoService,
     /// The server's state cannot be told.
@@ -71,6 +74,7 @@ impl Refusal {
             Self::Ahead(_) => "ahead",
             Self::Failed(_) => "failed-migration",
             Self::Invalid(_) => "invalid-migrations",
+            Self::Unknown(_) => "unknown",
             Self::NoService => "no-service",
             Self::Service(_) => "service",
             Self::Hold(_) => "hold",
@@ -111,6 +115,9 @@ impl Refusal {
             Self::Ahead(_) => "install the release that knows them, or go back: `upkeep rollback TARGET`",
             Self::Failed(_) => "see how they stand and what to do: `upkeep migrate validate TARGET`",
             Self::Invalid(_) => "compare: `upkeep migrate validate TARGET`",
+            Self::Unknown(_) => {
+                "look at it (`upkeep diff TARGET`); archive it, restart the server on it and take it for good: `upkeep upgrade TARGET`"
+            }
             Self::NoService => "say how the server is stopped and started: `[targets.T.service]`",
             Self::Service(_) => "check `unit` or `status` in `[targets.T.service]`",
             Self::Hold(_) => "allow it again: `upkeep release-hold TARGET`",
@@ -130,10 +137,15 @@ impl fmt::Display for Refusal {
             Self::Database(why) => write!(f, "the database cannot be looked at: {why}"),
             Self::Downgrade { from, to } => write!(f, "{to} is older than {from}, which the database belongs to"),
             Self::Ahead(migrations) => {
-                write!(f, "the database holds migrations the release does not know: {}", migrations.join(", "))
+                write!(f, "the database holds migrations the release does not know: {}", few(migrations, ", "))
             }
-            Self::Failed(migrations) => write!(f, "the history says these migrations failed: {}", migrations.join(", ")),
-            Self::Invalid(problems) => write!(f, "scripts and history contradict each other: {}", problems.join("; ")),
+            Self::Failed(migrations) => {
+                write!(f, "the history says these migrations failed or did not end: {}", few(migrations, ", "))
+            }
+            Self::Invalid(problems) => {
+                write!(f, "scripts and history contradict each other: {}", few(problems, "; "))
+            }
+            Self::Unknown(why) => f.write_str(why),
             Self::NoService => f.write_str("no service is configured, so the server cannot be stopped and started"),
             Self::Service(why) => write!(f, "whether the server runs cannot be told: {why}"),
             Self::Hold(hold) => {

@@ -7,6 +7,7 @@ use crate::gate;
 use crate::release::{Installed, WayBack};
 use crate::service::ServiceState;
 use crate::state_db::holds::Hold;
+use crate::upgrade::judge::Left;
 use crate::upgrade::state::Phase;
 use crate::version::Version;
 
@@ -22,6 +23,16 @@ fn at(version: &str) -> ReleaseAt {
     ReleaseAt { version: v(version), path: PathBuf::from(format!("/srv/app-{version}")) }
 }
 
+fn left(version: &str) -> Left {
+    Left { release: Some(v(version)), shape: None, source: "upgrade".to_owned() }
+}
+
+/// As a journal that says so is read.
+fn good(seen: &mut Observation, version: Option<&str>) {
+    seen.good = version.map(at);
+    seen.left = version.map(left);
+}
+
 /// Release 2.0 over a good 1.0 with one pending migration: an upgrade that nothing stands against.
 pub(crate) fn due() -> Observation {
     let installed =
@@ -31,12 +42,15 @@ pub(crate) fn due() -> Observation {
         at: now(),
         release: Some(Ok(installed)),
         good: Some(at("1.0")),
+        left: Some(left("1.0")),
         way_back: WayBack::Symlink,
         database: Ok(Database {
             half_loaded: false,
             shape: Shape { histories: Vec::new(), fingerprint: Some("one".to_owned()) },
             bytes: 1000,
             scripts: Some(Scripts { pending: vec!["V2 add".to_owned()], ..Scripts::default() }),
+            known: Vec::new(),
+            comparable: true,
         }),
         service: Some(ServiceState::Running),
         holds: Vec::new(),
@@ -50,6 +64,7 @@ pub(crate) fn due() -> Observation {
             on_failure: OnFailure::Rollback,
             attempts: 3,
             runner: Some(Runner::Flyway),
+            table: Some("flyway_schema_history".to_owned()),
             release_path: "/srv/app".into(),
             service: "notes.service".to_owned(),
         },
@@ -88,12 +103,12 @@ fn every_observation_has_its_decision() {
     let cases: &[(Asked, Change, &str)] = &[
         (ByDaemon, |_| {}, plan),
         (ByDaemon, |seen| scripts(seen).pending.clear(), plan),
-        (ByDaemon, |seen| seen.good = Some(at("2.0")), "plan: bring the database of notes in step with release 2.0"),
-        (ByDaemon, |seen| seen.good = None, "plan: upgrade notes from an unknown release to 2.0"),
+        (ByDaemon, |seen| good(seen, Some("2.0")), "plan: bring the database of notes in step with release 2.0"),
+        (ByDaemon, |seen| good(seen, None), "plan: upgrade notes from an unknown release to 2.0"),
         (
             ByDaemon,
             |seen| {
-                seen.good = None;
+                good(seen, None);
                 scripts(seen).pending.clear();
             },
             "adopt: take release 2.0 of notes as the good one",
@@ -101,7 +116,7 @@ fn every_observation_has_its_decision() {
         (
             ByDaemon,
             |seen| {
-                seen.good = Some(at("2.0"));
+                good(seen, Some("2.0"));
                 scripts(seen).pending.clear();
             },
             "nothing: 2.0 is installed and in step with its database",
@@ -113,7 +128,7 @@ fn every_observation_has_its_decision() {
             "refuse: two releases at once",
         ),
         (ByDaemon, |seen| seen.database = Err("no route".to_owned()), "refuse: the database cannot be looked at: no route"),
-        (ByPerson, |seen| seen.good = Some(at("3.0")), "refuse: 2.0 is older than 3.0, which the database belongs to"),
+        (ByPerson, |seen| good(seen, Some("3.0")), "refuse: 2.0 is older than 3.0, which the database belongs to"),
         (
             ByPerson,
             |seen| scripts(seen).ahead.push("V9 z".to_owned()),
@@ -122,7 +137,7 @@ fn every_observation_has_its_decision() {
         (
             ByPerson,
             |seen| scripts(seen).failed.push("V2 add".to_owned()),
-            "refuse: the history says these migrations failed: V2 add",
+            "refuse: the history says these migrations failed or did not end: V2 add",
         ),
         (
             ByPerson,
@@ -175,7 +190,7 @@ fn every_observation_has_its_decision() {
             ByDaemon,
             |seen| {
                 seen.service = None;
-                seen.good = Some(at("3.0"));
+                good(seen, Some("3.0"));
             },
             "refuse: 2.0 is older than 3.0, which the database belongs to; no service is configured",
         ),
@@ -220,10 +235,10 @@ fn the_way_back_is_only_what_there_is() {
     assert_eq!(back(|_| {}), Back::Symlink);
     assert_eq!(back(|seen| seen.way_back = WayBack::Command), Back::Command);
     assert_eq!(back(|seen| seen.way_back = WayBack::Nothing), Back::Nothing);
-    assert_eq!(back(|seen| seen.good = None), Back::Nothing);
+    assert_eq!(back(|seen| good(seen, None)), Back::Nothing);
     assert_eq!(
         back(|seen| {
-            seen.good = Some(at("2.0"));
+            good(seen, Some("2.0"));
             seen.way_back = WayBack::Command;
         }),
         Back::Nothing,
@@ -245,7 +260,7 @@ fn gate_and_status_see_the_same_standing() {
     assert_eq!(stands(|seen| scripts(seen).invalid.push("y".to_owned())), gate::Standing::Unknown("y".to_owned()));
     assert_eq!(
         stands(|seen| {
-            seen.good = None;
+            good(seen, None);
             scripts(seen).pending.clear();
         }),
         gate::Standing::InStep

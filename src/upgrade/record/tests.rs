@@ -117,3 +117,56 @@ async fn holds_stand_until_their_end_or_release() {
     assert_eq!(db.release_holds(&target).await.unwrap(), 2);
     assert!(db.active_holds(&target, now()).await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn what_a_restore_wrote_down_counts_until_an_upgrade_ends_and_what_an_upgrade_wrote_once_it_has_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = StateDb::open(dir.path()).await.unwrap();
+    let target = plan().target;
+    let version = |text: &str| crate::version::Version::parse(text).unwrap();
+    let shape = |fingerprint: &str| crate::shape::Shape { histories: Vec::new(), fingerprint: Some(fingerprint.to_owned()) };
+    let row = |by, text: Option<&str>, fingerprint: &str| Belongs {
+        upgrade: None,
+        by,
+        version: text.map(version),
+        path: "/srv/app".into(),
+        shape: Some(shape(fingerprint)),
+        made_by: "us".to_owned(),
+        source: "a test".to_owned(),
+        at: now(),
+    };
+    let on_record = async || {
+        let row = left(&db, &target).await.unwrap();
+        row.map(|row| (row.version.map(|version| version.to_string()), row.shape.and_then(|shape| shape.fingerprint)))
+    };
+    let is = |version: &str, fingerprint: Option<&str>| Some((Some(version.to_owned()), fingerprint.map(str::to_owned)));
+    assert_eq!(on_record().await, None);
+    db.set_belongs(&target, &row(By::Itself, Some("0.9"), "old")).await.unwrap();
+    assert_eq!(on_record().await, is("0.9", Some("old")), "before any upgrade");
+
+    let empty = Plan { steps: Vec::new(), ..plan() };
+    let mut record = begin(&db, empty.clone(), now()).await.unwrap();
+    assert_eq!(on_record().await, is("0.9", Some("old")), "while one is underway");
+    db.set_belongs(&target, &row(By::Upgrade, Some("2.0"), "new")).await.unwrap();
+    assert_eq!(on_record().await, None, "killed before its last event, it has left nothing");
+    append(&db, &mut record, Event::Committed).await;
+    assert_eq!(on_record().await, is("2.0", Some("new")));
+    assert_eq!(good(&db, &target).await.unwrap().map(|good| good.version), Some(version("2.0")));
+
+    db.set_belongs(&target, &row(By::Itself, Some("1.0"), "restored")).await.unwrap();
+    assert_eq!(on_record().await, is("1.0", Some("restored")), "a restore sets what the database belongs to");
+    db.set_belongs(&target, &row(By::Itself, None, "restored")).await.unwrap();
+    assert_eq!(on_record().await, Some((None, Some("restored".to_owned()))), "or that nobody knows");
+    assert_eq!(good(&db, &target).await.unwrap(), None);
+    let mut refused = begin(&db, empty.clone(), now()).await.unwrap();
+    append(&db, &mut refused, Event::Refused { why: "no".to_owned() }).await;
+    assert_eq!(on_record().await, Some((None, Some("restored".to_owned()))), "a refusal changes nothing");
+
+    let mut record = begin(&db, empty, now()).await.unwrap();
+    append(&db, &mut record, Event::TurnedBack { why: "w".to_owned(), steps: Vec::new() }).await;
+    append(&db, &mut record, Event::RolledBack { next_steps: Vec::new() }).await;
+    assert_eq!(on_record().await, is("1.0", Some("one")), "the plan of what was rolled back has the shape from before");
+
+    assert_eq!(db.release_of_shape(&target, &shape("old")).await.unwrap(), Some(version("0.9")), "whose shape it was is known");
+    assert_eq!(db.release_of_shape(&target, &shape("other")).await.unwrap(), None, "and nobody knows another");
+}

@@ -1,0 +1,134 @@
+//! What release a database belongs to: a restore sets it, the upgrade follows, and the server's own migrations are no surprise.
+
+use upkeep::archive::manifest::Kind;
+use upkeep::config::{Migrations, Runner};
+use upkeep::gate::Standing;
+use upkeep::progress::Progress;
+use upkeep::restore::{self, Mode, Replace, RestoreRequest, Restored, Which};
+use upkeep::upgrade::{self, Asked, Ended};
+use upkeep::version::Version;
+use upkeep::{migrate, service};
+
+use super::host::{Host, V1, V2};
+use crate::support::env::execute;
+
+/// A host whose server migrates itself, with no scripts that say what should be there; and what it migrates by.
+async fn migrates_itself() -> (Host, Migrations) {
+    let mut host = Host::new().await;
+    let embedded = host.target.migrations.clone().unwrap();
+    let settings = host.target.migrations.as_mut().unwrap();
+    settings.runner = Runner::OnStart;
+    settings.locations.clear();
+    (host, embedded)
+}
+
+/// What the server of the installed release does at its start.
+async fn server_migrates(host: &Host, embedded: &Migrations) {
+    migrate::apply(&host.target.database, embedded, &host.path("current"), &Progress::default()).await.unwrap();
+}
+
+async fn upgraded(host: &Host, embedded: &Migrations, version: &str) -> Ended {
+    host.sick(version);
+    let serve = async {
+        host.when_serving(version).await;
+        server_migrates(host, embedded).await;
+        host.well(version);
+    };
+    tokio::join!(host.upgrade(), serve).0
+}
+
+async fn restored(host: &Host, label: &upkeep::ids::Label) -> Restored {
+    service::stop(host.target.service.as_ref().unwrap()).await.unwrap();
+    let request = RestoreRequest {
+        which: Which::Label(label.clone()),
+        into: None,
+        replace: Replace::Allow,
+        installed: Version::parse("2.0").ok(),
+    };
+    let server = restore::server(&host.target).await;
+    restore::restore(&host.env.ctx, &host.target, &request, server, Mode::Run, &Progress::default()).await.unwrap()
+}
+
+async fn of_the_data(host: &Host) -> Option<String> {
+    let said = upgrade::release_of_the_data(&host.env.ctx, &host.target).await.unwrap();
+    said.map(|(version, _)| version.to_string())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_database_belongs_to_its_archives_release_and_the_upgrade_follows() {
+    let (host, embedded) = migrates_itself().await;
+    host.install("2.0", &[V1, V2]);
+    assert_eq!(upgraded(&host, &embedded, "2.0").await, Ended::Committed);
+    assert_eq!(host.decision(Asked::ByDaemon).await, "nothing: 2.0 is installed and in step with its database");
+    let [before] = &host.archives(Kind::PreUpgrade).await[..] else { panic!("one archive") };
+    assert_eq!(before.release, Version::parse("1.0").ok());
+
+    let done = restored(&host, &before.label).await;
+    let seen = host.look().await;
+    assert_eq!(upgrade::standing(&seen), Standing::Pending(Vec::new()), "the gate asks for the upgrade");
+    assert_eq!(host.decision(Asked::ByDaemon).await, "plan: upgrade notes from 1.0 to 2.0");
+    assert_eq!(of_the_data(&host).await.as_deref(), Some("1.0"));
+    let safety = host.archives(Kind::PreRestore).await;
+    assert_eq!((safety[0].release.clone(), Some(safety[0].label.clone())), (Version::parse("2.0").ok(), done.safety));
+
+    // The upgrade that follows goes back to where it came from.
+    host.sick("2.0");
+    let Ended::RolledBack { .. } = host.upgrade().await else { panic!("not rolled back") };
+    assert_eq!((host.serving().await, of_the_data(&host).await), (Some("1.0".to_owned()), Some("1.0".to_owned())));
+    assert_eq!(host.columns().await, ["id", "text"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_somebody_put_there_by_hand_is_known_by_its_shape() {
+    let (host, embedded) = migrates_itself().await;
+    host.install("2.0", &[V1, V2]);
+    assert_eq!(upgraded(&host, &embedded, "2.0").await, Ended::Committed);
+    host.look().await;
+    // By hand, beside upkeep: what the newer release's migration did is gone.
+    execute(
+        &host.env.database(),
+        "ALTER TABLE notes DROP COLUMN colour; DELETE FROM flyway_schema_history WHERE version = '2'",
+    )
+    .await;
+    assert_eq!(of_the_data(&host).await.as_deref(), Some("1.0"), "an earlier look knows whose shape it is");
+    assert_eq!(host.decision(Asked::ByDaemon).await, "plan: upgrade notes from 1.0 to 2.0");
+
+    // A server that migrated past us is in step again; what came from nowhere while it was down is nobody's.
+    server_migrates(&host, &embedded).await;
+    assert_eq!(host.decision(Asked::ByDaemon).await, "nothing: 2.0 is installed and in step with its database");
+    let plugin = "INSERT INTO flyway_schema_history SELECT 9, '9', 'plugin', 'SQL', 'p', 0, '', installed_on, 1, 1 FROM flyway_schema_history LIMIT 1";
+    service::stop(host.target.service.as_ref().unwrap()).await.unwrap();
+    execute(&host.env.database(), plugin).await;
+    let decision = host.decision(Asked::ByDaemon).await;
+    let why = "refuse: the database has migrations that release 2.0 did not leave: 9 plugin";
+    assert!(decision.starts_with(why), "{decision}");
+    assert!(host.decision(Asked::ByPerson).await.starts_with("plan: "), "who asks for it has looked");
+    service::start(host.target.service.as_ref().unwrap()).await.unwrap();
+    assert_eq!(
+        host.decision(Asked::ByDaemon).await,
+        "nothing: 2.0 is installed and in step with its database",
+        "its own server's"
+    );
+    service::stop(host.target.service.as_ref().unwrap()).await.unwrap();
+    assert_eq!(upgrade::standing(&host.look().await), Standing::InStep, "and that is on record now");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn migrations_applied_by_hand_make_another_releases_data() {
+    let host = Host::new().await;
+    assert_eq!(of_the_data(&host).await.as_deref(), Some("1.0"));
+    host.install("2.0", &[V1, V2]);
+    host.look().await;
+    assert_eq!(of_the_data(&host).await.as_deref(), Some("1.0"), "what is only installed changes nothing");
+    execute(&host.env.database(), "CREATE INDEX by_text ON notes (text)").await;
+    assert_eq!(of_the_data(&host).await.as_deref(), Some("1.0"), "nor does an index");
+    host.migrate().await;
+    assert_eq!(of_the_data(&host).await.as_deref(), Some("2.0"));
+    // Whatever fails now, the old release is never started on what the new one's scripts made.
+    host.sick("2.0");
+    let Ended::RolledBack { next_steps, .. } = host.upgrade().await else { panic!("not rolled back") };
+    assert_eq!(next_steps.first().map(String::as_str), Some("install version 2.0 of the server again"), "{next_steps:?}");
+    assert_eq!((host.serving().await, host.columns().await.len()), (None, 3));
+    let [before] = &host.archives(Kind::PreUpgrade).await[..] else { panic!("one archive") };
+    assert_eq!(before.release, Version::parse("2.0").ok(), "and its label says whose shape it has");
+}
