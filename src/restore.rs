@@ -24,6 +24,7 @@ use crate::config::{Database, Target};
 use crate::context::Context;
 use crate::engine::passing::Patience;
 use crate::engine::{Engine, EngineError, Keep, Keeping, LoadMode, Loaded, NotKept, Standing, Survey};
+use crate::failure::Chain;
 use crate::fault;
 use crate::ids::Label;
 use crate::progress::Progress;
@@ -372,11 +373,22 @@ impl Destination {
         unfinished::mark(state_dir, &target.name, self.place(), &mark)?;
         fault::point("restore.marked");
         let engine = Engine::of(&self.database);
-        let loaded = engine.load(archive, mode, standing, backup::workers(target.backup.jobs), progress).await;
+        let mut loaded = engine.load(archive, mode, standing, backup::workers(target.backup.jobs), progress).await;
         fault::point("restore.loaded");
         let stands = || async { engine.survey(&[]).await.is_ok_and(|survey| survey.exists && !survey.half_loaded) };
         if loaded.is_ok() || (mode == LoadMode::Replace && stands().await) {
-            unfinished::clear(state_dir, &target.name, self.place())?;
+            let cleared = unfinished::clear(state_dir, &target.name, self.place());
+            match (&mut loaded, cleared) {
+                (_, Ok(())) => {}
+                // The archive has the place, and nothing makes it otherwise; what is left is the mark, which keeps the gate shut.
+                (Ok(loaded), Err(error)) => loaded.warnings.push(format!(
+                    "the mark of the restore could not be removed, and keeps the server from being started: {}",
+                    Chain(&error)
+                )),
+                (Err(_), Err(error)) => {
+                    tracing::warn!(target = %target.name, reason = %Chain(&error), "the mark of a restore could not be removed")
+                }
+            }
         }
         fault::point("restore.ended");
         Ok(loaded?)

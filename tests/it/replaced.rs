@@ -26,6 +26,14 @@ mod on_the_newest_postgresql {
         }
     }
 
+    /// Over one connection, in one transaction, where the role may not create a database.
+    #[test]
+    fn nor_is_one_where_the_content_is_exchanged_inside_the_database() {
+        if let Some(cluster) = newer_cluster() {
+            super::restored_inside(Db::Postgres(cluster));
+        }
+    }
+
     #[test]
     fn a_row_written_in_any_gap_of_a_way_back_is_not_lost() {
         if let Some(cluster) = newer_cluster() {
@@ -60,6 +68,15 @@ fn restored(db: Db) {
         somebody_writes(&world, &command, |name| name == gap && std::mem::take(&mut once));
         as_archived(&world);
     }
+}
+
+fn restored_inside(db: Db) {
+    let mut world = World::new(db);
+    world.confine();
+    assert!(world.run(&["backup", "notes"]).status.success());
+    let gaps = somebody_writes(&world, &["restore", "notes", "--replace"], |_| true);
+    assert!(gaps.iter().any(|gap| gap == "pg.load.locked"), "{gaps:?}");
+    as_archived(&world);
 }
 
 /// In how many gaps a single row is tried, where not in all.

@@ -150,7 +150,12 @@ impl Place {
         let mut last = EngineError::Worker("looking for a maintenance database".to_owned());
         for name in MAINTENANCE.iter().filter(|name| **name != self.database) {
             match self.beside(name).connect().await {
-                Ok(session) => return Ok(session),
+                Ok(mut session) => {
+                    // What is set for the role or that database is meant for others: waiting for whoever leaves takes its time.
+                    let settings = "SET statement_timeout = 0; SET lock_timeout = 0; SET default_transaction_read_only = off";
+                    session.run("set up a session", settings).await?;
+                    return Ok(session);
+                }
                 Err(error) => last = error,
             }
         }

@@ -70,7 +70,8 @@ pub(super) async fn tablespace(session: &mut Session) -> Result<Option<String>, 
 pub(super) async fn may_restore(session: &mut Session) -> Result<MayRestore, EngineError> {
     subscriptions::demand_none_at_work(session).await?;
     let doing = "look for the privilege to restore";
-    let slots = "SELECT pg_catalog.format('SELECT pg_drop_replication_slot(%L);', slot_name) FROM pg_catalog.pg_replication_slots \
+    let slots = "SELECT pg_catalog.format('(when nobody reads from replication slot %I any more) SELECT pg_drop_replication_slot(%L);', \
+        slot_name, slot_name) FROM pg_catalog.pg_replication_slots \
         WHERE database = pg_catalog.current_database() AND NOT temporary ORDER BY 1";
     // A slot goes with its database, and whoever reads from it would not know.
     let mut grants = texts(session, doing, slots).await?;

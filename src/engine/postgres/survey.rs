@@ -98,14 +98,15 @@ pub(super) async fn first_filled(session: &mut Session, histories: &[String]) ->
 }
 
 /// Other people's sessions on a database, and transactions that wait for their second phase: they have written, and may commit at any
-/// time. What kind another's session is may be hidden from us; the server's own, such as its vacuum,
-/// have no user, end by themselves, and make way for whoever renames or drops the database.
+/// time. A worker of an extension keeps a database from its exchange as a client does. What kind another's session is may be hidden from
+/// us; the server's own vacuum has no user, ends by itself, and makes way for whoever renames or drops the database.
 pub(super) async fn sessions(session: &mut Session, database: &str) -> Result<Vec<String>, EngineError> {
     let sql = format!(
         "SELECT 'pid ' || pid || ', user ' || COALESCE(usename, '?') || CASE WHEN COALESCE(application_name, '') = '' THEN '' \
            ELSE ', ' || application_name END || COALESCE(', from ' || pg_catalog.host(client_addr), '') \
+           || CASE WHEN backend_type <> 'client backend' THEN ', ' || backend_type ELSE '' END \
          FROM pg_catalog.pg_stat_activity WHERE datname = {0} AND pid <> pg_catalog.pg_backend_pid() \
-         AND (backend_type IN ('client backend', 'walsender') OR (backend_type IS NULL AND usesysid IS NOT NULL)) \
+         AND (backend_type NOT IN ('autovacuum worker', 'parallel worker') OR (backend_type IS NULL AND usesysid IS NOT NULL)) \
          AND COALESCE(application_name, '') <> {1} \
          UNION ALL SELECT 'prepared transaction ' || pg_catalog.quote_literal(gid) || ' of user ' || owner || ', prepared at ' \
            || prepared::pg_catalog.timestamptz(0)::text FROM pg_catalog.pg_prepared_xacts WHERE database = {0} ORDER BY 1",

@@ -71,7 +71,7 @@ pub(crate) struct Home {
     pub(crate) name: String,
     file: PathBuf,
     kept: Mutex<String>,
-    /// Who the URL names, on MySQL and MariaDB.
+    /// Who the URL names; `root` is whoever may do all.
     pub(crate) user: String,
 }
 
@@ -152,7 +152,8 @@ impl Home {
     pub(crate) fn url(&self) -> String {
         match self.db {
             Db::Sqlite => format!("sqlite://{}", self.file.display()),
-            Db::Postgres(cluster) => cluster.url(&self.name),
+            Db::Postgres(cluster) if self.user == "root" => cluster.url(&self.name),
+            Db::Postgres(cluster) => cluster.database_as(&self.name, &self.user).location.to_string(),
             Db::MySql(server) => server.database_as(&self.name, &self.user).location.to_string(),
         }
     }

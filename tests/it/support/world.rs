@@ -100,11 +100,18 @@ deadline = "200ms"
         std::fs::write(self.config(), config).unwrap();
     }
 
-    /// From here on upkeep is a user who may do all in the world's own database and nothing beside it (MySQL and MariaDB).
+    /// From here on upkeep is a user who may do all in the world's own database and nothing beside it (on a server).
     pub(crate) fn confine(&mut self) {
-        let Db::MySql(server) = self.home.db else { panic!("only there is a way in place that can be seen") };
         let user = format!("confined_{}", self.home.name);
-        server.user(&user, &self.home.name, "ALL");
+        match self.home.db {
+            Db::Sqlite => panic!("a file has no users of its own"),
+            Db::MySql(server) => server.user(&user, &self.home.name, "ALL"),
+            Db::Postgres(_) => self.home.sql(&format!(
+                "CREATE ROLE {user} LOGIN; ALTER DATABASE {} OWNER TO {user}; ALTER SCHEMA public OWNER TO {user}; \
+                 ALTER TABLE note OWNER TO {user}; ALTER TABLE flyway_schema_history OWNER TO {user}",
+                self.home.name
+            )),
+        }
         self.home.user = user;
         self.write_config("");
     }
