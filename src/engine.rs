@@ -14,6 +14,7 @@ pub(crate) mod passing;
 pub mod postgres;
 mod readback;
 pub mod replace;
+mod since;
 pub mod sqlite;
 mod tally;
 
@@ -29,6 +30,7 @@ use crate::shape::Shape;
 
 pub use error::{EngineError, Mismatch};
 pub use replace::{Keep, Keeping, NotKept, Standing};
+pub use since::Compared;
 
 /// A database, by engine. Cheap to make: nothing is connected until a method is called, and every method leaves nothing
 /// connected behind.

@@ -3,7 +3,7 @@
 //! Owns every child process of the daemon. A child runs in a process group of its own and is killed with it when the deadline
 //! passes or the caller is dropped. What it leaves behind when it ends by itself (a server its start command put into the
 //! background) is left alone. One that must be known of before it begins is held back until its [`Identity`] was written
-//! down ([`Command::hold`]). Output kept is bounded to its last [`KEPT_OUTPUT_BYTES`]. Held by `tests/it/service.rs`.
+//! down ([`Command::hold`]); with its output in a file it has a life of its own, and goes on when we end. Output kept is bounded to its last [`KEPT_OUTPUT_BYTES`]. Held by `tests/it/service.rs`.
 
 mod error;
 mod held;
@@ -11,14 +11,18 @@ mod identity;
 mod lines;
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
+use crate::durable;
+
 pub use error::ProcessError;
-pub use held::Held;
+pub use held::{Held, ended, is_end};
 pub use identity::Identity;
 pub use lines::Lines;
 
@@ -52,6 +56,9 @@ pub struct Command {
     pub input: Vec<u8>,
     /// After this long it is killed with its process group.
     pub deadline: Duration,
+    /// Where its output goes, for one with a life of its own ([`Command::hold`]): then it is not killed when its caller is dropped,
+    /// and does not notice when we die.
+    pub output: Option<PathBuf>,
 }
 
 /// How a program ended.
@@ -95,6 +102,7 @@ impl Command {
             environment: BTreeMap::new(),
             input: Vec::new(),
             deadline,
+            output: None,
         }
     }
 
@@ -127,9 +135,11 @@ impl Command {
         if self.argv.is_empty() {
             return Err(ProcessError::Empty);
         }
-        // The words are handed over as they are, never read by the shell; `exec` keeps number and beginning. Without a word
-        // from us its input just ends, and so does it.
-        let waiting = ["/bin/sh", "-c", "read -r go && exec \"$@\"", "sh"].map(str::to_owned);
+        // The words are handed over as they are, never read by the shell. Without a word from us its input just ends, and so does
+        // it. The shell stays, as the one who can say how the program ended when nobody is there any more to be told.
+        let script =
+            format!("read -r go || exit 0; \"$@\" </dev/null; code=$?; printf '\\n%s\\n' \"{}$code\"; exit $code", held::ENDED);
+        let waiting = ["/bin/sh", "-c", &script, "sh"].map(str::to_owned);
         let started = Self { argv: [&waiting, self.argv.as_slice()].concat(), ..self.clone() }.spawn()?;
         let identity = started.child.id().and_then(Identity::of).ok_or_else(|| ProcessError::Talk {
             program: self.argv.first().cloned().unwrap_or_default(),
@@ -150,14 +160,23 @@ impl Command {
     fn spawn(&self) -> Result<Started, ProcessError> {
         let (program, arguments) = self.argv.split_first().ok_or(ProcessError::Empty)?;
         let mut command = tokio::process::Command::new(program);
-        command.args(arguments).envs(&self.environment).process_group(0).kill_on_drop(true);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(arguments).envs(&self.environment).process_group(0).kill_on_drop(self.output.is_none());
+        let [out, err] = self.outputs().map_err(|source| ProcessError::Start { program: program.clone(), source })?;
+        command.stdin(Stdio::piped()).stdout(out).stderr(err);
         if let Some(directory) = &self.directory {
             command.current_dir(directory);
         }
         let child = command.spawn().map_err(|source| ProcessError::Start { program: program.clone(), source })?;
-        let group = Group(child.id());
+        let group = Group(child.id().filter(|_| self.output.is_none()));
         Ok(Started { child, group })
+    }
+
+    /// A pipe ends with us, and whoever writes to it then is killed for it; a file stays.
+    fn outputs(&self) -> std::io::Result<[Stdio; 2]> {
+        let Some(path) = &self.output else { return Ok([Stdio::piped(), Stdio::piped()]) };
+        durable::write(path, b"").map_err(std::io::Error::other)?;
+        let file = File::options().append(true).open(path)?;
+        Ok([file.try_clone()?.into(), file.into()])
     }
 
     /// Runs it and takes a non-zero exit for an error.
@@ -243,6 +262,16 @@ impl HeldPipe {
             Self::Error => Err(std::io::Error::other("it ended without closing its output")),
         }
     }
+}
+
+/// The last bytes of a file, as text.
+fn end_of(path: &std::path::Path, bytes: u64) -> std::io::Result<String> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(bytes)))?;
+    let mut end = Vec::new();
+    file.take(bytes).read_to_end(&mut end)?;
+    Ok(String::from_utf8_lossy(&end).into_owned())
 }
 
 /// Kills the child's process group when dropped armed: a deadline or a dropped caller leaves no grandchildren behind.

@@ -21,6 +21,10 @@ use crate::process::{Command, Finished, ProcessError};
 /// How often the server is asked while it becomes healthy: a rolling start is noticed soon, a slow one is not pestered.
 pub const HEALTH_INTERVAL: Duration = Duration::from_millis(250);
 
+/// How long beyond `healthy_for` a server is asked at least that was waited for before: after a power cut all of its deadline may have
+/// passed while nobody could ask.
+const CHANCE: Duration = Duration::from_secs(2);
+
 /// How often in a row the service must be found stopped before waiting for its health is given up: a unit that systemd
 /// restarts is down for a moment only.
 const STOPPED_LOOKS: u32 = 8;
@@ -247,12 +251,14 @@ pub async fn healthy(service: &Service) -> Result<String, String> {
     Ok(answers.join(", "))
 }
 
-/// Waits until it has been healthy for as long as configured, without a break.
+/// Waits until it has been healthy for as long as configured, without a break. `waited` is how long it was waited for before we were
+/// cut off: it counts, but for the time that one which is healthy by now needs to show it.
 ///
 /// # Errors
 /// [`ServiceError::Unhealthy`] with the last answer, when the deadline passes or the server has stopped.
-pub async fn wait_healthy(service: &Service) -> Result<String, ServiceError> {
+pub async fn wait_healthy(service: &Service, waited: Duration) -> Result<String, ServiceError> {
     let begun = Instant::now();
+    let deadline = service.deadline.saturating_sub(waited).max((service.healthy_for + CHANCE).min(service.deadline));
     let mut healthy_since: Option<Instant> = None;
     let mut stopped = 0;
     loop {
@@ -274,11 +280,11 @@ pub async fn wait_healthy(service: &Service) -> Result<String, ServiceError> {
         if stopped >= STOPPED_LOOKS {
             last = format!("the server has stopped; {last}");
         }
-        if stopped >= STOPPED_LOOKS || begun.elapsed() >= service.deadline {
+        if stopped >= STOPPED_LOOKS || begun.elapsed() >= deadline {
             return Err(ServiceError::Unhealthy {
                 service: name(service),
                 healthy_for: service.healthy_for,
-                within: begun.elapsed(),
+                within: begun.elapsed() + waited,
                 last,
             });
         }

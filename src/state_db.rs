@@ -89,6 +89,14 @@ impl StateError {
     }
 }
 
+impl StateError {
+    /// Whether the file itself is damaged, or no database at all.
+    fn damaged(&self) -> bool {
+        let said = crate::failure::Chain(self).to_string();
+        said.contains("malformed") || said.contains("not a database")
+    }
+}
+
 impl Explain for StateError {
     fn class(&self) -> Class {
         match self {
@@ -104,6 +112,14 @@ impl Explain for StateError {
 
     fn hints(&self) -> Vec<String> {
         match self {
+            Self::Open { path, .. } | Self::Migrate { path, .. } if self.damaged() => vec![
+                format!(
+                    "move the damaged files away, then start again: `mv {0} {0}.damaged`, and `{0}-wal` and `{0}-shm` the same, where they are there",
+                    path.display()
+                ),
+                "archives are listed again from their files; holds, runs and the journal begin anew, and an upgrade that was underway is told of"
+                    .to_owned(),
+            ],
             _ if self.disk_full() => vec!["make room on the file system of the state directory: `df -h`".to_owned()],
             Self::Migrate { .. } => {
                 vec!["was a newer upkeep here before? install it again, or restore the state directory".to_owned()]

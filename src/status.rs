@@ -186,6 +186,7 @@ pub struct Known {
     mark: Option<DateTime<Utc>>,
     failed: Option<Failed>,
     frozen: Option<String>,
+    lost: Option<String>,
 }
 
 /// Reads what our own state says of one target.
@@ -203,6 +204,7 @@ pub async fn known(state: &StateDb, config: &Config, target: &Target, now: DateT
             mark: state.schedule_mark(&target.name, "backup").await?,
             failed: failed.and_then(failed_of),
             frozen: expire::frozen(&config.daemon.state_dir, &target.name)?,
+            lost: upgrade::lost(state, target).await?.map(|lost| lost.to_string()),
         })
     };
     read.await.map_err(|failure: Failure| failure.on(&target.name))
@@ -354,6 +356,10 @@ fn problems(seen: &Seen, known: &Known, good: Option<&Entry>, overdue: bool, now
     problems.extend(known.frozen.clone());
     if let Some(upgrade) = known.upgrade.as_ref().filter(|upgrade| upgrade.phase == upgrade::Phase::Stuck) {
         problems.push(format!("the upgrade to {} needs a person", upgrade.to));
+    }
+    problems.extend(known.lost.clone());
+    if let Some((upgrade, why)) = known.upgrade.as_ref().and_then(|upgrade| Some((upgrade, upgrade.waits_for.as_ref()?))) {
+        problems.push(format!("the way back from {} cannot go on yet, and is tried again: {why}", upgrade.to));
     }
     problems
 }

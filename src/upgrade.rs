@@ -12,6 +12,7 @@ pub mod state;
 pub mod token;
 
 mod driver;
+mod evidence;
 mod hands;
 mod note;
 mod observe;
@@ -34,6 +35,7 @@ use crate::state_db::{StateDb, StateError};
 use crate::version::Version;
 
 pub use driver::Ended;
+pub use evidence::{Lost, lost};
 pub use observe::{observe, observe_at_gate, release_of_the_data, remember_release, remember_shape};
 pub use plan::{Asked, Decision, Observation, Plan, Refusal, decide, standing};
 pub use rollback::begin_rollback;
@@ -86,6 +88,14 @@ pub enum UpgradeError {
     /// There is nothing for a person to settle.
     #[error("no upgrade of `{0}` needs a person")]
     NotStuck(TargetName),
+    /// An upgrade that is in no journal cannot be settled.
+    #[error("the present state of `{}` cannot be taken for the good one: {why}", lost.target)]
+    Lost {
+        /// What is known of it.
+        lost: Box<Lost>,
+        /// Why.
+        why: String,
+    },
     /// There is nothing to roll back.
     #[error("nothing to roll back for `{target}`: {why}")]
     NothingToRollBack {
@@ -111,6 +121,7 @@ impl Explain for UpgradeError {
             Self::Illegal(_) | Self::Encode(_) => Class::Software,
             Self::TooNew { .. } | Self::Damaged { .. } => Class::Data,
             Self::Open { .. } => Class::TempFail,
+            Self::Lost { .. } => Class::Unavailable,
             Self::NotStuck(_) | Self::NothingToRollBack { .. } => Class::NoInput,
         }
     }
@@ -142,6 +153,7 @@ impl Explain for UpgradeError {
             Self::NothingToRollBack { .. } => {
                 vec!["choose an archive: `upkeep list TARGET`, `upkeep restore TARGET LABEL`".to_owned()]
             }
+            Self::Lost { lost, .. } => vec![lost.to_string()],
             Self::NotStuck(_) | Self::Encode(_) => Vec::new(),
         }
     }
@@ -170,6 +182,8 @@ pub struct Summary {
     pub message: Option<String>,
     /// What a person does next.
     pub next_steps: Vec<String>,
+    /// What keeps its way back from going on, when that has been tried several times and is tried again.
+    pub waits_for: Option<String>,
 }
 
 impl From<record::Record> for Summary {
@@ -189,7 +203,11 @@ impl From<record::Record> for Summary {
             started_at: record.created_at,
             ended_at: ended.then_some(record.touched_at),
             message: record.state.why.clone(),
-            next_steps: record.state.next_steps.clone(),
+            next_steps: match waits(&record.state) {
+                true => driver::commands(&record.plan, &record.state),
+                false => record.state.next_steps.clone(),
+            },
+            waits_for: record.state.failure.as_ref().filter(|_| waits(&record.state)).map(|failure| failure.message.clone()),
             id: record.id,
         }
     }
@@ -334,8 +352,14 @@ pub async fn end_adoption(ctx: &Context, target: &TargetName) -> Result<(), Upgr
 /// When none is stuck, or the journal cannot be written.
 pub async fn settle(ctx: &Context, target: &Target, settle: Settle, who: &str) -> Result<(), UpgradeError> {
     let open = record::open(&ctx.state, &target.name).await?;
-    // What was put back by hand is told whatever we were at; everything else only answers a question.
-    let record = open.filter(|record| record.state.phase == Phase::Stuck || settle == Settle::Accept);
+    // What was put back by hand is told whatever we were at; everything else only answers a question, as a way back asks one that waits
+    // between two tries.
+    let listens =
+        |record: &record::Record| record.state.phase == Phase::Stuck || settle == Settle::Accept || waits(&record.state);
+    let record = open.filter(listens);
+    if let (None, Settle::Accept, Some(lost)) = (&record, settle, lost(&ctx.state, target).await?) {
+        return evidence::accept(ctx, target, &lost).await;
+    }
     let record = record.ok_or_else(|| UpgradeError::NotStuck(target.name.clone()))?;
     let release = match (settle, &target.release) {
         (Settle::Accept, Some(release)) => {
@@ -359,6 +383,21 @@ pub async fn settle(ctx: &Context, target: &Target, settle: Settle, who: &str) -
         note::remove(target);
     }
     Ok(())
+}
+
+/// Whether a way back has failed often enough that a person is told, and goes on trying.
+fn waits(state: &state::State) -> bool {
+    state.phase == Phase::RollingBack && state.failures >= driver::TRIES
+}
+
+/// How long to wait before an open upgrade is driven again that nobody drives: its way back waits for a cause to pass. None when nothing is
+/// open, or it waits for a person.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub async fn again_in(db: &StateDb, target: &TargetName) -> Result<Option<std::time::Duration>, UpgradeError> {
+    let open = record::open(db, target).await?;
+    Ok(open.filter(|record| record.state.phase != Phase::Stuck).map(|record| driver::pause(record.state.failures)))
 }
 
 async fn append(ctx: &Context, record: &record::Record, event: &state::Event) -> Result<(), UpgradeError> {

@@ -126,6 +126,8 @@ pub(super) struct Life {
     drain_until: Option<Instant>,
     watchdog: Option<Duration>,
     beats: Beats,
+    /// When an upgrade is driven on whose way back waits for a cause to pass.
+    driven_again: BTreeMap<TargetName, Instant>,
     /// The problems already told as events.
     told: BTreeSet<(Option<TargetName>, String)>,
     alarms: Alarms,
@@ -188,6 +190,7 @@ impl Life {
                 whole: None,
                 soon: None,
             },
+            driven_again: BTreeMap::new(),
             told: BTreeSet::new(),
             alarms: Alarms::default(),
             ctx,
@@ -303,6 +306,7 @@ impl Life {
             // Nothing is begun any more: neither schedules nor looks wake us.
             Some(drained) => until.extend([drained, self.beats.extended + supervisor::EXTEND_EVERY]),
             None => {
+                until.extend(self.driven_again.values());
                 until.push(self.beats.polled + self.pace_of_all());
                 until.extend(self.beats.scheduled.is_none().then_some(now));
                 until.extend(self.may_look().then(|| self.eyes.values().filter_map(Eye::next).min()).flatten());
@@ -333,6 +337,7 @@ impl Life {
         } else {
             self.schedules().await;
             self.give_up(now);
+            self.drive_on(now).await;
             self.poll(now);
         }
         self.probe().await;

@@ -29,6 +29,7 @@ mod schema;
 mod script;
 pub mod sessions;
 mod shape;
+mod since;
 mod snapshot;
 mod split;
 mod survey;
@@ -37,6 +38,8 @@ mod unqualify;
 mod way;
 mod wide;
 mod worker;
+
+use std::sync::Arc;
 
 use super::frames::shared;
 use super::{DumpRequest, Dumped, EngineError, LoadMode, Loaded, MayRestore, Standing, Survey};
@@ -117,6 +120,10 @@ impl MySql {
         progress: &Progress,
     ) -> Result<Loaded, EngineError> {
         Box::pin(way::load(&Place::of(&self.database)?, archive, mode, standing, jobs, progress)).await
+    }
+
+    pub(super) async fn sums_differ(&self, archive: &Arc<Archive>, progress: &Progress) -> Result<(), EngineError> {
+        Box::pin(since::compare(&Place::of(&self.database)?, archive, progress)).await
     }
 
     pub(super) async fn settle(&self) -> Result<Vec<String>, EngineError> {

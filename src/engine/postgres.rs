@@ -21,12 +21,15 @@ mod rows;
 mod schema;
 mod settle;
 mod shape;
+mod since;
 mod split;
 mod subscriptions;
 mod survey;
 mod swap;
 mod way;
 mod worker;
+
+use std::sync::Arc;
 
 use super::{DumpRequest, Dumped, EngineError, LoadMode, Loaded, MayRestore, Standing, Survey};
 use crate::archive::manifest::Server;
@@ -105,6 +108,10 @@ impl Postgres {
         progress: &Progress,
     ) -> Result<Loaded, EngineError> {
         Box::pin(way::load(&Place::of(&self.database)?, archive, mode, standing, jobs, progress)).await
+    }
+
+    pub(super) async fn sums_differ(&self, archive: &Arc<Archive>, progress: &Progress) -> Result<(), EngineError> {
+        since::compare(&Place::of(&self.database)?, archive, progress).await
     }
 
     pub(super) async fn settle(&self) -> Result<Vec<String>, EngineError> {

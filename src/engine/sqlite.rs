@@ -22,9 +22,11 @@ pub(crate) mod open;
 mod rows;
 mod schema;
 mod sessions;
+mod since;
 mod stage;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{DumpRequest, Dumped, EngineError, LoadMode, Loaded, Standing, Survey};
@@ -106,6 +108,10 @@ impl Sqlite {
     /// Whether an archive could take the file's place: who owns it, who may write where it is.
     pub(super) fn may_replace(&self) -> Result<(), EngineError> {
         load::may_replace(&self.path)
+    }
+
+    pub(super) async fn sums_differ(&self, archive: &Arc<Archive>, progress: &Progress) -> Result<(), EngineError> {
+        since::compare(self, archive, progress).await
     }
 
     pub(super) async fn settle(&self) -> Result<Vec<String>, EngineError> {

@@ -1,9 +1,21 @@
-//! A program that is known of before it begins.
+//! A program that is known of before it begins, and that goes on when we end.
+//!
+//! Owns letting it begin and following it. How it ended stands as the last line of its output, so that a later run of ours that is
+//! not its parent can read it there ([`ended`]).
+
+use std::path::Path;
+use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 
-use super::{Command, Finished, HeldPipe, Identity, Lines, ProcessError, Started, Tail, Taker};
+use super::{Command, Group, Identity, ProcessError, Started};
 use crate::fault;
+
+/// What its last line begins with; the exit code follows.
+pub(super) const ENDED: &str = "upkeep: ended with exit code ";
+
+/// How often its output is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// A program that is there and has not begun. Dropped, it never does.
 #[derive(Debug)]
@@ -20,42 +32,53 @@ impl Held {
         &self.identity
     }
 
-    /// Lets it begin and runs it to its end, telling each line it prints.
+    /// Lets it begin and follows it to its end; `look` is called now and then, and once more after it. The exit code; none when a signal
+    /// ended it. Dropped meanwhile, it goes on.
     ///
     /// # Errors
-    /// As [`Command::run`]. A program that is not there is told by the exit code 127.
-    pub async fn run(self, tell: &(dyn Fn(&str) + Send + Sync)) -> Result<Finished, ProcessError> {
+    /// When it cannot be waited for, or its deadline passes: then it is killed with its group. A program that is not there is told by the
+    /// exit code 127.
+    pub async fn run(self, look: &mut (dyn FnMut() + Send)) -> Result<Option<i32>, ProcessError> {
         let Self { mut started, command, .. } = self;
-        if let Some(stdin) = &mut started.child.stdin {
+        if let Some(mut stdin) = started.child.stdin.take() {
             // One that was killed meanwhile does not read any more; how it ended says so.
             stdin.write_all(b"go\n").await.ok();
         }
         fault::point("process.let_go");
         let program = command.argv.first().cloned().unwrap_or_default();
-        let (mut out, mut err) = (Told::default(), Told::default());
-        let takers: [Taker<'_>; 2] = [&mut |piece| out.take(piece, tell), &mut |piece| err.take(piece, tell)];
-        let follow = started.follow(&command.input, command.deadline, program, takers, HeldPipe::LeftBehind);
-        let mut finished = follow.await?;
-        (finished.stdout, finished.stderr) = (out.end(tell), err.end(tell));
-        Ok(finished)
+        let end = tokio::time::Instant::now() + command.deadline;
+        let group = started.child.id();
+        loop {
+            // Both arms are cancel-safe: `wait` may be called again, and a pause leaves nothing behind.
+            let status = tokio::select! {
+                status = started.child.wait() => Some(status),
+                () = tokio::time::sleep(LOOK_EVERY) => None,
+            };
+            look();
+            match status {
+                Some(status) => return Ok(status.map_err(|source| ProcessError::Talk { program, source })?.code()),
+                None if tokio::time::Instant::now() >= end => {
+                    drop(Group(group));
+                    started.child.wait().await.ok();
+                    return Err(ProcessError::Deadline { program, deadline: command.deadline });
+                }
+                None => {}
+            }
+        }
     }
 }
 
-/// A stream that is kept, and told line by line.
-#[derive(Default)]
-struct Told {
-    kept: Tail,
-    lines: Lines,
+/// The exit code that stands at the end of the output of a program that was held, once it has ended; none where that is not known: it was
+/// killed, and so was who would have written it down.
+#[must_use]
+pub fn ended(output: &Path) -> Option<i32> {
+    // Its end alone: however much it printed, the last line is short.
+    let text = super::end_of(output, 256).ok()?;
+    text.lines().last()?.strip_prefix(ENDED)?.trim().parse().ok()
 }
 
-impl Told {
-    fn take(&mut self, piece: &[u8], tell: &(dyn Fn(&str) + Send + Sync)) {
-        self.kept.keep(piece);
-        self.lines.feed(piece, &mut |line| tell(line));
-    }
-
-    fn end(mut self, tell: &(dyn Fn(&str) + Send + Sync)) -> String {
-        self.lines.end(&mut |line| tell(line));
-        self.kept.text()
-    }
+/// Whether a line is ours and not the program's.
+#[must_use]
+pub fn is_end(line: &str) -> bool {
+    line.starts_with(ENDED)
 }

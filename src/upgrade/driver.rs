@@ -2,8 +2,9 @@
 //!
 //! Owns the protocol: look, intent on disk, effect, outcome on disk. Start-up after a crash calls the same loop; there is no
 //! other recovery. What comes next is a pure function of plan and journal ([`next`]). Invariants: from every state the loop
-//! reaches a terminal phase or `stuck` in a bounded number of moves; killed after any event or effect and begun again, it ends
-//! as it would have; held by the tests beside this file.
+//! reaches a terminal phase, `stuck`, or a pause of its way back in a bounded number of moves; killed after any event or effect and
+//! begun again, it ends as it would have; whoever acts in whatever gap, no committed row is missing from database and archives
+//! together; held by the tests beside this file.
 
 use std::time::Duration;
 
@@ -13,14 +14,22 @@ use super::UpgradeError;
 use super::hands::Hands;
 use super::plan::{AfterFailure, Applies, Back, Plan, Purpose};
 use super::state::{Direction, Event, Failed, Phase, State, Step};
-use super::steps::{self, Reality};
+use super::steps::{self, Reality, Since};
 
-/// How often a step that failed for a reason that passes is tried, and any step of the way back: past that, waiting longer has
-/// not helped and a person is asked.
+/// How often a step on the way forward that failed for a reason that passes is tried: past that, waiting longer has not helped
+/// and the upgrade turns back. On the way back: how often before an alarm is raised, and before a person is asked where trying
+/// again does not help.
 pub(crate) const TRIES: u32 = 3;
 
 /// The pause before the second try, doubled for each one after.
 pub(crate) const BACKOFF: Duration = Duration::from_secs(2);
+
+/// The longest pause between two tries of the way back: nobody serves meanwhile, and a look every few minutes costs nothing.
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+/// A longer pause is not spent waiting here: whoever drives may let others at the target (a backup, a person's answer) and drives
+/// again then.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How a drive ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +61,15 @@ pub enum Ended {
     },
     /// The daemon stops; the next start goes on here.
     Paused,
+    /// The way back cannot go on for a cause that may pass; it is to be driven again, after a pause.
+    Waiting {
+        /// The cause.
+        why: String,
+        /// What a person may do meanwhile.
+        next_steps: Vec<String>,
+        /// How long to wait.
+        pause: Duration,
+    },
 }
 
 /// What the driver does next.
@@ -70,7 +88,15 @@ pub(crate) enum Move {
 pub(crate) fn next(plan: &Plan, state: &State) -> Move {
     match state.phase {
         Phase::Idle | Phase::Stuck | Phase::Committed | Phase::RolledBack | Phase::Refused | Phase::Accepted => Move::Rest,
-        Phase::Aborting => turn_back(plan, state, "a person gave it up".to_owned()),
+        Phase::Aborting => {
+            let cause = state.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            let why = format!("a person gave it up{cause}");
+            // Nothing was changed and the server was not touched: there is nothing to go back from.
+            if state.touched.iter().all(|step| *step == Step::Preflight) {
+                return Move::Record(Event::Refused { why });
+            }
+            turn_back(plan, state, why)
+        }
         Phase::Running | Phase::RollingBack => match state.step() {
             None if state.direction == Direction::Forward => Move::Record(Event::Committed),
             None => Move::Record(Event::RolledBack { next_steps: by_hand(plan, state) }),
@@ -80,7 +106,7 @@ pub(crate) fn next(plan: &Plan, state: &State) -> Move {
             }
             Some(step) => match &state.failure {
                 Some(failure) if !again(plan, state, step, failure) => give_up(plan, state, step, failure),
-                Some(_) => Move::Try(step, BACKOFF * 2_u32.pow(state.failures.saturating_sub(1).min(8))),
+                Some(_) => Move::Try(step, pause(state.failures)),
                 None if step.one_way() && state.direction == Direction::Forward && !state.no_return => {
                     Move::Record(Event::NoReturn)
                 }
@@ -90,21 +116,37 @@ pub(crate) fn next(plan: &Plan, state: &State) -> Move {
     }
 }
 
+/// The pause after so many failures.
+#[must_use]
+pub(crate) fn pause(failures: u32) -> Duration {
+    (BACKOFF * 2_u32.pow(failures.saturating_sub(1).min(8))).min(LONGEST_PAUSE)
+}
+
 fn again(plan: &Plan, state: &State, step: Step, failure: &Failed) -> bool {
-    let allowed = match (state.direction, step) {
-        (Direction::Back, _) => true,
+    match (state.direction, step) {
+        // Until it is through nobody serves: what may pass is waited for, as long as it takes.
+        (Direction::Back, _) if failure.passes() => true,
+        (Direction::Back, _) => state.failures < TRIES,
         // Our own migrations stop between two whole ones, or know the statement they stopped at; a vendor's tool that failed is not run a second time on a guess.
-        (Direction::Forward, Step::Migrate) => failure.transient && plan.applies == Applies::Upkeep,
+        (Direction::Forward, Step::Migrate) => {
+            failure.transient && !failure.person && plan.applies == Applies::Upkeep && state.failures < TRIES
+        }
         (Direction::Forward, Step::Start | Step::Healthy) => false,
-        (Direction::Forward, _) => failure.transient,
-    };
-    allowed && state.failures < TRIES
+        (Direction::Forward, _) => failure.transient && !failure.person && state.failures < TRIES,
+    }
 }
 
 fn give_up(plan: &Plan, state: &State, step: Step, failure: &Failed) -> Move {
-    let why = format!("step {step} failed: {}", failure.message);
+    // The first is the cause; the later ones may only tell what came of it.
+    let why = match state.first_failure.as_ref().filter(|first| first.message != failure.message) {
+        Some(first) => {
+            format!("step {step} failed: {}; and at the last of {} tries: {}", first.message, state.failures, failure.message)
+        }
+        None => format!("step {step} failed: {}", failure.message),
+    };
     match state.direction {
         Direction::Back => halt(plan, state, why),
+        Direction::Forward if failure.person => halt(plan, state, why),
         Direction::Forward if step == Step::Preflight => Move::Record(Event::Refused { why: failure.message.clone() }),
         Direction::Forward if state.no_return && plan.after_failure == AfterFailure::AskPerson => halt(plan, state, why),
         Direction::Forward => turn_back(plan, state, why),
@@ -190,26 +232,32 @@ pub(crate) async fn drive(
     mut state: State,
     stop: &CancellationToken,
 ) -> Result<Ended, UpgradeError> {
+    // Whoever begins to drive in the middle does not know what was done meanwhile, and by whom.
+    let mut since = if state.at == 0 && state.open.is_none() && state.failures == 0 { Since::Begun } else { Since::Resumed };
+    let mut moved = false;
     loop {
         match next(plan, &state) {
             Move::Rest => return Ok(ended(state)),
             _ if stop.is_cancelled() => return Ok(Ended::Paused),
             Move::Record(event) => state = record(hands, state, event).await?,
+            Move::Try(_, pause) if pause > PATIENCE && moved => return Ok(waiting(plan, &state, pause)),
             Move::Try(step, pause) => {
-                if !pause.is_zero() {
+                // Whoever drives anew wants it tried now.
+                if moved && !pause.is_zero() {
                     // Cancel-safe on both sides: nothing is underway during a pause.
                     tokio::select! {
                         () = hands.pause(pause) => {}
                         () = stop.cancelled() => return Ok(Ended::Paused),
                     }
                 }
+                moved = true;
                 // Cancel-safe: it only looks.
                 let alone = tokio::select! {
                     alone = hands.outlast(state.tool.as_ref()) => alone,
                     () = stop.cancelled() => return Ok(Ended::Paused),
                 };
                 state = match alone {
-                    Ok(()) => match attempt(hands, plan, state, step, stop).await? {
+                    Ok(()) => match attempt(hands, plan, state, step, since, stop).await? {
                         Some(state) => state,
                         None => return Ok(Ended::Paused),
                     },
@@ -218,6 +266,10 @@ pub(crate) async fn drive(
                         record(hands, state, Event::Halted { why: failed.message, next_steps }).await?
                     }
                 };
+                // From an archive of this very run on, with the server stopped, it is known again.
+                if matches!(step, Step::Archive | Step::KeepFailed) && state.step() != Some(step) {
+                    since = Since::Begun;
+                }
             }
         }
     }
@@ -237,15 +289,21 @@ async fn attempt(
     plan: &Plan,
     state: State,
     step: Step,
+    since: Since,
     stop: &CancellationToken,
 ) -> Result<Option<State>, UpgradeError> {
-    let found = match steps::check(hands, plan, &state, step).await {
+    let found = match steps::check(hands, plan, &state, step, since).await {
         Ok(Reality::NotStarted | Reality::Partial) => None,
+        Ok(Reality::Outdated { to, why }) => Some(Event::Retraced { to, why }),
         Ok(Reality::Done(outcome)) => Some(Event::Done { step, note: outcome.note, label: outcome.label }),
         Ok(Reality::Foreign(why)) => Some(Event::Halted { why, next_steps: commands(plan, &state) }),
         Err(failed) => Some(Event::Failed { step, failed }),
     };
     if let Some(event) = found {
+        // An archive of a run that was killed right behind its seal has no note yet.
+        if let Event::Done { step: Step::Archive, label: Some(label), .. } = &event {
+            hands.leave_note(label).await;
+        }
         return record(hands, state, event).await.map(Some);
     }
     let attempt = state.attempts + 1;
@@ -257,7 +315,7 @@ async fn attempt(
     // Cancel-safe: what was handed over does not end with us, and until its end the step only looks.
     let applied = tokio::select! {
         biased;
-        applied = steps::apply(hands, plan, &state, step) => applied,
+        applied = steps::apply(hands, plan, &state, step, since) => applied,
         () = left => return Ok(None),
     };
     let event = match applied {
@@ -265,6 +323,12 @@ async fn attempt(
         Err(failed) => Event::Failed { step, failed },
     };
     record(hands, state, event).await.map(Some)
+}
+
+/// What a way back that waits says of itself.
+fn waiting(plan: &Plan, state: &State, pause: Duration) -> Ended {
+    let why = state.failure.as_ref().map(|failure| failure.message.clone()).unwrap_or_default();
+    Ended::Waiting { why, next_steps: commands(plan, state), pause }
 }
 
 fn ended(state: State) -> Ended {

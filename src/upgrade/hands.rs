@@ -9,6 +9,7 @@ use super::UpgradeError;
 use super::plan::Scripts;
 use super::state::{Event, Failed, ReleaseAt, Tool};
 use crate::archive::manifest::Kind;
+use crate::engine::Compared;
 use crate::failure::{Chain, Explain};
 use crate::ids::Label;
 use crate::service::ServiceState;
@@ -22,6 +23,15 @@ pub(crate) struct Look {
     pub shape: Shape,
     /// How it stands to the installed release's scripts; none when there are none.
     pub scripts: Option<Scripts>,
+}
+
+/// What applying migrations came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Migrated {
+    /// One sentence.
+    pub said: String,
+    /// How many were applied, where we did it ourselves.
+    pub applied: Option<usize>,
 }
 
 /// The effects. Each waits for nothing but the thing it names.
@@ -53,18 +63,27 @@ pub(crate) trait Hands: Sync {
     /// Looks at the database.
     fn look(&self) -> impl Future<Output = Result<Look, Failed>> + Send;
 
-    /// This upgrade's archive of a kind, if it is there and whole. `round` counts the answers of a person since the first.
-    fn find_archive(&self, kind: Kind, round: u32) -> impl Future<Output = Result<Option<Label>, Failed>> + Send;
+    /// The newest archive of a kind that this upgrade took, if one is there and whole.
+    fn find_archive(&self, kind: Kind) -> impl Future<Output = Result<Option<Label>, Failed>> + Send;
 
-    /// Takes this upgrade's archive of a kind: sealed, read back, pinned.
-    fn archive(&self, kind: Kind, round: u32) -> impl Future<Output = Result<Label, Failed>> + Send;
+    /// Takes this upgrade's archive of a kind: sealed, read back, pinned. An earlier one of the kind is superseded by it.
+    fn archive(&self, kind: Kind) -> impl Future<Output = Result<Label, Failed>> + Send;
+
+    /// Whether the database is still what an archive says, read anew. What a crash left of an exchange is settled first.
+    fn compare(&self, label: &Label) -> impl Future<Output = Result<Compared, Failed>> + Send;
+
+    /// The migrations in the database that an earlier release does not know, where its scripts are known.
+    fn ahead_of(&self, earlier: &ReleaseAt) -> impl Future<Output = Result<Vec<String>, Failed>> + Send;
 
     /// Whether everything is there that only a person could put there later: asked before the server is stopped.
     fn ready(&self) -> impl Future<Output = Result<(), Failed>> + Send;
 
     /// Applies what is pending; what was done in words. `begun` is a tool that an earlier run began for this and that has
     /// ended since: how it ended is looked at where that is known, and it is not begun again.
-    fn migrate(&self, begun: Option<&Tool>) -> impl Future<Output = Result<String, Failed>> + Send;
+    fn migrate(&self, begun: Option<&Tool>) -> impl Future<Output = Result<Migrated, Failed>> + Send;
+
+    /// Whether it can still be told how a tool ended that an earlier run began, and that does not run any more.
+    fn outcome_known(&self, tool: &Tool) -> impl Future<Output = Result<bool, Failed>> + Send;
 
     /// Ends when the effect underway goes on without us, so that whoever wants us to stop need not wait for it.
     fn handed_over(&self) -> impl Future<Output = ()> + Send;
@@ -73,8 +92,9 @@ pub(crate) trait Hands: Sync {
     /// may take. Never ends it: nobody but a person knows what it is in the middle of.
     fn outlast(&self, tool: Option<&Tool>) -> impl Future<Output = Result<(), Failed>> + Send;
 
-    /// Puts an archive in the database's place, as a whole or not at all, and compares.
-    fn restore(&self, label: &Label) -> impl Future<Output = Result<String, Failed>> + Send;
+    /// Puts an archive in the database's place, as a whole or not at all, and compares. Under a fence it is first proved that what
+    /// is there is still what `kept` says; where it is not, it is archived again.
+    fn restore(&self, label: &Label, kept: Option<&Label>) -> impl Future<Output = Result<String, Failed>> + Send;
 
     /// Makes an earlier release the installed one again.
     fn point_back(&self, to: &ReleaseAt) -> impl Future<Output = Result<(), Failed>> + Send;
@@ -90,7 +110,7 @@ impl Failed {
     /// The failure a module's error explains itself to be.
     #[must_use]
     pub fn of<E: Explain>(error: &E) -> Self {
-        let (class, message) = (error.class(), Chain(error).to_string());
-        Self { class, message, transient: error.transient(), hints: error.hints(), partial: false }
+        let failed = Self::new(error.class(), Chain(error).to_string());
+        Self { transient: error.transient(), hints: error.hints(), ..failed }
     }
 }

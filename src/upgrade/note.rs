@@ -1,7 +1,7 @@
 //! The note for the day the daemon itself cannot start: what was going on, and the exact way back by hand.
 //!
 //! Owns `RECOVERY-TARGET.txt` beside the archives, written once the pre-upgrade archive is sealed and removed when the upgrade
-//! ends. Advisory: the program never reads it. What it says is made in [`words`], from what is gathered here. Its commands run, as
+//! ends. Advisory: all that the program ever reads of it is which upgrade it names (`evidence`). What it says is made in [`words`], from what is gathered here. Its commands run, as
 //! printed and in their order, in `tests/it/recovery_note.rs`.
 
 mod words;
@@ -23,7 +23,7 @@ use crate::ids::{Label, UpgradeId};
 use crate::state_db::catalogue;
 use words::{Facts, Server};
 
-fn path(target: &Target) -> PathBuf {
+pub(super) fn path(target: &Target) -> PathBuf {
     target.backup.directory.join(format!("RECOVERY-{}.txt", target.name))
 }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 use super::judge::{self, Left, Stand};
 use super::plan::{Asked, Database, Decision, Observation, Rules, Scripts, Unread, decide};
 use super::state::{Event, ReleaseAt};
-use super::{UpgradeError, append, record};
+use super::{UpgradeError, append, evidence, record};
 use crate::backup;
 use crate::config::{Migrations, Runner, Target};
 use crate::context::Context;
@@ -80,6 +80,7 @@ async fn observe_when(ctx: &Context, target: &Target, wanted: Wanted) -> Result<
         holds: ctx.state.active_holds(&target.name, now).await?,
         unfinished: restore::unfinished(&ctx.config.daemon.state_dir, &target.name)?,
         open: open.map(|record| (record.id, record.state.phase)),
+        lost: evidence::lost(&ctx.state, target).await?,
         free_bytes: free_bytes(&target.backup.directory),
         last_archive_bytes: last_archive_bytes(ctx, target).await?,
         rules: rules(target),

@@ -6,20 +6,24 @@
 mod tool;
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::hands::{Hands, Look};
+use chrono::{DateTime, Utc};
+
+use super::hands::{Hands, Look, Migrated};
 use super::observe;
 use super::plan::Plan;
 use super::record::{self, Record};
 use super::state::{Event, Failed, ReleaseAt, Tool};
 use super::{UpgradeError, note, token};
+use crate::archive::Archive;
 use crate::archive::manifest::{Kind, ReleaseNote};
 use crate::backup::{self, BackupRequest};
 use crate::config::{Runner, Service, Target};
 use crate::context::Context;
 use crate::count::many;
-use crate::engine::Engine;
+use crate::engine::{Compared, Engine};
 use crate::failure::{Chain, Class};
 use crate::ids::{Label, UpgradeId};
 use crate::progress::Progress;
@@ -44,6 +48,8 @@ pub(super) struct RealHands<'a> {
     plan: Plan,
     /// The sequence number of the newest event on disk.
     seq: AtomicU32,
+    /// When the present step was first intended.
+    begun: Mutex<Option<DateTime<Utc>>>,
     /// The tool this run began.
     tool: tool::Begun,
 }
@@ -52,7 +58,8 @@ impl<'a> RealHands<'a> {
     /// Hands for an upgrade as the journal has it now.
     pub(super) fn new(ctx: &'a Context, target: &'a Target, progress: &'a Progress, record: &Record) -> Self {
         let (id, plan, seq) = (record.id.clone(), record.plan.clone(), AtomicU32::new(record.events));
-        Self { ctx, target, progress, id, plan, seq, tool: tool::Begun::default() }
+        let begun = Mutex::new(record.begun);
+        Self { ctx, target, progress, id, plan, seq, begun, tool: tool::Begun::default() }
     }
 
     fn server(&self) -> Result<&Service, Failed> {
@@ -64,11 +71,52 @@ impl<'a> RealHands<'a> {
     }
 
     /// The words in an archive's note by which this upgrade finds it again.
-    fn mark(&self, round: u32) -> String {
-        match round {
-            0 => format!("upgrade {}", self.id),
-            answer => format!("upgrade {}, after answer {answer}", self.id),
+    fn mark(&self) -> String {
+        format!("upgrade {}", self.id)
+    }
+
+    /// Whether an archive of a kind is one that this upgrade took. Earlier releases of ours put more words behind the mark.
+    fn is_ours(&self, entry: &catalogue::Entry, kind: Kind) -> bool {
+        let mark = self.mark();
+        let rest = entry.note.as_deref().and_then(|note| note.strip_prefix(&mark));
+        entry.kind == kind && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(','))
+    }
+
+    /// A pre-upgrade archive that another one took the place of is no way back any more, and retention may judge it. What was kept of
+    /// failed states is of rows that are nowhere else, and stays.
+    async fn let_superseded_go(&self, newest: &Label) {
+        let unpin = async || -> Result<(), crate::failure::Failure> {
+            for entry in catalogue::list(&self.ctx.state, Some(&self.target.name)).await? {
+                if self.is_ours(&entry, Kind::PreUpgrade) && entry.label != *newest && entry.pinned.is_some() {
+                    store::unpin(&self.ctx.state, &entry).await?;
+                }
+            }
+            Ok(())
+        };
+        if let Err(failure) = unpin().await {
+            // One archive more is kept than need be.
+            tracing::warn!(target = %self.target.name, reason = failure.message, "a superseded archive stays pinned");
         }
+    }
+
+    /// What a crash left of an earlier try, first: it may be in the way, or be the old database under another name.
+    async fn settled(&self) -> Result<Engine, Failed> {
+        let engine = Engine::of(&self.target.database);
+        for line in engine.settle().await.map_err(|error| Failed::of(&error))? {
+            tracing::info!(target = %self.target.name, "{line}");
+        }
+        Ok(engine)
+    }
+
+    /// An archive of the catalogue, opened.
+    async fn opened(&self, label: &Label) -> Result<Archive, Failed> {
+        let entry = catalogue::find(&self.ctx.state, label).await.map_err(|error| Failed::of(&error))?;
+        let gone = || Failed::undecided(format!("archive {label} is not there any more"), Vec::new());
+        let path = entry.ok_or_else(gone)?.path;
+        let opened = tokio::task::spawn_blocking(move || Archive::open(&path)).await;
+        let worker =
+            |_| Failed::new(Class::Software, format!("a worker ended without an answer while opening archive {label}"));
+        opened.map_err(worker)?.map_err(|error| Failed::of(&error))
     }
 
     fn say(&self, event: &Event) {
@@ -76,6 +124,9 @@ impl<'a> RealHands<'a> {
         match event {
             Event::Failed { step, failed } => {
                 tracing::warn!(%target, %upgrade, %step, reason = failed.message, "a step failed");
+            }
+            Event::Retraced { to, why } => {
+                tracing::warn!(%target, %upgrade, step = %to, reason = why, "an earlier step is done again");
             }
             Event::Halted { why, .. } => tracing::error!(%target, %upgrade, reason = why, "the upgrade needs a person"),
             Event::TurnedBack { why, .. } => tracing::warn!(%target, %upgrade, reason = why, "the upgrade turns back"),
@@ -94,7 +145,7 @@ impl<'a> RealHands<'a> {
 
 fn missing(message: &str, section: &str) -> Failed {
     let hints = vec![format!("put `{section}` back into the configuration")];
-    Failed { class: Class::Config, message: message.to_owned(), transient: false, hints, partial: false }
+    Failed { hints, ..Failed::new(Class::Config, message) }
 }
 
 impl Hands for RealHands<'_> {
@@ -116,6 +167,9 @@ impl Hands for RealHands<'_> {
         }
         self.ctx.state.append_event(&self.id, &row, ends).await?;
         self.seq.store(seq, Ordering::SeqCst);
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        *begun = record::begun(*begun, event, row.at);
+        drop(begun);
         if let Some(step) = event.step() {
             self.progress.phase(step.name(), 0);
         }
@@ -159,7 +213,10 @@ impl Hands for RealHands<'_> {
     }
 
     async fn healthy(&self) -> Result<String, Failed> {
-        service::wait_healthy(self.server()?).await.map_err(|error| Failed::of(&error))
+        // One deadline, however often we died meanwhile: a server that is never healthy must not be waited for anew each time.
+        let begun = *self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = begun.map(|begun| (self.ctx.clock.now() - begun).to_std().unwrap_or_default()).unwrap_or_default();
+        service::wait_healthy(self.server()?, waited).await.map_err(|error| Failed::of(&error))
     }
 
     async fn shape(&self) -> Result<Shape, Failed> {
@@ -174,18 +231,19 @@ impl Hands for RealHands<'_> {
         Ok(Look { scripts: observe::with_histories(self.target, scripts, &shape, &installed.version), shape })
     }
 
-    async fn find_archive(&self, kind: Kind, round: u32) -> Result<Option<Label>, Failed> {
+    async fn find_archive(&self, kind: Kind) -> Result<Option<Label>, Failed> {
         // First the files themselves: a crash right after a seal leaves an archive that the catalogue does not know yet.
         let lines = store::reconcile(&self.ctx.state, self.target).await.map_err(|error| Failed::of(&error))?;
         for line in lines {
             tracing::info!(target = %self.target.name, "{line}");
         }
         let entries = catalogue::list(&self.ctx.state, Some(&self.target.name)).await.map_err(|error| Failed::of(&error))?;
-        let ours = |entry: &&catalogue::Entry| entry.kind == kind && entry.note.as_deref() == Some(&self.mark(round));
-        for entry in entries.iter().filter(ours) {
+        let mut ours: Vec<_> = entries.into_iter().filter(|entry| self.is_ours(entry, kind)).collect();
+        ours.sort_by(|one, other| (other.taken_at, &other.label).cmp(&(one.taken_at, &one.label)));
+        for entry in &ours {
             match verify::verify(self.ctx, entry, self.progress).await {
                 Ok(entry) if entry.verdict == Verdict::Whole => {
-                    store::pin(&self.ctx.state, &entry, &self.mark(round), self.ctx.clock.now())
+                    store::pin(&self.ctx.state, &entry, &self.mark(), self.ctx.clock.now())
                         .await
                         .map_err(|error| Failed::of(&error))?;
                     return Ok(Some(entry.label));
@@ -202,18 +260,39 @@ impl Hands for RealHands<'_> {
         Ok(None)
     }
 
-    async fn archive(&self, kind: Kind, round: u32) -> Result<Label, Failed> {
+    async fn archive(&self, kind: Kind) -> Result<Label, Failed> {
         // What the data belongs to, whoever migrated it; what a migration left half-way is no release's.
         let said = Box::pin(observe::release_of_the_data(self.ctx, self.target)).await.map_err(|error| Failed::of(&error))?;
         let release = said.map(|(version, _)| version);
         let request = BackupRequest {
             kind,
-            note: Some(self.mark(round)),
-            pin: Some(self.mark(round)),
+            note: Some(self.mark()),
+            pin: Some(self.mark()),
             release: release.map(|version| ReleaseNote { version, probe: "upgrade plan".to_owned() }),
         };
         let backup = Box::pin(backup::backup(self.ctx, self.target, &request, self.progress));
-        Ok(backup.await.map_err(|error| Failed::of(&error))?.label)
+        let label = backup.await.map_err(|error| Failed::of(&error))?.label;
+        if kind == Kind::PreUpgrade {
+            self.let_superseded_go(&label).await;
+        }
+        Ok(label)
+    }
+
+    async fn compare(&self, label: &Label) -> Result<Compared, Failed> {
+        let engine = self.settled().await?;
+        let archive = self.opened(label).await?;
+        self.progress.phase("comparing", archive.manifest().raw_bytes);
+        let compared = Box::pin(engine.compare(&archive, &backup::history_tables(self.target), self.progress)).await;
+        compared.map_err(|error| Failed::of(&error))
+    }
+
+    async fn ahead_of(&self, earlier: &ReleaseAt) -> Result<Vec<String>, Failed> {
+        // A release that replaced its own files is not there to be asked before it is installed again; its start is not allowed then.
+        if earlier.path == self.plan.to.path || !earlier.path.is_dir() {
+            return Ok(Vec::new());
+        }
+        let scripts = Box::pin(observe::scripts(self.target, &earlier.path)).await.map_err(|error| Failed::of(&error))?;
+        Ok(scripts.map(|scripts| scripts.ahead).unwrap_or_default())
     }
 
     async fn ready(&self) -> Result<(), Failed> {
@@ -237,30 +316,35 @@ impl Hands for RealHands<'_> {
         self.tool.handed_over().await;
     }
 
-    async fn migrate(&self, begun: Option<&Tool>) -> Result<String, Failed> {
-        let Some(settings) = &self.target.migrations else { return Ok("there are no migrations".to_owned()) };
+    async fn outcome_known(&self, tool: &Tool) -> Result<bool, Failed> {
+        self.tool_outcome_known(tool).await
+    }
+
+    async fn migrate(&self, begun: Option<&Tool>) -> Result<Migrated, Failed> {
+        let Some(settings) = &self.target.migrations else {
+            return Ok(Migrated { said: "there are no migrations".to_owned(), applied: None });
+        };
         if settings.runner != Runner::Flyway {
-            return Box::pin(self.run_tool(&settings.runner, begun)).await;
+            let said = Box::pin(self.run_tool(&settings.runner, begun)).await?;
+            return Ok(Migrated { said, applied: None });
         }
         let apply = Box::pin(migrate::apply(&self.target.database, settings, &self.plan.to.path, self.progress));
         let report = apply.await.map_err(|error| Failed { partial: error.error.leaves_part(), ..Failed::of(&error) })?;
         let head = report.head.as_deref().unwrap_or("no version");
-        Ok(format!("{} applied; the database is at {head}", many(report.applied.len() as u64, "migration")))
+        let said = format!("{} applied; the database is at {head}", many(report.applied.len() as u64, "migration"));
+        Ok(Migrated { said, applied: Some(report.applied.len()) })
     }
 
     async fn outlast(&self, tool: Option<&Tool>) -> Result<(), Failed> {
         self.outlast_tool(tool).await
     }
 
-    async fn restore(&self, label: &Label) -> Result<String, Failed> {
-        // What a crash left of an earlier try, first: it may be in the way, or be the old database under another name.
-        let settled = Engine::of(&self.target.database).settle().await.map_err(|error| Failed::of(&error))?;
-        for line in settled {
-            tracing::info!(target = %self.target.name, "{line}");
-        }
-        let restore = Box::pin(restore::restore_archive_for_rollback(self.ctx, self.target, label, None, self.progress));
+    async fn restore(&self, label: &Label, kept: Option<&Label>) -> Result<String, Failed> {
+        self.settled().await?;
+        let restore = Box::pin(restore::restore_archive_for_rollback(self.ctx, self.target, label, kept, self.progress));
         let loaded = restore.await.map_err(|error| Failed::of(&error))?;
-        Ok(format!("{label} restored: {}, {} compared", many(loaded.tables, "table"), many(loaded.rows, "row")))
+        let again = loaded.kept.map(|kept| format!("; what was written meanwhile is in {kept}")).unwrap_or_default();
+        Ok(format!("{label} restored: {}, {} compared{again}", many(loaded.tables, "table"), many(loaded.rows, "row")))
     }
 
     async fn point_back(&self, to: &ReleaseAt) -> Result<(), Failed> {

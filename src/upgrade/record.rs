@@ -24,6 +24,8 @@ pub(crate) struct Record {
     pub(crate) touched_at: DateTime<Utc>,
     /// How many events it has.
     pub(crate) events: u32,
+    /// When the step it stands at was first intended, since it was last told or failed.
+    pub(crate) begun: Option<DateTime<Utc>>,
     /// The plan.
     pub(crate) plan: Plan,
     /// What the events add up to.
@@ -45,6 +47,16 @@ pub(crate) fn row(seq: u32, at: DateTime<Utc>, event: &Event) -> Result<EventRow
     })
 }
 
+/// When the step that an upgrade stands at was first intended: a crash in it and a further intent leave that as it is, a failure,
+/// another step and a person's word begin anew.
+pub(crate) fn begun(since: Option<DateTime<Utc>>, event: &Event, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    match event {
+        Event::Intended { .. } => since.or(Some(at)),
+        Event::Spawned { .. } | Event::Handed { .. } => since,
+        _ => None,
+    }
+}
+
 /// Writes a new upgrade with its plan and the first event.
 ///
 /// # Errors
@@ -61,7 +73,7 @@ pub(crate) async fn begin(db: &StateDb, plan: Plan, now: DateTime<Utc>) -> Resul
     let first = Event::Planned { direction: plan.direction, steps: plan.steps.clone() };
     let state = State::default().apply(&first)?;
     db.open_upgrade(&upgrade, &row(1, now, &first)?, Ends::No).await?;
-    Ok(Record { id, created_at: now, touched_at: now, events: 1, plan, state })
+    Ok(Record { id, created_at: now, touched_at: now, events: 1, begun: None, plan, state })
 }
 
 /// `TARGET-VERSION-STAMP`, with a number behind it when one was begun in the same second.
@@ -100,11 +112,13 @@ pub(crate) async fn load(db: &StateDb, row: UpgradeRow) -> Result<Record, Upgrad
         events.push(event);
     }
     let state = State::fold(&events)?;
+    let begun = events.iter().zip(&rows).fold(None, |since, (event, row)| begun(since, event, row.at));
     Ok(Record {
         touched_at: rows.last().map_or(row.created_at, |event| event.at),
         events: u32::try_from(rows.len()).unwrap_or(u32::MAX),
         id: row.id,
         created_at: row.created_at,
+        begun,
         plan,
         state,
     })

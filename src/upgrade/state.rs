@@ -49,6 +49,8 @@ pub struct State {
     pub failures: u32,
     /// The newest failure of the present step.
     pub failure: Option<Failed>,
+    /// The first of them: what began the trouble, where the newest may only be what came of it.
+    pub first_failure: Option<Failed>,
     /// Every step ever intended.
     pub touched: BTreeSet<Step>,
     /// Whether we ever died between an intent and its outcome: then what a step did is known only by looking.
@@ -64,8 +66,10 @@ pub struct State {
     /// The vendor's tool, from its beginning until the step that ran it is done: while it lives, nothing else may be begun.
     /// After an intent it is the one whose outcome nobody wrote down; an outcome that is known is never taken for a new one.
     pub tool: Option<Tool>,
-    /// How often a person answered since the failed state was kept: whatever ran meanwhile may have written more.
-    pub answers: u32,
+    /// Whether the outcome of that tool was written down.
+    pub tool_judged: bool,
+    /// Whether a person answered and nothing was begun since.
+    pub told: bool,
     /// Why it turned back, stopped, or was refused: the newest of these, and at the end of a rollback what began it.
     pub why: Option<String>,
     /// Why it turned back.
@@ -88,6 +92,7 @@ impl Default for State {
             unanswered: 0,
             failures: 0,
             failure: None,
+            first_failure: None,
             touched: BTreeSet::new(),
             crashed: false,
             partial: false,
@@ -95,7 +100,8 @@ impl Default for State {
             archive: None,
             kept: None,
             tool: None,
-            answers: 0,
+            tool_judged: false,
+            told: false,
             why: None,
             turned_back: None,
             next_steps: Vec::new(),
@@ -130,19 +136,22 @@ impl State {
             (Phase::Idle, Event::Planned { direction, steps }) => self.set_out(*direction, steps),
             (_, Event::Intended { step, attempt }) if underway && here && *attempt == self.attempts + 1 => {
                 self.crashed |= self.open.is_some();
-                if self.open.is_none() {
+                if self.tool_judged {
                     self.tool = None;
                 }
                 self.open = Some(*step);
+                self.told = false;
                 self.attempts += 1;
                 self.unanswered += 1;
                 self.touched.insert(*step);
             }
             (_, Event::Spawned { step, process }) if underway && self.open == Some(*step) => {
                 self.tool = Some(Tool::Process(process.clone()));
+                self.tool_judged = false;
             }
             (_, Event::Handed { step, run }) if underway && self.open == Some(*step) => {
-                self.tool = Some(Tool::Unit(run.clone()))
+                self.tool = Some(Tool::Unit(run.clone()));
+                self.tool_judged = false;
             }
             (_, Event::Done { step, label, .. }) if underway && here => {
                 match step {
@@ -159,9 +168,18 @@ impl State {
                 if self.open.take().is_some() {
                     self.unanswered -= 1;
                 }
+                self.tool_judged = true;
                 self.failures += 1;
                 self.partial |= failed.partial;
+                self.first_failure.get_or_insert_with(|| failed.clone());
                 self.failure = Some(failed.clone());
+            }
+            (_, Event::Retraced { to, .. }) if underway && self.route[..self.at].contains(to) => {
+                self.crashed |= self.open.is_some();
+                self.at = self.route.iter().position(|step| step == to).unwrap_or(self.at);
+                self.told = false;
+                self.attempts = 0;
+                self.forget_trouble();
             }
             (Phase::Running, Event::NoReturn) if !self.no_return && self.open.is_none() => self.no_return = true,
             (Phase::Running | Phase::Aborting, Event::TurnedBack { why, steps }) => {
@@ -181,6 +199,10 @@ impl State {
             (phase, Event::Said { settle: Settle::Accept, release, .. }) if !phase.terminal() => {
                 self.listen(Settle::Accept, release.as_ref());
             }
+            // A way back that waits between two tries may be told as well what to do.
+            (Phase::RollingBack, Event::Said { settle, release, .. }) if self.failure.is_some() => {
+                self.listen(*settle, release.as_ref());
+            }
             (Phase::Running, Event::Committed) if self.step().is_none() => self.phase = Phase::Committed,
             (Phase::RollingBack, Event::RolledBack { next_steps }) if self.step().is_none() => {
                 self.next_steps.clone_from(next_steps);
@@ -189,7 +211,9 @@ impl State {
                 }
                 self.phase = Phase::RolledBack;
             }
-            (Phase::Running, Event::Refused { why }) if self.touched.iter().all(|step| *step == Step::Preflight) => {
+            (Phase::Running | Phase::Aborting, Event::Refused { why })
+                if self.touched.iter().all(|step| *step == Step::Preflight) =>
+            {
                 self.why = Some(why.clone());
                 self.phase = Phase::Refused;
             }
@@ -215,11 +239,12 @@ impl State {
         self.unanswered = 0;
         self.failures = 0;
         self.failure = None;
+        self.first_failure = None;
     }
 
     fn listen(&mut self, settle: Settle, release: Option<&ReleaseAt>) {
         self.next_steps.clear();
-        self.answers += u32::from(self.route[..self.at].contains(&Step::KeepFailed));
+        self.told = true;
         self.phase = match (settle, self.direction) {
             (Settle::Accept, _) => {
                 self.accepted = release.cloned();

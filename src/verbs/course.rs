@@ -52,6 +52,13 @@ pub(super) async fn ended(ctx: &Context, target: &Target, ended: Ended) -> Resul
             failure.hints = next_steps;
             failure.safe("its pre-upgrade archive, if one was taken, is verified and pinned")
         }
+        Ended::Waiting { why, next_steps, .. } => {
+            let mut failure =
+                failed(Class::TempFail, format!("the upgrade of `{name}` is on its way back and cannot go on yet"));
+            failure.causes = vec![why];
+            failure.hints = next_steps;
+            failure.safe("what was archived is pinned; the daemon tries again by itself, as does `upkeep upgrade` without one")
+        }
         Ended::Paused => failed(Class::TempFail, format!("the upgrade of `{name}` stopped between two steps"))
             .safe("it goes on from there")
             .hint("start the daemon: `systemctl start upkeepd`"),

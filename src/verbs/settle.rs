@@ -98,6 +98,7 @@ async fn carry_on(
         Ended::Refused { .. } => "was let go: nothing had been changed",
         Ended::Stuck { .. } => "needs a person: see `upkeep status`",
         Ended::Paused => "stopped between two steps",
+        Ended::Waiting { .. } => "is on its way back and cannot go on yet: see `upkeep status`",
     };
     settled.lines.push(format!("the upgrade of `{}` that was cut short {what}", target.name));
     Ok(())

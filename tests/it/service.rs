@@ -147,7 +147,7 @@ async fn healthy_means_all_checks_for_long_enough_without_a_break() {
     // Good, bad, then good: the first good answer must not count towards the time.
     let mut service = asking(vec![Health::Command(words(&["true"])), Health::Command(words(&["sh", "-c", &count]))]);
     service.healthy_for = Duration::from_millis(100);
-    service::wait_healthy(&service).await.unwrap();
+    service::wait_healthy(&service, Duration::ZERO).await.unwrap();
     let asked = std::fs::read_to_string(dir.path().join("asked")).unwrap().lines().count();
     assert!(asked >= 4, "good, bad, good and good again: {asked}");
 }
@@ -156,12 +156,12 @@ async fn healthy_means_all_checks_for_long_enough_without_a_break() {
 async fn a_server_that_is_not_healthy_is_given_up_with_its_last_answer() {
     let mut service = asking(vec![Health::Command(words(&["sh", "-c", "echo still starting; exit 1"]))]);
     service.deadline = Duration::from_millis(600);
-    let error = service::wait_healthy(&service).await.unwrap_err().to_string();
+    let error = service::wait_healthy(&service, Duration::ZERO).await.unwrap_err().to_string();
     assert!(error.ends_with("ends with exit code 1: still starting"), "{error}");
     // One that has stopped is not waited for until the deadline.
     let dir = tempfile::tempdir().unwrap();
     let mut gone = scripts(dir.path(), "true", "true", "exit 3");
     gone.deadline = Duration::from_secs(600);
-    let error = service::wait_healthy(&gone).await.unwrap_err().to_string();
+    let error = service::wait_healthy(&gone, Duration::ZERO).await.unwrap_err().to_string();
     assert!(error.ends_with("the server has stopped; it does not run"), "{error}");
 }

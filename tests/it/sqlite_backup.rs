@@ -189,6 +189,7 @@ async fn stock_zstd_gives_a_database_that_opens() {
         environment: std::collections::BTreeMap::new(),
         input: Vec::new(),
         deadline: std::time::Duration::from_secs(60),
+        output: None,
     };
     let finished = command.run().await.expect("zstd runs");
     assert!(finished.success(), "{finished:?}");

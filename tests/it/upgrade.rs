@@ -145,6 +145,83 @@ async fn a_vendors_tool_is_judged_by_the_database_and_not_by_its_exit_code() {
     assert!(why.contains("ended with exit code 0 and left the database not in step: all migrations applied"), "{why}");
 }
 
+/// A tool without a unit of its own that takes long, begun and left running by a run that had to stop.
+async fn left_running() -> Host {
+    let mut host = Host::new().await;
+    let waits = "echo run >> tool-runs; touch tool-asked; i=0; \
+                 while ! test -e tool-done && test $i -lt 1500; do i=$((i+1)); sleep 0.02; done; echo it went well";
+    host.tool(waits);
+    host.install("2.0", &[V1, V2]);
+    host.begin().await;
+    let stop = CancellationToken::new();
+    let stops = async {
+        host.when_there("tool-asked").await;
+        stop.cancel();
+    };
+    let progress = Progress::default();
+    let drive = upgrade::drive(&host.env.ctx, &host.target, &progress, &stop);
+    let (ended, ()) = tokio::join!(drive, stops);
+    assert_eq!(ended.unwrap(), Ended::Paused, "it does not wait for a tool that goes on without it");
+    assert!(host.seen("state/tools/migrate-notes.log"), "what it prints is in a file");
+    host
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tool_without_a_unit_outlives_us_and_is_judged_by_the_next_run() {
+    let host = left_running().await;
+    let works = async {
+        host.migrate().await;
+        host.touch("tool-done");
+    };
+    let (ended, ()) = tokio::join!(host.drive(), works);
+    assert_eq!(ended, Ended::Committed);
+    assert_eq!(std::fs::read_to_string(host.path("tool-runs")).unwrap(), "run\n", "it was not begun a second time");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tool_that_ended_in_the_middle_is_not_run_on_what_it_left() {
+    for killed in [true, false] {
+        let host = left_running().await;
+        execute(&host.env.database(), "ALTER TABLE notes ADD COLUMN half TEXT").await;
+        if killed {
+            let found = upgrade_tool(&host);
+            rustix::process::kill_process_group(found, rustix::process::Signal::KILL).unwrap();
+        } else {
+            host.touch("tool-done");
+        }
+        let Ended::RolledBack { why, .. } = host.drive().await else { panic!("not rolled back, killed: {killed}") };
+        assert_eq!(why.contains("how is not known"), killed, "{why}");
+        assert_eq!(std::fs::read_to_string(host.path("tool-runs")).unwrap(), "run\n", "it was not begun a second time");
+        assert_eq!(host.columns().await, ["id", "text"], "the archive from before was restored");
+        assert_eq!(host.archives(Kind::FailedState).await.len(), 1, "what it left is kept");
+    }
+}
+
+/// The process group of the tool, as the journal has it.
+fn upgrade_tool(host: &Host) -> rustix::process::Pid {
+    let line = crate::support::engines::ask_file(
+        &host.path("state/state.db"),
+        "SELECT json_extract(body_json, '$.process.pid') FROM upgrade_event WHERE kind = 'spawned'",
+    );
+    rustix::process::Pid::from_raw(line.parse().unwrap()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn migrations_from_before_an_upgrade_leave_no_way_back() {
+    let host = Host::new().await;
+    host.install("2.0", &[V1, V2]);
+    host.migrate().await;
+    let decision = upgrade::decide(&host.look().await, Asked::ByPerson, host.now());
+    let upgrade::Decision::Plan(plan) = decision else { return };
+    upgrade::begin(&host.env.ctx, *plan).await.unwrap();
+    let Ended::Stuck { why, next_steps } = host.drive().await else { panic!("it went on") };
+    assert!(why.contains("already holds migrations that 1.0 does not know"), "{why}");
+    assert!(next_steps.iter().any(|step| step.contains("--accept")), "{next_steps:?}");
+    assert_eq!(host.serving().await, Some("1.0".to_owned()), "it was not even stopped");
+    upgrade::settle(&host.env.ctx, &host.target, Settle::Accept, "root").await.unwrap();
+    assert_eq!(host.columns().await, ["id", "text", "colour"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_must_not_be_begun_is_refused_with_its_reason() {
     let mut host = Host::new().await;

@@ -11,13 +11,18 @@ use crate::daemon::jobs::{Ended, LIVING, Piece};
 use crate::failure::{Class, Failure};
 use crate::ids::{JobId, RequestId, TargetName};
 use crate::progress::Snapshot;
+use crate::state_db::catalogue::{self, Verdict};
 use crate::state_db::runs::{End, Outcome, Run};
 use crate::status;
-use crate::wire::{Action, Asker, Backup, By, Job, JobState};
+use crate::upgrade;
+use crate::wire::{Action, Asker, Backup, By, Job, JobState, Rollback, Upgrade, Verify};
 
 /// How long the end of a job that changed the database or the server waits to be told together with what it left: a look takes
 /// milliseconds, and where it takes longer nothing is said of what is not known.
 const LOOKED_AT: Duration = Duration::from_secs(5);
+
+/// How many unread archives of a target are read at a start: each is a job, and each may take long.
+const READ_AT_START: usize = 8;
 
 impl Life {
     pub(super) async fn request(&mut self, ask: Ask) {
@@ -88,6 +93,7 @@ impl Life {
         match ended.piece {
             Piece::Job(job, _) => {
                 self.end(&job, ended.result).await;
+                self.note_open(&job).await;
                 self.publish().await;
             }
             Piece::Tidy(target) => self.tidied(target, ended.result).await,
@@ -110,6 +116,8 @@ impl Life {
                     tracing::info!(target = %target, what = line, "put in order after a crash");
                     self.event(Some(&target), "daemon.tidied", &line).await;
                 }
+                let begun = self.read_unread(&target).await;
+                self.log(begun);
             }
             Some(Err(failure)) => {
                 let causes = failure.causes.join(": ");
@@ -123,6 +131,19 @@ impl Life {
             }
             None => {}
         }
+    }
+
+    /// Has archives read back that nobody has read: sealed right before a crash, or listed again after the catalogue was lost. Not in the
+    /// target's lane, which has more urgent work; the newest ones, for those are what a restore would take.
+    async fn read_unread(&mut self, target: &TargetName) -> Result<(), Failure> {
+        let mut unread = catalogue::list(&self.ctx.state, Some(target)).await?;
+        unread.retain(|entry| entry.verdict == Verdict::Unverified);
+        unread.sort_by_key(|entry| std::cmp::Reverse(entry.taken_at));
+        for entry in unread.into_iter().take(READ_AT_START) {
+            let action = Action::Verify(Verify { label: Some(entry.label), target: None });
+            self.submit(action, None, Asker::daemon()).await?;
+        }
+        Ok(())
     }
 
     /// Writes down how a job ended and tells of it.
@@ -197,6 +218,37 @@ impl Life {
             eye.reconsider(now);
         } else {
             eye.again(now);
+        }
+    }
+
+    /// Remembers to drive an upgrade on that ended neither way and needs nobody: its lane was let go, so that others at the target are
+    /// not kept waiting meanwhile.
+    async fn note_open(&mut self, job: &Job) {
+        let (Action::Upgrade(Upgrade { target, .. }) | Action::Rollback(Rollback { target })) = &job.action else { return };
+        self.driven_again.remove(target);
+        match upgrade::again_in(&self.ctx.state, target).await {
+            Ok(Some(pause)) => drop(self.driven_again.insert(target.clone(), Instant::now() + pause)),
+            Ok(None) => {}
+            Err(error) => self.log(Err(error)),
+        }
+    }
+
+    /// Drives on what is due.
+    pub(super) async fn drive_on(&mut self, now: Instant) {
+        let due: Vec<TargetName> =
+            self.driven_again.iter().filter(|(_, at)| **at <= now).map(|(target, _)| target.clone()).collect();
+        for target in due {
+            self.driven_again.remove(&target);
+            let underway = |action: &Action| match action {
+                Action::Upgrade(Upgrade { target: other, .. }) | Action::Rollback(Rollback { target: other }) => {
+                    *other == target
+                }
+                _ => false,
+            };
+            if !self.jobs.any(underway) {
+                let begun = self.submit(Action::Upgrade(Upgrade { target, settle: None }), None, Asker::daemon()).await;
+                self.log(begun.map(|_| ()));
+            }
         }
     }
 

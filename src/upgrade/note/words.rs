@@ -87,7 +87,7 @@ pub(super) fn text(facts: &Facts<'_>) -> String {
     tell(&mut note, &facts.target);
     start(&mut note, facts);
     note.text.push('\n');
-    note.say("This note is removed when the upgrade ends. upkeep never reads it.");
+    note.say("This note is removed when the upgrade ends. Where upkeep's own records are lost, it keeps the server from starting until a person has answered.");
     note.text
 }
 

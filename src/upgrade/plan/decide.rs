@@ -47,6 +47,9 @@ pub fn decide(seen: &Observation, asked: Asked, now: DateTime<Utc>) -> Decision 
     if let Some((id, phase)) = &seen.open {
         return Decision::Refuse(vec![Refusal::Open { id: id.clone(), phase: *phase }]);
     }
+    if let Some(lost) = &seen.lost {
+        return Decision::Refuse(vec![Refusal::Lost(lost.to_string())]);
+    }
     if let Some(mark) = seen.half_restored() {
         return Decision::Refuse(vec![Refusal::HalfRestored(mark.label.clone())]);
     }
@@ -90,6 +93,9 @@ pub fn decide(seen: &Observation, asked: Asked, now: DateTime<Utc>) -> Decision 
 /// How release and database stand, for the gate and for status.
 #[must_use]
 pub fn standing(seen: &Observation) -> gate::Standing {
+    if let Some(lost) = &seen.lost {
+        return gate::Standing::Unknown(lost.to_string());
+    }
     if let Some(mark) = seen.half_restored() {
         let (label, target) = (&mark.label, &seen.target);
         let why = format!("the restore of {label} stopped half-way; end it first: `upkeep restore {target} {label}`");

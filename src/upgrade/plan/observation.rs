@@ -13,6 +13,7 @@ use crate::restore::Unfinished;
 use crate::service::ServiceState;
 use crate::shape::Shape;
 use crate::state_db::holds::Hold;
+use crate::upgrade::evidence::Lost;
 use crate::upgrade::judge::{self, Judgement, Left, Serving};
 use crate::upgrade::state::{Phase, ReleaseAt};
 use crate::version::Version;
@@ -55,6 +56,8 @@ pub struct Observation {
     pub unfinished: Option<Unfinished>,
     /// An upgrade that has not ended.
     pub open: Option<(UpgradeId, Phase)>,
+    /// An upgrade that is in no journal, if there are traces of one.
+    pub lost: Option<Lost>,
     /// Free bytes where archives go.
     pub free_bytes: u64,
     /// The size of the newest whole archive, if there is one.

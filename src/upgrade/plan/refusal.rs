@@ -21,6 +21,8 @@ pub enum Refusal {
         /// Its phase.
         phase: Phase,
     },
+    /// There are traces of an upgrade that is in no journal, in words.
+    Lost(String),
     /// A restore stopped half-way.
     HalfRestored(Label),
     /// The release cannot be read, or is two at once.
@@ -67,6 +69,7 @@ impl Refusal {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Open { .. } => "open-upgrade",
+            Self::Lost(_) => "lost-journal",
             Self::HalfRestored(_) => "half-restored",
             Self::Release(_) => "release",
             Self::Database(_) => "database",
@@ -89,7 +92,7 @@ impl Refusal {
     pub fn class(&self) -> Option<Class> {
         match self {
             Self::Release(unread) => Some(unread.class),
-            Self::HalfRestored(_) => Some(Class::Data),
+            Self::HalfRestored(_) | Self::Lost(_) => Some(Class::Data),
             _ => None,
         }
     }
@@ -108,6 +111,7 @@ impl Refusal {
                 "see `upkeep status`, then settle it: `upkeep upgrade TARGET --resume`, `--abort` or `--accept`"
             }
             Self::Open { .. } => "watch it: `upkeep status --watch`",
+            Self::Lost(_) => "look at release and data, then: `upkeep upgrade TARGET --accept`",
             Self::HalfRestored(_) => "end the restore first: `upkeep restore TARGET LABEL`",
             Self::Release(_) => "install the release whole, or check `[targets.T.release]`: `upkeep check`",
             Self::Database(_) => "is the database server running? `upkeep check`",
@@ -132,6 +136,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Open { id, phase } => write!(f, "upgrade {id} is {phase}"),
+            Self::Lost(why) => f.write_str(why),
             Self::HalfRestored(label) => write!(f, "the restore of {label} into the database stopped half-way"),
             Self::Release(unread) => f.write_str(&unread.why),
             Self::Database(why) => write!(f, "the database cannot be looked at: {why}"),

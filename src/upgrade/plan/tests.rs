@@ -56,6 +56,7 @@ pub(crate) fn due() -> Observation {
         holds: Vec::new(),
         unfinished: None,
         open: None,
+        lost: None,
         free_bytes: 1_000_000,
         last_archive_bytes: None,
         rules: Rules {

@@ -1,11 +1,12 @@
 //! The vendor's migration tool: begun, followed line by line, outlasted, judged by the database.
 //!
-//! Owns both ways to run it: as a unit of systemd, which goes on without us, and as a child process where no unit is
-//! configured. Invariants: which tool was begun is in the journal before it begins; one that was begun is not begun again
+//! Owns both ways to run it: as a unit of systemd, and as a process where no unit is configured; both go on without us.
+//! Invariants: which tool was begun is in the journal before it begins; one that was begun is not begun again
 //! before it was judged; none is ended by us but by its configured deadline. Held by the driver's tests and `tests/host/run`.
 
 mod tail;
 
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,8 +14,9 @@ use tokio::sync::watch;
 
 use super::RealHands;
 use crate::config::Runner;
+use crate::durable;
 use crate::failure::{Chain, Class};
-use crate::process::{Command, Identity, Lines};
+use crate::process::{self, Command, Identity, Lines};
 use crate::service::tool::{self, Doing, ToolError, ToolRun, ToolState};
 use crate::upgrade::hands::Hands as _;
 use crate::upgrade::plan::Scripts;
@@ -74,7 +76,12 @@ impl RealHands<'_> {
                 let mut command = Command::new(argv, *deadline);
                 command.directory = Some(directory.clone().unwrap_or_else(|| self.plan.to.path.clone()));
                 command.environment.clone_from(environment);
-                self.child(command).await?
+                command.output = Some(self.output_of_child());
+                match begun {
+                    // One that an earlier run began has ended since: it is judged, and not begun again.
+                    Some(Tool::Process(_)) if self.ended_child().is_some() => self.outcome_of_child(),
+                    _ => self.child(command).await?,
+                }
             }
         };
         self.judge(&ended).await
@@ -86,13 +93,13 @@ impl RealHands<'_> {
             Some(scripts) if scripts == Scripts::default() => Ok(format!("the tool ended with {how}; nothing is pending")),
             None if *well => Ok(format!("the tool ended with {how}")),
             Some(_) | None => {
-                let all = match tool::unit_here(self.target) {
-                    Some(_) => format!("; all that it printed is in {}", tool::output(self.target).display()),
-                    None => String::new(),
+                let output = match tool::unit_here(self.target) {
+                    Some(_) => tool::output(self.target),
+                    None => self.output_of_child(),
                 };
+                let all = format!("; all that it printed is in {}", output.display());
                 let message = format!("the migration tool ended with {how} and left the database not in step: {last}{all}");
-                let hints = Vec::new();
-                Err(Failed { class: Class::Data, message, transient: false, hints, partial: true })
+                Err(Failed { partial: true, ..Failed::new(Class::Data, message) })
             }
         }
     }
@@ -103,17 +110,71 @@ impl RealHands<'_> {
         self.progress.say(line);
     }
 
+    /// Where the output of a tool without a unit of its own goes: a file, for a pipe would end with us, and the tool with the pipe.
+    fn output_of_child(&self) -> PathBuf {
+        self.ctx.config.daemon.state_dir.join("tools").join(format!("migrate-{}.log", self.target.name))
+    }
+
+    /// How the newest tool without a unit ended, where that was written down; its file is emptied when the next one is made ready.
+    fn ended_child(&self) -> Option<i32> {
+        process::ended(&self.output_of_child())
+    }
+
+    fn outcome_of_child(&self) -> Ended {
+        let code = self.ended_child();
+        let how = code.map_or("an outcome that nobody wrote down".to_owned(), |code| format!("exit code {code}"));
+        let mut last = LastLines::default();
+        for line in Tail::at_end(&self.output_of_child()).last_lines().lines().filter(|line| !process::is_end(line)) {
+            last.keep(line);
+        }
+        Ended { well: code == Some(0), how, last }
+    }
+
+    /// Whether it can be told how a tool of an earlier run ended.
+    pub(super) async fn tool_outcome_known(&self, tool: &Tool) -> Result<bool, Failed> {
+        match tool {
+            Tool::Process(_) => Ok(self.ended_child().is_some()),
+            Tool::Unit(run) => {
+                let seen = tool::look(&run.unit).await.map_err(|error| Failed::of(&error))?;
+                Ok(seen.is_of(run) && seen.doing != Doing::Idle)
+            }
+        }
+    }
+
     async fn child(&self, command: Command) -> Result<Ended, Failed> {
+        let output = self.output_of_child();
+        if let Some(dir) = output.parent() {
+            durable::make_dir(dir).map_err(|error| Failed::of(&error))?;
+        }
         let held = command.hold().map_err(|error| Failed::of(&error))?;
         // Written down before it begins: should we die, the next run knows whom to wait for.
         let process = held.identity().clone();
         *self.tool.process() = Some(process.clone());
-        let spawned = Event::Spawned { step: Step::Migrate, process };
+        let spawned = Event::Spawned { step: Step::Migrate, process: process.clone() };
         self.record(&spawned).await.map_err(|error| Failed::of(&error))?;
-        let finished = held.run(&|line| self.told(line)).await.map_err(|error| Failed::of(&error))?;
+        // From here on it goes on without us: whoever wants us to stop need not wait for it.
+        self.tool.handed.send_replace(true);
+        let (mut tail, mut lines) = (Tail::from_the_beginning(&output), Lines::default());
+        let mut tell = |line: &str| {
+            if !process::is_end(line) {
+                self.told(line);
+            }
+        };
+        let finished = held.run(&mut || tail.read(&mut |piece| lines.feed(piece, &mut tell))).await;
+        self.tool.handed.send_replace(false);
+        lines.end(&mut tell);
+        let code = finished.map_err(|error| Failed::of(&error))?;
+        if code.is_none() {
+            // Whoever was killed may only have been the one who waits for it.
+            self.outlast_process(&process).await?;
+        }
         *self.tool.process() = None;
-        let how = finished.code.map_or("a signal".to_owned(), |code| format!("exit code {code}"));
-        Ok(Ended { well: finished.success(), how, last: LastLines::of(finished.said()) })
+        let outcome = self.outcome_of_child();
+        Ok(if code.is_none() && self.ended_child().is_none() {
+            Ended { how: "a signal".to_owned(), ..outcome }
+        } else {
+            outcome
+        })
     }
 
     /// The run that an earlier run of ours asked for, or a new one.
@@ -130,7 +191,7 @@ impl RealHands<'_> {
         if left.doing == Doing::Running {
             let message = format!("{unit} runs, and upkeep did not begin it");
             let hints = vec![format!("wait until it has ended: `systemctl status {unit}`")];
-            return Err(Failed { class: Class::TempFail, message, transient: false, hints, partial: false });
+            return Err(Failed { hints, ..Failed::new(Class::TempFail, message) });
         }
         // Written down before it begins: the next invocation is ours.
         let run = ToolRun { unit: unit.to_owned(), before: left.invocation };
@@ -216,7 +277,7 @@ impl RealHands<'_> {
                     process.pid
                 );
                 let hints = vec![format!("see what it does, and end it if it must be: `kill -- -{}`", process.pid)];
-                return Err(Failed { class: Class::Unavailable, message, transient: false, hints, partial: false });
+                return Err(Failed { hints, ..Failed::new(Class::Unavailable, message) });
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
@@ -255,5 +316,5 @@ enum Begin {
 fn not_begun(run: &ToolRun) -> Failed {
     let message = format!("systemd was asked to begin {}, and has not", run.unit);
     let hints = vec![format!("see what systemd says: `systemctl status {}`", run.unit)];
-    Failed { class: Class::Unavailable, message, transient: false, hints, partial: false }
+    Failed { hints, ..Failed::new(Class::Unavailable, message) }
 }

@@ -48,6 +48,40 @@ pub struct Failed {
     /// Whether the step is known to have left a part of itself: of a migration that no transaction held together.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,
+    /// Whether it is a person's to decide: to try again changes nothing, and to go on could do harm.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub person: bool,
+}
+
+impl Failed {
+    /// A failure without a next step of its own.
+    #[must_use]
+    pub fn new(class: Class, message: impl Into<String>) -> Self {
+        Self { class, message: message.into(), transient: false, hints: Vec::new(), partial: false, person: false }
+    }
+
+    /// One that only a person can decide about.
+    #[must_use]
+    pub fn undecided(message: impl Into<String>, hints: Vec<String>) -> Self {
+        Self { hints, person: true, ..Self::new(Class::Data, message) }
+    }
+
+    /// Whether it may pass while nobody but the cause itself does anything about it (a server comes back, room is made), so that
+    /// trying again is worth it. What is damaged, refused or not configured stays so.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        let lasting = matches!(
+            self.class,
+            Class::Usage
+                | Class::NoInput
+                | Class::Protocol
+                | Class::NoPermission
+                | Class::Config
+                | Class::Data
+                | Class::Software
+        );
+        !self.person && (self.transient || !lasting)
+    }
 }
 
 /// The vendor's tool, as the journal knows it.
@@ -117,6 +151,13 @@ pub enum Event {
         /// Why.
         failed: Failed,
     },
+    /// An earlier step of the route is done again: what it had done no longer holds.
+    Retraced {
+        /// Which.
+        to: Step,
+        /// Why.
+        why: String,
+    },
     /// From here on the only way back is a restore.
     NoReturn,
     /// The upgrade turns back.
@@ -168,6 +209,7 @@ impl Event {
             Event::Handed { .. } => "handed",
             Event::Done { .. } => "done",
             Event::Failed { .. } => "failed",
+            Event::Retraced { .. } => "retraced",
             Event::NoReturn => "no-return",
             Event::TurnedBack { .. } => "turned-back",
             Event::Halted { .. } => "halted",

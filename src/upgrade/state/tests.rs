@@ -4,7 +4,7 @@ use super::*;
 use crate::failure::Class;
 
 fn failed() -> Failed {
-    Failed { class: Class::Io, message: "no".to_owned(), transient: false, hints: Vec::new(), partial: false }
+    Failed::new(Class::Io, "no")
 }
 
 /// One event of every kind, for every step where it has one.

@@ -180,7 +180,8 @@ deadline = "200ms"
         assert!(started.unwrap().success());
     }
 
-    fn stop_server(&self) {
+    /// Stops it, as a person would who does not ask us.
+    pub(crate) fn stop_server(&self) {
         if let Some(pid) = self.server_pid() {
             // One that has ended has nothing to be told.
             rustix::process::kill_process(pid, rustix::process::Signal::TERM).ok();

@@ -12,18 +12,19 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::{Ended, drive};
 use crate::archive::manifest::Kind;
+use crate::engine::Compared;
 use crate::failure::Class;
 use crate::ids::{Label, TargetName, UpgradeId};
 use crate::service::ServiceState;
 use crate::shape::{Applied, History, Shape};
 use crate::upgrade::UpgradeError;
-use crate::upgrade::hands::{Hands, Look};
+use crate::upgrade::hands::{Hands, Look, Migrated};
 use crate::upgrade::plan::{AfterFailure, Applies, Back, FORMAT, Plan, Purpose, Scripts, forward};
 use crate::upgrade::state::{Direction, Event, Failed, ReleaseAt, Settle, State, Step, Tool};
 use crate::version::Version;
 
 /// Every call that may be made to fail.
-pub(super) const CALLS: [&str; 18] = [
+pub(super) const CALLS: [&str; 20] = [
     "release",
     "ready",
     "stop",
@@ -42,6 +43,8 @@ pub(super) const CALLS: [&str; 18] = [
     "point-back",
     "hold",
     "find:failed-state",
+    "compare",
+    "ahead",
 ];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +66,7 @@ pub(super) struct Fault {
     call: String,
     times: u32,
     transient: bool,
+    class: Class,
 }
 
 impl Fault {
@@ -70,10 +74,14 @@ impl Fault {
         Self::failing(call, u32::MAX)
     }
     pub(super) fn failing(call: &str, times: u32) -> Self {
-        Self { call: call.to_owned(), times, transient: false }
+        Self { call: call.to_owned(), times, transient: false, class: Class::Unavailable }
     }
     pub(super) fn passing(call: &str, times: u32) -> Self {
-        Self { call: call.to_owned(), times, transient: true }
+        Self { transient: true, ..Self::failing(call, times) }
+    }
+    /// One that stays, however often it is tried.
+    pub(super) fn lasting(call: &str) -> Self {
+        Self { class: Class::Data, ..Self::always(call) }
     }
 }
 
@@ -100,6 +108,12 @@ pub(super) struct Inner {
     pub(super) begun: Option<Tool>,
     /// Whether what runs goes on without us.
     pub(super) handed: bool,
+    /// Whether it is known how a tool of an earlier run ended.
+    pub(super) outcome_known: bool,
+    /// Somebody connects, writes and leaves right before this call.
+    write_at: Option<usize>,
+    /// Whether somebody else wrote, or started the server.
+    disturbed: bool,
 }
 
 impl Inner {
@@ -112,12 +126,45 @@ impl Inner {
         self.faults.push(Fault::always("release"));
     }
 
+    /// Takes an archive.
+    fn take(&mut self, kind: Kind) -> Label {
+        let label = Label::parse(&format!("{kind}-{}-0", self.archives.len() + 1)).unwrap();
+        self.archives.push((kind, label.clone(), self.db.clone()));
+        label
+    }
+
     pub(super) fn record(&mut self, event: Event) {
         self.journal.push(event);
     }
 
     pub(super) fn stop(&mut self) {
         self.server = None;
+    }
+
+    /// Somebody who is not the server writes.
+    pub(super) fn write(&mut self) {
+        let write = format!("write {} of somebody", self.written.len());
+        self.written.push(write.clone());
+        self.db.writes.push(write);
+        self.disturbed = true;
+    }
+
+    /// Somebody starts the installed server by hand, which serves and writes.
+    pub(super) fn serve(&mut self) {
+        self.write();
+        self.start();
+    }
+
+    /// Another upkeep applies what is pending.
+    pub(super) fn migrate_elsewhere(&mut self) {
+        self.db.migrations = known("2.0");
+        self.write();
+    }
+
+    /// The journal is an earlier copy of itself.
+    pub(super) fn forget_after(&mut self, events: usize) {
+        self.journal.truncate(events);
+        self.disturbed = true;
     }
 
     /// The installed server starts: it writes, and migrates itself where that is how the product does it.
@@ -172,7 +219,7 @@ pub(super) fn plan(applies: Applies) -> Plan {
         to: at("2.0"),
         back: Back::Symlink,
         applies,
-        pending: vec!["V2".to_owned(), "V3".to_owned()],
+        pending: vec!["2 m".to_owned(), "3 m".to_owned()],
         before: shape(&old),
         direction: Direction::Forward,
         steps: forward(applies),
@@ -223,6 +270,9 @@ impl World {
             tool: None,
             begun: None,
             handed: false,
+            outcome_known: false,
+            write_at: None,
+            disturbed: false,
         })))
     }
 
@@ -246,11 +296,14 @@ impl World {
             calls: 0,
             kill: None,
             deadly: None,
-            faults: Vec::new(),
+            faults: inner.faults.clone(),
             hooks: BTreeMap::new(),
             tool: None,
             begun: None,
             handed: false,
+            outcome_known: false,
+            write_at: None,
+            disturbed: inner.disturbed,
         })))
     }
 
@@ -285,6 +338,27 @@ impl World {
 
     pub(super) fn spare(&self) {
         self.inner().kill = None;
+    }
+
+    pub(super) fn write_at(&self, call: usize) {
+        let mut inner = self.inner();
+        inner.write_at = Some(inner.calls + call);
+    }
+
+    pub(super) fn disturbed(&self) -> bool {
+        self.inner().disturbed
+    }
+
+    /// Drives as a daemon does: again and again while it only waits for a cause to pass; at most this often.
+    pub(super) fn drive_on(&self, times: usize) -> Ended {
+        let mut ended = self.drive().unwrap();
+        for _ in 1..times {
+            if !matches!(ended, Ended::Waiting { .. }) {
+                break;
+            }
+            ended = self.drive().unwrap();
+        }
+        ended
     }
 
     pub(super) fn fail(&self, fault: Fault) {
@@ -339,6 +413,10 @@ impl World {
         Db { migrations, half: false, writes: vec!["old".to_owned()] }
     }
 
+    pub(super) fn shape(&self) -> Shape {
+        shape(&self.inner().db)
+    }
+
     pub(super) fn known(&self, version: &str) -> usize {
         known(version)
     }
@@ -375,6 +453,9 @@ impl World {
             let mut inner = self.inner();
             inner.calls += 1;
             let number = inner.calls;
+            if inner.write_at == Some(number) {
+                inner.write();
+            }
             (number, inner.kill == Some((number, Cut::Before)) || inner.deadly.as_deref() == Some(name))
         };
         if die {
@@ -390,13 +471,7 @@ impl World {
             let value = match fault {
                 Some(fault) => {
                     fault.times = fault.times.saturating_sub(u32::from(fault.times != u32::MAX));
-                    Err(Failed {
-                        class: Class::Unavailable,
-                        message: format!("{name} failed"),
-                        transient: fault.transient,
-                        hints: Vec::new(),
-                        partial: false,
-                    })
+                    Err(Failed { transient: fault.transient, ..Failed::new(fault.class, format!("{name} failed")) })
                 }
                 None => {
                     let value = effect(&mut inner);

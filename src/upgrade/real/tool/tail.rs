@@ -22,10 +22,8 @@ const LINES: usize = 4;
 pub(super) struct LastLines(VecDeque<String>);
 
 impl LastLines {
-    pub(super) fn of(text: &str) -> Self {
-        let mut last = Self::default();
-        text.lines().for_each(|line| last.keep(line));
-        last
+    pub(super) fn lines(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
     }
 
     /// Blank lines, and those that only point at another, say nothing.
@@ -59,6 +57,11 @@ impl Tail {
     /// Everything that a run puts in it which begins after this: it empties it first, but not before it has begun.
     pub(super) fn of_next_run(path: &Path) -> Self {
         Self { path: path.to_owned(), at: 0, before: written(path) }
+    }
+
+    /// Everything that is in it, and that is added from now on.
+    pub(super) fn from_the_beginning(path: &Path) -> Self {
+        Self { path: path.to_owned(), at: 0, before: None }
     }
 
     /// Everything that is added from now on.

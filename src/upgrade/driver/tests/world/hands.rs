@@ -29,19 +29,18 @@ impl Hands for World {
 
     async fn start(&self) -> Result<(), Failed> {
         let name = format!("start:{}", self.installed());
-        self.call(&name, Inner::start).await
+        let start = |inner: &mut Inner| {
+            let knows = inner.plan.applies == Applies::Nobody || inner.db.migrations <= known(inner.installed.version.as_str());
+            assert!(knows, "{} was started on a database that it does not know", inner.installed.version);
+            inner.start();
+        };
+        self.call(&name, start).await
     }
 
     async fn healthy(&self) -> Result<String, Failed> {
         let name = format!("healthy:{}", self.server().unwrap_or_default());
         let running = self.call(&name, |inner| inner.server.is_some()).await?;
-        let down = Failed {
-            class: Class::Unavailable,
-            message: "down".to_owned(),
-            transient: false,
-            hints: Vec::new(),
-            partial: false,
-        };
+        let down = Failed::new(Class::Unavailable, "down");
         if running { Ok("healthy".to_owned()) } else { Err(down) }
     }
 
@@ -53,13 +52,7 @@ impl Hands for World {
         let Some(tool) = tool else { return Ok(()) };
         let lives = self.call("outlast", |inner| inner.tool.take()).await?;
         match lives {
-            Some(_) => Err(Failed {
-                class: Class::Unavailable,
-                message: format!("{tool} lives"),
-                transient: false,
-                hints: Vec::new(),
-                partial: false,
-            }),
+            Some(_) => Err(Failed::new(Class::Unavailable, format!("{tool} lives"))),
             None => Ok(()),
         }
     }
@@ -85,19 +78,35 @@ impl Hands for World {
         self.call("look", look).await
     }
 
-    async fn find_archive(&self, kind: Kind, round: u32) -> Result<Option<Label>, Failed> {
-        let wanted = |(of, label, _): &&(Kind, Label, Db)| *of == kind && label.as_str().ends_with(&format!("-{round}"));
-        let find = |inner: &mut Inner| inner.archives.iter().find(wanted).map(|(_, label, _)| label.clone());
+    async fn find_archive(&self, kind: Kind) -> Result<Option<Label>, Failed> {
+        let find =
+            |inner: &mut Inner| inner.archives.iter().rev().find(|(of, _, _)| *of == kind).map(|(_, label, _)| label.clone());
         self.call(&format!("find:{kind}"), find).await
     }
 
-    async fn archive(&self, kind: Kind, round: u32) -> Result<Label, Failed> {
-        let take = |inner: &mut Inner| {
-            let label = Label::parse(&format!("{kind}-{}-{round}", inner.archives.len() + 1)).unwrap();
-            inner.archives.push((kind, label.clone(), inner.db.clone()));
-            label
+    async fn archive(&self, kind: Kind) -> Result<Label, Failed> {
+        self.call(&format!("archive:{kind}"), |inner| inner.take(kind)).await
+    }
+
+    async fn compare(&self, label: &Label) -> Result<Compared, Failed> {
+        let compare = |inner: &mut Inner| match inner.archives.iter().any(|(_, of, db)| of == label && *db == inner.db) {
+            true => Compared::Same,
+            false => Compared::Differs("others".to_owned()),
         };
-        self.call(&format!("archive:{kind}"), take).await
+        self.call("compare", compare).await
+    }
+
+    async fn ahead_of(&self, earlier: &ReleaseAt) -> Result<Vec<String>, Failed> {
+        let version = earlier.version.clone();
+        let ahead = move |inner: &mut Inner| match inner.plan.applies {
+            Applies::Nobody => Vec::new(),
+            _ => (known(version.as_str()) + 1..=inner.db.migrations).map(|number| format!("V{number}")).collect(),
+        };
+        self.call("ahead", ahead).await
+    }
+
+    async fn outcome_known(&self, _tool: &Tool) -> Result<bool, Failed> {
+        Ok(self.inner().outcome_known)
     }
 
     async fn ready(&self) -> Result<(), Failed> {
@@ -110,8 +119,13 @@ impl Hands for World {
         }
     }
 
-    async fn migrate(&self, begun: Option<&Tool>) -> Result<String, Failed> {
+    async fn migrate(&self, begun: Option<&Tool>) -> Result<Migrated, Failed> {
         self.inner().begun = begun.cloned();
+        let (before, applies) = (self.db().migrations, self.plan().applies);
+        if applies == Applies::Tool && begun.is_none() && !self.inner().handed {
+            let process = crate::process::Identity { pid: 4711, began: 1, boot: "b".to_owned() };
+            self.inner().record(Event::Spawned { step: Step::Migrate, process });
+        }
         // Each migration of its own, so that one may be done when the other fails; the second in two parts that no transaction
         // holds together, and goes on with what it lacks.
         let apply = |number: usize| {
@@ -125,13 +139,19 @@ impl Hands for World {
             self.call("migrate-half", |inner| inner.db.half = inner.db.migrations < 3).await?;
         }
         self.call("migrate-second", apply(3)).await.map_err(|failed| Failed { partial: true, ..failed })?;
-        Ok("applied".to_owned())
+        let applied = (applies == Applies::Upkeep).then(|| self.db().migrations - before);
+        Ok(Migrated { said: "applied".to_owned(), applied })
     }
 
-    async fn restore(&self, label: &Label) -> Result<String, Failed> {
+    async fn restore(&self, label: &Label, kept: Option<&Label>) -> Result<String, Failed> {
+        // In one call: under the fence nobody writes.
         let restore = |inner: &mut Inner| {
-            let archive = inner.archives.iter().find(|(_, of, _)| of == label).unwrap();
-            inner.db = archive.2.clone();
+            let find = |wanted: &Label| inner.archives.iter().find(|(_, of, _)| of == wanted).cloned().unwrap();
+            let (wanted, kept) = (find(label), kept.map(find));
+            if kept.as_ref().is_none_or(|kept| kept.2 != inner.db) {
+                inner.take(kept.map_or(Kind::FailedState, |kept| kept.0));
+            }
+            inner.db = wanted.2;
             format!("restored {label}")
         };
         self.call("restore", restore).await
