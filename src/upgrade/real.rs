@@ -165,6 +165,11 @@ impl Hands for RealHands<'_> {
             }
             _ => {}
         }
+        if event.ends() {
+            // Before the end is written down: a note that outlives its upgrade leads back from where nobody has to go back from. If
+            // we die in between, all that is left to do is to write that down.
+            note::remove(self.target);
+        }
         self.ctx.state.append_event(&self.id, &row, ends).await?;
         self.seq.store(seq, Ordering::SeqCst);
         let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
@@ -172,9 +177,6 @@ impl Hands for RealHands<'_> {
         drop(begun);
         if let Some(step) = event.step() {
             self.progress.phase(step.name(), 0);
-        }
-        if event.ends() {
-            note::remove(self.target);
         }
         self.say(event);
         Ok(())

@@ -71,7 +71,16 @@ impl Place {
             }
             Err(Errno::NOENT) => {
                 let meta = fs::symlink_metadata(self.parent()).at("look at", self.parent())?;
-                Ok(Like { uid: meta.uid(), gid: meta.gid(), mode: 0o640, labels: Vec::new() })
+                // A new file is its directory's owner's. In a directory of root's that we may write to it is ours, as what anybody
+                // makes there is his.
+                let us = rustix::process::geteuid();
+                let theirs = us.is_root() || (meta.uid() != 0 && meta.uid() != us.as_raw());
+                let (uid, gid) = match theirs {
+                    true => (meta.uid(), meta.gid()),
+                    false if meta.mode() & SETGID != 0 => (us.as_raw(), meta.gid()),
+                    false => (us.as_raw(), rustix::process::getegid().as_raw()),
+                };
+                Ok(Like { uid, gid, mode: 0o640, labels: Vec::new() })
             }
             Err(errno) => Ok(Err(io::Error::from(errno)).at("look at", &self.path)?),
         }
@@ -208,6 +217,8 @@ struct Like {
     labels: Vec<(CString, Vec<u8>)>,
 }
 
+/// New files of such a directory get its group.
+const SETGID: u32 = 0o2000;
 /// Signatures of the content, which are the kernel's to make.
 const OF_THE_CONTENT: [&CStr; 2] = [c"security.ima", c"security.evm"];
 /// The access control list.

@@ -46,7 +46,7 @@ pub(in crate::migrate) fn reaches(sql: &str) -> Option<Reach> {
             (true, false) => 1,
             (false, _) => 0,
         };
-        let what = if is(first, "ATTACH") || is(first, "DETACH") {
+        let what = if is(first, "ATTACH") {
             Some("`ATTACH`".to_owned())
         } else if is(first, "VACUUM") && words.iter().any(|word| word.eq_ignore_ascii_case("INTO")) {
             Some("`VACUUM INTO`".to_owned())
