@@ -2,7 +2,7 @@
 //!
 //! Owns putting the answer together; each engine sums its rows up within one moment, as a comparison after a load does. It fences
 //! nobody off: whoever replaces content on the strength of it proves it again under its fence. Never changes anything. What cannot be
-//! proved (another version of the server, a table that cannot be read) differs. Held by `tests/it/since.rs`.
+//! proved (another version of the server, a table that cannot be read) differs. Held by `tests/it/way_back.rs`.
 
 use super::frames::shared;
 use super::{Engine, EngineError, LoadMode};
