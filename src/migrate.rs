@@ -25,6 +25,7 @@ mod placeholders;
 pub mod plan;
 mod postgres;
 mod prepare;
+mod pulse;
 mod run;
 pub mod scan;
 pub mod split;
@@ -86,18 +87,20 @@ impl Info {
 }
 
 macro_rules! on_host {
-    ($database:expr, $settings:expr, $host:ident => $call:expr) => {
+    ($database:expr, $settings:expr, $host:ident => $call:expr) => {{
+        let pulse = pulse::Pulse::default();
         match &$database.location {
             Location::Postgres { .. } => {
-                let mut $host = postgres::PostgresHost::new($database, $settings);
-                let result = $call;
-                host::Host::close($host).await;
+                let mut $host = postgres::PostgresHost::new($database, $settings, pulse.clone());
+                let result = pulse::watched($database, &pulse, Box::pin(async { $call })).await;
+                // A server that does not answer must not keep us from saying so.
+                tokio::time::timeout(pulse::CLOSE_WITHIN, host::Host::close($host)).await.ok();
                 result
             }
             Location::MySql { .. } => {
-                let mut $host = mysql::MySqlHost::new($database, $settings);
-                let result = $call;
-                host::Host::close($host).await;
+                let mut $host = mysql::MySqlHost::new($database, $settings, pulse.clone());
+                let result = pulse::watched($database, &pulse, Box::pin(async { $call })).await;
+                tokio::time::timeout(pulse::CLOSE_WITHIN, host::Host::close($host)).await.ok();
                 result
             }
             Location::Sqlite { path } => {
@@ -107,7 +110,7 @@ macro_rules! on_host {
                 result
             }
         }
-    };
+    }};
 }
 
 /// Looks at the database and the scripts; changes nothing and takes no lock. `root` is the release's directory or a folder

@@ -84,6 +84,20 @@ pub enum MigrateError {
     /// A database file cannot be opened, or not for changing it.
     #[error(transparent)]
     Place(Box<crate::engine::EngineError>),
+    /// The server stopped answering while migrations ran.
+    #[error("{location} has not answered for minutes, and what migrations were doing there is not waited for any longer")]
+    Silent {
+        /// Where.
+        location: String,
+        /// What the last look met.
+        source: sqlx::Error,
+    },
+    /// The server is there, and one of our connections to it is not, without a word.
+    #[error("{location} answers, and does not know the connection that migrations run on: it broke without a word")]
+    Gone {
+        /// Where.
+        location: String,
+    },
     /// A statement of our own failed.
     #[error("cannot {doing}")]
     Sql {
@@ -228,7 +242,8 @@ impl MigrateError {
     pub fn leaves_part(&self) -> bool {
         match self {
             Self::Statement { left, .. } | Self::Lost { left, .. } => *left != Left::Nothing,
-            Self::LeftOpen { .. } => true,
+            // Which statement it was is not known here, nor whether the server still runs it.
+            Self::LeftOpen { .. } | Self::Silent { .. } | Self::Gone { .. } => true,
             Self::Refused(problems) => problems.iter().any(|problem| matches!(problem, Problem::CannotGoOn { .. })),
             _ => false,
         }
@@ -245,7 +260,7 @@ impl Explain for MigrateError {
                 std::io::ErrorKind::PermissionDenied => Class::NoPermission,
                 _ => Class::Io,
             },
-            Self::Connect { .. } | Self::Lost { .. } => Class::Unavailable,
+            Self::Connect { .. } | Self::Lost { .. } | Self::Silent { .. } | Self::Gone { .. } => Class::Unavailable,
             Self::Sql { source, .. } => match source {
                 sqlx::Error::Io(_) => Class::Unavailable,
                 _ => Class::Data,
@@ -277,6 +292,9 @@ impl Explain for MigrateError {
                 Some("the script's earlier statements stay in effect, and which they are is written down".to_owned())
             }
             Self::MayNot { .. } => Some("nothing was changed".to_owned()),
+            Self::Silent { .. } | Self::Gone { .. } => {
+                Some("what was committed stays, and the history says which scripts are whole".to_owned())
+            }
             Self::Refused(_) => Some("nothing was applied by this run after the refusal".to_owned()),
             Self::Place(error) => error.safe(),
             Self::Durable(error) => error.safe(),
@@ -318,6 +336,12 @@ impl Explain for MigrateError {
                 "is this the server that takes writes? else let its administrator grant the account of `[targets.T.database]` what migrations need"
                     .to_owned(),
             ],
+            Self::Connect { location, .. } => vec![format!("is the server running, and is {location} its address?")],
+            Self::Silent { .. } | Self::Gone { .. } => {
+                let when =
+                    "when it answers again, see what is applied: `upkeep migrate info TARGET`; the next run goes on from there";
+                vec!["look at the database server's own log, and at the network between".to_owned(), when.to_owned()]
+            }
             Self::Busy { .. } => vec!["wait for the other run to end, then try again".to_owned()],
             Self::Baselined { .. } => vec!["look at what is there: `upkeep migrate info TARGET`".to_owned()],
             Self::LeftOpen { .. } => vec!["end every BEGIN of the script with a COMMIT".to_owned()],
@@ -331,7 +355,11 @@ impl Explain for MigrateError {
         matches!(self, Self::Place(error) if error.transient())
             || matches!(
                 self,
-                Self::Connect { .. } | Self::Busy { .. } | Self::Lost { left: Left::Nothing | Left::Journaled, .. }
+                Self::Connect { .. }
+                    | Self::Busy { .. }
+                    | Self::Silent { .. }
+                    | Self::Gone { .. }
+                    | Self::Lost { left: Left::Nothing | Left::Journaled, .. }
             )
     }
 }

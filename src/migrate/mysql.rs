@@ -25,12 +25,13 @@ use super::lock::{java_hash, mysql_name};
 use super::placeholders::Connected;
 use super::plan::Existing;
 use super::prepare::Prepared;
+use super::pulse::Pulse;
 use super::split::Dialect;
 use crate::config::{Database, Migrations};
-use crate::engine::mysql::sessions::Own;
 use crate::fault;
 use crate::history::flyway::{Row, Texts};
-use connect::{code, number, quoted, text};
+pub(super) use connect::look;
+use connect::{Ours, code, number, quoted, text};
 use journal::Journal;
 pub(super) use sort::Sort;
 
@@ -58,18 +59,19 @@ pub(super) struct MySqlHost<'a> {
     mariadb: bool,
     /// Whether the database holds tables whose changes no transaction takes back.
     lasting: bool,
-    main: Option<(MySqlConnection, Own)>,
+    main: Option<(MySqlConnection, Ours)>,
+    pulse: Pulse,
 }
 
 impl<'a> MySqlHost<'a> {
-    pub(super) fn new(database: &'a Database, settings: &Migrations) -> Self {
+    pub(super) fn new(database: &'a Database, settings: &Migrations, pulse: Pulse) -> Self {
         let (table, schema) = (settings.table.clone(), settings.schema.clone());
-        Self { database, table, schema, mariadb: false, lasting: false, main: None }
+        Self { database, table, schema, mariadb: false, lasting: false, main: None, pulse }
     }
 
     async fn main(&mut self) -> Result<&mut MySqlConnection, MigrateError> {
         if self.main.is_none() {
-            let (mut connection, own) = connect::connect(self.database).await?;
+            let (mut connection, own) = connect::connect(self.database, &self.pulse).await?;
             sqlx::raw_sql(SETTINGS).execute(&mut connection).await.doing(|| "set up a session".to_owned())?;
             self.main = Some((connection, own));
         }

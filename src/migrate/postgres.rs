@@ -21,11 +21,13 @@ use super::lock::postgres_key;
 use super::placeholders::Connected;
 use super::plan::Existing;
 use super::prepare::Prepared;
+use super::pulse::{Beat, Pulse};
 use super::split::Dialect;
 use crate::config::{Database, Migrations};
 use crate::engine::postgres::literal;
 use crate::fault;
 use crate::history::flyway::{Row, Texts};
+pub(super) use connect::look;
 use script::Session;
 
 /// How often a lock that is taken is asked for again. Polling, because a blocking wait is itself a transaction that
@@ -47,12 +49,15 @@ pub(super) struct PostgresHost<'a> {
     user: String,
     create_schemas: bool,
     main: Option<PgConnection>,
+    /// Of our own connection, as long as it lives.
+    main_beat: Option<Beat>,
+    pulse: Pulse,
     /// The session of the script before, if it may be used again.
     session: Option<Session>,
 }
 
 impl<'a> PostgresHost<'a> {
-    pub(super) fn new(database: &'a Database, settings: &Migrations) -> Self {
+    pub(super) fn new(database: &'a Database, settings: &Migrations, pulse: Pulse) -> Self {
         let (table, schema) = (settings.table.clone(), settings.schema.clone());
         Self {
             database,
@@ -61,15 +66,17 @@ impl<'a> PostgresHost<'a> {
             user: String::new(),
             create_schemas: settings.create_schemas,
             main: None,
+            main_beat: None,
+            pulse,
             session: None,
         }
     }
 
     async fn main(&mut self) -> Result<&mut PgConnection, MigrateError> {
         if self.main.is_none() {
-            let mut main = connect::connect(self.database).await?;
+            let (mut main, beat) = connect::connect(self.database, &self.pulse).await?;
             sqlx::raw_sql(NEVER_IDLE).execute(&mut main).await.doing(|| "set up a session".to_owned())?;
-            self.main = Some(main);
+            (self.main, self.main_beat) = (Some(main), Some(beat));
         }
         let location = || self.database.location.to_string();
         self.main.as_mut().ok_or_else(|| MigrateError::Worker(format!("connecting to {}", location())))

@@ -1,16 +1,42 @@
 //! A session that means to a script what Flyway's would.
 
+use std::collections::BTreeSet;
+
 use sqlx::mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlRow, MySqlSslMode};
-use sqlx::{ConnectOptions, MySqlConnection, Row as _};
+use sqlx::{ConnectOptions, Connection as _, MySqlConnection, Row as _};
 
 use crate::config::{Database, Location};
 use crate::engine::mysql::login;
 use crate::engine::mysql::sessions::Own;
 use crate::migrate::error::MigrateError;
+use crate::migrate::host::Doing as _;
+use crate::migrate::pulse::{self, Beat, Pulse};
 
-/// Connects with nothing changed but the character set, which is the one the scripts are in. As long as the second lives, nobody
-/// takes the session for a stranger's.
-pub(super) async fn connect(database: &Database) -> Result<(MySqlConnection, Own), MigrateError> {
+/// As long as it lives, nobody takes the session for a stranger's, and somebody looks whether the server still knows it.
+#[derive(Debug)]
+pub(super) struct Ours {
+    _own: Own,
+    _beat: Beat,
+}
+
+/// Connects with nothing changed but the character set, which is the one the scripts are in.
+pub(super) async fn connect(database: &Database, pulse: &Pulse) -> Result<(MySqlConnection, Ours), MigrateError> {
+    pulse::within(database, open(database, pulse)).await
+}
+
+/// The numbers of the sessions that the server knows, as far as it shows them: our own always.
+pub(in crate::migrate) async fn look(database: &Database) -> Result<BTreeSet<i64>, MigrateError> {
+    pulse::within(database, async {
+        let (mut connection, _ours) = open(database, &Pulse::default()).await?;
+        let listed = sqlx::raw_sql("SHOW PROCESSLIST").fetch_all(&mut connection).await;
+        let listed = listed.doing(|| "list the sessions".to_owned())?;
+        connection.close().await.ok();
+        Ok(listed.iter().filter_map(|row| number(row, 0)).collect())
+    })
+    .await
+}
+
+async fn open(database: &Database, pulse: &Pulse) -> Result<(MySqlConnection, Ours), MigrateError> {
     let failed = |source| MigrateError::Connect { location: database.location.to_string(), source };
     let Location::MySql { host, port, user, database: name, ssl_mode } = &database.location else {
         return Err(MigrateError::Worker("connecting to MySQL".to_owned()));
@@ -40,8 +66,9 @@ pub(super) async fn connect(database: &Database) -> Result<(MySqlConnection, Own
     // The driver announces itself as one that ignores spaces, and the server adds that mode; a stored program would keep it.
     sqlx::raw_sql("SET SESSION sql_mode = @@GLOBAL.sql_mode").execute(&mut connection).await.map_err(failed)?;
     let id = sqlx::raw_sql("SELECT CAST(CONNECTION_ID() AS CHAR)").fetch_one(&mut connection).await.map_err(failed)?;
-    let own = Own::begin(host, *port, text(&id, 0).and_then(|id| id.parse().ok()).unwrap_or(0));
-    Ok((connection, own))
+    let id = number(&id, 0).unwrap_or(0);
+    let own = Own::begin(host, *port, id.try_into().unwrap_or(0));
+    Ok((connection, Ours { _own: own, _beat: pulse.begin(id) }))
 }
 
 /// A value of a text answer, if it is not NULL.

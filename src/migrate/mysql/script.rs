@@ -4,14 +4,13 @@ use std::time::Instant;
 
 use sqlx::{AssertSqlSafe, Connection, MySqlConnection, Row as _};
 
-use super::connect::{code, connect, text};
+use super::connect::{Ours, code, connect, text};
 use super::course::{Course, Trouble, run, words};
 use super::journal::{Journal, Unfinished};
 use super::objects::{Object, object};
 use super::resume::{self, Mark, Resume, Statement, Stop, statements};
 use super::sort::Sort;
 use super::{LOCK_WAIT_S, MySqlHost, insert};
-use crate::engine::mysql::sessions::Own;
 use crate::fault;
 use crate::migrate::error::{Left, MigrateError, ServerSaid};
 use crate::migrate::host::{Doing, Host as _, NewRow, Ran, millis};
@@ -230,8 +229,8 @@ impl MySqlHost<'_> {
     }
 
     /// A fresh session as Flyway's driver makes it, holding the lock of scripts.
-    async fn script_connection(&self) -> Result<(MySqlConnection, Own), MigrateError> {
-        let (mut connection, own) = connect(self.database).await?;
+    async fn script_connection(&self) -> Result<(MySqlConnection, Ours), MigrateError> {
+        let (mut connection, own) = connect(self.database, &self.pulse).await?;
         let doing = || "set up a session for a script".to_owned();
         let sql = format!("SELECT GET_LOCK('{}', {LOCK_WAIT_S})", self.script_lock());
         let row = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_one(&mut connection).await.doing(doing)?;

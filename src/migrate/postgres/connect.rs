@@ -1,17 +1,44 @@
 //! A session that means to a script what Flyway's would.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::str::FromStr;
 
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
-use sqlx::{ConnectOptions, PgConnection, Row as _};
+use sqlx::{ConnectOptions, Connection as _, PgConnection, Row as _};
 
 use crate::config::{Database, Location};
 use crate::engine::postgres::application_name;
 use crate::migrate::error::MigrateError;
+use crate::migrate::host::Doing as _;
+use crate::migrate::pulse::{self, Beat, Pulse};
 
-/// Connects with nothing changed but the time zone and what dates look like when they are written out.
-pub(super) async fn connect(database: &Database) -> Result<PgConnection, MigrateError> {
+/// Connects with nothing changed but the time zone and what dates look like when they are written out. As long as the second lives,
+/// somebody looks whether the server still knows the session.
+pub(super) async fn connect(database: &Database, pulse: &Pulse) -> Result<(PgConnection, Beat), MigrateError> {
+    pulse::within(database, async {
+        let mut connection = open(database).await?;
+        let pid = sqlx::raw_sql("SELECT pg_catalog.pg_backend_pid()").fetch_one(&mut connection).await;
+        let pid: i32 = pid.and_then(|row| row.try_get(0)).doing(|| "ask for the session's number".to_owned())?;
+        Ok((connection, pulse.begin(pid.into())))
+    })
+    .await
+}
+
+/// The numbers of the sessions that the server knows: it shows everybody's to everybody.
+pub(in crate::migrate) async fn look(database: &Database) -> Result<BTreeSet<i64>, MigrateError> {
+    pulse::within(database, async {
+        let mut connection = open(database).await?;
+        let doing = || "list the sessions".to_owned();
+        let listed = sqlx::raw_sql("SELECT pid FROM pg_catalog.pg_stat_activity").fetch_all(&mut connection).await;
+        let pids = listed.doing(doing)?.iter().map(|row| row.try_get::<i32, _>(0).map(i64::from)).collect::<Result<_, _>>();
+        connection.close().await.ok();
+        pids.doing(doing)
+    })
+    .await
+}
+
+async fn open(database: &Database) -> Result<PgConnection, MigrateError> {
     let failed = |source| MigrateError::Connect { location: database.location.to_string(), source };
     let Location::Postgres { host, port, user, database: name, sslmode } = &database.location else {
         return Err(MigrateError::Worker("connecting to PostgreSQL".to_owned()));

@@ -12,12 +12,14 @@ use crate::fault;
 use crate::migrate::error::{Left, MigrateError, ServerSaid};
 use crate::migrate::host::{Doing, NewRow, Ran, millis, quoted};
 use crate::migrate::prepare::{Prepared, Transaction};
+use crate::migrate::pulse::Beat;
 use crate::migrate::split::Piece;
 
 /// The session that scripts run in, one after the other.
 #[derive(Debug)]
 pub(super) struct Session {
     connection: PgConnection,
+    _beat: Beat,
     /// What makes it what a script expects, after `DISCARD ALL` made it what the server gives.
     settings: String,
 }
@@ -88,7 +90,7 @@ impl PostgresHost<'_> {
         if self.overtaken(row.rank).await? {
             return Ok(Ran::Overtaken);
         }
-        let mut connection = self.script_connection().await?;
+        let (mut connection, _beat) = self.script_connection().await?;
         let doing = || format!("record {}", script.name);
         let failed = NewRow { execution_ms: 0, success: false, ..row.clone() };
         insert(self.main().await?, &table, &user, &failed).await.doing(doing)?;
@@ -128,7 +130,7 @@ impl PostgresHost<'_> {
 
     /// A script without a row, in a transaction of its own or outside one.
     pub(super) async fn run_aside(&mut self, script: &Prepared) -> Result<(), MigrateError> {
-        let mut connection = self.script_connection().await?;
+        let (mut connection, _beat) = self.script_connection().await?;
         let ours = script.transaction == Transaction::Ours;
         let doing = || format!("run {}", script.name);
         if ours {
@@ -153,7 +155,7 @@ impl PostgresHost<'_> {
             let table = super::Host::table(self);
             self.execute_main("SELECT 1".to_owned(), || format!("see whether the lock of {table} is still held")).await?;
         }
-        let mut connection = self.script_connection().await?;
+        let (mut connection, beat) = self.script_connection().await?;
         let asked = "SELECT current_setting('TimeZone'), current_setting('DateStyle'), current_setting('search_path')";
         let asked = sqlx::raw_sql(asked).fetch_one(&mut connection).await;
         let doing = || "read a session's settings".to_owned();
@@ -163,18 +165,18 @@ impl PostgresHost<'_> {
             let value: String = row.try_get(index).doing(doing)?;
             set.push(format!("pg_catalog.set_config('{name}', {}, false)", literal(&value)));
         }
-        Ok(Session { connection, settings: format!("RESET ROLE; SELECT {}", set.join(", ")) })
+        Ok(Session { connection, _beat: beat, settings: format!("RESET ROLE; SELECT {}", set.join(", ")) })
     }
 
     /// A fresh session with the search path Flyway gives: the schema of the history first, then what it was.
-    async fn script_connection(&self) -> Result<PgConnection, MigrateError> {
-        let mut connection = connect::connect(self.database).await?;
+    async fn script_connection(&self) -> Result<(PgConnection, Beat), MigrateError> {
+        let (mut connection, beat) = connect::connect(self.database, &self.pulse).await?;
         let set = sqlx::query(
             "SELECT pg_catalog.set_config('search_path', concat_ws(', ', $1, nullif(pg_catalog.current_setting('search_path'), '')), false)",
         );
         let set = set.persistent(false).bind(quoted(&self.schema)).execute(&mut connection).await;
         set.doing(|| format!("set the search path to schema {}", self.schema))?;
-        Ok(connection)
+        Ok((connection, beat))
     }
 
     async fn overtaken(&mut self, rank: i32) -> Result<bool, MigrateError> {
