@@ -8,6 +8,7 @@ mod crew;
 mod cutter;
 mod error;
 mod frames;
+pub mod identity;
 mod moment;
 pub mod mysql;
 pub(crate) mod passing;
@@ -60,6 +61,9 @@ pub struct Survey {
     pub holds_rows: bool,
     /// Other sessions using the database now (`pid 812, user app, psql`). Our own are not listed.
     pub sessions: Vec<String>,
+    /// What would show other accounts' sessions, where they are not shown to this one: then nobody listed means nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unseen: Option<String>,
     /// Whether what is there is what a load in place left when it stopped: a part of an archive, and nothing of anybody's.
     #[serde(default)]
     pub half_loaded: bool,

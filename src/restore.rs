@@ -6,6 +6,7 @@
 
 mod choose;
 mod error;
+mod owner;
 pub mod plan;
 pub mod unfinished;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use choose::{choose, passed_over};
 pub use error::RestoreError;
+pub use owner::owner;
 pub use plan::{Refusal, Replace, RestorePlan, Safety, ServerState, Situation, Whose};
 pub use unfinished::{Unfinished, unfinished};
 
@@ -53,6 +55,8 @@ pub struct RestoreRequest {
     pub which: Which,
     /// The destination; none for the target's own database.
     pub into: Option<Database>,
+    /// The configured target whose database that is, where it is another than the archive's: what guards it is what guards that one.
+    pub home: Option<Target>,
     /// Whether what is there may be replaced.
     pub replace: Replace,
     /// The release installed, as its probes say.
@@ -109,13 +113,16 @@ pub async fn restore(
     let entries = catalogue::list(&ctx.state, Some(&target.name)).await?;
     let now = ctx.clock.now();
     let entry = choose(&entries, &target.name, &request.which, now)?.clone();
-    let destination = Destination::of(target, request);
+    let destination = Destination::of(target, request).await;
     let archive = open(&entry).await?;
     if mode == Mode::Run {
+        let engine = Engine::of(&destination.database);
+        // What an earlier restore left there may hide what is there: it is put in order before anybody looks.
+        engine.settle().await?;
         // What may not be ended, or cannot be read, is told by the look that follows.
-        Engine::of(&destination.database).recover().await.ok();
+        engine.recover().await.ok();
     }
-    let mut plan = destination.plan(ctx, target, request, server, &archive).await?;
+    let mut plan = destination.plan(ctx, request, server, &archive).await?;
     plan.notes.extend(passed_over(&entries, &entry, &request.which, now));
     if mode == Mode::DryRun {
         return Ok(Restored { plan, safety: None, loaded: None });
@@ -125,17 +132,17 @@ pub async fn restore(
     verify::check(ctx, &entry, progress).await?;
     fault::point("restore.checked");
     let release = match plan.safety {
-        Safety::ArchiveFirst => destination.release(ctx, target).await?,
+        Safety::ArchiveFirst => destination.release(ctx, destination.home).await?,
         Safety::NotNeeded => None,
     };
-    let keeper = Keeper { ctx, target, request: safety_archive(&plan, release), progress };
+    let keeper = Keeper { ctx, target: destination.home, request: safety_archive(&plan, release), progress };
     let safety = match plan.safety {
         Safety::ArchiveFirst => Some(destination.keep(&keeper).await?),
         Safety::NotNeeded => None,
     };
     fault::point("restore.kept");
     // Both may have taken hours, and neither kept anybody away: what starts or writes now would be lost.
-    let again = destination.plan(ctx, target, request, self::server(target).await, &archive).await?;
+    let again = destination.plan(ctx, request, self::server(destination.home).await, &archive).await?;
     if (again.mode, again.safety) != (plan.mode, plan.safety) {
         return Err(RestoreError::Changed { location: plan.location });
     }
@@ -146,9 +153,9 @@ pub async fn restore(
         None => Standing::Rowless,
     };
     let safety = safety.as_ref().map(|kept| kept.manifest().label.clone());
-    let loaded = destination.load(ctx, target, &archive, (plan.mode, standing), safety.clone(), progress).await?;
+    let loaded = destination.load(ctx, &archive, (plan.mode, standing), safety.clone(), progress).await?;
     let safety = loaded.kept.clone().or(safety);
-    destination.note_release(ctx, target, archive.manifest()).await?;
+    destination.note_release(ctx, destination.home, archive.manifest()).await?;
     Ok(Restored { plan, safety, loaded: Some(loaded) })
 }
 
@@ -170,7 +177,7 @@ pub async fn restore_archive_for_rollback(
     let entries = catalogue::list(&ctx.state, Some(&target.name)).await?;
     let entry = choose(&entries, &target.name, &Which::Label(label.clone()), ctx.clock.now())?;
     let archive = open(entry).await?;
-    let destination = Destination { database: target.database.clone(), whose: Whose::Target };
+    let destination = Destination::own(target);
     let kept = kept.and_then(|kept| entries.iter().find(|entry| entry.label == *kept));
     let request = BackupRequest {
         kind: kept.map_or(Kind::FailedState, |kept| kept.kind),
@@ -186,7 +193,7 @@ pub async fn restore_archive_for_rollback(
     let request = BackupRequest { release: kept.as_ref().and_then(|kept| kept.manifest().release.clone()), ..request };
     let keeper = Keeper { ctx, target, request, progress };
     let standing = Standing::Kept { archive: kept.as_ref(), keep: &keeper };
-    destination.load(ctx, target, &archive, (LoadMode::Replace, standing), None, progress).await
+    destination.load(ctx, &archive, (LoadMode::Replace, standing), None, progress).await
 }
 
 /// Archives what is about to be replaced: before the load, and again under its fence.
@@ -226,25 +233,35 @@ async fn open(entry: &Entry) -> Result<Archive, RestoreError> {
 }
 
 /// Where an archive goes.
-struct Destination {
+struct Destination<'a> {
     database: Database,
     whose: Whose,
+    /// The target whose database it is; for one that is nobody's here, that of the archive.
+    home: &'a Target,
+    /// What the database is, whatever its address, where it could be asked.
+    identity: Option<String>,
 }
 
-impl Destination {
-    fn of(target: &Target, request: &RestoreRequest) -> Self {
-        match &request.into {
-            Some(database) if database.location != target.database.location => {
-                Self { database: database.clone(), whose: Whose::Other }
+impl<'a> Destination<'a> {
+    async fn of(target: &'a Target, request: &'a RestoreRequest) -> Self {
+        match (&request.into, &request.home) {
+            (Some(_), Some(home)) => Self::own(home),
+            (Some(database), None) if database.location != target.database.location => {
+                let identity = Engine::of(database).identity().await.ok().map(|identity| identity.lasting().to_owned());
+                Self { database: database.clone(), whose: Whose::Other, home: target, identity }
             }
-            _ => Self { database: target.database.clone(), whose: Whose::Target },
+            _ => Self::own(target),
         }
+    }
+
+    fn own(home: &'a Target) -> Self {
+        Self { database: home.database.clone(), whose: Whose::Target, home, identity: None }
     }
 
     fn place(&self) -> unfinished::Place<'_> {
         match self.whose {
             Whose::Target => unfinished::Place::Own,
-            Whose::Other => unfinished::Place::Other(&self.database.location),
+            Whose::Other => unfinished::Place::Other { location: &self.database.location, identity: self.identity.as_deref() },
         }
     }
 
@@ -266,13 +283,12 @@ impl Destination {
     async fn plan(
         &self,
         ctx: &Context,
-        target: &Target,
         request: &RestoreRequest,
         server: ServerState,
         archive: &Archive,
     ) -> Result<RestorePlan, RestoreError> {
         let engine = Engine::of(&self.database);
-        let history_tables = backup::history_tables(target);
+        let history_tables = backup::history_tables(self.home);
         let survey = self.survey(&engine, &history_tables, server).await?;
         let shape = if survey.exists { engine.shape(&history_tables).await? } else { crate::shape::Shape::default() };
         let flavour = engine.server_flavour().await?;
@@ -280,9 +296,10 @@ impl Destination {
             true => engine.objections(archive).await?,
             false => Vec::new(),
         };
-        let earlier = unfinished::unfinished_in(&ctx.config.daemon.state_dir, &target.name, self.place())?;
+        let earlier = unfinished::unfinished_in(&ctx.config.daemon.state_dir, &self.home.name, self.place())?;
         let plan = plan::plan(&Situation {
             manifest: archive.manifest(),
+            home: &self.home.name,
             location: &self.database.location.to_string(),
             flavour,
             unfit: &unfit,
@@ -356,7 +373,6 @@ impl Destination {
     async fn load(
         &self,
         ctx: &Context,
-        target: &Target,
         archive: &Archive,
         (mode, standing): (LoadMode, Standing<'_>),
         safety: Option<Label>,
@@ -366,18 +382,19 @@ impl Destination {
         let mark = Unfinished {
             label: archive.manifest().label.clone(),
             location: self.database.location.to_string(),
+            of: Some(archive.manifest().target.clone()).filter(|of| *of != self.home.name),
             mode,
             begun_at: ctx.clock.now(),
             safety,
         };
-        unfinished::mark(state_dir, &target.name, self.place(), &mark)?;
+        unfinished::mark(state_dir, &self.home.name, self.place(), &mark)?;
         fault::point("restore.marked");
         let engine = Engine::of(&self.database);
-        let mut loaded = engine.load(archive, mode, standing, backup::workers(target.backup.jobs), progress).await;
+        let mut loaded = engine.load(archive, mode, standing, backup::workers(self.home.backup.jobs), progress).await;
         fault::point("restore.loaded");
         let stands = || async { engine.survey(&[]).await.is_ok_and(|survey| survey.exists && !survey.half_loaded) };
         if loaded.is_ok() || (mode == LoadMode::Replace && stands().await) {
-            let cleared = unfinished::clear(state_dir, &target.name, self.place());
+            let cleared = unfinished::clear(state_dir, &self.home.name, self.place());
             match (&mut loaded, cleared) {
                 (_, Ok(())) => {}
                 // The archive has the place, and nothing makes it otherwise; what is left is the mark, which keeps the gate shut.
@@ -386,7 +403,7 @@ impl Destination {
                     Chain(&error)
                 )),
                 (Err(_), Err(error)) => {
-                    tracing::warn!(target = %target.name, reason = %Chain(&error), "the mark of a restore could not be removed")
+                    tracing::warn!(target = %self.home.name, reason = %Chain(&error), "the mark of a restore could not be removed")
                 }
             }
         }

@@ -129,7 +129,7 @@ pub async fn look(ctx: &Context, target: &Target) -> Result<Look, Failure> {
             (None, Ok(_)) => "was cut short, and the database is whole",
             (None, Err(_)) => "was cut short",
         };
-        format!("the restore of {} {half}: run it again, `upkeep restore {} {}`", mark.label, target.name, mark.label)
+        format!("the restore of {} {half}: run it again, `{}`", mark.label, mark.command(&target.name))
     });
     if let Some(ServiceState::Unknown(why)) = &observation.service {
         let name = target.service.as_ref().map(service::name).unwrap_or_default();

@@ -8,6 +8,7 @@ mod backup;
 mod course;
 mod gate;
 mod hold;
+mod lanes;
 mod migrate;
 mod pin;
 mod plan;
@@ -37,6 +38,7 @@ use crate::state_db::catalogue::{self, Entry};
 use crate::wire::{Action, Asker};
 
 pub use gate::{answer as gate_answer, look as gate};
+pub use lanes::{InLane, Lanes, Shut};
 pub use settle::{Settled, settle, tidy};
 pub use spec::{Effect, Lane, Spec, Subject};
 
@@ -51,6 +53,8 @@ pub struct Work<'a> {
     pub progress: &'a Progress,
     /// Set when it should stop at the next boundary.
     pub stop: &'a CancellationToken,
+    /// Who else works where.
+    pub lanes: &'a Lanes,
 }
 
 macro_rules! table {

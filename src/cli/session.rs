@@ -138,7 +138,7 @@ async fn settled(
         return Err(failure);
     }
     let asker = Asker::person(owner::person().await);
-    verbs::perform(action, Work { ctx: context, asker: &asker, progress, stop }).await
+    verbs::perform(action, Work { ctx: context, asker: &asker, progress, stop, lanes: &verbs::Lanes::default() }).await
 }
 
 /// Does it under the lock that the daemon would hold.

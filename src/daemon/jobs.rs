@@ -16,7 +16,7 @@ use crate::control::board::Board;
 use crate::failure::{Class, Failure};
 use crate::ids::TargetName;
 use crate::progress::Progress;
-use crate::verbs::{self, Lane, Work};
+use crate::verbs::{self, InLane, Lane, Lanes, Work};
 use crate::wire::{Action, Asker, Job, JobState, Migrate, MigrateVerb, Restore};
 
 /// How many jobs may be queued or running; another is told to come back. More than a person or a script asks for at once.
@@ -55,7 +55,8 @@ pub(super) struct Ended {
 pub(super) struct Jobs {
     board: Arc<Board>,
     waiting: VecDeque<Waiting>,
-    running: BTreeMap<Id, (Piece, Lane)>,
+    running: BTreeMap<Id, (Piece, InLane, Lane)>,
+    lanes: Lanes,
     tasks: JoinSet<Result<serde_json::Value, Failure>>,
     /// Told to work that can stop at a step boundary.
     stop: CancellationToken,
@@ -64,7 +65,8 @@ pub(super) struct Jobs {
 impl Jobs {
     pub(super) fn new(board: Arc<Board>) -> Self {
         let (waiting, running) = (VecDeque::new(), BTreeMap::new());
-        Self { board, waiting, running, tasks: JoinSet::new(), stop: CancellationToken::new() }
+        let (lanes, tasks, stop) = (Lanes::default(), JoinSet::new(), CancellationToken::new());
+        Self { board, waiting, running, lanes, tasks, stop }
     }
 
     pub(super) fn full(&self) -> bool {
@@ -79,7 +81,7 @@ impl Jobs {
     /// Putting in order what a crash left is no job: it takes nobody's room.
     fn jobs(&self) -> usize {
         let waiting = self.waiting.iter().map(|waiting| &waiting.piece);
-        let pieces = waiting.chain(self.running.values().map(|(piece, _)| piece));
+        let pieces = waiting.chain(self.running.values().map(|(piece, ..)| piece));
         pieces.filter(|piece| matches!(piece, Piece::Job(..))).count()
     }
 
@@ -95,7 +97,7 @@ impl Jobs {
     /// Whether a living job of a target satisfies a predicate.
     pub(super) fn any(&self, wanted: impl Fn(&Action) -> bool) -> bool {
         let waiting = self.waiting.iter().map(|waiting| &waiting.piece);
-        let mut pieces = waiting.chain(self.running.values().map(|(piece, _)| piece));
+        let mut pieces = waiting.chain(self.running.values().map(|(piece, ..)| piece));
         pieces.any(|piece| matches!(piece, Piece::Job(job, _) if wanted(&job.action)))
     }
 
@@ -113,16 +115,22 @@ impl Jobs {
         let mut at = 0;
         // Lanes that are worked in, and those that an earlier one waits for, which goes first.
         let mut busy: BTreeSet<Lane> =
-            self.running.values().map(|(_, lane)| lane).filter(|lane| **lane != Lane::Aside).cloned().collect();
+            self.running.values().map(|(.., lane)| lane).filter(|lane| **lane != Lane::Aside).cloned().collect();
         let mut worked_in = busy.len();
         while at < self.waiting.len() {
             let lane = &self.waiting[at].lane;
+            if *lane != Lane::Aside && (worked_in >= LANES_AT_ONCE || busy.contains(lane)) {
+                busy.insert(lane.clone());
+                at += 1;
+                continue;
+            }
+            // Work in another lane may have taken this one as well.
+            let Some(entered) = self.lanes.enter(lane) else {
+                busy.insert(lane.clone());
+                at += 1;
+                continue;
+            };
             if *lane != Lane::Aside {
-                if worked_in >= LANES_AT_ONCE || busy.contains(lane) {
-                    busy.insert(lane.clone());
-                    at += 1;
-                    continue;
-                }
                 busy.insert(lane.clone());
                 worked_in += 1;
             }
@@ -130,9 +138,10 @@ impl Jobs {
             if let Piece::Job(job, _) = &piece {
                 self.board.running(&job.id);
             }
-            let task = work(piece.clone(), ctx, progress, self.stop.clone(), Arc::clone(&self.board));
+            let around = Around { stop: self.stop.clone(), board: Arc::clone(&self.board), lanes: self.lanes.clone() };
+            let task = work(piece.clone(), ctx, progress, around);
             let handle = self.tasks.spawn(Box::pin(task));
-            self.running.insert(handle.id(), (piece, lane));
+            self.running.insert(handle.id(), (piece, entered, lane));
         }
     }
 
@@ -147,7 +156,8 @@ impl Jobs {
                 (error.id(), Some(Err(failure.hint("see `journalctl -u upkeepd`, and report it"))))
             }
         };
-        let (piece, _) = self.running.remove(&id)?;
+        let (piece, entered, _) = self.running.remove(&id)?;
+        drop(entered);
         self.advance();
         Some(Ended { piece, result })
     }
@@ -173,20 +183,24 @@ impl Piece {
     }
 }
 
-async fn work(
-    piece: Piece,
-    ctx: Context,
-    progress: Progress,
+/// What every piece of work shares.
+struct Around {
     stop: CancellationToken,
     board: Arc<Board>,
-) -> Result<serde_json::Value, Failure> {
+    lanes: Lanes,
+}
+
+async fn work(piece: Piece, ctx: Context, progress: Progress, around: Around) -> Result<serde_json::Value, Failure> {
+    let Around { stop, board, lanes } = around;
     let (job, asker) = match piece {
         Piece::Tidy(target) => return Ok(verbs::tidy(&ctx, verbs::target(&ctx, &target)?).await?.into()),
         Piece::Job(job, asker) => (job, asker),
     };
     match &job.action {
-        Action::Gate(ask) => gate::answer(&ctx, &ask.target, &board, &stop).await,
-        action => verbs::perform(action, Work { ctx: &ctx, asker: &asker, progress: &progress, stop: &stop }).await,
+        Action::Gate(ask) => gate::answer(&ctx, &ask.target, &board, (&lanes, &stop)).await,
+        action => {
+            verbs::perform(action, Work { ctx: &ctx, asker: &asker, progress: &progress, stop: &stop, lanes: &lanes }).await
+        }
     }
 }
 

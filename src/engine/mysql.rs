@@ -11,13 +11,17 @@ mod connect;
 mod definer;
 mod dump;
 mod errors;
+mod fence;
+mod fenced;
 mod flavour;
+mod identity;
 mod in_place;
 mod indexes;
 mod inherit;
 mod instance_lock;
 mod libraries;
 mod load;
+mod locks;
 pub mod login;
 mod long_statements;
 mod names;
@@ -76,6 +80,7 @@ impl MySql {
 
     pub(super) async fn shape(&self, history_tables: &[String]) -> Result<Shape, EngineError> {
         let mut session = Place::of(&self.database)?.connect().await?;
+        swap::demand_in_place(&mut session).await?;
         let shape = shape::shape(&mut session, history_tables).await?;
         session.close().await;
         Ok(shape)
@@ -155,6 +160,8 @@ pub struct MayRead {
     pub moment: String,
     /// What would let several, where only one may.
     pub lock: Option<String>,
+    /// What would show other accounts' sessions, where they stay hidden.
+    pub sessions: Option<String>,
     /// How a restore may be made.
     pub restore: MayRestore,
 }
@@ -189,6 +196,7 @@ pub async fn may_read(database: &Database) -> Result<MayRead, EngineError> {
                 (false, _) => MayRestore::Not(all(&connect::quote(&place.database))),
             },
             routines: grants.blind_to_routines(&session),
+            sessions: grants.blind_to_sessions(&session),
             moment: way.sentence(2),
             lock: (way == snapshot::Way::Single).then_some(lock),
         })

@@ -11,6 +11,7 @@ mod compare;
 mod connect;
 mod create;
 mod dump;
+mod identity;
 mod in_place;
 mod large_objects;
 mod likeness;

@@ -16,6 +16,7 @@ mod around;
 mod dump;
 mod facts;
 mod fence;
+mod identity;
 mod image;
 mod load;
 pub(crate) mod open;

@@ -57,6 +57,8 @@ pub enum Whose {
 pub struct Situation<'a> {
     /// The archive.
     pub manifest: &'a Manifest,
+    /// The target whose server and release matter.
+    pub home: &'a TargetName,
     /// Where it would go, for people.
     pub location: &'a str,
     /// The destination engine's flavour.
@@ -200,7 +202,7 @@ fn in_use(at: &Situation<'_>, objections: &mut Objections) {
         return;
     }
     if at.whose == Whose::Target && at.server == ServerState::Running {
-        objections.busy.push(format!("the server of target {} runs", at.manifest.target));
+        objections.busy.push(format!("the server of target {} runs", at.home));
         objections.ways_out.push("let upkeep stop the server and start it again after: add `--stop-server`".to_owned());
     }
     if at.whose == Whose::Target && at.server == ServerState::Unknown {
@@ -321,6 +323,12 @@ fn notes(at: &Situation<'_>) -> Vec<String> {
         let left = "an earlier restore into this database stopped half-way; what it left is replaced";
         let since = if may_be_wanted(at) { ", and archived first, for it may have been used since" } else { "" };
         notes.push(format!("{left}{since}"));
+    }
+    if let Some(grant) = &at.survey.unseen {
+        notes.push(format!(
+            "whether others use the database is not shown to this account ({grant}); writers are shut out before it is \
+             replaced, and what they wrote meanwhile is archived first"
+        ));
     }
     let manifest = at.manifest;
     notes.extend(manifest.left_out.iter().map(|left| format!("not in the archive: {} ({})", left.what, left.why)));

@@ -22,6 +22,9 @@ pub struct Unfinished {
     pub label: Label,
     /// Where it goes.
     pub location: String,
+    /// The target that the archive is of, where it is another than the one whose database it goes into.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<TargetName>,
     /// How.
     pub mode: LoadMode,
     /// When it began to change the destination.
@@ -37,6 +40,15 @@ impl Unfinished {
     pub fn half_way(&self) -> bool {
         self.mode != LoadMode::Replace
     }
+
+    /// The command that ends it, for people.
+    #[must_use]
+    pub fn command(&self, into: &TargetName) -> String {
+        match &self.of {
+            None => format!("upkeep restore {into} {}", self.label),
+            Some(of) => format!("upkeep restore {of} {} --into '{}'", self.label, self.location),
+        }
+    }
 }
 
 /// Where a restore goes.
@@ -45,15 +57,21 @@ pub enum Place<'a> {
     /// The target's own database.
     Own,
     /// Another one.
-    Other(&'a Location),
+    Other {
+        /// Its address.
+        location: &'a Location,
+        /// What it is, whatever its address, where it could be asked.
+        identity: Option<&'a str>,
+    },
 }
 
 /// No target's name holds an `@`.
 fn path(state_dir: &Path, target: &TargetName, place: Place<'_>) -> PathBuf {
     match place {
         Place::Own => state_dir.join(format!("restore-{target}.json")),
-        Place::Other(location) => {
-            let digest = blake3::hash(location.to_string().as_bytes()).to_hex();
+        Place::Other { location, identity } => {
+            let key = identity.map_or_else(|| location.to_string(), str::to_owned);
+            let digest = blake3::hash(key.as_bytes()).to_hex();
             state_dir.join(format!("restore-{target}@{}.json", &digest[..16]))
         }
     }
@@ -72,12 +90,28 @@ pub fn unfinished(state_dir: &Path, target: &TargetName) -> Result<Option<Unfini
 /// # Errors
 /// When there is a mark and it cannot be read.
 pub fn unfinished_in(state_dir: &Path, target: &TargetName, place: Place<'_>) -> Result<Option<Unfinished>, DurableError> {
-    let path = path(state_dir, target, place);
-    match fs::read(&path) {
+    let Some(mut mark) = read(&path(state_dir, target, place))? else {
+        // An earlier release, or one that could not ask, went by the address.
+        return match place {
+            Place::Other { location, identity: Some(_) } => {
+                read(&path(state_dir, target, Place::Other { location, identity: None }))
+            }
+            _ => Ok(None),
+        };
+    };
+    if let Place::Other { location, identity: Some(_) } = place {
+        // The same database, whatever it was called then.
+        mark.location = location.to_string();
+    }
+    Ok(Some(mark))
+}
+
+fn read(path: &Path) -> Result<Option<Unfinished>, DurableError> {
+    match fs::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         read => {
-            let mark = serde_json::from_slice(&read.at("read", &path)?).map_err(io::Error::from);
-            Ok(Some(mark.at("understand", &path)?))
+            let mark = serde_json::from_slice(&read.at("read", path)?).map_err(io::Error::from);
+            Ok(Some(mark.at("understand", path)?))
         }
     }
 }
@@ -89,5 +123,11 @@ pub(super) fn mark(state_dir: &Path, target: &TargetName, place: Place<'_>, mark
 }
 
 pub(crate) fn clear(state_dir: &Path, target: &TargetName, place: Place<'_>) -> Result<(), DurableError> {
-    durable::remove(&path(state_dir, target, place))
+    durable::remove(&path(state_dir, target, place))?;
+    match place {
+        Place::Other { location, identity: Some(_) } => {
+            durable::remove(&path(state_dir, target, Place::Other { location, identity: None }))
+        }
+        _ => Ok(()),
+    }
 }

@@ -91,7 +91,7 @@ fn refuse_half_restored(ctx: &Context, target: &Target) -> Result<(), Failure> {
     let Some(mark) = mark.filter(restore::Unfinished::half_way) else { return Ok(()) };
     let what = format!("the restore of {} into the database of target {} stopped half-way", mark.label, target.name);
     let failure = Failure::new(Class::Data, what).safe("no archive was made of it, and earlier ones are untouched");
-    Err(failure.hint(format!("end it first: `upkeep restore {} {}`", target.name, mark.label)))
+    Err(failure.hint(format!("end it first: `{}`", mark.command(&target.name))))
 }
 
 /// The release that the data belongs to, which need not be the installed one; none where that cannot be known.

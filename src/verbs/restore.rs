@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Effect, Spec, Subject, Work, backup, course, target};
+use super::{Effect, InLane, Lane, Lanes, Spec, Subject, Work, backup, course, target};
 use crate::config::{Database, Target, load};
 use crate::context::Context;
 use crate::failure::{Class, Failure};
@@ -36,24 +36,34 @@ pub(super) async fn run(ask: &Restore, work: Work<'_>) -> Result<Answer, Failure
         (None, None) => Which::Newest,
     };
     let into = ask.into.as_ref().map(|address| elsewhere(target, address)).transpose()?;
-    let is_own = into.is_none();
+    // Whose database it really is, whatever its address: what guards that one is asked.
+    let owner = match &into {
+        None => Some(target),
+        Some(database) => restore::owner(ctx, database).await?,
+    };
+    let (is_own, home) = (owner.is_some(), owner.unwrap_or(target));
+    let anothers = owner.filter(|owner| owner.name != target.name);
+    let into = into.filter(|_| !is_own || anothers.is_some());
     let replace = if ask.replace { Replace::Allow } else { Replace::Refuse };
-    let installed = backup::installed(target).await.map(|installed| installed.version);
-    let request = RestoreRequest { which, into, replace, installed };
-    let mut state = restore::server(target).await;
-    if ask.stop_server && is_own && state == ServerState::Running && target.service.is_some() {
+    let installed = backup::installed(home).await.map(|installed| installed.version);
+    let request = RestoreRequest { which, into, home: anothers.cloned(), replace, installed };
+    let mut state = restore::server(home).await;
+    if ask.stop_server && is_own && state == ServerState::Running && home.service.is_some() {
         state = ServerState::StoppedFirst;
     }
     if ask.dry_run {
         let restored = Box::pin(restore::restore(ctx, target, &request, state, Mode::DryRun, work.progress)).await?;
         return Ok(Answer { restored, server: None });
     }
+    // Nobody else works on what is restored into, and its server is not let start, though the job names another target.
+    let _lane = anothers.map(|home| entered(work.lanes, home)).transpose()?;
+    let _gate = is_own.then(|| work.lanes.shut(&home.name));
     // A stuck one waits for a person, who may need this very restore.
-    let open = upgrade::open(&ctx.state, &target.name).await?;
+    let open = upgrade::open(&ctx.state, &home.name).await?;
     if let Some((id, phase)) = open.filter(|(_, phase)| *phase != Phase::Stuck && is_own) {
         return Err(upgrade::UpgradeError::Open { id, phase }.into());
     }
-    let stopped = state == ServerState::StoppedFirst && stop(ctx, target, &request, work.progress).await?;
+    let stopped = state == ServerState::StoppedFirst && stop(ctx, (target, home), &request, work.progress).await?;
     if stopped {
         state = ServerState::Stopped;
     }
@@ -62,8 +72,17 @@ pub(super) async fn run(ask: &Restore, work: Work<'_>) -> Result<Answer, Failure
         let failure = Failure::of(&error);
         if stopped { failure.hint("the server is stopped; start it when the database is as it should be") } else { failure }
     })?;
-    let server = if stopped { Some(course::start_again(ctx, target, work.progress).await?) } else { None };
+    let server = if stopped { Some(course::start_again(ctx, home, work.progress).await?) } else { None };
     Ok(Answer { restored, server })
+}
+
+/// The lane of the target whose database it is.
+fn entered(lanes: &Lanes, home: &Target) -> Result<InLane, Failure> {
+    lanes.enter(&Lane::Target(home.name.clone())).ok_or_else(|| {
+        let what = format!("this is the database of target `{}`, and something else works on that now", home.name);
+        let failure = Failure::new(Class::TempFail, what).safe("nothing was changed");
+        failure.hint("restore again when that has ended: `upkeep status --watch`")
+    })
 }
 
 /// A database that is not the target's own.
@@ -74,8 +93,13 @@ fn elsewhere(target: &Target, address: &Address) -> Result<Database, Failure> {
 }
 
 /// Stops the server for a restore that will not be refused; whether there is one to stop.
-async fn stop(ctx: &Context, target: &Target, request: &RestoreRequest, progress: &Progress) -> Result<bool, Failure> {
-    let Some(service) = &target.service else { return Ok(false) };
+async fn stop(
+    ctx: &Context,
+    (target, home): (&Target, &Target),
+    request: &RestoreRequest,
+    progress: &Progress,
+) -> Result<bool, Failure> {
+    let Some(service) = &home.service else { return Ok(false) };
     // Planned first: what is refused anyway is no reason to stop a server.
     Box::pin(restore::restore(ctx, target, request, ServerState::StoppedFirst, Mode::DryRun, progress)).await?;
     progress.phase("stopping the server", 0);

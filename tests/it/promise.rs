@@ -144,6 +144,7 @@ fn half_full(world: &World, label: &str, mode: LoadMode) {
     let mark = Unfinished {
         label: Label::parse(label).unwrap(),
         location: Location::Sqlite { path: world.root().join("notes.db") }.to_string(),
+        of: None,
         mode,
         begun_at: noon(),
         safety: None,
@@ -184,6 +185,7 @@ async fn a_restore_elsewhere_does_not_forget_the_one_that_stopped_half_way_here(
     let mark = Unfinished {
         label: entry.label.clone(),
         location: env.target.database.location.to_string(),
+        of: None,
         mode: LoadMode::Clean,
         begun_at: noon(),
         safety: None,
@@ -191,7 +193,8 @@ async fn a_restore_elsewhere_does_not_forget_the_one_that_stopped_half_way_here(
     std::fs::write(state_dir.join("restore-notes.json"), serde_json::to_vec(&mark).unwrap()).unwrap();
     let elsewhere = env.dir.path().join("elsewhere.db");
     let into = Database { location: Location::Sqlite { path: elsewhere.clone() }, ..env.target.database.clone() };
-    let request = RestoreRequest { which: Which::Newest, into: Some(into), replace: Replace::Refuse, installed: None };
+    let request =
+        RestoreRequest { which: Which::Newest, into: Some(into), home: None, replace: Replace::Refuse, installed: None };
     restore::restore(&env.ctx, &env.target, &request, ServerState::Stopped, Mode::Run, &Progress::default()).await.unwrap();
     assert_eq!(texts(&elsewhere, "SELECT text FROM notes").await, ["a"]);
     assert_eq!(restore::unfinished(state_dir, &env.target.name).unwrap(), Some(mark));
@@ -337,4 +340,35 @@ fn a_server_that_starts_during_the_archive_is_not_migrated_under_its_feet() {
     let (code, words) = fails(&world, &["migrate", "apply", "notes"]);
     assert!(code == 75 && words.contains("runs"), "{words}");
     assert_eq!(world.whole_version(), "1.0.0");
+}
+
+/// Whatever the address: the database of a target is guarded as that target's, and what was in it is kept as that target's.
+#[test]
+fn a_restore_into_a_targets_database_by_another_name_is_one_into_that_target() {
+    let world = serving_1_0();
+    let root = world.root().to_owned();
+    std::os::unix::fs::symlink("notes.db", root.join("link.db")).unwrap();
+    std::fs::hard_link(root.join("notes.db"), root.join("hard.db")).unwrap();
+    std::fs::copy(root.join("notes.db"), root.join("copy.db")).unwrap();
+    std::os::unix::fs::symlink("copy.db", root.join("to-copy.db")).unwrap();
+    let at = root.display();
+    world.write_config(&format!(
+        "[targets.copy.database]\nurl = \"sqlite://{at}/copy.db\"\n[targets.copy.backup]\ndirectory = \"{at}/copies\"\n[targets.copy.service]\n\
+         start = [\"true\"]\nstop = [\"true\"]\nstatus = [\"sh\", \"-c\", \"test -e {at}/run/copy-runs || exit 3\"]\n"
+    ));
+    let into = |name: &str| format!("sqlite://{at}/{name}");
+    for name in ["notes.db", "link.db", "hard.db"] {
+        let (code, words) = fails(&world, &["restore", "notes", "--into", &into(name), "--replace"]);
+        assert!(code == 75 && words.contains("the server of target notes runs"), "{name}: {words}");
+    }
+    std::fs::write(root.join("run/copy-runs"), "").unwrap();
+    let (code, words) = fails(&world, &["restore", "notes", "--into", &into("to-copy.db"), "--replace"]);
+    assert!(code == 75 && words.contains("the server of target copy runs"), "{words}");
+    std::fs::remove_file(root.join("run/copy-runs")).unwrap();
+    ok(&world, &["restore", "notes", "--into", &into("to-copy.db"), "--replace"]);
+    let kept = world.json(&["list", "copy"]);
+    assert!(kept[0]["kind"] == "pre-restore" && kept[0]["target"] == "copy", "{kept}");
+    assert!(root.join("to-copy.db").is_symlink(), "the database itself was replaced, and not the link");
+    // Nobody's here, it is guarded by nobody.
+    ok(&world, &["restore", "notes", "--into", &into("elsewhere.db")]);
 }

@@ -44,7 +44,7 @@ mod on_the_newest_postgresql {
 
 /// Whose loads hold what they replace to its archive.
 fn is_fenced(db: Db) -> bool {
-    matches!(db, Db::Postgres(_) | Db::Sqlite)
+    matches!(db, Db::Postgres(_) | Db::Sqlite | Db::MySql(_))
 }
 
 fn restored(db: Db) {

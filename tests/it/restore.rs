@@ -32,7 +32,7 @@ async fn notes(env: &Env) -> Vec<String> {
 }
 
 fn asked(which: Which, replace: Replace) -> RestoreRequest {
-    RestoreRequest { which, into: None, replace, installed: None }
+    RestoreRequest { which, into: None, home: None, replace, installed: None }
 }
 
 async fn run(env: &Env, request: &RestoreRequest) -> Result<Restored, RestoreError> {

@@ -109,6 +109,16 @@ async fn mysql(target: &Target, findings: &mut Findings) {
         ),
     };
     findings.add(Some(target), "locks", found);
+    let found = match may.sessions {
+        None => Found::good("sees whether others use the database"),
+        Some(grant) => {
+            let what = "this account is not shown other accounts' sessions: nothing says that others use the database";
+            let failure = Failure::new(Class::NoPermission, what);
+            let safe = "a restore loses none of their rows: it shuts writers out, looks for what was written meanwhile and archives it";
+            Found::advice(failure.safe(safe).hint(format!("to be told before, as an administrator: {grant}")))
+        }
+    };
+    findings.add(Some(target), "sessions", found);
     let in_place = "and what cuts it short leaves it half-way until it is run again";
     findings.add(Some(target), "privileges", may_restore(may.restore, "an administrator", in_place, target));
 }

@@ -15,7 +15,7 @@ use crate::failure::{Class, Failure};
 use crate::gate::{Awaited, Gate};
 use crate::ids::TargetName;
 use crate::upgrade::{self, Phase, token};
-use crate::verbs;
+use crate::verbs::{self, Lanes};
 use crate::wire::{Action, Asker, Job, JobState, Passed, Upgrade};
 
 /// How often the gate asks for an upgrade before it gives up: once for what it saw, once more for what came meanwhile.
@@ -33,17 +33,22 @@ pub(super) async fn answer(
     ctx: &Context,
     name: &TargetName,
     board: &Board,
-    stop: &CancellationToken,
+    (lanes, stop): (&Lanes, &CancellationToken),
 ) -> Result<serde_json::Value, Failure> {
-    let passed = passed(ctx, name, board, stop).await?;
+    let passed = passed(ctx, name, board, (lanes, stop)).await?;
     serde_json::to_value(passed).map_err(|error| Failure::new(Class::Software, format!("cannot write an answer: {error}")))
 }
 
-async fn passed(ctx: &Context, name: &TargetName, board: &Board, stop: &CancellationToken) -> Result<Passed, Failure> {
+async fn passed(
+    ctx: &Context,
+    name: &TargetName,
+    board: &Board,
+    (lanes, stop): (&Lanes, &CancellationToken),
+) -> Result<Passed, Failure> {
     let target = verbs::target(ctx, name)?;
     // Asked by ourselves, it is let through; asked by anybody else, what is written now would be lost.
     let ours = token::granted(&ctx.config.daemon.state_dir, name);
-    if let Some(work) = at_work(&board.living(), name).filter(|_| !ours) {
+    if let Some(work) = at_work(&board.living(), name).or_else(|| lanes.is_shut(name).then_some("restore")).filter(|_| !ours) {
         let failure = Failure::new(Class::TempFail, format!("the server of `{name}` must not start: a {work} is underway"));
         return Err(failure.on(name).hint("start it when that has ended: `upkeep status --watch`"));
     }

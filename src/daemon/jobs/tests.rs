@@ -48,7 +48,9 @@ async fn ended(task: impl Future<Output = Result<serde_json::Value, Failure>> + 
     let mut jobs = Jobs::new(board);
     let id = jobs.tasks.spawn(task).id();
     let piece = Piece::Tidy(name("notes"));
-    jobs.running.insert(id, (piece.clone(), piece.lane()));
+    let lane = piece.lane();
+    let entered = jobs.lanes.enter(&lane).unwrap();
+    jobs.running.insert(id, (piece.clone(), entered, lane));
     assert!(!jobs.idle());
     let ended = jobs.next_end().await.unwrap();
     assert!(jobs.idle(), "its lane is free again");

@@ -13,9 +13,12 @@ use super::schema::{Definition, Kind, Schema};
 use crate::archive::manifest::Server;
 
 /// Tables that a load or a migration leaves for a moment, and that are never part of a dump or a shape.
-pub(super) const OWN_TABLES: [&str; 4] = [UNFINISHED_LOAD, "upkeep_swap", "upkeep_migration_progress", "upkeep_new_history"];
+pub(super) const OWN_TABLES: [&str; 5] =
+    [UNFINISHED_LOAD, "upkeep_swap", FENCED, "upkeep_migration_progress", "upkeep_new_history"];
 /// The one that says that the content is not whole.
 pub(super) const UNFINISHED_LOAD: &str = "upkeep_unfinished_load";
+/// The one that holds what cannot leave its database, beside tables that did.
+pub(super) const FENCED: &str = "upkeep_fenced";
 
 /// Restricts a query of `information_schema` to the chosen database, by its exact name: the dictionary's own comparison may
 /// not tell two databases apart that differ in case.

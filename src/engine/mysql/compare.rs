@@ -13,19 +13,17 @@ use super::computed;
 use super::connect::{Place, Session, quote};
 use super::ranges::Tasks;
 use super::rows;
-use crate::archive::Archive;
 use crate::archive::manifest::{Manifest, Table};
 use crate::progress::Progress;
 
 /// Compares over several connections.
 pub(super) async fn compare(
     place: &Place,
-    archive: &Arc<Archive>,
+    manifest: &Manifest,
     jobs: usize,
     progress: &Progress,
     stop: &Stop,
 ) -> Result<Loaded, EngineError> {
-    let manifest = archive.manifest();
     progress.phase("comparing", manifest.tables.iter().map(|table| table.bytes).sum());
     let mut session = place.connect().await?;
     let relations = Arc::new(expected(&mut session, manifest).await?);
@@ -55,10 +53,9 @@ pub(super) async fn compare(
 /// Compares on one session, inside whatever transaction it is in.
 pub(super) async fn compare_within(
     session: &mut Session,
-    archive: &Arc<Archive>,
+    manifest: &Manifest,
     progress: &Progress,
 ) -> Result<Loaded, EngineError> {
-    let manifest = archive.manifest();
     progress.phase("comparing", manifest.tables.iter().map(|table| table.bytes).sum());
     let relations = expected(session, manifest).await?;
     rows::prepare(session).await?;

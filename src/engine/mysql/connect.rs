@@ -45,6 +45,8 @@ struct Inner {
     ssl_mode: String,
     password: Option<Secret>,
     definers: Definers,
+    /// As it is configured.
+    configured: Database,
     /// The account the server knows us by (`app@localhost`), once it was asked.
     account: OnceLock<String>,
 }
@@ -62,6 +64,7 @@ impl Place {
             ssl_mode: ssl_mode.clone(),
             password: database.password.clone(),
             definers: database.definers.clone(),
+            configured: database.clone(),
             account: OnceLock::new(),
         };
         Ok(Self { inner: Arc::new(inner), database: name.clone() })
@@ -70,6 +73,15 @@ impl Place {
     /// The same server and account, another database.
     pub(super) fn beside(&self, database: &str) -> Self {
         Self { inner: Arc::clone(&self.inner), database: database.to_owned() }
+    }
+
+    /// As a configuration would name it.
+    pub(super) fn configured(&self) -> Database {
+        let mut configured = self.inner.configured.clone();
+        if let Location::MySql { database, .. } = &mut configured.location {
+            database.clone_from(&self.database);
+        }
+        configured
     }
 
     /// Whether a session that the server lists is one of this process.

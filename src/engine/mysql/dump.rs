@@ -20,7 +20,7 @@ use super::schema::{Kind, Schema};
 use super::script::Needs;
 use super::snapshot::{self, Ask, Opened, Worker};
 use super::worker::Go;
-use super::{definer, script, shape, wide};
+use super::{definer, fenced, script, shape, swap, wide};
 use crate::archive::PendingArchive;
 use crate::archive::manifest::{Consistency, FrameKind, LeftOut, Server, Table};
 use crate::archive::writer::FrameSink;
@@ -68,7 +68,11 @@ async fn attempt_hold(place: &Place, request: &DumpRequest) -> Result<Option<Hel
     let grants = Grants::read(&mut leader).await?;
     grants.demand_sight(&leader)?;
     demand_whole(&mut leader).await?;
+    swap::demand_in_place(&mut leader).await?;
     let mut server = catalog::identify(&mut leader).await?;
+    if let Some(noted) = fenced::read(&mut leader).await? {
+        server.database = noted.name;
+    }
     let relations = catalog::relations(&mut leader).await?;
     let earlier = Schema::read_beside_tables(&mut leader).await?;
     let mut definitions = InstanceLock::of(&leader, &grants);

@@ -10,13 +10,15 @@ use std::sync::Arc;
 
 use super::super::crew::Stop;
 use super::super::frames::frames_of;
-use super::super::{EngineError, Loaded};
+use super::super::{EngineError, Loaded, Standing};
 use super::catalog::{self, Relation, UNFINISHED_LOAD};
 use super::compare;
 use super::connect::{Place, Session, literal, quote};
+use super::fence::{Held, written};
 use super::load::aside::{self, Kept, Put};
 use super::load::notes::Notes;
 use super::load::{self, objects, run_one};
+use super::locks::Locks;
 use crate::archive::Archive;
 use crate::archive::manifest::{FrameKind, Table};
 use crate::fault;
@@ -32,12 +34,17 @@ fn notes(place: &Place) -> Notes {
 }
 
 /// Loads the rows into tables that are there, in place of whatever rows they hold.
-pub(super) async fn load_data(place: &Place, archive: &Arc<Archive>, progress: &Progress) -> Result<Loaded, EngineError> {
-    settle(place).await?;
+pub(super) async fn load_data(
+    place: &Place,
+    archive: &Arc<Archive>,
+    standing: Standing<'_>,
+    progress: &Progress,
+) -> Result<Loaded, EngineError> {
     let mut session = load::open(place, archive).await?;
     let kept = set_aside(&mut session).await?;
     fault::point("my.load.cleared");
-    let loaded = match exchange_rows(&mut session, archive, progress).await {
+    let held = Held::new(standing);
+    let loaded = match locked_exchange(&mut session, archive, &held, progress).await {
         Ok(loaded) => {
             fault::point("my.load.compared");
             session.run("commit the load", "COMMIT").await.map(|()| loaded)
@@ -50,8 +57,8 @@ pub(super) async fn load_data(place: &Place, archive: &Arc<Archive>, progress: &
     };
     fault::point("my.load.committed");
     let loaded = match loaded {
-        Ok(loaded) => move_counters(&mut session, archive).await.map(|()| loaded),
-        failed => failed,
+        Ok(loaded) => settle_rows(&mut session, archive, loaded).await,
+        Err(error) => Err(error),
     };
     session.close().await;
     if kept.is_empty() {
@@ -62,6 +69,38 @@ pub(super) async fn load_data(place: &Place, archive: &Arc<Archive>, progress: &
         loaded.warnings.extend(put.into_iter().flat_map(|put| put.changed));
         loaded
     })
+}
+
+/// What comes after the rows are there for good: counters, and a look for rows without parents, which names tables twice and so would need
+/// locks of its own.
+async fn settle_rows(
+    session: &mut Session,
+    archive: &Arc<Archive>,
+    (mut loaded, locks): (Loaded, Locks),
+) -> Result<Loaded, EngineError> {
+    locks.let_go(session).await?;
+    session.run("set up a session", "SET SESSION autocommit = ON").await?;
+    move_counters(session, archive).await?;
+    loaded.warnings.extend(compare::orphans(session).await?);
+    Ok(loaded)
+}
+
+/// Locks the tables, sees that nobody has written to them since they were looked at, and exchanges the rows.
+///
+/// A statement that begins a transaction would let the locks go, so the session is one that never ends one by itself.
+async fn locked_exchange(
+    session: &mut Session,
+    archive: &Arc<Archive>,
+    held: &Held<'_>,
+    progress: &Progress,
+) -> Result<(Loaded, Locks), EngineError> {
+    session.run("begin the load", "SET SESSION autocommit = OFF").await?;
+    let mut locks = Locks::take(session, archive, None).await?;
+    if !held.may_go_as_locked(session, &mut locks, progress).await? {
+        return Err(written(session.place(), "it is not what the archive has that was taken of it"));
+    }
+    let loaded = exchange_rows(session, &mut locks, archive, progress).await?;
+    Ok((loaded, locks))
 }
 
 /// Brings counters and sequences to where the archive has them.
@@ -89,7 +128,12 @@ async fn set_aside(session: &mut Session) -> Result<Vec<Kept>, EngineError> {
 }
 
 /// The tables without transactions first, as they are, then all others in one.
-async fn exchange_rows(session: &mut Session, archive: &Arc<Archive>, progress: &Progress) -> Result<Loaded, EngineError> {
+async fn exchange_rows(
+    session: &mut Session,
+    locks: &mut Locks,
+    archive: &Arc<Archive>,
+    progress: &Progress,
+) -> Result<Loaded, EngineError> {
     let relations = catalog::relations(session).await?;
     let manifest = archive.manifest();
     let relation = |name: &str| relations.iter().find(|relation| relation.name == name);
@@ -98,29 +142,38 @@ async fn exchange_rows(session: &mut Session, archive: &Arc<Archive>, progress: 
     let mut warnings = Vec::new();
     let all = manifest.frames.iter().filter(|frame| frame.kind == FrameKind::Data);
     progress.phase("loading", all.map(|frame| frame.raw).sum());
-    for (tables, begin) in [(&outside, None), (&inside, Some("START TRANSACTION"))] {
-        if let Some(begin) = begin {
-            session.run("begin the load", begin).await?;
-        }
-        for table in tables {
-            clear(session, table, relation(&table.name).is_some_and(|relation| relation.history)).await?;
-        }
-        for index in frames_of(archive, FrameKind::Data) {
-            let table = manifest.frames[index].table.and_then(|table| manifest.tables.get(table as usize));
-            if table.is_some_and(|table| tables.contains(&table)) {
-                load::load_frame(session, archive, index, progress, &Stop::default()).await?;
-            }
-        }
-    }
+    exchange_some(locks.outside(session), archive, &relations, &outside, progress).await?;
+    exchange_some(session, archive, &relations, &inside, progress).await?;
     for table in outside {
         let why = "its storage engine has no transactions, so it alone could not have been undone";
         warnings.push(format!("table {}: {why}", table.name));
     }
     fault::point("my.load.loaded");
-    let mut loaded = compare::compare_within(session, archive, progress).await?;
+    let mut loaded = locks.compare(session, manifest, progress).await?;
     loaded.warnings.extend(warnings);
-    loaded.warnings.extend(compare::orphans(session).await?);
     Ok(loaded)
+}
+
+/// The rows of some tables, by a session that has their locks.
+async fn exchange_some(
+    session: &mut Session,
+    archive: &Arc<Archive>,
+    relations: &[Relation],
+    tables: &[&Table],
+    progress: &Progress,
+) -> Result<(), EngineError> {
+    let manifest = archive.manifest();
+    for table in tables {
+        let has_history = relations.iter().any(|relation| relation.name == table.name && relation.history);
+        clear(session, table, has_history).await?;
+    }
+    for index in frames_of(archive, FrameKind::Data) {
+        let table = manifest.frames[index].table.and_then(|table| manifest.tables.get(table as usize));
+        if table.is_some_and(|table| tables.contains(&table)) {
+            load::load_frame(session, archive, index, progress, &Stop::default()).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn clear(session: &mut Session, table: &Table, history: bool) -> Result<(), EngineError> {
@@ -136,27 +189,22 @@ async fn clear(session: &mut Session, table: &Table, history: bool) -> Result<()
 pub(super) async fn replace(
     place: &Place,
     archive: &Arc<Archive>,
+    held: &mut Held<'_>,
     jobs: usize,
     progress: &Progress,
 ) -> Result<Loaded, EngineError> {
     let mut session = load::open(place, archive).await?;
     let notes = notes(place);
-    let was_whole = !is_half(&mut session).await?;
-    if was_whole {
-        notes.create(&mut session).await?;
-        notes.write(&mut session, HALF, archive.manifest().label.as_str()).await?;
-    }
-    fault::point("my.load.noted");
     progress.phase("clearing", 0);
-    let drops = objects::drops(&mut session).await?;
-    if let Err(error) = objects::drop_by(&mut session, &drops).await {
-        // Another's view may be his alone to drop. As long as all of them are there nothing is half that was not.
-        if was_whole && objects::drops(&mut session).await? == drops {
-            notes.remove(&mut session).await?;
-        }
-        return Err(error);
+    if is_half(&mut session).await? {
+        objects::drop_all(&mut session).await?;
+        load::drop_tables(&mut session, &place.database, |name| name != UNFINISHED_LOAD).await?;
+    } else {
+        // A table that somebody makes after that is nobody's to drop.
+        give_up_tables(&mut session, archive, held, progress).await?;
+        let elsewhere: Vec<String> = catalog::elsewhere(&mut session).await?.into_iter().map(|(name, _)| name).collect();
+        load::drop_tables(&mut session, &place.database, |name| elsewhere.iter().any(|elsewhere| elsewhere == name)).await?;
     }
-    load::drop_tables(&mut session, &place.database, UNFINISHED_LOAD).await?;
     fault::point("my.load.cleared");
     let altered = load::alter(&mut session, &place.database, &archive.manifest().server).await;
     session.close().await;
@@ -167,6 +215,7 @@ pub(super) async fn replace(
     notes.remove(&mut session).await?;
     fault::point("my.load.finished");
     session.close().await;
+    loaded.kept = held.kept();
     match altered {
         Err(EngineError::Privilege { .. }) => {
             let server = &archive.manifest().server;
@@ -180,6 +229,77 @@ pub(super) async fn replace(
         other => other?,
     }
     Ok(loaded)
+}
+
+/// How often content that is written to again and again is archived and looked at again.
+const ATTEMPTS: u32 = 3;
+
+/// Drops every table of content that an archive has, under locks that keep writers out from before the proof to the last drop. From the first
+/// drop on the database says that it is half.
+///
+/// Nobody else can read under these locks, so content that no archive has yet is archived without them, and then looked at again.
+async fn give_up_tables(
+    session: &mut Session,
+    archive: &Arc<Archive>,
+    held: &mut Held<'_>,
+    progress: &Progress,
+) -> Result<(), EngineError> {
+    let place = session.place().clone();
+    let notes = notes(&place);
+    for _ in 0..ATTEMPTS {
+        notes.remove(session).await?;
+        notes.create(session).await?;
+        let mut locks = Locks::take(session, archive, Some(UNFINISHED_LOAD)).await?;
+        fault::point("my.load.locked");
+        let may_go = held.may_go_as_locked(session, &mut locks, progress).await;
+        if let Ok(true) = may_go {
+            notes.write(session, HALF, archive.manifest().label.as_str()).await?;
+            fault::point("my.load.noted");
+            if let Err((error, left)) = drop_beside_tables(&place).await {
+                // Another's view may be his alone to drop. As long as all of them are there nothing is half, and nobody could write.
+                if left == Left::All {
+                    notes.clear(session).await?;
+                    locks.let_go(session).await?;
+                    notes.remove(session).await?;
+                }
+                return Err(error);
+            }
+            locks.drop_all(session).await?;
+            return locks.let_go(session).await;
+        }
+        locks.let_go(session).await?;
+        notes.remove(session).await?;
+        may_go?;
+        held.keep_unlocked(&place, progress).await?;
+    }
+    Err(written(&place, "each time it was archived there was something new in it"))
+}
+
+/// How much is there of what could not be dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    All,
+    Part,
+}
+
+/// Drops views, routines and events on a session of its own, for one with locks may not; triggers go with their tables.
+async fn drop_beside_tables(place: &Place) -> Result<(), (EngineError, Left)> {
+    let nothing = |error| (error, Left::All);
+    let mut session = place.connect().await.map_err(nothing)?;
+    let drops = beside_tables(&mut session).await.map_err(nothing)?;
+    let dropped = match objects::drop_by(&mut session, &drops).await {
+        Ok(()) => Ok(()),
+        Err(error) if beside_tables(&mut session).await.is_ok_and(|left| left == drops) => Err((error, Left::All)),
+        Err(error) => Err((error, Left::Part)),
+    };
+    session.close().await;
+    dropped
+}
+
+/// Statements that drop them.
+async fn beside_tables(session: &mut Session) -> Result<Vec<String>, EngineError> {
+    let drops = objects::drops(session).await?;
+    Ok(drops.into_iter().filter(|drop| !drop.starts_with("DROP TRIGGER ")).collect())
 }
 
 /// Whether the session's database holds what a load that did not end left of it.

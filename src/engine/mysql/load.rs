@@ -71,12 +71,16 @@ pub(super) async fn create(place: &Place, name: &str, like: &Server) -> Result<(
     created
 }
 
-/// Drops every table, sequence and view of a database but one, without a look at foreign keys: the session has them off.
-pub(super) async fn drop_tables(session: &mut Session, database: &str, but: &str) -> Result<(), EngineError> {
+/// Drops the tables, sequences and views of a database that are meant, without a look at foreign keys: the session has them off.
+pub(super) async fn drop_tables(
+    session: &mut Session,
+    database: &str,
+    meant: impl Fn(&str) -> bool,
+) -> Result<(), EngineError> {
     let sql = format!("SHOW FULL TABLES FROM {}", quote(database));
     for row in session.texts(&format!("list the tables of database {database}"), &sql).await? {
         let [Some(name), Some(kind)] = row.as_slice() else { continue };
-        if name != but {
+        if meant(name) {
             let kind = match kind.as_str() {
                 "SEQUENCE" => "SEQUENCE",
                 kind if kind.ends_with("VIEW") => "VIEW",
@@ -132,7 +136,7 @@ pub(super) async fn fill(
     }
     session.close().await;
     fault::point("my.load.loaded");
-    let mut loaded = compare::compare(place, archive, jobs, progress, &stop.0).await?;
+    let mut loaded = compare::compare(place, archive.manifest(), jobs, progress, &stop.0).await?;
     let mut session = place.connect().await?;
     loaded.warnings.extend(compare::orphans(&mut session).await?);
     session.close().await;

@@ -109,6 +109,12 @@ impl Grants {
         })
     }
 
+    /// What would show the sessions of other accounts, if it is not given.
+    pub(super) fn blind_to_sessions(&self, session: &Session) -> Option<String> {
+        let grant = || format!("GRANT PROCESS ON *.* TO {};", session.place().grantee());
+        (!self.allow_everywhere("PROCESS")).then(grant)
+    }
+
     /// What would show every routine, if it is not given: those of others are not listed at all.
     pub(super) fn blind_to_routines(&self, session: &Session) -> Option<String> {
         let own = session.version.routine_privilege();

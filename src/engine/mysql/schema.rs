@@ -2,10 +2,13 @@
 //!
 //! Only reads. Invariant: every object the account can see is either in a [`Schema`] or named in its `left_out`.
 
+use serde::{Deserialize, Serialize};
+
 use super::super::EngineError;
 use super::catalog::{HERE, OWN_TABLES};
 use super::connect::{Session, bytes_of, quote};
 use super::definer::by_rule;
+use super::fenced;
 use super::inherit::without_inherited;
 use super::libraries::unqualify_libraries;
 use super::script::without_counter;
@@ -14,7 +17,8 @@ use crate::archive::manifest::LeftOut;
 use crate::config::Definers;
 
 /// What an object is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) enum Kind {
     /// A MariaDB sequence.
     Sequence,
@@ -39,6 +43,11 @@ pub(super) enum Kind {
 }
 
 impl Kind {
+    /// Whether it goes with `RENAME TABLE` to another database.
+    pub(super) fn moves(self) -> bool {
+        matches!(self, Self::Sequence | Self::Table)
+    }
+
     /// As `SHOW CREATE` spells it.
     pub(super) fn word(self) -> &'static str {
         match self {
@@ -69,7 +78,7 @@ impl Kind {
 }
 
 /// The settings an object was made under, which it keeps; empty where it has none.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Context {
     /// `sql_mode`.
     pub(super) sql_mode: String,
@@ -84,7 +93,7 @@ pub(super) struct Context {
 }
 
 /// One object.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Definition {
     /// What it is.
     pub(super) kind: Kind,
@@ -127,15 +136,23 @@ impl Schema {
         let mut next = || cells.next().unwrap_or_default();
         let database = next();
         let mut schema = Self { charset: next(), collation: next(), ..Self::default() };
+        let noted = fenced::read(session).await?;
         for (kind, name) in list(session).await?.into_iter().filter(|(kind, _)| wanted(*kind)) {
             match define(session, kind, &name, &database).await? {
-                Some(definition) => schema.objects.push(definition),
+                Some(mut definition) => {
+                    // A default that asks a sequence names the database in which it was made.
+                    if let Some(noted) = &noted {
+                        definition.sql = unqualify(&definition.sql, &noted.name);
+                    }
+                    schema.objects.push(definition);
+                }
                 None => schema.left_out.push(LeftOut {
                     what: format!("{} {name}", kind.word().to_lowercase()),
                     why: "its definition is not shown to this account".to_owned(),
                 }),
             }
         }
+        schema.objects.extend(noted.into_iter().flat_map(|noted| noted.objects).filter(|noted| wanted(noted.kind)));
         Ok(schema)
     }
 

@@ -16,7 +16,7 @@ use crate::progress::Progress;
 pub(super) async fn compare(place: &Place, archive: &Arc<Archive>, progress: &Progress) -> Result<(), EngineError> {
     let mut session = place.connect().await?;
     session.run("begin", "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY").await?;
-    compare::compare_within(&mut session, archive, progress).await?;
+    compare::compare_within(&mut session, archive.manifest(), progress).await?;
     session.close().await;
     Ok(())
 }

@@ -4,12 +4,14 @@ use super::super::passing::Patience;
 use super::super::{EngineError, Survey};
 use super::catalog::{HERE, OWN_TABLES};
 use super::connect::{Place, Session, quote};
+use super::privileges::Grants;
 use super::shape::history_tables;
 use super::{in_place, swap};
 
 /// Looks.
 pub(super) async fn survey(place: &Place, histories: &[String]) -> Result<Survey, EngineError> {
     let Some(mut session) = place.connect_if_exists().await? else { return Ok(Survey::default()) };
+    swap::demand_in_place(&mut session).await?;
     let doing = "list the tables with their sizes";
     let own = OWN_TABLES.map(|name| format!("'{name}'")).join(", ");
     let sql = format!(
@@ -33,9 +35,10 @@ pub(super) async fn survey(place: &Place, histories: &[String]) -> Result<Survey
     let others = others(&mut session).await?;
     let half_loaded = in_place::is_half(&mut session).await? || swap::is_unfinished(&mut session).await?;
     let sessions = sessions(&mut session).await?;
+    let unseen = Grants::read(&mut session).await?.blind_to_sessions(&session);
     session.close().await;
     let bytes = tables.iter().map(|(_, bytes)| bytes).sum();
-    Ok(Survey { exists: true, tables, others, bytes, holds_rows, sessions, half_loaded })
+    Ok(Survey { exists: true, tables, others, bytes, holds_rows, sessions, unseen, half_loaded })
 }
 
 async fn others(session: &mut Session) -> Result<u64, EngineError> {
@@ -116,6 +119,24 @@ pub(super) async fn sessions(session: &mut Session) -> Result<Vec<String>, Engin
     let database = session.text("ask which database it is", "SELECT DATABASE()").await?.unwrap_or_default();
     let is_there = |listed: &Listed| listed.database == database && listed.command != "Daemon";
     let all = everybody(session).await?;
-    let others = all.iter().filter(|listed| is_there(listed) && !session.place().is_own(listed.id));
+    let at_its_tables = at_tables(session).await?;
+    let uses = |listed: &&Listed| is_there(listed) || at_its_tables.contains(&listed.id);
+    let others = all.iter().filter(uses).filter(|listed| !session.place().is_own(listed.id));
     Ok(others.map(Listed::line).collect())
+}
+
+/// Sessions that hold or wait for a lock of one of the database's tables, as whoever is in a transaction with it does, whichever database
+/// they chose. MariaDB tells nobody, and MySQL who may read its `performance_schema`: others are kept out by the fence alone.
+async fn at_tables(session: &mut Session) -> Result<Vec<u64>, EngineError> {
+    if session.version.is_mariadb() {
+        return Ok(Vec::new());
+    }
+    let sql = "SELECT DISTINCT t.PROCESSLIST_ID FROM performance_schema.metadata_locks m \
+        JOIN performance_schema.threads t ON t.THREAD_ID = m.OWNER_THREAD_ID \
+        WHERE m.OBJECT_TYPE = 'TABLE' AND m.OBJECT_SCHEMA = DATABASE() AND t.PROCESSLIST_ID <> CONNECTION_ID()";
+    match session.texts("look who is at the tables", sql).await {
+        Ok(rows) => Ok(rows.into_iter().filter_map(|row| row.into_iter().next()??.parse().ok()).collect()),
+        Err(EngineError::Privilege { .. } | EngineError::Sql { .. }) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }

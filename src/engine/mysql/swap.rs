@@ -3,21 +3,27 @@
 //!
 //! Owns the databases `DB__upkeep_new` and `DB__upkeep_old`, and a table of notes in them that moves from the one to the other
 //! in that same statement: where it is says whether the old content or the new has the place, and what it says is all that
-//! [`settle`] needs. Invariant: until the exchange the old content can be as it was, after it the new content can be finished;
-//! held by `tests/it/mysql_restore.rs`.
+//! [`settle`] needs. Before it comes the fence: the old tables move out first, in a statement of their own, for neither server has a
+//! lock that several connections could read under and that lasts through a `RENAME TABLE` (MariaDB refuses one under `LOCK TABLES`). Where
+//! they are then nobody looks for them, and there they are proved to be what an archive keeps. Invariant: until the exchange the old content
+//! can be as it was, after it the new content can be finished; held by `tests/it/mysql_restore.rs` and `tests/it/mysql_fence.rs`.
 
 mod exchange;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::super::replace::names::{Longest, Names};
+use super::super::replace::names::{Longest, Names, OLD};
 use super::super::replace::states::Left;
-use super::super::{EngineError, Loaded};
+use super::super::{EngineError, Loaded, Standing};
 use super::connect::{Place, Session, literal, quote};
+use super::errors::number_of_error;
+use super::fence::{Held, written};
 use super::load::{self, aside, objects};
-use super::{in_place, survey};
+use super::{catalog, in_place, survey};
 use crate::archive::Archive;
 use crate::archive::manifest::FrameKind;
+use crate::failure::Chain;
 use crate::fault;
 use crate::progress::Progress;
 use exchange::Exchange;
@@ -36,19 +42,32 @@ pub(super) fn beside_of(database: &str) -> String {
     names_of(database).new
 }
 
+/// How often the fence is raised anew where somebody makes views, routines or events meanwhile, or tables of names that are needed.
+const ATTEMPTS: u32 = 5;
+/// `ER_TABLE_EXISTS_ERROR`.
+const TABLE_EXISTS: u16 = 1050;
+
+/// Whether a database of this name may hold what was moved out of another's place.
+pub(super) fn is_aside(database: &str) -> bool {
+    database.ends_with(OLD)
+}
+
 /// Puts an archive in the place of a database.
 pub(super) async fn replace(
     place: &Place,
     archive: &Arc<Archive>,
+    standing: Standing<'_>,
     jobs: usize,
     progress: &Progress,
 ) -> Result<Loaded, EngineError> {
-    settle(place).await?;
     let Some(mut session) = place.connect_if_exists().await? else {
         return load::clean(place, archive, jobs, progress).await;
     };
     let users = survey::lasting_sessions(&mut session).await?;
     let outside = references_from_outside(&mut session).await?;
+    let own = catalog::identify(&mut session).await?;
+    // What says itself that it is a part of an archive is nobody's, whoever asks: nor would an archive be made of it.
+    let standing = if in_place::is_half(&mut session).await? { Standing::Nobodys } else { standing };
     session.close().await;
     if !users.is_empty() {
         return Err(EngineError::InUse { location: place.location(), sessions: users });
@@ -60,22 +79,26 @@ pub(super) async fn replace(
         });
     }
     let names = names_of(&place.database);
-    // Who may make the one and not the other may not exchange.
-    for name in [&names.new, &names.old] {
-        match load::create(place, name, &archive.manifest().server).await {
+    let mut held = Held::new(standing);
+    // Who may make the one and not the other may not exchange. The second holds the old content for a while, and is like its own.
+    for (name, like) in [(&names.new, &archive.manifest().server), (&names.old, &own)] {
+        match load::create(place, name, like).await {
             Err(EngineError::Privilege { .. }) => {
                 settle(place).await?;
-                return in_place::replace(place, archive, jobs, progress).await;
+                return in_place::replace(place, archive, &mut held, jobs, progress).await;
             }
             other => other?,
         }
     }
     fault::point("my.load.created");
-    match beside(place, &names, archive, jobs, progress).await {
+    match beside(place, &names, archive, &mut held, jobs, progress).await {
         Ok(loaded) => Ok(loaded),
         Err(error) => {
             // The error at hand is the one to report; what cannot be undone now, `settle` undoes or finishes later.
-            settle(place).await.ok();
+            if let Err(why) = settle(place).await {
+                let aside = &names.old;
+                tracing::error!(database = %place.database, error = %why, "not put back yet: what cannot be found in it stands in {aside}");
+            }
             Err(error)
         }
     }
@@ -86,6 +109,7 @@ async fn beside(
     place: &Place,
     names: &Names,
     archive: &Arc<Archive>,
+    held: &mut Held<'_>,
     jobs: usize,
     progress: &Progress,
 ) -> Result<Loaded, EngineError> {
@@ -98,30 +122,119 @@ async fn beside(
     objects::drop_all(&mut session).await?;
     session.close().await;
     fault::point("my.load.tried");
-    progress.phase("swapping", 0);
     let head = load::statements(archive, FrameKind::Header).await?;
     let mut session = place.connect().await?;
     lock(&mut session).await?;
     let exchange = Exchange::new(names.clone());
-    exchange.note(&mut session, &archive.manifest().server, &head, &all).await?;
-    let kept = exchange.kept(&mut session).await?;
-    aside::drop_all(&mut session, &kept).await?;
-    fault::point("my.swap.cleared");
-    // Who came since the load began, or an event of the old content that still runs, would write into the new.
-    let users = survey::lasting_sessions(&mut session).await?;
-    if !users.is_empty() {
-        return Err(EngineError::InUse { location: place.location(), sessions: users });
-    }
-    exchange.rename(&mut session).await?;
+    let mut attempt = 1;
+    let beside = loop {
+        exchange.note(&mut session, &archive.manifest().server, &head, &all).await?;
+        match fenced_exchange(&mut session, &exchange, held, jobs, progress).await? {
+            Some(beside) => break beside,
+            None if attempt < ATTEMPTS => attempt += 1,
+            None => return Err(written(place, "it makes views, routines or events again and again")),
+        }
+    };
     session.close().await;
     fault::point("my.swap.renamed");
+    loaded.kept = held.kept();
+    let late = |table| format!("table {table} was made while the archive took its place, and was left beside it");
+    loaded.warnings.extend(beside.into_iter().map(late));
     // From here on the new content has the place: whatever happens, it is finished and not undone.
     let finished = match finish(place, &exchange).await {
         Err(EngineError::Lost { .. }) => finish(place, &exchange).await,
         other => other,
     };
-    loaded.warnings.extend(finished?);
+    // Nor is it a failure any more: the archive's rows have the place, and `settle` makes what is missing.
+    loaded.warnings.extend(finished.unwrap_or_else(|error| {
+        let what = "the archive's content has the place, and views, routines, triggers or events may be missing";
+        vec![format!("{what}: {}; the next command of upkeep goes on with them", Chain(&error))]
+    }));
     Ok(loaded)
+}
+
+/// Raises the fence, sees to it that what is behind it may go, and exchanges; tables that were made meanwhile and stay. `None` where
+/// something else was made that no archive has: then all is as it was.
+async fn fenced_exchange(
+    session: &mut Session,
+    exchange: &Exchange,
+    held: &mut Held<'_>,
+    jobs: usize,
+    progress: &Progress,
+) -> Result<Option<BTreeSet<String>>, EngineError> {
+    let place = session.place().clone();
+    let kept = exchange.kept(session).await?;
+    aside::drop_all(session, &kept).await?;
+    fault::point("my.swap.cleared");
+    // Who came since the load began, or an event of the old content that still runs, would write into the new.
+    let users = survey::lasting_sessions(session).await?;
+    if !users.is_empty() {
+        return Err(EngineError::InUse { location: place.location(), sessions: users });
+    }
+    let old = place.beside(&exchange.names().old);
+    for _ in 0..ATTEMPTS {
+        // What was made since the last time goes after the others, and is in the proof with them.
+        exchange.move_out(session).await?;
+        fault::point("my.swap.fenced");
+        progress.phase("looking for what was written meanwhile", 0);
+        held.may_go(&old, jobs, progress).await?;
+        fault::point("my.swap.proved");
+        if exchange.has_other_objects(session).await? {
+            undo(session, exchange).await?;
+            return Ok(None);
+        }
+        progress.phase("swapping", 0);
+        match exchange.rename(session).await {
+            Ok(()) => return exchange.left_beside(session).await.map(Some),
+            Err(error) if number_of_error(&error) == Some(TABLE_EXISTS) => {}
+            // The server may have done it all the same, and then the answer is yes.
+            Err(EngineError::Lost { .. }) if is_exchanged(&place, exchange).await => return Ok(Some(BTreeSet::new())),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(written(&place, "it makes tables again and again that are about to be replaced"))
+}
+
+/// Whether an exchange whose answer was lost was done. Waits for the session that asked for it.
+async fn is_exchanged(place: &Place, exchange: &Exchange) -> bool {
+    let look = async {
+        let mut session = place.connect().await?;
+        lock(&mut session).await?;
+        let state = exchange.state(&mut session).await;
+        session.close().await;
+        state
+    };
+    look.await.is_ok_and(|state| state == Left::Exchanged)
+}
+
+/// Puts the old content back as it was before its fence.
+async fn undo(session: &mut Session, exchange: &Exchange) -> Result<Vec<String>, EngineError> {
+    let mut done = exchange.move_back(session).await?;
+    fault::point("my.settle.moved");
+    let kept = exchange.kept(session).await?;
+    let put = aside::put_back(session, &kept).await?;
+    let own = &exchange.names().own;
+    done.extend(put.told().map(|many| format!("database {own}: the old content has its {many} again")));
+    done.extend(put.changed);
+    fault::point("my.settle.undone");
+    Ok(done)
+}
+
+/// Refuses to look at a database whose content stands out of reach: it would look empty.
+pub(super) async fn demand_in_place(session: &mut Session) -> Result<(), EngineError> {
+    let names = names_of(&session.place().database);
+    let old = names.old.clone();
+    if !load::exists(session, &old).await? || !exchange::holds_tables(session, &old).await? {
+        return Ok(());
+    }
+    let state = Exchange::new(names).state(session).await?;
+    if !matches!(state, Left::Fenced | Left::Begun) {
+        return Ok(());
+    }
+    let sessions = vec![format!(
+        "a restore, which keeps the tables in database {old} meanwhile; where it was cut short, the next puts them back"
+    )];
+    Err(EngineError::InUse { location: session.place().location(), sessions })
 }
 
 async fn finish(place: &Place, exchange: &Exchange) -> Result<Vec<String>, EngineError> {
@@ -205,11 +318,10 @@ async fn settle_exchange(session: &mut Session, exchange: &Exchange) -> Result<V
         }
         Left::Fenced | Left::Loading | Left::Nothing => {
             if state == Left::Fenced {
-                let kept = exchange.kept(session).await?;
-                let put = aside::put_back(session, &kept).await?;
-                done.extend(put.told().map(|many| format!("database {own}: the old content has its {many} again")));
-                done.extend(put.changed);
-                fault::point("my.settle.undone");
+                if exchange::holds_tables(session, old).await? {
+                    done.push(format!("database {own}: the old content has its place again"));
+                }
+                done.extend(undo(session, exchange).await?);
             }
             for name in [old, new] {
                 if load::exists(session, name).await? {

@@ -12,7 +12,7 @@ pub(super) async fn load(
     place: &Place,
     archive: &Archive,
     mode: LoadMode,
-    _standing: Standing<'_>,
+    standing: Standing<'_>,
     jobs: usize,
     progress: &Progress,
 ) -> Result<Loaded, EngineError> {
@@ -30,9 +30,16 @@ pub(super) async fn load(
         return Err(EngineError::Unfit(objections.join("; ")));
     }
     let jobs = jobs.max(1);
+    // What a crash left may be where this is to go: old content that gets its place back, or new content that is finished. Neither is what
+    // whoever asks took for nobody's.
+    let standing = match standing {
+        _ if swap::settle(place).await?.is_empty() => standing,
+        Standing::Nobodys => Standing::Rowless,
+        standing => standing,
+    };
     match mode {
         LoadMode::Clean => load::clean(place, &archive, jobs, progress).await,
-        LoadMode::DataOnly => in_place::load_data(place, &archive, progress).await,
-        LoadMode::Replace => swap::replace(place, &archive, jobs, progress).await,
+        LoadMode::DataOnly => in_place::load_data(place, &archive, standing, progress).await,
+        LoadMode::Replace => swap::replace(place, &archive, standing, jobs, progress).await,
     }
 }

@@ -56,7 +56,7 @@ pub(super) async fn survey(place: &Place, history_tables: &[String]) -> Result<S
     let others = session.text("count views and routines", OTHERS).await?.and_then(|text| text.parse().ok()).unwrap_or(0);
     let sessions = sessions(&mut session, &place.database).await?;
     session.close().await;
-    Ok(Survey { exists: true, tables, others, bytes, holds_rows, sessions, half_loaded: false })
+    Ok(Survey { exists: true, tables, others, bytes, holds_rows, sessions, unseen: None, half_loaded: false })
 }
 
 async fn any_row(session: &mut Session, tests: &[String]) -> Result<bool, EngineError> {

@@ -3,7 +3,7 @@
 /// What the new content is called while it is made.
 const NEW: &str = "__upkeep_new";
 /// What the old content is called once it is fenced or replaced.
-const OLD: &str = "__upkeep_old";
+pub(in crate::engine) const OLD: &str = "__upkeep_old";
 
 /// How long a name may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

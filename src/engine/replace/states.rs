@@ -43,10 +43,12 @@ pub(in crate::engine) fn by_names(own: Seen, new: Seen, old: Seen) -> Left {
     }
 }
 
-/// Where tables move: whether the notes in the new place are complete, whether they are in the old place, and whether that holds tables.
-pub(in crate::engine) fn by_notes(new_is_ready: bool, old_has_notes: bool, old_has_tables: bool) -> Left {
+/// Where tables move: whether the notes in the new place are complete, whether they say that the old tables only moved out to be proved
+/// and all of the new ones are where they were made, whether the notes are in the old place, and whether that holds tables.
+pub(in crate::engine) fn by_notes(new_is_ready: bool, is_fenced: bool, old_has_notes: bool, old_has_tables: bool) -> Left {
     match (old_has_notes, new_is_ready, old_has_tables) {
         (true, _, _) => Left::Exchanged,
+        (false, true, true) if is_fenced => Left::Fenced,
         (false, true, true) => Left::Begun,
         (false, true, false) => Left::Fenced,
         (false, false, true) => Left::Foreign,

@@ -67,7 +67,7 @@ fn rows() -> Survey {
 
 fn half(mode: LoadMode) -> Unfinished {
     let begun_at = "2026-11-22T02:30:00Z".parse().unwrap();
-    Unfinished { label: Label::parse("notes-0").unwrap(), location: "here".to_owned(), mode, begun_at, safety: None }
+    Unfinished { label: Label::parse("notes-0").unwrap(), location: "here".to_owned(), of: None, mode, begun_at, safety: None }
 }
 
 /// One situation, changed case by case.
@@ -101,6 +101,7 @@ impl Case {
     fn decide(&self) -> Result<RestorePlan, Box<Refusal>> {
         plan(&Situation {
             manifest: &self.manifest,
+            home: &self.manifest.target,
             location: "here",
             flavour: "sqlite",
             unfit: &self.unfit,

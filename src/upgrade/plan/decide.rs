@@ -97,8 +97,8 @@ pub fn standing(seen: &Observation) -> gate::Standing {
         return gate::Standing::Unknown(lost.to_string());
     }
     if let Some(mark) = seen.half_restored() {
-        let (label, target) = (&mark.label, &seen.target);
-        let why = format!("the restore of {label} stopped half-way; end it first: `upkeep restore {target} {label}`");
+        let (label, command) = (&mark.label, mark.command(&seen.target));
+        let why = format!("the restore of {label} stopped half-way; end it first: `{command}`");
         return gate::Standing::Unknown(why);
     }
     if seen.database.as_ref().is_ok_and(|database| database.half_loaded) {

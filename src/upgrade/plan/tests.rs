@@ -278,7 +278,7 @@ fn a_database_that_says_it_is_a_part_of_an_archive_is_nobodys() {
     assert!(matches!(standing(&seen), crate::gate::Standing::Unknown(_)));
     let (label, begun_at) = (crate::ids::Label::parse("notes-0").unwrap(), now());
     let mode = crate::engine::LoadMode::Replace;
-    let mark = crate::restore::Unfinished { label, location: "here".to_owned(), mode, begun_at, safety: None };
+    let mark = crate::restore::Unfinished { label, location: "here".to_owned(), of: None, mode, begun_at, safety: None };
     seen.unfinished = Some(mark);
     assert!(
         matches!(decide(&seen, Asked::ByPerson, now()), Decision::Refuse(why) if matches!(why[..], [Refusal::HalfRestored(_)]))

@@ -40,6 +40,7 @@ async fn upgraded(host: &Host, embedded: &Migrations, version: &str) -> Ended {
 async fn restored(host: &Host, label: &upkeep::ids::Label) -> Restored {
     service::stop(host.target.service.as_ref().unwrap()).await.unwrap();
     let request = RestoreRequest {
+        home: None,
         which: Which::Label(label.clone()),
         into: None,
         replace: Replace::Allow,

@@ -38,6 +38,11 @@ impl Notes {
         Ok(rows.into_iter().map(|row| row.into_iter().next().flatten().unwrap_or_default()).collect())
     }
 
+    /// Removes what is written, and leaves the table.
+    pub(in super::super) async fn clear(&self, session: &mut Session) -> Result<(), EngineError> {
+        session.run(&format!("clear table {}", self.0), &format!("DELETE FROM {}", self.0)).await
+    }
+
     /// Removes the table.
     pub(in super::super) async fn remove(&self, session: &mut Session) -> Result<(), EngineError> {
         session.run(&format!("drop table {}", self.0), &format!("DROP TABLE IF EXISTS {}", self.0)).await

@@ -9,10 +9,14 @@ use std::collections::BTreeSet;
 use super::super::super::EngineError;
 use super::super::super::replace::names::Names;
 use super::super::super::replace::states::{Left, by_notes};
+use super::super::catalog::FENCED;
 use super::super::connect::{Session, quote};
+use super::super::errors::number_of_error;
+use super::super::fenced;
 use super::super::load::aside::{self, Kept};
 use super::super::load::notes::Notes;
 use super::super::load::{self, objects, run_one};
+use super::super::schema::Schema;
 use super::drop_database;
 use crate::archive::manifest::Server;
 use crate::fault;
@@ -29,12 +33,22 @@ const ASIDE: &str = "trigger";
 const HEAD: &str = "head";
 /// A statement that makes a view, routine, trigger or event of the new content.
 const OBJECT: &str = "object";
+/// A statement that drops a view, routine, trigger or event of the old content.
+const DROP: &str = "drop";
 /// The database's character set and collation.
 const LIKE: &str = "like";
+/// The old content moves out to be proved, and may have to come back.
+const FENCE: &str = "fence";
 /// All of the above are written.
 const READY: &str = "ready";
 /// All objects are made.
 const DONE: &str = "done";
+
+/// What the name of an old view begins with that had to make room.
+const VIEW_ASIDE: &str = "upkeep_view_";
+/// A view, routine, trigger or event of this name is there: `ER_TABLE_EXISTS_ERROR`, `ER_SP_ALREADY_EXISTS`, `ER_TRG_ALREADY_EXISTS`,
+/// `ER_EVENT_ALREADY_EXISTS`, and MySQL's of libraries.
+const EXISTS: [u16; 5] = [1050, 1304, 1359, 1537, 6427];
 
 /// An exchange between three databases.
 #[derive(Debug)]
@@ -62,6 +76,9 @@ impl Exchange {
         head: &[String],
         statements: &[String],
     ) -> Result<(), EngineError> {
+        let schema = Schema::read_beside_tables(session).await?;
+        fenced::note(session, &self.names.old, &schema).await?;
+        self.before.remove(session).await?;
         let incoming = tables(session, &self.names.new).await?;
         let outgoing = tables(session, &self.names.own).await?;
         self.before.create(session).await?;
@@ -69,7 +86,8 @@ impl Exchange {
         let kept = kept.iter().map(Kept::note).collect::<Result<Vec<_>, _>>()?;
         let like =
             serde_json::to_string(like).map_err(|error| EngineError::Unfit(format!("cannot note the server: {error}")))?;
-        let all = [(HEAD, head), (OBJECT, statements), (ASIDE, &kept), (LIKE, &[like])];
+        let drops = objects::drops(session).await?;
+        let all = [(HEAD, head), (OBJECT, statements), (ASIDE, &kept), (DROP, &drops), (LIKE, &[like])];
         let tables = [(IN, &incoming), (OUT, &outgoing)];
         for (kind, texts) in all {
             for text in texts {
@@ -81,6 +99,7 @@ impl Exchange {
                 self.before.write(session, kind, name).await?;
             }
         }
+        self.before.write(session, FENCE, "").await?;
         fault::point("my.swap.noted");
         self.before.write(session, READY, "").await?;
         fault::point("my.swap.ready");
@@ -106,7 +125,51 @@ impl Exchange {
         };
         let old_has_notes = has(session, &self.names.old).await?;
         let new_is_ready = has(session, &self.names.new).await? && !self.before.read(session, READY).await?.is_empty();
-        Ok(by_notes(new_is_ready, old_has_notes, old_has_tables))
+        let is_fenced = new_is_ready && self.is_fenced(session).await?;
+        Ok(by_notes(new_is_ready, is_fenced, old_has_notes, old_has_tables))
+    }
+
+    /// Whether the way goes back: the fence is noted, and every new table is where it was made. One that has moved in was let in
+    /// after the proof, in the statement that moves all of them; on MySQL a crash can stop that between tables of other engines.
+    async fn is_fenced(&self, session: &mut Session) -> Result<bool, EngineError> {
+        if self.before.read(session, FENCE).await?.is_empty() {
+            return Ok(false);
+        }
+        let in_new = tables(session, &self.names.new).await?;
+        Ok(self.before.read(session, IN).await?.iter().all(|table| in_new.contains(table)))
+    }
+
+    /// Raises the fence: moves every table of the old content out, to where nobody looks for it. One statement, and it waits for
+    /// whoever has changed one of them and not committed.
+    pub(super) async fn move_out(&self, session: &mut Session) -> Result<(), EngineError> {
+        let Names { own, old, .. } = &self.names;
+        let (in_own, in_old) = (tables(session, own).await?, tables(session, old).await?);
+        let mut moves = Vec::new();
+        for table in in_own {
+            // Somebody made a table again whose like has moved out: it goes as well, under a name of its own.
+            let there = if in_old.contains(&table) { beside_its_like(&table, &in_old) } else { table.clone() };
+            moves.push(step((own, &table), (old, &there)));
+        }
+        rename(session, &format!("move the tables of database {own} out of reach"), &moves).await
+    }
+
+    /// Lifts the fence: the old tables come back, and with them what was set aside. Says what is not as it was.
+    pub(super) async fn move_back(&self, session: &mut Session) -> Result<Vec<String>, EngineError> {
+        let Names { own, old, .. } = &self.names;
+        let (in_own, in_old) = (tables(session, own).await?, tables(session, old).await?);
+        let (mut moves, mut told) = (Vec::new(), Vec::new());
+        for table in &in_own {
+            if in_old.contains(table) {
+                let there = beside_its_like(table, &in_own);
+                told.push(format!(
+                    "database {own}: table {table} was made while its like was out of reach: it is table {there} now"
+                ));
+                moves.push(step((own, table), (own, &there)));
+            }
+        }
+        moves.extend(in_old.iter().map(|table| step((old, table), (own, table))));
+        rename(session, &format!("move the tables of database {own} back"), &moves).await?;
+        Ok(told)
     }
 
     /// Moves whatever has not moved yet: the old tables out, the new ones in, and the notes last.
@@ -114,28 +177,24 @@ impl Exchange {
         let Names { own, new, old } = &self.names;
         let (in_own, in_new, in_old) = (tables(session, own).await?, tables(session, new).await?, tables(session, old).await?);
         let mut moves = Vec::new();
-        let step =
-            |table: &str, from: &str, to: &str| format!("{}.{} TO {}.{}", quote(from), quote(table), quote(to), quote(table));
         for table in self.before.read(session, OUT).await? {
             if in_own.contains(&table) && !in_old.contains(&table) {
-                moves.push(step(&table, own, old));
+                moves.push(step((own, &table), (old, &table)));
             }
         }
         let views = views(session, own).await?;
         for table in self.before.read(session, IN).await? {
             if views.contains(&table) {
                 // An old view has the name. It may change it within its database only; `finish` drops it with the others.
-                let aside = format!("upkeep_view_{}", &blake3::hash(table.as_bytes()).to_hex()[..16]);
-                moves.push(format!("{0}.{1} TO {0}.{2}", quote(own), quote(&table), quote(&aside)));
+                let aside = format!("{VIEW_ASIDE}{}", &blake3::hash(table.as_bytes()).to_hex()[..16]);
+                moves.push(step((own, &table), (own, &aside)));
             }
             if in_new.contains(&table) {
-                moves.push(step(&table, new, own));
+                moves.push(step((new, &table), (own, &table)));
             }
         }
-        moves.push(step(NOTES, new, old));
-        session.run("exchange", "SET SESSION foreign_key_checks = 0, SESSION lock_wait_timeout = 60").await?;
-        let doing = format!("exchange the tables of database {own}");
-        session.run(&doing, &format!("RENAME TABLE {}", moves.join(", "))).await
+        moves.push(step((new, NOTES), (old, NOTES)));
+        rename(session, &format!("exchange the tables of database {own}"), &moves).await
     }
 
     /// Finishes the new content and drops the old. Begins anew as often as it is called.
@@ -144,14 +203,22 @@ impl Exchange {
         if self.after.read(session, DONE).await?.is_empty() {
             let head = self.after.read(session, HEAD).await?;
             load::prepare_by(session, &head).await?;
-            objects::drop_all(session).await?;
+            let drops = self.drops(session).await?;
+            objects::drop_by(session, &drops).await?;
             fault::point("my.swap.emptied");
             for like in self.after.read(session, LIKE).await?.iter().filter_map(|like| serde_json::from_str(like).ok()) {
                 load::alter(session, &self.names.own, &like).await?;
             }
             self.mend_defaults(session).await?;
             let statements = self.after.read(session, OBJECT).await?;
-            warnings = objects::make(session, &statements).await?;
+            warnings = match objects::make(session, &statements).await {
+                // What an earlier call made before it was cut short, or somebody since the old content was noted.
+                Err(error) if number_of_error(&error).is_some_and(|number| EXISTS.contains(&number)) => {
+                    objects::drop_all(session).await?;
+                    objects::make(session, &statements).await?
+                }
+                made => made?,
+            };
             // Settings of the last object must not reach the notes.
             load::prepare_by(session, &head).await?;
             fault::point("my.swap.made");
@@ -165,6 +232,28 @@ impl Exchange {
         Ok(warnings)
     }
 
+    /// What of the old content is to be dropped in its place: what was there when it was noted, and old views that changed their names.
+    async fn drops(&self, session: &mut Session) -> Result<Vec<String>, EngineError> {
+        let (noted, mut drops) = (self.after.read(session, DROP).await?, objects::drops(session).await?);
+        // Notes of an earlier release name none.
+        drops.retain(|drop| noted.is_empty() || noted.contains(drop) || drop.contains(VIEW_ASIDE));
+        Ok(drops)
+    }
+
+    /// Whether somebody made a view, routine or event since the old content was noted.
+    pub(super) async fn has_other_objects(&self, session: &mut Session) -> Result<bool, EngineError> {
+        let noted = self.before.read(session, DROP).await?;
+        Ok(objects::drops(session).await?.iter().any(|drop| !noted.contains(drop)))
+    }
+
+    /// Tables beside the new content that are none of it.
+    pub(super) async fn left_beside(&self, session: &mut Session) -> Result<BTreeSet<String>, EngineError> {
+        let ours = self.after.read(session, IN).await?;
+        let mut beside = tables(session, &self.names.own).await?;
+        beside.retain(|table| !ours.contains(table));
+        Ok(beside)
+    }
+
     /// Drops the old content, the notes last: a server that drops a database table by table (MariaDB) and dies on the way
     /// leaves what the next run still knows for ours.
     async fn drop_old(&self, session: &mut Session) -> Result<(), EngineError> {
@@ -172,7 +261,7 @@ impl Exchange {
         if load::exists(session, old).await? {
             session.wait_for_backups().await?;
             session.run("drop the old content", "SET SESSION foreign_key_checks = 0").await?;
-            load::drop_tables(session, old, NOTES).await?;
+            load::drop_tables(session, old, |name| name != NOTES).await?;
         }
         drop_database(session, old).await
     }
@@ -203,6 +292,30 @@ impl Exchange {
     }
 }
 
+/// How long others' transactions on these tables are waited for, in seconds. Who comes meanwhile waits behind us.
+const MOVE_WITHIN: u32 = 60;
+
+/// One step of a `RENAME TABLE`: from a table of a database to one of another.
+fn step((from, table): (&str, &str), (to, name): (&str, &str)) -> String {
+    format!("{}.{} TO {}.{}", quote(from), quote(table), quote(to), quote(name))
+}
+
+async fn rename(session: &mut Session, doing: &str, moves: &[String]) -> Result<(), EngineError> {
+    if moves.is_empty() {
+        return Ok(());
+    }
+    let settings = format!("SET SESSION foreign_key_checks = 0, SESSION lock_wait_timeout = {MOVE_WITHIN}");
+    session.run(doing, &settings).await?;
+    session.run(doing, &format!("RENAME TABLE {}", moves.join(", "))).await
+}
+
+/// A name for a second table of this name.
+fn beside_its_like(table: &str, taken: &BTreeSet<String>) -> String {
+    let digest = blake3::hash(table.as_bytes()).to_hex();
+    let names = (1..).map(|number| format!("upkeep_second_{}_{number}", &digest[..16]));
+    names.into_iter().find(|name| !taken.contains(name)).unwrap_or_else(|| table.to_owned())
+}
+
 /// Whether a database holds the notes.
 async fn has(session: &mut Session, database: &str) -> Result<bool, EngineError> {
     if !load::exists(session, database).await? {
@@ -218,9 +331,12 @@ pub(super) async fn holds_tables(session: &mut Session, database: &str) -> Resul
 }
 
 /// The tables and sequences of a database, without the notes.
-async fn tables(session: &mut Session, database: &str) -> Result<BTreeSet<String>, EngineError> {
+pub(super) async fn tables(session: &mut Session, database: &str) -> Result<BTreeSet<String>, EngineError> {
     let all = kinds(session, database).await?.into_iter();
-    Ok(all.filter(|(name, kind)| !kind.ends_with("VIEW") && name != NOTES).map(|(name, _)| name).collect())
+    Ok(all
+        .filter(|(name, kind)| !kind.ends_with("VIEW") && ![NOTES, FENCED].contains(&name.as_str()))
+        .map(|(name, _)| name)
+        .collect())
 }
 
 /// The views of a database.

@@ -37,10 +37,12 @@ fn what_has_its_own_name_and_no_mark_is_never_given_up() {
 
 #[test]
 fn where_the_notes_are_says_whose_the_place_is() {
-    assert_eq!(by_notes(false, false, false), Left::Loading);
-    assert_eq!(by_notes(true, false, false), Left::Fenced);
-    assert_eq!(by_notes(true, false, true), Left::Begun);
-    assert_eq!(by_notes(false, false, true), Left::Foreign);
-    assert_eq!(by_notes(false, true, true), Left::Exchanged);
-    assert_eq!(by_notes(true, true, false), Left::Exchanged);
+    assert_eq!(by_notes(false, false, false, false), Left::Loading);
+    assert_eq!(by_notes(true, false, false, false), Left::Fenced);
+    assert_eq!(by_notes(true, true, false, false), Left::Fenced);
+    assert_eq!(by_notes(true, true, false, true), Left::Fenced);
+    assert_eq!(by_notes(true, false, false, true), Left::Begun);
+    assert_eq!(by_notes(false, false, false, true), Left::Foreign);
+    assert_eq!(by_notes(false, false, true, true), Left::Exchanged);
+    assert_eq!(by_notes(true, false, true, false), Left::Exchanged);
 }
