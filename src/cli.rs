@@ -172,6 +172,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>, environment: impl Iterato
 async fn run(command: Command, world: &World) -> Result<(), Stop> {
     match command {
         Command::Daemon(arguments) => daemon::run(arguments, world).await,
+        Command::Status(arguments) if arguments.watch => watch::run(arguments.target.as_ref(), world).await,
         Command::Status(arguments) => status::run(arguments, world).await,
         Command::Backup(arguments) => backup::run(arguments, world).await,
         Command::List(arguments) => list::run(arguments, world).await,

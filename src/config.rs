@@ -4,6 +4,7 @@
 //! environment), reports every problem at once and gives these types; the raw shapes stay in there.
 
 mod database;
+mod given;
 pub mod load;
 mod migrations;
 mod raw;

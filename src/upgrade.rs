@@ -20,6 +20,7 @@ mod real;
 mod record;
 mod rollback;
 mod steps;
+mod turn;
 
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
@@ -40,6 +41,7 @@ pub use observe::{observe, observe_at_gate, release_of_the_data, remember_releas
 pub use plan::{Asked, Decision, Observation, Plan, Refusal, decide, standing};
 pub use rollback::begin_rollback;
 pub use state::{Phase, Settle};
+pub use turn::{Turned, turn_back};
 
 /// What keeps an upgrade from being begun, carried on or settled.
 #[derive(Debug, thiserror::Error)]

@@ -10,6 +10,7 @@ mod gate;
 mod hold;
 mod lanes;
 mod migrate;
+mod open;
 mod pin;
 mod plan;
 mod prune;
@@ -39,7 +40,7 @@ use crate::wire::{Action, Asker};
 
 pub use gate::{answer as gate_answer, look as gate};
 pub use lanes::{InLane, Lanes, Shut};
-pub use settle::{Settled, settle, tidy};
+pub use settle::{settle, tidy};
 pub use spec::{Effect, Lane, Spec, Subject};
 
 /// What a verb works with.
@@ -102,11 +103,22 @@ table! {
 /// # Errors
 /// When the work fails; the failure names the target.
 pub async fn perform(action: &Action, work: Work<'_>) -> Result<Value, Failure> {
-    let done = Box::pin(run(action, work)).await;
-    done.map_err(|failure| match (action.target(), &failure.target) {
+    let done = async {
+        open::admit(work.ctx, action).await?;
+        Box::pin(run(action, work)).await
+    };
+    done.await.map_err(|failure| match (action.target(), &failure.target) {
         (Some(target), None) => failure.on(target),
         _ => failure,
     })
+}
+
+/// Whether an action, while it is carried out, changes a target's database in a way that no journal shows to the gate.
+#[must_use]
+pub fn keeps_the_gate_shut(action: &Action, target: &TargetName) -> bool {
+    let spec = spec(action);
+    let is_its_own = matches!(spec.subject, Subject::Target(of) if of == target);
+    is_its_own && spec.effect == Effect::Changes && !open::is_journaled(action)
 }
 
 /// What came of an action, in words. An answer of no form that we know (a daemon of another version) is shown as it is.

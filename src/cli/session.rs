@@ -21,8 +21,9 @@ use crate::ids::{RequestId, TargetName};
 use crate::progress::Progress;
 use crate::state_db::StateDb;
 use crate::status::{self, Host};
-use crate::verbs::{self, Work};
-use crate::wire::{Action, Asker, Job, JobState, Settle, Status, Upgrade};
+use crate::store;
+use crate::verbs::{self, Effect, Work};
+use crate::wire::{Action, Asker, Job, JobState, Status};
 
 /// Who answers.
 #[derive(Debug)]
@@ -51,6 +52,7 @@ pub(super) async fn perform(world: &World, action: Action) -> Result<(), Stop> {
     }
     let result = match reach(&known).await? {
         Reach::Daemon(client) => through(&client, world, &action).await,
+        Reach::Alone if verbs::spec(&action).effect == Effect::Reads => reading(world, &action).await,
         Reach::Alone => ourselves(world, &action).await,
     };
     let result = result.map_err(with_a_next_step)?;
@@ -115,7 +117,7 @@ fn ended(job: Job) -> Result<Value, Stop> {
 /// 128 and the number of SIGINT, as shells report it.
 const INTERRUPTED: u8 = 130;
 
-/// Settles what a crash left, as a daemon's start would, then does what was asked.
+/// Settles what a crash left of whom the action is about, then does what was asked.
 async fn settled(
     context: &Context,
     action: &Action,
@@ -123,22 +125,33 @@ async fn settled(
     stop: &CancellationToken,
     world: &World,
 ) -> Result<Value, Failure> {
-    // Going on first with what was cut short is what this answer is given to prevent.
-    let settled = match action {
-        Action::Upgrade(Upgrade { settle: Some(Settle::Accept), .. }) => verbs::Settled::default(),
-        _ => verbs::settle(context, action.target(), progress, stop).await?,
-    };
-    for line in settled.lines {
+    for line in verbs::settle(context, action).await? {
         world.terminal.say(&line);
-    }
-    if matches!(action, Action::Upgrade(Upgrade { settle: None, .. }))
-        && let Some(failure) = settled.rolled_back.into_iter().next()
-    {
-        // With the old version back nothing is left to upgrade, which would pass for what was asked.
-        return Err(failure);
     }
     let asker = Asker::person(owner::person().await);
     verbs::perform(action, Work { ctx: context, asker: &asker, progress, stop, lanes: &verbs::Lanes::default() }).await
+}
+
+/// Does what only reads: without the lock, beside whoever holds it, and with nothing made or settled.
+async fn reading(world: &World, action: &Action) -> Result<Value, Stop> {
+    owner::act_as(&config(world, Secrets::Leave)?.daemon.state_dir)?;
+    let config = Arc::new(config(world, Secrets::Read)?);
+    let state = match stored(&config).await? {
+        Some(state) => state,
+        None => {
+            let state = StateDb::empty().await?;
+            // In memory only: what archives there are is known from their directories, also where our own state is lost.
+            let directories: Vec<_> = config.targets.values().map(|target| target.backup.directory.clone()).collect();
+            store::rebuild(&state, &directories).await?;
+            state
+        }
+    };
+    let context = Context { config, state, clock: world.clock.clone() };
+    let asker = Asker::person(owner::person().await);
+    let (progress, stop) = (Progress::default(), CancellationToken::new());
+    let done = verbs::perform(action, Work { ctx: &context, asker: &asker, progress: &progress, stop: &stop }).await;
+    context.state.close().await;
+    Ok(done?)
 }
 
 /// Does it under the lock that the daemon would hold.
@@ -184,15 +197,23 @@ pub(super) fn interrupted() -> Result<impl Future<Output = ()>, Failure> {
 /// The state database for reading, beside whoever holds the lock; an empty one in memory where there is none yet, or where
 /// a first start is just making it. Never makes or migrates it: that is the lock's holder's to do.
 pub(super) async fn state(config: &Config) -> Result<StateDb, Stop> {
+    match stored(config).await? {
+        Some(state) => Ok(state),
+        None => Ok(StateDb::empty().await?),
+    }
+}
+
+/// The state database as it lies there, for reading.
+async fn stored(config: &Config) -> Result<Option<StateDb>, Stop> {
     if config.daemon.state_dir.join(crate::state_db::FILE_NAME).exists() {
         let state = StateDb::open_read_only(&config.daemon.state_dir).await?;
         // Whoever makes it may have died before anything was in it.
         if !state.is_blank().await? {
-            return Ok(state);
+            return Ok(Some(state));
         }
         state.close().await;
     }
-    Ok(StateDb::empty().await?)
+    Ok(None)
 }
 
 /// Where everything stands: the daemon's ready answer, or what we find out ourselves.

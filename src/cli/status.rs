@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::terminal::{Terminal, Tone};
-use super::{Stop, World, human, session, table, watch};
+use super::{Stop, World, human, session, table};
 use crate::failure::{Class, Failure};
 use crate::ids::TargetName;
 use crate::wire::{HoldStatus, Job, JobState, Status, Step, TargetStatus, UpgradeStatus};
@@ -21,16 +21,13 @@ const INDENT: usize = 12;
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Only this target.
-    target: Option<TargetName>,
+    pub(super) target: Option<TargetName>,
     /// A live view: jobs, history, next runs, what is kept; until Ctrl-C.
     #[arg(long, conflicts_with = "json")]
-    watch: bool,
+    pub(super) watch: bool,
 }
 
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
-    if arguments.watch {
-        return watch::run(arguments.target.as_ref(), world).await;
-    }
     let status = asked(arguments.target.as_ref(), world).await?;
     world.terminal.show(&status, |status| text(status, world.terminal))
 }

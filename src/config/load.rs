@@ -12,7 +12,6 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -20,38 +19,15 @@ use super::raw::{Node, Problems};
 use super::{Config, Control, Daemon};
 use crate::failure::{Class, Explain};
 
-pub(crate) use layers::ENVIRONMENT_PREFIX;
+pub(crate) use super::given::duration;
+pub use super::given::{Environment, Problem};
 pub use location::{NotAUrl, parse_url, parse_url_beside};
-pub(crate) use values::duration;
-
-/// The environment a configuration is read in: handed down, never asked of the process here.
-pub type Environment = BTreeMap<String, String>;
 
 /// Where the configuration is when nobody says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/upkeep/upkeep.toml";
 
 /// Where the daemon listens when the configuration does not say otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/upkeep/upkeep.sock";
-
-/// One thing wrong with the configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// The file or environment variable that says it.
-    pub origin: String,
-    /// The full key; empty when the file as a whole is meant.
-    pub key: String,
-    /// What is wrong, and where it can be said what would be right.
-    pub what: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.key.as_str() {
-            "" => write!(f, "{}: {}", self.origin, self.what),
-            key => write!(f, "{}: {key}: {}", self.origin, self.what),
-        }
-    }
-}
 
 /// Everything wrong with a configuration, as an error whose chain of causes is the list of problems.
 #[derive(Debug)]

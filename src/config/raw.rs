@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use config::{Value, ValueKind};
 
-use super::load::Problem;
+use super::given::{self, Problem};
 
 /// Merged settings: the `config` crate's table.
 pub(crate) type Table = config::Map<String, Value>;
@@ -163,7 +163,7 @@ impl<'a> Node<'a> {
             self.wrong(key, format!("{number} lacks its unit: write \"{number}s\" or \"{number}m\""));
             return None;
         }
-        self.parsed(key, super::load::duration)
+        self.parsed(key, given::duration)
     }
 
     /// True or false.
@@ -277,7 +277,7 @@ fn user_origin_of(value: &Value) -> Option<&str> {
 
 /// The text of a value. An environment variable has no types, so there a number is a text too.
 fn text_of(value: &Value) -> Option<String> {
-    let untyped = value.origin().is_some_and(|origin| origin.starts_with(super::load::ENVIRONMENT_PREFIX));
+    let untyped = value.origin().is_some_and(|origin| origin.starts_with(given::ENVIRONMENT_PREFIX));
     match &value.kind {
         ValueKind::String(text) => Some(text.clone()),
         ValueKind::I64(number) if untyped => Some(number.to_string()),

@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::load::Environment;
+use super::given::Environment;
 use super::raw::Node;
 use super::{Location, Secret};
 

@@ -186,7 +186,8 @@ async fn act(state: Shared, peer: Extension<Peer>, verb: &'static str, subject: 
         Subject::Archive(label) => given.insert("label".to_owned(), known_label(&state, &label).await?.as_str().into()),
         Subject::All => None,
     };
-    if verb == "hold" && !given.contains_key("who") {
+    if verb == "hold" {
+        // The kernel told who asks; what a client says of itself is not written down.
         given.insert("who".to_owned(), peer.name.clone().into());
     }
     let action: Action = serde_json::from_value(given.into())

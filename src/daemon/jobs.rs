@@ -17,7 +17,7 @@ use crate::failure::{Class, Failure};
 use crate::ids::TargetName;
 use crate::progress::Progress;
 use crate::verbs::{self, InLane, Lane, Lanes, Work};
-use crate::wire::{Action, Asker, Job, JobState, Migrate, MigrateVerb, Restore};
+use crate::wire::{Action, Asker, Job, JobState};
 
 /// How many jobs may be queued or running; another is told to come back. More than a person or a script asks for at once.
 pub(super) const LIVING: usize = 64;
@@ -207,13 +207,10 @@ async fn work(piece: Piece, ctx: Context, progress: Progress, around: Around) ->
 /// What changes a target's database now, and is in no journal that the gate would see.
 fn at_work(jobs: &[Job], target: &TargetName) -> Option<&'static str> {
     let running = jobs.iter().filter(|job| job.state == JobState::Running);
-    let mut of_ours = running.filter(|job| job.action.target() == Some(target));
-    of_ours.find_map(|job| match job.action {
-        Action::Restore(Restore { into: None, dry_run: false, .. }) => Some("restore"),
-        Action::Migrate(Migrate { verb: MigrateVerb::Apply | MigrateVerb::Baseline | MigrateVerb::Repair, .. }) => {
-            Some("migration")
-        }
-        _ => None,
+    let mut changing = running.filter(|job| verbs::keeps_the_gate_shut(&job.action, target));
+    changing.next().map(|job| match job.action {
+        Action::Migrate(_) => "migration",
+        _ => job.action.name(),
     })
 }
 

@@ -13,12 +13,15 @@ mod lexer;
 mod mysql;
 mod postgres;
 mod sqlite;
+mod token;
 
 use std::ops::Range;
 
 pub use head::Head;
-use lexer::{Lexer, Token};
-pub(super) use lexer::{TokenKind, lines_before, tokens};
+use lexer::Lexer;
+pub(super) use lexer::{lines_before, tokens};
+use token::Token;
+pub(super) use token::TokenKind;
 
 /// Whose SQL it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

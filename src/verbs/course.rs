@@ -95,6 +95,10 @@ pub(super) async fn start_again(ctx: &Context, target: &Target, progress: &Progr
 pub(super) fn tell(done: &Upgraded) -> Option<String> {
     match done {
         Upgraded::Undecided(undecided) => Some(undecided.why.clone()),
-        Upgraded::Ended { upgrade, .. } => upgrade.message.clone(),
+        Upgraded::Ended { carried_on: None, upgrade, .. } => upgrade.message.clone(),
+        Upgraded::Ended { carried_on: Some(said), upgrade, .. } => {
+            let next = upgrade.next_steps.iter().map(|step| format!("\n  next step: {step}"));
+            Some(format!("{said}{}", next.collect::<String>()))
+        }
     }
 }

@@ -17,7 +17,6 @@ use crate::progress::Progress;
 use crate::release;
 use crate::restore::{self, ServerState};
 use crate::state_db::catalogue;
-use crate::upgrade::{self, Phase};
 use crate::wire::{Migrate, MigrateAsk, MigrateVerb, WouldRun};
 
 pub(super) use told::tell;
@@ -66,7 +65,7 @@ pub(super) fn spec(ask: &Migrate) -> Spec<'_> {
 }
 
 pub(super) async fn run(asked: &Migrate, work: Work<'_>) -> Result<Answer, Failure> {
-    let (ctx, target) = (work.ctx, target(work.ctx, &asked.target)?);
+    let target = target(work.ctx, &asked.target)?;
     let (verb, ask) = (asked.verb, &asked.ask);
     let (settings, root) = scripts(target).await?;
     let mut settings = settings.clone();
@@ -82,10 +81,6 @@ pub(super) async fn run(asked: &Migrate, work: Work<'_>) -> Result<Answer, Failu
             return Ok(Answer::WouldRun(WouldRun { would_run }));
         }
         MigrateVerb::Apply | MigrateVerb::Baseline | MigrateVerb::Repair | MigrateVerb::Undo => {}
-    }
-    let open = upgrade::open(&ctx.state, &target.name).await?;
-    if let Some((id, phase)) = open.filter(|(_, phase)| *phase != Phase::Stuck) {
-        return Err(upgrade::UpgradeError::Open { id, phase }.into());
     }
     demand_stopped(target).await?;
     let fresh = missing_file(target);

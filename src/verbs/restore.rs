@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Effect, InLane, Lane, Lanes, Spec, Subject, Work, backup, course, target};
+use super::{Effect, InLane, Lane, Lanes, Spec, Subject, Work, backup, course, open, target};
 use crate::config::{Database, Target, load};
 use crate::context::Context;
 use crate::failure::{Class, Failure};
@@ -10,7 +10,6 @@ use crate::pen::{Pen, human};
 use crate::progress::Progress;
 use crate::restore::{self, Mode, Replace, RestoreRequest, Restored, ServerState, Which};
 use crate::service;
-use crate::upgrade::{self, Phase};
 use crate::wire::{Address, Restore};
 
 /// What was done, and what became of the server.
@@ -58,10 +57,9 @@ pub(super) async fn run(ask: &Restore, work: Work<'_>) -> Result<Answer, Failure
     // Nobody else works on what is restored into, and its server is not let start, though the job names another target.
     let _lane = anothers.map(|home| entered(work.lanes, home)).transpose()?;
     let _gate = is_own.then(|| work.lanes.shut(&home.name));
-    // A stuck one waits for a person, who may need this very restore.
-    let open = upgrade::open(&ctx.state, &home.name).await?;
-    if let Some((id, phase)) = open.filter(|(_, phase)| *phase != Phase::Stuck && is_own) {
-        return Err(upgrade::UpgradeError::Open { id, phase }.into());
+    if is_own {
+        // Also where another address of the database was given, or it is another target's.
+        open::refuse(ctx, &home.name).await?;
     }
     let stopped = state == ServerState::StoppedFirst && stop(ctx, (target, home), &request, work.progress).await?;
     if stopped {

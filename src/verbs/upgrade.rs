@@ -5,16 +5,33 @@ use super::{Effect, Spec, Work, course, target};
 use crate::config::Target;
 use crate::failure::{Class, Failure};
 use crate::pen::Pen;
-use crate::upgrade::{self, Asked, Decision, Phase, Refusal};
+use crate::upgrade::{self, Asked, Decision, Ended, Phase, Refusal, Turned};
 use crate::wire::{By, Settle, Upgrade, Upgraded};
 
 pub(super) fn spec(ask: &Upgrade) -> Spec<'_> {
-    Spec::of(&ask.target, Effect::Changes)
+    match ask.settle {
+        // A word in the journal: what a person has put right is not put in order first, nor carried on.
+        Some(Settle::Accept) => Spec::of(&ask.target, Effect::Notes),
+        Some(Settle::Resume | Settle::Abort) | None => Spec::of(&ask.target, Effect::Changes),
+    }
 }
 
 pub(super) async fn run(ask: &Upgrade, work: Work<'_>) -> Result<Upgraded, Failure> {
     let (ctx, target) = (work.ctx, target(work.ctx, &ask.target)?);
+    upgrade::end_adoption(ctx, &target.name).await?;
+    let is_open = upgrade::open(&ctx.state, &target.name).await?.is_some_and(|(_, phase)| phase != Phase::Stuck);
     if let Some(settle) = ask.settle {
+        match settle {
+            // The answer was given and written down before, and what followed from it was cut short.
+            Settle::Resume if is_open => return ended(ctx, target, drive(target, work).await?).await,
+            Settle::Abort if is_open => {
+                if let Turned::GivenUp { .. } = upgrade::turn_back(ctx, target, &work.asker.who).await? {
+                    return summary(ctx, target, None).await;
+                }
+                return ended(ctx, target, drive(target, work).await?).await;
+            }
+            Settle::Resume | Settle::Abort | Settle::Accept => {}
+        }
         upgrade::settle(ctx, target, settle, &work.asker.who).await?;
         if settle == Settle::Accept {
             // With that it has ended; there is nothing to drive.
@@ -22,11 +39,23 @@ pub(super) async fn run(ask: &Upgrade, work: Work<'_>) -> Result<Upgraded, Failu
         }
         return ended(ctx, target, drive(target, work).await?).await;
     }
-    upgrade::end_adoption(ctx, &target.name).await?;
-    if upgrade::open(&ctx.state, &target.name).await?.is_some_and(|(_, phase)| phase != Phase::Stuck) {
-        return ended(ctx, target, drive(target, work).await?).await;
+    if !is_open {
+        return begin(target, work).await;
     }
-    begin(target, work).await
+    let was_asked_back = upgrade::is_going_back(&ctx.state, &target.name).await?;
+    match drive(target, work).await? {
+        // A rollback that was asked for and has gone through is no upgrade that failed. A person who asks for an upgrade now is
+        // answered whether there is one, after that rollback.
+        Ended::RolledBack { .. } if was_asked_back && work.asker.by == By::Person => {
+            begin(target, work).await.map_err(|failure| {
+                let mut failure = failure;
+                failure.causes.insert(0, "the rollback that was cut short was finished first".to_owned());
+                failure
+            })
+        }
+        Ended::RolledBack { .. } if was_asked_back => summary(ctx, target, None).await,
+        end => ended(ctx, target, end).await,
+    }
 }
 
 /// Begins one if there is something to upgrade to, and carries it to its end.

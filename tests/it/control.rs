@@ -182,6 +182,47 @@ fn what_cannot_be_asked_is_refused_in_words() {
     daemon.stop();
 }
 
+/// A password that was typed is for the connection alone: not for whoever may read jobs, nor for the disk. Who acts is the
+/// kernel's word.
+#[test]
+fn what_is_secret_is_written_nowhere_and_who_acts_is_not_for_the_client_to_say() {
+    let place = place();
+    let daemon = Running::start(&place);
+    let made = daemon.job("/v1/targets/notes/backup", "");
+    assert_eq!(made["state"], "ok", "{made}");
+    let into = "postgres://u:s3cret@127.0.0.1:1/x?password=s3cret";
+    let body = format!("{{\"into\": \"{into}\", \"request_id\": \"r-into\"}}");
+    let job = daemon.job("/v1/targets/notes/restore", &body);
+    assert_eq!(
+        (&job["state"], &job["action"]["into"]),
+        (&json!("failed"), &json!("postgres://u:***@127.0.0.1:1/x?password=***"))
+    );
+    let again = daemon.ask("POST", "/v1/targets/notes/restore", &body);
+    assert_eq!((again.status, &again.json()["id"]), (202, &job["id"]), "the same request is the same job: {again:?}");
+    let ran = place.run(&["restore", "notes", "--into", into]);
+    assert!(ran.code != 0 && !format!("{ran:?}").contains("s3cret"), "{ran:?}");
+
+    let held = daemon.job("/v1/targets/notes/hold", "{\"reason\": \"month end\", \"who\": \"mallory\"}");
+    let us = daemon.job("/v1/targets/notes/hold", "{\"reason\": \"month end\"}")["result"]["who"].clone();
+    assert_eq!((&held["result"]["who"], &held["action"]["who"]), (&us, &us));
+    assert_ne!(us, "mallory");
+
+    let old = "INSERT INTO run (id, action, body_json, started_at, ended_at, outcome, result_json) VALUES ('0123456789ab', 'restore', \
+        '{\"action\":\"restore\",\"target\":\"notes\",\"into\":\"mysql://u:0ldpass@h/x\"}', '2026-01-01T00:00:00Z', \
+        '2026-01-01T00:00:01Z', 'ok', 'null')";
+    place.sqlite("state/state.db", old);
+    for path in ["/v1/jobs", "/v1/status", "/v1/events?after=0&follow=false"] {
+        let answer = daemon.ask("GET", path, "");
+        assert!(!answer.body.contains("s3cret") && !answer.body.contains("0ldpass"), "{path}: {answer:?}");
+    }
+    assert!(daemon.ask("GET", "/v1/jobs", "").body.contains("mysql://u:***@h/x"));
+    daemon.stop();
+    for file in std::fs::read_dir(place.path("state")).unwrap().flatten().filter(|file| file.path().is_file()) {
+        let bytes = std::fs::read(file.path()).unwrap();
+        assert!(!bytes.windows(6).any(|bytes| bytes == b"s3cret"), "{}", file.path().display());
+    }
+}
+
 #[test]
 fn the_same_request_is_one_job_also_after_a_restart() {
     let place = place();

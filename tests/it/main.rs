@@ -68,6 +68,7 @@ mod status_truth;
 mod story;
 mod tidy;
 mod transfers;
+mod unasked;
 mod unfinished;
 mod upgrade;
 mod way_back;

@@ -43,14 +43,14 @@ fn told(db: Db) {
         if is_cleared {
             world.sql("DO SLEEP(2)");
             // Once more, between what is put back and the end of the notes.
-            let settling = ["verify", "--all"];
+            let settling = ["prune", "notes"];
             let killed =
                 world.command(&settling).env("UPKEEP_FAULT_TRACE", &trace).env("UPKEEP_FAULT_KILL", "1").output().unwrap();
             assert_eq!(killed.status.signal(), Some(9), "{}", text(&killed));
             assert!(std::fs::read_to_string(&trace).unwrap().ends_with("my.settle.undone\n"));
             assert_eq!(world.ask(LOOK), before);
         }
-        let settled = text(&world.run(&["verify", "--all"]));
+        let settled = text(&world.run(&["prune", "notes"]));
         if world.ask("SELECT body FROM note WHERE id = 1") == "old content" {
             undone += 1;
             assert_eq!(world.ask(LOOK), before, "{point}: {settled}");

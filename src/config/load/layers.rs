@@ -8,10 +8,8 @@ use std::path::{Path, PathBuf};
 use config::{ConfigError, Map, Source, Value, ValueKind};
 
 use super::Environment;
+use crate::config::given::ENVIRONMENT_PREFIX;
 use crate::config::raw::{Problems, Table, guess};
-
-/// What the names of environment variables that set a key begin with; parts are separated by two underscores.
-pub(crate) const ENVIRONMENT_PREFIX: &str = "UPKEEP__";
 
 const DEFAULTS: &str = include_str!("../../../config/defaults.toml");
 

@@ -98,7 +98,7 @@ fn backup(node: &Node<'_>, zone: chrono_tz::Tz, directory: impl FnOnce() -> Path
     let schedule = schedule.flatten();
     let max_age = match node.has("max_age") {
         true => {
-            node.parsed("max_age", |text| if text == "none" { Ok(None) } else { values::duration(text).map(Some) }).flatten()
+            node.parsed("max_age", |text| if text == "none" { Ok(None) } else { super::duration(text).map(Some) }).flatten()
         }
         false => schedule.as_ref().and_then(longest_gap).map(|gap| gap + GRACE),
     };

@@ -11,31 +11,6 @@ use crate::schedule::Schedule;
 /// Looking more often than this finds nothing earlier (inotify wakes us anyway) and costs a processor.
 pub(super) const SHORTEST_POLL: Duration = Duration::from_millis(100);
 
-/// Units of a duration, in milliseconds.
-const UNITS: [(&str, u64); 6] =
-    [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000), ("w", 604_800_000)];
-
-/// `10m`, `26h`, `7d`, `1h30m`, `500ms`.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is not a duration; write a number and a unit: 500ms, 10s, 5m, 26h, 7d, 2w");
-    let mut rest = text.trim();
-    let mut total_ms: u64 = 0;
-    if rest.is_empty() {
-        return Err(wrong());
-    }
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-        let (number, tail) = rest.split_at(digits);
-        let letters = tail.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(tail.len());
-        let (unit, tail) = tail.split_at(letters);
-        let (_, unit_ms) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
-        let number: u64 = number.parse().map_err(|_| wrong())?;
-        total_ms = number.checked_mul(*unit_ms).and_then(|ms| total_ms.checked_add(ms)).ok_or_else(wrong)?;
-        rest = tail.trim_start();
-    }
-    Ok(Duration::from_millis(total_ms))
-}
-
 /// `Europe/Berlin`.
 pub(super) fn zone(text: &str) -> Result<chrono_tz::Tz, String> {
     chrono_tz::Tz::from_str_insensitive(text).map_err(|_| {

@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use crate::config::load::Environment;
+use crate::config::given::Environment;
 use crate::config::{Location, Secret};
 
 /// The password for a MySQL or MariaDB database without any other source. A file that others may read is passed over.

@@ -83,7 +83,12 @@ fn the_gate_sees_what_no_journal_shows() {
         (r#"{"action": "restore", "target": "notes", "into": "sqlite:///x"}"#, "running", None),
         (r#"{"action": "restore", "target": "notes", "dry_run": true}"#, "running", None),
         (r#"{"action": "migrate", "target": "notes", "verb": "apply"}"#, "running", Some("migration")),
+        (r#"{"action": "migrate", "target": "notes", "verb": "undo"}"#, "running", Some("migration")),
+        (r#"{"action": "migrate", "target": "notes", "verb": "apply", "dry_run": true}"#, "running", None),
         (r#"{"action": "migrate", "target": "notes", "verb": "info"}"#, "running", None),
+        // The journal says how far these are, and the gate reads it.
+        (r#"{"action": "upgrade", "target": "notes"}"#, "running", None),
+        (r#"{"action": "rollback", "target": "notes"}"#, "running", None),
         (r#"{"action": "backup", "target": "notes"}"#, "running", None),
     ] {
         assert_eq!(at_work(&[job(action, state)], &name("notes")), expect, "{action} {state}");

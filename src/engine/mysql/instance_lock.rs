@@ -9,7 +9,9 @@
 use super::super::EngineError;
 use super::connect::Session;
 use super::privileges::Grants;
-use super::snapshot::LOCK_WAIT_SECONDS;
+
+/// How long a lock that stops others is waited for, in seconds: whoever comes after us waits as long.
+pub(super) const LOCK_WAIT_SECONDS: u32 = 3;
 
 /// What gives it back.
 const UNLOCK: &str = "UNLOCK INSTANCE";

@@ -17,14 +17,11 @@ use super::super::crew::{Hand, StopOnDrop, hire};
 use super::super::tally::Tally;
 use super::catalog::Relation;
 use super::connect::{Place, Session, quote};
-use super::instance_lock::InstanceLock;
+use super::instance_lock::{InstanceLock, LOCK_WAIT_SECONDS};
 use super::long_statements::wait_for_long_statements;
 use super::privileges::Grants;
 use super::worker::{Go, Seen, Setup, Words, work};
 use crate::fault;
-
-/// How long a lock that stops others is waited for, in seconds: whoever comes after us waits as long.
-pub(super) const LOCK_WAIT_SECONDS: u32 = 3;
 
 /// A way to one moment, strongest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

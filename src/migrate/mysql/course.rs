@@ -162,7 +162,7 @@ fn may_wait_for(statement: &Statement<'_>) -> bool {
         Sort::Session => !statement.sql.to_ascii_uppercase().contains("AUTOCOMMIT"),
         Sort::Control | Sort::Lock | Sort::Call | Sort::Execute | Sort::Definition => false,
     };
-    within && asks_back(statement)
+    within && asks_back(statement.sql, statement.head)
 }
 
 /// Runs a statement; nothing for this server is nothing done.

@@ -4,8 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::resume::Statement;
-use crate::migrate::split::{Dialect, TokenKind, tokens};
+use crate::migrate::split::{Dialect, Head, TokenKind, tokens};
 
 /// The servers' own functions that change no rows, and words that stand before a parenthesis and call nothing.
 const BUILT_IN: &str = "\
@@ -25,11 +24,10 @@ const BUILT_IN: &str = "\
     UNSIGNED UPPER USE USER USING UTC_DATE UTC_TIME UTC_TIMESTAMP UUID VALUES VARCHAR VERSION WEEK WEEKDAY WHEN WHERE XOR YEAR";
 
 /// Whether a statement asks about the one before it: how many rows it was about, what the server had to say.
-pub(super) fn asks_back(statement: &Statement<'_>) -> bool {
-    let head = statement.head;
+pub(super) fn asks_back(sql: &str, head: &Head) -> bool {
     head.begins("GET")
         || (head.begins("SHOW") && (head.holds("WARNINGS") || head.holds("ERRORS")))
-        || asks(statement.sql, &["ROW_COUNT", "FOUND_ROWS"], &["WARNING_COUNT", "ERROR_COUNT"])
+        || asks(sql, &["ROW_COUNT", "FOUND_ROWS"], &["WARNING_COUNT", "ERROR_COUNT"])
 }
 
 /// Whether a statement asks which number the last row of its session got.

@@ -200,7 +200,7 @@ fn left_behind(statement: &Statement<'_>, after: &[Statement<'_>]) -> Option<&'s
 fn asks_the_lost(before: &[Statement<'_>], after: &[Statement<'_>]) -> Option<(usize, &'static str)> {
     // What `SHOW` answers reaches nobody.
     let first = after.first().filter(|first| !before.is_empty() && !first.head.begins("SHOW"));
-    if first.is_some_and(asks_back) {
+    if first.is_some_and(|first| asks_back(first.sql, first.head)) {
         return Some((0, "what became of the statement before it"));
     }
     let begins = |statement: &Statement<'_>, words: &[&str]| words.iter().any(|word| statement.head.begins(word));

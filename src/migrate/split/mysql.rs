@@ -4,7 +4,7 @@
 //! client does. A body is followed by its blocks; their keywords count only where a statement or block can begin or end, for
 //! most of them are legal names too. `NO_BACKSLASH_ESCAPES` and `sql_mode = ORACLE` are not followed.
 
-use super::lexer::{Token, TokenKind, is_word};
+use super::token::{Token, TokenKind, is_word};
 use super::{Dialect, Head, Verdict};
 
 /// Whether the delimiter stands at the beginning of `rest`. One of letters stands alone.

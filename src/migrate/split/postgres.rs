@@ -1,7 +1,7 @@
 //! Where a PostgreSQL statement ends: at a `;` outside parentheses (rules hold statements in them) and outside
 //! `BEGIN ATOMIC … END`. Follows `psql`, which is what scripts are written against.
 
-use super::lexer::TokenKind;
+use super::token::TokenKind;
 use super::{Head, Verdict};
 
 /// What is remembered within one statement.

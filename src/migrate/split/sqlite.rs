@@ -1,7 +1,7 @@
 //! Where a SQLite statement ends: at a `;`, but for a trigger only at the `;` of its closing `;END;`. This is the rule of
 //! `sqlite3_complete`, and so of the `sqlite3` shell; a `CASE … END` within a trigger needs no counting.
 
-use super::lexer::TokenKind;
+use super::token::TokenKind;
 use super::{Head, Verdict};
 
 /// What is remembered within one statement.

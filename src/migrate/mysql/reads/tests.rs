@@ -5,7 +5,7 @@ use crate::migrate::prepare::{How, prepare};
 fn asks_about_the_last(sql: &str) -> bool {
     let how = How { mixed: true, in_transaction: None };
     let script = prepare("V1__x.sql", sql.to_owned(), Dialect::MySql, how).unwrap();
-    asks_back(&statements(&script)[0])
+    asks_back(statements(&script)[0].sql, statements(&script)[0].head)
 }
 
 #[test]
