@@ -95,9 +95,9 @@ fn resolved(module: &Module, path: &str, known: &BTreeSet<&Module>) -> Option<Mo
     (!at.is_empty()).then_some(at)
 }
 
-/// Circles of rooms that stand beside each other, each told as `in PLACE: a, b`. A room is a module with all below it; that a module
+/// Circles of rooms that stand beside each other, each with the place it is in (of the crate itself: nothing). A room is a module with all below it; that a module
 /// and the one it stands in know each other is no circle.
-pub(super) fn circles(graph: &BTreeMap<Module, BTreeSet<Module>>) -> BTreeSet<String> {
+pub(super) fn circles(graph: &BTreeMap<Module, BTreeSet<Module>>) -> BTreeSet<(String, BTreeSet<String>)> {
     let mut places: BTreeMap<Module, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
     for (from, reached) in graph {
         for to in reached {
@@ -113,9 +113,7 @@ pub(super) fn circles(graph: &BTreeMap<Module, BTreeSet<Module>>) -> BTreeSet<St
         let reach: BTreeMap<&String, BTreeSet<&String>> = rooms.keys().map(|room| (room, reach(room, rooms))).collect();
         for (room, reached) in reach.iter().filter(|(room, reached)| reached.contains(**room)) {
             let circle = reached.iter().filter(|other| reach.get(**other).is_some_and(|back| back.contains(*room)));
-            let names: Vec<&str> = circle.map(|name| name.as_str()).collect();
-            let place = if place.is_empty() { "the crate".to_owned() } else { place.join("::") };
-            found.insert(format!("in {place}: {}", names.join(", ")));
+            found.insert((place.join("::"), circle.map(|name| (*name).clone()).collect()));
         }
     }
     found
@@ -141,7 +139,7 @@ fn a_circle_is_seen_however_the_import_is_written() {
         let modules = modules.map(|(path, text)| (path.split("::").map(str::to_owned).collect(), text.to_owned()));
         circles(&graph(&modules.into()))
     };
-    let circle = BTreeSet::from(["in the crate: a, b".to_owned()]);
+    let circle = BTreeSet::from([(String::new(), BTreeSet::from(["a".to_owned(), "b".to_owned()]))]);
     assert_eq!(house("use crate::b::Y;\n", "use crate::a::X;\n"), circle);
     assert_eq!(house("use crate::{b, d2};\n", "pub(crate) use super::a;\n"), circle);
     assert_eq!(house("fn f() { crate::b::c::g() }\n", "use crate::{\n    a::X,\n};\n"), circle);
