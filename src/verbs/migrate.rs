@@ -17,6 +17,7 @@ use crate::progress::Progress;
 use crate::release;
 use crate::restore::{self, ServerState};
 use crate::state_db::catalogue;
+use crate::upgrade;
 use crate::wire::{Migrate, MigrateAsk, MigrateVerb, WouldRun};
 
 pub(super) use told::tell;
@@ -65,7 +66,7 @@ pub(super) fn spec(ask: &Migrate) -> Spec<'_> {
 }
 
 pub(super) async fn run(asked: &Migrate, work: Work<'_>) -> Result<Answer, Failure> {
-    let target = target(work.ctx, &asked.target)?;
+    let (ctx, target) = (work.ctx, target(work.ctx, &asked.target)?);
     let (verb, ask) = (asked.verb, &asked.ask);
     let (settings, root) = scripts(target).await?;
     let mut settings = settings.clone();
