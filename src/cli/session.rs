@@ -149,7 +149,9 @@ async fn reading(world: &World, action: &Action) -> Result<Value, Stop> {
     let context = Context { config, state, clock: world.clock.clone() };
     let asker = Asker::person(owner::person().await);
     let (progress, stop) = (Progress::default(), CancellationToken::new());
-    let done = verbs::perform(action, Work { ctx: &context, asker: &asker, progress: &progress, stop: &stop }).await;
+    let lanes = verbs::Lanes::default();
+    let work = Work { ctx: &context, asker: &asker, progress: &progress, stop: &stop, lanes: &lanes };
+    let done = verbs::perform(action, work).await;
     context.state.close().await;
     Ok(done?)
 }
