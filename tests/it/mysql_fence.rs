@@ -21,11 +21,14 @@ on_every_server! { shared;
     an_account_that_sees_no_sessions_loses_no_rows_either: unseen;
 }
 
+/// What happens beside the load, on this server.
+type Meanwhile<'a> = Box<dyn Fn(&Server, u32) + Send + Sync + 'a>;
+
 /// Archives into a directory, after somebody did something.
 struct Keeper<'a> {
     server: &'a Server,
     dir: PathBuf,
-    meanwhile: Box<dyn Fn(&Server, u32) + Send + Sync + 'a>,
+    meanwhile: Meanwhile<'a>,
     kept: Mutex<Vec<PathBuf>>,
     fails: bool,
 }
