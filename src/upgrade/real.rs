@@ -263,9 +263,15 @@ impl Hands for RealHands<'_> {
     }
 
     async fn archive(&self, kind: Kind) -> Result<Label, Failed> {
-        // What the data belongs to, whoever migrated it; what a migration left half-way is no release's.
-        let said = Box::pin(observe::release_of_the_data(self.ctx, self.target)).await.map_err(|error| Failed::of(&error))?;
-        let release = said.map(|(version, _)| version);
+        // What the data belongs to: before anything changed that is told by its shape, for somebody may have migrated it by hand;
+        // afterwards it is what the new release made of it.
+        let release = match kind {
+            Kind::PreUpgrade => {
+                let said = Box::pin(observe::release_of_the_data(self.ctx, self.target)).await;
+                said.map_err(|error| Failed::of(&error))?.map(|(version, _)| version)
+            }
+            _ => self.plan.newer().map(|release| release.version.clone()),
+        };
         let request = BackupRequest {
             kind,
             note: Some(self.mark()),
