@@ -275,14 +275,14 @@ async fn in_place(server: &Server) {
     );
     let kept = Archive::open(&dump(&as_user, dir.path(), 1).await.unwrap().path).unwrap();
     server.sql(&name, "INSERT INTO mine VALUES (2)");
-    // Somebody who writes each time that it is archived: it is given up, and stands.
+    // Nobody else is shut out while it is archived: who writes then, before it is read, is in the archive.
     let mut keep = Keeper::new(server, &dir);
     keep.meanwhile = Box::new(|server, _| drop(server.sql("", &format!("INSERT INTO {name}.mine VALUES (3)"))));
     let mut late = Keeper::new(server, &dir);
     late.meanwhile = Box::new(|_, _| {});
     assert!(replace(&as_user, &other, Some(&kept), &keep).await.unwrap().kept.is_some());
     let restored = keep.restored().await;
-    assert_eq!(server.sql(&restored, "SELECT a FROM v ORDER BY a").split_whitespace().collect::<String>(), "123");
+    assert_eq!(server.sql(&restored, "SELECT a FROM mine ORDER BY a").split_whitespace().collect::<String>(), "123");
     assert_eq!(server.sql(&name, "SELECT a FROM seen"), "1");
     assert!(!Engine::of(&as_user).survey(&[]).await.unwrap().half_loaded);
     // Unchanged, it needs no second archive.
