@@ -182,6 +182,11 @@ fn recover(world: &World, at: &str) -> Value {
     let output = world.run(&["verify", "--all", "--json"]);
     assert!(output.status.success(), "{at}: recovery: {}", text(&output));
     let mut said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    if at.starts_with("prune") {
+        // One that was listed again counts with retention only now that it was read.
+        let output = world.run(&["prune", "notes"]);
+        assert!(output.status.success(), "{at}: {}", text(&output));
+    }
     said["archives"].take()
 }
 
@@ -299,7 +304,7 @@ fn tell_in_place(db: Db) {
             let output = world.run(&["backup", "notes"]);
             assert!(!output.status.success() && text(&output).contains("was not finished"), "{at}: {}", text(&output));
             let status = text(&world.run(&["status", "notes"]));
-            assert!(status.contains("stopped half-way") && !status.contains("in step"), "{at}: {status}");
+            assert!(status.contains("stopped half-way") && status.contains("not known to be in step"), "{at}: {status}");
             let gate = world.run(&["gate", "notes"]);
             assert!(!gate.status.success() && text(&gate).contains("stopped half-way"), "{at}: {}", text(&gate));
         }
