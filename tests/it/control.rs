@@ -216,7 +216,8 @@ fn what_is_secret_is_written_nowhere_and_who_acts_is_not_for_the_client_to_say()
         assert!(!answer.body.contains("s3cret") && !answer.body.contains("0ldpass"), "{path}: {answer:?}");
     }
     assert!(daemon.ask("GET", "/v1/jobs", "").body.contains("mysql://u:***@h/x"));
-    daemon.stop();
+    let errors = daemon.stop_and_tell();
+    assert!(!errors.is_empty() && !format!("{errors:?}").contains("s3cret"), "{errors:?}");
     for file in std::fs::read_dir(place.path("state")).unwrap().flatten().filter(|file| file.path().is_file()) {
         let bytes = std::fs::read(file.path()).unwrap();
         assert!(!bytes.windows(6).any(|bytes| bytes == b"s3cret"), "{}", file.path().display());

@@ -122,7 +122,7 @@ fn every_test_file_that_is_named_exists() {
         for named in
             text.lines().filter(|line| line.trim_start().starts_with("//")).flat_map(|line| line.split('`').skip(1).step_by(2))
         {
-            let is_test = named.starts_with("tests/") && !named.contains(['*', '{', ' ', '<']);
+            let is_test = named.starts_with("tests/") && !named.contains(['*', '{', ' ', '<']) && !named.contains("NAME");
             if is_test && !root.join(named).exists() {
                 missing.push(format!("{} names {named}", path.display()));
             }

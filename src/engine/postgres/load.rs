@@ -2,7 +2,7 @@
 //!
 //! Owns the order of a load: schema, rows with their indexes and their comparison (`tables`, `plan`, `builds`, `copy`),
 //! sequences, what is left of the schema, verdict, views. Returns `Ok` only when every table's rows and checksum are the manifest's; held by
-//! `tests/it/postgres.rs`.
+//! `tests/it/postgres_restore.rs`.
 
 mod builds;
 mod copy;
