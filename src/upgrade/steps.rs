@@ -9,7 +9,7 @@ mod forward;
 
 use super::hands::Hands;
 use super::plan::{Plan, Purpose};
-use super::state::{Failed, State, Step};
+use super::state::{Failed, ReleaseAt, State, Step};
 use crate::archive::manifest::Kind;
 use crate::engine::Compared;
 use crate::failure::Class;
@@ -68,6 +68,11 @@ impl Outcome {
 /// When that cannot be told.
 pub(crate) async fn check(hands: &impl Hands, plan: &Plan, state: &State, step: Step, since: Since) -> Result<Reality, Failed> {
     match step {
+        // What is healthy may be another release, where this is an old copy of the journal; a newer one is told by the step itself.
+        Step::Healthy if since == Since::Resumed => Ok(match hands.release().await {
+            Ok(now) if now.version < plan.to.version => Reality::Foreign(drifted(plan, &now)),
+            _ => Reality::NotStarted,
+        }),
         // Cheap to do again, or an effect that may have been undone by others since: always done anew.
         Step::Preflight | Step::Inspect | Step::Healthy | Step::HealthyOld | Step::StartOld | Step::Hold => {
             Ok(Reality::NotStarted)
@@ -167,16 +172,17 @@ pub(crate) async fn apply(hands: &impl Hands, plan: &Plan, state: &State, step: 
 /// What somebody else changed since the plan was made, if anything.
 async fn drift(hands: &impl Hands, plan: &Plan) -> Result<Option<String>, Failed> {
     let now = hands.release().await?;
-    let here = now == plan.to;
-    Ok((!here).then(|| {
-        format!(
-            "the plan was made for release {} at {}, and now {} at {} is installed",
-            plan.to.version,
-            plan.to.path.display(),
-            now.version,
-            now.path.display()
-        )
-    }))
+    Ok((now != plan.to).then(|| drifted(plan, &now)))
+}
+
+fn drifted(plan: &Plan, now: &ReleaseAt) -> String {
+    format!(
+        "the plan was made for release {} at {}, and now {} at {} is installed",
+        plan.to.version,
+        plan.to.path.display(),
+        now.version,
+        now.path.display()
+    )
 }
 
 /// The newest archive of a kind that this upgrade took, if the database is still what it says. One that it is not any more is
