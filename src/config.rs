@@ -56,6 +56,8 @@ pub struct Control {
     pub observers: Vec<Principal>,
     /// Who may act (and read).
     pub operators: Vec<Principal>,
+    /// Directories below which operators may have files restored.
+    pub restore_into: Vec<PathBuf>,
 }
 
 /// `[alarms]`.

@@ -6,6 +6,7 @@
 pub mod board;
 pub mod client;
 pub mod convert;
+mod into;
 mod lanes;
 pub mod metrics;
 pub mod peers;

@@ -9,8 +9,11 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rustix::fs::OFlags;
+
 use crate::failure::{Class, Explain};
 use crate::fault;
+use crate::trust;
 
 /// What could not be done to which path.
 #[derive(Debug, thiserror::Error)]
@@ -138,21 +141,27 @@ pub fn sweep_temporaries(dir: &Path) -> Result<(), DurableError> {
         let kind = entry.file_type().at("look at", &entry.path())?;
         if kind.is_dir() {
             sweep_temporaries(&entry.path())?;
-        } else if is_temporary(&entry.file_name().to_string_lossy()) {
+        } else if kind.is_file() && is_temporary(&entry.file_name().to_string_lossy()) {
             remove(&entry.path())?;
         }
     }
     Ok(())
 }
 
-/// Opens the temporary file of `path` for writing, mode 0640, emptied.
+/// Makes the temporary file of `path` for writing, mode 0640. It is new: what an earlier writer left is removed first, and nothing
+/// that somebody else put there under its name is ever written to.
 ///
 /// # Errors
-/// When it cannot be opened.
+/// When it cannot be made.
 pub fn create_temporary(path: &Path) -> Result<File, DurableError> {
     let temporary = temporary(path);
     fault::check("durable.create").at("create", &temporary)?;
-    OpenOptions::new().write(true).read(true).create(true).truncate(true).mode(0o640).open(&temporary).at("create", &temporary)
+    match fs::remove_file(&temporary) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed.at("create", &temporary),
+    }?;
+    // `create_new` follows no link and opens no FIFO.
+    OpenOptions::new().write(true).read(true).create_new(true).mode(0o640).open(&temporary).at("create", &temporary)
 }
 
 /// Publishes a file written under its temporary name: fsync, rename, fsync of the directory.
@@ -224,6 +233,9 @@ pub fn swap_symlink(link: &Path, target: &Path) -> Result<(), DurableError> {
 /// How long a lock is waited for whose holder is dead: a child that it was just starting has the lock until it is another program.
 const LAST_BREATH: Duration = Duration::from_secs(2);
 
+/// More than a holder says of itself.
+const HOLDER_BYTES: u64 = 4096;
+
 /// An exclusive lock on a file, released when dropped or when the process dies.
 #[derive(Debug)]
 pub struct Lock {
@@ -237,8 +249,13 @@ impl Lock {
     /// # Errors
     /// [`DurableError::Locked`] when another process has it; otherwise when the file cannot be opened or written.
     pub fn take(path: &Path, holder: &str) -> Result<Self, DurableError> {
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o640).open(path).at("open", path)?;
+        let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits()).unwrap_or_default();
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o640).custom_flags(flags);
+        let mut file = options.open(path).at("open", path)?;
+        if !file.metadata().at("look at", path)?.is_file() {
+            return Err(io::Error::from(trust::Refused::NotAFile("something else"))).at("open", path);
+        }
         let begun = Instant::now();
         loop {
             match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
@@ -262,7 +279,7 @@ impl Lock {
     /// Who holds the lock of a file, in their own words; none when nobody does, or when there is no file that we may read.
     #[must_use]
     pub fn holder(path: &Path) -> Option<String> {
-        let mut file = File::open(path).ok()?;
+        let mut file = trust::open(path).ok()?;
         let taken = rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockShared);
         if taken != Err(rustix::io::Errno::WOULDBLOCK) {
             return None;
@@ -281,7 +298,7 @@ impl Lock {
 fn words_of(file: &mut File) -> io::Result<String> {
     let mut words = String::new();
     file.rewind()?;
-    file.read_to_string(&mut words)?;
+    file.take(HOLDER_BYTES).read_to_string(&mut words)?;
     Ok(words.trim().to_owned())
 }
 

@@ -114,12 +114,29 @@ pub fn stamp(at: DateTime<Utc>) -> String {
     at.format("%Y%m%dT%H%M%SZ").to_string()
 }
 
+/// What beside target and version stands in a composed name at most: two dashes, a stamp, and `-999`.
+const AROUND: usize = 2 + 16 + 4;
+
+/// The longest composed name.
+const COMPOSED: usize = 200;
+
+/// The version as it stands in a name: whole where there is room, else its beginning and a digest, so that two long ones stay two.
+fn fitting(version: &Version, target: &TargetName) -> String {
+    let text = version.as_str().replace(':', "_");
+    let room = COMPOSED - AROUND - target.as_str().len();
+    if text.len() <= room {
+        return text;
+    }
+    let digest = &blake3::hash(version.as_str().as_bytes()).to_hex()[..8];
+    format!("{}~{digest}", &text[..room - digest.len() - 1])
+}
+
 impl Label {
     /// `TARGET-VERSION-STAMP`, or `TARGET-STAMP` when no version is known; `again` > 0 adds `-N` for a second archive in the
-    /// same second.
+    /// same second. A version for which there is no room is cut.
     #[must_use]
     pub fn compose(target: &TargetName, version: Option<&Version>, at: DateTime<Utc>, again: u32) -> Self {
-        let version = version.map(|v| format!("-{}", v.as_str().replace(':', "_"))).unwrap_or_default();
+        let version = version.map(|version| format!("-{}", fitting(version, target))).unwrap_or_default();
         let again = if again == 0 { String::new() } else { format!("-{again}") };
         Self(format!("{target}{version}-{}{again}", stamp(at)))
     }
@@ -145,6 +162,29 @@ impl UpgradeId {
     /// `TARGET-VERSION-STAMP`.
     #[must_use]
     pub fn compose(target: &TargetName, to: &Version, at: DateTime<Utc>) -> Self {
-        Self(format!("{target}-{}-{}", to.as_str().replace(':', "_"), stamp(at)))
+        Self(format!("{target}-{}-{}", fitting(to, target), stamp(at)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_names_still_are_names_and_differ() {
+        let at = "2026-11-22T02:30:00Z".parse().unwrap();
+        for (target, version) in [(1, 1), (64, 91), (64, 114), (64, 115), (64, 122), (64, 128), (40, 128), (64, 128)] {
+            let target = TargetName::parse(&"t".repeat(target)).unwrap();
+            let one = Version::parse(&"1".repeat(version)).unwrap();
+            let other = Version::parse(&format!("{}2", "1".repeat(version - 1))).unwrap();
+            for again in [0, 1, 999] {
+                let label = Label::compose(&target, Some(&one), at, again);
+                assert_eq!(Label::parse(label.as_str()).as_ref(), Ok(&label));
+                assert_ne!(label, Label::compose(&target, Some(&other), at, again));
+                assert!(format!(".{label}.sqlite.zst.tmp").len() < 255);
+            }
+            let upgrade = UpgradeId::compose(&target, &one, at);
+            assert_eq!(UpgradeId::parse(upgrade.as_str()), Ok(upgrade));
+        }
     }
 }

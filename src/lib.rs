@@ -20,6 +20,7 @@ pub mod ids;
 pub mod pen;
 pub mod progress;
 pub mod shape;
+pub mod text;
 pub mod version;
 pub mod wire;
 
@@ -37,6 +38,7 @@ pub mod fault;
 pub mod process;
 pub mod state_db;
 pub mod telemetry;
+pub mod trust;
 
 // L3 things
 pub mod engine;

@@ -3,12 +3,19 @@
 //! Owns every child process of the daemon. A child runs in a process group of its own and is killed with it when the deadline
 //! passes or the caller is dropped. What it leaves behind when it ends by itself (a server its start command put into the
 //! background) is left alone. One that must be known of before it begins is held back until its [`Identity`] was written
-//! down ([`Command::hold`]); with its output in a file it has a life of its own, and goes on when we end. Output kept is bounded to its last [`KEPT_OUTPUT_BYTES`]. Held by `tests/it/service.rs`.
+//! down ([`Command::hold`]); with its output in a file it has a life of its own, and goes on when we end. Output kept is bounded to its last [`KEPT_OUTPUT_BYTES`].
+//!
+//! A child has a small environment of named variables, not ours ([`kept_environment`]). What somebody weaker decides about (who owns, or
+//! may change, the program, its directory, or a file among its arguments) never runs as root: it runs as that user, in a session of its
+//! own without a terminal, or not at all ([`User::of`]). Held by `tests/it/service.rs` and `tests/it/borders.rs`.
 
+mod environment;
 mod error;
 mod held;
 mod identity;
 mod lines;
+mod relay;
+mod user;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -21,13 +28,19 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use crate::durable;
 
+pub use environment::kept as kept_environment;
 pub use error::ProcessError;
 pub use held::{Held, ended, is_end};
 pub use identity::Identity;
 pub use lines::Lines;
+pub use relay::relay;
+pub use user::User;
 
 /// How much of a program's output is kept, from its end, in bytes: enough for a stack trace, small enough for a journal row.
 pub const KEPT_OUTPUT_BYTES: usize = 64 * 1024;
+
+/// A last line longer than this is no message.
+const LINE_CHARACTERS: usize = 1000;
 
 /// How long the rest of a program's output is waited for after the program itself has ended: a server left in the background
 /// holds the pipes open for ever, and what the program itself wrote is in them already.
@@ -50,7 +63,7 @@ pub struct Command {
     pub argv: Vec<String>,
     /// Working directory.
     pub directory: Option<PathBuf>,
-    /// Variables added to our environment; values may be secret and are never logged.
+    /// Variables beside the few that every program has; values may be secret and are never logged.
     pub environment: BTreeMap<String, String>,
     /// Bytes for its standard input.
     pub input: Vec<u8>,
@@ -79,10 +92,11 @@ impl Finished {
         self.code == Some(0)
     }
 
-    /// The last line it printed, for a message; standard error first.
+    /// The last line it printed, for a message, up to a length; standard error first.
     #[must_use]
     pub fn last_line(&self) -> &str {
-        self.said().lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default()
+        let line = self.said().lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default();
+        line.char_indices().nth(LINE_CHARACTERS).map_or(line, |(end, _)| &line[..end])
     }
 
     /// Standard error, or standard output where that is empty.
@@ -93,7 +107,7 @@ impl Finished {
 }
 
 impl Command {
-    /// A command with our environment, no input and a deadline.
+    /// A command without variables of its own or input, and with a deadline.
     #[must_use]
     pub fn new(argv: &[impl AsRef<str>], deadline: Duration) -> Self {
         Self {
@@ -140,7 +154,7 @@ impl Command {
         let script =
             format!("read -r go || exit 0; \"$@\" </dev/null; code=$?; printf '\\n%s\\n' \"{}$code\"; exit $code", held::ENDED);
         let waiting = ["/bin/sh", "-c", &script, "sh"].map(str::to_owned);
-        let started = Self { argv: [&waiting, self.argv.as_slice()].concat(), ..self.clone() }.spawn()?;
+        let started = self.spawn(&[&waiting, self.argv.as_slice()].concat())?;
         let identity = started.child.id().and_then(Identity::of).ok_or_else(|| ProcessError::Talk {
             program: self.argv.first().cloned().unwrap_or_default(),
             source: std::io::Error::other("the host does not say when it began"),
@@ -152,15 +166,24 @@ impl Command {
         let program = self.argv.first().cloned().unwrap_or_default();
         let mut said = Tail::default();
         let mut keep = |piece: &[u8]| said.keep(piece);
-        let mut finished = self.spawn()?.follow(&self.input, self.deadline, program, [take, &mut keep], held).await?;
+        let mut finished = self.spawn(&self.argv)?.follow(&self.input, self.deadline, program, [take, &mut keep], held).await?;
         finished.stderr = said.text();
         Ok(finished)
     }
 
-    fn spawn(&self) -> Result<Started, ProcessError> {
-        let (program, arguments) = self.argv.split_first().ok_or(ProcessError::Empty)?;
+    /// Starts `argv`, which is ours or a wrapping of it.
+    fn spawn(&self, argv: &[String]) -> Result<Started, ProcessError> {
+        let user = User::of(self)?;
+        let argv = user.as_ref().map_or_else(|| argv.to_vec(), |user| user.wrapped(argv, &[]));
+        let (program, arguments) = argv.split_first().ok_or(ProcessError::Empty)?;
         let mut command = tokio::process::Command::new(program);
-        command.args(arguments).envs(&self.environment).process_group(0).kill_on_drop(self.output.is_none());
+        command.args(arguments).env_clear().envs(environment::kept(user.as_ref())).envs(&self.environment);
+        command.kill_on_drop(self.output.is_none());
+        if user.is_none() {
+            // Another user's is made the leader of a session, and with it of a group, by what it is wrapped in: a leader of a group
+            // already could not become that without a further process.
+            command.process_group(0);
+        }
         let [out, err] = self.outputs().map_err(|source| ProcessError::Start { program: program.clone(), source })?;
         command.stdin(Stdio::piped()).stdout(out).stderr(err);
         if let Some(directory) = &self.directory {
@@ -244,7 +267,7 @@ impl Started {
 }
 
 /// What is done with a piece of output.
-type Taker<'a> = &'a mut (dyn FnMut(&[u8]) + Send);
+pub type Taker<'a> = &'a mut (dyn FnMut(&[u8]) + Send);
 
 /// What it means when a program has ended but its output is still held open by a child it left behind.
 #[derive(Debug, Clone, Copy)]

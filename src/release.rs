@@ -16,6 +16,7 @@ use crate::config::{Probe, Release};
 use crate::durable::{self, DurableError};
 use crate::failure::{Class, Explain};
 use crate::process::{Command, ProcessError};
+use crate::trust;
 use crate::version::Version;
 
 /// How deep below the release files count for its fingerprint: deep enough for any layout of scripts.
@@ -23,6 +24,9 @@ const FINGERPRINT_DEPTH: usize = 8;
 
 /// How many files count for the fingerprint, so that a release that unpacks a whole file tree cannot stall the poll.
 const FINGERPRINT_FILES: usize = 50_000;
+
+/// How many of too many versions are named.
+const NAMED: usize = 5;
 
 /// How long a revert command may take: a package manager that downloads.
 const REVERT_DEADLINE: Duration = Duration::from_secs(900);
@@ -109,7 +113,11 @@ pub enum ReleaseError {
 }
 
 fn list(versions: &[Version]) -> String {
-    versions.iter().map(Version::as_str).collect::<Vec<_>>().join(" and ")
+    let mut words: Vec<&str> = versions.iter().map(Version::as_str).take(NAMED).collect();
+    let more = versions.len().saturating_sub(NAMED);
+    let more = format!("{more} more");
+    words.extend((versions.len() > NAMED).then_some(more.as_str()));
+    words.join(" and ")
 }
 
 impl Explain for ReleaseError {
@@ -141,6 +149,9 @@ impl Explain for ReleaseError {
             Self::NotBack { wanted, .. } => vec![format!("install version {wanted} by hand")],
             Self::Process(error) => error.hints(),
             Self::Durable(error) => error.hints(),
+            Self::Io { source, .. } if trust::refused(source).is_some() => {
+                vec!["a release's files are regular files in its own directory, which its owner may read".to_owned()]
+            }
             Self::Io { .. } => Vec::new(),
         }
     }
@@ -299,6 +310,7 @@ fn fingerprint(root: &Path) -> Result<String, ReleaseError> {
                 }
                 other => other.map_err(at)?,
             };
+            let entries = entries.take(FINGERPRINT_FILES);
             let mut names: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
             names.sort();
             waiting.extend(names.into_iter().take(left).map(|name| (name, depth + 1)));

@@ -158,12 +158,28 @@ pub fn sweep(directory: &Path) -> Result<Vec<String>, StoreError> {
         let path = directory.join(name);
         let orphan =
             pins::label_of(name).is_some_and(|label| !names.iter().any(|name| label_of(name).as_ref() == Some(&label)));
-        if orphan || (durable::is_temporary(name) && !writer::is_being_written(&path)?) {
+        if !orphan && !durable::is_temporary(name) {
+            continue;
+        }
+        // Never opened, never removed: nobody of ours makes such a thing.
+        if fs::symlink_metadata(&path).is_ok_and(|meta| !meta.is_file()) {
+            lines.push(format!("{} is not a file, and is left alone: move it away", path.display()));
+        } else if orphan || !writer::is_being_written(&path)? {
             durable::remove(&path)?;
             lines.push(format!("removed {}, which was left over", path.display()));
         }
     }
     Ok(lines)
+}
+
+/// What in a directory has an archive's or a pin's name and is no regular file: nothing is done with it, and a person should know.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn strange(directory: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let ours = |name: &String| label_of(name).is_some() || pins::label_of(name).is_some() || durable::is_temporary(name);
+    let paths = names(directory)?.into_iter().filter(ours).map(|name| directory.join(name));
+    Ok(paths.filter(|path| fs::metadata(path).is_ok_and(|meta| !meta.is_file())).collect())
 }
 
 /// Deletes an archive: the catalogue forgets it first, then the file goes in one step, then what stood beside it.
@@ -337,7 +353,8 @@ fn names(directory: &Path) -> Result<Vec<String>, StoreError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.at("read the directory", directory)?,
     };
-    let names = entries.map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()));
+    // A name that is not UTF-8 is none of ours.
+    let names = entries.filter_map(|entry| entry.map(|entry| entry.file_name().into_string().ok()).transpose());
     Ok(names.collect::<io::Result<_>>().at("read the directory", directory)?)
 }
 

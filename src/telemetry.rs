@@ -4,7 +4,8 @@
 //! with its priority as journald reads it, and without the time, which journald stamps itself. journald's own protocol would
 //! keep the fields apart and out of the message, and `journalctl -u upkeepd` would show "a step is done" without saying
 //! which. On a terminal there are colours. Fields are always named the same: `target`, `engine`,
-//! `version`, `label`, `upgrade`, `step`, `attempt`, `elapsed_ms`. Never logs a secret: `config::Secret` cannot be printed.
+//! `version`, `label`, `upgrade`, `step`, `attempt`, `elapsed_ms`. Never logs a secret: `config::Secret` cannot be printed. Whatever others
+//! wrote into a field, a line of the log is one line and acts on no terminal.
 
 use std::fmt;
 use std::io::IsTerminal as _;
@@ -17,6 +18,8 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
+
+use crate::text;
 
 /// The variable that sets the level, in `tracing`'s directives (`debug`, `upkeep::upgrade=trace`).
 pub const LEVEL_VARIABLE: &str = "UPKEEP_LOG";
@@ -43,7 +46,7 @@ pub fn start() {
         (false, false) => Sink::Collected,
     };
     let registry = tracing_subscriber::registry().with(filter);
-    let text = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let text = tracing_subscriber::fmt::layer().with_writer(|| Readable(std::io::stderr())).with_target(false);
     let started = match sink {
         Sink::Journald => registry.with(text.with_ansi(false).event_format(Prioritised::new())).try_init(),
         Sink::Collected => registry.with(text.with_ansi(false)).try_init(),
@@ -54,6 +57,25 @@ pub fn start() {
         if let Some(wrong) = wrong {
             tracing::warn!(variable = LEVEL_VARIABLE, error = wrong, "the log level cannot be read; it is `info`");
         }
+    }
+}
+
+/// Lines on their way out, each written in one piece: what would act on a terminal, or would pass for a line of its own, is shown as
+/// what it is.
+struct Readable<W>(W);
+
+impl<W: std::io::Write> std::io::Write for Readable<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = String::from_utf8_lossy(bytes);
+        let (line, end) = written.strip_suffix('\n').map_or((&*written, ""), |line| (line, "\n"));
+        // Line ends first: they stay otherwise.
+        let line = line.replace('\n', "\\n");
+        self.0.write_all(format!("{}{end}", text::coloured(&line)).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
     }
 }
 
@@ -139,14 +161,18 @@ mod tests {
     fn a_line_in_the_journal_says_everything() {
         let page = Page::default();
         let writer = page.clone();
-        let layer = tracing_subscriber::fmt::layer().with_writer(move || writer.clone());
+        let layer = tracing_subscriber::fmt::layer().with_writer(move || Readable(writer.clone()));
         let subscriber = tracing_subscriber::registry().with(layer.with_ansi(false).event_format(Prioritised::new()));
         tracing::subscriber::with_default(subscriber, || {
             tracing::info!(target = %"notes", step = %"archive", "a step begins");
             tracing::warn!(reason = "no route", "a step failed");
+            tracing::info!(reason = %"\u{1b}[2J\n<0>owned \u{9b}1m\u{202e}", "a note");
         });
         let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
-        assert_eq!(text, "<6>a step begins target=notes step=archive\n<4>a step failed reason=\"no route\"\n");
+        assert_eq!(
+            text,
+            "<6>a step begins target=notes step=archive\n<4>a step failed reason=\"no route\"\n<6>a note reason=\\u001b[2J\\n<0>owned \\u009b1m\\u202e\n"
+        );
     }
 
     #[test]

@@ -34,7 +34,7 @@ impl Version {
         if bare.starts_with(|c: char| c.is_ascii_digit()) && bare.chars().all(legal) && bare.len() <= 128 {
             Ok(Self(bare.to_owned()))
         } else {
-            Err(NotAVersion(text.trim().chars().take(80).collect()))
+            Err(NotAVersion(crate::text::line(&text.trim().chars().take(80).collect::<String>()).into_owned()))
         }
     }
 

@@ -6,7 +6,7 @@
 
 pub mod frame;
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -24,6 +24,7 @@ use super::manifest::{Frame, Manifest};
 use crate::durable::{At, DurableError};
 use crate::process::give_way;
 use crate::progress::Progress;
+use crate::trust;
 
 /// An archive whose footer and manifest were read and found good; its frames are checked as they are read.
 #[derive(Debug)]
@@ -43,11 +44,12 @@ impl Archive {
     /// [`ArchiveError::Torn`] when the end is missing, [`ArchiveError::Damaged`] when footer or manifest disagree with
     /// their digests, [`ArchiveError::TooNew`] for a later format.
     pub fn open(path: &Path) -> Result<Self, ArchiveError> {
-        // Asked before the file is opened, for opening a pipe would wait for its other end.
-        if !fs::metadata(path).at("open", path)?.is_file() {
-            return Err(damaged(path, "it is not a regular file"));
-        }
-        let file = File::open(path).at("open", path)?;
+        let file = match trust::open(path) {
+            Err(error) if matches!(trust::refused(&error), Some(trust::Refused::NotAFile(_))) => {
+                return Err(damaged(path, "it is not a regular file"));
+            }
+            opened => opened.at("open", path)?,
+        };
         let size = file.metadata().at("look at", path)?.len();
         let footer = read_footer(&file, size, path)?;
         let manifest = read_manifest(&file, &footer, path)?;

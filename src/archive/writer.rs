@@ -25,6 +25,7 @@ use super::manifest::{Frame, Manifest};
 use crate::durable::{self, At, DurableError};
 use crate::fault;
 use crate::ids::Label;
+use crate::trust;
 
 /// Frames that may wait for the disk: one to be written next while another is handed over. More would only be memory, for
 /// the disk is either faster than the workers or it is not.
@@ -196,13 +197,14 @@ pub struct Sealed {
     pub manifest: Manifest,
 }
 
-/// Whether the writer of a temporary file lives.
+/// Whether the writer of a temporary file lives. What is no regular file is taken for one in use: it is nobody's leftover.
 ///
 /// # Errors
 /// When the file cannot be opened or asked.
 pub fn is_being_written(temporary: &Path) -> Result<bool, DurableError> {
-    match File::open(temporary) {
+    match trust::open_own(temporary) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) if trust::refused(&error).is_some() => Ok(true),
         file => Ok(!lock(&file.at("open", temporary)?, temporary)?),
     }
 }

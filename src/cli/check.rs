@@ -12,9 +12,9 @@ mod target;
 use serde::{Deserialize, Serialize};
 
 use super::terminal::{Terminal, Tone};
-use super::{Stop, World, human, owner, table};
+use super::{Stop, World, human, owner, session, table};
 use crate::config::Target;
-use crate::config::load;
+use crate::config::load::{self, Secrets};
 use crate::failure::{Class, Failure};
 
 /// Check configuration and host. Every problem is shown at once, each with its next step; nothing is changed.
@@ -104,19 +104,21 @@ impl Findings {
 }
 
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
-    let (config, secrets) = load::load_telling(&world.config, &world.environment)?;
+    // Root reads no password: where it lies may be somebody else's to say.
+    let config = session::config(world, Secrets::Leave)?;
     let mut findings = Findings::default();
     if arguments.found.is_empty() {
         host::fits(&config, world, &mut findings).await;
-        if let Some((user, group)) = owner::other_owner(&config.daemon.state_dir) {
+        if owner::other_owner(&config.daemon.state_dir).is_some() {
             let found = serde_json::to_string(&findings.0)
                 .map_err(|error| Failure::new(Class::Software, format!("cannot hand on what root found: {error}")))?;
-            owner::become_(user, group, &config.daemon.state_dir, &["--found".into(), found.into()])?;
+            owner::hand_over_with(&config, world, &["--found".into(), found.into()]).await?;
         }
     } else {
         findings.0 = serde_json::from_str(&arguments.found)
             .map_err(|error| Failure::new(Class::Usage, format!("`--found` is not what root found: {error}")))?;
     }
+    let (config, secrets) = load::load_telling(&world.config, &world.environment)?;
     host::look(&config, world, &mut findings).await;
     for target in config.targets.values() {
         target::look(&config, target, &secrets, world, &mut findings).await;

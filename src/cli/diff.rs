@@ -18,9 +18,9 @@ pub(super) struct Arguments {
     to: String,
 }
 
-pub(super) fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
-    let from = Archive::open(&inspect::find(&arguments.from, world)?)?;
-    let to = Archive::open(&inspect::find(&arguments.to, world)?)?;
+pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
+    let from = Archive::open(&inspect::find(&arguments.from, world).await?)?;
+    let to = Archive::open(&inspect::find(&arguments.to, world).await?)?;
     world.terminal.show(&diff(from.manifest(), to.manifest()), |found| text(found, world.terminal))
 }
 

@@ -4,11 +4,12 @@ use std::ops::ControlFlow;
 
 use super::session::{self, Reach};
 use super::terminal::{Terminal, Tone};
-use super::{Stop, World, human};
+use super::{Stop, World, human, owner};
 use crate::config::load::Secrets;
 use crate::control::client::Follow;
 use crate::failure::{Class, Failure};
 use crate::state_db::events::EventRow;
+use crate::text;
 use crate::wire::Event;
 
 /// How many events are shown when nobody asked for all: a screen or two.
@@ -62,6 +63,7 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
                 .into())
         }
         Reach::Alone => {
+            owner::hand_over(&config, world).await?;
             let state = session::state(&config).await?;
             let rows = state.events_after(0, AT_ONCE).await?;
             state.close().await;
@@ -105,5 +107,5 @@ fn sentence(event: &Event, terminal: Terminal) -> String {
     };
     let at = terminal.paint(Tone::Quiet, &human::moment(event.at));
     let target = event.target.as_ref().map(|target| format!("{target}: ")).unwrap_or_default();
-    format!("{at}  {}  {target}{}", terminal.paint(tone, &format!("{:<20}", event.kind)), event.message)
+    format!("{at}  {}  {target}{}", terminal.paint(tone, &format!("{:<20}", event.kind)), text::line(&event.message))
 }

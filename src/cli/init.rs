@@ -6,6 +6,7 @@
 mod look;
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -85,14 +86,17 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
     if let Some(dir) = path.parent() {
         durable::make_dir(dir)?;
     }
-    durable::write(&path, proposal.as_bytes())?;
-    // For the daemon's group to read: somebody may write a password into it.
+    let failed = |error: std::io::Error| {
+        Failure::new(Class::Io, format!("cannot write {} for the daemon's group to read: {error}", path.display()))
+    };
+    let mut file = durable::create_temporary(&path)?;
+    // For the daemon's group to read: somebody may write a password into it. Before it has its name, and by handle.
     if let Some(daemon) = fs::metadata(STATE).ok().filter(|_| rustix::process::geteuid().is_root()) {
-        let shared = std::os::unix::fs::chown(&path, None, Some(daemon.gid()));
-        shared.and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o640))).map_err(|error| {
-            Failure::new(Class::Io, format!("cannot let the daemon's group read {}: {error}", path.display()))
-        })?;
+        std::os::unix::fs::fchown(&file, None, Some(daemon.gid())).map_err(failed)?;
+        file.set_permissions(fs::Permissions::from_mode(0o640)).map_err(failed)?;
     }
+    file.write_all(proposal.as_bytes()).map_err(failed)?;
+    durable::publish(&file, &path)?;
     world.terminal.show(&found, |found| {
         let many = human::many(found.servers.len() as u64, "possible target");
         format!("wrote {} with {many}; read it, mend it, then run `upkeep setup` and `upkeep check`", path.display())

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use super::table::{Side, Table};
 use super::terminal::{Terminal, Tone};
-use super::{Stop, World, human, session};
+use super::{Stop, World, human, owner, session};
 use crate::archive::{Archive, Manifest};
 use crate::config::Config;
 use crate::config::load::Secrets;
 use crate::failure::{Class, Failure};
 use crate::ids::Label;
+use crate::text;
 
 /// Show what an archive says of itself: version, shape, tables, how it is consistent.
 ///
@@ -22,14 +23,14 @@ pub(super) struct Arguments {
     archive: String,
 }
 
-pub(super) fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
-    let path = find(&arguments.archive, world)?;
+pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
+    let path = find(&arguments.archive, world).await?;
     let archive = Archive::open(&path)?;
     world.terminal.show(archive.manifest(), |manifest| text(manifest, &path, world.terminal))
 }
 
 /// The file of what was typed: a path if there is one, else the label in a configured directory.
-pub(super) fn find(typed: &str, world: &World) -> Result<PathBuf, Stop> {
+pub(super) async fn find(typed: &str, world: &World) -> Result<PathBuf, Stop> {
     let path = Path::new(typed);
     if path.is_file() {
         return Ok(path.to_owned());
@@ -40,6 +41,7 @@ pub(super) fn find(typed: &str, world: &World) -> Result<PathBuf, Stop> {
             .into());
     }
     let config = session::config(world, Secrets::Leave)?;
+    owner::hand_over(&config, world).await?;
     let label = Label::parse(typed).map_err(|error| Failure::new(Class::Usage, error.to_string()))?;
     Ok(by_label(&config, &label)?)
 }
@@ -63,8 +65,9 @@ fn by_label(config: &Config, label: &Label) -> Result<PathBuf, Failure> {
 
 fn text(manifest: &Manifest, path: &Path, terminal: Terminal) -> String {
     let mut lines = vec![terminal.paint(Tone::Strong, manifest.label.as_str())];
-    let mut line =
-        |name: &str, text: String| lines.push(format!("  {} {text}", terminal.paint(Tone::Quiet, &format!("{name:<12}"))));
+    let mut line = |name: &str, text: String| {
+        lines.push(format!("  {} {}", terminal.paint(Tone::Quiet, &format!("{name:<12}")), text::line(&text)))
+    };
     line("file", path.display().to_string());
     line("target", format!("{}, {}", manifest.target, manifest.kind));
     if let Some(note) = &manifest.note {

@@ -3,7 +3,7 @@
 use super::session::{self, Reach};
 use super::table::{Side, Table};
 use super::terminal::{Terminal, Tone};
-use super::{Stop, World, human};
+use super::{Stop, World, human, owner};
 use crate::config::load::Secrets;
 use crate::failure::{Class, Failure};
 use crate::ids::TargetName;
@@ -32,6 +32,7 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
             }
         }
         Reach::Alone => {
+            owner::hand_over(&config, world).await?;
             let state = session::state(&config).await?;
             for target in targets {
                 entries.extend(catalogue::list(&state, Some(target)).await?);

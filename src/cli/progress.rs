@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use super::human;
 use super::terminal::Terminal;
 use crate::progress::Snapshot;
+use crate::text;
 
 /// How often we look: often enough for a smooth bar, rare enough not to be felt by the work.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(150);
@@ -69,7 +70,7 @@ impl Shown {
                 }
             });
         let bar = ProgressBar::with_draw_target(Some(now.total_bytes), ProgressDrawTarget::stderr()).with_style(style);
-        bar.set_prefix(now.phase.clone());
+        bar.set_prefix(text::line(&now.phase).into_owned());
         self.bar = Some(bar);
     }
 

@@ -158,7 +158,7 @@ async fn reading(world: &World, action: &Action) -> Result<Value, Stop> {
 
 /// Does it under the lock that the daemon would hold.
 async fn ourselves(world: &World, action: &Action) -> Result<Value, Stop> {
-    owner::act_as(&config(world, Secrets::Leave)?.daemon.state_dir)?;
+    super::owner::hand_over(&config(world, Secrets::Leave)?, world).await?;
     let config = Arc::new(config(world, Secrets::Read)?);
     let holder = format!("upkeep {}, pid {}", action.name(), std::process::id());
     let (context, lock) = Context::open(config, world.clock.clone(), &holder).await?;
@@ -223,7 +223,21 @@ pub(super) async fn status(world: &World) -> Result<Status, Stop> {
     let known = config(world, Secrets::Leave)?;
     match reach(&known).await? {
         Reach::Daemon(client) => Ok(client.status().await?),
-        Reach::Alone => alone(world).await,
+        Reach::Alone => {
+            super::owner::hand_over(&known, world).await?;
+            alone(world).await
+        }
+    }
+}
+
+/// The same for whoever has a screen open: without a daemon only where we may look ourselves.
+pub(super) async fn status_in_place(world: &World) -> Result<Status, Stop> {
+    let known = config(world, Secrets::Leave)?;
+    match reach(&known).await? {
+        Reach::Alone if super::owner::other_owner(&known.daemon.state_dir).is_some() => {
+            Err(Failure::new(Class::Unavailable, "no daemon runs").hint("start it: `systemctl start upkeepd`").into())
+        }
+        _ => status(world).await,
     }
 }
 

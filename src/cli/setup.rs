@@ -18,11 +18,15 @@ use crate::durable;
 use crate::failure::{Class, Failure};
 use crate::process::Command;
 use crate::service::tool::{self, UNITS};
+use crate::trust;
 use files::{DAEMON, GATE, NEEDRESTART, POLKIT, files};
 pub(super) use files::{VERBS, near, units};
 
 /// The first words of every file of ours, after the comment sign.
 const HEADER: &str = "Written by `upkeep setup` from the configuration; run it again instead of editing this.";
+
+/// None of our files is longer.
+const LONGEST: u64 = 1024 * 1024;
 
 /// How long telling systemd may take.
 const RELOAD_DEADLINE: Duration = Duration::from_secs(60);
@@ -73,7 +77,7 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
 pub(super) fn outdated(config: &Config, config_path: &Path) -> Vec<PathBuf> {
     let stale = |(path, text): (PathBuf, String)| {
         let path = Path::new("/").join(path);
-        match fs::read_to_string(&path) {
+        match trust::read_to_string(&path, LONGEST) {
             Ok(found) => (found != text).then_some(path),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some(path),
             // polkit's directory is closed to most; root is told.
@@ -88,26 +92,32 @@ pub(super) fn outdated(config: &Config, config_path: &Path) -> Vec<PathBuf> {
 fn directories(config: &Config, root: &Path) -> Result<Vec<String>, Stop> {
     let mut done = Vec::new();
     let Ok(owner) = fs::metadata(below(root, &config.daemon.state_dir)) else { return Ok(done) };
+    let ours = rustix::process::geteuid().as_raw();
     for target in config.targets.values() {
-        let directory = below(root, &target.backup.directory);
-        if !directory.exists() {
-            durable::make_dir(&directory)?;
-            std::os::unix::fs::chown(&directory, Some(owner.uid()), Some(owner.gid()))
-                .map_err(|error| at(&directory, &error))?;
-            done.push(format!("made {}", target.backup.directory.display()));
-        }
+        let directory = &target.backup.directory;
+        done.extend(make(root, directory, [owner.uid(), owner.gid()])?);
     }
-    let output = below(root, Path::new(tool::OUTPUT));
-    if config.targets.values().any(|target| tool::unit(target).is_some()) && !output.exists() {
-        durable::make_dir(&output)?;
+    if config.targets.values().any(|target| tool::unit(target).is_some()) {
         // Root's: whoever may change it could have systemd write to any file. The daemon reads it as its group.
-        let shared = fs::set_permissions(&output, fs::Permissions::from_mode(0o750));
-        shared
-            .and_then(|()| std::os::unix::fs::chown(&output, None, Some(owner.gid())))
-            .map_err(|error| at(&output, &error))?;
-        done.push(format!("made {}", tool::OUTPUT));
+        done.extend(make(root, Path::new(tool::OUTPUT), [ours, owner.gid()])?);
     }
     Ok(done)
+}
+
+/// Makes a directory for a user, by handle and only where root alone decides what lies there; one that lies below a directory of that
+/// user's he makes himself.
+fn make(root: &Path, directory: &Path, owner: [u32; 2]) -> Result<Option<String>, Stop> {
+    match trust::make_dir(root, directory, owner, 0o750) {
+        Ok(trust::Made::New) => Ok(Some(format!("made {}", directory.display()))),
+        Ok(trust::Made::Already | trust::Made::LeftTo) => Ok(None),
+        Err(error) if trust::refused(&error).is_some() => {
+            let message = format!("{} is not made for the daemon: {error}", directory.display());
+            let failure = Failure::new(Class::NoPermission, message).safe("nothing was made or given away there");
+            let hint = "give the directories it lies in to root, or make it yourself: `install -d -o upkeep -g upkeep -m 750`";
+            Err(failure.hint(hint).into())
+        }
+        Err(error) => Err(at(directory, &error).into()),
+    }
 }
 
 fn below(root: &Path, path: &Path) -> PathBuf {
@@ -121,7 +131,7 @@ fn at(path: &Path, error: &std::io::Error) -> Failure {
 
 /// Writes a file for everybody to read; says nothing when it is there already.
 fn write(path: &Path, text: &str) -> Result<Option<String>, Stop> {
-    match fs::read_to_string(path) {
+    match trust::read_to_string(path, LONGEST) {
         Ok(found) if found == text => return Ok(None),
         Ok(found) if !found.contains(HEADER) => {
             let failure = Failure::new(Class::CannotCreate, format!("{} is not one of ours", path.display()));
@@ -131,9 +141,9 @@ fn write(path: &Path, text: &str) -> Result<Option<String>, Stop> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(at(path, &error).into()),
     }
-    if let Some(dir) = path.parent().filter(|dir| !dir.exists()) {
-        fs::create_dir_all(dir).map_err(|error| at(dir, &error))?;
-        fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).map_err(|error| at(dir, &error))?;
+    if let Some(dir) = path.parent() {
+        let us = [rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()];
+        trust::make_dir(Path::new("/"), dir, us, 0o755).map_err(|error| at(dir, &error))?;
     }
     // Readable before it has its name: polkit looks at the moment it is there, as a user of its own, and not again.
     let mut file = durable::create_temporary(path)?;
@@ -152,7 +162,7 @@ fn ours(root: &Path) -> Vec<PathBuf> {
         [entry.join(GATE), entry.join(DAEMON), entry]
     });
     let all = here.chain([POLKIT, NEEDRESTART].map(PathBuf::from));
-    all.filter(|path| fs::read_to_string(root.join(path)).is_ok_and(|text| text.contains(HEADER))).collect()
+    all.filter(|path| trust::read_to_string(&root.join(path), LONGEST).is_ok_and(|text| text.contains(HEADER))).collect()
 }
 
 #[cfg(test)]

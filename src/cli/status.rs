@@ -34,7 +34,15 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
 
 /// Where everything stands, or the one target.
 pub(super) async fn asked(target: Option<&TargetName>, world: &World) -> Result<Status, Stop> {
-    let mut status = session::status(world).await?;
+    narrowed(session::status(world).await?, target)
+}
+
+/// The same while a screen is open.
+pub(super) async fn asked_in_place(target: Option<&TargetName>, world: &World) -> Result<Status, Stop> {
+    narrowed(session::status_in_place(world).await?, target)
+}
+
+fn narrowed(mut status: Status, target: Option<&TargetName>) -> Result<Status, Stop> {
     if let Some(wanted) = target {
         status.targets.retain(|target| target.name == *wanted);
         if status.targets.is_empty() {

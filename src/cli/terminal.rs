@@ -1,6 +1,8 @@
 //! Standard output and standard error: who reads them, and whether colours help.
 //!
-//! Owns every byte printed. Never fails a command because nobody reads (see [`Stop::NobodyReads`]).
+//! Owns every byte printed. What others wrote (a version, a note, a reason, a server's message) may hold anything: text passes through
+//! `text` on its way out, so that nothing in it acts on the terminal; JSON is printed as it is. Never fails a command because nobody
+//! reads (see [`Stop::NobodyReads`]).
 
 use std::io::{self, IsTerminal, Write};
 
@@ -10,6 +12,7 @@ use super::Stop;
 use crate::config::load::Environment;
 use crate::failure::{Class, Failure};
 use crate::pen::Pen;
+use crate::text;
 
 pub(super) use crate::pen::Tone;
 
@@ -34,6 +37,11 @@ enum Form {
 
 impl Terminal {
     pub(super) fn of_process(environment: &Environment, json: bool) -> Self {
+        // Who shows what we print knows the terminal; we have only its pipe, and no bar moves over that.
+        if let Some(relayed) = environment.get(super::owner::RELAYED).filter(|_| !json) {
+            let (columns, colours) = relayed.split_once(' ').unwrap_or_default();
+            return Self { form: Form::Text, colours: colours == "colours", lively: false, columns: columns.parse().ok() };
+        }
         let wanted = environment.get("NO_COLOR").is_none_or(String::is_empty);
         let dumb = environment.get("TERM").is_some_and(|term| term == "dumb");
         Self {
@@ -66,6 +74,12 @@ impl Terminal {
         self.columns
     }
 
+    /// What of it the process must know whose words are shown here.
+    pub(super) fn handed_on(self) -> String {
+        let columns = self.columns.map_or_else(String::new, |columns| columns.to_string());
+        format!("{columns} {}", if self.colours { "colours" } else { "" })
+    }
+
     /// The same with the size that its window has now.
     pub(super) fn measured(self) -> Self {
         Self { columns: self.columns.and_then(|_| columns()), ..self }
@@ -87,8 +101,20 @@ impl Terminal {
         Pen::from(self).paint(tone, text)
     }
 
-    /// Prints to standard output as it is.
+    /// Prints text to standard output, and nothing in it acts on the terminal but our colours.
     pub(super) fn print(self, text: &str) -> Result<(), Stop> {
+        match self.form {
+            Form::Json => self.act(text),
+            Form::Text => self.act(&self.shown(text)),
+        }
+    }
+
+    fn shown<'a>(self, text: &'a str) -> std::borrow::Cow<'a, str> {
+        if self.colours { text::coloured(text) } else { text::printable(text) }
+    }
+
+    /// Writes to standard output as it is.
+    pub(super) fn act(self, text: &str) -> Result<(), Stop> {
         let mut out = io::stdout().lock();
         out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| match error.kind() {
             io::ErrorKind::BrokenPipe => Stop::NobodyReads,
@@ -117,7 +143,7 @@ impl Terminal {
     pub(super) fn say(self, text: &str) {
         if self.form == Form::Text {
             // Whoever closed standard error does not want to hear it.
-            writeln!(io::stderr().lock(), "{text}").ok();
+            writeln!(io::stderr().lock(), "{}", text::printable(text)).ok();
         }
     }
 

@@ -15,6 +15,7 @@ use super::status::{self, block, headline, line};
 use super::terminal::{Terminal, Tone};
 use super::{Stop, World, human, session};
 use crate::ids::TargetName;
+use crate::text;
 use crate::wire::{HistoryStatus, Job, JobState, Status, TargetStatus};
 use pace::Pace;
 use screen::Screen;
@@ -61,7 +62,7 @@ pub(super) async fn run(target: Option<&TargetName>, world: &World) -> Result<()
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
         // A daemon that is just restarted is no reason to end; what was seen last stays in sight.
-        trouble = match status::asked(target, world).await {
+        trouble = match status::asked_in_place(target, world).await {
             Ok(seen) => {
                 answer = seen;
                 None
@@ -88,7 +89,8 @@ fn frame(answer: &Status, pace: &Pace, trouble: Option<&str>, view: View) -> Vec
         lines.extend(block(target, answer.at, terminal));
         lines.extend(more(target, view));
     }
-    let rows: Vec<String> = lines.iter().flat_map(|line| line.split('\n')).map(|row| screen::cut(row, view.columns)).collect();
+    let rows: Vec<String> =
+        lines.iter().flat_map(|line| line.split('\n')).map(|row| screen::cut(&text::coloured(row), view.columns)).collect();
     fitted(rows, view)
 }
 

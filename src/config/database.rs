@@ -34,6 +34,8 @@ pub struct Database {
     pub location: Location,
     /// The password, already read from wherever the configuration said.
     pub password: Option<Secret>,
+    /// The environment variable that `password_env` names.
+    pub password_variable: Option<String>,
     /// Where the database's client programs are, before the usual places.
     pub client_bindir: Vec<PathBuf>,
     /// Whose its views, routines, triggers and events are in an archive, and after a restore (MySQL and MariaDB).
@@ -44,7 +46,7 @@ impl Database {
     /// The database there, with everything else as it is when nothing is said of it.
     #[must_use]
     pub fn at(location: Location) -> Self {
-        Self { location, password: None, client_bindir: Vec::new(), definers: Definers::Keep }
+        Self { location, password: None, password_variable: None, client_bindir: Vec::new(), definers: Definers::Keep }
     }
 }
 

@@ -159,6 +159,7 @@ fn read(root: &Node<'_>, environment: &Environment, secrets: Secrets) -> Config 
         socket: control.path("socket").unwrap_or_default(),
         observers: values::principals(&control, "observers"),
         operators: values::principals(&control, "operators"),
+        restore_into: control.paths("restore_into"),
     };
     let alarms = values::alarms(&root.table("alarms"));
     let entries = targets.entries();

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use super::given::Environment;
 use super::raw::Node;
 use super::{Location, Secret};
+use crate::trust::{self, Refused};
 
 mod my_cnf;
 use my_cnf::my_cnf;
@@ -20,6 +21,9 @@ pub(crate) const SOURCES: [&str; 3] = ["password_file", "password_env", "passwor
 
 /// A password file is one line; more than this is another file, named by mistake.
 const LONGEST_BYTES: u64 = 64 * 1024;
+
+/// A client's file longer than this is none.
+const CLIENTS_BYTES: u64 = 4 * 1024 * 1024;
 
 /// The password that `[targets.T.database]` names, from whichever source. Problems go to the node.
 pub(crate) fn read(node: &Node<'_>, environment: &Environment) -> Option<Secret> {
@@ -55,15 +59,16 @@ fn private(path: &Path) -> Result<String, String> {
 
 fn content(path: &Path) -> Result<String, String> {
     let refused = |error: io::Error| match error.kind() {
-        io::ErrorKind::PermissionDenied => format!("this user may not read {}", path.display()),
+        _ if matches!(trust::refused(&error), Some(Refused::TooLong(_))) => {
+            format!("{} is more than {LONGEST_BYTES} bytes long, too long for a password", path.display())
+        }
+        io::ErrorKind::PermissionDenied if trust::refused(&error).is_none() => {
+            format!("this user may not read {}", path.display())
+        }
         io::ErrorKind::NotFound => format!("there is no file {}", path.display()),
         _ => format!("cannot read {}: {error}", path.display()),
     };
-    let size = fs::metadata(path).map_err(refused)?.len();
-    if size > LONGEST_BYTES {
-        return Err(format!("{} is {size} bytes long, too long for a password", path.display()));
-    }
-    let text = fs::read_to_string(path).map_err(refused)?;
+    let text = trust::read_to_string(path, LONGEST_BYTES).map_err(refused)?;
     let text = text.strip_suffix('\n').unwrap_or(&text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     if text.is_empty() { Err(format!("{} is empty", path.display())) } else { Ok(text.to_owned()) }
@@ -84,7 +89,7 @@ fn pgpass(location: &Location, environment: &Environment) -> Option<Secret> {
     if mode & 0o077 != 0 {
         return None;
     }
-    let text = fs::read_to_string(&path).ok()?;
+    let text = trust::read_to_string(&path, CLIENTS_BYTES).ok()?;
     let host = if host.starts_with('/') { "localhost" } else { host };
     let wanted = [host, &port.to_string(), database, user];
     text.lines().filter(|line| !line.starts_with('#')).find_map(|line| entry(line, wanted)).map(Secret::new)

@@ -55,6 +55,8 @@ pub struct Peer {
     pub role: Role,
     /// Its user's name, or its number where there is no name.
     pub name: String,
+    /// Whether it is root or the daemon's own user.
+    pub own: bool,
 }
 
 /// The host's users and groups, in the form of `/etc/passwd` and `/etc/group`.
@@ -108,7 +110,7 @@ impl Judge {
             }
         }
         let name = accounts.user_name(credentials.uid).map_or_else(|| credentials.uid.to_string(), str::to_owned);
-        Peer { role: accounts.role(credentials, control, self.own), name }
+        Peer { role: accounts.role(credentials, control, self.own), name, own: self.ours(credentials) }
     }
 
     /// A user's name, or its number where it has none.

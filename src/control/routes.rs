@@ -26,7 +26,7 @@ use super::server::Limits;
 use crate::failure::{Class, Failure};
 use crate::ids::{Label, RequestId, TargetName};
 use crate::state_db::{StateError, catalogue};
-use crate::wire::{Action, Asker};
+use crate::wire::{Action, Asker, Restore};
 
 /// What every handler gets.
 #[derive(Debug, Clone)]
@@ -200,6 +200,9 @@ async fn act(state: Shared, peer: Extension<Peer>, verb: &'static str, subject: 
         let failure = Failure::new(Class::Usage, format!("`{verb}` has no field `{unknown}`"));
         let hint = format!("its fields: {}, `request_id`", fields.collect::<Vec<_>>().join(", "));
         return Err(failure.hint(hint.replace(": , ", ": ")).into());
+    }
+    if let Action::Restore(Restore { into: Some(address), .. }) = &action {
+        super::into::allowed(&state.board.config(), &peer, address)?;
     }
     let job = state.board.submit(action, request, Asker::person(&peer.name)).await?;
     let mut response = answer(StatusCode::ACCEPTED, "application/json", json(&job));

@@ -3,7 +3,6 @@
 //! Owns `STATE_DIR/retention/TARGET.json`. Invariant: once nothing is deleted because an archive held suddenly less, nothing is until a
 //! person says that he has looked, whatever comes, and across restarts. Where the file cannot be read nothing is deleted either.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -24,13 +23,16 @@ pub(super) struct Memory {
     pub(super) frozen: Option<String>,
 }
 
+/// What retention remembers is a few lines.
+const MEMORY_BYTES: u64 = 1024 * 1024;
+
 fn path(state_dir: &Path, target: &TargetName) -> PathBuf {
     state_dir.join("retention").join(format!("{target}.json"))
 }
 
 pub(super) fn read(state_dir: &Path, target: &TargetName) -> Result<Memory, DurableError> {
     let path = path(state_dir, target);
-    let text = match fs::read(&path) {
+    let text = match crate::trust::read_own(&path, MEMORY_BYTES) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Memory::default()),
         text => text.at("read", &path)?,
     };

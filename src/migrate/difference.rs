@@ -71,7 +71,7 @@ pub(super) fn explain(text: &str, recorded: i32, kept: Option<&Path>) -> Option<
 fn kept_script(store: &Path, recorded: i32) -> Option<String> {
     let entries = std::fs::read_dir(store).ok()?.filter_map(Result::ok);
     let small = entries.filter(|entry| entry.metadata().is_ok_and(|meta| meta.is_file() && meta.len() <= MAX_KEPT_BYTES));
-    let mut texts = small.filter_map(|entry| std::fs::read_to_string(entry.path()).ok());
+    let mut texts = small.filter_map(|entry| crate::trust::read_to_string(&entry.path(), MAX_KEPT_BYTES).ok());
     texts.find(|text| checksum::of(text) == recorded)
 }
 

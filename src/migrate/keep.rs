@@ -4,17 +4,18 @@
 //! release it came from. Never removes. Invariant: a folder that says it is laid out holds exactly what was kept; it says so last.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::error::MigrateError;
-use super::scan::{FoundFile, Place, Scripts};
-use crate::{durable, fault};
+use super::scan::{FoundFile, MAX_SCRIPT_BYTES, Place, Scripts};
+use crate::{durable, fault, trust};
 
 /// The file in a laid-out folder that says what it holds.
 const MARK: &str = ".upkeep-kept.json";
+/// The longest such file.
+const MARK_BYTES: u64 = 64 * 1024 * 1024;
 /// The form of [`KeptManifest`] written now.
 const FORM: u32 = 1;
 
@@ -75,7 +76,7 @@ pub fn keep(scripts: &Scripts, into: &Path) -> Result<KeptManifest, MigrateError
         if path.exists() {
             continue;
         }
-        let content = fs::read(&file.path).map_err(|source| MigrateError::Read { path: file.path.clone(), source })?;
+        let content = file.content()?;
         if blake3::hash(&content).to_hex().as_str() != file.digest {
             let why = "it changed while it was being kept".to_owned();
             return Err(MigrateError::BadScript { path: file.path.clone(), why });
@@ -102,7 +103,8 @@ pub fn lay_out(kept: &KeptManifest, store: &Path, dir: &Path) -> Result<(), Migr
     }
     for file in &kept.files {
         let stored = store.join(&file.digest);
-        let content = fs::read(&stored).map_err(|source| MigrateError::Read { path: stored.clone(), source })?;
+        let content =
+            trust::read_own(&stored, MAX_SCRIPT_BYTES).map_err(|source| MigrateError::Read { path: stored.clone(), source })?;
         if blake3::hash(&content).to_hex().as_str() != file.digest {
             return Err(MigrateError::Kept { path: stored, why: "its content is not what its name says".to_owned() });
         }
@@ -124,7 +126,7 @@ pub fn lay_out(kept: &KeptManifest, store: &Path, dir: &Path) -> Result<(), Migr
 /// What a folder was laid out from; none for a release's own directory.
 pub(super) fn laid_out(root: &Path) -> Result<Option<KeptManifest>, MigrateError> {
     let mark = root.join(MARK);
-    let text = match fs::read(&mark) {
+    let text = match trust::read(&mark, MARK_BYTES) {
         Ok(text) => text,
         Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
             return Ok(None);

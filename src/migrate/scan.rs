@@ -2,9 +2,9 @@
 //!
 //! Owns where scripts are looked for and what is taken for one. Never runs or changes anything. Invariant: the same folder
 //! gives the same list in the same order, and whatever cannot be read is an error that names it: an upgrade must not silently
-//! apply less than the release holds. Held by `scan/tests.rs`.
+//! apply less than the release holds. A script is a regular file of the release, which no link leads out of (`trust`). Held by
+//! `scan/tests.rs`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -17,10 +17,13 @@ use super::keep;
 use super::naming::{self, Kind, Name};
 use super::version::MigrationVersion;
 use crate::config::Migrations;
+use crate::trust::{self, Base, Refused};
 
 /// The largest script read, in bytes. One script is held in memory at a time, and a statement of this size takes seven times as much on
 /// its way to SQLite; data of this size belongs into a loader.
-const MAX_SCRIPT_BYTES: u64 = 100 * 1024 * 1024;
+pub(super) const MAX_SCRIPT_BYTES: u64 = 100 * 1024 * 1024;
+/// How many files and directories may lie in one directory below a location; more is no folder of scripts.
+const MAX_NAMES: usize = 100_000;
 /// How deep below a location scripts may lie; deeper is a loop of symbolic links.
 const MAX_DEPTH: usize = 32;
 
@@ -52,6 +55,9 @@ pub struct FoundFile {
     pub script: String,
     /// Its path.
     pub path: PathBuf,
+    /// The directory out of which no link to it may lead: the release, or a location that lies elsewhere.
+    #[serde(skip)]
+    base: PathBuf,
     /// BLAKE3 of its bytes, hex.
     pub digest: String,
     /// Its size.
@@ -131,16 +137,27 @@ pub fn scripts(settings: &Migrations, flavour: &str, root: &Path) -> Result<Scri
     }
     for index in 0..found.locations.len() {
         let top = found.locations.get(index).map(|place| place.path.clone()).unwrap_or_default();
-        let files = files_below(&top)?;
+        let base = base_of(root, &top)?;
+        let files = walk(&base, &top)?.1;
         let conf = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "conf");
         // Companions first: they say how their scripts are read.
         for path in files.iter().filter(|path| conf(path)).chain(files.iter().filter(|path| !conf(path))) {
-            take(&mut found, settings, index, &top, path.clone())?;
+            take(&mut found, settings, (index, &top), &base, path.clone())?;
         }
     }
     found.left_alone.sort_by(|a, b| a.script.cmp(&b.script));
     found.callbacks.sort_by(|a, b| a.script.description.encode_utf16().cmp(b.script.description.encode_utf16()));
     Ok(found)
+}
+
+impl FoundFile {
+    /// Its bytes as they are now.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(super) fn content(&self) -> Result<Vec<u8>, MigrateError> {
+        content(&opened(&self.base)?, &self.path)
+    }
 }
 
 impl Script {
@@ -155,7 +172,8 @@ impl Script {
 
     /// The same with its byte order mark.
     pub(super) fn raw_text(&self) -> Result<String, MigrateError> {
-        let (text, digest, _) = read(&self.file.path, self.encoding)?;
+        let base = opened(&self.file.base)?;
+        let (text, digest, _) = read(&base, &self.file.path, self.encoding)?;
         if digest != self.file.digest {
             let why = "it changed while migrations were being prepared".to_owned();
             return Err(MigrateError::BadScript { path: self.file.path.clone(), why });
@@ -180,32 +198,35 @@ fn plain(location: &str) -> Result<&str, MigrateError> {
     Ok(path)
 }
 
-/// Every file below a directory, sorted by path. Hidden directories are skipped (Kubernetes keeps old versions in `..data`),
-/// hidden files are not.
-fn files_below(top: &Path) -> Result<Vec<PathBuf>, MigrateError> {
-    Ok(walk(top)?.1)
+/// The directory that a location's files may not lead out of: the release, or the location itself where it lies elsewhere.
+fn base_of(root: &Path, top: &Path) -> Result<Base, MigrateError> {
+    let inside = top.strip_prefix(root).is_ok_and(|rest| !rest.components().any(|part| part.as_os_str() == ".."));
+    opened(if inside { root } else { top })
 }
 
-/// Every directory below one, sorted by path, hidden ones left out.
-fn directories_below(top: &Path) -> Result<Vec<PathBuf>, MigrateError> {
-    Ok(walk(top)?.0)
+fn opened(path: &Path) -> Result<Base, MigrateError> {
+    Base::open(path).map_err(|source| MigrateError::Read { path: path.to_owned(), source })
 }
 
-fn walk(top: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), MigrateError> {
+/// Every directory and every file below a directory, each sorted by path. Hidden directories are skipped (Kubernetes keeps old versions in
+/// `..data`), hidden files are not. Follows links that stay in the base: a location may be made of them.
+fn walk(base: &Base, top: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), MigrateError> {
     let (mut files, mut found) = (Vec::new(), Vec::new());
     let mut directories = vec![(top.to_owned(), 0)];
     while let Some((directory, depth)) = directories.pop() {
-        let failed = |source| MigrateError::Read { path: directory.clone(), source };
+        let failed = |path: &Path, source| MigrateError::Read { path: path.to_owned(), source };
         if depth > MAX_DEPTH {
             let why = "directories nest too deep: a symbolic link points upwards".to_owned();
             return Err(MigrateError::BadScript { path: directory, why });
         }
-        for entry in fs::read_dir(&directory).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            let path = entry.path();
-            let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
-            // Follows symbolic links: a location may be made of them.
-            let kind = fs::metadata(&path).map_err(|source| MigrateError::Read { path: path.clone(), source })?;
+        let names = base.names(below(base, &directory), MAX_NAMES).map_err(|source| failed(&directory, source))?;
+        if files.len() + found.len() + names.len() > MAX_NAMES {
+            return Err(failed(top, Refused::TooMany(MAX_NAMES).into()));
+        }
+        for name in names {
+            let path = directory.join(&name);
+            let hidden = name.as_encoded_bytes().starts_with(b".");
+            let kind = base.kind(below(base, &path)).map_err(|source| failed(&path, source))?;
             match (kind.is_dir(), hidden) {
                 (true, false) => directories.push((path, depth + 1)),
                 (true, true) => {}
@@ -219,7 +240,18 @@ fn walk(top: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), MigrateError> {
     Ok((found, files))
 }
 
-fn take(found: &mut Scripts, settings: &Migrations, location: usize, top: &Path, path: PathBuf) -> Result<(), MigrateError> {
+/// A path as the base knows it.
+fn below<'a>(base: &Base, path: &'a Path) -> &'a Path {
+    path.strip_prefix(base.path()).unwrap_or(path)
+}
+
+fn take(
+    found: &mut Scripts,
+    settings: &Migrations,
+    (location, top): (usize, &Path),
+    base: &Base,
+    path: PathBuf,
+) -> Result<(), MigrateError> {
     let bad = |why: String| MigrateError::BadScript { path: path.clone(), why };
     let relative = path.strip_prefix(top).ok().and_then(Path::to_str);
     let script = relative.ok_or_else(|| bad("its name is not UTF-8".to_owned()))?.to_owned();
@@ -238,7 +270,7 @@ fn take(found: &mut Scripts, settings: &Migrations, location: usize, top: &Path,
         let mut name = file.as_os_str().to_owned();
         name.push(".conf");
         match found.companions.iter().find(|companion| companion.path.as_os_str() == name) {
-            Some(companion) => Companion::read(&read(&companion.path, Encoding::Utf8)?.0)
+            Some(companion) => Companion::read(&read(base, &companion.path, Encoding::Utf8)?.0)
                 .map_err(|why| MigrateError::BadScript { path: companion.path.clone(), why }),
             None => Ok(Companion::default()),
         }
@@ -249,8 +281,8 @@ fn take(found: &mut Scripts, settings: &Migrations, location: usize, top: &Path,
         Some(encoding) => encoding,
         None => Encoding::named(&settings.encoding).map_err(bad)?,
     };
-    let (text, digest, bytes) = read(&path, encoding)?;
-    let file = FoundFile { location, script, path, digest, bytes };
+    let (text, digest, bytes) = read(base, &path, encoding)?;
+    let file = FoundFile { location, script, path, base: base.path().to_owned(), digest, bytes };
     let script = |kind, version, description, file| Script {
         kind,
         version,
@@ -284,7 +316,7 @@ fn wild(location: &str, root: &Path, path: &Path) -> Result<Vec<Place>, MigrateE
         path.components().take_while(|part| !part.as_os_str().to_string_lossy().contains(['*', '?'])).collect();
     let mut places = Vec::new();
     if fixed.is_dir() {
-        for dir in directories_below(&fixed)? {
+        for dir in walk(&base_of(root, &fixed)?, &fixed)?.0 {
             if matches(text.as_bytes(), dir.to_string_lossy().as_bytes()) {
                 let shown = dir.strip_prefix(root).unwrap_or(&dir).display().to_string();
                 places.push(Place { location: shown, path: dir });
@@ -330,16 +362,18 @@ fn matches(pattern: &[u8], path: &[u8]) -> bool {
 }
 
 /// A file's text, the digest of its bytes, and how many they are.
-fn read(path: &Path, encoding: Encoding) -> Result<(String, String, u64), MigrateError> {
-    let failed = |source| MigrateError::Read { path: path.to_owned(), source };
-    let bad = |why: String| MigrateError::BadScript { path: path.to_owned(), why };
-    let bytes = fs::metadata(path).map_err(failed)?.len();
-    if bytes > MAX_SCRIPT_BYTES {
-        return Err(bad(format!("it has {bytes} bytes, more than the {MAX_SCRIPT_BYTES} a script may have")));
-    }
-    let content = fs::read(path).map_err(failed)?;
+fn read(base: &Base, path: &Path, encoding: Encoding) -> Result<(String, String, u64), MigrateError> {
+    let content = content(base, path)?;
     let (digest, bytes) = (blake3::hash(&content).to_hex().to_string(), content.len() as u64);
-    Ok((encoding.decode(content).map_err(bad)?, digest, bytes))
+    let text = encoding.decode(content).map_err(|why| MigrateError::BadScript { path: path.to_owned(), why })?;
+    Ok((text, digest, bytes))
+}
+
+fn content(base: &Base, path: &Path) -> Result<Vec<u8>, MigrateError> {
+    base.read(below(base, path), MAX_SCRIPT_BYTES).map_err(|source| match trust::refused(&source) {
+        Some(why) => MigrateError::BadScript { path: path.to_owned(), why: why.to_string() },
+        None => MigrateError::Read { path: path.to_owned(), source },
+    })
 }
 
 #[cfg(test)]

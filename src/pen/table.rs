@@ -1,6 +1,7 @@
 //! Aligned columns without rules or frames; the last column takes what is left of the line, or is cut to it.
 
 use super::{Pen, Tone};
+use crate::text;
 
 /// Where a column's cells stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,9 +56,9 @@ impl Table {
         self
     }
 
-    /// A row; missing cells are empty.
+    /// A row; missing cells are empty. A cell is one line, whatever was written into it.
     pub fn row(&mut self, cells: Vec<(String, Tone)>) {
-        self.rows.push(cells);
+        self.rows.push(cells.into_iter().map(|(cell, tone)| (text::line(&cell).into_owned(), tone)).collect());
     }
 
     /// The same without tones.
@@ -149,5 +150,9 @@ mod tests {
         for narrow in [0, 9, 12] {
             assert_eq!(line(wide(narrow)), "notes-1", "{narrow}");
         }
+        let mut table = Table::new(&[("label", Side::Left), ("", Side::Left)]);
+        table.plain(["notes-2".to_owned(), "two\nlines \x1b[2J".to_owned()]);
+        let text = table.render(Pen::default());
+        assert_eq!(text.lines().nth(1).unwrap(), "notes-2  two\\u000alines \\u001b[2J");
     }
 }

@@ -18,6 +18,14 @@ pub enum ProcessError {
         /// The cause.
         source: std::io::Error,
     },
+    /// We are root, and somebody weaker decides what it does.
+    #[error("{program} is not run as root: {why}")]
+    NotAsRoot {
+        /// The program.
+        program: String,
+        /// Who decides, and why it cannot run as they.
+        why: String,
+    },
     /// Talking to it failed.
     #[error("cannot talk to {program}")]
     Talk {
@@ -50,6 +58,7 @@ impl Explain for ProcessError {
     fn class(&self) -> Class {
         match self {
             Self::Empty => Class::Config,
+            Self::NotAsRoot { .. } => Class::NoPermission,
             Self::Start { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => Class::NoPermission,
             Self::Start { .. } | Self::Failed { .. } | Self::Deadline { .. } => Class::Unavailable,
             Self::Talk { .. } => Class::OsError,
@@ -61,6 +70,10 @@ impl Explain for ProcessError {
             Self::Start { program, .. } => {
                 vec![format!("check that {program} is installed and executable: `command -v {program}`")]
             }
+            Self::NotAsRoot { .. } => vec![
+                "give program, arguments and working directory, and the directories they lie in, to root or to one user"
+                    .to_owned(),
+            ],
             _ => Vec::new(),
         }
     }

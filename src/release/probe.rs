@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use super::{ReleaseError, Wanted, dpkg};
 use crate::config::{Probe, Release};
 use crate::process::Command;
+use crate::trust::{self, Base, Refused};
 use crate::version::Version;
 
 /// How long a version command may take; it starts a JVM at worst.
@@ -15,6 +16,9 @@ const COMMAND_DEADLINE: Duration = Duration::from_secs(60);
 
 /// A version file longer than this is none.
 const FILE_BYTES: u64 = 64 * 1024;
+
+/// A directory of jars with more entries than this is none.
+const GLOB_NAMES: usize = 50_000;
 
 /// The probe's name in messages and manifests.
 pub(super) fn name(probe: &Probe) -> String {
@@ -33,7 +37,8 @@ pub(super) async fn ask(probe: &Probe, release: &Release, resolved: &Path, wante
     let parse = |text: &str| Version::parse(text).map_err(|error| none(error.to_string()));
     match probe {
         Probe::Glob(pattern) => {
-            let mut versions = glob(resolved, pattern).map_err(none)?;
+            let base = base(release, resolved).map_err(|source| ReleaseError::Io { path: resolved.to_owned(), source })?;
+            let mut versions = glob(&base, pattern).map_err(none)?;
             versions.sort();
             versions.dedup();
             match versions.len() {
@@ -44,15 +49,13 @@ pub(super) async fn ask(probe: &Probe, release: &Release, resolved: &Path, wante
         }
         Probe::File(file) => {
             let path = resolved.join(file);
-            let text = match fs::metadata(&path) {
-                Ok(meta) if meta.len() > FILE_BYTES => return Err(none(format!("{} is too long", path.display()))),
-                Ok(_) => fs::read_to_string(&path),
-                Err(error) => Err(error),
-            };
-            match text {
-                Ok(text) => parse(text.lines().next().unwrap_or_default()),
+            match base(release, resolved).and_then(|base| base.read(file, FILE_BYTES)) {
+                Ok(content) => parse(String::from_utf8_lossy(&content).lines().next().unwrap_or_default()),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     Err(none(format!("{} does not exist", path.display())))
+                }
+                Err(error) if matches!(trust::refused(&error), Some(Refused::TooLong(_))) => {
+                    Err(none(format!("{} is too long", path.display())))
                 }
                 Err(source) => Err(ReleaseError::Io { path, source }),
             }
@@ -72,22 +75,28 @@ pub(super) async fn ask(probe: &Probe, release: &Release, resolved: &Path, wante
     }
 }
 
+/// The release's directory, as whoever set a link to it could see it.
+fn base(release: &Release, resolved: &Path) -> io::Result<Base> {
+    Ok(Base::open(&release.path)?.resolved(resolved))
+}
+
 /// The versions that stand where the pattern has its `*`.
-fn glob(root: &Path, pattern: &str) -> Result<Vec<Version>, String> {
+fn glob(base: &Base, pattern: &str) -> Result<Vec<Version>, String> {
     let Some((before, after)) = pattern.split_once('*').filter(|(_, after)| !after.contains('*')) else {
         return Err("the pattern must hold exactly one *".to_owned());
     };
     // `libs/app-*.jar` → directory `libs`, prefix `app-`, suffix `.jar`; `app-*/bin/run` → suffix ``, rest `bin/run`.
     let (dir, prefix) = before.rsplit_once('/').map_or(("", before), |(dir, prefix)| (dir, prefix));
     let (suffix, rest) = after.split_once('/').map_or((after, None), |(suffix, rest)| (suffix, Some(rest)));
-    let dir = root.join(dir);
-    let entries = fs::read_dir(&dir).map_err(|error| format!("cannot list {}: {error}", dir.display()))?;
-    let version = |path: PathBuf| {
-        let name = path.file_name()?.to_str()?.to_owned();
+    let names = base.names(Path::new(dir), GLOB_NAMES);
+    let names = names.map_err(|error| format!("cannot list {}: {error}", base.path().join(dir).display()))?;
+    let version = |name: std::ffi::OsString| {
+        let name = name.to_str()?;
         let version = Version::parse(name.strip_prefix(prefix)?.strip_suffix(suffix)?).ok()?;
-        rest.is_none_or(|rest| path.join(rest).exists()).then_some(version)
+        let there = |rest: &str| base.kind(&Path::new(dir).join(name).join(rest)).is_ok();
+        rest.is_none_or(there).then_some(version)
     };
-    Ok(entries.filter_map(Result::ok).filter_map(|entry| version(entry.path())).collect())
+    Ok(names.into_iter().filter_map(version).collect())
 }
 
 /// The version in a name such as `notes-1.2.0`, `v1.2.0` or `1.2.0`: the longest tail that is one, from a digit that begins

@@ -3,7 +3,6 @@
 //! Written before the first change and removed after the last comparison, so that whoever looks in between, or after a
 //! crash, sees it.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +13,10 @@ use crate::config::Location;
 use crate::durable::{self, At, DurableError};
 use crate::engine::LoadMode;
 use crate::ids::{Label, TargetName};
+use crate::trust;
+
+/// A mark longer than this is none.
+const MARK_BYTES: u64 = 1024 * 1024;
 
 /// A restore that has not ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,7 +110,7 @@ pub fn unfinished_in(state_dir: &Path, target: &TargetName, place: Place<'_>) ->
 }
 
 fn read(path: &Path) -> Result<Option<Unfinished>, DurableError> {
-    match fs::read(path) {
+    match trust::read_own(path, MARK_BYTES) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         read => {
             let mark = serde_json::from_slice(&read.at("read", path)?).map_err(io::Error::from);

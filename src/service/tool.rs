@@ -4,7 +4,6 @@
 //! begin exactly this unit and can change nothing in it. Never ends a tool that runs. Invariant: which run of the unit is
 //! ours is told by systemd's invocation id, never guessed; held by the tests beside this file and by `tests/host/run`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +12,10 @@ use serde::{Deserialize, Serialize};
 use crate::config::{Runner, Target};
 use crate::failure::{Class, Explain};
 use crate::process::{Command, Finished, ProcessError};
+use crate::trust;
+
+/// A unit longer than this is none of ours.
+const UNIT_BYTES: u64 = 1024 * 1024;
 
 /// Where units of this host are.
 pub const UNITS: &str = "etc/systemd/system";
@@ -146,7 +149,8 @@ pub fn unit_here(target: &Target) -> Option<(String, String)> {
 }
 
 /// A word as systemd reads it back. `doubled` are characters that mean something to it in this place, beside `%`.
-fn quoted(word: &str, doubled: &str) -> String {
+#[must_use]
+pub fn quoted(word: &str, doubled: &str) -> String {
     let mut text = String::from("\"");
     for letter in word.chars() {
         match letter {
@@ -174,7 +178,7 @@ pub fn output(target: &Target) -> PathBuf {
 pub fn ready(target: &Target) -> Result<(), ToolError> {
     let Some((name, text)) = unit_here(target) else { return Ok(()) };
     let path = Path::new("/").join(UNITS).join(name);
-    match fs::read_to_string(&path) {
+    match trust::read_to_string(&path, UNIT_BYTES) {
         // Before it stands who wrote it.
         Ok(found) if found.ends_with(&text) => Ok(()),
         Ok(_) | Err(_) => Err(ToolError::Outdated(path)),

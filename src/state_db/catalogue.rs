@@ -173,14 +173,17 @@ pub async fn insert(db: &StateDb, entry: &Entry) -> Result<(), StateError> {
     insert_into(db.pool(), entry).await
 }
 
-/// Every archive, newest first; of one target when given.
+/// Every archive, newest first; of one target when given. A row that cannot be read hides no other: it is logged, and the file it was
+/// about is listed again by whoever looks at the directory.
 ///
 /// # Errors
 /// When the rows cannot be read.
 pub async fn list(db: &StateDb, target: Option<&TargetName>) -> Result<Vec<Entry>, StateError> {
     let query = "SELECT * FROM archive WHERE ?1 IS NULL OR target = ?1 ORDER BY taken_at DESC, label DESC";
     let rows = sqlx::query(query).bind(target.map(TargetName::as_str)).fetch_all(db.pool()).await;
-    rows.map_err(StateError::doing("list archives"))?.iter().map(read).collect()
+    let rows = rows.map_err(StateError::doing("list archives"))?;
+    let readable = |row: &SqliteRow| read(row).map_err(|error| tracing::warn!(error = %error, "an archive is not listed")).ok();
+    Ok(rows.iter().filter_map(readable).collect())
 }
 
 /// The archive of a label.

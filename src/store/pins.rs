@@ -2,7 +2,6 @@
 //!
 //! Owns `.LABEL.pin.json`. Invariant: a pin that cannot be read still pins.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +14,10 @@ use crate::fault;
 use crate::ids::Label;
 use crate::state_db::StateDb;
 use crate::state_db::catalogue::{self, Entry, Verdict};
+use crate::trust;
+
+/// A pin's file longer than this is none.
+const PIN_BYTES: u64 = 1024 * 1024;
 
 /// What a pin's file says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,11 +70,14 @@ pub async fn unpin(db: &StateDb, entry: &Entry) -> Result<Entry, StoreError> {
 /// When the file is there and cannot be opened.
 pub fn of(archive: &Path, label: &Label) -> Result<Option<Pin>, StoreError> {
     let path = path_of(archive, label);
-    match fs::read(&path) {
+    let unreadable = |why: String| Pin { reason: format!("{} cannot be read: {why}", path.display()), since: None };
+    match trust::read_own(&path, PIN_BYTES) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        // A FIFO, a directory, a link: whatever it is, somebody wanted the archive to be left alone.
+        Err(error) if trust::refused(&error).is_some() => Ok(Some(unreadable(error.to_string()))),
         bytes => {
-            let unreadable = || Pin { reason: format!("{} cannot be read", path.display()), since: None };
-            Ok(Some(serde_json::from_slice(&bytes.at("read", &path)?).unwrap_or_else(|_| unreadable())))
+            let pin = serde_json::from_slice(&bytes.at("read", &path)?);
+            Ok(Some(pin.unwrap_or_else(|_| unreadable("it is not a pin's text".to_owned()))))
         }
     }
 }

@@ -20,7 +20,12 @@ pub(crate) async fn context(state_dir: &Path, now: &str) -> Context {
     let second = std::time::Duration::from_secs(1);
     let config = Config {
         daemon: Daemon { state_dir: state_dir.to_owned(), poll: second, stop_timeout: second },
-        control: Control { socket: state_dir.join("sock"), observers: Vec::new(), operators: Vec::new() },
+        control: Control {
+            socket: state_dir.join("sock"),
+            observers: Vec::new(),
+            operators: Vec::new(),
+            restore_into: Vec::new(),
+        },
         alarms: None,
         targets: BTreeMap::new(),
     };

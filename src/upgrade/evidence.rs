@@ -5,7 +5,6 @@
 //! anybody's guess: nothing is adopted, upgraded or let start on it before a person said so. Never restores and never removes anything but
 //! the note. Held by `tests/it/lost_journal.rs`.
 
-use std::fs::File;
 use std::io::Read as _;
 
 use super::plan::{AfterFailure, Applies, Back, FORMAT, Plan, Purpose};
@@ -185,7 +184,7 @@ fn names(text: &str, id: &UpgradeId) -> bool {
 }
 
 fn head_of(path: &std::path::Path) -> Option<String> {
-    let file = File::open(path).ok().filter(|file| file.metadata().is_ok_and(|facts| facts.is_file()))?;
+    let file = crate::trust::open(path).ok()?;
     let mut bytes = Vec::new();
     file.take(NOTE_BYTES).read_to_end(&mut bytes).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())

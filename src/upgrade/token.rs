@@ -9,6 +9,10 @@ use std::path::{Path, PathBuf};
 use crate::durable::{self, DurableError};
 use crate::ids::TargetName;
 use crate::process::Identity;
+use crate::trust;
+
+/// A token longer than this is none.
+const TOKEN_BYTES: u64 = 4096;
 
 /// Where the token of a target is.
 #[must_use]
@@ -43,6 +47,6 @@ pub fn revoke(state_dir: &Path, target: &TargetName) -> Result<(), DurableError>
 /// Whether the next start may pass.
 #[must_use]
 pub fn granted(state_dir: &Path, target: &TargetName) -> bool {
-    let read = std::fs::read(path(state_dir, target)).ok();
+    let read = trust::read_own(&path(state_dir, target), TOKEN_BYTES).ok();
     read.and_then(|bytes| serde_json::from_slice::<Identity>(&bytes).ok()).is_some_and(|granter| granter.lives())
 }

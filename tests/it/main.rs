@@ -14,6 +14,7 @@ mod support;
 
 mod alarms;
 mod archive;
+mod borders;
 mod cli;
 mod control;
 mod crash;

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 /// Layers, lowest first. A module imports from its own layer or below, never above. `ARCHITECTURE.md` says why.
 const LAYERS: &[(&str, &[&str])] = &[
-    ("L0 words", &["clock", "count", "failure", "ids", "pen", "progress", "shape", "version", "wire"]),
+    ("L0 words", &["clock", "count", "failure", "ids", "pen", "progress", "shape", "text", "version", "wire"]),
     ("L1 decisions", &["gate", "retention", "schedule"]),
-    ("L2 hands", &["archive", "config", "context", "durable", "fault", "process", "state_db", "telemetry"]),
+    ("L2 hands", &["archive", "config", "context", "durable", "fault", "process", "state_db", "telemetry", "trust"]),
     ("L3 things", &["engine", "history", "release", "service", "store"]),
     ("L4 work", &["backup", "diff", "expire", "migrate", "restore", "upgrade", "verify"]),
     ("L5 life", &["control", "daemon", "status", "verbs"]),
@@ -193,4 +193,77 @@ fn layers_name_every_module_of_the_library() {
             assert!(modules.contains_key(module), "{name}: `{module}` is not a module of the library");
         }
     }
+}
+
+/// Ways to open, change or run what somebody else could have named, and the files that may use one, each with what it is there. All others
+/// go through `trust`, `durable` and `process`.
+const BY_PATH: &[(&str, &[(&str, &str)])] = &[
+    ("fs::read(", &[("src/cli/init/look.rs", "/proc"), ("src/cli/demo/server.rs", "/proc"), ("src/fault.rs", "a test's FIFO")]),
+    (
+        "fs::read_to_string(",
+        &[
+            ("src/process/identity.rs", "/proc"),
+            ("src/engine/sqlite/sessions.rs", "/proc"),
+            ("src/control/metrics.rs", "/proc"),
+            ("src/control/peers.rs", "/etc/passwd and /etc/group"),
+            ("src/cli/owner.rs", "/proc"),
+            ("src/cli/init/look.rs", "/proc"),
+            ("src/cli/demo/server.rs", "the demo's own"),
+        ],
+    ),
+    (
+        "File::open(",
+        &[
+            ("src/durable.rs", "a directory, to sync it"),
+            ("src/release/dpkg.rs", "the package manager's lock"),
+            ("src/engine/sqlite/image.rs", "an image of ours"),
+            ("src/engine/sqlite/load.rs", "a stage of ours"),
+        ],
+    ),
+    (
+        "OpenOptions::new()",
+        &[
+            ("src/state_db/private.rs", "never through a link"),
+            ("src/durable.rs", ""),
+            ("src/fault.rs", "a test's trace"),
+            ("src/engine/sqlite/open.rs", "a new file, as the directory's owner"),
+            ("src/cli/demo/server.rs", "the demo's own"),
+        ],
+    ),
+    ("fs::chown(", &[("src/engine/sqlite/load.rs", "a stage of ours")]),
+    (
+        "fs::set_permissions(",
+        &[("src/engine/sqlite/load.rs", "a stage of ours"), ("src/control/socket.rs", "a directory made a moment ago")],
+    ),
+    (
+        "process::Command::new(",
+        &[
+            ("src/process.rs", ""),
+            ("src/process/relay.rs", ""),
+            ("src/cli/demo/server.rs", "itself"),
+            ("src/cli/demo/stage.rs", "itself"),
+        ],
+    ),
+];
+
+/// A stronger user never opens, runs, follows, changes or prints what a weaker one can name (ARCHITECTURE.md).
+#[test]
+fn what_others_could_name_is_opened_and_run_in_one_place() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources("src") {
+        let name = path.display().to_string();
+        if path.ends_with("tests.rs") || name.contains("/tests/") || name.starts_with("src/trust") {
+            continue;
+        }
+        // Unit tests at the end of a file may do as they like.
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        for (number, line) in code.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+            for (way, allowed) in BY_PATH {
+                if line.contains(way) && !allowed.iter().any(|(file, _)| *file == name) {
+                    wrong.push(format!("{name}:{}: `{way}`: go through trust, durable or process", number + 1));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -38,6 +38,9 @@ pub(super) async fn look(config: &Config, target: &Target, secrets: &[Unset], wo
         findings.add(Some(target), "archives", room(target, None));
         None
     };
+    if let Some(found) = strange(target) {
+        findings.add(Some(target), "archives", found);
+    }
     schedule(target, world, findings);
     installed(target, size.is_some(), findings).await;
     if let Some(settings) = &target.service {
@@ -95,6 +98,15 @@ fn room(target: &Target, size: Option<u64>) -> Result<String, Failure> {
         .hint(format!("make room, or name another `directory` in `[targets.{}.backup]`", target.name))),
         _ => Ok(format!("{good}, {} free", human::size(free))),
     }
+}
+
+/// What lies among the archives under a name of theirs and is none; it is left alone.
+fn strange(target: &Target) -> Option<Found> {
+    let paths = crate::store::strange(&target.backup.directory).ok()?;
+    let first = paths.first()?;
+    let more = if paths.len() > 1 { format!(", and {} more", paths.len() - 1) } else { String::new() };
+    let failure = Failure::new(Class::Data, format!("{} is not a file, and is left alone{more}", first.display()));
+    Some(Found::problem(failure.safe("every archive beside it is used as ever").hint("move it away")))
 }
 
 fn schedule(target: &Target, world: &World, findings: &mut Findings) {

@@ -86,7 +86,7 @@ fn gate(at: &str, target: &Target) -> String {
 }
 
 fn rule(units: &BTreeSet<String>) -> String {
-    let list = |words: Vec<&str>| words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ");
+    let list = |words: Vec<&str>| words.iter().map(|word| script_text(word)).collect::<Vec<_>>().join(", ");
     let (units, verbs) = (list(units.iter().map(String::as_str).collect()), list(VERBS.to_vec()));
     format!(
         "// {HEADER}\n\
@@ -96,6 +96,23 @@ fn rule(units: &BTreeSet<String>) -> String {
                  [{verbs}].indexOf(action.lookup(\"verb\")) >= 0) {{\n        \
                  return polkit.Result.YES;\n    }}\n}});\n"
     )
+}
+
+/// A text as JavaScript reads it back: every character that is not plainly itself by its number, so that `\x2d` in a unit's name stays
+/// four characters and nothing ends the text.
+fn script_text(text: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.@:".contains(letter);
+    let mut written = String::from("\"");
+    for letter in text.chars() {
+        if plain(letter) {
+            written.push(letter);
+        } else {
+            let mut units = [0; 2];
+            written.extend(letter.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    written.push('"');
+    written
 }
 
 /// needrestart(1) reads its configuration as Perl each time it runs, and takes `override_rc` of 0 for "only say so".
@@ -146,7 +163,7 @@ fn sandbox(config: &Config) -> Vec<String> {
         .into_iter()
         .filter(|path| !path.starts_with(WRITABLE))
         // Quoted for blanks; with a minus, for a directory that is missing is `upkeep check`'s to tell.
-        .map(|path| format!("ReadWritePaths=\"-{}\"", path.display()))
+        .map(|path| format!("ReadWritePaths={}", tool::quoted(&format!("-{}", path.display()), "")))
         .collect();
     lines.extend(afar.then(|| "IPAddressAllow=any".to_owned()));
     lines

@@ -37,6 +37,15 @@ fn the_rule_names_exactly_the_configured_units() {
 }
 
 #[test]
+fn a_rule_is_for_the_unit_that_is_meant_whatever_its_name_holds() {
+    let escaped = r#"service.unit = 'a\x2db@c.service'"#;
+    let files = files(&config(&TWO.replace(r#"service.unit = "shop.service""#, escaped)), Path::new(DEFAULT_PATH));
+    let rule = &files[Path::new(POLKIT)];
+    assert!(rule.contains(r#"["a\u005cx2db@c.service"].indexOf"#), "{rule}");
+    assert!(files.contains_key(Path::new(r"etc/systemd/system/a\x2db@c.service.d/50-upkeep-gate.conf")));
+}
+
+#[test]
 fn a_target_that_is_only_backed_up_needs_no_rights() {
     let plain = "[targets.notes]\ndatabase.url = \"postgres://notes@localhost/notes\"\n";
     assert_eq!(files(&config(plain), Path::new(DEFAULT_PATH)), BTreeMap::new());

@@ -24,7 +24,7 @@ impl Screen {
         let open = terminal.columns().is_some();
         let screen = Self { terminal, open };
         if open {
-            terminal.print(OPEN)?;
+            terminal.act(OPEN)?;
         }
         Ok(screen)
     }
@@ -32,11 +32,15 @@ impl Screen {
     /// Shows a frame in place of the one before.
     pub(super) fn show(&self, rows: &[String]) -> Result<(), Stop> {
         let columns = self.terminal.measured().columns().unwrap_or(usize::MAX);
-        self.terminal.print(&if self.open { over(rows, columns) } else { format!("{}\n\n", rows.join("\n")) })
+        if self.open {
+            self.terminal.act(&over(rows, columns))
+        } else {
+            self.terminal.print(&format!("{}\n\n", rows.join("\n")))
+        }
     }
 
     pub(super) fn close(&mut self) -> Result<(), Stop> {
-        if std::mem::take(&mut self.open) { self.terminal.print(CLOSE) } else { Ok(()) }
+        if std::mem::take(&mut self.open) { self.terminal.act(CLOSE) } else { Ok(()) }
     }
 }
 

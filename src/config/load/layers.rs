@@ -10,6 +10,10 @@ use config::{ConfigError, Map, Source, Value, ValueKind};
 use super::Environment;
 use crate::config::given::ENVIRONMENT_PREFIX;
 use crate::config::raw::{Problems, Table, guess};
+use crate::trust;
+
+/// A configuration longer than this is another file, named by mistake.
+const LONGEST: u64 = 16 * 1024 * 1024;
 
 const DEFAULTS: &str = include_str!("../../../config/defaults.toml");
 
@@ -105,7 +109,13 @@ fn without_scripts_of_others(profile: Value, target: &Table) -> Value {
 
 fn file(path: &Path, problems: &Problems) -> Option<Layer> {
     let origin = path.display().to_string();
-    match std::fs::read_to_string(path) {
+    if let Some(weak) = trust::weaker(path).unwrap_or_default().first() {
+        // What is written here names programs that we run, as root too.
+        let what = format!("{weak} could change it, or what leads to it: `chown root` and `chmod go-w` it and its directories");
+        problems.add(Some(&origin), "", what);
+        return None;
+    }
+    match trust::read_to_string(path, LONGEST) {
         Ok(text) => parse(&text, &origin, problems).map(Layer),
         Err(error) => {
             let what = match error.kind() {

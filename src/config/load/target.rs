@@ -66,6 +66,7 @@ fn database(node: &Node<'_>, environment: &Environment, secrets: Secrets) -> Opt
     if parsed.as_ref().is_some_and(|database| matches!(database.location, Location::Sqlite { .. })) && !sources.is_empty() {
         node.wrong(sources[0], "a SQLite file has no password");
     }
+    let password_variable = node.text("password_env");
     let named = match secrets {
         Secrets::Read => secrets::read(node, environment),
         Secrets::Leave => {
@@ -87,7 +88,7 @@ fn database(node: &Node<'_>, environment: &Environment, secrets: Secrets) -> Opt
     let ours = |location: &Location| secrets::of_clients(location, environment);
     let kept = || (secrets == Secrets::Read).then(|| ours(&location)).flatten();
     let password = password.or(named).or_else(kept);
-    Some(Database { location, password, client_bindir, definers: definers.unwrap_or(Definers::Keep) })
+    Some(Database { location, password, password_variable, client_bindir, definers: definers.unwrap_or(Definers::Keep) })
 }
 
 fn backup(node: &Node<'_>, zone: chrono_tz::Tz, directory: impl FnOnce() -> PathBuf) -> Backup {

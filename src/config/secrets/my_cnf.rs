@@ -19,7 +19,7 @@ pub(crate) fn my_cnf(location: &Location, environment: &Environment) -> Option<S
     if mode & 0o077 != 0 {
         return None;
     }
-    let mut client = client(&fs::read_to_string(&path).ok()?);
+    let mut client = client(&crate::trust::read_to_string(&path, super::CLIENTS_BYTES).ok()?);
     let socket = host.starts_with('/');
     let same = |key: &str, ours: &str| client.get(key).is_none_or(|value| value == ours);
     let here = match socket {

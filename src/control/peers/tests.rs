@@ -15,6 +15,7 @@ fn check(uid: u32, gid: u32, observers: &[&str], operators: &[&str], expect: Rol
         socket: PathBuf::from("/run/upkeep/upkeep.sock"),
         observers: observers.iter().map(principal).collect(),
         operators: operators.iter().map(principal).collect(),
+        restore_into: Vec::new(),
     };
     let accounts = Accounts::new(PASSWD.to_owned(), GROUP.to_owned());
     let role = accounts.role(Credentials { uid, gid }, &control, 990);

@@ -40,7 +40,12 @@ async fn ended(task: impl Future<Output = Result<serde_json::Value, Failure>> + 
             poll: std::time::Duration::from_secs(60),
             stop_timeout: std::time::Duration::from_secs(60),
         },
-        control: crate::config::Control { socket: dir.path().join("s"), observers: Vec::new(), operators: Vec::new() },
+        control: crate::config::Control {
+            socket: dir.path().join("s"),
+            observers: Vec::new(),
+            operators: Vec::new(),
+            restore_into: Vec::new(),
+        },
         alarms: None,
         targets: BTreeMap::new(),
     };

@@ -112,7 +112,8 @@ fn sweep(directory: &Path) -> Result<(), DurableError> {
     for entry in fs::read_dir(directory).at("list", directory)?.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let orphan = name.strip_suffix("-journal").filter(|image| name.starts_with('.') && image.ends_with(".image.tmp"));
-        if orphan.is_some_and(|image| !directory.join(image).exists()) {
+        let file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if file && orphan.is_some_and(|image| !directory.join(image).exists()) {
             durable::remove(&entry.path())?;
         }
     }

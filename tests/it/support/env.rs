@@ -58,7 +58,12 @@ impl Env {
                 poll: Duration::from_secs(60),
                 stop_timeout: Duration::from_secs(60),
             },
-            control: Control { socket: dir.path().join("upkeep.sock"), observers: Vec::new(), operators: Vec::new() },
+            control: Control {
+                socket: dir.path().join("upkeep.sock"),
+                observers: Vec::new(),
+                operators: Vec::new(),
+                restore_into: Vec::new(),
+            },
             alarms: None,
             targets: BTreeMap::from([(target.name.clone(), target.clone())]),
         };

@@ -4,12 +4,12 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::process::Lines;
+use crate::trust;
 
 /// How far back the last lines are looked for.
 const LAST_BYTES: u64 = 4096;
@@ -88,7 +88,7 @@ impl Tail {
             return;
         }
         self.before = None;
-        let Ok(mut file) = File::open(&self.path) else { return };
+        let Ok(mut file) = trust::open(&self.path) else { return };
         // Emptied meanwhile: a new run begins where the file does.
         let length = file.metadata().map_or(0, |facts| facts.len());
         if length < self.at {
@@ -139,7 +139,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
         durable::write(&path, b"long ago\n").unwrap();
-        File::options().write(true).open(&path).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        std::fs::File::options().write(true).open(&path).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
         let mut tail = Tail::of_next_run(&path);
         assert_eq!(read(&mut tail), "", "the new run has not emptied it yet");
         durable::write(&path, b"now, and more\n").unwrap();

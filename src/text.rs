@@ -1,0 +1,93 @@
+//! Text of others on its way to a terminal or a log: what would act there instead of being read is shown as what it is.
+//!
+//! Control characters (C0, DEL, C1), separators of lines that are none, and characters that turn the direction of what follows
+//! are written as JSON writes them (`\u001b`), so that a JSON text means the same afterwards. Pure.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// The colours that we use ourselves; whoever has one of them printed changes a colour and nothing else.
+const COLOURS: [&str; 10] =
+    ["\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[3m", "\x1b[32m", "\x1b[33m", "\x1b[34m", "\x1b[35m", "\x1b[31m", "\x1b[1;31m"];
+
+/// Whether a character acts instead of being read.
+#[must_use]
+pub fn acts(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Text of several lines: line ends and tabs stay.
+#[must_use]
+pub fn printable(text: &str) -> Cow<'_, str> {
+    escaped(text, |letter| letter == '\n' || letter == '\t', false)
+}
+
+/// One line: line ends are shown as well.
+#[must_use]
+pub fn line(text: &str) -> Cow<'_, str> {
+    escaped(text, |_| false, false)
+}
+
+/// As [`printable`], with the colours we use.
+#[must_use]
+pub fn coloured(text: &str) -> Cow<'_, str> {
+    escaped(text, |letter| letter == '\n' || letter == '\t', true)
+}
+
+fn escaped(text: &str, stays: fn(char) -> bool, colours: bool) -> Cow<'_, str> {
+    if !text.chars().any(|letter| acts(letter) && !stays(letter)) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    let mut rest = text;
+    while let Some(letter) = rest.chars().next() {
+        let colour = COLOURS.iter().find(|colour| colours && letter == '\x1b' && rest.starts_with(**colour));
+        let taken = colour.map_or(letter.len_utf8(), |colour| colour.len());
+        let (piece, after) = rest.split_at(taken);
+        if colour.is_some() || !acts(letter) || stays(letter) {
+            shown.push_str(piece);
+        } else {
+            // Writing to a string does not fail.
+            write!(shown, "\\u{:04x}", u32::from(letter)).ok();
+        }
+        rest = after;
+    }
+    Cow::Owned(shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_act_is_shown() {
+        for (text, shown) in [
+            ("grün, 日本, 👍", "grün, 日本, 👍"),
+            ("\x1b[2J\x1b]0;owned\x07", "\\u001b[2J\\u001b]0;owned\\u0007"),
+            ("c1 \u{9b}31m \u{85}", "c1 \\u009b31m \\u0085"),
+            ("over\rwritten\x08\x7f", "over\\u000dwritten\\u0008\\u007f"),
+            ("\u{202e}gpj.exe\u{2066}\u{200f}", "\\u202egpj.exe\\u2066\\u200f"),
+        ] {
+            assert_eq!(printable(text), shown);
+            assert_eq!(line(text), shown);
+            assert_eq!(coloured(text), shown);
+        }
+    }
+
+    #[test]
+    fn lines_stay_lines_where_they_may_and_only_our_colours_are_colours() {
+        assert_eq!(printable("a\n\tb"), "a\n\tb");
+        assert_eq!(line("a\n\tb"), "a\\u000a\\u0009b");
+        assert_eq!(coloured("\x1b[1;31mbad\x1b[0m"), "\x1b[1;31mbad\x1b[0m");
+        assert_eq!(coloured("\x1b[8mhidden\x1b[0m"), "\\u001b[8mhidden\x1b[0m");
+        assert_eq!(printable("\x1b[1mx"), "\\u001b[1mx");
+    }
+
+    #[test]
+    fn a_json_text_means_the_same_afterwards() {
+        let said = "bidi \u{202e} and C1 \u{9b}2J";
+        let json = serde_json::to_string(said).unwrap();
+        assert_eq!(serde_json::from_str::<String>(&printable(&json)).unwrap(), said);
+    }
+}
