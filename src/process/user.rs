@@ -3,6 +3,7 @@
 //! Owns one decision: when we are root, what somebody weaker decides about runs as they. Nothing changes where we are not root,
 //! for then there is nobody we could become.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{Command, ProcessError};
@@ -101,13 +102,19 @@ fn decide(weak: &[Weak]) -> Decision {
 fn deciders(command: &Command) -> Vec<Weak> {
     let base = command.directory.clone().unwrap_or_else(|| PathBuf::from("."));
     let program = command.argv.first().and_then(|program| found(program, &base));
-    let arguments = command.argv.iter().skip(1).flat_map(|word| {
-        // `--file=/path`, `@/path`, and what a shell is told: each way to name a file that is in use.
-        let pieces = word.split(|letter: char| letter.is_whitespace() || "=@;&|()<>\"'`,:{}".contains(letter));
-        let bare = command.directory.is_some();
-        std::iter::once(word.as_str()).chain(pieces).filter(move |piece| bare || piece.contains('/'))
+    let bare = command.directory.is_some();
+    let at = |word: &str| {
+        let named = !word.is_empty() && word.len() < 4096 && (bare || word.contains('/'));
+        named.then(|| base.join(word))
+    };
+    let files = command.argv.iter().skip(1).flat_map(|word| {
+        // `--file=/path` and `@/path` name a file as a word of its own does.
+        let value = word.split_once('=').map(|(_, value)| value);
+        let words = [Some(word.as_str()), value, word.strip_prefix('@')].into_iter().flatten().filter_map(at);
+        // Of what a shell is told only programs: what it reads or writes beside them decides nothing.
+        let pieces = word.split(|letter: char| letter.is_whitespace() || "=;&|()<>\"'`,{}".contains(letter));
+        words.chain(pieces.filter_map(at).filter(|path| runs(path)))
     });
-    let files = arguments.filter(|word| !word.is_empty() && word.len() < 4096).map(|word| base.join(word));
     let mut weak = Vec::new();
     for path in program.into_iter().chain(command.directory.clone()).chain(files) {
         // What is not there decides nothing; what cannot be passed by root is a matter of the file system's server.
@@ -118,6 +125,11 @@ fn deciders(command: &Command) -> Vec<Weak> {
         }
     }
     weak
+}
+
+/// Whether it is a file that somebody may run.
+fn runs(path: &Path) -> bool {
+    path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
 /// Where a program is, as `execvp` looks for it.
