@@ -134,7 +134,7 @@ async fn settled(
 
 /// Does what only reads: without the lock, beside whoever holds it, and with nothing made or settled.
 async fn reading(world: &World, action: &Action) -> Result<Value, Stop> {
-    owner::act_as(&config(world, Secrets::Leave)?.daemon.state_dir)?;
+    owner::hand_over(&config(world, Secrets::Leave)?, world).await?;
     let config = Arc::new(config(world, Secrets::Read)?);
     let state = match stored(&config).await? {
         Some(state) => state,
