@@ -62,11 +62,14 @@ async fn what_was_entered_is_found() {
 }
 
 #[tokio::test]
-async fn a_row_of_another_hand_is_named() {
+async fn a_row_of_another_hand_is_named_and_hides_no_other() {
     let directory = tempfile::tempdir().unwrap();
     let db = StateDb::open(directory.path()).await.unwrap();
-    insert(&db, &entry("a", "2026-11-22T02:30:00Z")).await.unwrap();
-    sqlx::query("UPDATE archive SET taken_at = 'yesterday'").execute(db.pool()).await.unwrap();
-    let error = list(&db, None).await.unwrap_err();
+    let (spoilt, whole) = (entry("a", "2026-11-22T02:30:00Z"), entry("b", "2026-11-23T02:30:00Z"));
+    insert(&db, &spoilt).await.unwrap();
+    insert(&db, &whole).await.unwrap();
+    sqlx::query("UPDATE archive SET taken_at = 'yesterday' WHERE label = 'a'").execute(db.pool()).await.unwrap();
+    assert_eq!(list(&db, None).await.unwrap(), [whole]);
+    let error = find(&db, &spoilt.label).await.unwrap_err();
     assert!(matches!(&error, StateError::Unreadable { what, .. } if what.contains("archive a")), "{error}");
 }
