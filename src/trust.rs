@@ -5,7 +5,7 @@
 //! whoever could have chosen a part of it is noted ([`Weak`]). A file is read only when all of these may read it themselves; it
 //! must be a regular one, is opened without waiting (a FIFO does not hang us), and is read up to a bound. A directory is
 //! made and given away by handle, below directories of root's only. [`weaker`] says as whom a program must run (`process`). Held by the
-//! tests beside this file, by `tests/it/borders.rs` and by `tests/host/run`.
+//! tests beside this file and by `tests/it/borders.rs`.
 
 mod make;
 mod walk;

@@ -1,5 +1,5 @@
 //! Borders of power: what a weaker user owns is planted beforehand, and every command that root types is run on it. Users are numbers that
-//! nobody has: 4711 is the server's, 4712 the daemon's. `tests/host/run borders` does the same on a booted host.
+//! nobody has: 4711 is the server's, 4712 the daemon's.
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
