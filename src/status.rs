@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config::{Config, Target};
 use crate::context::Context;
@@ -412,8 +412,24 @@ fn nearest(directory: &std::path::Path) -> &std::path::Path {
 }
 
 fn overdue(target: &Target, good: Option<&Entry>, now: DateTime<Utc>) -> bool {
-    let Some(max_age) = target.backup.max_age.and_then(|age| chrono::TimeDelta::from_std(age).ok()) else { return false };
+    let Some(max_age) = max_age(target) else { return false };
     good.is_none_or(|good| now - good.taken_at > max_age)
+}
+
+fn max_age(target: &Target) -> Option<TimeDelta> {
+    target.backup.max_age.and_then(|age| TimeDelta::from_std(age).ok())
+}
+
+/// The first moment after `now` at which what is told of a target is no longer true though nothing happened: its newest archive
+/// becomes too old, a hold ends, a run is due. None where only something that happens can change it.
+#[must_use]
+pub fn true_until(target: &Target, known: &Known, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let good = catalogue::newest_good(&known.entries, now);
+    // It is too old when its age is past the limit, and not yet at the limit.
+    let old = good.zip(max_age(target)).map(|(good, max_age)| good.taken_at + max_age + TimeDelta::milliseconds(1));
+    let (next_run, retry_at) = next_run(target, known, now);
+    let ends = known.holds.iter().filter_map(|hold| hold.until);
+    [old, next_run, retry_at].into_iter().flatten().chain(ends).filter(|at| *at > now).min()
 }
 
 /// When the next scheduled run is due, and when one that failed is tried again before that.

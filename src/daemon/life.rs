@@ -106,6 +106,8 @@ pub(super) struct Life {
     stale: BTreeSet<TargetName>,
     /// What was last published of each target.
     shown: BTreeMap<TargetName, TargetStatus>,
+    /// When that is no longer true, though nothing happens.
+    true_until: BTreeMap<TargetName, DateTime<Utc>>,
     /// Targets of which something else was seen.
     news: BTreeSet<TargetName>,
     /// Runs counted; none when others have ended since.
@@ -169,6 +171,7 @@ impl Life {
             known: BTreeMap::new(),
             stale: ctx.config.targets.keys().cloned().collect(),
             shown: BTreeMap::new(),
+            true_until: BTreeMap::new(),
             news: BTreeSet::new(),
             tallies: None,
             awaited: BTreeMap::new(),
@@ -301,7 +304,8 @@ impl Life {
         until.extend(self.awaited.values().map(|(_, until)| *until));
         until.extend(self.trouble.as_ref().map(|trouble| trouble.next));
         until.extend(self.beats.soon);
-        let mut wall = None;
+        let wait = |at: DateTime<Utc>| (at - self.ctx.clock.now()).to_std().unwrap_or_default();
+        let mut wall = self.true_until.values().min().copied().map(wait);
         match self.drain_until {
             // Nothing is begun any more: neither schedules nor looks wake us.
             Some(drained) => until.extend([drained, self.beats.extended + supervisor::EXTEND_EVERY]),
@@ -311,7 +315,7 @@ impl Life {
                 until.extend(self.beats.scheduled.is_none().then_some(now));
                 until.extend(self.may_look().then(|| self.eyes.values().filter_map(Eye::next).min()).flatten());
                 until.extend(self.looking.values().map(|looking| looking.begun + self.patience()));
-                wall = self.beats.schedule.map(|at| (at - self.ctx.clock.now()).to_std().unwrap_or_default());
+                wall = wall.into_iter().chain(self.beats.schedule.map(wait)).min();
             }
         }
         let clock = until.into_iter().map(|at| at.saturating_duration_since(now)).min().unwrap_or(LONGEST_SLEEP);
@@ -344,7 +348,8 @@ impl Life {
         self.write_ends().await;
         let waited = self.awaited.len();
         self.awaited.retain(|_, (_, until)| *until > now);
-        let whole = now.duration_since(self.beats.published) >= LONGEST_SLEEP;
+        let moment = self.ctx.clock.now();
+        let whole = now.duration_since(self.beats.published) >= LONGEST_SLEEP || self.true_until.values().any(|at| *at <= moment);
         if whole || self.awaited.len() < waited || self.beats.soon.is_some_and(|soon| soon <= now) {
             self.publish().await;
         } else if self.jobs.running() > 0 && now.duration_since(self.beats.published) >= PROGRESS_EVERY {

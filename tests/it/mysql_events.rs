@@ -42,12 +42,13 @@ fn told(db: Db) {
         assert_eq!(world.ask(ENABLED), armed, "{point}");
         if is_cleared {
             world.sql("DO SLEEP(2)");
-            // Once more, between what is put back and the end of the notes.
+            // Once more, between what is put back and the end of the notes: the tables were moved back before.
             let settling = ["prune", "notes"];
             let killed =
-                world.command(&settling).env("UPKEEP_FAULT_TRACE", &trace).env("UPKEEP_FAULT_KILL", "1").output().unwrap();
+                world.command(&settling).env("UPKEEP_FAULT_TRACE", &trace).env("UPKEEP_FAULT_KILL", "2").output().unwrap();
             assert_eq!(killed.status.signal(), Some(9), "{}", text(&killed));
-            assert!(std::fs::read_to_string(&trace).unwrap().ends_with("my.settle.undone\n"));
+            let passed = std::fs::read_to_string(&trace).unwrap();
+            assert!(passed.ends_with("my.settle.undone\n"), "{passed}");
             assert_eq!(world.ask(LOOK), before);
         }
         let settled = text(&world.run(&["prune", "notes"]));

@@ -63,7 +63,7 @@ impl Life {
         }
     }
 
-    /// The status: of targets of which nothing is news, as it was put together within the last minute.
+    /// The status: of targets of which nothing is news, as it was put together within the last minute, while that is still true.
     fn put_together(&mut self) -> Status {
         let now = self.ctx.clock.now();
         let mut jobs = self.board.living();
@@ -78,12 +78,19 @@ impl Life {
         news.extend(self.shown.values().filter(|target| target.work.is_some()).map(|target| target.name.clone()));
         let config = Arc::clone(&self.ctx.config);
         self.shown.retain(|name, _| config.targets.contains_key(name));
+        // Each is told anew now, or is gone.
+        news.extend(self.true_until.iter().filter(|(_, until)| **until <= now).map(|(name, _)| name.clone()));
+        self.true_until.retain(|_, until| *until > now);
         for target in config.targets.values() {
             if !all && !news.contains(&target.name) && self.shown.contains_key(&target.name) {
                 continue;
             }
             let Some(known) = self.known.get(&target.name) else { continue };
             let seen = self.eyes.get(&target.name).map(|eye| &eye.seen);
+            match status::true_until(target, known, now) {
+                Some(until) => self.true_until.insert(target.name.clone(), until),
+                None => self.true_until.remove(&target.name),
+            };
             self.shown.insert(target.name.clone(), status::one(target, known, seen, &jobs, now));
         }
         let mut host = self.host.clone();
