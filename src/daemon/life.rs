@@ -349,7 +349,8 @@ impl Life {
         let waited = self.awaited.len();
         self.awaited.retain(|_, (_, until)| *until > now);
         let moment = self.ctx.clock.now();
-        let whole = now.duration_since(self.beats.published) >= LONGEST_SLEEP || self.true_until.values().any(|at| *at <= moment);
+        let whole =
+            now.duration_since(self.beats.published) >= LONGEST_SLEEP || self.true_until.values().any(|at| *at <= moment);
         if whole || self.awaited.len() < waited || self.beats.soon.is_some_and(|soon| soon <= now) {
             self.publish().await;
         } else if self.jobs.running() > 0 && now.duration_since(self.beats.published) >= PROGRESS_EVERY {

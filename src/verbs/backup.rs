@@ -7,6 +7,7 @@ use crate::archive::manifest::{Kind, ReleaseNote};
 use crate::backup::{self, BackupRequest};
 use crate::config::Target;
 use crate::context::Context;
+use crate::engine::Engine;
 use crate::expire::{self, PruneMode, Pruned};
 use crate::failure::{Chain, Class, Failure};
 use crate::pen::{Pen, human};
@@ -73,6 +74,8 @@ pub(super) async fn archive(
     progress: &Progress,
 ) -> Result<Entry, Failure> {
     refuse_half_restored(ctx, target)?;
+    // A database that does not answer fails here: looked at for its release first, it would be waited for twice.
+    Engine::of(&target.database).identify().await.map_err(|error| Failure::of(&backup::BackupError::from(error)))?;
     let release = release_of_the_data(ctx, target).await?;
     let request = BackupRequest { kind, note, pin, release };
     let entry = Box::pin(backup::backup(ctx, target, &request, progress)).await?;

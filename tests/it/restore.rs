@@ -6,6 +6,7 @@ use std::path::Path;
 use upkeep::archive::manifest::{FrameKind, Kind, Manifest, ReleaseNote};
 use upkeep::archive::{Archive, FrameEncoder, PendingArchive};
 use upkeep::backup::{self, BackupError, BackupRequest};
+use upkeep::clock::{Clock as _, SystemClock};
 use upkeep::config::{Database, Location};
 use upkeep::engine::{LoadMode, Standing};
 use upkeep::failure::{Class, Explain, Failure};
@@ -35,7 +36,13 @@ fn asked(which: Which, replace: Replace) -> RestoreRequest {
     RestoreRequest { which, into: None, home: None, replace, installed: None }
 }
 
+/// What is archived bears the host's moment; to a clock that stands before it, it would be of the future and nobody's newest.
+fn today(env: &Env) {
+    env.clock.set(SystemClock.now());
+}
+
 async fn run(env: &Env, request: &RestoreRequest) -> Result<Restored, RestoreError> {
+    today(env);
     restore::restore(&env.ctx, &env.target, request, ServerState::Stopped, Mode::Run, &Progress::default()).await
 }
 
@@ -177,6 +184,7 @@ async fn a_dry_run_changes_nothing() {
     let before = (content(env.dir.path()), env.archive_files(), entries(&env).await);
     let mut request = asked(Which::Newest, Replace::Allow);
     request.installed = Some(Version::parse("1.2").expect("a version"));
+    today(&env);
     let dry = restore::restore(&env.ctx, &env.target, &request, ServerState::Stopped, Mode::DryRun, &Progress::default()).await;
     let dry = dry.expect("planned");
     assert_eq!((dry.plan.safety, &dry.safety, &dry.loaded), (Safety::ArchiveFirst, &None, &None));
@@ -194,6 +202,7 @@ async fn another_database_can_be_the_destination() {
     request.into = Some(Database::at(Location::Sqlite { path: path.clone() }));
     // The server may run: it does not use that one.
     let running = ServerState::Running;
+    today(&env);
     let restored = restore::restore(&env.ctx, &env.target, &request, running, Mode::Run, &Progress::default()).await;
     assert_eq!(restored.expect("restored").plan.mode, LoadMode::Clean);
     assert_eq!(texts(&path, "SELECT text FROM notes").await, ["first", "second"]);
@@ -207,6 +216,7 @@ async fn a_database_in_use_is_left_alone() {
     execute(&env.database(), "INSERT INTO notes (text) VALUES ('third')").await;
 
     let request = asked(Which::Newest, Replace::Allow);
+    today(&env);
     let running =
         restore::restore(&env.ctx, &env.target, &request, ServerState::Running, Mode::Run, &Progress::default()).await;
     let running = running.expect_err("the server runs");
@@ -335,6 +345,7 @@ async fn a_suddenly_empty_database_is_no_ground_for_an_upgrade() {
     let env = Env::sqlite().await;
     execute(&env.database(), NOTES).await;
     let good = backup(&env, Kind::PreUpgrade).await.expect("taken");
+    today(&env);
     execute(&env.database(), "DELETE FROM notes").await;
     let error = backup(&env, Kind::PreUpgrade).await.expect_err("hollow");
     assert!(matches!(&error, BackupError::Hollow { rows: 2, previous, .. } if *previous == good.label), "{error}");

@@ -28,6 +28,9 @@ const ROWS_AHEAD: usize = 16;
 /// pipe where a log was a moment ago gets this much of our time and no more.
 const READ_WITHIN: Duration = Duration::from_secs(20);
 
+/// How long a lock is waited for where its holder is no objection. A journal is held for a moment by whoever looks whether it is hot.
+const UNDERWAY: Duration = Duration::from_secs(1);
+
 /// How often a file that changed under a reader without locks is read again.
 pub(crate) const READINGS: u32 = 5;
 
@@ -119,16 +122,18 @@ pub(crate) async fn create(path: &Path) -> Result<(), EngineError> {
 }
 
 /// Ends what a crash left of a transaction, where that may be done: in the name of the file's owner, and never where a journal names
-/// another file. Says whether there was anything.
+/// another file. Says whether there was anything. Who holds the lock is alive, and what is beside the file then is his: he is not
+/// waited for.
 pub(super) async fn recover(database: &Sqlite) -> Result<bool, EngineError> {
     if !database.path.exists() {
         return Ok(false);
     }
-    match look(database).await {
+    match look(&database.clone().patient_for(UNDERWAY)).await {
         Ok(opened) => {
             opened.close().await?;
             Ok(false)
         }
+        Err(EngineError::InUse { .. }) => Ok(false),
         Err(EngineError::Unfinished { .. }) => {
             let connection = changing(database).await?;
             close(connection, &database.path).await?;
