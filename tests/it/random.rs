@@ -51,6 +51,10 @@ fn mysql() {
     }
 }
 
+/// The server: lives as long as its release says. Who looks for its process would still find one that nobody has buried, so it takes
+/// the file that names it along.
+const SERVER: &str = "trap 'kill $p; exit' TERM\nsleep \"$(cat current/lives)\" & p=$!\nwait $p\nrm -f run/pid\n";
+
 /// What is wrong with a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Release {
@@ -137,10 +141,11 @@ impl Tale {
         let world = World::new(db);
         let config = std::fs::read_to_string(world.config()).unwrap();
         let config = config.replace("[ $(cat run/serving) != releases/1.3.0 ]", "! test -e $(cat run/serving)/sick");
-        let config = config.replace("(sleep 600 ", "(sleep $(cat current/lives) ");
+        let config = config.replace("(sleep 600 ", "(sh serve ");
         // A server that ends at once may have been asked before its end.
         let config = config.replace("healthy_for = \"0s\"", "healthy_for = \"300ms\"").replace("\"200ms\"", "\"1s\"");
         std::fs::write(world.config(), config).unwrap();
+        std::fs::write(world.root().join("serve"), SERVER).unwrap();
         std::fs::write(world.root().join("releases/1.0.0/lives"), "6000").unwrap();
         let script = std::fs::read_to_string(world.root().join("releases/1.0.0/migrations/V1__init.sql")).unwrap();
         world.start_server();
@@ -211,7 +216,7 @@ impl Tale {
         if release == Release::NeverHealthy {
             std::fs::write(root.join("sick"), "").unwrap();
         }
-        std::fs::write(root.join("lives"), if release == Release::Crashing { "0" } else { "6000" }).unwrap();
+        std::fs::write(root.join("lives"), if release == Release::Crashing { "0.1" } else { "6000" }).unwrap();
         std::fs::write(root.join("VERSION"), format!("1.0.{version}\n")).unwrap();
         (scripts, columns)
     }
