@@ -29,7 +29,9 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
     let status = asked(arguments.target.as_ref(), world).await?;
-    world.terminal.show(&status, |status| text(status, world.terminal))
+    // The snapshot may be a minute old: how long ago something was is counted from now.
+    let now = world.clock.now().max(status.at);
+    world.terminal.show(&status, |status| text(status, now, world.terminal))
 }
 
 /// Where everything stands, or the one target.
@@ -54,12 +56,13 @@ fn narrowed(mut status: Status, target: Option<&TargetName>) -> Result<Status, S
     Ok(status)
 }
 
-/// The whole answer, one block per target.
-pub(super) fn text(status: &Status, terminal: Terminal) -> String {
-    let mut lines = vec![headline(status, terminal)];
+/// The whole answer, one block per target, as of `now`.
+pub(super) fn text(status: &Status, now: DateTime<Utc>, terminal: Terminal) -> String {
+    let mut lines = vec![headline(status, now, terminal)];
+    lines.extend(status.problems.iter().map(|problem| terminal.paint(Tone::Bad, &format!("problem: {problem}"))));
     for target in &status.targets {
         lines.push(String::new());
-        lines.extend(block(target, status.at, terminal));
+        lines.extend(block(target, now, terminal));
     }
     let running: Vec<&Job> =
         status.jobs.iter().filter(|job| matches!(job.state, JobState::Queued | JobState::Running)).collect();
@@ -70,8 +73,8 @@ pub(super) fn text(status: &Status, terminal: Terminal) -> String {
     lines.join("\n")
 }
 
-pub(super) fn headline(status: &Status, terminal: Terminal) -> String {
-    let since = status.started_at.map(|at| format!(", up {}", human::when(at, status.at).trim_end_matches(" ago")));
+pub(super) fn headline(status: &Status, now: DateTime<Utc>, terminal: Terminal) -> String {
+    let since = status.started_at.map(|at| format!(", up {}", human::when(at, now).trim_end_matches(" ago")));
     match status.pid {
         Some(pid) => format!("{}, daemon {} (pid {pid}{})", status.tool, status.state, since.unwrap_or_default()),
         None => format!("{}, {}", status.tool, terminal.paint(Tone::Warn, "no daemon is running: nothing happens by itself")),

@@ -77,7 +77,7 @@ pub(super) async fn run(target: Option<&TargetName>, world: &World) -> Result<()
 fn frame(answer: &Status, pace: &Pace, trouble: Option<&str>, view: View) -> Vec<String> {
     let terminal = view.terminal;
     let at = format!("{} UTC", human::moment(answer.at));
-    let mut lines = vec![headline(answer, terminal), terminal.paint(Tone::Quiet, &at)];
+    let mut lines = vec![headline(answer, answer.at, terminal), terminal.paint(Tone::Quiet, &at)];
     lines.extend(trouble.map(|why| terminal.paint(Tone::Bad, &format!("no answer since then: {why}"))));
     lines.extend(answer.problems.iter().map(|problem| terminal.paint(Tone::Bad, problem)));
     for job in answer.jobs.iter().filter(|job| matches!(job.state, JobState::Queued | JobState::Running)) {
