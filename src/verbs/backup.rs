@@ -7,7 +7,7 @@ use crate::archive::manifest::{Kind, ReleaseNote};
 use crate::backup::{self, BackupRequest};
 use crate::config::Target;
 use crate::context::Context;
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineError};
 use crate::expire::{self, PruneMode, Pruned};
 use crate::failure::{Chain, Class, Failure};
 use crate::pen::{Pen, human};
@@ -74,8 +74,11 @@ pub(super) async fn archive(
     progress: &Progress,
 ) -> Result<Entry, Failure> {
     refuse_half_restored(ctx, target)?;
-    // A database that does not answer fails here: looked at for its release first, it would be waited for twice.
-    Engine::of(&target.database).identify().await.map_err(|error| Failure::of(&backup::BackupError::from(error)))?;
+    // A database that is locked fails here: looked at for its release first, it would be waited for twice. What else is wrong with it
+    // is the backup's to mend or to name.
+    if let Err(error @ EngineError::InUse { .. }) = Engine::of(&target.database).identify().await {
+        return Err(backup::BackupError::from(error).into());
+    }
     let release = release_of_the_data(ctx, target).await?;
     let request = BackupRequest { kind, note, pin, release };
     let entry = Box::pin(backup::backup(ctx, target, &request, progress)).await?;
