@@ -93,7 +93,7 @@ pub(crate) fn mortal_server(which: Which) -> Option<(&'static Server, Mortal)> {
     let program = program(which).or_else(|| missing(which))?;
     let server: &'static Server = Box::leak(Box::new(Server::start(which, program, &SAFE)));
     let files = server.socket.parent().unwrap().to_owned();
-    Some((server, Mortal::new(files, || server.command(), || server.try_sql("", "SELECT 1"))))
+    Some((server, Mortal::new(files, rustix::process::Signal::TERM, || server.command(), || server.try_sql("", "SELECT 1"))))
 }
 
 fn started(servers: &'static [OnceLock<Option<Server>>; 3], which: Which, options: &[&str]) -> Option<&'static Server> {

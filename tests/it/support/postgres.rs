@@ -55,7 +55,7 @@ pub(crate) fn mortal_cluster(name: &str) -> Option<(&'static Cluster, Mortal)> {
     let bindir = bindirs().pop().or_else(missing)?;
     let cluster: &'static Cluster = Box::leak(Box::new(Cluster::start(&bindir, name)));
     let answers = || cluster.try_psql("postgres", "SELECT 1");
-    Some((cluster, Mortal::new(cluster.socket_dir.clone(), || cluster.program(), answers)))
+    Some((cluster, Mortal::new(cluster.socket_dir.clone(), rustix::process::Signal::INT, || cluster.program(), answers)))
 }
 
 fn missing<T>() -> Option<T> {

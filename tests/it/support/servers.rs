@@ -78,6 +78,8 @@ fn spawn_watched(mut server: Command, files: &Path) -> u32 {
 /// A server that one test has to itself, to kill it, to hold it up and to start it again.
 pub(crate) struct Mortal {
     files: PathBuf,
+    /// What it takes for an order to shut down at once.
+    order: rustix::process::Signal,
     program: Box<dyn Fn() -> Command + Send + Sync>,
     answers: Box<dyn Fn() -> Result<String, String> + Send + Sync>,
 }
@@ -86,10 +88,11 @@ impl Mortal {
     /// The server whose files are there, which this starts and which answers to that.
     pub(crate) fn new(
         files: PathBuf,
+        order: rustix::process::Signal,
         program: impl Fn() -> Command + Send + Sync + 'static,
         answers: impl Fn() -> Result<String, String> + Send + Sync + 'static,
     ) -> Self {
-        Self { files, program: Box::new(program), answers: Box::new(answers) }
+        Self { files, order, program: Box::new(program), answers: Box::new(answers) }
     }
 
     fn pid(&self) -> rustix::process::Pid {
@@ -100,6 +103,11 @@ impl Mortal {
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         rustix::process::kill_process(self.pid(), signal).unwrap();
+    }
+
+    /// Has it shut down, and waits for its end.
+    pub(crate) fn shut_down(&self) {
+        self.end(self.order);
     }
 
     /// Ends it with a signal, and waits for its end.
