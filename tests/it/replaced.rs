@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use crate::support::engines::{Db, on_every_engine};
 use crate::support::held::Held;
+use crate::support::wait::until;
 use crate::support::world::{World, text};
 use crate::support::writer::Writer;
 
@@ -147,4 +148,28 @@ fn somebody_writes(world: &World, command: &[&str], mut here: impl FnMut(&str) -
 fn archives(world: &World) -> Vec<PathBuf> {
     let list = world.json(&["list", "notes"]);
     list.as_array().unwrap().iter().map(|archive| PathBuf::from(archive["path"].as_str().unwrap())).collect()
+}
+
+/// Who opened a SQLite file before it was exchanged and waits for its lock would write to a file that has no name any more.
+#[test]
+fn a_writer_that_waits_for_the_lock_of_a_replaced_file_is_not_told_that_he_wrote() {
+    let world = World::new(Db::Sqlite);
+    let backup = world.run(&["backup", "notes"]);
+    assert!(backup.status.success(), "{}", text(&backup));
+    let held = Held::at(&world, &["restore", "notes", "--replace"], "sqlite.fenced");
+    let file = std::fs::canonicalize(world.home().file()).unwrap();
+    let mut writer = std::process::Command::new("sqlite3");
+    writer.args(["-cmd", ".timeout 30000"]).arg(&file).arg("INSERT INTO note (id, body) VALUES (4711, 'late')");
+    let mut writer = writer.spawn().unwrap();
+    let open = format!("/proc/{}/fd", writer.id());
+    until("he waits", || {
+        let open = std::fs::read_dir(&open).into_iter().flatten().flatten();
+        open.filter_map(|fd| std::fs::read_link(fd.path()).ok()).any(|path| path == file)
+    });
+    let restored = held.go_on();
+    assert!(restored.status.success(), "{}", text(&restored));
+    let wrote = writer.wait().unwrap().success();
+    let there = world.ask("SELECT count(*) FROM note WHERE id = 4711");
+    assert_eq!(there == "1", wrote, "he was told that he wrote: {wrote}");
+    assert_eq!(world.whole_version(), "1.0.0");
 }

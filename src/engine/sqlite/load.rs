@@ -10,7 +10,7 @@ use sqlx::Connection;
 
 use super::fence::{self, Held, quiet};
 use super::open::{self, because};
-use super::stage::{Over, Place, Stage};
+use super::stage::{self, Over, Place, Stage};
 use super::{Sqlite, facts, image, rows, sessions};
 use crate::archive::Archive;
 use crate::archive::manifest::{FrameKind, Manifest, Table};
@@ -165,14 +165,31 @@ async fn swap(
         Old::Absent => (None, None),
     };
     fault::point("sqlite.fenced");
+    let old = match &held {
+        Some(_) => match place.old() {
+            Ok(old) => Some(old),
+            Err(error) => {
+                if let Some(held) = held {
+                    held.release(path, false).await?;
+                }
+                return Err(error);
+            }
+        },
+        None => None,
+    };
     let replaced = exchange(&stage, place, held.is_some(), warnings);
     fault::point("sqlite.replaced");
     match (held, replaced) {
         // The new content has the place: nothing that fails from here on makes it otherwise.
         (Some(held), Ok(())) => {
+            // Before the lock goes: what is in it is archived, and who waited for the lock shall not write where nobody will look.
+            if let Some(Err(error)) = old.as_ref().map(stage::empty_nameless) {
+                warnings.push(format!("{} was replaced, and its old file could not be emptied: {error}", path.display()));
+            }
             if let Err(error) = held.release(path, true).await {
                 warnings.push(format!("{} was replaced, and its old content was not closed well: {error}", path.display()));
             }
+            drop(old);
             Ok(kept)
         }
         (Some(held), Err(error)) => {

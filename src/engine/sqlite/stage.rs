@@ -147,6 +147,14 @@ impl Place {
         durable::remove(&beside(&self.path, suffix))
     }
 
+    /// The file that stands in this place, to be emptied once it has lost its last name. It may be closed only after the connection that
+    /// holds its lock: closing any handle of a file gives up all of a process's locks on it.
+    pub(super) fn old(&self) -> Result<File, EngineError> {
+        let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let old = rustix::fs::openat(&self.directory, name_of(&self.path), flags, Mode::empty());
+        Ok(old.map(File::from).map_err(io::Error::from).at("open the database", &self.path)?)
+    }
+
     fn rename(&self, from: &Path, to: &Path, over: Over) -> Result<(), DurableError> {
         let (directory, from, name) = (&self.directory, name_of(from), name_of(to));
         let plain = || rustix::fs::renameat(directory, from, directory, name);
@@ -191,6 +199,15 @@ pub(super) enum Over {
 }
 
 const FOR_LOOKING: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// Empties a file that nobody can name any more. Who opened it before it lost its name and waits for its lock would else commit to it,
+/// and be told that he did.
+pub(super) fn empty_nameless(old: &File) -> io::Result<()> {
+    if old.metadata()?.nlink() == 0 {
+        rustix::fs::ftruncate(old, 0)?;
+    }
+    Ok(())
+}
 
 fn not_a_file(path: &Path) -> EngineError {
     EngineError::Inexact {
