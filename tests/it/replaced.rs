@@ -159,7 +159,11 @@ fn a_writer_that_waits_for_the_lock_of_a_replaced_file_is_not_told_that_he_wrote
     let held = Held::at(&world, &["restore", "notes", "--replace"], "sqlite.fenced");
     let file = std::fs::canonicalize(world.home().file()).unwrap();
     let mut writer = std::process::Command::new("sqlite3");
-    writer.args(["-cmd", ".timeout 30000"]).arg(&file).arg("INSERT INTO note (id, body) VALUES (4711, 'late')");
+    // With a journal on the disk SQLite itself sees that the file has lost its name; without one nothing but what is in it tells.
+    writer
+        .args(["-cmd", ".timeout 30000", "-cmd", "PRAGMA journal_mode = MEMORY"])
+        .arg(&file)
+        .arg("INSERT INTO note (id, body) VALUES (4711, 'late')");
     let mut writer = writer.spawn().unwrap();
     let open = format!("/proc/{}/fd", writer.id());
     until("he waits", || {
