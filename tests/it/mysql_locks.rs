@@ -16,6 +16,7 @@ on_every_server! { alone;
     a_schema_change_that_waits_for_somebody_else_is_waited_for_by_a_bound: stuck_change;
     a_routine_made_right_after_the_snapshots_is_in_no_archive_without_its_row: routine_meanwhile;
     a_lock_that_was_lost_before_the_end_fails_the_dump: lock_lost;
+    who_changes_accounts_meanwhile_is_not_waited_for: accounts_meanwhile;
 }
 
 /// How a client gives up on a lock, so that a test that fails says so and does not hang.
@@ -216,4 +217,61 @@ async fn a_long_statement_of_this_very_process_is_waited_for_like_any_other() {
     reading.await.unwrap();
     let consistency = dumping.await.unwrap().manifest.consistency;
     assert!(consistency.technique.contains("FLUSH TABLES WITH READ LOCK"), "{consistency:?}");
+}
+
+/// Who changes accounts holds what every look at grants needs, while he waits for the lock that commits wait for: neither may wait for
+/// the other. An account of one database needs such looks for each table, and an administrator for logging in.
+async fn accounts_meanwhile(server: &'static Server) {
+    let source = server.torture();
+    let (name, user) = (name_of(&source).to_owned(), format!("looked_{}", name_of(&source)));
+    let everywhere =
+        if server.is_mariadb() { "RELOAD, BINLOG MONITOR" } else { "RELOAD, PROCESS, REPLICATION CLIENT, BACKUP_ADMIN" };
+    server.user(&user, &name, "SELECT, SHOW VIEW, TRIGGER, EVENT, LOCK TABLES");
+    server.sql("", &format!("GRANT {everywhere} ON *.* TO '{user}'@'%'"));
+    let dir = tempfile::tempdir().unwrap();
+    let changing = [1, 2].map(|which| {
+        let changes =
+            format!("CREATE USER 'meanwhile{which}'@'localhost'; DROP USER 'meanwhile{which}'@'localhost';").repeat(20);
+        Changing::begin(server, changes)
+    });
+    let accounts = [source.clone(), server.database_as(&name, &user)];
+    for account in accounts.iter().cycle().take(4) {
+        assert!(dump(account, dir.path(), 2).await.unwrap().manifest.rows() > 0);
+    }
+    for changing in changing {
+        assert!(changing.end() > 0);
+    }
+}
+
+/// Somebody who runs the same statements again and again until he is told to end, or the test fails.
+struct Changing {
+    ended: std::sync::Arc<std::sync::atomic::AtomicBool>,
+    rounds: Option<std::thread::JoinHandle<usize>>,
+}
+
+impl Changing {
+    fn begin(server: &'static Server, sql: String) -> Self {
+        let ended = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let is_ended = std::sync::Arc::clone(&ended);
+        let rounds = std::thread::spawn(move || {
+            let mut rounds = 0;
+            while !is_ended.load(std::sync::atomic::Ordering::SeqCst) {
+                server.sql("", &sql);
+                rounds += 1;
+            }
+            rounds
+        });
+        Self { ended, rounds: Some(rounds) }
+    }
+
+    fn end(mut self) -> usize {
+        self.ended.store(true, std::sync::atomic::Ordering::SeqCst);
+        self.rounds.take().unwrap().join().unwrap()
+    }
+}
+
+impl Drop for Changing {
+    fn drop(&mut self) {
+        self.ended.store(true, std::sync::atomic::Ordering::SeqCst);
+    }
 }

@@ -8,7 +8,7 @@
 //! Invariant: several workers see the same rows, by a lock; held by `tests/it/mysql_traps.rs`, and that nobody waits by
 //! `tests/it/mysql_locks.rs`.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -163,7 +163,8 @@ struct Attempt<'a> {
 struct Recruit {
     worker: Worker,
     open: oneshot::Sender<()>,
-    ready: oneshot::Receiver<Result<Seen, EngineError>>,
+    ready: oneshot::Receiver<Result<(), EngineError>>,
+    seen: oneshot::Receiver<Result<Seen, EngineError>>,
 }
 
 impl Attempt<'_> {
@@ -173,6 +174,7 @@ impl Attempt<'_> {
         let stop = StopOnDrop::default();
         let recruits = self.recruit(count, &tables, &stop).await?;
         let mut locker = self.place.connect().await?;
+        let keeper = self.keeper().await?;
         fault::point("my.dump.looking");
         match self.way {
             Way::Global => wait_for_long_statements(&mut locker).await?,
@@ -186,15 +188,16 @@ impl Attempt<'_> {
         }
         // Under the global lock nobody else has the other, nor waits for it.
         definitions.take(leader).await?;
-        let keeper = if lock.is_some() { self.keep().await? } else { None };
-        let (workers, seen) = begin(recruits).await?;
-        let position = self.position(&mut locker).await?;
+        let opened = self.open_all(recruits, keeper.filter(|_| lock.is_some()), &mut locker);
+        let opened = tokio::time::timeout(held_at_most(tables.len()), opened).await;
+        // Whether they are all open or not: nobody waits for us any longer.
         if let Some((_, unlock)) = &lock {
             locker.run("let writers go on", unlock).await?;
         }
+        let (workers, looking, keeper, position) = opened.unwrap_or_else(|_| Err(self.held_up()))?;
         let locked_ms = if lock.is_some() { u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX) } else { 0 };
         locker.close().await;
-        let seen = seen.into_iter().next().unwrap_or_default();
+        let seen = first_of(looking).await?;
         let mut locks = Vec::new();
         if let Some((lock, _)) = lock {
             locks.push(if self.way == Way::Tables { "LOCK TABLES … READ on every table".to_owned() } else { lock });
@@ -216,11 +219,12 @@ impl Attempt<'_> {
         let (mut recruits, mut connecting) = (Vec::with_capacity(count), Vec::with_capacity(count));
         for _ in 0..count {
             let ((connected, is_connected), (open, is_open)) = (oneshot::channel(), oneshot::channel());
-            let ((ready, is_ready), (go, word)) = (oneshot::channel(), oneshot::channel());
-            let words = Words { connected, open: is_open, ready, go: word };
+            let ((ready, is_ready), (seen, has_seen)) = (oneshot::channel(), oneshot::channel());
+            let (go, word) = oneshot::channel();
+            let words = Words { connected, open: is_open, ready, seen, go: word };
             let own = setup.clone();
             let hand = hire("reading tables", &stop.0, move || work(own, words))?;
-            recruits.push(Recruit { worker: Worker { hand, go }, open, ready: is_ready });
+            recruits.push(Recruit { worker: Worker { hand, go }, open, ready: is_ready, seen: has_seen });
             connecting.push(is_connected);
         }
         for connected in connecting {
@@ -229,16 +233,40 @@ impl Attempt<'_> {
         Ok(recruits)
     }
 
-    /// Locks the tables that are in no snapshot for as long as they are read, where that is allowed.
-    async fn keep(&self) -> Result<Option<Session>, EngineError> {
-        let outside = outside(self.ask.relations);
-        if outside.is_empty() || !self.ask.grants.allow("LOCK TABLES") {
-            return Ok(None);
+    /// Who is to lock the tables that are in no snapshot for as long as they are read, where that is allowed. Connected before anything
+    /// is locked: who logs in waits for whoever changes accounts.
+    async fn keeper(&self) -> Result<Option<Session>, EngineError> {
+        let is_needed = !outside(self.ask.relations).is_empty() && self.ask.grants.allow("LOCK TABLES");
+        if is_needed { self.place.connect().await.map(Some) } else { Ok(None) }
+    }
+
+    /// Everything that is done while others wait.
+    async fn open_all(
+        &self,
+        recruits: Vec<Recruit>,
+        mut keeper: Option<Session>,
+        locker: &mut Session,
+    ) -> Result<(Vec<Worker>, Vec<Looking>, Option<Session>, Option<String>), EngineError> {
+        if let Some(keeper) = &mut keeper {
+            let tables = lock_tables(&outside(self.ask.relations));
+            let bound = format!("SET SESSION lock_wait_timeout = {LOCK_WAIT_SECONDS}; {tables}");
+            keeper.run("lock the tables that no snapshot covers", &bound).await?;
         }
-        let mut keeper = self.place.connect().await?;
-        let bound = format!("SET SESSION lock_wait_timeout = {LOCK_WAIT_SECONDS}; {}", lock_tables(&outside));
-        keeper.run("lock the tables that no snapshot covers", &bound).await?;
-        Ok(Some(keeper))
+        let (workers, looking) = begin(recruits).await?;
+        let position = self.position(locker).await?;
+        Ok((workers, looking, keeper, position))
+    }
+
+    /// What somebody has who waits for our lock, and whom we wait for. The server does not see such a circle and would let both wait for
+    /// as long as the other's bound is, a day on MariaDB.
+    fn held_up(&self) -> EngineError {
+        EngineError::InUse {
+            location: self.place.location(),
+            sessions: vec![format!(
+                "somebody who waits for our lock and holds what we need, such as CREATE USER ({:?})",
+                self.way
+            )],
+        }
     }
 
     /// Where the binary log stands while everything is locked; nothing where it would only be a guess.
@@ -268,20 +296,42 @@ pub(super) fn outside(relations: &[Relation]) -> Vec<String> {
     relations.iter().filter(|relation| !relation.in_snapshot()).map(|relation| relation.name.clone()).collect()
 }
 
+/// How long a lock that stops others is held at most. A look at a table takes a fraction of a millisecond.
+fn held_at_most(tables: usize) -> Duration {
+    Duration::from_secs(u64::from(LOCK_WAIT_SECONDS)) + Duration::from_millis(u64::try_from(tables).unwrap_or(u64::MAX))
+}
+
+/// What a worker saw, when it has looked.
+type Looking = oneshot::Receiver<Result<Seen, EngineError>>;
+
 /// Tells everybody to open, and waits until all have.
-async fn begin(recruits: Vec<Recruit>) -> Result<(Vec<Worker>, Vec<Seen>), EngineError> {
-    let (mut workers, mut waiting) = (Vec::with_capacity(recruits.len()), Vec::with_capacity(recruits.len()));
-    for Recruit { worker, open, ready } in recruits {
+async fn begin(recruits: Vec<Recruit>) -> Result<(Vec<Worker>, Vec<Looking>), EngineError> {
+    let (mut workers, mut waiting, mut looking) = (Vec::new(), Vec::new(), Vec::new());
+    for Recruit { worker, open, ready, seen } in recruits {
         // A worker that is gone says why when it is asked for its word.
         open.send(()).ok();
         workers.push(worker);
         waiting.push(ready);
+        looking.push(seen);
     }
-    let mut seen = Vec::with_capacity(waiting.len());
     for ready in waiting {
-        seen.push(ready.await.unwrap_or(Err(EngineError::Worker("opening a snapshot".to_owned())))?);
+        ready.await.unwrap_or(Err(gone()))?;
     }
-    Ok((workers, seen))
+    Ok((workers, looking))
+}
+
+/// What the first worker saw, once all have looked.
+async fn first_of(looking: Vec<Looking>) -> Result<Seen, EngineError> {
+    let mut first = None;
+    for seen in looking {
+        let seen = seen.await.unwrap_or(Err(gone()))?;
+        first.get_or_insert(seen);
+    }
+    Ok(first.unwrap_or_default())
+}
+
+fn gone() -> EngineError {
+    EngineError::Worker("opening a snapshot".to_owned())
 }
 
 #[cfg(test)]

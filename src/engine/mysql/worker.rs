@@ -70,8 +70,10 @@ pub(super) struct Words {
     pub(super) connected: oneshot::Sender<Result<(), EngineError>>,
     /// It is to open its snapshot.
     pub(super) open: oneshot::Receiver<()>,
-    /// It has, and has looked at every table.
-    pub(super) ready: oneshot::Sender<Result<Seen, EngineError>>,
+    /// It has, and has looked at every table: nothing need be locked for it any more.
+    pub(super) ready: oneshot::Sender<Result<(), EngineError>>,
+    /// What it saw.
+    pub(super) seen: oneshot::Sender<Result<Seen, EngineError>>,
     /// It is to read.
     pub(super) go: oneshot::Receiver<Go>,
 }
@@ -91,14 +93,16 @@ pub(super) async fn work(setup: Setup, words: Words) -> Result<Vec<(usize, Tally
         session.close().await;
         return Ok(Vec::new());
     }
-    match open(&mut session, &setup).await {
-        Ok(seen) => words.ready.send(Ok(seen)).ok(),
-        Err(error) => {
-            words.ready.send(Err(error)).ok();
-            session.close().await;
-            return Ok(Vec::new());
-        }
-    };
+    let opened = open(&mut session, &setup.tables).await;
+    let is_open = opened.is_ok();
+    words.ready.send(opened).ok();
+    let seen = if is_open { look(&mut session, &setup.history_tables).await } else { Ok(Seen::default()) };
+    let has_seen = is_open && seen.is_ok();
+    words.seen.send(seen).ok();
+    if !has_seen {
+        session.close().await;
+        return Ok(Vec::new());
+    }
     let Ok(go) = words.go.await else {
         session.close().await;
         return Ok(Vec::new());
@@ -120,20 +124,25 @@ pub(super) async fn work(setup: Setup, words: Words) -> Result<Vec<(usize, Tally
 }
 
 /// Opens the snapshot and touches every table in it, which locks the table's definition and proves that its rows can be seen
-/// as of the snapshot.
-async fn open(session: &mut Session, setup: &Setup) -> Result<Seen, EngineError> {
+/// as of the snapshot. Others wait for this: it asks for nothing else.
+async fn open(session: &mut Session, tables: &[String]) -> Result<(), EngineError> {
     let begin = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
     session.run("open a snapshot", begin).await?;
-    let mut seen = Seen::default();
-    for batch in setup.tables.chunks(BATCH) {
+    for batch in tables.chunks(BATCH) {
         let looks = batch.iter().map(|name| format!("SELECT 1 FROM {} LIMIT 1", quote(name))).collect::<Vec<_>>().join("; ");
         session.run("look at every table", &looks).await?;
     }
+    Ok(())
+}
+
+/// What the snapshot says of itself. The catalogue asks for grants, which wait for whoever changes accounts, who may be waiting for the
+/// lock that the snapshot was opened under: so this comes when that is given back.
+async fn look(session: &mut Session, history_tables: &[String]) -> Result<Seen, EngineError> {
     let clock = "SELECT CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS UNSIGNED)";
-    seen.micros = i64::try_from(session.number("read the server's clock", clock).await?).unwrap_or(0);
-    seen.histories = shape::histories(session, &setup.history_tables).await?;
+    let micros = i64::try_from(session.number("read the server's clock", clock).await?).unwrap_or(0);
+    let histories = shape::histories(session, history_tables).await?;
     rows::prepare(session).await?;
-    Ok(seen)
+    Ok(Seen { micros, histories })
 }
 
 async fn read_all(
