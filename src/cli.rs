@@ -6,6 +6,7 @@
 //! exit code follows from [`Class`] alone. Held by `tests/it/cli.rs` and `tests/it/errors.rs`.
 
 mod backup;
+mod cancel;
 mod chart;
 mod check;
 mod completions;
@@ -17,9 +18,11 @@ mod gate;
 mod hold;
 mod init;
 mod inspect;
+mod installer;
 mod list;
 mod migrate;
 mod moments;
+mod names;
 mod owner;
 mod pin;
 mod plan;
@@ -76,6 +79,7 @@ enum Command {
     Daemon(daemon::Arguments),
     Status(status::Arguments),
     Backup(backup::Arguments),
+    Cancel(cancel::Arguments),
     List(list::Arguments),
     Inspect(inspect::Arguments),
     Verify(verify::Arguments),
@@ -100,6 +104,8 @@ enum Command {
     DemoServer(demo::server::Arguments),
     Completions(completions::Arguments),
     Man(completions::ManArguments),
+    #[command(hide = true)]
+    Names(names::Arguments),
 }
 
 /// Why a command ends before its end.
@@ -175,6 +181,7 @@ async fn run(command: Command, world: &World) -> Result<(), Stop> {
         Command::Status(arguments) if arguments.watch => watch::run(arguments.target.as_ref(), world).await,
         Command::Status(arguments) => status::run(arguments, world).await,
         Command::Backup(arguments) => backup::run(arguments, world).await,
+        Command::Cancel(arguments) => cancel::run(arguments, world).await,
         Command::List(arguments) => list::run(arguments, world).await,
         Command::Inspect(arguments) => inspect::run(arguments, world).await,
         Command::Verify(arguments) => verify::run(arguments, world).await,
@@ -198,6 +205,7 @@ async fn run(command: Command, world: &World) -> Result<(), Stop> {
         Command::DemoServer(arguments) => demo::server::run(arguments, world).await,
         Command::Completions(arguments) => completions::run(&arguments, world),
         Command::Man(arguments) => completions::man(&arguments, world),
+        Command::Names(arguments) => names::run(arguments, world).await,
     }
 }
 

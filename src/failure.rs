@@ -136,6 +136,9 @@ pub struct Failure {
     /// The target concerned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+    /// Whether a person wanted it so: then nothing is tried again by itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cancelled: bool,
 }
 
 impl Failure {
@@ -150,6 +153,7 @@ impl Failure {
             safe: None,
             hints: Vec::new(),
             target: None,
+            cancelled: false,
         }
     }
 
@@ -174,6 +178,7 @@ impl Failure {
             safe: error.safe(),
             hints: error.hints(),
             target: None,
+            cancelled: false,
         }
     }
 

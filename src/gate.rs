@@ -21,6 +21,8 @@ pub enum Standing {
     Newer(Version),
     /// These migrations failed or did not end.
     Failed(Vec<String>),
+    /// The schema was changed outside of migrations, in words.
+    Outside(String),
     /// Not known, with the reason.
     Unknown(String),
 }
@@ -133,6 +135,10 @@ pub fn decide(facts: &Facts) -> Gate {
             }
             None => Gate::Ask { pending: pending.clone() },
         },
+        (Open::Nothing, Standing::Outside(why)) => refuse(
+            why.clone(),
+            "archive it as it is and go on: `upkeep upgrade TARGET`, or put back what was there: `upkeep list TARGET`",
+        ),
         (Open::Nothing, Standing::Unknown(why)) => Gate::Wait { why: Awaited::Answer(why.clone()) },
     }
 }

@@ -88,6 +88,9 @@ pub enum ReleaseError {
     /// The package manager is at work.
     #[error("the package manager is at work: {0}")]
     PackageBusy(String),
+    /// A package is neither the one version nor the other, and nobody is at work on it.
+    #[error("a package is not installed whole: {0}")]
+    PackageHalf(String),
     /// A file could not be looked at.
     #[error("cannot look at {}", path.display())]
     Io {
@@ -125,7 +128,7 @@ impl Explain for ReleaseError {
         match self {
             Self::Missing { .. } | Self::Dangling { .. } => Class::NoInput,
             Self::Several { .. } | Self::Disagree { .. } | Self::NoVersion { .. } | Self::NotBack { .. } => Class::Data,
-            Self::PackageBusy(_) => Class::TempFail,
+            Self::PackageBusy(_) | Self::PackageHalf(_) => Class::TempFail,
             Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => Class::NoPermission,
             Self::Io { .. } => Class::Io,
             Self::Process(error) => error.class(),
@@ -146,6 +149,7 @@ impl Explain for ReleaseError {
                 vec!["is the release fully unpacked? else check `version` in `[targets.T.release]`".to_owned()]
             }
             Self::PackageBusy(_) => vec!["it will be looked at again when the package manager is done".to_owned()],
+            Self::PackageHalf(_) => vec!["end the installation: `dpkg --configure -a`, `apt-get install -f`".to_owned()],
             Self::NotBack { wanted, .. } => vec![format!("install version {wanted} by hand")],
             Self::Process(error) => error.hints(),
             Self::Durable(error) => error.hints(),
@@ -193,6 +197,12 @@ pub async fn read_when(release: &Release, wanted: Wanted) -> Result<Installed, R
     let probe = answers.into_iter().map(|(probe, _)| probe).collect::<Vec<_>>().join(", ");
     let fingerprint = fingerprint(&path)?;
     Ok(Installed { version, path, probe, fingerprint })
+}
+
+/// The process that has the package manager's lock now, if one has.
+#[must_use]
+pub fn package_manager() -> Option<i32> {
+    dpkg::at_work()
 }
 
 /// The directories whose changes may mean a new release.

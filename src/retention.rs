@@ -1,7 +1,7 @@
 //! Which archives are kept, and why: a pure function of archives, policy, pins and the moment.
 //!
-//! Restic's words for the rules. Never touches a file. Invariants: the newest verified archive, the newest of them that has its schema,
-//! pinned ones and the last `minimum` verified ones are never let go; a larger policy never keeps fewer; held by property tests.
+//! Restic's words for the rules. Never touches a file. Invariants: the newest verified archive, the newest of them that has its schema, the
+//! newest of a known release, pinned ones and the last `minimum` verified ones are never let go; a larger policy never keeps fewer; held by property tests.
 //!
 //! Only verified archives of a good state count. One that was not read back yet is neither let go nor does it stand for a day, so that an
 //! unread file never pushes a good one out. One from the future (the clock was wrong, then or now) is treated the same way,
@@ -166,6 +166,8 @@ fn counted_reasons(counted: &[&Candidate], policy: &Policy, now: DateTime<Utc>) 
     let mut periods = periods(policy);
     let mut versions: Vec<(&Version, u32)> = Vec::new();
     let newest_whole = counted.iter().position(|archive| !archive.data_only);
+    // Behind it may stand any number of a schema that somebody changed, which is no release's.
+    let newest_known = counted.iter().position(|archive| archive.release.is_some());
     let mut reasons = Vec::with_capacity(counted.len());
     for (position, archive) in (1_u32..).zip(counted) {
         let mut mine = Vec::new();
@@ -189,6 +191,9 @@ fn counted_reasons(counted: &[&Candidate], policy: &Policy, now: DateTime<Utc>) 
         }
         if position > 1 && newest_whole == Some(reasons.len()) {
             mine.push("newest with its schema".to_owned());
+        }
+        if position > 1 && newest_known == Some(reasons.len()) {
+            mine.push("newest of a release".to_owned());
         }
         if position <= policy.minimum {
             mine.push("minimum".to_owned());

@@ -11,6 +11,7 @@ pub mod journal;
 pub mod runs;
 pub mod seen;
 
+mod older;
 mod private;
 
 use std::path::{Path, PathBuf};
@@ -176,7 +177,16 @@ impl StateDb {
         let path = state_dir.join(FILE_NAME);
         let options = SqliteConnectOptions::new().filename(&path).create_if_missing(false).read_only(true);
         let pool = pool_options(1).connect_with(options.busy_timeout(Duration::from_secs(10))).await;
-        Ok(Self { pool: pool.map_err(|source| StateError::Open { path: path.clone(), source })?, path, bell: Arc::default() })
+        let file = pool.map_err(|source| StateError::Open { path: path.clone(), source })?;
+        // Whoever takes the lock brings it up to date; until then it is read as it would be afterwards.
+        let pool = match older::brought_up(&file, &path).await? {
+            Some(copy) => {
+                file.close().await;
+                copy
+            }
+            None => file,
+        };
+        Ok(Self { pool, path, bell: Arc::default() })
     }
 
     /// Whether nothing was ever made in it, not even a table.

@@ -116,7 +116,9 @@ pub async fn look(ctx: &Context, target: &Target) -> Result<Look, Failure> {
     } else if let Ok(server) = Engine::of(&target.database).identify().await {
         seen.server = Some(format!("{} {}", server.flavour, server.version));
     }
-    if let Some(Err(unread)) = &observation.release {
+    // That a package is being installed is told among the refusals; it passes, and is nobody's to mend.
+    if let Some(Err(unread)) = observation.release.as_ref().filter(|release| release.as_ref().is_err_and(|unread| !unread.busy))
+    {
         seen.problems.push(format!("the release cannot be read: {}", unread.why));
     }
     let entries = catalogue::list(&ctx.state, Some(&target.name)).await?;
@@ -168,7 +170,7 @@ fn shape(observation: &Observation) -> ShapeStatus {
         Standing::Pending(_) => Step::Pending,
         Standing::Ahead(_) | Standing::Newer(_) => Step::Ahead,
         Standing::Failed(_) => Step::Failed,
-        Standing::Unknown(_) => Step::Unknown,
+        Standing::Unknown(_) | Standing::Outside(_) => Step::Unknown,
     };
     // At first sight the gate asks for an upgrade, and status says what it is: not known yet.
     let step = if judged.stand() == Stand::Unknown { Step::Unknown } else { step };
@@ -187,7 +189,11 @@ pub struct Known {
     failed: Option<Failed>,
     frozen: Option<String>,
     lost: Option<String>,
+    first_seen: Option<DateTime<Utc>>,
 }
+
+/// The name under which it is marked when a daemon first knew of a target.
+pub const FIRST_SEEN: &str = "first-seen";
 
 /// Reads what our own state says of one target.
 ///
@@ -205,6 +211,7 @@ pub async fn known(state: &StateDb, config: &Config, target: &Target, now: DateT
             failed: failed.and_then(failed_of),
             frozen: expire::frozen(&config.daemon.state_dir, &target.name)?,
             lost: upgrade::lost(state, target).await?.map(|lost| lost.to_string()),
+            first_seen: state.schedule_mark(&target.name, FIRST_SEEN).await?,
         })
     };
     read.await.map_err(|failure: Failure| failure.on(&target.name))
@@ -214,6 +221,9 @@ pub async fn known(state: &StateDb, config: &Config, target: &Target, now: DateT
 #[must_use]
 pub fn failed_of(run: FailedRun) -> Option<Failed> {
     let failure: Failure = serde_json::from_value(run.result).ok()?;
+    if failure.cancelled {
+        return None;
+    }
     let failed = Failed { scheduled_for: run.scheduled_for, times: run.times, last: run.last };
     schedule::may_pass(failure.class).then_some(failed)
 }
@@ -291,7 +301,7 @@ pub fn one(target: &Target, known: &Known, seen: Option<&Seen>, jobs: &[Job], no
     let entries = &known.entries;
     let good = catalogue::newest_good(entries, now);
     let growth = room::growth(entries, now);
-    let overdue = overdue(target, good, now);
+    let overdue = overdue(target, known, good, now);
     let (next_run, retry_at) = next_run(target, known, now);
     TargetStatus {
         name: target.name.clone(),
@@ -411,9 +421,15 @@ fn nearest(directory: &std::path::Path) -> &std::path::Path {
     directory.ancestors().find(|dir| dir.exists()).unwrap_or(directory)
 }
 
-fn overdue(target: &Target, good: Option<&Entry>, now: DateTime<Utc>) -> bool {
+/// Older than `max_age`; where there never was an archive, after as long as one may be old.
+fn overdue(target: &Target, known: &Known, good: Option<&Entry>, now: DateTime<Utc>) -> bool {
     let Some(max_age) = max_age(target) else { return false };
-    good.is_none_or(|good| now - good.taken_at > max_age)
+    match good {
+        Some(good) => now - good.taken_at > max_age,
+        // What was marked under a clock that was ahead is no reason to wait.
+        None if known.entries.is_empty() => known.first_seen.is_some_and(|at| at > now || now - at > max_age),
+        None => true,
+    }
 }
 
 fn max_age(target: &Target) -> Option<TimeDelta> {
@@ -426,7 +442,8 @@ fn max_age(target: &Target) -> Option<TimeDelta> {
 pub fn true_until(target: &Target, known: &Known, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let good = catalogue::newest_good(&known.entries, now);
     // It is too old when its age is past the limit, and not yet at the limit.
-    let old = good.zip(max_age(target)).map(|(good, max_age)| good.taken_at + max_age + TimeDelta::milliseconds(1));
+    let since = good.map(|good| good.taken_at).or(known.first_seen);
+    let old = since.zip(max_age(target)).map(|(since, max_age)| since + max_age + TimeDelta::milliseconds(1));
     let (next_run, retry_at) = next_run(target, known, now);
     let ends = known.holds.iter().filter_map(|hold| hold.until);
     [old, next_run, retry_at].into_iter().flatten().chain(ends).filter(|at| *at > now).min()

@@ -37,7 +37,7 @@ use crate::version::Version;
 
 pub use driver::Ended;
 pub use evidence::{Lost, lost};
-pub use observe::{observe, observe_at_gate, release_of_the_data, remember_release, remember_shape};
+pub use observe::{grown, observe, observe_at_gate, release_of_the_data, remember_release, remember_shape};
 pub use plan::{Asked, Decision, Observation, Plan, Refusal, decide, standing};
 pub use rollback::begin_rollback;
 pub use state::{Phase, Settle};
@@ -98,6 +98,21 @@ pub enum UpgradeError {
         /// Why.
         why: String,
     },
+    /// The archive from before is not what the release before left.
+    #[error(
+        "the last upgrade of `{target}` cannot be rolled back: the schema was changed outside of migrations before it began, \
+         so its archive {archive} is not what release {from} left"
+    )]
+    NotAsLeft {
+        /// The target.
+        target: TargetName,
+        /// The release before.
+        from: Version,
+        /// The archive that the upgrade took.
+        archive: Label,
+        /// The newest archive of what that release left.
+        last: Option<Label>,
+    },
     /// There is nothing to roll back.
     #[error("nothing to roll back for `{target}`: {why}")]
     NothingToRollBack {
@@ -121,7 +136,7 @@ impl Explain for UpgradeError {
             Self::Durable(error) => error.class(),
             Self::Migrate(error) => error.class(),
             Self::Illegal(_) | Self::Encode(_) => Class::Software,
-            Self::TooNew { .. } | Self::Damaged { .. } => Class::Data,
+            Self::TooNew { .. } | Self::Damaged { .. } | Self::NotAsLeft { .. } => Class::Data,
             Self::Open { .. } => Class::TempFail,
             Self::Lost { .. } => Class::Unavailable,
             Self::NotStuck(_) | Self::NothingToRollBack { .. } => Class::NoInput,
@@ -136,6 +151,7 @@ impl Explain for UpgradeError {
             Self::Illegal(_) | Self::TooNew { .. } | Self::Damaged { .. } => {
                 Some("nothing more is done to server or database; the pre-upgrade archive is pinned".to_owned())
             }
+            Self::NotAsLeft { .. } => Some("nothing was changed".to_owned()),
             _ => None,
         }
     }
@@ -154,6 +170,19 @@ impl Explain for UpgradeError {
             Self::Open { .. } => vec!["watch it: `upkeep status --watch`".to_owned()],
             Self::NothingToRollBack { .. } => {
                 vec!["choose an archive: `upkeep list TARGET`, `upkeep restore TARGET LABEL`".to_owned()]
+            }
+            Self::NotAsLeft { target, from, archive, last } => {
+                let mut hints: Vec<String> = Vec::new();
+                if let Some(last) = last {
+                    hints.push(format!(
+                        "what release {from} left, without what was written since: install {from}, then \
+                         `upkeep restore {target} {last} --replace --stop-server`"
+                    ));
+                }
+                hints.push(format!(
+                    "what was there right before the upgrade, changes included: `upkeep restore {target} {archive} --replace --stop-server`"
+                ));
+                hints
             }
             Self::Lost { lost, .. } => vec![lost.to_string()],
             Self::NotStuck(_) | Self::Encode(_) => Vec::new(),
@@ -220,7 +249,28 @@ impl From<record::Record> for Summary {
 /// # Errors
 /// When an upgrade of the target is open, or the journal cannot be written.
 pub async fn begin(ctx: &Context, plan: Plan) -> Result<UpgradeId, UpgradeError> {
-    Ok(record::begin(&ctx.state, plan, ctx.clock.now()).await?.id)
+    let last = plan.outside.as_ref().and_then(|outside| outside.archive.clone());
+    let id = record::begin(&ctx.state, plan, ctx.clock.now()).await?.id;
+    if let Some(last) = last {
+        keep_last(ctx, &last, &id).await;
+    }
+    Ok(id)
+}
+
+/// Pins the last archive of what the release before left: no archive that is taken from now on is another one of it.
+async fn keep_last(ctx: &Context, label: &Label, id: &UpgradeId) {
+    let pin = async || -> Result<(), crate::failure::Failure> {
+        let entry = crate::state_db::catalogue::find(&ctx.state, label).await?;
+        if let Some(entry) = entry.filter(|entry| entry.pinned.is_none()) {
+            let reason = format!("the last of its release before the schema was changed outside of migrations; upgrade {id}");
+            crate::store::pin(&ctx.state, &entry, &reason, ctx.clock.now()).await?;
+        }
+        Ok(())
+    };
+    if let Err(failure) = pin().await {
+        // Retention keeps the newest of a known release by itself.
+        tracing::warn!(label = %label, reason = failure.message, "the last archive of the release before could not be pinned");
+    }
 }
 
 /// Carries the open upgrade of a target on until it ends, needs a person, or `stop` is set; at start-up and after a request
@@ -250,12 +300,16 @@ pub async fn drive(
 async fn let_earlier_go(ctx: &Context, target: &Target, id: &UpgradeId) {
     let unpin = async || -> Result<(), crate::failure::Failure> {
         for earlier in record::newest(&ctx.state, &target.name, u32::MAX).await? {
-            let Some(label) = earlier.state.archive.filter(|_| earlier.id != *id) else { continue };
-            let entry = crate::state_db::catalogue::find(&ctx.state, &label).await?;
-            if let Some(entry) =
-                entry.filter(|entry| entry.pinned.as_ref().is_some_and(|reason| reason.ends_with(earlier.id.as_str())))
-            {
-                crate::store::unpin(&ctx.state, &entry).await?;
+            if earlier.id == *id {
+                continue;
+            }
+            let last = earlier.plan.outside.and_then(|outside| outside.archive);
+            for label in earlier.state.archive.into_iter().chain(last) {
+                let entry = crate::state_db::catalogue::find(&ctx.state, &label).await?;
+                let is_its = |reason: &String| reason.ends_with(earlier.id.as_str());
+                if let Some(entry) = entry.filter(|entry| entry.pinned.as_ref().is_some_and(is_its)) {
+                    crate::store::unpin(&ctx.state, &entry).await?;
+                }
             }
         }
         Ok(())
@@ -315,6 +369,14 @@ pub async fn open(db: &StateDb, target: &TargetName) -> Result<Option<(UpgradeId
 pub async fn is_going_back(db: &StateDb, target: &TargetName) -> Result<bool, UpgradeError> {
     let open = record::open(db, target).await?;
     Ok(open.is_some_and(|record| matches!(record.plan.purpose, plan::Purpose::Rollback { .. })))
+}
+
+/// Whether what is open of a target is on its way back, also where it waits for a person there.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub async fn is_on_its_way_back(db: &StateDb, target: &TargetName) -> Result<bool, UpgradeError> {
+    Ok(record::open(db, target).await?.is_some_and(|record| record.state.direction == state::Direction::Back))
 }
 
 /// The open upgrade of a target whose way back is this archive, if there is one.

@@ -24,9 +24,87 @@ pub(super) struct ManArguments {
 }
 
 pub(super) fn run(arguments: &Arguments, world: &World) -> Result<(), Stop> {
+    use clap_complete::Shell;
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut super::description(), "upkeep", &mut script);
-    world.terminal.print(&String::from_utf8_lossy(&script))
+    let script = String::from_utf8_lossy(&script).into_owned();
+    let (targets, labels) = (takes(&TARGETS), takes(&LABELS));
+    world.terminal.print(&match arguments.shell {
+        Shell::Bash => bash(&script, &targets, &labels),
+        Shell::Fish => fish(&script, &targets, &labels),
+        Shell::Zsh => zsh(&script),
+        _ => script,
+    })
+}
+
+/// The arguments that are a target's name, and those that are an archive's label.
+const TARGETS: [&str; 2] = ["target", "what"];
+const LABELS: [&str; 4] = ["label", "archive", "what", "other"];
+
+/// The commands that take one of these as an argument of their own.
+fn takes(names: &[&str]) -> Vec<String> {
+    let description = super::description();
+    let takes = |command: &&clap::Command| {
+        let own = command.get_positionals().any(|argument| names.contains(&argument.get_id().as_str()));
+        own || command
+            .get_subcommands()
+            .any(|below| below.get_positionals().any(|argument| names.contains(&argument.get_id().as_str())))
+    };
+    let shown = description.get_subcommands().filter(|command| !command.is_hide_set());
+    shown.filter(takes).map(|command| command.get_name().to_owned()).collect()
+}
+
+/// What is generated knows options and commands; names are asked for where one of these commands stands.
+fn bash(script: &str, targets: &[String], labels: &[String]) -> String {
+    let script = script.replace("complete -F _upkeep -o", "complete -F _upkeep_named -o");
+    format!(
+        r#"_upkeep_named() {{
+    _upkeep "$@"
+    local word kinds="" at="${{COMP_WORDS[COMP_CWORD]}}"
+    [[ ${{at}} == -* ]] && return 0
+    for word in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
+        case "${{word}}" in {}) kinds="${{kinds}} --targets" ;; esac
+        case "${{word}}" in {}) kinds="${{kinds}} --labels" ;; esac
+    done
+    [[ -n ${{kinds}} ]] && COMPREPLY+=( $(compgen -W "$("${{COMP_WORDS[0]}}" names ${{kinds}} 2>/dev/null)" -- "${{at}}") )
+    return 0
+}}
+
+{script}"#,
+        targets.join("|"),
+        labels.join("|")
+    )
+}
+
+fn fish(script: &str, targets: &[String], labels: &[String]) -> String {
+    let line = |commands: &[String], kind: &str| {
+        let seen = commands.join(" ");
+        format!("complete -c upkeep -n \"__fish_seen_subcommand_from {seen}\" -f -a \"(upkeep names --{kind} 2>/dev/null)\"\n")
+    };
+    format!("{script}{}{}", line(targets, "targets"), line(labels, "labels"))
+}
+
+/// In zsh each argument names what completes it.
+fn zsh(script: &str) -> String {
+    let named = |line: &str| {
+        let is = |names: &[&str]| names.iter().any(|name| line.contains(&format!(":{name} -- ")));
+        let kind = match (is(&TARGETS), is(&LABELS)) {
+            (true, true) => "both",
+            (true, false) => "targets",
+            (false, true) => "labels",
+            (false, false) => return line.to_owned(),
+        };
+        line.replace(":_default'", &format!(":_upkeep_{kind}'"))
+    };
+    let lines: Vec<String> = script.lines().map(named).collect();
+    let function = |kind: &str, flags: &str| {
+        format!(
+            "_upkeep_{kind}() {{ local -a names; names=(${{(f)\"$(upkeep names {flags} 2>/dev/null)\"}}); compadd -a names }}\n"
+        )
+    };
+    let functions = [function("targets", "--targets"), function("labels", "--labels"), function("both", "--targets --labels")];
+    let (head, rest) = lines.split_first().map(|(head, rest)| (head.clone(), rest.join("\n"))).unwrap_or_default();
+    format!("{head}\n\n{}{rest}\n", functions.concat())
 }
 
 pub(super) fn man(arguments: &ManArguments, world: &World) -> Result<(), Stop> {

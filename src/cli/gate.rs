@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::session::{self, Reach};
-use super::{Stop, World, owner};
+use super::{Stop, World, installer, owner};
 use crate::config::load::{DEFAULT_PATH, DEFAULT_SOCKET, Secrets};
 use crate::config::{Config, WithoutDaemon};
 use crate::context::Context;
@@ -52,6 +52,7 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
         Err(stop) => return as_before(world, &name, stop).await,
     };
     session::known(world, &config, &name)?;
+    let _told = (!arguments.look).then(|| installer::told(&name)).flatten();
     // Root, which systemd starts us as, looks at nothing that the daemon's user or the server's could have put there.
     owner::hand_over(&config, world).await?;
     if arguments.look {

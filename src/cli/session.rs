@@ -14,8 +14,9 @@ use super::progress::{LOOK_EVERY, Shown};
 use super::{Stop, World, owner};
 use crate::config::Config;
 use crate::config::load::{self, Secrets};
-use crate::context::Context;
+use crate::context::{self, Context};
 use crate::control::client::Client;
+use crate::durable::Lock;
 use crate::failure::{Class, Failure};
 use crate::ids::{RequestId, TargetName};
 use crate::progress::Progress;
@@ -85,7 +86,15 @@ async fn through(client: &Client, world: &World, action: &Action) -> Result<Valu
     let id = job.id.clone();
     let mut shown = Shown::new(world.terminal);
     let followed = {
-        let follow = client.follow(job, |job| shown.update(&job.progress));
+        let mut looks = 0;
+        let follow = client.follow(job, |job| {
+            looks += 1;
+            // Every job is queued for a moment; one that still is waits for another.
+            if job.state == JobState::Queued && looks == 2 {
+                world.terminal.say(&format!("{} …", waits(job)));
+            }
+            shown.update(&job.progress);
+        });
         tokio::select! {
             // Dropping the follower drops one open request; the job is the daemon's and goes on.
             followed = follow => Some(followed?),
@@ -96,10 +105,20 @@ async fn through(client: &Client, world: &World, action: &Action) -> Result<Valu
     match followed {
         Some(job) => ended(job),
         None => {
-            world.terminal.say(&format!("no longer watching; the daemon goes on with job {id} (see `upkeep status`)"));
+            let end = if action.may_be_cut_off() { format!("; to end it: `upkeep cancel {id}`") } else { String::new() };
+            world.terminal.say(&format!("no longer watching; the daemon goes on with job {id} (see `upkeep status`){end}"));
             Err(Stop::Answer(INTERRUPTED))
         }
     }
+}
+
+/// What a job that has not begun waits for.
+fn waits(job: &Job) -> String {
+    let what = match job.action.target() {
+        Some(target) => format!("other work on {target}"),
+        None => "other work".to_owned(),
+    };
+    format!("waits for {what} to end (see `upkeep status`); to let it go: `upkeep cancel {}`", job.id)
 }
 
 fn ended(job: Job) -> Result<Value, Stop> {
@@ -173,6 +192,11 @@ async fn ourselves(world: &World, action: &Action) -> Result<Value, Stop> {
             tokio::select! {
                 outcome = &mut work => break outcome,
                 () = &mut signal, if !told => {
+                    if action.may_be_cut_off() {
+                        // Dropping it drops its temporary files with it.
+                        let failure = Failure::new(Class::TempFail, format!("the {} was ended", action.name()));
+                        break Err(failure.safe("earlier archives are untouched"));
+                    }
                     told = true;
                     stop.cancel();
                     shown.clear();
@@ -247,10 +271,15 @@ async fn alone(world: &World) -> Result<Status, Stop> {
     let state = state(&config).await?;
     let context = Context { config: config.clone(), state, clock: world.clock.clone() };
     let mut seen = BTreeMap::new();
+    // What another command is at is neither cut short nor anybody's to end.
+    let at_work = Lock::holder(&config.daemon.state_dir.join(context::LOCK));
     for target in config.targets.values() {
-        seen.insert(target.name.clone(), status::look(&context, target).await?.seen);
+        let look = status::look(&context, target).await?.seen;
+        let unfinished = look.unfinished.clone().filter(|_| at_work.is_none());
+        seen.insert(target.name.clone(), status::Seen { unfinished, ..look });
     }
-    let host = Host { state: "no daemon".to_owned(), ..Host::default() };
+    let state = at_work.map_or_else(|| "no daemon".to_owned(), |holder| format!("no daemon; {holder} is at work"));
+    let host = Host { state, ..Host::default() };
     let answer = status::observe(&context.state, &config, &seen, Vec::new(), &host, world.clock.now()).await;
     context.state.close().await;
     Ok(answer?)

@@ -1,6 +1,8 @@
 //! `upkeep verify`: every byte of archives read back and checked.
 
 use super::{Stop, World, session};
+use crate::config::load::Secrets;
+use crate::failure::{Class, Failure};
 use crate::ids::{Label, TargetName};
 use crate::wire::{Action, Verify};
 
@@ -8,9 +10,9 @@ use crate::wire::{Action, Verify};
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("which").required(true))]
 pub(super) struct Arguments {
-    /// Only this archive.
-    #[arg(group = "which")]
-    label: Option<Label>,
+    /// Only this archive; or every archive of the target of this name.
+    #[arg(group = "which", value_name = "LABEL|TARGET")]
+    what: Option<String>,
     /// Every archive of every target.
     #[arg(long, group = "which")]
     all: bool,
@@ -20,5 +22,22 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
-    session::perform(world, Action::Verify(Verify { label: arguments.label, target: arguments.target })).await
+    let (label, target) = match arguments.what {
+        Some(what) => named(&what, world)?,
+        None => (None, arguments.target),
+    };
+    session::perform(world, Action::Verify(Verify { label, target })).await
+}
+
+/// A target, where one has this name; else it is an archive's label.
+fn named(what: &str, world: &World) -> Result<(Option<Label>, Option<TargetName>), Stop> {
+    let target = TargetName::parse(what).ok();
+    if let Some(target) = target {
+        let config = session::config(world, Secrets::Leave)?;
+        if config.targets.contains_key(&target) {
+            return Ok((None, Some(target)));
+        }
+    }
+    let label = Label::parse(what).map_err(|error| Failure::new(Class::Usage, error.to_string()))?;
+    Ok((Some(label), None))
 }

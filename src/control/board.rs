@@ -36,6 +36,15 @@ pub enum Ask {
         /// Where the answer goes.
         reply: oneshot::Sender<Result<Job, Failure>>,
     },
+    /// Let a job go, or end it.
+    Cancel {
+        /// Which.
+        id: JobId,
+        /// Who asks.
+        who: String,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Result<(), Failure>>,
+    },
     /// Read the configuration again.
     Reload {
         /// Where the answer goes.
@@ -184,6 +193,16 @@ impl Board {
     pub async fn submit(&self, action: Action, request: Option<RequestId>, asker: Asker) -> Result<Job, Failure> {
         let (reply, answer) = oneshot::channel();
         self.ask(Ask::Submit { action: Box::new(action), request, asker, reply })?;
+        answer.await.map_err(|_| stopping())?
+    }
+
+    /// Asks the daemon's loop to let a job go, or to end it.
+    ///
+    /// # Errors
+    /// When there is no such job, it has ended, or it runs and may not be cut off.
+    pub async fn cancel(&self, id: &JobId, who: &str) -> Result<(), Failure> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Ask::Cancel { id: id.clone(), who: who.to_owned(), reply })?;
         answer.await.map_err(|_| stopping())?
     }
 

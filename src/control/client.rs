@@ -109,6 +109,14 @@ impl Client {
         read(self.ask(Method::POST, &path, body, PATIENCE).await?)
     }
 
+    /// Asks for the end of a job; the job as it is then.
+    ///
+    /// # Errors
+    /// When there is no such job, it has ended, or it runs and may not be cut off; otherwise as [`Client::status`].
+    pub async fn cancel(&self, id: &JobId) -> Result<Job, Failure> {
+        read(self.ask(Method::POST, &format!("/v1/jobs/{id}/cancel"), Bytes::new(), PATIENCE).await?)
+    }
+
     /// Follows a job to its end, showing each look at it. A job that failed is an answer, not an error.
     ///
     /// # Errors

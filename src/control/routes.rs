@@ -103,6 +103,7 @@ fn table() -> Vec<(&'static str, String, MethodRouter<State>)> {
     let verify =
         |state: Shared, peer: Extension<Peer>, request: Request<Body>| act(state, peer, "verify", Subject::All, request);
     table.push(("POST", "/v1/verify".to_owned(), post(verify)));
+    table.push(("POST", "/v1/jobs/{id}/cancel".to_owned(), post(jobs::cancel)));
     table.push(("POST", "/v1/reload".to_owned(), post(reload)));
     table
 }

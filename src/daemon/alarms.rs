@@ -171,6 +171,12 @@ impl Alarms {
         due
     }
 
+    /// When the next is due to be told; none while nobody waits to be.
+    pub(super) fn due_at(&self) -> Option<DateTime<Utc>> {
+        let waiting = self.incidents.values().filter(|incident| !incident.over);
+        waiting.filter_map(|incident| if let Told::NotBefore(at) = incident.told { Some(at) } else { None }).min()
+    }
+
     /// The archive is good: whoever listens for a dead man is told that we live.
     pub(super) fn alive(&mut self, url: HttpUrl) {
         self.sending.spawn(async move {

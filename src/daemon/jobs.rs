@@ -8,13 +8,13 @@ mod gate;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use tokio::task::{Id, JoinSet};
+use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::context::Context;
 use crate::control::board::Board;
 use crate::failure::{Class, Failure};
-use crate::ids::TargetName;
+use crate::ids::{JobId, TargetName};
 use crate::progress::Progress;
 use crate::verbs::{self, InLane, Lane, Lanes, Work};
 use crate::wire::{Action, Asker, Job, JobState};
@@ -56,6 +56,10 @@ pub(super) struct Jobs {
     board: Arc<Board>,
     waiting: VecDeque<Waiting>,
     running: BTreeMap<Id, (Piece, InLane, Lane)>,
+    /// How each of these is cut off.
+    handles: BTreeMap<Id, AbortHandle>,
+    /// Who had a running job cut off.
+    cancelled: BTreeMap<JobId, String>,
     lanes: Lanes,
     tasks: JoinSet<Result<serde_json::Value, Failure>>,
     /// Told to work that can stop at a step boundary.
@@ -66,7 +70,8 @@ impl Jobs {
     pub(super) fn new(board: Arc<Board>) -> Self {
         let (waiting, running) = (VecDeque::new(), BTreeMap::new());
         let (lanes, tasks, stop) = (Lanes::default(), JoinSet::new(), CancellationToken::new());
-        Self { board, waiting, running, lanes, tasks, stop }
+        let (handles, cancelled) = (BTreeMap::new(), BTreeMap::new());
+        Self { board, waiting, running, handles, cancelled, lanes, tasks, stop }
     }
 
     pub(super) fn full(&self) -> bool {
@@ -142,6 +147,7 @@ impl Jobs {
             let task = work(piece.clone(), ctx, progress, around);
             let handle = self.tasks.spawn(Box::pin(task));
             self.running.insert(handle.id(), (piece, entered, lane));
+            self.handles.insert(handle.id(), handle);
         }
     }
 
@@ -157,9 +163,41 @@ impl Jobs {
             }
         };
         let (piece, entered, _) = self.running.remove(&id)?;
+        self.handles.remove(&id);
         drop(entered);
+        let who = piece.job().and_then(|job| self.cancelled.remove(&job.id));
+        let result = match (result, who) {
+            (None, Some(who)) => Some(Err(cancelled(&who))),
+            (result, _) => result,
+        };
         self.advance();
         Some(Ended { piece, result })
+    }
+
+    /// Lets a job that waits go, or cuts one off that runs. One that did not begin has its end at once.
+    pub(super) fn cancel(&mut self, id: &JobId, who: &str) -> Result<Option<Ended>, Failure> {
+        let is_it = |piece: &Piece| piece.job().is_some_and(|job| job.id == *id);
+        if let Some(at) = self.waiting.iter().position(|waiting| is_it(&waiting.piece)) {
+            let waiting = self.waiting.remove(at);
+            self.advance();
+            return Ok(waiting.map(|waiting| Ended { piece: waiting.piece, result: Some(Err(cancelled(who))) }));
+        }
+        let Some((task, job)) =
+            self.running.iter().find_map(|(task, (piece, ..))| Some((task, piece.job().filter(|job| job.id == *id)?)))
+        else {
+            let failure = Failure::new(Class::NoInput, format!("job `{id}` neither waits nor runs"));
+            return Err(failure.hint("see what does: `upkeep status`"));
+        };
+        if !job.action.may_be_cut_off() {
+            let what = format!("the {} runs, and is not cut off in the middle", job.action.name());
+            let failure = Failure::new(Class::TempFail, what).safe("it goes on");
+            return Err(failure.hint("watch it to its end: `upkeep status --watch`"));
+        }
+        self.cancelled.insert(id.clone(), who.to_owned());
+        if let Some(handle) = self.handles.get(task) {
+            handle.abort();
+        }
+        Ok(None)
     }
 
     /// Tells running work to stop at its next step boundary and gives back what has not begun.
@@ -175,6 +213,13 @@ impl Jobs {
 }
 
 impl Piece {
+    fn job(&self) -> Option<&Job> {
+        match self {
+            Self::Job(job, _) => Some(job.as_ref()),
+            Self::Tidy(_) => None,
+        }
+    }
+
     fn lane(&self) -> Lane {
         match self {
             Self::Job(job, _) => verbs::spec(&job.action).lane,
@@ -212,6 +257,12 @@ fn at_work(jobs: &[Job], target: &TargetName) -> Option<&'static str> {
         Action::Migrate(_) => "migration",
         _ => job.action.name(),
     })
+}
+
+/// What a job that somebody did not want any more ends with.
+fn cancelled(who: &str) -> Failure {
+    let failure = Failure::new(Class::TempFail, format!("it was cancelled by {who}"));
+    Failure { cancelled: true, ..failure }.safe("earlier archives are untouched")
 }
 
 fn stopping() -> Failure {

@@ -210,6 +210,7 @@ impl Life {
             self.interrupted(&run).await;
         }
         self.agenda.remember(&self.ctx.state).await?;
+        self.first_seen().await?;
         self.ctx.state.trim_runs().await?;
         for target in self.ctx.config.targets.keys() {
             self.jobs.add(Piece::Tidy(target.clone()), self.ctx.clone());
@@ -229,6 +230,17 @@ impl Life {
         let targets = self.ctx.config.targets.len() as u64;
         self.event(None, "daemon.started", &format!("{} started with {}", status::TOOL, many(targets, "target"))).await;
         supervisor::ready(&sentence(&self.board.snapshot().status));
+        Ok(())
+    }
+
+    /// Marks since when each target is known: one without any archive is overdue only when there could have been one.
+    pub(super) async fn first_seen(&mut self) -> Result<(), Failure> {
+        let known = self.ctx.state.schedule_marks(status::FIRST_SEEN).await?;
+        let now = self.ctx.clock.now();
+        let new: Vec<TargetName> = self.ctx.config.targets.keys().filter(|name| !known.contains_key(*name)).cloned().collect();
+        for target in new {
+            self.ctx.state.mark_schedule(&target, status::FIRST_SEEN, now).await?;
+        }
         Ok(())
     }
 
@@ -305,7 +317,7 @@ impl Life {
         until.extend(self.trouble.as_ref().map(|trouble| trouble.next));
         until.extend(self.beats.soon);
         let wait = |at: DateTime<Utc>| (at - self.ctx.clock.now()).to_std().unwrap_or_default();
-        let mut wall = self.true_until.values().min().copied().map(wait);
+        let mut wall = self.true_until.values().min().copied().into_iter().chain(self.alarms.due_at()).map(wait).min();
         match self.drain_until {
             // Nothing is begun any more: neither schedules nor looks wake us.
             Some(drained) => until.extend([drained, self.beats.extended + supervisor::EXTEND_EVERY]),
@@ -349,8 +361,8 @@ impl Life {
         let waited = self.awaited.len();
         self.awaited.retain(|_, (_, until)| *until > now);
         let moment = self.ctx.clock.now();
-        let whole =
-            now.duration_since(self.beats.published) >= LONGEST_SLEEP || self.true_until.values().any(|at| *at <= moment);
+        let whole = now.duration_since(self.beats.published) >= LONGEST_SLEEP
+            || self.true_until.values().copied().chain(self.alarms.due_at()).any(|at| at <= moment);
         if whole || self.awaited.len() < waited || self.beats.soon.is_some_and(|soon| soon <= now) {
             self.publish().await;
         } else if self.jobs.running() > 0 && now.duration_since(self.beats.published) >= PROGRESS_EVERY {

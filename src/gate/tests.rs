@@ -28,6 +28,7 @@ fn the_gate_answers_every_case() {
             facts(Starter::Other, Open::Nothing, Standing::Failed(vec!["2.1.0".to_owned()]), None),
             "refused: the history says these migrations failed or did not end: 2.1.0",
         ),
+        (facts(Starter::Other, Open::Nothing, Standing::Outside("changed".to_owned()), None), "refused: changed (archive it"),
         (facts(Starter::Other, Open::Stuck, Standing::InStep, None), "refused: an upgrade of this target needs a person"),
         (facts(Starter::Other, Open::Underway, Standing::InStep, None), "wait: an upgrade of this target is underway"),
         (facts(Starter::Other, settling("2.0"), Standing::InStep, None), "pass: the upgrade underway has started this"),

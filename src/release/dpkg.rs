@@ -31,9 +31,18 @@ pub(super) async fn ask(package: &str, resolved: &Path, wanted: Wanted) -> Resul
     let Some((status, version)) = answer.rsplit_once(' ') else { return Err(none(format!("dpkg-query says `{answer}`"))) };
     match standing(status, wanted) {
         Standing::Counts => Version::parse(upstream(version)).map_err(|error| none(error.to_string())),
+        // Nobody has the lock: it was interrupted there.
+        Standing::Busy if wanted == Wanted::Settled => {
+            Err(ReleaseError::PackageHalf(format!("package {package} is `{status}`")))
+        }
         Standing::Busy => Err(ReleaseError::PackageBusy(format!("package {package} is `{status}`"))),
         Standing::Absent => Err(none(format!("the package is `{status}`"))),
     }
+}
+
+/// Who has one of the locks: apt itself, before dpkg which it runs.
+pub(super) fn at_work() -> Option<i32> {
+    ["lock-frontend", "lock"].into_iter().find_map(|lock| holder(&Path::new(DATABASE).join(lock)))
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -34,7 +34,7 @@ pub(super) fn name(probe: &Probe) -> String {
 /// Asks one probe.
 pub(super) async fn ask(probe: &Probe, release: &Release, resolved: &Path, wanted: Wanted) -> Result<Version, ReleaseError> {
     let none = |why: String| ReleaseError::NoVersion { probe: name(probe), path: resolved.to_owned(), why };
-    let parse = |text: &str| Version::parse(text).map_err(|error| none(error.to_string()));
+    let parse = |text: &str| in_text(text).map_err(none);
     match probe {
         Probe::Glob(pattern) => {
             let base = base(release, resolved).map_err(|source| ReleaseError::Io { path: resolved.to_owned(), source })?;
@@ -50,7 +50,7 @@ pub(super) async fn ask(probe: &Probe, release: &Release, resolved: &Path, wante
         Probe::File(file) => {
             let path = resolved.join(file);
             match base(release, resolved).and_then(|base| base.read(file, FILE_BYTES)) {
-                Ok(content) => parse(String::from_utf8_lossy(&content).lines().next().unwrap_or_default()),
+                Ok(content) => parse(&String::from_utf8_lossy(&content)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     Err(none(format!("{} does not exist", path.display())))
                 }
@@ -69,7 +69,7 @@ pub(super) async fn ask(probe: &Probe, release: &Release, resolved: &Path, wante
             let mut command = Command::new(argv, COMMAND_DEADLINE);
             command.directory = Some(resolved.to_owned());
             let finished = command.succeed().await?;
-            parse(finished.stdout.lines().next().unwrap_or_default())
+            parse(&finished.stdout)
         }
         Probe::Dpkg(package) => dpkg::ask(package, resolved, wanted).await,
     }
@@ -99,6 +99,35 @@ fn glob(base: &Base, pattern: &str) -> Result<Vec<Version>, String> {
     Ok(names.into_iter().filter_map(version).collect())
 }
 
+/// The version in the first line of a text that has words: `2.3.1`, or `ACME Server 2.3.1 (build 77)`. Of several nobody knows which is meant.
+fn in_text(text: &str) -> Result<Version, String> {
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    let plain = Version::parse(line).map_err(|error| error.to_string());
+    let Err(why) = plain else { return plain };
+    let words = line.split(|c: char| !(c.is_ascii_alphanumeric() || "._+~:-".contains(c)));
+    let words = words.map(|word| word.trim_matches(['.', ':', '-', '_', '~', '+']));
+    // Behind a colon, but for an epoch (`1:2.3`).
+    let bare = |word: &str| match word.rsplit_once(':') {
+        Some((before, after)) if !before.chars().all(|c| c.is_ascii_digit()) => after.to_owned(),
+        _ => word.to_owned(),
+    };
+    let mut found: Vec<Version> = words.filter_map(|word| in_name(&bare(word))).collect();
+    // What has a point in it is the version, and a number beside it the build's.
+    if found.iter().any(|version| version.as_str().contains('.')) {
+        found.retain(|version| version.as_str().contains('.'));
+    }
+    found.dedup();
+    match found.len() {
+        0 => Err(why),
+        1 => Ok(found.swap_remove(0)),
+        _ => {
+            let all: Vec<&str> = found.iter().map(Version::as_str).collect();
+            let all = all.join("`, `");
+            Err(format!("`{line}` holds several: `{all}`; name a file or command that says the version alone"))
+        }
+    }
+}
+
 /// The version in a name such as `notes-1.2.0`, `v1.2.0` or `1.2.0`: the longest tail that is one, from a digit that begins
 /// a word.
 fn in_name(name: &str) -> Option<Version> {
@@ -109,4 +138,36 @@ fn in_name(name: &str) -> Option<Version> {
         word && name[at..].starts_with(|c: char| c.is_ascii_digit())
     };
     name.char_indices().map(|(at, _)| at).filter(|at| begins(*at)).find_map(|at| Version::parse(&name[at..]).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_found_among_words_where_there_is_one() {
+        for (text, version) in [
+            ("2.3.1\n", Some("2.3.1")),
+            ("v2.3.1-rc1+b5", Some("2.3.1-rc1+b5")),
+            ("\nACME Server 2.3.1 (build 77)\nmore 9.9\n", Some("2.3.1")),
+            ("ACME Server v2.3.1.", Some("2.3.1")),
+            ("acme-server-2.3.1", Some("2.3.1")),
+            ("nginx version: nginx/1.24.0", Some("1.24.0")),
+            ("openjdk version \"17.0.9\" 2023-10-17", Some("17.0.9")),
+            ("VERSION=2.3.1", Some("2.3.1")),
+            ("version:2.3.1", Some("2.3.1")),
+            ("1:2.3-1", Some("1:2.3-1")),
+            ("ACME Server 7", Some("7")),
+            ("2.3.1 is 2.3.1", Some("2.3.1")),
+            ("ACME Server 7 (build 77)", None),
+            ("ACME 2.3.1 on Base 5.15.2", None),
+            ("ACME Server", None),
+            ("", None),
+        ] {
+            let found = in_text(text);
+            assert_eq!(found.as_ref().ok().map(Version::as_str), version, "{text}: {found:?}");
+        }
+        let why = in_text("ACME 2.3.1 on Base 5.15.2").unwrap_err();
+        assert!(why.contains("holds several: `2.3.1`, `5.15.2`"), "{why}");
+    }
 }

@@ -131,6 +131,27 @@ fn archives_of_rows_alone_do_not_push_out_the_newest_that_has_its_schema() {
 }
 
 #[test]
+fn archives_of_a_schema_that_is_no_releases_do_not_push_out_the_last_of_a_release() {
+    let nobodys = |at: &str| Candidate { release: None, ..archive(at, "1.0.0") };
+    let archives = [
+        archive("2026-11-18T01:00:00Z", "1.0.0"),
+        archive("2026-11-19T01:00:00Z", "1.0.0"),
+        nobodys("2026-11-20T01:00:00Z"),
+        nobodys("2026-11-21T01:00:00Z"),
+    ];
+    let reasons = |policy: &Policy| -> Vec<String> {
+        decide(&archives, policy, now()).iter().map(|verdict| verdict.reasons.join(", ")).collect()
+    };
+    let last = Policy { keep_last: 1, ..nothing() };
+    assert_eq!(reasons(&last), ["last 1, newest verified", "no rule keeps it", "newest of a release", "no rule keeps it"]);
+    let versions = Policy { keep_per_version: 1, ..nothing() };
+    assert_eq!(
+        reasons(&versions),
+        ["newest verified", "no rule keeps it", "version 1.0.0, newest of a release", "no rule keeps it"]
+    );
+}
+
+#[test]
 fn a_clock_that_was_ahead_takes_no_place_from_the_archives_that_come_after() {
     let last = Policy { keep_last: 2, ..nothing() };
     let ahead = archive("2031-01-01T00:00:00Z", "1.0.0");

@@ -14,6 +14,9 @@ use crate::state_db::catalogue::{Entry, Verdict};
 /// The days whose archives make the present growth: long enough for a weekly rhythm, short enough to follow a change.
 pub const GROWTH_DAYS: u32 = 14;
 
+/// Less than this is no growth to go by: the archives of a first afternoon say nothing of a month.
+const LEAST: Duration = Duration::days(2);
+
 /// What archives take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Growth {
@@ -21,7 +24,7 @@ pub struct Growth {
     pub archives: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Bytes of archives that come in a day, before retention takes any out.
+    /// Bytes of archives that come in a day, before retention takes any out; nought where that is not known yet.
     pub bytes_per_day: u64,
 }
 
@@ -31,13 +34,14 @@ pub fn growth(entries: &[Entry], now: DateTime<Utc>) -> Growth {
     let there = || entries.iter().filter(|entry| entry.verdict != Verdict::Missing);
     let since = now - Duration::days(i64::from(GROWTH_DAYS));
     let recent = || there().filter(|entry| entry.taken_at > since && entry.taken_at <= now);
-    // A store younger than the span is measured over its own age, of at least a day.
+    // A store younger than the span is measured over its own age.
     let oldest = recent().map(|entry| entry.taken_at).min().unwrap_or(now);
     let days = u64::try_from((now - oldest).num_days()).unwrap_or(0).saturating_add(1).min(u64::from(GROWTH_DAYS));
+    let measured = now - oldest >= LEAST && recent().count() > 1;
     Growth {
         archives: there().count() as u64,
         bytes: there().map(|entry| entry.size).sum(),
-        bytes_per_day: recent().map(|entry| entry.size).sum::<u64>() / days,
+        bytes_per_day: if measured { recent().map(|entry| entry.size).sum::<u64>() / days } else { 0 },
     }
 }
 

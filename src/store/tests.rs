@@ -225,6 +225,8 @@ async fn growth_is_what_comes_in_a_day() {
     let growth = room::growth(&entries, now);
     assert_eq!(growth, room::Growth { archives: 2, bytes: 600, bytes_per_day: 200 });
     assert_eq!(room::growth(&[], now), room::Growth::default());
+    let young = room::growth(&entries, "2026-11-21T02:32:00Z".parse().unwrap());
+    assert_eq!(young.bytes_per_day, 0, "a day is no growth to go by");
     assert_eq!(room::days_left(archives.path(), room::Growth::default()).unwrap(), None);
     assert!(room::days_left(archives.path(), growth).unwrap() > Some(0));
 }

@@ -191,6 +191,9 @@ fn start_command(plan: &Plan) -> String {
 #[must_use]
 pub(crate) fn commands(plan: &Plan, state: &State) -> Vec<String> {
     let target = &plan.target;
+    if let Some((_, ways)) = state.step().and_then(|step| steps::not_as_left(plan, state, step)) {
+        return ways;
+    }
     let mut lines = Vec::new();
     let archive = match &plan.purpose {
         Purpose::Rollback { archive, .. } => Some(archive),

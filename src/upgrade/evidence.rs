@@ -116,6 +116,7 @@ pub(super) async fn accept(ctx: &Context, target: &Target, lost: &Lost) -> Resul
         attempts: 1,
         release_path: settings.path.clone(),
         service: target.service.as_ref().map(service::name).unwrap_or_default(),
+        outside: None,
     };
     // If we die between these, the open adoption has no steps left and the next drive commits it.
     let to = plan.to.clone();

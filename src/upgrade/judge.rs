@@ -88,6 +88,8 @@ pub enum Unknown {
     FirstSight(String),
     /// What is there contradicts what is on record.
     Contradicts(String),
+    /// The histories are those on record, and the schema is not: somebody changed it past them.
+    Outside(String),
 }
 
 impl Unknown {
@@ -95,7 +97,7 @@ impl Unknown {
     #[must_use]
     pub fn why(&self) -> &str {
         match self {
-            Self::FirstSight(why) | Self::Contradicts(why) => why,
+            Self::FirstSight(why) | Self::Contradicts(why) | Self::Outside(why) => why,
         }
     }
 }
@@ -181,7 +183,25 @@ fn by_scripts(case: &Case<'_>, scripts: &Scripts) -> Judgement {
         // Not what is on record: nothing but a shape seen before says whose it is.
         _ => case.known.last().cloned(),
     };
-    judgement
+    match outside(case) {
+        Some(why) => judgement.because(why),
+        None => judgement,
+    }
+}
+
+/// Another release than the one on record is installed, the histories are still those on record, and the schema is not: its package's
+/// script migrated, or a person did. What the recorded release changes itself while it serves is on record by then.
+fn outside(case: &Case<'_>) -> Option<Unknown> {
+    let left = case.left?;
+    let (release, shape) = (left.release.as_ref()?, left.shape.as_ref()?);
+    let taken = shape.fingerprint.is_some() && case.shape.fingerprint.is_some();
+    let same = shape.fingerprint == case.shape.fingerprint || !shape.difference(case.shape).is_empty();
+    let told = taken && case.comparable && case.known.is_empty() && release != case.installed;
+    (told && !same).then(|| {
+        let why = format!("the schema was changed outside of migrations: it is not the one that release {release} left");
+        let silent = !shape.histories.iter().any(|history| !history.applied.is_empty());
+        Unknown::Outside(if silent { format!("{why}, and the database keeps no history of its migrations") } else { why })
+    })
 }
 
 /// Nothing says what should be there but what was left.
@@ -241,6 +261,9 @@ fn same_history(case: &Case<'_>, release: &Version, left: &Shape) -> Judgement {
     let on_record = Judgement::of(Some(release.clone()), case.installed);
     let own = case.serving != Serving::No && release == case.installed;
     let both = left.fingerprint.is_some() && case.shape.fingerprint.is_some();
+    if let Some(why) = outside(case) {
+        return on_record.because(why);
+    }
     if left.still(case.shape) || own || !both || !case.comparable {
         return on_record;
     }

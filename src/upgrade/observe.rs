@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use super::judge::{self, Left, Stand};
+use super::judge::{self, Judgement, Left, Stand};
 use super::plan::{Asked, Database, Decision, Observation, Rules, Scripts, Unread, decide};
 use super::state::{Event, ReleaseAt};
 use super::{UpgradeError, append, evidence, record};
@@ -17,8 +17,9 @@ use crate::count::many;
 use crate::durable;
 use crate::engine::Engine;
 use crate::failure::{Chain, Class, Explain};
+use crate::ids::Label;
 use crate::migrate::{self, MigrateError, plan::Problem};
-use crate::release::{self, Installed, Wanted, WayBack};
+use crate::release::{self, Installed, ReleaseError, Wanted, WayBack};
 use crate::restore;
 use crate::service::{self, ServiceState};
 use crate::shape::Shape;
@@ -52,11 +53,11 @@ async fn observe_when(ctx: &Context, target: &Target, wanted: Wanted) -> Result<
     });
     let open = record::open(&ctx.state, &target.name).await?;
     let release = match &target.release {
-        Some(release) => Some(
-            release::read_when(release, wanted)
-                .await
-                .map_err(|error| Unread { class: error.class(), why: Chain(&error).to_string() }),
-        ),
+        Some(release) => Some(release::read_when(release, wanted).await.map_err(|error| Unread {
+            class: error.class(),
+            why: Chain(&error).to_string(),
+            busy: matches!(error, ReleaseError::PackageBusy(_)),
+        })),
         None => None,
     };
     let way_back = match (&target.release, &good) {
@@ -64,11 +65,13 @@ async fn observe_when(ctx: &Context, target: &Target, wanted: Wanted) -> Result<
         _ => WayBack::Nothing,
     };
     let installed = release.as_ref().and_then(|release| release.as_ref().ok());
+    let entries = catalogue::list(&ctx.state, Some(&target.name)).await?;
     let service = match &target.service {
         Some(service) => Some(service::status(service).await),
         None => None,
     };
     Ok(Observation {
+        last_of_good: good.as_ref().and_then(|good| last_of(&entries, &good.version)),
         target: target.name.clone(),
         at: now,
         database: Box::pin(database(ctx, target, installed, left.as_ref())).await?,
@@ -82,7 +85,7 @@ async fn observe_when(ctx: &Context, target: &Target, wanted: Wanted) -> Result<
         open: open.map(|record| (record.id, record.state.phase)),
         lost: evidence::lost(&ctx.state, target).await?,
         free_bytes: free_bytes(&target.backup.directory),
-        last_archive_bytes: last_archive_bytes(ctx, target).await?,
+        last_archive_bytes: catalogue::newest_good(&entries, now).map(|entry| entry.size),
         rules: rules(target),
     })
 }
@@ -106,9 +109,10 @@ fn free_bytes(directory: &Path) -> u64 {
     standing.and_then(|directory| durable::free_bytes(directory).ok()).unwrap_or(u64::MAX)
 }
 
-async fn last_archive_bytes(ctx: &Context, target: &Target) -> Result<Option<u64>, UpgradeError> {
-    let entries = catalogue::list(&ctx.state, Some(&target.name)).await?;
-    Ok(catalogue::newest_good(&entries, ctx.clock.now()).map(|entry| entry.size))
+/// The newest good archive of a release. Labels are told by the shape, so it is what that release left.
+fn last_of(entries: &[catalogue::Entry], version: &Version) -> Option<Label> {
+    let of_it = entries.iter().filter(|entry| entry.release.as_ref() == Some(version) && entry.good());
+    of_it.max_by_key(|entry| entry.taken_at).map(|entry| entry.label.clone())
 }
 
 /// The database, or in words why it does not answer.
@@ -317,18 +321,33 @@ pub async fn remember_shape(ctx: &Context, target: &Target, seen: &Observation) 
     };
     let judged = seen.judgement().unwrap_or_default();
     let version = &installed.version;
-    let left = seen.left.as_ref();
-    let fits = judged.stand() == Stand::InStep && left.is_some_and(|left| left.release.as_ref() == Some(version));
+    let fits = fits(seen, &judged, version);
     let made = judged.release.as_ref() == Some(version) && seen.rules.table.is_some();
     if (fits || made) && !database.half_loaded && !database.known.contains(version) {
         ctx.state.remember_shape(&target.name, &database.shape, version).await?;
     }
-    let same = left.and_then(|left| left.shape.as_ref()).is_some_and(|shape| shape.same_as(&database.shape));
-    if fits && !same && matches!(seen.service, None | Some(ServiceState::Running)) {
+    if grown(seen) {
         let to = ReleaseAt { version: version.clone(), path: installed.path.clone() };
         note_left(ctx, target, By::Itself, Some(&to), format!("release {version} while it served")).await?;
     }
     Ok(())
+}
+
+fn fits(seen: &Observation, judged: &Judgement, installed: &Version) -> bool {
+    judged.stand() == Stand::InStep && seen.left.as_ref().is_some_and(|left| left.release.as_ref() == Some(installed))
+}
+
+/// Whether the release that serves has changed its schema itself since that was last written down (a plugin's table, this month's
+/// partition), so that it is time to write it down again: what is found later under another release is nobody's.
+#[must_use]
+pub fn grown(seen: &Observation) -> bool {
+    let (Some(Ok(installed)), Ok(database), None, None) = (&seen.release, &seen.database, &seen.open, &seen.unfinished) else {
+        return false;
+    };
+    let judged = seen.judgement().unwrap_or_default();
+    let left = seen.left.as_ref().and_then(|left| left.shape.as_ref());
+    let same = left.is_some_and(|shape| shape.same_as(&database.shape));
+    fits(seen, &judged, &installed.version) && !same && matches!(seen.service, None | Some(ServiceState::Running))
 }
 
 /// The release that the data belongs to now, with what says so; none where that cannot be known. Where the database does not answer it

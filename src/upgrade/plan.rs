@@ -99,6 +99,16 @@ pub struct Plan {
     pub release_path: PathBuf,
     /// The server, for the same.
     pub service: String,
+    /// That the schema was changed outside of migrations before: what is archived is not what the release before left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outside: Option<Outside>,
+}
+
+/// A schema that somebody changed past the migrations before an upgrade began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outside {
+    /// The newest archive of the release before as that release left its database, if there is one.
+    pub archive: Option<Label>,
 }
 
 /// Whether and how the release before can be installed again, as a plan writes it.

@@ -351,6 +351,12 @@ impl Hands for RealHands<'_> {
         self.settled().await?;
         let restore = Box::pin(restore::restore_archive_for_rollback(self.ctx, self.target, label, kept, self.progress));
         let loaded = restore.await.map_err(|error| Failed::of(&error))?;
+        if let (Some(earlier), None) = (self.plan.earlier(), &self.plan.outside) {
+            // However the server prints what was restored: it is the earlier release's.
+            let shape = self.shape().await?;
+            let noted = self.ctx.state.remember_shape(&self.target.name, &shape, &earlier.version).await;
+            noted.map_err(|error| Failed::of(&error))?;
+        }
         let again = loaded.kept.map(|kept| format!("; what was written meanwhile is in {kept}")).unwrap_or_default();
         Ok(format!("{label} restored: {}, {} compared{again}", many(loaded.tables, "table"), many(loaded.rows, "row")))
     }

@@ -172,6 +172,8 @@ pub(crate) async fn left(db: &StateDb, target: &TargetName) -> Result<Option<Bel
         let (release, shape) = match record.state.phase {
             Phase::Committed => (Some(record.plan.to), None),
             Phase::Accepted => (record.state.accepted.or(Some(record.plan.to)), None),
+            // What was put back is not what the release before left: what was on record before stands.
+            Phase::RolledBack if record.plan.outside.is_some() => continue,
             Phase::RolledBack => (record.plan.earlier().cloned(), Some(record.plan.before)),
             Phase::Refused | Phase::Idle | Phase::Running | Phase::Aborting | Phase::RollingBack | Phase::Stuck => continue,
         };

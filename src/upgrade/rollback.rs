@@ -28,6 +28,9 @@ pub async fn begin_rollback(ctx: &Context, target: &Target, progress: &Progress)
     let (committed, archive) = last.ok_or_else(|| nothing("no upgrade was committed since the last way back".to_owned()))?;
     let to = committed.plan.from.clone();
     let to = to.ok_or_else(|| nothing("the release before the last upgrade is not known".to_owned()))?;
+    if let Some(outside) = committed.plan.outside {
+        return Err(UpgradeError::NotAsLeft { target: target.name.clone(), from: to.version, archive, last: outside.archive });
+    }
     let (Some(settings), Some(server)) = (&target.release, &target.service) else {
         return Err(nothing("no release or no service is configured".to_owned()));
     };
@@ -64,6 +67,7 @@ pub async fn begin_rollback(ctx: &Context, target: &Target, progress: &Progress)
         attempts: target.upgrade.attempts.max(1),
         release_path: settings.path.clone(),
         service: crate::service::name(server),
+        outside: None,
     };
     Ok(record::begin(&ctx.state, plan, ctx.clock.now()).await?.id)
 }

@@ -16,7 +16,7 @@ use crate::failure::Class;
 use crate::ids::Label;
 use crate::service::ServiceState;
 
-pub(crate) use back::way_back;
+pub(crate) use back::{not_as_left, way_back};
 
 /// What `check` finds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +67,9 @@ impl Outcome {
 /// # Errors
 /// When that cannot be told.
 pub(crate) async fn check(hands: &impl Hands, plan: &Plan, state: &State, step: Step, since: Since) -> Result<Reality, Failed> {
+    if let Some((why, _)) = not_as_left(plan, state, step) {
+        return Ok(Reality::Foreign(why));
+    }
     match step {
         // What is healthy may be another release, where this is an old copy of the journal; a newer one is told by the step itself.
         Step::Healthy if since == Since::Resumed => Ok(match hands.release().await {

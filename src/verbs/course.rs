@@ -88,7 +88,9 @@ pub(super) async fn start_again(ctx: &Context, target: &Target, progress: &Progr
     let started = service::start(service).await;
     token::revoke(state_dir, &target.name)?;
     started?;
-    Ok("started".to_owned())
+    progress.phase("waiting until the server is healthy", 0);
+    let healthy = service::wait_healthy(service, std::time::Duration::ZERO).await?;
+    Ok(format!("started: {healthy}"))
 }
 
 /// What came of it, in words; none where its end has no message of its own.

@@ -70,8 +70,21 @@ pub(super) async fn run(ask: &Restore, work: Work<'_>) -> Result<Answer, Failure
         let failure = Failure::of(&error);
         if stopped { failure.hint("the server is stopped; start it when the database is as it should be") } else { failure }
     })?;
-    let server = if stopped { Some(course::start_again(ctx, home, work.progress).await?) } else { None };
+    let server = match stopped {
+        true => Some(course::start_again(ctx, home, work.progress).await.map_err(|failure| unserved(&restored, failure))?),
+        false => None,
+    };
     Ok(Answer { restored, server })
+}
+
+/// The restore went through, and its server does not serve from it.
+fn unserved(restored: &Restored, failure: Failure) -> Failure {
+    let label = &restored.plan.label;
+    let message = format!("{label} is restored, and its server is not up: {}", failure.message);
+    let before = restored.safety.iter().map(|label| format!("; what was there before is in {label}")).collect::<String>();
+    Failure { message, ..failure }
+        .safe(format!("every row is as in {label}{before}"))
+        .hint("see why it does not become healthy: its own log, and `upkeep status`")
 }
 
 /// The lane of the target whose database it is.

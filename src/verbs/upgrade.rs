@@ -3,6 +3,7 @@
 use super::course::{drive, ended, summary, undecided};
 use super::{Effect, Spec, Work, course, target};
 use crate::config::Target;
+use crate::context::Context;
 use crate::failure::{Class, Failure};
 use crate::pen::Pen;
 use crate::upgrade::{self, Asked, Decision, Ended, Phase, Refusal, Turned};
@@ -21,14 +22,16 @@ pub(super) async fn run(ask: &Upgrade, work: Work<'_>) -> Result<Upgraded, Failu
     upgrade::end_adoption(ctx, &target.name).await?;
     let is_open = upgrade::open(&ctx.state, &target.name).await?.is_some_and(|(_, phase)| phase != Phase::Stuck);
     if let Some(settle) = ask.settle {
+        // To go on with a way back, or to give up, asks for what a way back ends with.
+        let back = settle == Settle::Abort || upgrade::is_on_its_way_back(&ctx.state, &target.name).await?;
         match settle {
             // The answer was given and written down before, and what followed from it was cut short.
-            Settle::Resume if is_open => return ended(ctx, target, drive(target, work).await?).await,
+            Settle::Resume if is_open => return asked_for(target, drive(target, work).await?, ctx, back).await,
             Settle::Abort if is_open => {
                 if let Turned::GivenUp { .. } = upgrade::turn_back(ctx, target, &work.asker.who).await? {
                     return summary(ctx, target, None).await;
                 }
-                return ended(ctx, target, drive(target, work).await?).await;
+                return asked_for(target, drive(target, work).await?, ctx, back).await;
             }
             Settle::Resume | Settle::Abort | Settle::Accept => {}
         }
@@ -37,7 +40,7 @@ pub(super) async fn run(ask: &Upgrade, work: Work<'_>) -> Result<Upgraded, Failu
             // With that it has ended; there is nothing to drive.
             return summary(ctx, target, None).await;
         }
-        return ended(ctx, target, drive(target, work).await?).await;
+        return asked_for(target, drive(target, work).await?, ctx, back).await;
     }
     if !is_open {
         return begin(target, work).await;
@@ -54,6 +57,19 @@ pub(super) async fn run(ask: &Upgrade, work: Work<'_>) -> Result<Upgraded, Failu
             })
         }
         Ended::RolledBack { .. } if was_asked_back => summary(ctx, target, None).await,
+        end => ended(ctx, target, end).await,
+    }
+}
+
+/// What an answer of a person came to: where that was asked for, to be back at what was there before is no failure.
+async fn asked_for(target: &Target, end: Ended, ctx: &Context, back: bool) -> Result<Upgraded, Failure> {
+    match end {
+        Ended::RolledBack { .. } if back => {
+            let said = format!("the way back of {} has ended: what was there before is back", target.name);
+            summary(ctx, target, Some(said)).await
+        }
+        // Given up before anything was changed.
+        Ended::Refused { .. } if back => summary(ctx, target, None).await,
         end => ended(ctx, target, end).await,
     }
 }

@@ -292,6 +292,12 @@ impl Action {
         }
     }
 
+    /// Whether it may be ended at any moment of its run: what it leaves is removed, and nobody goes on from the middle of it.
+    #[must_use]
+    pub fn may_be_cut_off(&self) -> bool {
+        matches!(self, Self::Backup(_) | Self::Verify(_))
+    }
+
     /// Its name, as on the command line and in events.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 
 use crate::support::daemon::Running;
 use crate::support::upkeep::Upkeep;
-use crate::support::wait::until;
+use crate::support::wait::{until, until_within};
 
 const NOTES: &str = "[alarms]\nafter = \"0s\"\ncommand = [\"sh\", \"-c\", \"cat >> {dir}/told\"]\n\
     [targets.notes.database]\nurl = \"sqlite://{dir}/notes.db\"\n";
@@ -36,6 +36,17 @@ fn an_incident_is_told_once_also_across_a_restart_and_its_end_is_too() {
     daemon.stop();
     let told = told(&place);
     assert!(told.iter().enumerate().all(|(at, alarm)| !told[..at].contains(alarm)), "told twice: {told:?}");
+}
+
+/// A minute may pass in which nothing else happens: it is told when it is due all the same.
+#[test]
+fn an_incident_is_told_when_it_has_lasted_as_long_as_it_may() {
+    let place = Upkeep::with(&NOTES.replace("after = \"0s\"", "after = \"2s\""));
+    let daemon = Running::start(&place);
+    let begun = std::time::Instant::now();
+    until_within(std::time::Duration::from_secs(30), "the problem is told", || told(&place).len() == 1);
+    assert!(begun.elapsed() >= std::time::Duration::from_millis(1500), "not before it has lasted");
+    daemon.stop();
 }
 
 #[test]

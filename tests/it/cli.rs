@@ -74,6 +74,33 @@ fn every_shell_gets_completions_with_every_command() {
     }
 }
 
+/// The script that bash gets, asked as bash asks it.
+#[test]
+fn names_of_targets_and_archives_are_completed() {
+    let upkeep = notes();
+    let label = upkeep.json(&["backup", "notes"])["label"].as_str().unwrap().to_owned();
+    std::fs::write(upkeep.path("completions.bash"), upkeep.ok(&["completions", "bash"])).unwrap();
+    let program = env!("CARGO_BIN_EXE_upkeep");
+    let completed = |line: &str| {
+        let words = line.replace("upkeep ", &format!("{program} "));
+        let script = format!(
+            "source completions.bash; COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
+             _upkeep_named upkeep \"${{COMP_WORDS[COMP_CWORD]}}\" x; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+        );
+        let mut bash = std::process::Command::new("bash");
+        bash.args(["-c", &script]).current_dir(upkeep.root()).env("UPKEEP_CONFIG", upkeep.path("upkeep.toml"));
+        String::from_utf8(bash.output().unwrap().stdout).unwrap()
+    };
+    let has = |line: &str, name: &str| completed(line).lines().any(|word| word == name);
+    assert!(has("upkeep backup \"\"", "notes") && has("upkeep backup no", "notes"), "{}", completed("upkeep backup no"));
+    assert!(!has("upkeep backup \"\"", &label) && !has("upkeep backup x", "notes"));
+    assert!(has("upkeep restore notes \"\"", &label) && has("upkeep verify no", &label) && has("upkeep verify no", "notes"));
+    assert!(has("upkeep unpin notes-", &label) && !has("upkeep unpin no", "notes"));
+    for shell in ["zsh", "fish"] {
+        assert!(upkeep.ok(&["completions", shell]).contains("upkeep names --targets"), "{shell}");
+    }
+}
+
 #[test]
 fn every_command_has_a_manual_page() {
     let upkeep = Upkeep::new();

@@ -301,6 +301,56 @@ fn a_look_that_does_not_end_is_told_and_blinds_nobody_for_good() {
     assert_eq!(daemon.ends().code(), Some(0), "the thread that hangs keeps it from ending");
 }
 
+/// A person ends what runs and lets go what waits; nothing of it is left, nothing is tried again, and the next one goes well.
+#[test]
+fn a_backup_that_runs_or_waits_is_cancelled() {
+    use std::io::{BufRead as _, BufReader, Read as _};
+    let place = place(SLOW);
+    place.file("hang", "");
+    let daemon = Running::start(&place);
+    let first = daemon.ask("POST", "/v1/targets/slow/backup", "").json();
+    until("it runs", || count(&daemon, "backup", "running") == 1);
+    let mut command = place.command(&["backup", "slow"]);
+    let mut second = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    let mut heard = BufReader::new(second.stderr.take().unwrap());
+    heard.read_line(&mut said).unwrap();
+    assert!(said.starts_with("waits for other work on slow to end"), "{said}");
+    let cancelled = place.ok(&["cancel", "slow"]);
+    assert_eq!(cancelled.matches("the backup of slow is cancelled").count(), 2, "{cancelled}");
+    heard.read_to_string(&mut said).unwrap();
+    assert_eq!(second.wait().unwrap().code(), Some(75), "{said}");
+    assert!(said.contains("it was cancelled by"), "{said}");
+    let first = daemon.ask("GET", &format!("/v1/jobs/{}", first["id"].as_str().unwrap()), "").json();
+    assert_eq!((&first["state"], &first["failure"]["cancelled"]), (&"failed".into(), &true.into()), "{first:#}");
+    assert_eq!(place.run(&["cancel", "slow"]).code, 66);
+    assert_eq!(place.run(&["cancel", first["id"].as_str().unwrap()]).code, 66, "it has ended");
+
+    std::fs::remove_file(place.path("hang")).unwrap();
+    assert_eq!(daemon.job("/v1/targets/slow/backup", "")["state"], "ok");
+    daemon.stop_and_tell();
+}
+
+/// Overdue is what could have been backed up and was not.
+#[test]
+fn a_target_that_is_new_is_not_overdue_at_once() {
+    let place = place(&format!("{NOTES}[targets.notes.backup]\nmax_age = \"2s\"\n"));
+    let daemon = Running::start(&place);
+    let told = || daemon.ask("GET", "/v1/targets/notes", "").json();
+    until("it was looked at", || told()["looked_at"].is_string());
+    let first = told();
+    until("it is overdue", || told()["overdue"] == true);
+    assert!(told()["problems"].to_string().contains("there is no verified archive"), "{:#}", told());
+    // On a busy machine the first look may come late.
+    if first["overdue"] == true {
+        eprintln!("the first look came after max_age");
+    }
+    daemon.stop();
+    let again = Running::start(&place);
+    until("it is told again", || again.ask("GET", "/v1/targets/notes", "").json()["overdue"] == true);
+    again.stop();
+}
+
 /// Another program under a clock years ahead left its marks and its archive: no storm, no silence, and nobody restores it unasked.
 #[test]
 fn what_a_clock_years_ahead_left_does_not_rule() {

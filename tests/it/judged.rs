@@ -123,6 +123,36 @@ fn whose_a_database_is(db: Db) {
     let safety = entries.iter().find(|entry| entry["kind"] == "pre-restore").unwrap_or_else(|| panic!("{entries:?}"));
     assert_eq!(safety["release"], "1.11.0", "{db}: what was replaced was the newer release's");
     assert!(place.upkeep.run(&["gate", "--look", "notes"]).code != 0, "{db}: not started on an older database");
+    place.migrated("1.11.0");
+    place.upkeep.ok(&["upgrade", "notes"]);
+    changed_outside(&place, db);
+}
+
+/// A package's own script changes the schema past every history: that is no release's, nothing goes on by itself, and no rollback claims to
+/// bring back what was there before.
+fn changed_outside(place: &Place, db: Db) {
+    let (release, last) = place.archived();
+    assert_eq!(release.as_deref(), Some("1.11.0"), "{db}");
+    place.install("1.11.1");
+    place.home.sql("ALTER TABLE notes ADD COLUMN colour int");
+    let plan = place.upkeep.ok(&["plan", "notes"]);
+    let note = format!(
+        "the schema was changed outside of migrations since release 1.11.0 left it: the newest archive of what it left is {last}"
+    );
+    assert!(plan.contains(&note), "{db}: {plan}");
+    let status = place.upkeep.json(&["status", "notes"])["targets"][0]["refusals"].to_string();
+    assert!(status.contains("it is not the one that release 1.11.0 left"), "{db}: {status}");
+    assert_eq!((place.stands().as_str(), place.archived().0), ("unknown 1.11.0", None), "{db}");
+    let gate = place.upkeep.run(&["gate", "--look", "notes"]);
+    assert!(gate.code != 0 && gate.stderr.contains("changed outside of migrations"), "{db}: {gate:?}");
+    place.upkeep.ok(&["upgrade", "notes"]);
+    assert_eq!(place.stands(), "in-step 1.11.0", "{db}");
+    let refused = place.upkeep.run(&["rollback", "notes"]);
+    assert_eq!(refused.code, 65, "{db}: {refused:?}");
+    assert!(refused.stderr.contains("is not what release 1.11.0 left") && refused.stderr.contains(&last), "{db}: {refused:?}");
+    assert!(place.home.columns_and_tables("notes", "1").starts_with("id,colour|"), "{db}: nothing was changed");
+    let shown = place.upkeep.ok(&["list", "notes"]);
+    assert!(shown.contains(&last), "{db}: the last archive of 1.11.0 is there: {shown}");
 }
 
 fn known_beforehand(db: Db) {

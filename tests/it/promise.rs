@@ -104,6 +104,13 @@ fn the_way_back_by_hand_that_a_stuck_upgrade_names_is_open() {
 }
 
 #[test]
+fn giving_a_stuck_upgrade_up_is_what_was_asked_for_and_no_failure() {
+    let world = stuck();
+    let answer = world.json(&["upgrade", "notes", "--abort"]);
+    assert_eq!((answer["outcome"].as_str(), world.whole_version()), (Some("rolled-back"), "1.0.0"), "{answer}");
+}
+
+#[test]
 fn a_restore_that_is_refused_anyway_does_not_stop_the_server_first() {
     let world = serving_1_0();
     let (code, words) = fails(&world, &["restore", "notes", "--stop-server"]);
@@ -111,6 +118,22 @@ fn a_restore_that_is_refused_anyway_does_not_stop_the_server_first() {
     assert_eq!(world.serving().as_deref(), Some("1.0.0"));
     let (_, words) = fails(&world, &["restore", "notes", "--replace"]);
     assert!(words.contains("add `--stop-server`"), "{words}");
+}
+
+/// Started is not healthy: who waits for the restore is told, with the data as it should be.
+#[test]
+fn a_server_that_is_not_healthy_after_a_restore_is_told() {
+    let world = serving_1_0();
+    let config = std::fs::read_to_string(world.config()).unwrap();
+    std::fs::write(world.config(), config.replace("!= releases/1.3.0", "!= releases/1.0.0")).unwrap();
+    let (code, words) = fails(&world, &["restore", "notes", "--replace", "--stop-server"]);
+    assert!(code == 69 && words.contains("is restored, and its server is not up"), "{words}");
+    assert!(words.contains("was not healthy") && words.contains("every row is as in"), "{words}");
+    assert_eq!(world.whole_version(), "1.0.0");
+    std::fs::write(world.config(), config).unwrap();
+    let said = text(&world.run(&["restore", "notes", "--replace", "--stop-server"]));
+    assert!(said.contains("server: started: "), "{said}");
+    assert_eq!(world.serving().as_deref(), Some("1.0.0"));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use serde_json::Value;
 use upkeep::clock::{Clock as _, SystemClock};
 
 use crate::support::daemon::{Running, ask};
-use crate::support::engines::Db;
+use crate::support::engines::{Db, on_every_engine};
 use crate::support::wait::until;
 use crate::support::world::World;
 
@@ -100,7 +100,9 @@ impl Seen {
     }
 }
 
-fn story(world: &World, socket: &Path) {
+/// All of it on files; on servers, where each step takes longer, what differs: an upgrade that fails, and a restore.
+fn story(world: &World, socket: &Path, db: Db) {
+    let whole = matches!(db, Db::Sqlite);
     let daemon = world.daemon();
     let target = |daemon: &Running| daemon.ask("GET", "/v1/targets/notes", "").json();
     let job = |daemon: &Running, verb: &str, body: &str, state: &str| {
@@ -128,19 +130,23 @@ fn story(world: &World, socket: &Path) {
     world.install("1.1.0");
     until("it is seen", || target(&daemon)["release"]["version"] == "1.1.0");
     assert_eq!(target(&daemon)["serving"], "1.0.0", "the old one runs: {:#}", target(&daemon));
-    job(&daemon, "upgrade", "", "ok");
-    left(&daemon, "1.1.0", "2");
-    job(&daemon, "rollback", "", "ok");
-    left(&daemon, "1.0.0", "1");
-    world.install("1.2.0");
-    job(&daemon, "upgrade", "", "failed");
-    left(&daemon, "1.0.0", "1");
+    if whole {
+        job(&daemon, "upgrade", "", "ok");
+        left(&daemon, "1.1.0", "2");
+        job(&daemon, "rollback", "", "ok");
+        left(&daemon, "1.0.0", "1");
+        world.install("1.2.0");
+        job(&daemon, "upgrade", "", "failed");
+        left(&daemon, "1.0.0", "1");
+    }
     world.install("1.3.0");
     job(&daemon, "upgrade", "", "failed");
     left(&daemon, "1.0.0", "1");
-    // Planned as if the server, which runs, were stopped.
-    job(&daemon, "restore", "{\"replace\": true, \"stop_server\": true, \"dry_run\": true}", "ok");
-    left(&daemon, "1.0.0", "1");
+    if whole {
+        // Planned as if the server, which runs, were stopped.
+        job(&daemon, "restore", "{\"replace\": true, \"stop_server\": true, \"dry_run\": true}", "ok");
+        left(&daemon, "1.0.0", "1");
+    }
     job(&daemon, "restore", "{\"replace\": true, \"stop_server\": true}", "ok");
     left(&daemon, "1.0.0", "1");
     daemon.stop_and_tell();
@@ -151,9 +157,8 @@ fn story(world: &World, socket: &Path) {
     assert!(!socket.exists());
 }
 
-#[test]
-fn no_answer_differs_from_the_truth_of_its_moment() {
-    let world = Arc::new(World::new(Db::Sqlite));
+fn no_answer_differs(db: Db) {
+    let world = Arc::new(World::new(db));
     world.write_config("auto = false");
     world.start_server();
     let socket: PathBuf = world.root().join("state/upkeep.sock");
@@ -162,13 +167,17 @@ fn no_answer_differs_from_the_truth_of_its_moment() {
     let (of, at) = (Arc::clone(&world), socket.clone());
     let sampler = std::thread::spawn(move || sampling.sample(&of));
     let poller = std::thread::spawn(move || polling.poll(&at));
-    let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| story(&world, &socket)));
+    let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| story(&world, &socket, db)));
     seen.done.store(true, Ordering::SeqCst);
     sampler.join().unwrap();
     poller.join().unwrap();
     told.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     let answers = std::mem::take(&mut *seen.answers.lock().unwrap());
     let known = answers.iter().filter(|answer| seen.check(answer)).count();
-    assert!(known > 10 && known < answers.len(), "{known} of {} answers told of what was seen", answers.len());
-    eprintln!("{} answers, {known} of them told of what was seen", answers.len());
+    assert!(known > 5 && known < answers.len(), "{db}: {known} of {} answers told of what was seen", answers.len());
+    eprintln!("{db}: {} answers, {known} of them told of what was seen", answers.len());
+}
+
+on_every_engine! {
+    no_answer_differs_from_the_truth_of_its_moment: super::no_answer_differs;
 }

@@ -1,7 +1,8 @@
-//! `GET /v1/jobs` and `GET /v1/jobs/{id}`.
+//! `GET /v1/jobs`, `GET /v1/jobs/{id}` and `POST /v1/jobs/{id}/cancel`.
 
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, Query};
 use axum::http::{Response, StatusCode};
@@ -9,6 +10,7 @@ use serde::Deserialize;
 
 use super::{Answer, Shared, answer, json};
 use crate::control::convert;
+use crate::control::peers::Peer;
 use crate::failure::{Class, Failure};
 use crate::ids::JobId;
 use crate::wire::{Job, JobState};
@@ -71,6 +73,13 @@ pub(super) async fn one(
         None => state.board.job(&id).await?,
     };
     Ok(ok(&job))
+}
+
+/// Lets a queued job go, or ends one that runs and may be cut off. The answer is the job as it is then.
+pub(super) async fn cancel(state: Shared, peer: Extension<Peer>, Path(id): Path<String>) -> Answer {
+    let id = JobId::parse(&id).map_err(|error| Failure::new(Class::Usage, error.to_string()))?;
+    state.board.cancel(&id, &peer.name).await?;
+    Ok(ok(&state.board.job(&id).await?))
 }
 
 fn ok(value: &impl serde::Serialize) -> Response<Body> {

@@ -312,6 +312,17 @@ impl Life {
                 let begun = Instant::now() + LONGEST_SLEEP * 60;
                 self.looking.insert(handle.id(), Looking { target: name, world: 0, begun });
             }
+            (Verdict::Nothing | Verdict::Tried(_), Some(look))
+                if self.may_upgrade(&target) && upgrade::grown(&look.observation) =>
+            {
+                let ctx = self.ctx.clone();
+                let handle = self.looks.spawn(Box::pin(async move {
+                    let kept = upgrade::remember_shape(&ctx, &target, &look.observation).await;
+                    Glance::Remembered(kept.map_err(Failure::from))
+                }));
+                let begun = Instant::now() + LONGEST_SLEEP * 60;
+                self.looking.insert(handle.id(), Looking { target: name, world: 0, begun });
+            }
             (Verdict::Remember, _) => eye_forgets(self.eyes.get_mut(&target.name)),
             (Verdict::Settling(_), _) => tracing::debug!(target = %name, "a release is seen and not yet believed"),
             (Verdict::Upgrade | Verdict::Nothing | Verdict::Tried(_), _) => {}

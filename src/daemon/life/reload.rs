@@ -64,6 +64,8 @@ impl Life {
             self.eyes.entry(target.name.clone()).or_insert_with(|| Eye::after(Duration::ZERO, now)).again(now);
             self.stale.insert(target.name.clone());
         }
+        let marked = self.first_seen().await;
+        self.log(marked);
         self.known.retain(|name, _| self.ctx.config.targets.contains_key(name));
         self.watch = Watch::on(&self.ctx.config);
         (self.beats.scheduled, self.beats.whole) = (None, None);

@@ -36,6 +36,10 @@ impl Life {
                 }
                 reply.send(job).ok();
             }
+            Ask::Cancel { id, who, reply } => {
+                let answer = self.cancel(&id, &who).await;
+                reply.send(answer).ok();
+            }
             Ask::Reload { reply } => {
                 reply.send(self.reload().await).ok();
             }
@@ -87,6 +91,16 @@ impl Life {
             By::Daemon | By::Gate => self.publish_soon(),
         }
         Ok(job)
+    }
+
+    /// Lets a job go that waits, or cuts one off that runs.
+    async fn cancel(&mut self, id: &JobId, who: &str) -> Result<(), Failure> {
+        let ended = self.jobs.cancel(id, who)?;
+        tracing::info!(job = %id, who, "cancelled");
+        if let Some(ended) = ended {
+            self.job_ended(ended).await;
+        }
+        Ok(())
     }
 
     pub(super) async fn job_ended(&mut self, ended: Ended) {
@@ -156,6 +170,8 @@ impl Life {
         let class = match &result {
             None => None,
             Some(Ok(_)) => Some(Ok(())),
+            // A person did not want it: it is not tried again.
+            Some(Err(failure)) if failure.cancelled => Some(Ok(())),
             Some(Err(failure)) => Some(Err(failure.class)),
         };
         let (end, message) = match result {

@@ -9,8 +9,9 @@ use world::{Cut, Fault, World, plan, rollback_plan};
 
 use super::*;
 use crate::archive::manifest::Kind;
+use crate::ids::Label;
 use crate::service::tool::ToolRun;
-use crate::upgrade::plan::Applies;
+use crate::upgrade::plan::{Applies, Outside};
 use crate::upgrade::state::{Settle, Tool};
 
 const EVERY_RUNNER: [Applies; 4] = [Applies::Nobody, Applies::Upkeep, Applies::Tool, Applies::Server];
@@ -287,6 +288,29 @@ fn half_a_migration_goes_on_when_it_was_mended_or_is_restored() {
         let ended = world.drive().unwrap();
         assert_eq!(world.state().phase, phase, "{settle:?}: {}", story(&world));
         check(&world, &world.plan(), &ended, &format!("{settle:?}"));
+    }
+}
+
+#[test]
+fn the_release_before_is_not_let_loose_unasked_on_a_schema_that_was_changed_outside_of_migrations() {
+    for (back, settle, phase, serves) in [
+        (Back::Symlink, Settle::Resume, Phase::RolledBack, Some("1.0")),
+        (Back::Nothing, Settle::Resume, Phase::RolledBack, None),
+        (Back::Symlink, Settle::Accept, Phase::Accepted, None),
+    ] {
+        let label = Label::parse("notes-1.0-0").unwrap();
+        let outside = Some(Outside { archive: Some(label) });
+        let world = World::new(Plan { back, outside, ..plan(Applies::Upkeep) });
+        world.fail(Fault::always("healthy:2.0"));
+        let ended = world.drive().unwrap();
+        let Ended::Stuck { why, next_steps } = &ended else { panic!("{ended:?}, {}", story(&world)) };
+        assert!(why.contains("that is not what release 1.0 left"), "{why}");
+        assert!(next_steps.iter().any(|step| step.contains("upkeep restore notes notes-1.0-0 --replace")), "{next_steps:?}");
+        assert_eq!((world.db(), world.server()), (world.old_db(), None), "{}", story(&world));
+        world.say(settle);
+        let ended = world.drive();
+        assert_eq!(world.state().phase, phase, "{ended:?}, {}", story(&world));
+        assert_eq!(world.server().as_deref(), serves, "{}", story(&world));
     }
 }
 

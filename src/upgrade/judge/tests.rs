@@ -59,6 +59,7 @@ fn in_words(judged: &Judgement) -> String {
         Stand::Unknown => match &judged.unknown {
             Some(Unknown::FirstSight(_)) => "first sight".to_owned(),
             Some(Unknown::Contradicts(_)) => "unknown".to_owned(),
+            Some(Unknown::Outside(_)) => "changed outside".to_owned(),
             None => format!("invalid {}", judged.invalid.join(", ")),
         },
     };
@@ -128,6 +129,11 @@ const BY_RECORD: &[ByRecord] = &[
     ("2.0", "2.0 sqlx:1 2!/f", "sqlx:1 2!/f", &[], UP, "failed 2 (sqlx) of ?"),
     ("2.0", "2.0 flyway:1/f", "flyway:1 2!/f", &[], DOWN, "failed 2 (flyway) of ?"),
     ("2.0", "2.0 liquibase:a/f", "liquibase:a b!/f", &[], DOWN, "failed b (liquibase) of ?"),
+    // Changed past every history, and where there is none.
+    ("2.0", "1.0 rails:1/f", "rails:1/a column more", &[], UP, "changed outside of ?"),
+    ("2.0", "1.0 rails:1/f", "rails:1/a column more", &[], DOWN, "changed outside of ?"),
+    ("2.0", "1.0 /f", "/a column more", &[], DOWN, "changed outside of ?"),
+    ("1.0", "1.0 rails:1/f", "rails:1/an index more", &[], DOWN, "in step of 1.0"),
     // A product that numbers its migrations as its releases.
     ("1.2.0", "", "openmetadata:1.1.0 1.1.7/f", &[], UP, "pending all after 1.1.7 up to 1.2.0 of ?"),
     ("1.2.0", "1.2.0 openmetadata:1.1.7/f", "openmetadata:1.1.7/f", &[], UP, "pending all after 1.1.7 up to 1.2.0 of ?"),
@@ -210,7 +216,12 @@ fn scripts_say_what_should_be_there_and_the_record_whose_it_is() {
         // Migrated by hand: what is there is the installed release's.
         (&fits, "2.0", "1.0 flyway:1/f", "flyway:1 2/g", &[], "pending of 2.0"),
         (&pending, "2.0", "1.0 flyway:1/f", "flyway:1/f", &[], "pending 2 add of 1.0"),
-        (&pending, "2.0", "1.0 flyway:1/f", "flyway:1/an index more", &[], "pending 2 add of 1.0"),
+        // Changed past the migrations: by whom, nobody knows. What the recorded release does while it serves is its own.
+        (&pending, "2.0", "1.0 flyway:1/f", "flyway:1/a column more", &[], "changed outside of ?"),
+        (&fits, "2.0", "1.0 flyway:1/f", "flyway:1/a column more", &[], "changed outside of ?"),
+        (&fits, "1.0", "1.0 flyway:1/f", "flyway:1/an index more", &[], "in step of 1.0"),
+        (&pending, "2.0", "1.0 flyway:1/f", "flyway:1/this month's partition", &["1.0"], "pending 2 add of 1.0"),
+        (&pending, "2.0", "1.0 flyway:1/f", "flyway:1/", &[], "pending 2 add of 1.0"),
         (&pending, "2.0", "2.0 flyway:1 2/f", "flyway:1/e", &["1.0"], "pending 2 add of 1.0"),
         (&pending, "2.0", "2.0 flyway:1 2/f", "flyway:1/e", &[], "pending 2 add of ?"),
         (&pending, "2.0", "", "flyway:1/e", &[], "pending 2 add of ?"),

@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{AfterFailure, Applies, Back, Database, FORMAT, Observation, Plan, Purpose, Refusal};
+use super::{AfterFailure, Applies, Back, Database, FORMAT, Observation, Outside, Plan, Purpose, Refusal};
 use crate::config::{OnFailure, Runner, Window};
 use crate::count::few;
 use crate::gate;
@@ -121,6 +121,7 @@ pub fn standing(seen: &Observation) -> gate::Standing {
         (Stand::Ahead, _) => judged.release.map_or(gate::Standing::Ahead(Vec::new()), gate::Standing::Newer),
         // A start at first sight is an upgrade like any other: archived first, and looked at afterwards.
         (Stand::Unknown, Some(Unknown::FirstSight(_))) if judged.invalid.is_empty() => gate::Standing::Pending(Vec::new()),
+        (Stand::Unknown, Some(Unknown::Outside(why))) if judged.invalid.is_empty() => gate::Standing::Outside(why),
         (Stand::Unknown, unknown) => {
             let mut why = judged.invalid;
             why.extend(unknown.map(|unknown| unknown.why().to_owned()));
@@ -154,6 +155,7 @@ fn refusals(
     match (&judged.unknown, asked) {
         // Whoever asks has looked; and what the gate asks for at first sight is archived before anything starts.
         (None, _) | (_, Asked::ByPerson) | (Some(Unknown::FirstSight(_)), Asked::ByGate) => {}
+        (Some(Unknown::Outside(why)), _) => refusals.push(Refusal::Outside(why.clone())),
         (Some(unknown), _) => refusals.push(Refusal::Unknown(unknown.why().to_owned())),
     }
     match &seen.service {
@@ -229,12 +231,21 @@ fn plan(seen: &Observation, to: ReleaseAt, database: &Database, judged: &Judgeme
         attempts: seen.rules.attempts,
         release_path: seen.rules.release_path.clone(),
         service: seen.rules.service.clone(),
+        outside: is_outside(judged).then(|| Outside { archive: seen.last_of_good.clone() }),
     }
+}
+
+fn is_outside(judged: &Judgement) -> bool {
+    matches!(judged.unknown, Some(Unknown::Outside(_)))
 }
 
 /// The release that the data is of before the upgrade: the one on record, unless somebody migrated or exchanged the database since.
 fn from(seen: &Observation, to: &ReleaseAt, judged: &Judgement) -> Option<ReleaseAt> {
     let good = seen.good.as_ref()?;
+    if is_outside(judged) {
+        // Not that release's data any more; and still the release that was there.
+        return Some(good.clone());
+    }
     let release = judged.release.clone()?;
     if release == good.version {
         return Some(good.clone());

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{OnFailure, Runner, Window};
 use crate::failure::Class;
-use crate::ids::{TargetName, UpgradeId};
+use crate::ids::{Label, TargetName, UpgradeId};
 use crate::release::{Installed, WayBack};
 use crate::restore::Unfinished;
 use crate::service::ServiceState;
@@ -62,6 +62,8 @@ pub struct Observation {
     pub free_bytes: u64,
     /// The size of the newest whole archive, if there is one.
     pub last_archive_bytes: Option<u64>,
+    /// The newest good archive that is the good release's, if there is one.
+    pub last_of_good: Option<Label>,
     /// The rules of the target.
     pub rules: Rules,
 }
@@ -73,6 +75,8 @@ pub struct Unread {
     pub class: Class,
     /// In words.
     pub why: String,
+    /// Whether it is only that the package manager is at work, which passes.
+    pub busy: bool,
 }
 
 impl Observation {

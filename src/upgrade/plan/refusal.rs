@@ -44,6 +44,8 @@ pub enum Refusal {
     Invalid(Vec<String>),
     /// Whether the database belongs to the release cannot be told.
     Unknown(String),
+    /// The schema was changed outside of migrations, in words.
+    Outside(String),
     /// No service is configured.
     NoService,
     /// The server's state cannot be told.
@@ -78,6 +80,7 @@ impl Refusal {
             Self::Failed(_) => "failed-migration",
             Self::Invalid(_) => "invalid-migrations",
             Self::Unknown(_) => "unknown",
+            Self::Outside(_) => "changed-outside",
             Self::NoService => "no-service",
             Self::Service(_) => "service",
             Self::Hold(_) => "hold",
@@ -122,6 +125,10 @@ impl Refusal {
             Self::Unknown(_) => {
                 "look at it (`upkeep diff TARGET`); archive it, restart the server on it and take it for good: `upkeep upgrade TARGET`"
             }
+            Self::Outside(_) => {
+                "look at it (`upkeep diff TARGET`), then archive it as it is and go on: `upkeep upgrade TARGET`; \
+                 or put back what was there: `upkeep list TARGET`, `upkeep restore TARGET LABEL --replace`"
+            }
             Self::NoService => "say how the server is stopped and started: `[targets.T.service]`",
             Self::Service(_) => "check `unit` or `status` in `[targets.T.service]`",
             Self::Hold(_) => "allow it again: `upkeep release-hold TARGET`",
@@ -150,7 +157,7 @@ impl fmt::Display for Refusal {
             Self::Invalid(problems) => {
                 write!(f, "scripts and history contradict each other: {}", few(problems, "; "))
             }
-            Self::Unknown(why) => f.write_str(why),
+            Self::Unknown(why) | Self::Outside(why) => f.write_str(why),
             Self::NoService => f.write_str("no service is configured, so the server cannot be stopped and started"),
             Self::Service(why) => write!(f, "whether the server runs cannot be told: {why}"),
             Self::Hold(hold) => {

@@ -59,6 +59,7 @@ pub(crate) fn due() -> Observation {
         lost: None,
         free_bytes: 1_000_000,
         last_archive_bytes: None,
+        last_of_good: None,
         rules: Rules {
             auto: true,
             window: None,
@@ -125,7 +126,7 @@ fn every_observation_has_its_decision() {
         (ByDaemon, |seen| seen.release = None, "nothing: no release is configured"),
         (
             ByDaemon,
-            |seen| seen.release = Some(Err(Unread { class: Class::Data, why: "two releases at once".to_owned() })),
+            |seen| seen.release = Some(Err(Unread { class: Class::Data, why: "two releases at once".to_owned(), busy: false })),
             "refuse: two releases at once",
         ),
         (ByDaemon, |seen| seen.database = Err("no route".to_owned()), "refuse: the database cannot be looked at: no route"),
@@ -266,6 +267,26 @@ fn gate_and_status_see_the_same_standing() {
         }),
         gate::Standing::InStep
     );
+}
+
+#[test]
+fn a_schema_changed_outside_of_migrations_is_a_persons_to_decide() {
+    let mut seen = due();
+    let shape = |fingerprint: &str| Shape { histories: Vec::new(), fingerprint: Some(fingerprint.to_owned()) };
+    seen.left = Some(Left { shape: Some(shape("before")), ..left("1.0") });
+    seen.last_of_good = Some(Label::parse("notes-1.0-0").unwrap());
+    for asked in [Asked::ByDaemon, Asked::ByGate] {
+        let decision = in_words(&decide(&seen, asked, now()));
+        assert!(decision.starts_with("refuse: the schema was changed outside of migrations"), "{asked:?}: {decision}");
+    }
+    assert!(matches!(standing(&seen), gate::Standing::Outside(_)));
+    let Decision::Plan(plan) = decide(&seen, Asked::ByPerson, now()) else { panic!("no plan") };
+    assert_eq!((plan.from.clone(), plan.back), (Some(at("1.0")), Back::Symlink));
+    let words = plan.to_string();
+    assert!(words.contains("the newest archive of what it left is notes-1.0-0"), "{words}");
+    assert!(words.contains("you are asked whether 1.0 is to start on it"), "{words}");
+    seen.database.as_mut().unwrap().comparable = false;
+    assert!(matches!(decide(&seen, Asked::ByDaemon, now()), Decision::Plan(_)), "another server prints it otherwise");
 }
 
 #[test]

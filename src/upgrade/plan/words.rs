@@ -54,8 +54,18 @@ impl fmt::Display for Plan {
         for (number, step) in self.steps.iter().enumerate() {
             write!(f, "\n  {}. {}: {}", number + 1, step, self.says(*step))?;
         }
+        if let (Some(outside), Some(from)) = (&self.outside, &self.from) {
+            write!(f, "\n  note: the schema was changed outside of migrations since release {} left it: ", from.version)?;
+            match &outside.archive {
+                Some(label) => write!(f, "the newest archive of what it left is {label}")?,
+                None => f.write_str("there is no archive of what it left")?,
+            }
+        }
         if self.direction == Direction::Forward && !self.steps.is_empty() {
             let back = match (self.after_failure, self.back, &self.from) {
+                (AfterFailure::PutBack, _, Some(from)) if self.outside.is_some() => {
+                    format!("the archive is restored, and you are asked whether {} is to start on it", from.version)
+                }
                 (AfterFailure::AskPerson, _, _) => "the database is left as it is and a person is asked".to_owned(),
                 (_, Back::Symlink, Some(from)) => format!(
                     "the archive is restored and {} points to {} again",

@@ -14,7 +14,7 @@ use crate::service::ServiceState;
 use crate::shape::{Applied, Shape};
 use crate::upgrade::hands::Hands;
 use crate::upgrade::plan::{Applies, Back, Plan, Purpose};
-use crate::upgrade::state::{Failed, State, Step};
+use crate::upgrade::state::{Direction, Failed, State, Step};
 
 /// The steps back from where the upgrade stands. Pure.
 #[must_use]
@@ -178,6 +178,37 @@ pub(super) async fn start_old(hands: &impl Hands, plan: &Plan, state: &State) ->
         return Err(Failed::undecided(message, hints));
     }
     start(hands).await
+}
+
+/// Why the release before is not let loose unasked on what was put back, and what a person may do: the schema was changed outside of
+/// migrations before the upgrade, so what was archived and put back is not what that release left.
+#[must_use]
+pub(crate) fn not_as_left(plan: &Plan, state: &State, step: Step) -> Option<(String, Vec<String>)> {
+    let last = if plan.back == Back::Nothing { Step::Hold } else { Step::StartOld };
+    let (outside, earlier) = (plan.outside.as_ref()?, plan.earlier()?);
+    let asks = step == last && state.direction == Direction::Back && state.route.contains(&Step::StopNew);
+    if !asks || state.told || state.attempts > 0 {
+        return None;
+    }
+    let (target, version) = (&plan.target, &earlier.version);
+    let why = format!(
+        "the database is again as this upgrade found it, and that is not what release {version} left: its schema was changed outside of \
+         migrations before the upgrade, by the package's own script or by hand"
+    );
+    let mut hints = vec![match plan.back {
+        Back::Nothing => format!(
+            "if {version} can serve it as it is: `upkeep upgrade {target} --resume`, then install {version} and start it"
+        ),
+        Back::Symlink | Back::Command => format!("to start {version} on it as it is: `upkeep upgrade {target} --resume`"),
+    }];
+    if let Some(label) = &outside.archive {
+        hints.push(format!(
+            "to have what {version} left, without what was written since: `upkeep restore {target} {label} --replace`, install \
+             {version}, then `upkeep upgrade {target} --accept` and start it"
+        ));
+    }
+    hints.push(format!("to take release and data as they are now: `upkeep upgrade {target} --accept`"));
+    Some((why, hints))
 }
 
 pub(super) fn failed_kind(plan: &Plan) -> Kind {

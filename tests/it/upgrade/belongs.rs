@@ -1,6 +1,7 @@
 //! What release a database belongs to: a restore sets it, the upgrade follows, and the server's own migrations are no surprise.
 
-use upkeep::archive::manifest::Kind;
+use upkeep::archive::manifest::{Kind, ReleaseNote};
+use upkeep::backup::{self, BackupRequest};
 use upkeep::config::{Migrations, Runner};
 use upkeep::gate::Standing;
 use upkeep::progress::Progress;
@@ -9,7 +10,7 @@ use upkeep::upgrade::{self, Asked, Ended};
 use upkeep::version::Version;
 use upkeep::{migrate, service};
 
-use super::host::{Host, V1, V2};
+use super::host::{Host, InPlace, V1, V2};
 use crate::support::env::execute;
 
 /// A host whose server migrates itself, with no scripts that say what should be there; and what it migrates by.
@@ -121,8 +122,6 @@ async fn migrations_applied_by_hand_make_another_releases_data() {
     host.install("2.0", &[V1, V2]);
     host.look().await;
     assert_eq!(of_the_data(&host).await.as_deref(), Some("1.0"), "what is only installed changes nothing");
-    execute(&host.env.database(), "CREATE INDEX by_text ON notes (text)").await;
-    assert_eq!(of_the_data(&host).await.as_deref(), Some("1.0"), "nor does an index");
     host.migrate().await;
     assert_eq!(of_the_data(&host).await.as_deref(), Some("2.0"));
     // Whatever fails now, the old release is never started on what the new one's scripts made.
@@ -132,4 +131,71 @@ async fn migrations_applied_by_hand_make_another_releases_data() {
     assert_eq!((host.serving().await, host.columns().await.len()), (None, 3));
     let [before] = &host.archives(Kind::PreUpgrade).await[..] else { panic!("one archive") };
     assert_eq!(before.release, Version::parse("2.0").ok(), "and its label says whose shape it has");
+}
+
+/// A package whose own script migrates the database before upkeep sees the release.
+async fn migrated_by_its_package(mut host: Host, with_migrations: bool) -> Host {
+    if !with_migrations {
+        host.target.migrations = None;
+    }
+    backup::backup(&host.env.ctx, &host.target, &of_one(), &Progress::default()).await.unwrap();
+    // What the release that serves changes itself is its own, and no surprise later.
+    execute(&host.env.database(), "CREATE INDEX by_text ON notes (text)").await;
+    host.look().await;
+    host.install("2.0", &[V1]);
+    assert_eq!(of_the_data(&host).await.as_deref(), Some("1.0"));
+    execute(&host.env.database(), "ALTER TABLE notes ADD COLUMN colour TEXT").await;
+    host
+}
+
+fn of_one() -> BackupRequest {
+    let release = Version::parse("1.0").ok().map(|version| ReleaseNote { version, probe: "a test".to_owned() });
+    BackupRequest { kind: Kind::Manual, note: None, pin: None, release }
+}
+
+const CHANGED: &str = "refuse: the schema was changed outside of migrations: it is not the one that release 1.0 left";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_package_that_migrates_by_itself_is_a_persons_to_decide_and_never_rolled_back_to_what_it_is_not() {
+    for with_migrations in [true, false] {
+        let host = migrated_by_its_package(Host::in_place(InPlace::NoWayBack).await, with_migrations).await;
+        let decision = host.decision(Asked::ByDaemon).await;
+        assert!(decision.starts_with(CHANGED), "{with_migrations}: {decision}");
+        let standing = upgrade::standing(&host.look().await);
+        assert!(matches!(standing, Standing::Outside(_)), "{with_migrations}: {standing:?}");
+        assert_eq!(of_the_data(&host).await, None, "{with_migrations}: it is no release's");
+
+        // A person goes on, and is told what there is no way back to.
+        assert_eq!(host.upgrade().await, Ended::Committed);
+        let [last] = &host.archives(Kind::Manual).await[..] else { panic!("one archive") };
+        assert!(last.pinned.is_some(), "{with_migrations}: the last of 1.0 is kept");
+        let [before] = &host.archives(Kind::PreUpgrade).await[..] else { panic!("one archive") };
+        assert_eq!(before.release, None, "{with_migrations}: labelled as no release's");
+        let refused = upgrade::begin_rollback(&host.env.ctx, &host.target, &Progress::default()).await.unwrap_err();
+        let failure = upkeep::failure::Failure::of(&refused);
+        assert_eq!(failure.code, 65, "{failure:?}");
+        assert!(failure.message.contains("is not what release 1.0 left"), "{failure:?}");
+        assert!(failure.hints.iter().any(|hint| hint.contains(last.label.as_str())), "{failure:?}");
+        assert_eq!(host.columns().await.len(), 3, "nothing was changed");
+        assert!(host.decision(Asked::ByDaemon).await.starts_with("nothing: 2.0 is installed"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_after_a_package_migrated_by_itself_is_not_told_as_rolled_back() {
+    let host = migrated_by_its_package(Host::in_place(InPlace::NoWayBack).await, true).await;
+    host.sick("2.0");
+    let Ended::Stuck { why, next_steps } = host.upgrade().await else { panic!("not stuck") };
+    assert!(why.contains("that is not what release 1.0 left"), "{why}");
+    let [last] = &host.archives(Kind::Manual).await[..] else { panic!("one archive") };
+    assert!(next_steps.iter().any(|step| step.contains(last.label.as_str())), "{next_steps:?}");
+    assert_eq!((host.serving().await, host.columns().await.len()), (None, 3));
+    let status = |settle| upgrade::settle(&host.env.ctx, &host.target, settle, "a test");
+    status(upgrade::Settle::Resume).await.unwrap();
+    let ended = host.drive().await;
+    assert!(matches!(&ended, Ended::RolledBack { .. }), "{ended:?}");
+    // What was put back is still no release's.
+    assert!(host.decision(Asked::ByPerson).await.starts_with("refuse: 2.0 is on hold"));
+    host.install("2.1", &[V1]);
+    assert!(host.decision(Asked::ByDaemon).await.starts_with(CHANGED), "{}", host.decision(Asked::ByDaemon).await);
 }

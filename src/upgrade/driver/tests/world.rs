@@ -227,6 +227,7 @@ pub(super) fn plan(applies: Applies) -> Plan {
         attempts: 3,
         release_path: "/srv/app".into(),
         service: "notes.service".to_owned(),
+        outside: None,
     }
 }
 
