@@ -14,6 +14,9 @@ pub(super) const DATABASE: &str = "/var/lib/dpkg";
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
+/// No package's own script takes so long that dpkg is silent for longer, but for one that waits at the gate, and then we are at work.
+const QUIET: Duration = Duration::from_secs(600);
+
 /// The upstream version of an installed package.
 pub(super) async fn ask(package: &str, resolved: &Path, wanted: Wanted) -> Result<Version, ReleaseError> {
     for lock in ["lock-frontend", "lock"].into_iter().filter(|_| wanted == Wanted::Settled) {
@@ -31,13 +34,18 @@ pub(super) async fn ask(package: &str, resolved: &Path, wanted: Wanted) -> Resul
     let Some((status, version)) = answer.rsplit_once(' ') else { return Err(none(format!("dpkg-query says `{answer}`"))) };
     match standing(status, wanted) {
         Standing::Counts => Version::parse(upstream(version)).map_err(|error| none(error.to_string())),
-        // Nobody has the lock: it was interrupted there.
-        Standing::Busy if wanted == Wanted::Settled => {
+        Standing::Busy if wanted == Wanted::Settled && quiet() => {
             Err(ReleaseError::PackageHalf(format!("package {package} is `{status}`")))
         }
         Standing::Busy => Err(ReleaseError::PackageBusy(format!("package {package} is `{status}`"))),
         Standing::Absent => Err(none(format!("the package is `{status}`"))),
     }
+}
+
+/// Whether dpkg has written down nothing for so long that it was interrupted: its lock is root's to ask for, and not the daemon's.
+fn quiet() -> bool {
+    let written = std::fs::metadata(Path::new(DATABASE).join("status")).and_then(|status| status.modified());
+    written.is_ok_and(|at| at.elapsed().is_ok_and(|since| since > QUIET))
 }
 
 /// Who has one of the locks: apt itself, before dpkg which it runs.

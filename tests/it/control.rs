@@ -134,6 +134,10 @@ fn every_endpoint_answers_as_its_golden_file_says() {
         let verb = pattern.trim_start_matches("/v1/").replace("/{target}/", "-").replace("/{label}/", "-");
         golden(&place, &format!("job-{verb}"), &job);
     }
+    // What a job that ends so looks like is told in `daemon.rs`; this one has ended.
+    asked.insert("POST /v1/jobs/{id}/cancel".to_owned());
+    let cancelled = daemon.ask("POST", &format!("{job}/cancel"), "");
+    assert_eq!((cancelled.status, &cancelled.json()["class"]), (404, &json!("no-input")), "{cancelled:?}");
     asked.insert("POST /v1/reload".to_owned());
     let reloaded = daemon.ask("POST", "/v1/reload", "");
     assert_eq!(reloaded.status, 200, "{reloaded:?}");
@@ -153,6 +157,7 @@ fn what_cannot_be_asked_is_refused_in_words() {
         ("GET", "/v1/jobs/0000", "", 404, "no-input", "there is no job `0000`"),
         ("GET", "/v1/jobs/%2e%2e", "", 400, "usage", "cannot be a job id"),
         ("GET", "/v1/jobs/0000?wait=soon", "", 400, "usage", "invalid"),
+        ("POST", "/v1/jobs/0000/cancel", "", 404, "no-input", "neither waits nor runs"),
         ("GET", "/v1/events?after=now", "", 400, "usage", "invalid"),
         ("POST", "/v1/status", "", 405, "usage", "does not take POST"),
         ("GET", "/v1/targets/notes/backup", "", 405, "usage", "does not take GET"),
