@@ -193,7 +193,7 @@ pub(crate) async fn left(db: &StateDb, target: &TargetName) -> Result<Option<Bel
 }
 
 /// The newest upgrade that can be rolled back: the last one that was committed and has a pre-upgrade archive, with nothing
-/// but refused ones after it.
+/// after it but what was refused or rolled back, which left the database as it was.
 ///
 /// # Errors
 /// As [`load`].
@@ -201,7 +201,7 @@ pub(crate) async fn last_committed(db: &StateDb, target: &TargetName) -> Result<
     for row in db.upgrades(target, u32::MAX).await? {
         let record = load(db, row).await?;
         match (record.state.phase, &record.plan.purpose, record.state.archive.clone()) {
-            (Phase::Refused, _, _) => {}
+            (Phase::Refused, _, _) | (Phase::RolledBack, Purpose::Upgrade, _) => {}
             (Phase::Committed | Phase::Accepted, Purpose::Upgrade, Some(label)) => return Ok(Some((record, label))),
             _ => return Ok(None),
         }

@@ -87,7 +87,7 @@ pub(super) async fn run(asked: &Migrate, work: Work<'_>) -> Result<Answer, Failu
     let fresh = missing_file(target);
     // What is refused anyway is refused before an archive is taken for it; and nothing is archived for nothing.
     let label = match foresee(target, verb, ask, &settings, &root).await? {
-        Foreseen::Nothing => None,
+        Foreseen::Nothing | Foreseen::History => None,
         Foreseen::Changes => keep(target, verb, work).await?,
     };
     // Again, for the archive may have taken an hour.

@@ -30,6 +30,8 @@ pub enum Intent<'a> {
 pub enum Foreseen {
     /// Something is changed.
     Changes,
+    /// A row of the history is written, and nothing of the data.
+    History,
     /// There is nothing to change.
     Nothing,
 }
@@ -49,11 +51,22 @@ pub(in crate::migrate) async fn foresee<H: Host>(
         Intent::Repair => repairs(host, &desk).await?,
     };
     // A callback may write whatever it likes.
-    if !changes && scripts.callbacks.is_empty() {
+    let called = calls(scripts, intent);
+    if !changes && !called {
         return Ok(Foreseen::Nothing);
     }
     host.may_write().await?;
-    Ok(Foreseen::Changes)
+    Ok(if matches!(intent, Intent::Baseline(_)) && !called { Foreseen::History } else { Foreseen::Changes })
+}
+
+/// Whether a callback may run. Around a repair or a baseline only its own do.
+fn calls(scripts: &Scripts, intent: &Intent<'_>) -> bool {
+    let events: &[&str] = match intent {
+        Intent::Repair => &["beforeRepair", "afterRepair"],
+        Intent::Baseline(_) => &["beforeBaseline", "afterBaseline"],
+        Intent::Apply(_) | Intent::Undo(_) => return !scripts.callbacks.is_empty(),
+    };
+    scripts.callbacks.iter().any(|callback| events.contains(&callback.event))
 }
 
 async fn applies<H: Host>(
