@@ -30,8 +30,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
-    let config = session::config(world, Secrets::Leave)?;
-    match session::reach(&config).await? {
+    match session::asked(world).await?.1 {
         Reach::Daemon(client) if arguments.follow => {
             let mut stop = None;
             let show = |event: Event| match line(&event, world.terminal).and_then(|line| world.terminal.print(&line)) {
@@ -63,6 +62,7 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
                 .into())
         }
         Reach::Alone => {
+            let config = session::config(world, Secrets::Leave)?;
             owner::hand_over(&config, world).await?;
             let state = session::state(&config).await?;
             let rows = state.events_after(0, AT_ONCE).await?;

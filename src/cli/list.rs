@@ -18,23 +18,28 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
-    let config = session::config(world, Secrets::Leave)?;
-    let targets: Vec<&TargetName> =
-        config.targets.keys().filter(|name| arguments.target.as_ref().is_none_or(|wanted| wanted == *name)).collect();
+    let (config, reach) = session::asked(world).await?;
+    let mut targets: Vec<TargetName> = match (&config, &reach) {
+        (Some(config), _) => config.targets.keys().cloned().collect(),
+        (None, Reach::Daemon(client)) => client.status().await?.targets.into_iter().map(|target| target.name).collect(),
+        (None, Reach::Alone) => Vec::new(),
+    };
+    targets.retain(|name| arguments.target.as_ref().is_none_or(|wanted| wanted == name));
     if let (Some(wanted), true) = (&arguments.target, targets.is_empty()) {
         return Err(Failure::new(Class::NoInput, format!("there is no target `{wanted}` in {}", world.config.display())).into());
     }
     let mut entries = Vec::new();
-    match session::reach(&config).await? {
+    match reach {
         Reach::Daemon(client) => {
-            for target in targets {
+            for target in &targets {
                 entries.extend(client.archives(target).await?);
             }
         }
         Reach::Alone => {
+            let config = session::config(world, Secrets::Leave)?;
             owner::hand_over(&config, world).await?;
             let state = session::state(&config).await?;
-            for target in targets {
+            for target in &targets {
                 entries.extend(catalogue::list(&state, Some(target)).await?);
             }
             state.close().await;

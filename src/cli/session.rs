@@ -45,13 +45,30 @@ pub(super) async fn reach(config: &Config) -> Result<Reach, Stop> {
     Ok(Client::connect(&config.control.socket).await?.map_or(Reach::Alone, Reach::Daemon))
 }
 
+/// The configuration without passwords, and who answers. Whoever may not read all of it asks the daemon, which knows what he may do;
+/// then there is none.
+pub(super) async fn asked(world: &World) -> Result<(Option<Config>, Reach), Stop> {
+    let problems = match load::load_with(&world.config, &world.environment, Secrets::Leave) {
+        Ok(config) => {
+            let reach = reach(&config).await?;
+            return Ok((Some(config), reach));
+        }
+        Err(problems) => problems,
+    };
+    let client = match problems.closed() {
+        true => Client::connect(&load::socket(&world.config, &world.environment)).await?,
+        false => None,
+    };
+    client.map_or_else(|| Err(problems.into()), |client| Ok((None, Reach::Daemon(client))))
+}
+
 /// Performs an action wherever it can be, shows its progress and prints its result.
 pub(super) async fn perform(world: &World, action: Action) -> Result<(), Stop> {
-    let known = config(world, Secrets::Leave)?;
-    if let Some(target) = action.target() {
-        self::known(world, &known, target)?;
+    let (known, reach) = asked(world).await?;
+    if let (Some(target), Some(config)) = (action.target(), &known) {
+        self::known(world, config, target)?;
     }
-    let result = match reach(&known).await? {
+    let result = match reach {
         Reach::Daemon(client) => through(&client, world, &action).await,
         Reach::Alone if verbs::spec(&action).effect == Effect::Reads => reading(world, &action).await,
         Reach::Alone => ourselves(world, &action).await,
@@ -244,11 +261,10 @@ async fn stored(config: &Config) -> Result<Option<StateDb>, Stop> {
 
 /// Where everything stands: the daemon's ready answer, or what we find out ourselves.
 pub(super) async fn status(world: &World) -> Result<Status, Stop> {
-    let known = config(world, Secrets::Leave)?;
-    match reach(&known).await? {
+    match asked(world).await?.1 {
         Reach::Daemon(client) => Ok(client.status().await?),
         Reach::Alone => {
-            super::owner::hand_over(&known, world).await?;
+            super::owner::hand_over(&config(world, Secrets::Leave)?, world).await?;
             alone(world).await
         }
     }
@@ -256,9 +272,8 @@ pub(super) async fn status(world: &World) -> Result<Status, Stop> {
 
 /// The same for whoever has a screen open: without a daemon only where we may look ourselves.
 pub(super) async fn status_in_place(world: &World) -> Result<Status, Stop> {
-    let known = config(world, Secrets::Leave)?;
-    match reach(&known).await? {
-        Reach::Alone if super::owner::other_owner(&known.daemon.state_dir).is_some() => {
+    match asked(world).await? {
+        (Some(known), Reach::Alone) if super::owner::other_owner(&known.daemon.state_dir).is_some() => {
             Err(Failure::new(Class::Unavailable, "no daemon runs").hint("start it: `systemctl start upkeepd`").into())
         }
         _ => status(world).await,

@@ -50,6 +50,12 @@ impl ConfigProblems {
         Self { path: path.to_owned(), count, first }
     }
 
+    /// Whether nothing is wrong but that this user may not read it: the daemon may, and can be asked.
+    #[must_use]
+    pub fn closed(&self) -> bool {
+        self.count > 0 && self.problems().all(|problem| problem.what == layers::CLOSED)
+    }
+
     /// The problems, in the order they were found.
     pub fn problems(&self) -> impl Iterator<Item = &Problem> {
         std::iter::successors(self.first.as_deref(), |link| link.next.as_deref()).map(|link| &link.problem)
@@ -83,7 +89,7 @@ impl std::error::Error for Link {
 
 impl Explain for ConfigProblems {
     fn class(&self) -> Class {
-        Class::Config
+        if self.closed() { Class::NoPermission } else { Class::Config }
     }
 
     fn safe(&self) -> Option<String> {
@@ -91,6 +97,11 @@ impl Explain for ConfigProblems {
     }
 
     fn hints(&self) -> Vec<String> {
+        if self.closed() {
+            return vec![
+                "start the daemon, which answers without it: `systemctl start upkeepd`; or run this as root".to_owned(),
+            ];
+        }
         vec![format!("mend what is listed, then look again: `upkeep check --config {}`", self.path.display())]
     }
 }
@@ -139,6 +150,15 @@ pub fn load_telling(path: &Path, environment: &Environment) -> Result<(Config, V
     };
     let config = read(&Node::root(&merged, &problems), environment, Secrets::Read);
     Ok((config, problems.into_found()))
+}
+
+/// Where the daemon listens, by what this user may read of the configuration.
+#[must_use]
+pub fn socket(path: &Path, environment: &Environment) -> PathBuf {
+    let problems = Problems::new(path.display().to_string());
+    let merged = layers::readable(path, environment, &problems);
+    let named = merged.and_then(|merged| Node::root(&merged, &problems).table("control").path("socket"));
+    named.unwrap_or_else(|| DEFAULT_SOCKET.into())
 }
 
 /// Values that stand in for what is wrong are never seen: a configuration with a problem is not returned.

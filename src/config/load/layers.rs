@@ -37,6 +37,18 @@ impl Source for Layer {
     }
 }
 
+/// What is said of a file that is there and closed to this user.
+pub(super) const CLOSED: &str = "this user may not read it";
+
+/// What of the files this user may read, above the built-in defaults; for nothing but where the daemon listens.
+pub(super) fn readable(path: &Path, environment: &Environment, problems: &Problems) -> Option<Table> {
+    let mut layers = vec![Layer(parse(DEFAULTS, "built-in defaults", problems)?)];
+    let files = std::iter::once(path.to_owned()).chain(drop_ins(path, problems));
+    layers.extend(files.filter_map(|path| file(&path, problems)));
+    layers.extend(variables(environment, problems));
+    merge(&layers, problems)
+}
+
 /// All layers as one table; `None` when a layer cannot be read at all, with the reason among the problems.
 pub(super) fn merged(path: &Path, environment: &Environment, problems: &Problems) -> Option<Table> {
     let mut written = vec![file(path, problems)];
@@ -120,7 +132,7 @@ fn file(path: &Path, problems: &Problems) -> Option<Layer> {
         Err(error) => {
             let what = match error.kind() {
                 std::io::ErrorKind::NotFound => "there is no such file; name yours with --config or UPKEEP_CONFIG".to_owned(),
-                std::io::ErrorKind::PermissionDenied => "this user may not read it".to_owned(),
+                std::io::ErrorKind::PermissionDenied => CLOSED.to_owned(),
                 _ => format!("cannot read the file: {error}"),
             };
             problems.add(Some(&origin), "", what);
