@@ -2,7 +2,7 @@
 //!
 //! Owns parsing, the choice between the daemon's socket and doing it ourselves, and every printed word. Never decides
 //! anything about a database: it asks for an [`crate::wire::Action`] or reads. Invariants: results go to standard output
-//! and everything said on the way to standard error; with `--json` exactly one object is printed, also for a failure; the
+//! and everything said on the way to standard error; with `--json` exactly one document is printed, also for a failure; the
 //! exit code follows from [`Class`] alone. Held by `tests/it/cli.rs` and `tests/it/errors.rs`.
 
 mod backup;
@@ -66,7 +66,7 @@ struct Cli {
     /// The configuration file.
     #[arg(long, global = true, value_name = "FILE", env = "UPKEEP_CONFIG", hide_env_values = true, default_value = DEFAULT_PATH)]
     config: PathBuf,
-    /// Print one JSON object instead of text, also when it fails.
+    /// Print one JSON document instead of text, also when it fails.
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]

@@ -3,10 +3,13 @@
 //! Owns the answer and its words; never looks at anything itself. Invariant: a server never starts on a database it is not in
 //! step with, and the daemon's own start never waits for the daemon; held by the table in the tests beside this file.
 
+pub mod cause;
+
 use std::fmt;
 
 use crate::count::few;
 use crate::version::Version;
+use cause::{Cause, Names};
 
 /// How release and database stand to each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +39,8 @@ pub enum Open {
     Underway,
     /// One is underway and has let the server start on this release; it waits until it is healthy.
     Settling(Version),
-    /// One needs a person.
-    Stuck,
+    /// One to this version needs a person.
+    Stuck(Version),
 }
 
 /// Who is starting the server.
@@ -60,8 +63,8 @@ pub struct Facts {
     pub open: Open,
     /// The release that wants to start, if it could be read.
     pub release: Option<Version>,
-    /// Why that version is held, if it is.
-    pub held: Option<String>,
+    /// The hold on that version, if there is one.
+    pub held: Option<Cause>,
 }
 
 /// What the gate answers.
@@ -83,8 +86,8 @@ pub enum Gate {
     Refuse {
         /// Why.
         why: String,
-        /// What a person does.
-        hint: &'static str,
+        /// What a person does, with the whole command.
+        hint: String,
     },
 }
 
@@ -99,46 +102,31 @@ pub enum Awaited {
 
 /// The decision.
 #[must_use]
-pub fn decide(facts: &Facts) -> Gate {
-    let refuse = |why: String, hint| Gate::Refuse { why, hint };
+pub fn decide(facts: &Facts, names: &Names<'_>) -> Gate {
+    let refuse = |cause: Cause| {
+        let words = cause.words(names);
+        Gate::Refuse { why: words.why, hint: words.next_step }
+    };
     // First, for whoever waits here for the daemon while the daemon waits for the server would wait for ever.
     if facts.starter == Starter::Daemon {
         return Gate::Pass("the daemon itself starts the server");
     }
     match (&facts.open, &facts.standing) {
-        (Open::Stuck, _) => refuse("an upgrade of this target needs a person".to_owned(), "see `upkeep status`"),
+        (Open::Stuck(to), _) => refuse(Cause::Stuck { to: to.clone() }),
         // A package's script or a person restarts what was started already: neither release nor database is another.
         (Open::Settling(version), _) if facts.release.as_ref() == Some(version) => {
             Gate::Pass("the upgrade underway has started this release already")
         }
         (Open::Underway | Open::Settling(_), _) => Gate::Wait { why: Awaited::Upgrade },
         (Open::Nothing, Standing::InStep) => Gate::Pass("release and database are in step"),
-        (Open::Nothing, Standing::Ahead(migrations)) => refuse(
-            format!("the database holds migrations this release does not know: {}", few(migrations, ", ")),
-            "install the newer release again, or `upkeep rollback TARGET`",
-        ),
-        (Open::Nothing, Standing::Newer(version)) => refuse(
-            format!("the database belongs to the newer release {version}"),
-            "install that release again, or restore an archive of this one: `upkeep list TARGET`",
-        ),
-        (Open::Nothing, Standing::Failed(migrations)) => refuse(
-            format!("the history says these migrations failed or did not end: {}", few(migrations, ", ")),
-            "restore the archive taken before them: `upkeep list TARGET`",
-        ),
+        (Open::Nothing, Standing::Ahead(migrations)) => refuse(Cause::Ahead(migrations.clone())),
+        (Open::Nothing, Standing::Newer(version)) => refuse(Cause::Newer(version.clone())),
+        (Open::Nothing, Standing::Failed(migrations)) => refuse(Cause::Failed(migrations.clone())),
         (Open::Nothing, Standing::Pending(pending)) => match &facts.held {
-            Some(reason) => {
-                let version = facts.release.as_ref().map_or_else(|| "this version".to_owned(), |version| version.to_string());
-                refuse(
-                    format!("{version} is on hold: {reason}"),
-                    "install the earlier release, or `upkeep release-hold TARGET`",
-                )
-            }
+            Some(held) => refuse(held.clone()),
             None => Gate::Ask { pending: pending.clone() },
         },
-        (Open::Nothing, Standing::Outside(why)) => refuse(
-            why.clone(),
-            "archive it as it is and go on: `upkeep upgrade TARGET`, or put back what was there: `upkeep list TARGET`",
-        ),
+        (Open::Nothing, Standing::Outside(why)) => refuse(Cause::Outside(why.clone())),
         (Open::Nothing, Standing::Unknown(why)) => Gate::Wait { why: Awaited::Answer(why.clone()) },
     }
 }

@@ -146,6 +146,42 @@ pub async fn status(service: &Service) -> ServiceState {
     }
 }
 
+/// What became of the last start of a server that does not run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LastStart {
+    /// Nothing that asks for anybody: somebody stopped it, or it was never started.
+    Nothing,
+    /// Its condition refused it, which is our gate.
+    Refused,
+    /// It ended by itself, with systemd's word for how (`exit-code`, `start-limit-hit`).
+    Ended(String),
+}
+
+/// What is asked of a unit that does not run.
+const END_PROPERTIES: &str = "--property=ActiveState,Result,ExecMainStatus";
+
+/// The exit status of a Java server, among others, that was asked to end.
+const ASKED_TO_END: &str = "143";
+
+/// What became of the last start. What cannot be told is nothing.
+pub async fn last_start(service: &Service) -> LastStart {
+    let ServiceControl::Unit(unit) = &service.control else { return LastStart::Nothing };
+    match Command::new(&["systemctl", "show", END_PROPERTIES, "--", unit], STATUS_DEADLINE).run().await {
+        Ok(finished) => start_of_unit(&finished.stdout),
+        Err(_) => LastStart::Nothing,
+    }
+}
+
+fn start_of_unit(shown: &str) -> LastStart {
+    let value = |name: &str| shown.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default();
+    match (value("Result"), value("ActiveState"), value("ExecMainStatus")) {
+        ("exec-condition", ..) => LastStart::Refused,
+        (_, "failed", ASKED_TO_END) => LastStart::Nothing,
+        (how, "failed", _) => LastStart::Ended(how.to_owned()),
+        _ => LastStart::Nothing,
+    }
+}
+
 /// How long a state that cannot be told is asked for again, and how often: a bus or a status command that is busy for a moment answers
 /// by then, and one that is broken does not.
 const UNKNOWN_FOR: Duration = Duration::from_secs(3);
@@ -295,6 +331,21 @@ pub async fn wait_healthy(service: &Service, waited: Duration) -> Result<String,
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_became_of_a_start_is_told_by_systemd() {
+        for (shown, expected) in [
+            ("Result=success\nActiveState=inactive\nExecMainStatus=0\n", LastStart::Nothing),
+            ("Result=exec-condition\nActiveState=inactive\nExecMainStatus=0\n", LastStart::Refused),
+            ("Result=exit-code\nActiveState=failed\nExecMainStatus=1\n", LastStart::Ended("exit-code".to_owned())),
+            ("Result=start-limit-hit\nActiveState=failed\nExecMainStatus=1\n", LastStart::Ended("start-limit-hit".to_owned())),
+            // Stopped by a person, and its runtime says so in its own way.
+            ("Result=exit-code\nActiveState=failed\nExecMainStatus=143\n", LastStart::Nothing),
+            ("", LastStart::Nothing),
+        ] {
+            assert_eq!(start_of_unit(shown), expected, "{shown}");
+        }
+    }
 
     #[test]
     fn what_systemctl_prints_is_understood() {

@@ -28,8 +28,8 @@ use crate::upgrade::judge::Stand;
 use crate::upgrade::{self, Asked, Decision, Observation};
 use crate::version::Version;
 use crate::wire::{
-    Action, ArchiveStatus, HistoryStatus, HoldStatus, Job, JobState, KeptStatus, Migrate, MigrateVerb, ReleaseStatus, Restore,
-    RuleStatus, RunStatus, ShapeStatus, Status, Step, TargetStatus, UpgradeStatus,
+    Action, ArchiveStatus, HistoryStatus, HoldStatus, Job, JobState, KeptStatus, Migrate, MigrateVerb, OutageStatus,
+    ReleaseStatus, Restore, RuleStatus, RunStatus, ShapeStatus, Status, Step, TargetStatus, UpgradeStatus,
 };
 
 /// The program and its version, as status and manifests name it.
@@ -52,6 +52,8 @@ pub struct Seen {
     pub shape: Option<ShapeStatus>,
     /// Whether the managed server runs.
     pub service: Option<String>,
+    /// What keeps it down.
+    pub outage: Option<OutageStatus>,
     /// What stands against an upgrade now.
     pub refusals: Vec<String>,
     /// What a person should look at.
@@ -111,6 +113,11 @@ pub async fn look(ctx: &Context, target: &Target) -> Result<Look, Failure> {
         }
         _ => {}
     }
+    seen.outage = upgrade::outage(ctx, target, &observation).await?.map(|outage| OutageStatus {
+        cause: outage.cause.code().to_owned(),
+        why: outage.words.why,
+        next_step: outage.words.next_step,
+    });
     if let Err(why) = &observation.database {
         seen.problems.push(format!("the database does not answer: {why}"));
     } else if let Ok(server) = Engine::of(&target.database).identify().await {
@@ -283,6 +290,14 @@ pub fn changes(action: &Action, target: &TargetName) -> bool {
     changing && action.target() == Some(target)
 }
 
+/// Whether a job decides about the server's next start: one that waits at the gate was not refused yet, and a job that changes the target may
+/// start it.
+#[must_use]
+pub fn undecided(target: &TargetName, jobs: &[Job]) -> bool {
+    let starts = |job: &Job| matches!(job.action, Action::Gate(_)) && job.action.target() == Some(target);
+    jobs.iter().any(|job| starts(job) || changes(&job.action, target))
+}
+
 /// What was seen, as far as it can be told now.
 fn tellable(seen: Option<&Seen>, target: &TargetName, jobs: &[Job]) -> Seen {
     let Some(seen) = seen else { return Seen::default() };
@@ -291,7 +306,11 @@ fn tellable(seen: Option<&Seen>, target: &TargetName, jobs: &[Job]) -> Seen {
     }
     // One that waits its turn will end what a crash cut short.
     let comes = jobs.iter().any(|job| changes(&job.action, target));
-    Seen { unfinished: seen.unfinished.clone().filter(|_| !comes), ..seen.clone() }
+    Seen {
+        unfinished: seen.unfinished.clone().filter(|_| !comes),
+        outage: seen.outage.clone().filter(|_| !undecided(target, jobs)),
+        ..seen.clone()
+    }
 }
 
 /// Where one target stands: pure, of what our state says, what was last seen, and the jobs that live.
@@ -314,6 +333,7 @@ pub fn one(target: &Target, known: &Known, seen: Option<&Seen>, jobs: &[Job], no
         release: seen.release,
         shape: seen.shape,
         service: seen.service,
+        outage: seen.outage,
         serving: seen.serving,
         last_good: good.map(archive),
         archives: growth.archives,
@@ -335,7 +355,9 @@ pub fn one(target: &Target, known: &Known, seen: Option<&Seen>, jobs: &[Job], no
 
 /// What a person should look at.
 fn problems(seen: &Seen, known: &Known, good: Option<&Entry>, overdue: bool, now: DateTime<Utc>) -> Vec<String> {
-    let mut problems = seen.problems.clone();
+    // First, for it is what people wait for.
+    let mut problems: Vec<String> = seen.outage.iter().map(down).collect();
+    problems.extend(seen.problems.clone());
     problems.extend(seen.unfinished.clone());
     if overdue {
         problems.push(match good {
@@ -372,6 +394,12 @@ fn problems(seen: &Seen, known: &Known, good: Option<&Entry>, overdue: bool, now
         problems.push(format!("the way back from {} cannot go on yet, and is tried again: {why}", upgrade.to));
     }
     problems
+}
+
+/// A server that is down, as a problem.
+#[must_use]
+pub fn down(outage: &OutageStatus) -> String {
+    format!("the server is down: {}; {}", outage.why, outage.next_step)
 }
 
 /// How many archives of the past are told: more than a terminal has room for.

@@ -16,6 +16,7 @@ mod evidence;
 mod hands;
 mod note;
 mod observe;
+mod outage;
 mod real;
 mod record;
 mod rollback;
@@ -38,10 +39,14 @@ use crate::version::Version;
 pub use driver::Ended;
 pub use evidence::{Lost, lost};
 pub use observe::{grown, observe, observe_at_gate, release_of_the_data, remember_release, remember_shape};
+pub use outage::{Naming, Outage, left_by_failure, outage};
 pub use plan::{Asked, Decision, Observation, Plan, Refusal, decide, standing};
 pub use rollback::begin_rollback;
 pub use state::{Phase, Settle};
 pub use turn::{Turned, turn_back};
+
+/// Who sets the holds of a rollback.
+const US: &str = "upkeep";
 
 /// What keeps an upgrade from being begun, carried on or settled.
 #[derive(Debug, thiserror::Error)]

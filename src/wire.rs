@@ -19,6 +19,6 @@ pub use address::Address;
 pub use answer::{Decided, Passed, Released, Undecided, Upgraded, Verified, WouldRun};
 pub use job::{Event, Job, JobState};
 pub use status::{
-    ArchiveStatus, HistoryStatus, HoldStatus, KeptStatus, ReleaseStatus, RuleStatus, RunStatus, ShapeStatus, Status, Step,
-    TargetStatus, UpgradeStatus,
+    ArchiveStatus, HistoryStatus, HoldStatus, KeptStatus, OutageStatus, ReleaseStatus, RuleStatus, RunStatus, ShapeStatus,
+    Status, Step, TargetStatus, UpgradeStatus,
 };

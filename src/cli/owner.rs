@@ -21,6 +21,13 @@ use crate::control::peers::Judge;
 use crate::failure::{Class, Failure};
 use crate::process::{self, User};
 use crate::text;
+use crate::trust;
+
+/// The user of `upkeepd.service`, whom the package makes.
+pub(super) const DAEMON_USER: &str = "upkeep";
+
+/// A list of users is no longer than this many bytes.
+const MOST_USERS: u64 = 16 * 1024 * 1024;
 
 /// The user who logged in, by the kernel's audit: `sudo`, `su` and our own change of user leave it as it is.
 const LOGIN: &str = "/proc/self/loginuid";
@@ -74,6 +81,15 @@ pub(super) fn other_owner(state_dir: &Path) -> Option<(u32, u32)> {
     let metas = [std::fs::symlink_metadata(state_dir), std::fs::metadata(state_dir)];
     let other = metas.into_iter().flatten().map(|meta| (meta.uid(), meta.gid())).find(|(user, _)| *user != 0);
     other.filter(|_| rustix::process::geteuid().is_root())
+}
+
+/// User and group of `upkeepd.service`; none where no package made them.
+pub(super) fn daemon() -> Option<[u32; 2]> {
+    let users = trust::read_to_string(Path::new("/etc/passwd"), MOST_USERS).ok()?;
+    users.lines().find_map(|line| {
+        let mut parts = line.strip_prefix(DAEMON_USER)?.strip_prefix(':')?.split(':').skip(1);
+        Some([parts.next()?.parse().ok()?, parts.next()?.parse().ok()?])
+    })
 }
 
 /// How the other process's words are shown, handed on in its environment.

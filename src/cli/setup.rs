@@ -11,7 +11,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Stop, World, session};
+use super::{Stop, World, owner, session};
 use crate::config::Config;
 use crate::config::load::Secrets;
 use crate::durable;
@@ -91,8 +91,14 @@ pub(super) fn outdated(config: &Config, config_path: &Path) -> Vec<PathBuf> {
 /// of vendors' tools.
 fn directories(config: &Config, root: &Path) -> Result<Vec<String>, Stop> {
     let mut done = Vec::new();
-    let Ok(owner) = fs::metadata(below(root, &config.daemon.state_dir)) else { return Ok(done) };
     let ours = rustix::process::geteuid().as_raw();
+    // A state directory elsewhere than the package's is made for the user of its unit.
+    if root == Path::new("/")
+        && let Some(daemon) = owner::daemon()
+    {
+        done.extend(make(root, &config.daemon.state_dir, daemon)?);
+    }
+    let Ok(owner) = fs::metadata(below(root, &config.daemon.state_dir)) else { return Ok(done) };
     for target in config.targets.values() {
         let directory = &target.backup.directory;
         done.extend(make(root, directory, [owner.uid(), owner.gid()])?);
@@ -109,7 +115,8 @@ fn directories(config: &Config, root: &Path) -> Result<Vec<String>, Stop> {
 fn make(root: &Path, directory: &Path, owner: [u32; 2]) -> Result<Option<String>, Stop> {
     match trust::make_dir(root, directory, owner, 0o750) {
         Ok(trust::Made::New) => Ok(Some(format!("made {}", directory.display()))),
-        Ok(trust::Made::Already | trust::Made::LeftTo) => Ok(None),
+        Ok(trust::Made::Already) => Ok(None),
+        Ok(trust::Made::LeftTo) => left_to(root, directory, owner),
         Err(error) if trust::refused(&error).is_some() => {
             let message = format!("{} is not made for the daemon: {error}", directory.display());
             let failure = Failure::new(Class::NoPermission, message).safe("nothing was made or given away there");
@@ -118,6 +125,16 @@ fn make(root: &Path, directory: &Path, owner: [u32; 2]) -> Result<Option<String>
         }
         Err(error) => Err(at(directory, &error).into()),
     }
+}
+
+/// A directory that its user makes himself, below one of his own: nothing of somebody else's may stand in the way.
+fn left_to(root: &Path, directory: &Path, [user, _]: [u32; 2]) -> Result<Option<String>, Stop> {
+    let standing = directory.ancestors().find_map(|above| Some((above, fs::symlink_metadata(below(root, above)).ok()?)));
+    let Some((above, meta)) = standing.filter(|(_, meta)| meta.is_dir() && meta.uid() != user) else { return Ok(None) };
+    let message =
+        format!("{} cannot be made by the daemon: {} belongs to user {}", directory.display(), above.display(), meta.uid());
+    let failure = Failure::new(Class::NoPermission, message).safe("nothing was made or given away there");
+    Err(failure.hint(format!("give it to the daemon: `chown -R {}: {}`", owner::DAEMON_USER, above.display())).into())
 }
 
 fn below(root: &Path, path: &Path) -> PathBuf {

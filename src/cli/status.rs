@@ -86,6 +86,18 @@ pub(super) fn state(target: &TargetStatus) -> (String, Tone) {
     if let Some(work) = target.work.as_ref().filter(|work| *work != "upgrade") {
         return (format!("{work} underway"), Tone::Warn);
     }
+    if let Some(outage) = &target.outage {
+        let first = match outage.cause.as_str() {
+            "rolled-back" => "ROLLED BACK, ",
+            "stuck" => "STUCK, ",
+            "failed-migration" => "MIGRATION FAILED, ",
+            "held" => "ON HOLD, ",
+            "not-asked" | "window" | "pending" | "room" => "UPGRADE PENDING, ",
+            "downgrade" | "ahead" => "DATABASE AHEAD, ",
+            _ => "",
+        };
+        return (format!("{first}SERVER DOWN"), Tone::Bad);
+    }
     let open = target.upgrade.as_ref().filter(|upgrade| upgrade.ended_at.is_none());
     let step = target.shape.as_ref().map(|shape| shape.step);
     match (open, step) {

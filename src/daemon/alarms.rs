@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use crate::config::{Alarms as Settings, HttpUrl};
 use crate::failure::Failure;
 use crate::state_db::StateDb;
+use crate::status;
 use crate::wire::Status;
 
 /// The kinds of event by which what was told is remembered.
@@ -66,10 +67,14 @@ enum Told {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Incident {
     message: String,
+    /// What is behind it, where the same words may come of several things: the cause of an outage and the release it is of.
+    cause: String,
     since: DateTime<Utc>,
     told: Told,
     /// Over, and that is still to be told.
     over: bool,
+    /// Whether somebody was told of an earlier cause: then its end is told though this one was not.
+    before: bool,
 }
 
 /// Something was told, or could not be.
@@ -101,7 +106,9 @@ impl Alarms {
                 let key = (event.target.as_ref().map(ToString::to_string), words.to_owned());
                 match event.kind.as_str() {
                     RAISED => {
-                        let incident = Incident { message: event.message, since: event.at, told: Told::Yes, over: false };
+                        let cause = event.body.get("cause").and_then(Value::as_str).unwrap_or_default().to_owned();
+                        let (message, since) = (event.message, event.at);
+                        let incident = Incident { message, cause, since, told: Told::Yes, over: false, before: false };
                         alarms.incidents.insert(key, incident);
                     }
                     ENDED => drop(alarms.incidents.remove(&key)),
@@ -111,11 +118,13 @@ impl Alarms {
         }
     }
 
-    /// Looks at what is wrong now, and begins to tell what is to be told. Of a target that was not looked at since the start, or is being
-    /// changed by a job, that nothing is wrong means nothing: it would end an incident that goes on.
+    /// Looks at what is wrong now, and begins to tell what is to be told. Of a target that was not looked at since the start, or that a job
+    /// decides about now, that nothing is wrong means nothing: it would end an incident that goes on.
     pub(super) fn look(&mut self, settings: Option<&Settings>, status: &Status, now: DateTime<Utc>) {
         let Some(settings) = settings else { return };
-        let unseen = status.targets.iter().filter(|target| target.looked_at.is_none()).map(|target| target.name.to_string());
+        let unseen =
+            status.targets.iter().filter(|target| target.looked_at.is_none() || status::undecided(&target.name, &status.jobs));
+        let unseen = unseen.map(|target| target.name.to_string());
         let wrong = problems(status);
         let kept = self.incidents.keys().filter(|(target, _)| target.is_some()).cloned();
         let unseen: std::collections::BTreeSet<String> = unseen.collect();
@@ -133,16 +142,27 @@ impl Alarms {
     /// What is to be told now. From then on it is underway.
     fn due(
         &mut self,
-        wrong: BTreeMap<Key, String>,
+        wrong: BTreeMap<Key, Wrong>,
         undecided: &[Key],
         after: Duration,
         now: DateTime<Utc>,
     ) -> Vec<(Key, Alarm)> {
         // A moment further ahead than any we would set was set by a clock that was wrong.
         let latest = now + delta(after).max(AGAIN);
-        for (key, message) in &wrong {
-            let new = Incident { message: message.clone(), since: now, told: Told::NotBefore(now + delta(after)), over: false };
-            let incident = self.incidents.entry(key.clone()).or_insert(new);
+        for (key, Wrong { message, cause }) in &wrong {
+            let new = |before| Incident {
+                message: message.clone(),
+                cause: cause.clone(),
+                since: now,
+                told: Told::NotBefore(now + delta(after)),
+                over: false,
+                before,
+            };
+            let incident = self.incidents.entry(key.clone()).or_insert_with(|| new(false));
+            // Another cause is another incident, though nobody saw the one before end. One that is being told now is told first.
+            if incident.cause != *cause && incident.told != Told::Underway {
+                *incident = new(incident.before || incident.told == Told::Yes);
+            }
             incident.over = false;
         }
         for incident in self.incidents.values_mut() {
@@ -153,6 +173,9 @@ impl Alarms {
         let ended = |key: &Key| !wrong.contains_key(key) && !undecided.contains(key);
         for (_, incident) in self.incidents.iter_mut().filter(|(key, _)| ended(key)) {
             incident.over = true;
+            if incident.before && matches!(incident.told, Told::NotBefore(_)) {
+                incident.told = Told::Yes;
+            }
         }
         // One that passed before anybody was told of it is nobody's business.
         self.incidents.retain(|_, incident| !(incident.over && matches!(incident.told, Told::NotBefore(_))));
@@ -196,7 +219,11 @@ impl Alarms {
     /// Takes note of what was told, and says which event remembers it: kind, message, body.
     pub(super) fn sent(&mut self, sent: Sent, now: DateTime<Utc>) -> Option<(&'static str, Option<String>, String, Value)> {
         let (raised, key) = (sent.alarm.kind == "problem", sent.key);
-        let body = json!({ "incident": key.1 });
+        let cause = self.incidents.get(&key).map(|incident| incident.cause.clone()).unwrap_or_default();
+        let mut body = json!({ "incident": key.1 });
+        if let Some(body) = body.as_object_mut().filter(|_| !cause.is_empty()) {
+            body.insert("cause".to_owned(), cause.into());
+        }
         match sent.result {
             Ok(()) if raised => {
                 if let Some(incident) = self.incidents.get_mut(&key) {
@@ -231,9 +258,18 @@ fn delta(duration: Duration) -> TimeDelta {
     TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
 }
 
+/// Something that is wrong.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Wrong {
+    message: String,
+    /// As an incident has it.
+    cause: String,
+}
+
 /// What is wrong, each under the words that stay the same while it lasts.
-fn problems(status: &Status) -> BTreeMap<Key, String> {
+fn problems(status: &Status) -> BTreeMap<Key, Wrong> {
     let mut wrong: Vec<(Option<String>, String)> = status.problems.iter().map(|problem| (None, problem.clone())).collect();
+    let mut causes = BTreeMap::new();
     for target in &status.targets {
         let mut all = target.problems.clone();
         if let Some(upgrade) = target.upgrade.as_ref().filter(|upgrade| upgrade.phase == "rolled-back") {
@@ -242,10 +278,24 @@ fn problems(status: &Status) -> BTreeMap<Key, String> {
             let why = upgrade.message.clone().unwrap_or_default();
             all.extend(held.then(|| format!("the upgrade to {} was rolled back: {why}", upgrade.to)));
         }
+        if let Some(outage) = &target.outage {
+            let release = target.release.as_ref().map(|release| release.version.to_string()).unwrap_or_default();
+            let key = (Some(target.name.to_string()), words(&status::down(outage)));
+            causes.insert(key, format!("{} {release}", outage.cause).trim_end().to_owned());
+        }
         wrong.extend(all.into_iter().map(|problem| (Some(target.name.to_string()), problem)));
     }
-    let words = |message: &str| message.split(": ").next().unwrap_or(message).to_owned();
-    wrong.into_iter().map(|(target, message)| ((target, words(&message)), message)).collect()
+    let wrong = wrong.into_iter().map(|(target, message)| {
+        let key = (target, words(&message));
+        let cause = causes.get(&key).cloned().unwrap_or_default();
+        (key, Wrong { message, cause })
+    });
+    wrong.collect()
+}
+
+/// The words of a problem that stay the same while its details change.
+fn words(message: &str) -> String {
+    message.split(": ").next().unwrap_or(message).to_owned()
 }
 
 #[cfg(test)]

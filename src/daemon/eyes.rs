@@ -75,6 +75,11 @@ impl Eye {
         self.next = Some(now);
     }
 
+    /// Look by then at the latest.
+    pub(super) fn by(&mut self, at: Instant) {
+        self.next = Some(self.next.map_or(at, |next| next.min(at)));
+    }
+
     /// There is nothing to be looked at before then.
     pub(super) fn postpone(&mut self, until: Instant) {
         self.next = Some(until);

@@ -1,7 +1,9 @@
 use super::*;
+use crate::ids::TargetName;
 
 fn facts(starter: Starter, open: Open, standing: Standing, held: Option<&str>) -> Facts {
-    Facts { starter, standing, open, release: Version::parse("2.0").ok(), held: held.map(str::to_owned) }
+    let held = held.map(|reason| Cause::Held { reason: reason.to_owned(), failed: false });
+    Facts { starter, standing, open, release: Version::parse("2.0").ok(), held }
 }
 
 #[test]
@@ -9,6 +11,18 @@ fn the_gate_answers_every_case() {
     let pending = || Standing::Pending(vec!["V2 add".to_owned()]);
     let ahead = || Standing::Ahead(vec!["V3 drop".to_owned()]);
     let unknown = || Standing::Unknown("no route to host".to_owned());
+    let (target, installed, good) =
+        (TargetName::parse("notes").unwrap(), Version::parse("2.0").unwrap(), Version::parse("1.0").unwrap());
+    let names = Names {
+        target: &target,
+        start: Some("systemctl start notes.service"),
+        unit: Some("notes.service"),
+        installed: Some(&installed),
+        good: Some(&good),
+        package: None,
+        archives: "/var/backups/notes",
+        auto: true,
+    };
     let settling = |version| Open::Settling(Version::parse(version).unwrap());
     let cases = [
         (facts(Starter::Daemon, Open::Underway, ahead(), None), "pass: the daemon itself"),
@@ -18,25 +32,34 @@ fn the_gate_answers_every_case() {
         (facts(Starter::Other, Open::Nothing, pending(), None), "upgrade first: V2 add pending"),
         (facts(Starter::Other, Open::Nothing, Standing::Pending(Vec::new()), None), "upgrade first: the release is new"),
         (facts(Starter::Other, Open::Nothing, pending(), Some("it failed")), "refused: 2.0 is on hold: it failed"),
-        (facts(Starter::Other, Open::Nothing, ahead(), None), "refused: the database holds migrations"),
+        (
+            facts(Starter::Other, Open::Nothing, ahead(), None),
+            "refused: its database holds migrations that 2.0 does not know: V3 drop (install version 1.0",
+        ),
         (facts(Starter::Other, Open::Nothing, unknown(), None), "wait: cannot tell"),
         (
             facts(Starter::Other, Open::Nothing, Standing::Newer(Version::parse("3.0").unwrap()), None),
-            "refused: the database belongs to the newer release 3.0 (install that release again",
+            "refused: its database belongs to the newer release 3.0, and 2.0 is installed (install version 1.0",
         ),
         (
             facts(Starter::Other, Open::Nothing, Standing::Failed(vec!["2.1.0".to_owned()]), None),
             "refused: the history says these migrations failed or did not end: 2.1.0",
         ),
-        (facts(Starter::Other, Open::Nothing, Standing::Outside("changed".to_owned()), None), "refused: changed (archive it"),
-        (facts(Starter::Other, Open::Stuck, Standing::InStep, None), "refused: an upgrade of this target needs a person"),
+        (
+            facts(Starter::Other, Open::Nothing, Standing::Outside("changed".to_owned()), None),
+            "refused: changed (look at it",
+        ),
+        (
+            facts(Starter::Other, Open::Stuck(installed.clone()), Standing::InStep, None),
+            "refused: the upgrade to 2.0 needs a person",
+        ),
         (facts(Starter::Other, Open::Underway, Standing::InStep, None), "wait: an upgrade of this target is underway"),
         (facts(Starter::Other, settling("2.0"), Standing::InStep, None), "pass: the upgrade underway has started this"),
         (facts(Starter::Other, settling("2.0"), pending(), None), "pass: the upgrade underway has started this"),
         (facts(Starter::Other, settling("1.0"), Standing::InStep, None), "wait: an upgrade of this target is underway"),
     ];
     for (facts, expected) in cases {
-        let answer = decide(&facts).to_string();
+        let answer = decide(&facts, &names).to_string();
         assert!(answer.starts_with(expected), "{facts:?}: {answer}");
     }
 }

@@ -114,20 +114,39 @@ fn shortened(text: &str, room: Option<usize>) -> String {
     }
 }
 
-/// Breaks a text at spaces so that each line fits `width`; lines after the first begin with `indent` spaces.
+/// The words of a text. A command between backticks is one word, with its spaces: it is copied as it stands.
+fn words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut open = false;
+    for word in text.split_whitespace() {
+        match words.last_mut().filter(|_| open) {
+            Some(command) => {
+                command.push(' ');
+                command.push_str(word);
+            }
+            None => words.push(word.to_owned()),
+        }
+        open ^= word.matches('`').count() % 2 == 1;
+    }
+    // One that is never closed is a backtick and no command.
+    if open { text.split_whitespace().map(str::to_owned).collect() } else { words }
+}
+
+/// Breaks a text at spaces so that each line fits `width`; lines after the first begin with `indent` spaces. A command that is
+/// longer than a line has one of its own, which the terminal breaks without a mark.
 #[must_use]
 pub fn wrapped(text: &str, width: usize, indent: usize) -> String {
     let mut lines: Vec<String> = vec![String::new()];
-    for word in text.split_whitespace() {
+    for word in words(text) {
         let room = width.saturating_sub(indent);
         let line = lines.last().map_or(0, |line| line.chars().count());
         if line > 0 && line + 1 + word.chars().count() > room {
-            lines.push(word.to_owned());
+            lines.push(word);
         } else if let Some(last) = lines.last_mut() {
             if line > 0 {
                 last.push(' ');
             }
-            last.push_str(word);
+            last.push_str(&word);
         }
     }
     lines.join(&format!("\n{}", " ".repeat(indent)))
@@ -136,6 +155,16 @@ pub fn wrapped(text: &str, width: usize, indent: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_is_never_broken() {
+        let text = "it is down; install it: `apt install notes=1.0-3 && systemctl start notes`; or see `upkeep plan`";
+        assert_eq!(
+            wrapped(text, 30, 2),
+            "it is down; install it:\n  `apt install notes=1.0-3 && systemctl start notes`;\n  or see `upkeep plan`"
+        );
+        assert_eq!(wrapped("a ` alone is none", 8, 0), "a `\nalone is\nnone");
+    }
 
     #[test]
     fn a_last_column_is_cut_where_the_terminal_ends_and_nowhere_else() {

@@ -53,6 +53,13 @@ pub(super) fn at_work() -> Option<i32> {
     ["lock-frontend", "lock"].into_iter().find_map(|lock| holder(&Path::new(DATABASE).join(lock)))
 }
 
+/// The version of a package with epoch and revision, as apt asks for it.
+pub(super) async fn whole_version(package: &str) -> Option<String> {
+    let finished = Command::new(&["dpkg-query", "-W", "-f", "${Version}", package], DEADLINE).run().await.ok()?;
+    let version = finished.stdout.trim();
+    (finished.success() && !version.is_empty()).then(|| version.to_owned())
+}
+
 #[derive(Debug, PartialEq, Eq)]
 enum Standing {
     Counts,

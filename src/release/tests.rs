@@ -125,3 +125,28 @@ fn everything_that_may_announce_a_release_is_watched() {
         assert!(paths.contains(&expected), "{} in {paths:?}", expected.display());
     }
 }
+
+#[test]
+fn a_revert_command_that_only_root_can_run_is_none() {
+    let needs = |argv: &[&str]| {
+        let revert = Some(argv.iter().map(|word| (*word).to_owned()).collect());
+        let release = Release { path: "/srv/app".into(), probes: Vec::new(), settle: Duration::ZERO, revert };
+        needs_root(&release).map(str::to_owned)
+    };
+    for argv in [
+        &["apt-get", "install", "-y", "--allow-downgrades", "app={version}"][..],
+        &["/usr/bin/dpkg", "-i", "/srv/app_{version}.deb"],
+        &["sudo", "/srv/app/back", "{version}"],
+        &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "app={version}"],
+        &["sh", "-c", "cd /srv && /usr/bin/apt install app={version}"],
+    ] {
+        assert!(needs(argv).is_some(), "{argv:?}");
+    }
+    for argv in [
+        &["/srv/app/back", "{version}"][..],
+        &["ln", "-sfn", "/srv/apt/{version}", "/srv/app"],
+        &["sh", "-c", "exec /srv/back {version}"],
+    ] {
+        assert_eq!(needs(argv), None, "{argv:?}");
+    }
+}

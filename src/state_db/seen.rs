@@ -23,6 +23,8 @@ pub struct SeenRelease {
     pub first: DateTime<Utc>,
     /// Its kept scripts, as `migrate` writes them.
     pub scripts_json: String,
+    /// Its package as apt takes it (`notes=2.4.0-1`), where it is one.
+    pub package: Option<String>,
 }
 
 impl StateDb {
@@ -32,9 +34,9 @@ impl StateDb {
     /// When the database refuses.
     pub async fn remember_release(&self, target: &TargetName, seen: &SeenRelease) -> Result<(), StateError> {
         sqlx::query(
-            "INSERT INTO seen_release (target, version, path, probe, first, scripts_json) VALUES (?, ?, ?, ?, ?, ?) \
-             ON CONFLICT (target, version) DO UPDATE SET \
-             path = excluded.path, probe = excluded.probe, scripts_json = excluded.scripts_json",
+            "INSERT INTO seen_release (target, version, path, probe, first, scripts_json, package) VALUES (?, ?, ?, ?, ?, ?, ?) \
+             ON CONFLICT (target, version) DO UPDATE SET path = excluded.path, probe = excluded.probe, \
+             scripts_json = excluded.scripts_json, package = excluded.package",
         )
         .bind(target.as_str())
         .bind(seen.version.as_str())
@@ -42,6 +44,7 @@ impl StateDb {
         .bind(&seen.probe)
         .bind(seen.first.to_rfc3339())
         .bind(&seen.scripts_json)
+        .bind(&seen.package)
         .execute(self.pool())
         .await
         .map_err(StateError::doing("remember a release"))?;
@@ -67,6 +70,8 @@ impl StateDb {
                 probe: row.try_get("probe").map_err(doing())?,
                 first: parse(row, "first", "seen release", moment)?,
                 scripts_json: row.try_get("scripts_json").map_err(doing())?,
+                // Who only reads beside no daemon may find a database of before this column.
+                package: row.try_get("package").ok().flatten(),
             })
         };
         rows.iter().map(read).collect()

@@ -283,11 +283,16 @@ pub async fn remember_release(ctx: &Context, target: &Target, seen: &Observation
         }
         None => "null".to_owned(),
     };
+    let package = match &target.release {
+        Some(release) => release::package(release).await,
+        None => None,
+    };
     let known = ctx.state.seen_releases(&target.name).await?;
     let same = known.iter().any(|known| {
         known.version.as_str() == installed.version.as_str()
             && known.path == installed.path
             && known.scripts_json == scripts_json
+            && known.package == package
     });
     if !same {
         let release = SeenRelease {
@@ -296,6 +301,7 @@ pub async fn remember_release(ctx: &Context, target: &Target, seen: &Observation
             probe: installed.probe.clone(),
             first: seen.at,
             scripts_json,
+            package,
         };
         ctx.state.remember_release(&target.name, &release).await?;
     }

@@ -36,9 +36,6 @@ use crate::state_db::journal::Ends;
 use crate::version::Version;
 use crate::{migrate, release, restore, store, verify};
 
-/// Who sets the holds of a rollback.
-const US: &str = "upkeep";
-
 /// The real world, for one upgrade.
 pub(super) struct RealHands<'a> {
     ctx: &'a Context,
@@ -370,7 +367,7 @@ impl Hands for RealHands<'_> {
         let hold = Hold {
             version: Some(version.clone()),
             reason: reason.to_owned(),
-            who: US.to_owned(),
+            who: super::US.to_owned(),
             since: self.ctx.clock.now(),
             until: None,
         };

@@ -5,6 +5,7 @@ use super::{Effect, Spec, Subject, Work, target};
 use crate::config::Target;
 use crate::context::Context;
 use crate::failure::{Class, Failure};
+use crate::gate::cause::Cause;
 use crate::gate::{self as rules, Awaited, Facts, Gate, Open, Starter};
 use crate::ids::TargetName;
 use crate::pen::Pen;
@@ -32,7 +33,7 @@ pub async fn look(ctx: &Context, target: &Target) -> Result<Gate, Failure> {
     let seen = upgrade::observe_at_gate(ctx, target).await?;
     let release = seen.release.as_ref().and_then(|release| release.as_ref().ok()).map(|installed| installed.version.clone());
     let held = seen.holds.iter().find(|hold| release.as_ref().is_none_or(|version| hold.covers(version)));
-    let started = upgrade::current(&ctx.state, &target.name).await?.and_then(|current| current.started);
+    let current = upgrade::current(&ctx.state, &target.name).await?;
     let adopting = upgrade::adopting(ctx, &target.name).await?;
     let facts = Facts {
         starter: Starter::Other,
@@ -40,13 +41,13 @@ pub async fn look(ctx: &Context, target: &Target) -> Result<Gate, Failure> {
         open: match &seen.open {
             None => Open::Nothing,
             Some(_) if adopting => Open::Nothing,
-            Some((_, Phase::Stuck)) => Open::Stuck,
-            Some(_) => started.map_or(Open::Underway, Open::Settling),
+            Some((_, Phase::Stuck)) => current.map_or(Open::Underway, |current| Open::Stuck(current.to)),
+            Some(_) => current.and_then(|current| current.started).map_or(Open::Underway, Open::Settling),
         },
-        held: held.map(|hold| hold.reason.clone()),
+        held: held.map(|hold| Cause::Held { reason: hold.reason.clone(), failed: upgrade::left_by_failure(hold) }),
         release,
     };
-    Ok(rules::decide(&facts))
+    Ok(rules::decide(&facts, &upgrade::Naming::of(ctx, target, &seen).await?.names()))
 }
 
 /// The gate's answer as the answer to an action.

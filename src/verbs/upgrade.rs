@@ -96,6 +96,13 @@ async fn begin(target: &Target, work: Work<'_>) -> Result<Upgraded, Failure> {
             let class = refusals.iter().find_map(Refusal::class).unwrap_or(Class::TempFail);
             let mut failure = Failure::new(class, format!("no upgrade of `{}` now", target.name));
             failure.causes = refusals.iter().map(ToString::to_string).collect();
+            if work.asker.by == By::Gate {
+                // The server is down for it: what ends that.
+                let last = upgrade::current(&ctx.state, &target.name).await?;
+                let naming = upgrade::Naming::of(ctx, target, &seen).await?;
+                let words = naming.words(&seen, last.as_ref(), &refusals);
+                failure.hints.extend(words.map(|words| words.next_step));
+            }
             Err(failure.safe("nothing was changed").hint(format!("see the whole picture: `upkeep plan {}`", target.name)))
         }
         Decision::Plan(plan) => {

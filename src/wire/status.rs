@@ -60,6 +60,9 @@ pub struct TargetStatus {
     /// Whether the managed server runs: `running`, `stopped`, `unknown`; none for a target without one.
     #[serde(default)]
     pub service: Option<String>,
+    /// What keeps the server down; none while it runs, while somebody is at work on it, and where only a person stopped it.
+    #[serde(default)]
+    pub outage: Option<OutageStatus>,
     /// The release that the running server is of, where it is not the installed one: that waits for its upgrade.
     #[serde(default)]
     pub serving: Option<Version>,
@@ -108,6 +111,17 @@ pub struct TargetStatus {
     /// What retention keeps of the archives that are there now.
     #[serde(default)]
     pub kept: Option<KeptStatus>,
+}
+
+/// A server that is down, and not because somebody only stopped it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutageStatus {
+    /// For machines (`rolled-back`, `held`, `not-asked`, `stuck`, `downgrade`, `skipped`, …).
+    pub cause: String,
+    /// Why it is down.
+    pub why: String,
+    /// What ends it, with the whole command.
+    pub next_step: String,
 }
 
 /// One archive of the past.

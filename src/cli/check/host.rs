@@ -1,11 +1,11 @@
 //! What of the host is looked at, beside its targets: files, rights, locks, the daemon, the clock.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::super::{World, human, session, setup};
+use super::super::{World, human, owner, session, setup};
 use super::{Findings, Found, polkit, target};
 use crate::config::load::{self, Secrets};
 use crate::config::{Config, Secret};
@@ -32,6 +32,9 @@ pub(super) async fn fits(config: &Config, world: &World, findings: &mut Findings
         return;
     }
     findings.add(None, "setup", set_up(config, &world.config));
+    if let Some(found) = whose_state(config) {
+        findings.add(None, "state", found);
+    }
     if let Some(found) = polkit::look(config).await {
         findings.add(None, "polkit", found);
     }
@@ -45,6 +48,21 @@ fn set_up(config: &Config, path: &Path) -> Result<String, Failure> {
     let mut failure = Failure::new(Class::Config, "the host does not fit the configuration");
     failure.causes = outdated.iter().map(|path| format!("{} is missing or another", path.display())).collect();
     Err(failure.hint("as root: `upkeep setup`, then `systemctl restart upkeepd`"))
+}
+
+/// A state that is root's is looked at as root, who may do everything; the daemon may not.
+fn whose_state(config: &Config) -> Option<Found> {
+    let (dir, [daemon, _]) = (&config.daemon.state_dir, owner::daemon()?);
+    let owner = fs::metadata(dir).map(|meta| meta.uid());
+    let (message, hint) = match owner {
+        Ok(uid) if uid == daemon => return None,
+        Ok(uid) => {
+            let message = format!("{} belongs to user {uid}, and the daemon runs as {}", dir.display(), owner::DAEMON_USER);
+            (message, format!("give it to the daemon: `chown -R {}: {}`", owner::DAEMON_USER, dir.display()))
+        }
+        Err(_) => (format!("{} does not exist", dir.display()), "make it: `upkeep setup`".to_owned()),
+    };
+    Some(Found::problem(Failure::new(Class::NoPermission, message).hint(hint)))
 }
 
 /// The rest, as the daemon's user.

@@ -1,13 +1,16 @@
 //! What of one target is looked at: its database, room, release, migrations, server and tool.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::{World, human};
+use super::super::{World, human, session};
 use super::{Findings, Found, database};
 use crate::backup;
 use crate::config::load::Problem as Unset;
 use crate::config::{Config, Migrations, Runner, Service, Target};
+use crate::context::Context;
 use crate::control::client::Client;
 use crate::count::few;
 use crate::durable;
@@ -16,7 +19,7 @@ use crate::failure::{Class, Failure};
 use crate::migrate::plan::Problem;
 use crate::process::Command;
 use crate::service::ServiceState;
-use crate::{migrate, release, service};
+use crate::{migrate, release, service, upgrade};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -45,6 +48,9 @@ pub(super) async fn look(config: &Config, target: &Target, secrets: &[Unset], wo
     installed(target, size.is_some(), findings).await;
     if let Some(settings) = &target.service {
         server(target, settings, findings).await;
+        if let Some(down) = down(config, target, world).await {
+            findings.add(Some(target), "server", Err(down));
+        }
     }
     if let Some(found) = tool(target).await {
         findings.add(Some(target), "tool", found);
@@ -131,6 +137,13 @@ async fn installed(target: &Target, reached: bool, findings: &mut Findings) {
         }
         Err(error) => return findings.add(Some(target), "release", Err(Failure::of(&error))),
     };
+    if let Some(program) = target.release.as_ref().and_then(release::needs_root) {
+        let message = format!("`revert` cannot work: {program} needs root, and the daemon is not root");
+        let failure = Failure::new(Class::Config, message)
+            .safe("it is not run; after a failed upgrade the database is put back, and the server waits for the earlier release")
+            .hint("take it out of `[targets.T.release]`: `upkeep status` then names the command that installs the earlier release");
+        findings.add(Some(target), "revert", Found::problem(failure));
+    }
     let Some(settings) = target.migrations.as_ref().filter(|_| reached) else { return };
     let found = migrations(target, settings, &root).await;
     findings.add(Some(target), "migrations", found);
@@ -217,6 +230,19 @@ async fn server(target: &Target, settings: &Service, findings: &mut Findings) {
     }
 }
 
+/// What keeps the server down, where more does than that somebody stopped it.
+async fn down(config: &Config, target: &Target, world: &World) -> Option<Failure> {
+    let state = session::state(config).await.ok()?;
+    let ctx = Context { config: Arc::new(config.clone()), state, clock: world.clock.clone() };
+    let outage = match upgrade::observe(&ctx, target).await {
+        Ok(seen) => upgrade::outage(&ctx, target, &seen).await.ok().flatten(),
+        Err(_) => None,
+    };
+    ctx.state.close().await;
+    let words = outage?.words;
+    Some(Failure::new(Class::Unavailable, format!("it is down: {}", words.why)).hint(words.next_step))
+}
+
 /// The vendor's tool: its user and its program must be there before an upgrade needs them.
 async fn tool(target: &Target) -> Option<Found> {
     let Runner::Command { argv, directory, user, .. } = &target.migrations.as_ref()?.runner else { return None };
@@ -247,6 +273,12 @@ fn nearest(directory: &Path) -> &Path {
     directory.ancestors().find(|above| above.exists()).unwrap_or(directory)
 }
 
+/// Whether a directory lies below one of ours.
+fn below_ours(directory: &Path) -> bool {
+    let us = rustix::process::geteuid().as_raw();
+    directory.ancestors().skip(1).any(|above| std::fs::metadata(above).is_ok_and(|meta| us != 0 && meta.uid() == us))
+}
+
 pub(super) fn writable(directory: &Path) -> Result<String, Failure> {
     let there = nearest(directory);
     let wanted = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
@@ -257,6 +289,10 @@ pub(super) fn writable(directory: &Path) -> Result<String, Failure> {
             let failure = Failure::new(Class::NoPermission, format!("cannot write in {}: {errno}", there.display()));
             Err(match there == directory {
                 true => failure.hint(format!("give it to the daemon's user: `chown upkeep: {}`", directory.display())),
+                // Below a directory of the daemon's own `setup` makes nothing.
+                false if below_ours(there) => {
+                    failure.hint(format!("give it to the daemon: `chown -R upkeep: {}`", there.display()))
+                }
                 false => failure.hint(format!(
                     "make it: `upkeep setup`, or `install -d -o upkeep -g upkeep -m 750 {}`",
                     directory.display()

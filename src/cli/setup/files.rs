@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::super::owner::DAEMON_USER;
 use super::HEADER;
 use crate::config::load::DEFAULT_PATH;
 use crate::config::{Config, Health, Location, Probe, ServiceControl, Target};
@@ -12,9 +13,6 @@ pub(super) const POLKIT: &str = "etc/polkit-1/rules.d/60-upkeep.rules";
 pub(super) const NEEDRESTART: &str = "etc/needrestart/conf.d/60-upkeep.conf";
 pub(super) const GATE: &str = "50-upkeep-gate.conf";
 pub(super) const DAEMON: &str = "50-upkeep-setup.conf";
-
-/// The user of `upkeepd.service`.
-const USER: &str = "upkeep";
 
 /// What the daemon asks systemd for.
 pub(in crate::cli) const VERBS: [&str; 3] = ["start", "stop", "reset-failed"];
@@ -91,7 +89,7 @@ fn rule(units: &BTreeSet<String>) -> String {
     format!(
         "// {HEADER}\n\
          polkit.addRule(function(action, subject) {{\n    \
-             if (action.id == \"org.freedesktop.systemd1.manage-units\" && subject.user == \"{USER}\" &&\n        \
+             if (action.id == \"org.freedesktop.systemd1.manage-units\" && subject.user == \"{DAEMON_USER}\" &&\n        \
                  [{units}].indexOf(action.lookup(\"unit\")) >= 0 &&\n        \
                  [{verbs}].indexOf(action.lookup(\"verb\")) >= 0) {{\n        \
                  return polkit.Result.YES;\n    }}\n}});\n"

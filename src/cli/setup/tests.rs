@@ -72,6 +72,26 @@ fn a_tool_that_runs_as_a_user_has_a_unit_that_the_daemon_may_begin() {
     assert_eq!(ours(root.path()), [PathBuf::from("etc/systemd/system/upkeep-migrate-shop.service")]);
 }
 
+/// What an older `setup` left, or root made by hand, below the daemon's own directory: told, with the command, and never "as it should be".
+#[test]
+fn a_directory_of_roots_in_the_daemons_way_is_told() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let place = tempfile::tempdir().unwrap();
+    let chown = |path: &str| std::os::unix::fs::chown(place.path().join(path), Some(4711), Some(4711)).unwrap();
+    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::create_dir_all(place.path().join("state/archives")).unwrap();
+    chown("state");
+    let archives = place.path().join("state/archives/notes");
+    let refused = make(Path::new("/"), &archives, [4711, 4711]).unwrap_err();
+    let Stop::Failure(failure) = refused else { panic!("no failure") };
+    let hint = format!("give it to the daemon: `chown -R upkeep: {}`", archives.parent().unwrap().display());
+    assert_eq!(failure.hints, [hint]);
+    chown("state/archives");
+    assert_eq!(make(Path::new("/"), &archives, [4711, 4711]).unwrap(), None, "he makes it himself");
+}
+
 #[test]
 fn only_files_of_ours_are_replaced_or_removed() {
     let root = tempfile::tempdir().unwrap();

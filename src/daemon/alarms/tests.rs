@@ -4,9 +4,14 @@ fn at(minute: u32) -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000 + i64::from(minute) * 60, 0).unwrap()
 }
 
-fn wrong(messages: &[&str]) -> BTreeMap<Key, String> {
-    let words = |message: &str| message.split(": ").next().unwrap().to_owned();
-    messages.iter().map(|message| ((Some("notes".to_owned()), words(message)), (*message).to_owned())).collect()
+/// Of messages with a `|` what stands behind it is the cause.
+fn wrong(messages: &[&str]) -> BTreeMap<Key, Wrong> {
+    let one = |text: &&str| {
+        let (message, cause) = text.split_once('|').unwrap_or((text, ""));
+        let wrong = Wrong { message: message.to_owned(), cause: cause.to_owned() };
+        ((Some("notes".to_owned()), words(message)), wrong)
+    };
+    messages.iter().map(one).collect()
 }
 
 /// What is told at a minute, each told well or not.
@@ -53,6 +58,28 @@ fn what_could_not_be_told_is_tried_again() {
     assert_eq!(told(&mut alarms, 5, &[], false), ["recovered overdue"]);
     assert_eq!(told(&mut alarms, 6, &[], true), ["recovered overdue"]);
     assert!(alarms.incidents.is_empty());
+}
+
+/// A person who is told that the server is down has mended one cause: the next one is news, and the end is told once.
+#[test]
+fn a_server_that_is_down_for_another_cause_is_another_incident() {
+    let mut alarms = Alarms::default();
+    let (waits, back) = ("the server is down: it waits|not-asked 2.0", "the server is down: it failed|rolled-back 2.0");
+    told(&mut alarms, 0, &[waits], true);
+    assert_eq!(told(&mut alarms, 1, &[waits], true), ["problem the server is down: it waits"]);
+    assert!(told(&mut alarms, 2, &[waits], true).is_empty());
+    assert!(told(&mut alarms, 3, &[back], true).is_empty(), "it may pass");
+    assert_eq!(told(&mut alarms, 4, &[back], true), ["problem the server is down: it failed"]);
+    assert!(told(&mut alarms, 5, &["the server is down: in other words|rolled-back 2.0"], true).is_empty());
+    assert_eq!(told(&mut alarms, 6, &[], true), ["recovered the server is down: it failed"]);
+    // One that ends before anybody is told of it ends what was told before.
+    told(&mut alarms, 9, &[waits], true);
+    assert_eq!(told(&mut alarms, 10, &[waits], true), ["problem the server is down: it waits"]);
+    assert!(told(&mut alarms, 11, &[back], true).is_empty());
+    assert_eq!(told(&mut alarms, 12, &[], true).len(), 1);
+    // The same again, after it ran.
+    told(&mut alarms, 13, &[back], true);
+    assert_eq!(told(&mut alarms, 14, &[back], true), ["problem the server is down: it failed"]);
 }
 
 /// What a job of ours does to a target is no recovery of it, and a clock that was years ahead silences nobody.

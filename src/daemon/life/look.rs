@@ -278,6 +278,10 @@ impl Life {
         if let Some(why) = waits(&name, verdict, self.ctx.clock.now()).filter(|_| wants) {
             eye.seen.refusals.push(why);
         }
+        if wants && !matches!(verdict, Verdict::Tried(_)) {
+            // Nobody is to be called for what we begin ourselves.
+            eye.seen.outage = None;
+        }
         if !same(&before, &eye.seen) {
             self.news.insert(name.clone());
             self.publish_soon();

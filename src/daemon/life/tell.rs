@@ -11,7 +11,7 @@ use crate::daemon::supervisor;
 use crate::failure::Failure;
 use crate::ids::TargetName;
 use crate::status;
-use crate::wire::{Job, JobState, Status};
+use crate::wire::{Job, JobState, Status, TargetStatus};
 
 impl Life {
     /// Publishes soon, together with what else comes meanwhile.
@@ -150,8 +150,14 @@ pub(super) fn sentence(status: &Status) -> String {
         return "stopping".to_owned();
     }
     let running: Vec<String> = status.jobs.iter().filter(|job| job.state == JobState::Running).map(job_phrase).collect();
-    let mut problems = status.problems.clone();
-    problems.extend(status.targets.iter().flat_map(|t| t.problems.iter().map(move |problem| format!("{}: {problem}", t.name))));
+    // A server that is down before everything else: it is what people wait for.
+    let (down, up): (Vec<_>, Vec<_>) = status.targets.iter().partition(|target| target.outage.is_some());
+    let of = |target: &TargetStatus| -> Vec<String> {
+        target.problems.iter().map(|problem| format!("{}: {problem}", target.name)).collect()
+    };
+    let mut problems: Vec<String> = down.into_iter().flat_map(of).collect();
+    problems.extend(status.problems.clone());
+    problems.extend(up.into_iter().flat_map(of));
     let next = status.targets.iter().filter_map(|target| target.next_run.map(|at| (at, &target.name))).min();
     match (problems.first(), running.as_slice(), next) {
         (Some(first), _, _) if problems.len() > 1 => {

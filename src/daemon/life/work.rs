@@ -24,6 +24,9 @@ const LOOKED_AT: Duration = Duration::from_secs(5);
 /// How many unread archives of a target are read at a start: each is a job, and each may take long.
 const READ_AT_START: usize = 8;
 
+/// How long systemd may take to make of the gate's answer what becomes of the server.
+const AFTER_GATE: Duration = Duration::from_secs(1);
+
 impl Life {
     pub(super) async fn request(&mut self, ask: Ask) {
         // A client that has gone away does not wait for its answer.
@@ -229,6 +232,10 @@ impl Life {
             if self.drain_until.is_none() && !next {
                 self.awaited.insert(id.clone(), (target.clone(), now + LOOKED_AT));
             }
+        }
+        if matches!(action, Action::Gate(_)) {
+            // What it answered becomes of the server a moment later: it runs, or systemd has skipped its start.
+            return eye.by(now + AFTER_GATE);
         }
         if matches!(action, Action::ReleaseHold(_) | Action::Rollback(_)) && outcome == Outcome::Ok {
             eye.reconsider(now);

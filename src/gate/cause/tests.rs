@@ -1,0 +1,114 @@
+use super::*;
+
+fn v(version: &str) -> Version {
+    Version::parse(version).unwrap()
+}
+
+/// A server of a package, at version 2.0, whose database belongs to 1.0.
+fn words(cause: &Cause, package: Option<&str>, auto: bool) -> String {
+    let (target, installed, good) = (TargetName::parse("notes").unwrap(), v("2.0"), v("1.0"));
+    let names = Names {
+        target: &target,
+        start: Some("systemctl start notes.service"),
+        unit: Some("notes.service"),
+        installed: Some(&installed),
+        good: Some(&good),
+        package,
+        archives: "/var/backups/notes",
+        auto,
+    };
+    cause.words(&names).to_string()
+}
+
+const BACK: &str = "`apt install notes=1.0-3 --allow-downgrades && apt-mark hold notes && systemctl start notes.service`";
+
+/// One row for each cause that gate and upgrade know: what is said, and the command that ends it.
+fn table() -> Vec<(Cause, &'static str, &'static str)> {
+    let texts = || vec!["V3".to_owned(), "V4".to_owned()];
+    let why = || "it broke".to_owned();
+    vec![
+        (Cause::Stuck { to: v("2.0") }, "the upgrade to 2.0 needs a person", "`upkeep upgrade notes --resume`"),
+        (
+            Cause::Waiting { to: v("2.0"), why: why() },
+            "the way back from 2.0 cannot go on yet",
+            "`upkeep upgrade notes --resume`",
+        ),
+        (Cause::Unended { to: v("2.0") }, "the upgrade to 2.0 has not ended", "`systemctl start upkeepd`"),
+        (Cause::RolledBack { to: v("2.0"), why: why() }, "the upgrade to 2.0 was rolled back: it broke", BACK),
+        (Cause::Refused { to: v("2.0"), why: why() }, "the upgrade to 2.0 was not begun: it broke", "`upkeep upgrade notes`"),
+        (Cause::Lost(why()), "it broke", "`upkeep upgrade notes --accept`"),
+        (
+            Cause::HalfRestored { label: "notes-1".to_owned(), command: "upkeep restore notes notes-1".to_owned() },
+            "the restore of notes-1 into its database stopped half-way",
+            "`upkeep restore notes notes-1 && systemctl start notes.service`",
+        ),
+        (
+            Cause::Release(why()),
+            "its release cannot be read: it broke",
+            "`apt install --reinstall notes && systemctl start notes.service`",
+        ),
+        (Cause::Database(why()), "its database cannot be looked at: it broke", "`systemctl start notes.service`"),
+        (
+            Cause::Newer(v("3.0")),
+            "its database belongs to the newer release 3.0, and 2.0 is installed",
+            "`apt install notes=1.0-3 && systemctl start notes.service`",
+        ),
+        (Cause::Ahead(texts()), "its database holds migrations that 2.0 does not know: V3, V4", "`upkeep rollback notes`"),
+        (
+            Cause::Failed(texts()),
+            "the history says these migrations failed",
+            "`upkeep migrate repair notes && upkeep upgrade notes`",
+        ),
+        (Cause::Invalid(texts()), "scripts and history contradict each other: V3; V4", "`upkeep migrate validate notes`"),
+        (Cause::Unknown(why()), "it broke", "`upkeep upgrade notes`"),
+        (Cause::Outside(why()), "it broke", "`upkeep upgrade notes`"),
+        (Cause::Held { reason: why(), failed: true }, "2.0 is on hold: it broke", BACK),
+        (Cause::Held { reason: why(), failed: false }, "2.0 is on hold: it broke", "`upkeep release-hold notes`; or go back: "),
+        (
+            Cause::Room { free: 1, needed: 2 },
+            "1 bytes are free for archives",
+            "in /var/backups/notes: `upkeep prune notes`; it goes on",
+        ),
+        (Cause::NotAsked, "its upgrade to 2.0 waits for a person, for `auto = false`", "`upkeep upgrade notes`"),
+        (Cause::Window(why()), "its upgrade to 2.0 waits: it broke", "`upkeep upgrade notes`"),
+        (Cause::Pending, "its upgrade to 2.0 has still to come", "`upkeep upgrade notes`"),
+        (Cause::Skipped, "its last start was refused", "`systemctl start notes.service`"),
+        (Cause::Ended("exit-code".to_owned()), "it ended by itself (exit-code)", "`journalctl -u notes.service -n 100`"),
+    ]
+}
+
+#[test]
+fn every_cause_has_its_words_and_the_whole_command_that_ends_it() {
+    let mut codes = std::collections::BTreeSet::new();
+    for (cause, why, command) in table() {
+        let said = words(&cause, Some("notes=1.0-3"), true);
+        assert!(said.starts_with(why) && said.contains(command), "{cause:?}: {said}");
+        assert!(!said.contains("TARGET") && !said.contains(" T "), "{cause:?}: {said}");
+        codes.insert(cause.code());
+    }
+    // Whoever adds a cause adds a row: the codes are told apart, and two kinds of hold share theirs.
+    assert_eq!(codes.len(), table().len() - 1);
+}
+
+#[test]
+fn who_decides_by_himself_is_told_both_commands() {
+    let hold = Cause::Held { reason: "not now".to_owned(), failed: false };
+    let said = words(&hold, Some("notes=1.0-3"), false);
+    assert!(said.contains("`upkeep release-hold notes && upkeep upgrade notes`") && said.contains(BACK), "{said}");
+    let said = words(&Cause::Room { free: 1, needed: 2 }, None, false);
+    assert!(said.ends_with("`upkeep prune notes`; then `upkeep upgrade notes`"), "{said}");
+}
+
+#[test]
+fn a_release_that_is_no_package_or_of_an_unknown_revision_is_named_as_far_as_it_is_known() {
+    let back = Cause::RolledBack { to: v("2.0"), why: "it broke".to_owned() };
+    let said = words(&back, None, true);
+    assert!(
+        said.ends_with("install version 1.0 of the server again, then start it: `systemctl start notes.service`"),
+        "{said}"
+    );
+    let said = words(&back, Some("notes=1.0*"), true);
+    assert!(said.contains("`apt install 'notes=1.0*' --allow-downgrades && apt-mark hold notes && "), "{said}");
+    let said = words(&Cause::Ahead(Vec::new()), None, true);
+    assert!(said.contains("install version 1.0 of the server again"), "{said}");
+}
