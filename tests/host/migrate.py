@@ -18,6 +18,11 @@ with open("/var/tmp/sample-migrate", "a", encoding="utf-8") as file:
 connection = psycopg2.connect(host="/var/run/postgresql", dbname="sample", user="sample")
 connection.autocommit = True
 cursor = connection.cursor()
+cursor.execute(
+    "CREATE TABLE IF NOT EXISTS flyway_schema_history (installed_rank int PRIMARY KEY, version varchar(50), description varchar(200)"
+    " NOT NULL, type varchar(20) NOT NULL, script varchar(1000) NOT NULL, checksum int, installed_by varchar(100) NOT NULL,"
+    " installed_on timestamp NOT NULL DEFAULT now(), execution_time int NOT NULL, success boolean NOT NULL)"
+)
 cursor.execute("SELECT version, installed_rank FROM flyway_schema_history")
 known = dict(cursor.fetchall())
 for script in sorted(HERE.glob("migrations/V*.sql"), key=lambda path: int(path.name[1:].split("__")[0])):
@@ -33,7 +38,7 @@ for script in sorted(HERE.glob("migrations/V*.sql"), key=lambda path: int(path.n
         cursor.execute(statement)
     cursor.execute(
         "INSERT INTO flyway_schema_history (installed_rank, version, description, type, script, checksum, installed_by,"
-        " execution_time, success) VALUES ((SELECT max(installed_rank) + 1 FROM flyway_schema_history), %s, %s, 'SQL', %s, %s,"
+        " execution_time, success) VALUES ((SELECT coalesce(max(installed_rank), 0) + 1 FROM flyway_schema_history), %s, %s, 'SQL', %s, %s,"
         " current_user, %s, true)",
         (version, name.replace("_", " "), script.name, checksum, int((time.monotonic() - begun) * 1000)),
     )
