@@ -104,7 +104,7 @@ fn a_release_that_is_no_package_or_of_an_unknown_revision_is_named_as_far_as_it_
     let back = Cause::RolledBack { to: v("2.0"), why: "it broke".to_owned() };
     let said = words(&back, None, true);
     assert!(
-        said.ends_with("install version 1.0 of the server again, then start it: `systemctl start notes.service`"),
+        said.ends_with("install version 1.0 of the server again; then start it: `systemctl start notes.service`"),
         "{said}"
     );
     let said = words(&back, Some("notes=1.0*"), true);
