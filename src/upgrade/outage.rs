@@ -9,7 +9,6 @@ use super::state::Phase;
 use super::{Summary, UpgradeError, current};
 use crate::config::{Probe, ServiceControl, Target};
 use crate::context::Context;
-use crate::failure::Class;
 use crate::gate::Standing;
 use crate::gate::cause::{Cause, Names, Words};
 use crate::service::{self, LastStart, ServiceState};
@@ -101,7 +100,7 @@ fn of_refusal(seen: &Observation, last: Option<&Summary>, refusal: &Refusal) -> 
             Cause::HalfRestored { label: label.to_string(), command }
         }
         // The package manager is at work: what it does is not ours to call an outage.
-        Refusal::Release(unread) if unread.class == Class::TempFail => return None,
+        Refusal::Release(unread) if unread.busy => return None,
         Refusal::Release(unread) => Cause::Release(unread.why.clone()),
         Refusal::Database(why) => Cause::Database(why.clone()),
         Refusal::Downgrade { from, .. } => Cause::Newer(from.clone()),

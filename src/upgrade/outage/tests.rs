@@ -3,6 +3,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::super::plan::tests::due;
 use super::super::plan::{Scripts, Unread};
 use super::*;
+use crate::failure::Class;
 use crate::ids::{Label, UpgradeId};
 use crate::restore::Unfinished;
 
@@ -94,13 +95,13 @@ fn whatever_keeps_a_server_down_is_known_by_its_cause() {
 
 #[test]
 fn a_release_that_cannot_be_read_keeps_a_server_down_and_a_package_manager_at_work_does_not() {
-    let found = |class| {
-        let mut seen = due();
-        seen.release = Some(Err(Unread { class, why: "it is not there".to_owned() }));
+    let found = |busy| {
+        let (mut seen, class) = (due(), Class::TempFail);
+        seen.release = Some(Err(Unread { class, why: "it is not there".to_owned(), busy }));
         cause(&seen, None, &LastStart::Refused)
     };
-    assert_eq!(found(Class::NoInput), Some(Cause::Release("it is not there".to_owned())));
-    assert_eq!(found(Class::TempFail), None);
+    assert_eq!(found(false), Some(Cause::Release("it is not there".to_owned())));
+    assert_eq!(found(true), None);
 }
 
 #[test]
