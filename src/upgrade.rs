@@ -429,7 +429,14 @@ pub async fn settle(ctx: &Context, target: &Target, settle: Settle, who: &str) -
     if let (None, Settle::Accept, Some(lost)) = (&record, settle, lost(&ctx.state, target).await?) {
         return evidence::accept(ctx, target, &lost).await;
     }
-    let record = record.ok_or_else(|| UpgradeError::NotStuck(target.name.clone()))?;
+    let record = match record {
+        Some(record) => record,
+        None => {
+            // Said before, and written down: whoever begins again with the steps of a recovery note says it twice.
+            let said = settle == Settle::Accept && record::is_accepted(&ctx.state, &target.name).await?;
+            return if said { Ok(()) } else { Err(UpgradeError::NotStuck(target.name.clone())) };
+        }
+    };
     let release = match (settle, &target.release) {
         (Settle::Accept, Some(release)) => {
             // What cannot be read is not taken for good; the plan's own release stands in.

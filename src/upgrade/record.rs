@@ -209,5 +209,16 @@ pub(crate) async fn last_committed(db: &StateDb, target: &TargetName) -> Result<
     Ok(None)
 }
 
+/// Whether the last word on a target's newest upgrade was a person's, who took the present state for good. Where the journal had been lost,
+/// it stands there as an adoption.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) async fn is_accepted(db: &StateDb, target: &TargetName) -> Result<bool, UpgradeError> {
+    let Some(row) = db.upgrades(target, 1).await?.into_iter().next() else { return Ok(false) };
+    let record = load(db, row).await?;
+    Ok(matches!((record.state.phase, &record.plan.purpose), (Phase::Accepted, _) | (Phase::Committed, Purpose::Adopt)))
+}
+
 #[cfg(test)]
 mod tests;

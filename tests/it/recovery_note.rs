@@ -1,5 +1,6 @@
 //! The recovery note is run as it is printed: upkeep is killed in the middle of an upgrade, and a person who has nothing but
-//! the note gets the database, the release and the server from before.
+//! the note gets the database, the release and the server from before, also when he stopped somewhere and begins again; and what was
+//! there meanwhile is kept aside.
 //!
 //! Killed at a sample of the points behind the pre-upgrade archive, of every kind one; `RECOVERY_NOTE_POINTS=all` is all of them.
 
@@ -9,10 +10,14 @@ use std::process::{Command, Stdio};
 
 use crate::support::engines::{Db, on_every_engine};
 use crate::support::world::{World, text};
+use crate::support::writer::Writer;
 
 on_every_engine! {
     the_way_back_by_hand_works_as_printed: printed;
 }
+
+/// The text of that row.
+const LEFT: &str = "written before anybody looked";
 
 /// Kinds of points between two that are tried: a run is a whole upgrade and a way back.
 const SAMPLE: usize = 7;
@@ -42,8 +47,14 @@ fn printed(db: Db) {
         world.command(&["upgrade", "notes"]).env("UPKEEP_FAULT_KILL", number.to_string()).output().unwrap();
         let Ok(note) = std::fs::read_to_string(world.root().join("archives/RECOVERY-notes.txt")) else { continue };
         let at = format!("{db}, killed at point {number} ({point})");
+        // A row that is in no archive, where the kill left a database that takes one.
+        let left = Writer::once(world.home(), 5000, LEFT);
         leave_a_log(&world);
-        follow(&world, &note, &at);
+        let commands: Vec<&str> = note.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+        // Somebody stops after one of the steps, each time another, and begins again with the first.
+        follow(&world, &commands[..number % (commands.len() + 1)], &at);
+        follow(&world, &commands, &at);
+        assert!(!left || is_kept(&world), "{at}: what was there is not kept aside\n{note}");
         assert_eq!(content(&world), before, "{at}");
         assert_eq!((world.whole_version(), world.serving().as_deref()), ("1.0.0", Some("1.0.0")), "{at}");
         // Whatever upkeep does first when it is back leaves it so.
@@ -62,15 +73,37 @@ fn printed(db: Db) {
 }
 
 /// Runs each command of the note in a shell of its own.
-fn follow(world: &World, note: &str, at: &str) {
+fn follow(world: &World, commands: &[&str], at: &str) {
     let programs = std::iter::once(world.programs());
     let path = std::env::join_paths(programs.chain(std::env::split_paths(&std::env::var_os("PATH").unwrap()))).unwrap();
-    for command in note.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+    for command in commands {
         let mut shell = Command::new("sh");
         shell.args(["-c", command]).env("PATH", &path).env("UPKEEP_CONFIG", world.config()).stdin(Stdio::null());
         let output = shell.output().unwrap();
-        assert!(output.status.success(), "{at}: {command}\n{}\n{note}", text(&output));
+        assert!(output.status.success(), "{at}: {command}\n{}\n{commands:#?}", text(&output));
     }
+}
+
+/// Whether the row that was written before is where the note says that things are kept aside.
+fn is_kept(world: &World) -> bool {
+    let name = &world.home().name;
+    let script = match world.home().db {
+        Db::Sqlite => format!(
+            r#"for file in notes.db.before-*/notes.db*; do case "$file" in *-wal|*-shm|*-journal) ;; *) grep -aq '{LEFT}' "$file" && exit 0;; esac; done; exit 1"#
+        ),
+        Db::MySql(_) => {
+            format!(
+                "for file in archives/before-recovery-*; do zstd -dcq < \"$file\" | grep -q '{LEFT}' && exit 0; done; exit 1"
+            )
+        }
+        Db::Postgres(cluster) => {
+            let kept = format!("SELECT datname FROM pg_database WHERE datname ~ '^{name}_before_'");
+            let found = cluster.psql("postgres", &kept);
+            let holds = |name: &str| cluster.psql(name, &format!("SELECT count(*) FROM note WHERE body = '{LEFT}'")) == "1";
+            return found.lines().any(holds);
+        }
+    };
+    Command::new("bash").args(["-c", &script]).current_dir(world.root()).status().unwrap().success()
 }
 
 /// A server that was killed leaves its log beside an SQLite file, and it must not be played into another.

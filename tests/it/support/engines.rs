@@ -224,7 +224,7 @@ impl Home {
             Db::Sqlite => {}
             Db::Postgres(cluster) => {
                 let sql = format!(
-                    "SELECT format('DROP DATABASE %I WITH (FORCE)', datname) FROM pg_database WHERE datname LIKE '{0}\\_\\_upkeep%' \\gexec\n\
+                    "SELECT format('DROP DATABASE %I WITH (FORCE)', datname) FROM pg_database WHERE datname ~ '^{0}_(_upkeep|new_|before_)' \\gexec\n\
                      DROP DATABASE IF EXISTS {0} WITH (FORCE);\nCREATE DATABASE {0} TEMPLATE {0}_t;",
                     self.name
                 );

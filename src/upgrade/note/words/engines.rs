@@ -58,8 +58,7 @@ fn postgres(note: &mut Note, facts: &Facts<'_>) {
     // What the server makes of the names; a database that has none of them is nothing to do.
     let rename = |from: &str, to: &str| {
         let sql = format!(
-            "SELECT format('ALTER DATABASE %I RENAME TO %I', datname, {}) FROM pg_catalog.pg_database WHERE datname = {}",
-            literal(to),
+            "SELECT format('ALTER DATABASE %I RENAME TO %I', datname, {to}) FROM pg_catalog.pg_database WHERE datname = {}",
             literal(from)
         );
         format!("{} -At -c {} | {}", on(maintenance), quote(&sql), on(maintenance))
@@ -71,11 +70,21 @@ fn postgres(note: &mut Note, facts: &Facts<'_>) {
     note.run(&run(&create(&fresh, facts.manifest.map(|manifest| &manifest.server))));
     note.run(&format!("zstd -dcq {} | {} > /dev/null", quoted(&facts.archive), on(&fresh)));
     note.step(&format!(
-        "Keep aside what is there, as database {before}, and put the new one in its place.\n\
+        "Keep aside what is there, as database {before} (numbered, where one is kept there already), and put the new one in its place.\n\
          (Settings and privileges of the database itself stay with the old one: ALTER DATABASE … SET, GRANT … ON DATABASE.)"
     ));
-    note.run(&rename(database, &before));
-    note.run(&rename(&fresh, database));
+    note.run(&rename(database, &first_free(&before)));
+    note.run(&rename(&fresh, &literal(database)));
+}
+
+/// An expression for the first of a name and its numbered successors that no database has: whoever begins again from the first step
+/// keeps aside what the last attempt put in place, beside what the first one kept.
+fn first_free(name: &str) -> String {
+    let name = literal(name);
+    format!(
+        "(SELECT free FROM (SELECT 1, {name} UNION ALL SELECT i, {name} || '_' || i FROM generate_series(2, 99) i) names (i, free) \
+         WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_database taken WHERE taken.datname = free) ORDER BY i LIMIT 1)"
+    )
 }
 
 /// As the archive's own database was made.
@@ -95,8 +104,17 @@ fn create(name: &str, like: Option<&Origin>) -> String {
 /// A name for a database of ours: its beginning, what it is, and the moment of the upgrade, within what a server takes.
 fn beside(database: &str, what: &str, id: &str) -> String {
     const LONGEST_BYTES: usize = 63;
-    let stamp = id.rsplit('-').next().unwrap_or(id).to_lowercase();
-    let room = LONGEST_BYTES.saturating_sub(what.len() + stamp.len());
+    /// `_99` behind it.
+    const NUMBER_BYTES: usize = 3;
+    // Upgrades of one second are told apart by a number behind the moment, which says nothing alone.
+    let parts: Vec<&str> = id.rsplit('-').take(2).collect();
+    let stamp = match parts.as_slice() {
+        [number, moment] if number.len() < 4 => format!("{moment}_{number}"),
+        [moment, ..] => (*moment).to_owned(),
+        [] => id.to_owned(),
+    };
+    let stamp = stamp.to_lowercase();
+    let room = LONGEST_BYTES.saturating_sub(what.len() + stamp.len() + NUMBER_BYTES);
     let end = (0..=room.min(database.len())).rev().find(|at| database.is_char_boundary(*at)).unwrap_or(0);
     format!("{}{what}{stamp}", database.get(..end).unwrap_or_default())
 }
@@ -120,24 +138,25 @@ fn mysql(note: &mut Note, facts: &Facts<'_>) {
     let (client, dump) = (with(client), with(dump));
     let gtid = if mariadb { "" } else { " --set-gtid-purged=OFF" };
     let directory = facts.archive.parent().unwrap_or(Path::new("/"));
-    let kept = |name: &str| {
+    let kept = |name: &str, end: &str| {
         let name = name.replace('/', "_");
-        quoted(&directory.join(format!("before-recovery-{name}-{}.sql.zst.kept", facts.id)))
+        quoted(&directory.join(format!("before-recovery-{name}-{}.sql.zst.kept{end}", facts.id)))
     };
     // What an exchange that was cut short may have left has a part of the content.
     let old = format!("{database}__upkeep_old");
     note.step(
         "Keep aside what is there, as a dump beside the archive. (Databases are not renamed here. What an exchange that was cut short\n\
-         moved away is kept too.)",
+         moved away is kept too. Whatever was kept there before stays, numbered.)",
     );
     for name in [database, &old] {
         let sql = format!("SELECT count(*) FROM information_schema.schemata WHERE schema_name = {}", literal_of_mysql(name));
         note.run(&format!(
             "if test \"$({client} -NBe {})\" = 1; then {dump} --no-tablespaces --single-transaction --skip-lock-tables --force \
-             --routines --events --triggers{gtid} {} | zstd -qf -o {}; fi",
+             --routines --events --triggers{gtid} {} | zstd -qf -o {new} && mv --backup=numbered -T -- {new} {}; fi",
             quote(&sql),
             argv(&[name]),
-            kept(name)
+            kept(name, ""),
+            new = kept(name, ".new")
         ));
     }
     let drops = [database.clone(), old, format!("{database}__upkeep_new")]
