@@ -6,7 +6,7 @@
 //! seal leaves an archive that `store::reconcile` lists at the next start. Held by `tests/it/restore.rs` and
 //! `tests/it/crash.rs`.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::archive::manifest::{Kind, Manifest, ReleaseNote, Server};
 use crate::archive::writer::Sealed;
@@ -172,7 +172,7 @@ pub async fn backup(
 
     progress.phase("looking", 0);
     engine.recover().await?;
-    let server = engine.identify().await?;
+    let server = told(engine.identify(), progress).await?;
     refuse_without_schema(target, request.kind, &engine, &server).await?;
     let survey = engine.survey(&history_tables).await?;
     let previous = catalogue::list(&ctx.state, Some(&target.name)).await?;
@@ -221,6 +221,19 @@ pub fn workers(configured: usize) -> usize {
 #[must_use]
 pub fn history_tables(target: &Target) -> Vec<String> {
     target.migrations.iter().map(|migrations| migrations.table.clone()).filter(|table| !table.is_empty()).collect()
+}
+
+/// How long an answer of the database may take before it is told that it is waited for.
+const SOON: Duration = Duration::from_secs(1);
+
+/// Waits for what a database is asked; where somebody's lock is in the way, that is told meanwhile.
+pub async fn told<T>(asking: impl Future<Output = T>, progress: &Progress) -> T {
+    let mut asking = std::pin::pin!(asking);
+    if let Ok(answer) = tokio::time::timeout(SOON, &mut asking).await {
+        return answer;
+    }
+    progress.phase("waiting for the database, which somebody has locked or which is busy", 0);
+    asking.await
 }
 
 fn check_room(target: &Target, engine: &Engine, survey: &Survey, previous: Option<&Entry>) -> Result<(), BackupError> {

@@ -76,7 +76,8 @@ pub(super) async fn archive(
     refuse_half_restored(ctx, target)?;
     // A database that is locked fails here: looked at for its release first, it would be waited for twice. What else is wrong with it
     // is the backup's to mend or to name.
-    if let Err(error @ EngineError::InUse { .. }) = Engine::of(&target.database).identify().await {
+    let engine = Engine::of(&target.database);
+    if let Err(error @ EngineError::InUse { .. }) = backup::told(engine.identify(), progress).await {
         return Err(backup::BackupError::from(error).into());
     }
     let release = release_of_the_data(ctx, target).await?;

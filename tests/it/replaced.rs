@@ -177,3 +177,47 @@ fn a_writer_that_waits_for_the_lock_of_a_replaced_file_is_not_told_that_he_wrote
     assert_eq!(there == "1", wrote, "he was told that he wrote: {wrote}");
     assert_eq!(world.whole_version(), "1.0.0");
 }
+
+/// Somebody who connects, is kept out, leaves and comes again has a SQLite file open nearly always; that keeps no restore off for good.
+#[test]
+fn who_comes_again_and_again_does_not_keep_a_file_from_being_replaced() {
+    let world = World::new(Db::Sqlite);
+    assert!(world.run(&["backup", "notes"]).status.success());
+    let writer = Writer::begin(world.home());
+    let restored = world.run(&["restore", "notes", "--replace"]);
+    let written = writer.end();
+    assert!(restored.status.success(), "{}", text(&restored));
+    as_archived(&world);
+    let there = Writer::rows(world.home());
+    let mut lost: Vec<&String> = written.iter().filter(|row| !there.contains(*row)).collect();
+    for archive in archives(&world) {
+        let mut content = Vec::new();
+        zstd::Decoder::new(std::fs::File::open(&archive).unwrap()).unwrap().read_to_end(&mut content).unwrap();
+        lost.retain(|row| !content.windows(row.len()).any(|found| found == row.as_bytes()));
+    }
+    assert!(lost.is_empty(), "neither in the database nor in an archive: {lost:?}: {}", text(&restored));
+}
+
+/// A backup that waits for somebody's lock says so while it waits.
+#[test]
+fn a_lock_that_a_backup_of_a_file_waits_for_is_told() {
+    let world = World::new(Db::Sqlite);
+    let mut holder = std::process::Command::new("sqlite3");
+    let holder = holder.arg(world.home().file()).current_dir(world.root());
+    let mut holder = holder.stdin(std::process::Stdio::piped()).spawn().unwrap();
+    let mut said = holder.stdin.take().unwrap();
+    said.write_all(b"BEGIN EXCLUSIVE;\n.shell touch locked\n").unwrap();
+    let mark = world.root().join("locked");
+    until("it is locked", || mark.exists());
+    let mut backup = world.command(&["backup", "notes"]);
+    let mut backup = backup.stderr(std::process::Stdio::piped()).stdout(std::process::Stdio::null()).spawn().unwrap();
+    let mut words = std::io::BufReader::new(backup.stderr.take().unwrap());
+    let mut heard = String::new();
+    while !heard.contains("waiting for the database, which somebody has locked") {
+        assert!(std::io::BufRead::read_line(&mut words, &mut heard).unwrap() > 0, "it says nothing of it: {heard}");
+    }
+    drop(said);
+    assert!(holder.wait().unwrap().success());
+    std::io::copy(&mut words, &mut std::io::sink()).unwrap();
+    assert!(backup.wait().unwrap().success(), "{heard}");
+}

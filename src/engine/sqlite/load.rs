@@ -5,6 +5,7 @@
 //! WAL mode) and [`settle`] removes the image; after it, the new content stands whole.
 
 use std::path::Path;
+use std::time::Duration;
 
 use sqlx::Connection;
 
@@ -233,7 +234,7 @@ async fn hold(database: &Sqlite) -> Result<Old, EngineError> {
         return Ok(Old::Absent);
     }
     open::must_be_file(path)?;
-    alone(path)?;
+    alone(path, BEFORE_THE_LOCK).await?;
     let unreadable = |error: &sqlx::Error| matches!(open::result_code(error), Some(open::CORRUPT | open::NOT_A_DATABASE));
     let mut connection = match open::changing(database).await {
         Ok(connection) => connection,
@@ -243,7 +244,7 @@ async fn hold(database: &Sqlite) -> Result<Old, EngineError> {
     match quiet(&mut connection).await {
         Ok(was_wal) => {
             // Again, now that we have the lock: an idle connection of the rollback-journal mode holds none.
-            if let Err(error) = alone(path) {
+            if let Err(error) = alone(path, UNDER_THE_LOCK).await {
                 Held { connection, was_wal }.release(path, false).await?;
                 return Err(error);
             }
@@ -257,8 +258,23 @@ async fn hold(database: &Sqlite) -> Result<Old, EngineError> {
     }
 }
 
-fn alone(path: &Path) -> Result<(), EngineError> {
-    let sessions = sessions::others(path);
+/// How often it is looked whether nobody else has the file open, and how many times. Whoever comes, is kept out and comes again has it open
+/// nearly always: only many looks find the moment in between. Who stays is a server that runs, and is told soon.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+const BEFORE_THE_LOCK: u32 = 25;
+const UNDER_THE_LOCK: u32 = 150;
+
+/// Waits for a moment in which nobody else has the file open. Who opens it behind that moment, under our lock, waits for the lock, and is
+/// told that his write failed: the file is emptied before the lock goes.
+async fn alone(path: &Path, looks: u32) -> Result<(), EngineError> {
+    let mut sessions = sessions::others(path);
+    for _ in 1..looks {
+        if sessions.is_empty() {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+        sessions = sessions::others(path);
+    }
     if sessions.is_empty() { Ok(()) } else { Err(EngineError::InUse { location: open::location(path), sessions }) }
 }
 
