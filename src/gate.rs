@@ -26,8 +26,10 @@ pub enum Standing {
     Failed(Vec<String>),
     /// The schema was changed outside of migrations, in words.
     Outside(String),
-    /// Not known, with the reason.
+    /// Not known yet, with the reason: one of them gives no answer.
     Unknown(String),
+    /// What is known contradicts itself: only a person can say what holds.
+    Contradicts(Cause),
 }
 
 /// What upgrade of the target is open.
@@ -127,6 +129,7 @@ pub fn decide(facts: &Facts, names: &Names<'_>) -> Gate {
             None => Gate::Ask { pending: pending.clone() },
         },
         (Open::Nothing, Standing::Outside(why)) => refuse(Cause::Outside(why.clone())),
+        (Open::Nothing, Standing::Contradicts(cause)) => refuse(cause.clone()),
         (Open::Nothing, Standing::Unknown(why)) => Gate::Wait { why: Awaited::Answer(why.clone()) },
     }
 }

@@ -177,7 +177,7 @@ fn shape(observation: &Observation) -> ShapeStatus {
         Standing::Pending(_) => Step::Pending,
         Standing::Ahead(_) | Standing::Newer(_) => Step::Ahead,
         Standing::Failed(_) => Step::Failed,
-        Standing::Unknown(_) | Standing::Outside(_) => Step::Unknown,
+        Standing::Unknown(_) | Standing::Contradicts(_) | Standing::Outside(_) => Step::Unknown,
     };
     // At first sight the gate asks for an upgrade, and status says what it is: not known yet.
     let step = if judged.stand() == Stand::Unknown { Step::Unknown } else { step };

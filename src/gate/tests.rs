@@ -23,6 +23,7 @@ fn the_gate_answers_every_case() {
         archives: "/var/backups/notes",
         auto: true,
     };
+    let contradicts = || Standing::Contradicts(Cause::Invalid(vec!["V1: checksum".to_owned()]));
     let settling = |version| Open::Settling(Version::parse(version).unwrap());
     let cases = [
         (facts(Starter::Daemon, Open::Underway, ahead(), None), "pass: the daemon itself"),
@@ -37,6 +38,9 @@ fn the_gate_answers_every_case() {
             "refused: its database holds migrations that 2.0 does not know: V3 drop (install version 1.0",
         ),
         (facts(Starter::Other, Open::Nothing, unknown(), None), "wait: cannot tell"),
+        (facts(Starter::Other, Open::Nothing, contradicts(), None), "refused: "),
+        (facts(Starter::Daemon, Open::Nothing, contradicts(), None), "pass: the daemon itself"),
+        (facts(Starter::Other, Open::Underway, contradicts(), None), "wait: an upgrade of this target is underway"),
         (
             facts(Starter::Other, Open::Nothing, Standing::Newer(Version::parse("3.0").unwrap()), None),
             "refused: its database belongs to the newer release 3.0, and 2.0 is installed (install version 1.0",

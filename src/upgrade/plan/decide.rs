@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 
 use super::{AfterFailure, Applies, Back, Database, FORMAT, Observation, Outside, Plan, Purpose, Refusal};
 use crate::config::{OnFailure, Runner, Window};
-use crate::count::few;
 use crate::gate;
+use crate::gate::cause::Cause;
 use crate::release::WayBack;
 use crate::service::ServiceState;
 use crate::upgrade::judge::{Judgement, Stand, Unknown};
@@ -94,15 +94,14 @@ pub fn decide(seen: &Observation, asked: Asked, now: DateTime<Utc>) -> Decision 
 #[must_use]
 pub fn standing(seen: &Observation) -> gate::Standing {
     if let Some(lost) = &seen.lost {
-        return gate::Standing::Unknown(lost.to_string());
+        return gate::Standing::Contradicts(Cause::Lost(lost.to_string()));
     }
     if let Some(mark) = seen.half_restored() {
-        let (label, command) = (&mark.label, mark.command(&seen.target));
-        let why = format!("the restore of {label} stopped half-way; end it first: `{command}`");
-        return gate::Standing::Unknown(why);
+        let (label, command) = (mark.label.to_string(), mark.command(&seen.target));
+        return gate::Standing::Contradicts(Cause::HalfRestored { label, command });
     }
     if seen.database.as_ref().is_ok_and(|database| database.half_loaded) {
-        return gate::Standing::Unknown(HALF.to_owned());
+        return gate::Standing::Contradicts(Cause::Database(HALF.to_owned()));
     }
     match &seen.release {
         None => return gate::Standing::InStep,
@@ -122,11 +121,10 @@ pub fn standing(seen: &Observation) -> gate::Standing {
         // A start at first sight is an upgrade like any other: archived first, and looked at afterwards.
         (Stand::Unknown, Some(Unknown::FirstSight(_))) if judged.invalid.is_empty() => gate::Standing::Pending(Vec::new()),
         (Stand::Unknown, Some(Unknown::Outside(why))) if judged.invalid.is_empty() => gate::Standing::Outside(why),
-        (Stand::Unknown, unknown) => {
-            let mut why = judged.invalid;
-            why.extend(unknown.map(|unknown| unknown.why().to_owned()));
-            gate::Standing::Unknown(few(&why, "; "))
+        (Stand::Unknown, Some(unknown)) if judged.invalid.is_empty() => {
+            gate::Standing::Contradicts(Cause::Unknown(unknown.why().to_owned()))
         }
+        (Stand::Unknown, _) => gate::Standing::Contradicts(Cause::Invalid(judged.invalid)),
     }
 }
 

@@ -259,7 +259,10 @@ fn gate_and_status_see_the_same_standing() {
     assert_eq!(stands(|seen| scripts(seen).pending.clear()), gate::Standing::Pending(Vec::new()), "a version not taken over");
     assert_eq!(stands(|seen| scripts(seen).ahead.push("V9".to_owned())), gate::Standing::Ahead(vec!["V9".to_owned()]));
     assert_eq!(stands(|seen| seen.database = Err("x".to_owned())), gate::Standing::Unknown("x".to_owned()));
-    assert_eq!(stands(|seen| scripts(seen).invalid.push("y".to_owned())), gate::Standing::Unknown("y".to_owned()));
+    assert_eq!(
+        stands(|seen| scripts(seen).invalid.push("y".to_owned())),
+        gate::Standing::Contradicts(gate::cause::Cause::Invalid(vec!["y".to_owned()]))
+    );
     assert_eq!(
         stands(|seen| {
             good(seen, None);
@@ -296,7 +299,7 @@ fn a_database_that_says_it_is_a_part_of_an_archive_is_nobodys() {
     assert!(
         matches!(decide(&seen, Asked::ByPerson, now()), Decision::Refuse(why) if matches!(why[..], [Refusal::Database(_)]))
     );
-    assert!(matches!(standing(&seen), crate::gate::Standing::Unknown(_)));
+    assert!(matches!(standing(&seen), crate::gate::Standing::Contradicts(_)));
     let (label, begun_at) = (crate::ids::Label::parse("notes-0").unwrap(), now());
     let mode = crate::engine::LoadMode::Replace;
     let mark = crate::restore::Unfinished { label, location: "here".to_owned(), of: None, mode, begun_at, safety: None };
