@@ -35,7 +35,7 @@ pub struct Policy {
     pub keep_monthly: u32,
     /// The same for years.
     pub keep_yearly: u32,
-    /// Everything younger than this.
+    /// Everything younger than this, by the time between the archives: a leap of the clock makes none older.
     pub keep_within: Option<Duration>,
     /// The newest N of each release version.
     pub keep_per_version: u32,
@@ -165,17 +165,18 @@ fn uncounted_reason(archive: &Candidate, newest: Option<DateTime<Utc>>, now: Dat
 fn counted_reasons(counted: &[&Candidate], policy: &Policy, now: DateTime<Utc>) -> Vec<Vec<String>> {
     let mut periods = periods(policy);
     let mut versions: Vec<(&Version, u32)> = Vec::new();
+    let ages = ages(counted, now);
     let newest_whole = counted.iter().position(|archive| !archive.data_only);
     // Behind it may stand any number of a schema that somebody changed, which is no release's.
     let newest_known = counted.iter().position(|archive| archive.release.is_some());
     let mut reasons = Vec::with_capacity(counted.len());
-    for (position, archive) in (1_u32..).zip(counted) {
+    for ((position, archive), age) in (1_u32..).zip(counted).zip(ages) {
         let mut mine = Vec::new();
         if position <= policy.keep_last {
             mine.push(format!("last {position}"));
         }
         mine.extend(periods.iter_mut().filter_map(|period| period.keep(archive, policy.zone)));
-        if let Some(within) = policy.keep_within.filter(|within| younger(archive.taken_at, *within, now)) {
+        if let Some(within) = policy.keep_within.filter(|within| younger(age, *within)) {
             mine.push(format!("within {}", human(TimeDelta::from_std(within).unwrap_or(TimeDelta::MAX))));
         }
         if let Some(version) = &archive.release
@@ -213,8 +214,25 @@ fn nth_of<'a>(versions: &mut Vec<(&'a Version, u32)>, version: &'a Version) -> u
     1
 }
 
-fn younger(taken_at: DateTime<Utc>, within: Duration, now: DateTime<Utc>) -> bool {
-    TimeDelta::from_std(within).is_ok_and(|within| now - taken_at < within) || TimeDelta::from_std(within).is_err()
+fn younger(age: TimeDelta, within: Duration) -> bool {
+    TimeDelta::from_std(within).is_ok_and(|within| age < within) || TimeDelta::from_std(within).is_err()
+}
+
+/// How old each archive is, given newest first, by the time that the archives themselves bear witness to: the time between one and
+/// the next, up to the present, but none of them for more than the second longest. A clock that is wrong makes one leap, and what was kept
+/// before it is not older for that; a host that was off for long keeps a little more.
+fn ages(archives: &[&Candidate], now: DateTime<Utc>) -> Vec<TimeDelta> {
+    let moments = std::iter::once(now).chain(archives.iter().map(|archive| archive.taken_at));
+    let between = |(later, earlier): (DateTime<Utc>, DateTime<Utc>)| (later - earlier).max(TimeDelta::zero());
+    let gaps: Vec<TimeDelta> = moments.clone().zip(moments.skip(1)).map(between).collect();
+    let mut longest = gaps.clone();
+    longest.sort_unstable();
+    let bound = longest.iter().rev().nth(1).copied().unwrap_or(TimeDelta::MAX);
+    let add = |age: &mut TimeDelta, gap: TimeDelta| {
+        *age = age.checked_add(&gap.min(bound)).unwrap_or(TimeDelta::MAX);
+        Some(*age)
+    };
+    gaps.into_iter().scan(TimeDelta::zero(), add).collect()
 }
 
 fn no_rule(policy: &Policy) -> bool {

@@ -328,3 +328,31 @@ proptest! {
         prop_assert_eq!(answer, decide(&archives, &policy, now()));
     }
 }
+
+/// The clock leaps, once or for a while, and what was kept for its age stays kept; without a leap age is age.
+#[test]
+fn a_leap_of_the_clock_makes_no_archive_older() {
+    let daily = |days: std::ops::Range<i64>, leap: i64| {
+        days.map(move |day| archive(&(now() + TimeDelta::days(day + leap)).to_rfc3339(), "1.0.0"))
+    };
+    let policy = Policy { keep_within: Some(Duration::from_secs(30 * 24 * 3600)), ..nothing() };
+    let kept = |archives: &[Candidate], now| {
+        let verdicts = decide(archives, &policy, now);
+        let kept: Vec<_> =
+            verdicts.iter().filter(|verdict| verdict.fate == Fate::Keep).map(|verdict| verdict.taken_at).collect();
+        (kept.len(), kept.iter().min().map(|oldest| (now - *oldest).num_days()))
+    };
+    let sound: Vec<Candidate> = daily(-59..1, 0).collect();
+    assert_eq!(kept(&sound, now()), (30, Some(29)), "no leap");
+    for leap in [20, 40, 4000] {
+        let wrong = now() + TimeDelta::days(leap);
+        assert_eq!(kept(&sound, wrong).0, 29, "only the clock leapt, by {leap} days");
+        for days in [1, 5] {
+            let archives: Vec<Candidate> = daily(-59..1, 0).chain(daily(0..days, leap)).collect();
+            let there = kept(&archives, wrong + TimeDelta::days(days - 1)).0;
+            assert_eq!(there, 30, "{days} archives since a leap of {leap} days");
+            // Put right, what is from the future does not count.
+            assert_eq!(kept(&archives, now()), (30 + usize::try_from(days).unwrap(), Some(29)), "put right after {leap} days");
+        }
+    }
+}
