@@ -1,6 +1,7 @@
 //! Archives on disk: every byte flipped, every length cut, a full disk, and the stock `zstd` as the judge.
 
 use std::fs;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
@@ -223,6 +224,41 @@ fn a_flipped_byte_anywhere_is_seen() {
             assert!(checked.is_err(), "byte {at} of {} xor {mask:#x} agrees with a digest", whole.len());
         }
     }
+}
+
+/// A frame of one huge row is not held in memory: it is read for its digest, and then once more.
+#[test]
+fn a_frame_that_is_too_long_to_be_held_is_read_whole_or_not_at_all() {
+    let directory = tempfile::tempdir().unwrap();
+    let frames = [b"-- head\n".to_vec(), noise(17 << 20, 5), b"2\ttwo\n".to_vec()];
+    let sealed = seal(directory.path(), "huge", &frames);
+    assert_eq!(read(&sealed.path).unwrap(), frames);
+    let frame = sealed.manifest.frames[1].clone();
+    assert!(frame.stored > 16 << 20, "{} bytes", frame.stored);
+    let file = fs::OpenOptions::new().read(true).write(true).open(&sealed.path).unwrap();
+    for at in [0, 1 << 20, frame.stored / 2, frame.stored - 1] {
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, frame.offset + at).unwrap();
+        file.write_all_at(&[byte[0] ^ 1], frame.offset + at).unwrap();
+        let archive = Archive::open(&sealed.path).unwrap();
+        let nothing = archive.read_frame(1, &mut |_| panic!("a byte of a damaged frame is handed on"));
+        assert!(matches!(nothing, Err(ArchiveError::Damaged { .. })), "byte {at}: {nothing:?}");
+        assert!(matches!(archive.check(2, &Progress::default()), Err(ArchiveError::Damaged { .. })), "byte {at}");
+        file.write_all_at(&byte, frame.offset + at).unwrap();
+    }
+    assert_eq!(read(&sealed.path).unwrap(), frames, "mended");
+    // Changed behind the look at its digest: what was handed on was right, and the rest is not.
+    let archive = Archive::open(&sealed.path).unwrap();
+    let mut handed = Vec::new();
+    let torn = archive.read_frame(1, &mut |piece| {
+        if handed.is_empty() {
+            file.write_all_at(&[0; 16], frame.offset + (10 << 20)).unwrap();
+        }
+        handed.extend_from_slice(piece);
+        Ok(())
+    });
+    assert!(matches!(torn, Err(ArchiveError::Damaged { .. })), "{torn:?}");
+    assert!(frames[1].starts_with(&handed), "what it handed on is not what was sealed");
 }
 
 #[test]

@@ -16,8 +16,11 @@ use crate::archive::manifest::Frame;
 /// The largest piece handed on: zstd's block, so that each call of the decoder gives one.
 pub(crate) const PIECE_BYTES: usize = 128 * 1024;
 
-/// A stored buffer larger than this is given up after its frame: one huge row must not hold its memory until the end.
-const MAX_KEPT_BYTES: usize = 16 << 20;
+/// A frame longer than this is not held in memory to be checked before its content is handed on: one huge row would be there as a whole.
+const MAX_HELD_BYTES: u64 = 16 << 20;
+
+/// How much of such a frame is held at a time.
+const CHUNK_BYTES: usize = 1 << 20;
 
 /// Why a frame could not be read.
 #[derive(Debug)]
@@ -57,66 +60,128 @@ impl FrameReader {
         frame: &Frame,
         take: &mut dyn FnMut(&[u8]) -> io::Result<()>,
     ) -> Result<(), Trouble> {
-        let length = self.fetch(file, frame)?;
         self.decoder.reinit().map_err(|error| Trouble::Wrong(format!("zstd: {error}")))?;
-        let read = decompress(&mut self.decoder, &self.stored[..length], &mut self.piece, frame.raw, take);
-        self.tidy();
-        read
+        if frame.stored > MAX_HELD_BYTES {
+            return self.read_twice(file, frame, take);
+        }
+        let length = self.fetch(file, frame)?;
+        let mut content = Content::of(frame);
+        content.add(&mut self.decoder, &self.stored[..length], &mut self.piece, take)?;
+        content.end()
+    }
+
+    /// A frame that is not held in memory is read to its end for its digest, and then once more: each chunk must be what it was.
+    fn read_twice(&mut self, file: &File, frame: &Frame, take: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> Result<(), Trouble> {
+        let chunks = self.digests(file, frame)?;
+        let mut content = Content::of(frame);
+        for (digest, (offset, length)) in chunks.iter().zip(chunks_of(frame)) {
+            let chunk = held(&mut self.stored, length);
+            file.read_exact_at(chunk, offset).map_err(Trouble::Read)?;
+            if blake3::hash(chunk) != *digest {
+                return Err(Trouble::Wrong("its bytes changed while they were read".to_owned()));
+            }
+            content.add(&mut self.decoder, chunk, &mut self.piece, take)?;
+        }
+        content.end()
+    }
+
+    /// The digests of the chunks of a frame, which as a whole agrees with its own.
+    fn digests(&mut self, file: &File, frame: &Frame) -> Result<Vec<blake3::Hash>, Trouble> {
+        let (mut whole, mut chunks) = (blake3::Hasher::new(), Vec::new());
+        for (offset, length) in chunks_of(frame) {
+            let chunk = held(&mut self.stored, length);
+            file.read_exact_at(chunk, offset).map_err(Trouble::Read)?;
+            whole.update(chunk);
+            chunks.push(blake3::hash(chunk));
+        }
+        agrees(whole.finalize(), frame).map(|()| chunks)
     }
 
     /// Reads the stored bytes of `frame` and compares their digest, no more.
     pub(crate) fn check(&mut self, file: &File, frame: &Frame) -> Result<(), Trouble> {
-        let checked = self.fetch(file, frame).map(drop);
-        self.tidy();
-        checked
+        if frame.stored > MAX_HELD_BYTES {
+            return self.digests(file, frame).map(drop);
+        }
+        self.fetch(file, frame).map(drop)
     }
 
     /// Gets the stored bytes, which agree with their digest, and says how many they are.
     fn fetch(&mut self, file: &File, frame: &Frame) -> Result<usize, Trouble> {
         let length = usize::try_from(frame.stored).map_err(|_| Trouble::Wrong("it is too long for this host".to_owned()))?;
-        if self.stored.len() < length {
-            self.stored.resize(length, 0);
-        }
-        let stored = &mut self.stored[..length];
+        let stored = held(&mut self.stored, length);
         file.read_exact_at(stored, frame.offset).map_err(Trouble::Read)?;
-        if blake3::hash(stored).to_hex().as_str() != frame.digest {
-            return Err(Trouble::Wrong("its bytes disagree with their digest".to_owned()));
-        }
-        Ok(length)
-    }
-
-    fn tidy(&mut self) {
-        if self.stored.len() > MAX_KEPT_BYTES {
-            self.stored = Vec::new();
-        }
+        agrees(blake3::hash(stored), frame).map(|()| length)
     }
 }
 
-/// Decompresses exactly one zstd frame that fills `stored` and holds exactly `raw` bytes.
-fn decompress(
-    decoder: &mut Decoder<'static>,
-    stored: &[u8],
-    piece: &mut [u8],
-    raw: u64,
-    take: &mut dyn FnMut(&[u8]) -> io::Result<()>,
-) -> Result<(), Trouble> {
-    let mut input = InBuffer::around(stored);
-    let mut left = raw;
-    loop {
-        let mut output = OutBuffer::around(piece);
-        let hint = decoder.run(&mut input, &mut output).map_err(|error| Trouble::Wrong(format!("zstd: {error}")))?;
-        let given = output.pos();
-        left = left.checked_sub(given as u64).ok_or_else(|| Trouble::Wrong("it holds more than was sealed".to_owned()))?;
-        if given > 0 {
-            take(&piece[..given]).map_err(Trouble::Taker)?;
+/// The first bytes of a buffer, which is made large enough.
+fn held(buffer: &mut Vec<u8>, length: usize) -> &mut [u8] {
+    if buffer.len() < length {
+        buffer.resize(length, 0);
+    }
+    &mut buffer[..length]
+}
+
+fn agrees(digest: blake3::Hash, frame: &Frame) -> Result<(), Trouble> {
+    if digest.to_hex().as_str() == frame.digest {
+        return Ok(());
+    }
+    Err(Trouble::Wrong("its bytes disagree with their digest".to_owned()))
+}
+
+/// Where the chunks of a frame are, and how long.
+fn chunks_of(frame: &Frame) -> impl Iterator<Item = (u64, usize)> {
+    let (offset, end) = (frame.offset, frame.offset + frame.stored);
+    let begins = (offset..end).step_by(CHUNK_BYTES);
+    begins.map(move |at| (at, usize::try_from(end - at).map_or(CHUNK_BYTES, |left| left.min(CHUNK_BYTES))))
+}
+
+/// What is handed on of one zstd frame, which must fill the stored bytes and hold exactly as much as was sealed.
+struct Content {
+    left: u64,
+    ended: bool,
+}
+
+impl Content {
+    fn of(frame: &Frame) -> Self {
+        Self { left: frame.raw, ended: false }
+    }
+
+    /// Decompresses what comes next of the stored bytes.
+    fn add(
+        &mut self,
+        decoder: &mut Decoder<'static>,
+        stored: &[u8],
+        piece: &mut [u8],
+        take: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<(), Trouble> {
+        let mut input = InBuffer::around(stored);
+        loop {
+            if self.ended {
+                return Err(Trouble::Wrong("something follows its content".to_owned()));
+            }
+            let mut output = OutBuffer::around(&mut *piece);
+            let hint = decoder.run(&mut input, &mut output).map_err(|error| Trouble::Wrong(format!("zstd: {error}")))?;
+            let given = output.pos();
+            let left = self.left.checked_sub(given as u64);
+            self.left = left.ok_or_else(|| Trouble::Wrong("it holds more than was sealed".to_owned()))?;
+            if given > 0 {
+                take(&piece[..given]).map_err(Trouble::Taker)?;
+            }
+            self.ended = hint == 0;
+            // With room left in the piece, all that was in there is out.
+            if input.pos() == stored.len() && (self.ended || given < piece.len()) {
+                return Ok(());
+            }
         }
-        let consumed = input.pos() == stored.len();
-        match (hint, consumed) {
-            (0, true) if left == 0 => return Ok(()),
-            (0, true) => return Err(Trouble::Wrong(format!("it holds {left} bytes less than was sealed"))),
-            (0, false) => return Err(Trouble::Wrong("something follows its content".to_owned())),
-            (_, true) if given < piece.len() => return Err(Trouble::Wrong("its content is cut short".to_owned())),
-            _ => {}
+    }
+
+    /// Whether that was all of it.
+    fn end(&self) -> Result<(), Trouble> {
+        match (self.ended, self.left) {
+            (true, 0) => Ok(()),
+            (true, left) => Err(Trouble::Wrong(format!("it holds {left} bytes less than was sealed"))),
+            (false, _) => Err(Trouble::Wrong("its content is cut short".to_owned())),
         }
     }
 }

@@ -106,8 +106,9 @@ pub(super) async fn read(
     Ok(tally)
 }
 
-/// What stands between tuples.
-const SEPARATOR: &[u8] = b",\n";
+/// What stands between tuples, and what ends a statement instead.
+const SEPARATOR: &[u8; 2] = b",\n";
+const END: &[u8; 2] = b";\n";
 
 /// A statement under construction.
 struct Statement {
@@ -159,12 +160,12 @@ impl Statement {
     /// Hands over what stands before a row that is a statement's worth by itself, so that it gets one of its own.
     fn spare_the_last(&mut self, into: &mut (dyn TakeRows + Send), progress: &Progress) -> Result<(), EngineError> {
         if self.rows > 1 && self.text.len() - self.last > self.full {
-            let tuple = self.text.split_off(self.last);
-            self.text.truncate(self.last - SEPARATOR.len());
-            self.rows -= 1;
-            self.hand_over(into, progress)?;
-            self.last = self.text.len();
-            self.text.extend_from_slice(&tuple);
+            // In place, for a copy would take its memory twice: what separated it from the others ends their statement.
+            self.text[self.last - SEPARATOR.len()..self.last].copy_from_slice(END);
+            into.take(&self.text[..self.last], self.rows - 1)?;
+            progress.add(self.last as u64, self.rows - 1);
+            self.text.drain(self.head..self.last);
+            self.last = self.head;
             self.rows = 1;
         }
         Ok(())
@@ -172,7 +173,7 @@ impl Statement {
 
     fn hand_over(&mut self, into: &mut (dyn TakeRows + Send), progress: &Progress) -> Result<(), EngineError> {
         if self.rows > 0 {
-            self.text.extend_from_slice(b";\n");
+            self.text.extend_from_slice(END);
             into.take(&self.text, self.rows)?;
             progress.add(self.text.len() as u64, self.rows);
             self.text.truncate(self.head);

@@ -18,6 +18,9 @@ enum State {
 /// Enough to tell `DELIMITER ` and every shorter token.
 const LOOK_AHEAD: usize = 10;
 
+/// A statement of this many bytes is not copied.
+const LONG: usize = 1 << 20;
+
 /// The cutter; push text, take statements.
 #[derive(Debug)]
 pub(super) struct Splitter {
@@ -153,6 +156,18 @@ impl Splitter {
         true
     }
 
+    /// The statement up to here. A long one is the buffer itself, for a copy would take its memory twice.
+    fn cut(&mut self) -> Vec<u8> {
+        if self.at - self.start < LONG {
+            return self.buffer[self.start..self.at].to_vec();
+        }
+        let rest = self.buffer.split_off(self.at);
+        let mut statement = std::mem::replace(&mut self.buffer, rest);
+        statement.drain(..self.start);
+        (self.start, self.at) = (0, 0);
+        statement
+    }
+
     fn plain(&mut self, last: bool, statements: &mut Vec<Vec<u8>>) -> bool {
         let rest = &self.buffer[self.at..];
         let byte = rest[0];
@@ -180,7 +195,8 @@ impl Splitter {
         match byte {
             b'\'' | b'"' | b'`' => self.shift(State::Quoted(byte), 1),
             b';' => {
-                statements.push(self.buffer[self.start..self.at].to_vec());
+                let statement = self.cut();
+                statements.push(statement);
                 self.restart(self.at + 1);
                 true
             }

@@ -126,6 +126,18 @@ pub(super) async fn read(
     // The server sends one row a message, each with its line end.
     while let Some(row) = stream.try_next().await.map_err(failed)? {
         tally.add(row.strip_suffix(b"\n").unwrap_or(&row), row.len());
+        if row.len() >= PIECE_BYTES {
+            // It goes on as it came: a copy would take its memory twice.
+            if rows > 0 {
+                into.take(&piece, rows)?;
+                progress.add(piece.len() as u64, rows);
+                piece.clear();
+                rows = 0;
+            }
+            into.take(&row, 1)?;
+            progress.add(row.len() as u64, 1);
+            continue;
+        }
         piece.extend_from_slice(&row);
         rows += 1;
         if piece.len() >= PIECE_BYTES {
