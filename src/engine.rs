@@ -9,6 +9,7 @@ mod cutter;
 mod error;
 mod frames;
 pub mod identity;
+mod lost;
 mod moment;
 pub mod mysql;
 pub(crate) mod passing;
@@ -30,6 +31,7 @@ use crate::progress::Progress;
 use crate::shape::Shape;
 
 pub use error::{EngineError, Mismatch};
+pub(crate) use lost::is_lost;
 pub use replace::{Keep, Keeping, NotKept, Standing};
 pub use since::Compared;
 

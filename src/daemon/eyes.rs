@@ -14,6 +14,9 @@ const AFTER_HINT: Duration = Duration::from_secs(1);
 /// After a failed attempt the same release is tried again by ourselves only after this long; a person may at any time.
 const AFTER_FAILURE: Duration = Duration::from_secs(3600);
 
+/// The same where it failed for what may pass by itself, a database server that restarts say: at first, and each time twice as long.
+const AFTER_PASSING: Duration = Duration::from_secs(5);
+
 /// The pause after a look that did not end, at first and at most: whatever hangs is not asked once a second for a day.
 const AFTER_TROUBLE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(1800));
 
@@ -38,6 +41,8 @@ pub(super) struct Eye {
     remembered: Option<String>,
     /// The release last given to an upgrade by ourselves, and when.
     tried: Option<(String, Instant)>,
+    /// How often in a row that failed for what may pass by itself.
+    passing: u32,
 }
 
 impl Eye {
@@ -98,6 +103,22 @@ impl Eye {
         self.again(now);
     }
 
+    /// An upgrade has ended; it failed for what may pass by itself, or it did not.
+    pub(super) fn ended(&mut self, passing: bool, now: Instant) {
+        self.passing = if passing { self.passing.saturating_add(1) } else { 0 };
+        if let Some((_, at)) = self.tried.as_mut().filter(|_| passing) {
+            *at = now;
+        }
+    }
+
+    /// How long the release that was tried last is left alone.
+    fn pause(&self) -> Duration {
+        match self.passing.checked_sub(1) {
+            Some(before) => AFTER_PASSING.saturating_mul(2_u32.saturating_pow(before)).min(AFTER_FAILURE),
+            None => AFTER_FAILURE,
+        }
+    }
+
     /// A look has ended that nothing is to be made of: the world was changed meanwhile, or is being changed now.
     pub(super) fn dismiss(&mut self, poll: Duration, now: Instant) {
         self.looking = false;
@@ -151,7 +172,11 @@ impl Eye {
         if !sight.wants_upgrade {
             return Verdict::Nothing;
         }
-        let again = self.tried.as_ref().filter(|(before, _)| *before == fingerprint).map(|(_, at)| *at + AFTER_FAILURE);
+        let tried = self.tried.as_ref().filter(|(before, _)| *before == fingerprint);
+        if tried.is_none() {
+            self.passing = 0;
+        }
+        let again = tried.map(|(_, at)| *at + self.pause());
         if let Some(again) = again.filter(|again| *again > now) {
             self.next = next((again - now).min(poll));
             return Verdict::Tried(again - now);

@@ -53,6 +53,7 @@ use crate::config::Database;
 use crate::progress::Progress;
 use crate::shape::Shape;
 use connect::Place;
+pub(super) use errors::is_lost;
 
 /// One MySQL or MariaDB database.
 #[derive(Debug, Clone)]

@@ -6,6 +6,7 @@ use super::plan::Problem;
 use super::run::Report;
 use super::version::NotAMigrationVersion;
 use crate::durable::DurableError;
+use crate::engine;
 use crate::failure::{Class, Explain};
 
 /// Why migrations could not be looked at or applied.
@@ -261,10 +262,8 @@ impl Explain for MigrateError {
                 _ => Class::Io,
             },
             Self::Connect { .. } | Self::Lost { .. } | Self::Silent { .. } | Self::Gone { .. } => Class::Unavailable,
-            Self::Sql { source, .. } => match source {
-                sqlx::Error::Io(_) => Class::Unavailable,
-                _ => Class::Data,
-            },
+            Self::Sql { source, .. } if engine::is_lost(source) => Class::Unavailable,
+            Self::Sql { .. } => Class::Data,
             Self::MayNot { .. } => Class::NoPermission,
             Self::Busy { .. } => Class::TempFail,
             Self::Place(error) => error.class(),
@@ -353,6 +352,7 @@ impl Explain for MigrateError {
 
     fn transient(&self) -> bool {
         matches!(self, Self::Place(error) if error.transient())
+            || matches!(self, Self::Sql { source, .. } if engine::is_lost(source))
             || matches!(
                 self,
                 Self::Connect { .. }

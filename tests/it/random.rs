@@ -1,5 +1,5 @@
-//! Random upgrades under random blows: releases of every kind dropped in beside a daemon, while daemon and database server are
-//! killed, stopped, held up and started again, and somebody writes all the time.
+//! Random upgrades under random blows: releases of every kind dropped in beside a daemon, while daemon, database server and the
+//! vendor's tool are killed, stopped, held up and started again, and somebody writes all the time.
 //!
 //! After each upgrade: it ended, the database is wholly at one of the two versions, the release of that version serves, and
 //! every row whose commit was acknowledged is in the database or in an archive. None ends stuck: no blow is more than what
@@ -89,8 +89,17 @@ enum Blow {
     KillServer,
     RestartServer,
     HoldServer,
+    /// The vendor's tool, where one runs: alone, so that what it has begun goes on for a while, or with all that it has begun.
+    EndTool(Signal, Whom),
 }
 
+#[derive(Debug, Clone, Copy)]
+enum Whom {
+    Alone,
+    Group,
+}
+
+/// What falls on an upgrade of our own runner.
 const BLOWS: [Blow; 8] = [
     Blow::Nothing,
     Blow::KillDaemon,
@@ -102,18 +111,56 @@ const BLOWS: [Blow; 8] = [
     Blow::HoldServer,
 ];
 
+/// What falls on one of the vendor's tool.
+const BLOWS_WITH_A_TOOL: [Blow; 10] = [
+    Blow::Nothing,
+    Blow::KillDaemon,
+    Blow::StopDaemon,
+    Blow::KillServer,
+    Blow::RestartServer,
+    Blow::HoldServer,
+    Blow::EndTool(Signal::KILL, Whom::Alone),
+    Blow::EndTool(Signal::KILL, Whom::Group),
+    Blow::EndTool(Signal::TERM, Whom::Alone),
+    Blow::EndTool(Signal::TERM, Whom::Group),
+];
+
+/// Who applies the migrations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Runner {
+    /// We do.
+    Ours,
+    /// A tool of the vendor's.
+    Tool,
+}
+
+/// The vendor's tool: one statement after the other in a session of its own, each migration's row in the history behind it, so that
+/// whoever ends it finds half a migration; it goes on behind the last whole one.
+const TOOL: &str = "echo $$ > run/tool\n\
+    done=$(client 'SELECT max(installed_rank) FROM flyway_schema_history') || exit 1\n\
+    for file in current/tool/*.sql; do\n\
+        number=${file##*/}; number=$((1${number%%_*} - 1000))\n\
+        [ $number -gt $done ] || continue\n\
+        sleep 0.1\n\
+        client \"$(cat $file)\" || exit 1\n\
+    done\n";
+
 /// Where it stands.
 struct Tale {
     world: World,
     server: Option<Mortal>,
     daemon: Option<Running>,
     chance: fastrand::Rng,
+    /// The configuration with our own runner, and whose is in effect.
+    config: String,
+    runner: Runner,
     /// The version that serves, and its scripts.
     version: u32,
     scripts: Vec<(String, String)>,
     columns: Vec<String>,
-    /// How often a blow fell.
+    /// How often a blow fell, and how often it ended the vendor's tool.
     blows: u32,
+    tools_ended: u32,
     /// Milliseconds a server is away at the most.
     away: u64,
 }
@@ -130,15 +177,19 @@ fn tell(db: Db, server: Option<Mortal>) {
     // Past what captures a test's output: whoever reads the run wants to tell it again.
     let mut told = std::io::stderr();
     writeln!(told, "{db}: random upgrades with TEST_RANDOM_SEED={seed}").unwrap();
-    let away = if rounds.is_some() { 20_000 } else { 2_000 };
+    let away = if rounds.is_some() { 60_000 } else { 2_000 };
     let mut tale = Tale::begin(db, server, fastrand::Rng::with_seed(seed), away);
     let (mut committed, mut back) = (0, 0);
     for _ in 0..rounds.unwrap_or(5) {
         if tale.upgrade() { committed += 1 } else { back += 1 }
     }
-    let blows = tale.blows;
+    let (blows, tools) = (tale.blows, tale.tools_ended);
     tale.daemon.take().unwrap().stop_and_tell();
-    writeln!(told, "{db}: {committed} upgrades committed, {back} rolled back, under {blows} blows").unwrap();
+    writeln!(
+        told,
+        "{db}: {committed} upgrades committed, {back} rolled back, under {blows} blows, {tools} of them to the vendor's tool"
+    )
+    .unwrap();
 }
 
 impl Tale {
@@ -147,10 +198,13 @@ impl Tale {
         let config = std::fs::read_to_string(world.config()).unwrap();
         let config = config.replace("[ $(cat run/serving) != releases/1.3.0 ]", "! test -e $(cat run/serving)/sick");
         let config = config.replace("(sleep 600 ", "(sh serve ");
+        // A long run is for a night in which the machine has other work as well.
+        let deadline = if away > 2_000 { "\"5s\"" } else { "\"1s\"" };
         // A server that ends at once may have been asked before its end.
-        let config = config.replace("healthy_for = \"0s\"", "healthy_for = \"300ms\"").replace("\"200ms\"", "\"1s\"");
-        std::fs::write(world.config(), config).unwrap();
+        let config = config.replace("healthy_for = \"0s\"", "healthy_for = \"300ms\"").replace("\"200ms\"", deadline);
+        std::fs::write(world.config(), &config).unwrap();
         std::fs::write(world.root().join("serve"), SERVER).unwrap();
+        std::fs::write(world.root().join("tool"), format!("client() {{ {}; }}\n{TOOL}", client(&world))).unwrap();
         std::fs::write(world.root().join("releases/1.0.0/lives"), "6000").unwrap();
         let script = std::fs::read_to_string(world.root().join("releases/1.0.0/migrations/V1__init.sql")).unwrap();
         world.start_server();
@@ -161,10 +215,13 @@ impl Tale {
             server,
             daemon,
             chance,
+            config,
+            runner: Runner::Ours,
             version: 0,
             scripts,
             columns: vec!["id".to_owned(), "body".to_owned()],
             blows: 0,
+            tools_ended: 0,
             away,
         }
     }
@@ -174,6 +231,7 @@ impl Tale {
         let release = *self.chance.choice(&RELEASES).unwrap();
         let next = self.next_version();
         let (scripts, columns) = self.release(release, next);
+        self.take_runner();
         let known: BTreeSet<PathBuf> = self.archives().into_iter().collect();
         let before = self.rows();
         let writer = Writer::begin(self.world.home());
@@ -190,6 +248,23 @@ impl Tale {
         self.is_whole(next);
         self.nothing_is_lost(&before, &written, &known, committed);
         committed
+    }
+
+    /// Has somebody apply the migrations, now this one and now that.
+    fn take_runner(&mut self) {
+        let runner = if self.chance.bool() { Runner::Ours } else { Runner::Tool };
+        if runner == self.runner {
+            return;
+        }
+        self.runner = runner;
+        let command =
+            format!("runner = \"command\"\ncommand = [\"sh\", \"tool\"]\ndirectory = \"{}\"", self.world.root().display());
+        let config = match runner {
+            Runner::Ours => self.config.clone(),
+            Runner::Tool => self.config.replace("runner = \"flyway\"", &command),
+        };
+        std::fs::write(self.world.config(), config).unwrap();
+        self.daemon_again(Signal::TERM);
     }
 
     fn next_version(&self) -> u32 {
@@ -215,8 +290,12 @@ impl Tale {
         }
         let root = self.world.root().join(format!("releases/1.0.{version}"));
         std::fs::create_dir_all(root.join("migrations")).unwrap();
-        for (name, sql) in &scripts {
+        std::fs::create_dir_all(root.join("tool")).unwrap();
+        for (number, (name, sql)) in (1..).zip(&scripts) {
             std::fs::write(root.join("migrations").join(name), sql).unwrap();
+            for (place, statement) in (0..).zip(statements(number, name, sql)) {
+                std::fs::write(root.join(format!("tool/{number:03}_{place}.sql")), statement).unwrap();
+            }
         }
         if release == Release::NeverHealthy {
             std::fs::write(root.join("sick"), "").unwrap();
@@ -228,8 +307,11 @@ impl Tale {
 
     /// Waits a while, and hits.
     fn strike(&mut self) {
-        let blow = *self.chance.choice(&BLOWS).unwrap();
-        let (pause, away) = (self.chance.u64(0..1500), self.chance.u64(0..self.away));
+        let blows: &[Blow] = if self.runner == Runner::Tool { &BLOWS_WITH_A_TOOL } else { &BLOWS };
+        let blow = *self.chance.choice(blows).unwrap();
+        // Short ones are more frequent than long ones.
+        let away = self.chance.u64(0..=self.away) * self.chance.u64(0..=self.away) / self.away;
+        let pause = self.chance.u64(0..1500);
         idle(pause);
         self.blows += 1;
         let server = self.server.as_ref();
@@ -237,6 +319,7 @@ impl Tale {
             (Blow::Nothing, _) => self.blows -= 1,
             (Blow::KillDaemon, _) => self.daemon_again(Signal::KILL),
             (Blow::StopDaemon, _) => self.daemon_again(Signal::TERM),
+            (Blow::EndTool(signal, whom), _) => self.end_tool(signal, whom, pause / 3),
             (Blow::KillServer, Some(server)) => {
                 server.end(Signal::KILL);
                 idle(away);
@@ -255,6 +338,34 @@ impl Tale {
             // A file is not a server; somebody who holds its lock comes next to it.
             (Blow::KillServer | Blow::RestartServer | Blow::HoldServer, None) => self.lock_the_file(away.min(4_000)),
         }
+    }
+
+    /// Waits a moment for the tool and ends it in the middle; none runs where the upgrade is at its end, or held up.
+    fn end_tool(&mut self, signal: Signal, whom: Whom, behind: u64) {
+        let file = self.world.root().join("run/tool");
+        let running = || {
+            let pid = rustix::process::Pid::from_raw(std::fs::read_to_string(&file).ok()?.trim().parse().ok()?)?;
+            let words = std::fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).ok()?;
+            (words == b"sh\0tool\0").then_some(pid)
+        };
+        let mut found = None;
+        for _ in 0..100 {
+            found = running();
+            if found.is_some() {
+                break;
+            }
+            idle(20);
+        }
+        idle(behind);
+        match (found.and_then(|_| running()), whom) {
+            (Some(pid), Whom::Alone) => rustix::process::kill_process(pid, signal).ok(),
+            (Some(pid), Whom::Group) => {
+                let group = rustix::process::getpgid(Some(pid)).ok();
+                group.and_then(|group| rustix::process::kill_process_group(group, signal).ok())
+            }
+            (None, _) => None,
+        }
+        .map_or_else(|| self.blows -= 1, |()| self.tools_ended += 1);
     }
 
     fn daemon_again(&mut self, signal: Signal) {
@@ -339,6 +450,33 @@ impl Tale {
         let list: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         list.as_array().unwrap().iter().map(|archive| PathBuf::from(archive["path"].as_str().unwrap())).collect()
     }
+}
+
+/// How the vendor's tool asks the database, in a shell; the statement is `$1`.
+fn client(world: &World) -> String {
+    match world.home().db {
+        Db::Sqlite => "sqlite3 -bail -cmd '.timeout 5000' notes.db \"$1\"".to_owned(),
+        Db::Postgres(cluster) => {
+            let (psql, socket) = (cluster.client("psql"), cluster.socket_dir.display());
+            let (psql, user, name) = (psql.display(), &cluster.superuser, &world.home().name);
+            format!("{psql} -XqAt -v ON_ERROR_STOP=1 -h {socket} -U {user} -d {name} -c \"$1\"")
+        }
+        Db::MySql(server) => {
+            let (programs, socket) = (world.programs(), server.socket.display().to_string());
+            format!("{}/mysql --socket={socket} --user=root -NB {} -e \"$1\"", programs.display(), world.home().name)
+        }
+    }
+}
+
+/// What the vendor's tool does for a script, as it would: its statements, and its row in the history.
+fn statements(number: usize, name: &str, sql: &str) -> Vec<String> {
+    let checksum = upkeep::migrate::checksum::of(sql);
+    let (version, description) = name.trim_start_matches('V').trim_end_matches(".sql").split_once("__").unwrap();
+    let row = format!(
+        "INSERT INTO flyway_schema_history (installed_rank, version, description, type, script, checksum, installed_by, execution_time, success) \
+         VALUES ({number}, '{version}', '{description}', 'SQL', '{name}', {checksum}, 'tool', 1, true)"
+    );
+    sql.lines().map(str::to_owned).chain([row]).collect()
 }
 
 fn holds(content: &[u8], row: &[u8]) -> bool {

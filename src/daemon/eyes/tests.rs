@@ -116,3 +116,30 @@ fn a_persons_word_ends_the_wait_after_a_failure() {
     let sight = Sight { fingerprint: Some("a".to_owned()), wants_upgrade: true, ..Sight::default() };
     assert_eq!(eye.saw(Some(sight), SETTLE, POLL, now), Verdict::Upgrade);
 }
+
+/// A database server that restarts has an upgrade refused, and it is tried again when that is over and not in an hour; what does not
+/// pass is not tried every few seconds for ever.
+#[test]
+fn an_upgrade_that_failed_for_what_passes_is_tried_again_soon_and_then_less_often() {
+    let mut eye = check(&[
+        (0, Some("a"), Verdict::Settling(SETTLE)),
+        (30, Some("a"), Verdict::Remember),
+        (31, Some("a"), Verdict::Upgrade),
+    ]);
+    let mut now = Instant::now() + Duration::from_secs(50);
+    let look = |eye: &mut Eye, now| {
+        eye.again(now);
+        eye.begin(now).unwrap();
+        let sight = Sight { fingerprint: Some("a".to_owned()), wants_upgrade: true, ..Sight::default() };
+        eye.saw(Some(sight), SETTLE, POLL, now)
+    };
+    for pause in [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600] {
+        eye.ended(true, now);
+        now += Duration::from_secs(pause);
+        let early = now.checked_sub(Duration::from_secs(1)).unwrap();
+        assert_eq!(look(&mut eye, early), Verdict::Tried(Duration::from_secs(1)), "{pause} s");
+        assert_eq!(look(&mut eye, now), Verdict::Upgrade, "{pause} s");
+    }
+    eye.ended(false, now);
+    assert_eq!(look(&mut eye, now + Duration::from_secs(3599)), Verdict::Tried(Duration::from_secs(1)), "it does not pass");
+}

@@ -11,6 +11,7 @@ use crate::daemon::jobs::{Ended, LIVING, Piece};
 use crate::failure::{Class, Failure};
 use crate::ids::{JobId, RequestId, TargetName};
 use crate::progress::Snapshot;
+use crate::schedule;
 use crate::state_db::catalogue::{self, Verdict};
 use crate::state_db::runs::{End, Outcome, Run};
 use crate::status;
@@ -210,19 +211,23 @@ impl Life {
             }
         }
         let kind = format!("{name}.{}", end.outcome.as_str());
-        self.after(&job.id, &job.action, end.outcome);
+        let passing = matches!(class, Some(Err(class)) if schedule::may_pass(class));
+        self.after(&job.id, &job.action, end.outcome, passing);
         self.unwritten.push((job.id.clone(), end));
         self.write_ends().await;
         self.event(target, &kind, &message).await;
     }
 
-    /// What a job's end means for what was known and seen before it.
-    fn after(&mut self, id: &JobId, action: &Action, outcome: Outcome) {
+    /// What a job's end means for what was known and seen before it; it may have failed for what passes by itself.
+    fn after(&mut self, id: &JobId, action: &Action, outcome: Outcome, passing: bool) {
         self.tallies = None;
         let now = Instant::now();
         let Some(target) = action.target() else { return self.stale.extend(self.ctx.config.targets.keys().cloned()) };
         self.stale.insert(target.clone());
         let Some(eye) = self.eyes.get_mut(target) else { return };
+        if matches!(action, Action::Upgrade(_)) {
+            eye.ended(passing, now);
+        }
         if status::changes(action, target) {
             eye.changed(now);
             // Where the next one changes it already, there is nothing to wait for.

@@ -27,6 +27,11 @@ pub(super) fn number_of(error: &sqlx::Error) -> Option<u16> {
     error.as_database_error().and_then(|error| error.try_downcast_ref::<MySqlDatabaseError>()).map(MySqlDatabaseError::number)
 }
 
+/// Whether the server says that the session has ended.
+pub(in super::super) fn is_lost(error: &sqlx::Error) -> bool {
+    number_of(error).is_some_and(|number| LOST.contains(&number))
+}
+
 /// The number behind an engine error, if the server reported one.
 pub(super) fn number_of_error(error: &EngineError) -> Option<u16> {
     match error {
