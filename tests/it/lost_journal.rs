@@ -9,7 +9,7 @@ use crate::support::world::{Db, World, text};
 type Loss = fn(&Path);
 
 /// Ways to lose it.
-const LOSSES: [(&str, Loss); 3] = [
+const LOSSES: [(&str, Loss); 4] = [
     ("deleted", |state| {
         for name in ["state.db", "state.db-wal", "state.db-shm"] {
             std::fs::remove_file(state.join(name)).ok();
@@ -20,6 +20,13 @@ const LOSSES: [(&str, Loss); 3] = [
             std::fs::remove_file(state.join(name)).ok();
         }
         std::fs::write(state.join("state.db"), b"").unwrap();
+    }),
+    // Its header is whole, and what was committed since the file was last brought up to date is gone.
+    ("its log cut to the header", |state| {
+        let log = std::fs::OpenOptions::new().write(true).open(state.join("state.db-wal")).unwrap();
+        assert!(log.metadata().unwrap().len() > 32, "there is nothing to be cut");
+        log.set_len(32).unwrap();
+        std::fs::remove_file(state.join("state.db-shm")).ok();
     }),
     ("deleted with the note", |state| {
         std::fs::remove_dir_all(state).unwrap();

@@ -4,6 +4,7 @@
 
 use std::io::{Read as _, Write as _};
 
+use crate::support::wait::until;
 use crate::support::world::{Db, World, text};
 
 /// How many points of each story are tried: those around what is kept, replaced and told. Every gap there is, is tried on the driver alone.
@@ -92,4 +93,28 @@ fn asked_back(db: Db) {
 crate::support::engines::on_every_engine! {
     nothing_is_lost_when_a_release_is_never_healthy: super::never_healthy;
     nothing_is_lost_when_a_rollback_is_asked_for: super::asked_back;
+}
+
+/// The deadline runs on while nobody waits: each crash of ours would else give a server that is never healthy all of it again.
+#[test]
+fn a_server_that_is_never_healthy_is_not_waited_for_anew_after_a_crash() {
+    let world = World::new(Db::Sqlite);
+    let config = std::fs::read_to_string(world.config()).unwrap();
+    std::fs::write(world.config(), config.replace("deadline = \"200ms\"", "deadline = \"1s\"")).unwrap();
+    ok(&world, &["backup", "notes"]);
+    world.start_server();
+    world.install("1.3.0");
+    world.keep();
+    let trace = world.root().join("trace");
+    world.command(&["upgrade", "notes"]).env("UPKEEP_FAULT_TRACE", &trace).output().unwrap();
+    let within = |words: &str| words.split(" s within ").nth(1).unwrap().split(' ').next().unwrap().parse::<f32>().unwrap();
+    let points = std::fs::read_to_string(&trace).unwrap();
+    let number = 1 + points.lines().position(|point| point == "journal.after.intended.healthy").unwrap();
+    world.reset();
+    world.command(&["upgrade", "notes"]).env("UPKEEP_FAULT_KILL", number.to_string()).output().unwrap();
+    let killed = std::time::Instant::now();
+    until("the deadline has passed twice", || killed.elapsed().as_millis() > 2_000);
+    let again = text(&world.run(&["upgrade", "notes"]));
+    assert!(within(&again) >= 2.0, "it was waited for anew: {again}");
+    assert_eq!((world.whole_version(), world.serving().as_deref()), ("1.0.0", Some("1.0.0")), "{again}");
 }
