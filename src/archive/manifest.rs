@@ -89,8 +89,8 @@ pub struct Table {
     pub bytes: u64,
     /// Order-independent checksum of the rows: each row's XXH3-128 added up modulo 2^128, as 32 hex digits.
     pub checksum: String,
-    /// The sum of the CRC-32 of each row's generated columns that depend on the session that wrote them (MySQL, MariaDB), which are
-    /// not in the archive; none where there are no such.
+    /// The sum of the CRC-32 of each row's generated columns that depend on the session that wrote them (MySQL, MariaDB) or on
+    /// other tables (PostgreSQL: another sum), which are not in the archive; none where there are no such.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub computed: Option<u64>,
 }

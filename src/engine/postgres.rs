@@ -1,22 +1,27 @@
 //! PostgreSQL: logical dumps in one snapshot, loads that are compared before they count.
 //!
 //! Owns everything said to a PostgreSQL server, but for what the migrations say. Each job is a file: `connect` sessions,
-//! `catalog` what the server says of itself, `shape` and `survey` looking, `client` and `schema` the schema sections,
-//! `dump`, `worker` and `rows` reading, `load` and `compare` writing, `in_place` and `swap` taking a database's place with `proof`
+//! `catalog` what the server says of itself, `shape` and `survey` looking, `client` and `schema` the schema sections with `grammar`
+//! and `guard` for single statements, `order` which tables must come after others, `dump`, `worker` and `rows` reading, `load` and `compare` writing, `in_place` and `swap` taking a database's place with `proof`
 //! of what is replaced, `marks` and `settle` for what a crash leaves, and above them `way`, which chooses.
 
 mod catalog;
 mod client;
 mod compare;
+mod computed;
 mod connect;
 mod create;
 mod dump;
+mod grammar;
+mod guard;
 mod identity;
 mod in_place;
 mod large_objects;
+mod left_out;
 mod likeness;
 mod load;
 mod marks;
+mod order;
 mod proof;
 mod rows;
 mod schema;
@@ -24,16 +29,18 @@ mod settle;
 mod shape;
 mod since;
 mod split;
+mod strangers;
 mod subscriptions;
 mod survey;
 mod swap;
+mod tokens;
 mod way;
 mod worker;
 
 use std::sync::Arc;
 
 use super::{DumpRequest, Dumped, EngineError, LoadMode, Loaded, MayRestore, Standing, Survey};
-use crate::archive::manifest::Server;
+use crate::archive::manifest::{LeftOut, Server};
 use crate::archive::{Archive, PendingArchive};
 use crate::config::Database;
 use crate::progress::Progress;
@@ -124,13 +131,28 @@ impl Postgres {
     }
 }
 
-/// Looks whether every row of a database could be read: privileges on schemas, tables and sequences, and row-level security.
+/// Looks whether every row of a database could be read, and be restored: privileges on schemas, tables and sequences, row-level security,
+/// and what `pg_dump` cannot print.
 ///
 /// # Errors
-/// The first kind of thing that is missing, with the exact statement that grants it; or when it cannot be asked.
+/// The first kind of thing that is missing or in the way, with the exact statement that helps; or when it cannot be asked.
 pub async fn can_read_all(database: &Database) -> Result<(), EngineError> {
     let mut session = Place::of(database)?.connect().await?;
-    let answer = catalog::demand_every_row(&mut session).await;
+    let answer = match catalog::demand_every_row(&mut session).await {
+        Ok(()) => left_out::demand_restorable(&mut session).await,
+        denied => denied,
+    };
+    session.close().await;
+    answer
+}
+
+/// What is there and would not be in an archive, because the role may not see it.
+///
+/// # Errors
+/// When the server cannot be asked.
+pub async fn hidden(database: &Database) -> Result<Vec<LeftOut>, EngineError> {
+    let mut session = Place::of(database)?.connect().await?;
+    let answer = left_out::hidden(&mut session).await;
     session.close().await;
     answer
 }

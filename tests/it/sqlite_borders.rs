@@ -240,6 +240,55 @@ fn what_takes_a_files_place_is_its_owners_as_it_was() {
     assert_ne!(victim.symlink_metadata().unwrap().uid(), NOBODY, "chown followed a link");
 }
 
+/// A second name of the file would keep the old content, and nobody would say so.
+#[test]
+fn a_file_with_two_names_is_not_replaced() {
+    let world = World::new(Db::Sqlite);
+    let (own, other) = (world.root().join("notes.db"), world.root().join("other-name.db"));
+    let backup = world.run(&["backup", "notes"]);
+    assert!(backup.status.success(), "{}", text(&backup));
+    std::fs::hard_link(&own, &other).unwrap();
+    crate::support::engines::ask_file(&own, "UPDATE note SET body = 'changed'");
+    for verb in [&["restore", "notes", "--replace"][..], &["check"]] {
+        let output = world.run(verb);
+        let said = text(&output);
+        assert!(said.contains("2 names (hard links)"), "{verb:?}: {said}");
+        assert!(verb[0] == "check" || !output.status.success(), "{said}");
+    }
+    assert_eq!(crate::support::engines::ask_file(&own, "SELECT body FROM note WHERE id = 1"), "changed");
+    std::fs::remove_file(&other).unwrap();
+    let restored = world.run(&["restore", "notes", "--replace"]);
+    assert!(restored.status.success(), "{}", text(&restored));
+}
+
+/// SQLite's numbers say nothing to a person.
+#[test]
+fn a_directory_that_nobody_may_write_to_is_said_in_words() {
+    let Some(world) = world_of_nobody() else { return };
+    let pages = u32::try_from(std::fs::metadata(file(&world)).unwrap().len() / 4096).unwrap();
+    // As a crash leaves it: to be played back, with no page in it.
+    let mut journal = vec![0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
+    for number in [0, 0, pages, 512, 4096_u32] {
+        journal.extend_from_slice(&number.to_be_bytes());
+    }
+    journal.resize(512, 0);
+    let (path, own) = (beside(&world, "-journal"), world.root().join("own"));
+    std::fs::write(&path, journal).unwrap();
+    std::os::unix::fs::chown(&path, Some(NOBODY), Some(NOBODY)).unwrap();
+    for (path, mode) in [(&path, 0o444), (&file(&world), 0o444), (&own, 0o555)] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let output = world.run(&["backup", "notes"]);
+    let said = text(&output);
+    assert!(!output.status.success() && said.contains("where we may not write"), "{said}");
+    assert!(said.contains(own.to_str().unwrap()) && !said.contains("code:"), "{said}");
+    for (path, mode) in [(&path, 0o644), (&file(&world), 0o644), (&own, 0o755)] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let output = world.run(&["backup", "notes"]);
+    assert!(output.status.success(), "{}", text(&output));
+}
+
 /// The daemon's user is not the file's owner: what he could not leave as it was is refused before the server is stopped.
 #[test]
 fn who_may_not_give_the_file_back_refuses_before_anything() {

@@ -61,6 +61,13 @@ async fn postgres(engine: &Engine, server: &Server, target: &Target, findings: &
     let all = engine::postgres::can_read_all(&target.database).await;
     let all = all.map(|()| "every row can be read".to_owned()).map_err(|error| Failure::of(&error));
     findings.add(Some(target), "privileges", all);
+    if let Ok(hidden) = engine::postgres::hidden(&target.database).await {
+        for left in hidden {
+            let failure = Failure::new(Class::NoPermission, format!("not in the archives: {}: {}", left.what, left.why));
+            let hint = "let upkeep connect as a superuser, or note down how it was made";
+            findings.add(Some(target), "privileges", Found::advice(failure.hint(hint)));
+        }
+    }
     let may = match engine::postgres::may_restore(&target.database).await {
         Ok(may) => may_restore(may, "a superuser", "over one connection: slower", target),
         Err(error) => Found::problem(Failure::of(&error)),

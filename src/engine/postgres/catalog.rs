@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::super::EngineError;
 use super::connect::{Session, literal, quote};
-use crate::archive::manifest::{LeftOut, Server};
+use crate::archive::manifest::Server;
 
 /// Statements of this many names at once: few round trips, and no statement grows without bound.
 pub(super) const BATCH: usize = 200;
@@ -219,14 +219,6 @@ pub(super) async fn texts(session: &mut Session, doing: &str, sql: &str) -> Resu
     rows.iter().map(|row| session.cell(doing, row, 0)).collect()
 }
 
-/// What an archive of this database cannot hold.
-pub(super) async fn left_out(session: &mut Session) -> Result<Vec<LeftOut>, EngineError> {
-    let sql = format!("SELECT n.nspname || '.' || c.relname {WITH_ROWS} AND c.relkind = 'f' ORDER BY 1");
-    let foreign = texts(session, "list the foreign tables", &sql).await?;
-    let rows = "foreign: its rows live on another server; the definition is in the archive";
-    Ok(foreign.into_iter().map(|name| LeftOut { what: format!("rows of table {name}"), why: rows.to_owned() }).collect())
-}
-
 /// The statements that bring every sequence to where it is now, one a line, by name.
 ///
 /// Sequences stand outside snapshots: read after the snapshot was taken, a value is never behind the rows.
@@ -265,16 +257,18 @@ pub(super) async fn filled_views(session: &mut Session) -> Result<Vec<String>, E
            WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid <> r.ev_class), \
          reach(reader, source) AS (SELECT reader, source FROM reads \
            UNION SELECT reach.reader, reads.source FROM reach JOIN reads ON reads.reader = reach.source) \
-         SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) {WITH_ROWS} \
+         SELECT n.nspname::text, c.relname::text {WITH_ROWS} \
          AND c.relkind = 'm' AND c.relispopulated ORDER BY (SELECT pg_catalog.count(*) FROM reach \
-           JOIN pg_catalog.pg_class m ON m.oid = reach.source AND m.relkind = 'm' WHERE reach.reader = c.oid), 1"
+           JOIN pg_catalog.pg_class m ON m.oid = reach.source AND m.relkind = 'm' WHERE reach.reader = c.oid), 1, 2"
     );
-    texts(session, "list the materialized views", &sql).await
-}
-
-/// Every role of the server.
-pub(super) async fn roles(session: &mut Session) -> Result<Vec<String>, EngineError> {
-    texts(session, "list the roles", "SELECT rolname::text FROM pg_catalog.pg_roles").await
+    let doing = "list the materialized views";
+    let rows = session.rows(doing, &sql).await?;
+    // Quoted here: what the server says is never part of a statement as it stands.
+    let name = |row| -> Result<String, EngineError> {
+        let (schema, name): (String, String) = (session.cell(doing, row, 0)?, session.cell(doing, row, 1)?);
+        Ok(format!("{}.{}", quote(&schema), quote(&name)))
+    };
+    rows.iter().map(name).collect()
 }
 
 /// Sessions that hold or wait for a lock which keeps ours from being granted.

@@ -43,7 +43,8 @@ impl Client {
         version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
     }
 
-    /// Writes one section (`pre-data`, `post-data`) of the schema, as of `snapshot`, to `take`.
+    /// Writes one section (`pre-data`, `post-data`) of the schema, as of `snapshot`, to `take`. What it warns of comes back: it may
+    /// leave something out and call that a success.
     pub(super) async fn section(
         &self,
         place: &Place,
@@ -52,7 +53,7 @@ impl Client {
         encoding: &str,
         lock_wait: Duration,
         take: &mut (dyn FnMut(&[u8]) + Send),
-    ) -> Result<(), EngineError> {
+    ) -> Result<Vec<String>, EngineError> {
         let mut argv = self.argv.clone();
         argv.extend([
             "--schema-only".to_owned(),
@@ -64,9 +65,12 @@ impl Client {
         ]);
         let mut command = Command::new(&argv, SECTION_WITHIN);
         command.environment = place.environment();
+        // Its own words, whatever the host speaks: warnings are told from the rest by how they begin.
+        command.environment.insert("LC_ALL".to_owned(), "C".to_owned());
         let finished = command.run_into(take).await?;
         if finished.success() {
-            return Ok(());
+            let warnings = finished.stderr.lines().filter_map(|line| line.strip_prefix("pg_dump: warning: "));
+            return Ok(warnings.map(str::to_owned).collect());
         }
         let last_line = finished.last_line().to_owned();
         Err(ProcessError::Failed { program: format!("pg_dump --section={section}"), code: finished.code, last_line }.into())

@@ -10,9 +10,11 @@ use super::super::frames::text;
 use super::super::tally::{Nowhere, Tally, differing, verdict};
 use super::super::{EngineError, Loaded, Mismatch};
 use super::catalog::{self, Relation};
+use super::computed;
 use super::connect::{Place, Session};
 use super::large_objects;
 use super::rows::{self, Task, Tasks};
+use super::split::statements_of;
 use crate::archive::Archive;
 use crate::archive::manifest::{FrameKind, Manifest, Table};
 use crate::progress::Progress;
@@ -142,19 +144,30 @@ async fn judge(
     let manifest = archive.manifest();
     if manifest.tables.iter().any(|table| large_objects::is_it(&table.schema, &table.name)) {
         let objects = large_objects::relation();
-        let tally = large_objects::read(session, &[], &mut Nowhere, progress, stop).await?;
+        let tally = large_objects::read(session, &mut Nowhere, progress, stop).await?;
         sums.insert((objects.schema, objects.name), tally);
     }
     let found = |table: &Table| sums.get(&(table.schema.clone(), table.name.clone())).copied();
     let mut mismatches = differing(manifest, found);
     let here: BTreeSet<String> = catalog::sequence_lines(session).await?.into_iter().collect();
     let wanted = text(archive, FrameKind::Sequences).await?;
-    for line in wanted.lines().filter(|line| !line.is_empty() && !here.contains(*line)) {
+    // A name may hold a line end: a statement is not a line.
+    for line in statements_of(&wanted).into_iter().filter(|statement| !here.contains(statement)) {
         mismatches.push(Mismatch {
             table: format!("sequence state `{line}`"),
             rows: (1, 0),
             checksum: (String::new(), String::new()),
         });
     }
-    verdict(manifest, mismatches)
+    let mut loaded = verdict(manifest, mismatches)?;
+    for table in manifest.tables.iter().filter(|table| table.computed.is_some()) {
+        if computed::sum(session, &table.schema, &table.name).await? != table.computed {
+            loaded.warnings.push(format!(
+                "table {}: its generated columns have other values here than when it was archived: a function that they call reads what \
+                 has changed since they were written",
+                table.qualified()
+            ));
+        }
+    }
+    Ok(loaded)
 }

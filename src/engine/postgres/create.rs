@@ -4,6 +4,29 @@ use super::super::EngineError;
 use super::connect::{Place, literal, quote};
 use crate::archive::manifest::Server;
 
+/// Where a manifest's server says in which tablespace the database was, if not in the server's own.
+pub(super) const TABLESPACE: &str = "tablespace";
+
+/// Creates an empty database like the one an archive came from, in the same tablespace where that is here; says what could not be the same.
+pub(super) async fn create_as_archived(place: &Place, like: &Server) -> Result<Vec<String>, EngineError> {
+    let Some(tablespace) = like.extra.get(TABLESPACE) else { return create(place, &place.database, like, None).await };
+    let mut session = place.connect_to_maintenance().await?;
+    let usable = format!(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_tablespace WHERE spcname = {} AND pg_catalog.has_tablespace_privilege(oid, 'CREATE'))",
+        literal(tablespace)
+    );
+    let usable = session.truth("look for the tablespace", &usable).await?;
+    session.close().await;
+    let mut warnings = create(place, &place.database, like, usable.then_some(tablespace.as_str())).await?;
+    if !usable {
+        warnings.push(format!(
+            "tablespace {tablespace}, in which the database was, does not exist here, or {} may not use it: it is in the server's own",
+            place.user()
+        ));
+    }
+    Ok(warnings)
+}
+
 /// Creates an empty database like the one described, in a tablespace where one is named; says what could not be the same here.
 pub(super) async fn create(
     place: &Place,

@@ -16,9 +16,9 @@ use super::catalog::{self, Relation};
 use super::client::Client;
 use super::connect::{Place, Session, sqlstate};
 use super::rows::{self, Tasks};
-use super::schema::{Cleaner, head};
-use super::worker::{Go, Setup, lock_all, work};
-use super::{large_objects, shape};
+use super::schema::{Cleaner, head, restriction};
+use super::worker::{Go, Setup, lock_all, read_in_turn, work};
+use super::{computed, create, large_objects, left_out, likeness, order, shape};
 use crate::archive::manifest::{Consistency, FrameKind, LeftOut, Server, Table};
 use crate::archive::writer::{EncodedFrame, FrameSink};
 use crate::archive::{FrameEncoder, PendingArchive};
@@ -42,7 +42,8 @@ struct Held {
     major: u32,
     shape: Shape,
     relations: Vec<Relation>,
-    roles: Vec<String>,
+    /// Tables that come after all others, in this order.
+    in_turn: Vec<(String, String)>,
     snapshot: String,
     position: Option<String>,
     taken_at: chrono::DateTime<chrono::Utc>,
@@ -89,10 +90,12 @@ pub(super) async fn dump(
 async fn attempt_hold(place: &Place, request: &DumpRequest) -> Result<Option<Held>, EngineError> {
     let mut session = place.connect().await?;
     let major = catalog::major(&mut session).await?;
-    let server = catalog::identify(&mut session).await?;
+    let mut server = catalog::identify(&mut session).await?;
+    server.extra.extend(likeness::tablespace(&mut session).await?.map(|name| (create::TABLESPACE.to_owned(), name)));
     let settings = rows::reading_settings(major, &server.charset);
     session.run("set up a session", &settings).await?;
     catalog::demand_every_row(&mut session).await?;
+    left_out::demand_restorable(&mut session).await?;
     let locked = catalog::lockable(&mut session).await?;
     let since = Instant::now();
     // The locks come before the first query of the transaction and so before its snapshot: a TRUNCATE or a rewriting
@@ -121,9 +124,12 @@ async fn attempt_hold(place: &Place, request: &DumpRequest) -> Result<Option<Hel
     };
     let (position, taken_at) = moment(&mut session).await?;
     let shape = shape::shape(&mut session, &request.history_tables).await?;
-    let roles = catalog::roles(&mut session).await?;
-    let sections = match sections(place, major, &snapshot, &server.charset, request.level, &roles).await {
-        Ok(sections) => sections,
+    let mut left_out = left_out::of(&mut session).await?;
+    let sections = match sections(place, major, &snapshot, &server.charset, request.level).await {
+        Ok(sections) => sections.map(|(sections, told)| {
+            left_out::add_what_is_told(&mut left_out, told);
+            sections
+        }),
         Err(error) => return Err(blame(place, error).await),
     };
     // Functions and types are not locked by tables' locks: whoever changed one while we read gets a new attempt.
@@ -136,7 +142,7 @@ async fn attempt_hold(place: &Place, request: &DumpRequest) -> Result<Option<Hel
         return Ok(None);
     }
     let relations = catalog::relations(&mut session).await?;
-    let left_out = catalog::left_out(&mut session).await?;
+    let in_turn = order::in_turn(&mut session).await?;
     Ok(Some(Held {
         session,
         hands,
@@ -144,7 +150,7 @@ async fn attempt_hold(place: &Place, request: &DumpRequest) -> Result<Option<Hel
         major,
         shape,
         relations,
-        roles,
+        in_turn,
         snapshot,
         position,
         taken_at,
@@ -193,39 +199,45 @@ async fn moment(session: &mut Session) -> Result<(Option<String>, chrono::DateTi
     Ok((session.cell(doing, row, 0)?, chrono::DateTime::from_timestamp_micros(micros).unwrap_or_default()))
 }
 
-/// Both schema sections, or none where there is no `pg_dump` of this major.
+/// Both schema sections and what `pg_dump` said of them, or none where there is no `pg_dump` of this major.
 async fn sections(
     place: &Place,
     major: u32,
     snapshot: &str,
     charset: &str,
     level: i32,
-    roles: &[String],
-) -> Result<Option<Sections>, EngineError> {
+) -> Result<Option<(Sections, Vec<String>)>, EngineError> {
     let Some(client) = Client::find(major, place.client_bindir()).await else { return Ok(None) };
     let encoding = rows::encoding(charset);
-    let section = async |name: &str, kind| -> Result<EncodedFrame, EngineError> {
+    let section = async |name: &str, kind| -> Result<(EncodedFrame, Vec<String>), EngineError> {
         let mut encoder = FrameEncoder::new(kind, None, level)?;
-        let mut cleaner = Cleaner::new(roles.to_vec());
+        let mut cleaner = Cleaner::new();
         let mut failed = None;
         let mut take = |piece: &[u8]| {
-            let written = encoder.write(cleaner.push(piece).as_bytes(), 0);
-            failed = failed.take().or(written.err());
+            if failed.is_none() {
+                let cleaned = cleaner.push(piece);
+                let written = cleaned.and_then(|text| Ok(encoder.write(text.as_bytes(), 0)?));
+                failed = written.err();
+            }
         };
-        client.section(place, name, snapshot, encoding, FOLLOW_WAIT, &mut take).await?;
-        failed.map_or(Ok(()), |error| Err(EngineError::Archive(error)))?;
-        encoder.write(cleaner.finish().as_bytes(), 0)?;
-        Ok(encoder.finish()?)
+        let told = client.section(place, name, snapshot, encoding, FOLLOW_WAIT, &mut take).await?;
+        failed.map_or(Ok(()), Err)?;
+        encoder.write(cleaner.finish()?.as_bytes(), 0)?;
+        Ok((encoder.finish()?, told))
     };
     let (before, after) = tokio::try_join!(section("pre-data", FrameKind::PreData), section("post-data", FrameKind::PostData))?;
-    Ok(Some(Sections { before, after }))
+    let mut told = before.1;
+    told.extend(after.1);
+    Ok(Some((Sections { before: before.0, after: after.0 }, told)))
 }
 
 /// Writes the frames in the order a single `psql` needs, and says what was found.
 async fn write(mut held: Held, request: &DumpRequest, sink: &FrameSink, progress: &Progress) -> Result<Dumped, EngineError> {
     let encoding = rows::encoding(&held.server.charset);
     let mut header = request.preamble.iter().map(|line| format!("-- {line}\n")).collect::<String>();
-    header.push_str(&format!("\n{}\n", head(encoding)));
+    // A key that nobody could have written into the database.
+    let (restrict, unrestrict) = restriction(&uuid::Uuid::new_v4().simple().to_string());
+    header.push_str(&format!("\n{restrict}\n{}\n", head(encoding)));
     append_text(sink, FrameKind::Header, request.level, header).await?;
     let data_only = held.sections.is_none();
     let after = match held.sections.take() {
@@ -251,7 +263,7 @@ async fn write(mut held: Held, request: &DumpRequest, sink: &FrameSink, progress
     if let Some(after) = after {
         append(sink, after).await?;
     }
-    append_text(sink, FrameKind::Trailer, request.level, trailer(&views)).await?;
+    append_text(sink, FrameKind::Trailer, request.level, format!("{}{unrestrict}", trailer(&views))).await?;
     let unlogged = held
         .relations
         .iter()
@@ -295,7 +307,11 @@ async fn read_rows(
     progress: &Progress,
 ) -> Result<Vec<Table>, EngineError> {
     let relations = Arc::new(held.relations.clone());
-    let tasks = Tasks::of(&relations, held.major);
+    let place_of = |(schema, name): &(String, String)| {
+        relations.iter().position(|relation| relation.schema == *schema && relation.name == *name)
+    };
+    let in_turn: Vec<usize> = held.in_turn.iter().filter_map(place_of).collect();
+    let tasks = Tasks::of(&relations, held.major).without(&in_turn);
     let mut hands = Vec::with_capacity(held.hands.len());
     let objects = large_objects::any(&mut held.session).await?;
     for (at, Worker { hand, go }) in held.hands.drain(..).enumerate() {
@@ -303,7 +319,7 @@ async fn read_rows(
             relations: Arc::clone(&relations),
             tasks: tasks.clone(),
             // They must stay in order, so one worker reads them all.
-            objects: (objects && at == 0).then(|| held.roles.clone()),
+            objects: objects && at == 0,
             sink: sink.clone(),
             level: request.level,
             progress: progress.clone(),
@@ -316,8 +332,18 @@ async fn read_rows(
     for (table, tally) in join_all(hands).await?.into_iter().flatten() {
         sums[table].merge(&tally);
     }
+    // What computes from other tables' rows comes when they are there, for whoever reads the archive from its beginning.
+    for (table, tally) in read_in_turn(&mut held.session, &relations, &in_turn, sink, request.level, progress).await? {
+        sums[table].merge(&tally);
+    }
     let names = relations.iter().cloned().chain(objects.then(large_objects::relation));
-    Ok(names.zip(&sums).map(|(relation, tally)| table(&relation, tally)).collect())
+    let mut tables: Vec<Table> = names.zip(&sums).map(|(relation, tally)| table(&relation, tally)).collect();
+    for place in in_turn {
+        let Table { schema, name, .. } = &tables[place];
+        let sum = computed::sum(&mut held.session, schema, name).await?;
+        tables[place].computed = sum;
+    }
+    Ok(tables)
 }
 
 /// A table as the manifest has it.

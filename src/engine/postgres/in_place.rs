@@ -12,8 +12,8 @@ use super::super::crew::Stop;
 use super::super::passing::Patience;
 use super::super::{EngineError, Loaded, Standing};
 use super::catalog::{BATCH, USER_SCHEMA};
-use super::connect::{Place, Session};
-use super::{compare, large_objects, load, proof, subscriptions, survey};
+use super::connect::{Place, Session, quote};
+use super::{compare, large_objects, load, proof, schema, subscriptions, survey};
 use crate::archive::Archive;
 use crate::archive::manifest::FrameKind;
 use crate::failure::Chain;
@@ -72,7 +72,7 @@ pub(super) async fn replace(
 }
 
 async fn begin(place: &Place, archive: &Arc<Archive>) -> Result<Session, EngineError> {
-    let head = load::text(archive, FrameKind::Header).await?;
+    let head = schema::for_server(&load::text(archive, FrameKind::Header).await?);
     let mut session = load::open(place, &head).await?;
     // This commit is the one that publishes, so it must survive a crash of the server.
     session.run("begin", "SET synchronous_commit = on; BEGIN").await?;
@@ -165,7 +165,7 @@ async fn was_committed(place: &Place, transaction: &str) -> Result<bool, EngineE
 }
 
 async fn load_all_rows(session: &mut Session, archive: &Arc<Archive>, progress: &Progress) -> Result<(), EngineError> {
-    let frames = load::frames_of(archive, FrameKind::Data);
+    let frames = load::frames_in_turn(session, archive).await?;
     progress.phase("loading", frames.iter().map(|index| archive.manifest().frames[*index].raw).sum());
     for index in frames {
         load::load_frame(session, archive, index, "", progress, &Stop::default()).await?;
@@ -265,6 +265,7 @@ async fn exchange_all(
     locked.demand_nothing_else_dropped(session).await?;
     drop_large_objects(session).await?;
     fault::point("pg.load.cleared");
+    let stays = drops::extensions(session).await?;
     let mut named = Vec::new();
     for index in load::frames_of(archive, FrameKind::PreData) {
         load::run_frame(session, archive, index, &mut named).await?;
@@ -281,7 +282,15 @@ async fn exchange_all(
     for index in load::frames_of(archive, FrameKind::Trailer) {
         load::run_frame(session, archive, index, &mut named).await?;
     }
-    loaded.warnings = load::missing_roles(session, &named).await?;
+    loaded.warnings.extend(load::missing(session, &named).await?);
     loaded.warnings.extend(told);
+    let archived = drops::extensions_in(&load::text(archive, FrameKind::PreData).await?);
+    let extra = stays.iter().filter(|name| !archived.contains(name));
+    loaded.warnings.extend(extra.map(|name| {
+        format!(
+            "extension {name} was there, is not in the archive, and stays: to be without it: DROP EXTENSION {}",
+            quote(name)
+        )
+    }));
     Ok(loaded)
 }

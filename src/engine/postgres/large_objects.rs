@@ -46,7 +46,7 @@ struct Object {
     about: String,
 }
 
-async fn page(session: &mut Session, after: i64, roles: &[String]) -> Result<Vec<Object>, EngineError> {
+async fn page(session: &mut Session, after: i64) -> Result<Vec<Object>, EngineError> {
     let doing = "list the large objects";
     let sql = format!(
         "SELECT m.oid::bigint, pg_catalog.pg_get_userbyid(m.lomowner)::text, pg_catalog.obj_description(m.oid, 'pg_largeobject'), \
@@ -71,9 +71,9 @@ async fn page(session: &mut Session, after: i64, roles: &[String]) -> Result<Vec
             let option = if grantable { " WITH GRANT OPTION" } else { "" };
             about.push_str(&format!("GRANT {privilege} ON LARGE OBJECT {oid} TO {to}{option};\n"));
         }
-        let mut cleaner = super::schema::Cleaner::new(roles.to_vec());
-        let guarded = cleaner.push(about.as_bytes());
-        objects.push(Object { oid, about: guarded + &cleaner.finish() });
+        let mut cleaner = super::schema::Cleaner::new();
+        let guarded = cleaner.push(about.as_bytes())?;
+        objects.push(Object { oid, about: guarded + &cleaner.finish()? });
     }
     Ok(objects)
 }
@@ -81,14 +81,13 @@ async fn page(session: &mut Session, after: i64, roles: &[String]) -> Result<Vec
 /// Reads them all: SQL to `into`, and the sums.
 pub(super) async fn read(
     session: &mut Session,
-    roles: &[String],
     into: &mut (dyn TakeRows + Send),
     progress: &Progress,
     stop: &Stop,
 ) -> Result<Tally, EngineError> {
     let (mut tally, mut after) = (Tally::default(), 0);
     loop {
-        let objects = page(session, after, roles).await?;
+        let objects = page(session, after).await?;
         let Some(last) = objects.last() else { return Ok(tally) };
         after = last.oid;
         for object in objects {

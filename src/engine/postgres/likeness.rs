@@ -5,8 +5,9 @@
 //! exchanges what is in it (`in_place`). Also what keeps any load from replacing anything: a subscription.
 
 use super::super::{EngineError, MayRestore};
-use super::catalog::{self, WITH_ROWS, texts};
+use super::catalog::{self, texts};
 use super::connect::{Session, literal, quote};
+use super::strangers::strangers;
 use super::subscriptions;
 
 /// Settings whose stored value is a list that is quoted inside already, as `ALTER DATABASE … SET` takes it.
@@ -82,12 +83,12 @@ pub(super) async fn may_restore(session: &mut Session) -> Result<MayRestore, Eng
     if grants.is_empty() {
         return Ok(MayRestore::Beside);
     }
-    let strange = format!(
-        "SELECT EXISTS (SELECT {WITH_ROWS} AND NOT pg_catalog.pg_has_role(c.relowner, 'MEMBER')) \
-         OR NOT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')"
-    );
     let grant = grants.join(" ");
-    Ok(if session.truth(doing, &strange).await? { MayRestore::Not(grant) } else { MayRestore::InPlace(grant) })
+    let strange = strangers(session).await?;
+    if strange.is_empty() {
+        return Ok(MayRestore::InPlace(grant));
+    }
+    Ok(MayRestore::Not(format!("{grant} (without it the role would have to replace what it may not: {})", strange.join(", "))))
 }
 
 /// The statements that would let an ordinary role make a second database and give it all that this one has.

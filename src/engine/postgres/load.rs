@@ -15,9 +15,10 @@ use super::super::crew::StopOnDrop;
 pub(super) use super::super::frames::{frames_of, joined, pieces, text};
 use super::super::{EngineError, Loaded};
 use super::catalog::{self, Relation};
-use super::connect::{Place, Session};
+use super::connect::{Place, Session, literal};
+use super::guard::{self, Need};
 use super::split::{Chunk, Splitter};
-use super::{compare, schema, subscriptions};
+use super::{compare, order, schema, subscriptions};
 use crate::archive::Archive;
 use crate::archive::manifest::{FrameKind, Table};
 use crate::fault;
@@ -39,7 +40,7 @@ pub(super) async fn fill(
     progress: &Progress,
 ) -> Result<Loaded, EngineError> {
     let stop = StopOnDrop::default();
-    let head = text(archive, FrameKind::Header).await?;
+    let head = schema::for_server(&text(archive, FrameKind::Header).await?);
     let mut session = open(place, &head).await?;
     let mut named = Vec::new();
     progress.phase("loading the schema", 0);
@@ -72,7 +73,7 @@ pub(super) async fn fill(
     // The first commit that waits for the disk takes everything before it along; a message of nothing is one.
     let flush = "SET synchronous_commit = on; SELECT pg_catalog.pg_logical_emit_message(true, 'upkeep', '')";
     session.run("wait for the disk", flush).await?;
-    loaded.warnings = missing_roles(&mut session, &named).await?;
+    loaded.warnings.extend(missing(&mut session, &named).await?);
     loaded.warnings.extend(told);
     session.close().await;
     fault::point("pg.load.compared");
@@ -102,7 +103,7 @@ pub(super) async fn run_frame(
     session: &mut Session,
     archive: &Arc<Archive>,
     index: usize,
-    named: &mut Vec<String>,
+    named: &mut Vec<Need>,
 ) -> Result<(), EngineError> {
     let (mut pieces, reading) = pieces(archive, index);
     let mut splitter = Splitter::new();
@@ -113,43 +114,94 @@ pub(super) async fn run_frame(
     run_all(session, splitter.finish(), named).await
 }
 
-async fn run_all(session: &mut Session, chunks: Vec<Chunk>, named: &mut Vec<String>) -> Result<(), EngineError> {
+async fn run_all(session: &mut Session, chunks: Vec<Chunk>, named: &mut Vec<Need>) -> Result<(), EngineError> {
     for chunk in chunks {
-        if let Chunk::Statement { sql, .. } = chunk {
-            note_roles(&sql, named);
-            run_one(session, &sql).await?;
+        match chunk {
+            Chunk::Statement { sql, .. } => {
+                note_needs(&sql, named);
+                run_one(session, &sql).await?;
+            }
+            Chunk::Bytes(_) => return Err(EngineError::Unfit("a statement in it is not UTF-8".to_owned())),
+            Chunk::Meta(_) | Chunk::Rest(_) => {}
         }
     }
     Ok(())
 }
 
 async fn run_one(session: &mut Session, sql: &str) -> Result<(), EngineError> {
-    // The second line of a guarded statement is the one that says what it is.
-    let line = if sql.starts_with("DO $upkeep") { sql.lines().nth(1) } else { sql.lines().next() };
-    let doing = format!("run `{}`", line.unwrap_or_default().chars().take(120).collect::<String>());
-    session.run(&doing, sql).await
+    session.run(&format!("run `{}`", guard::first_line(sql)), sql).await
 }
 
-fn note_roles(sql: &str, named: &mut Vec<String>) {
-    for role in schema::roles_in(sql) {
-        if !named.contains(&role) {
-            named.push(role);
+fn note_needs(sql: &str, named: &mut Vec<Need>) {
+    for need in guard::needs(sql) {
+        if !named.contains(&need) {
+            named.push(need);
         }
     }
 }
 
-/// What to say of roles the archive names and this server lacks.
-pub(super) async fn missing_roles(session: &mut Session, named: &[String]) -> Result<Vec<String>, EngineError> {
+/// What to say of roles and tablespaces that the archive names and this server lacks.
+pub(super) async fn missing(session: &mut Session, named: &[Need]) -> Result<Vec<String>, EngineError> {
     let mut warnings = Vec::new();
-    for role in named {
-        let asked = format!("SELECT pg_catalog.to_regrole({}) IS NULL", super::connect::literal(role));
-        if session.truth("look for a role", &asked).await? {
-            let user = session.place().user();
-            warnings
-                .push(format!("role {role} does not exist here: its objects belong to {user}, its privileges are left out"));
+    let user = session.place().user().to_owned();
+    for need in named {
+        let (asked, warning) = match need {
+            Need::Role(role) => (
+                format!("SELECT pg_catalog.to_regrole({}) IS NULL", literal(role)),
+                format!("role {role} does not exist here: its objects belong to {user}, its privileges are left out"),
+            ),
+            Need::Tablespace(name) => (
+                format!(
+                    "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_tablespace WHERE spcname = {} \
+                     AND pg_catalog.has_tablespace_privilege(oid, 'CREATE'))",
+                    literal(name)
+                ),
+                format!(
+                    "tablespace {name} does not exist here, or {user} may not use it: what was in it is in the database's own"
+                ),
+            ),
+        };
+        if session.truth("look for what the archive names", &asked).await? {
+            warnings.push(warning);
         }
     }
     Ok(warnings)
+}
+
+/// Refuses where a policy that takes rows away would be missing for want of a role, before anything long is begun.
+async fn demand_roles_of_policies(session: &mut Session, statements: &[(String, Vec<String>)]) -> Result<(), EngineError> {
+    for (policy, roles) in statements {
+        for role in roles {
+            let asked = format!("SELECT pg_catalog.to_regrole({}) IS NULL", literal(role));
+            if session.truth("look for the roles of policies", &asked).await? {
+                return Err(EngineError::Inexact {
+                    what: format!("policy {policy} takes rows away, and role {role}, which it names, does not exist here"),
+                    hint: format!("create the role first: CREATE ROLE {role}; without the policy its rows would be shown"),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Places of the tables, in the manifest, that come after all others, in this order; asked where their definition is.
+async fn in_turn(session: &mut Session, archive: &Archive) -> Result<Vec<usize>, EngineError> {
+    let tables = &archive.manifest().tables;
+    let place = |(schema, name): (String, String)| tables.iter().position(|table| table.schema == schema && table.name == name);
+    Ok(order::in_turn(session).await?.into_iter().filter_map(place).collect())
+}
+
+/// Frames of rows in the order in which one session may load them: what reads other tables after them.
+pub(super) async fn frames_in_turn(session: &mut Session, archive: &Archive) -> Result<Vec<usize>, EngineError> {
+    let turns = in_turn(session, archive).await?;
+    let frames = &archive.manifest().frames;
+    let turn = |frame: &usize| {
+        let table = frames[*frame].table.map(|table| table as usize);
+        table.and_then(|table| turns.iter().position(|turn| *turn == table)).map_or(0, |at| at + 1)
+    };
+    let mut found = frames_of(archive, FrameKind::Data);
+    found.sort_by_key(turn);
+    Ok(found)
 }
 
 /// A table of the manifest, as statements about it need it.

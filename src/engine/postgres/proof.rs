@@ -16,7 +16,7 @@ use super::client::Client;
 use super::compare::prepare;
 use super::connect::{Place, Session};
 use super::rows::{self, Tasks};
-use super::schema::Cleaner;
+use super::schema::{self, Cleaner};
 use super::{dump, large_objects, survey};
 use crate::archive::manifest::{FrameKind, Table};
 use crate::archive::{Archive, Manifest};
@@ -93,8 +93,7 @@ async fn differs(
         return Ok(Some("another server's archive, or one without a schema".to_owned()));
     }
     session.run("begin", "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
-    let roles = catalog::roles(&mut session).await?;
-    if !same_schema(place, &mut session, archive, (major, &server.charset), &roles).await? {
+    if !same_schema(place, &mut session, archive, (major, &server.charset)).await? {
         return Ok(Some("the schema".to_owned()));
     }
     let relations = catalog::relations(&mut session).await?;
@@ -105,7 +104,7 @@ async fn differs(
     if sequences != text(archive, FrameKind::Sequences).await? {
         return Ok(Some("a sequence".to_owned()));
     }
-    if large_objects_sum(&mut session, &roles, progress).await? != frames_sum(archive, FrameKind::LargeObjects).await? {
+    if large_objects_sum(&mut session, progress).await? != frames_sum(archive, FrameKind::LargeObjects).await? {
         return Ok(Some("a large object".to_owned()));
     }
     session.run("end", "COMMIT").await?;
@@ -137,23 +136,26 @@ async fn same_schema(
     session: &mut Session,
     archive: &Arc<Archive>,
     (major, charset): (u32, &str),
-    roles: &[String],
 ) -> Result<bool, EngineError> {
     let Some(client) = Client::find(major, place.client_bindir()).await else { return Ok(false) };
     let snapshot = session.text("export the snapshot", "SELECT pg_catalog.pg_export_snapshot()").await?.unwrap_or_default();
     for (section, kind) in [("pre-data", FrameKind::PreData), ("post-data", FrameKind::PostData)] {
-        let (mut cleaner, mut hasher) = (Cleaner::new(roles.to_vec()), blake3::Hasher::new());
-        let mut take = |piece: &[u8]| {
-            hasher.update(cleaner.push(piece).as_bytes());
+        let (mut cleaner, mut hasher, mut failed) = (Cleaner::new(), blake3::Hasher::new(), None);
+        let mut take = |piece: &[u8]| match cleaner.push(piece) {
+            Ok(text) => {
+                hasher.update(text.as_bytes());
+            }
+            Err(error) => failed = Some(error),
         };
         client.section(place, section, &snapshot, rows::encoding(charset), dump::FOLLOW_WAIT, &mut take).await?;
-        hasher.update(cleaner.finish().as_bytes());
+        failed.map_or(Ok(()), Err)?;
+        hasher.update(cleaner.finish()?.as_bytes());
         if hasher.finalize() != frames_sum(archive, kind).await? {
             return Ok(false);
         }
     }
     let views = catalog::filled_views(session).await?;
-    Ok(dump::trailer(&views) == text(archive, FrameKind::Trailer).await?)
+    Ok(dump::trailer(&views) == schema::for_server(&text(archive, FrameKind::Trailer).await?))
 }
 
 /// A sum over what all frames of a kind hold together.
@@ -179,10 +181,10 @@ impl TakeRows for Hashed {
     }
 }
 
-async fn large_objects_sum(session: &mut Session, roles: &[String], progress: &Progress) -> Result<blake3::Hash, EngineError> {
+async fn large_objects_sum(session: &mut Session, progress: &Progress) -> Result<blake3::Hash, EngineError> {
     let (mut hashed, stop) = (Hashed(blake3::Hasher::new()), StopOnDrop::default());
     if large_objects::any(session).await? {
-        large_objects::read(session, roles, &mut hashed, progress, &stop.0).await?;
+        large_objects::read(session, &mut hashed, progress, &stop.0).await?;
     }
     Ok(hashed.0.finalize())
 }

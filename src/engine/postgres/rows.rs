@@ -61,6 +61,12 @@ impl Tasks {
         Self(Arc::new(Mutex::new(tasks.into())))
     }
 
+    /// Those of all other tables.
+    pub(super) fn without(self, tables: &[usize]) -> Self {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|task| !tables.contains(&task.table));
+        self
+    }
+
     /// The next one.
     pub(super) fn next(&self) -> Option<Task> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()

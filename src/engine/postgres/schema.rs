@@ -1,9 +1,13 @@
 //! The schema sections: what `pg_dump` writes, made readable for every loader.
 //!
-//! Pure but for the catalogue of roles it is given. Drops `psql`'s own lines and the settings another major cannot read,
-//! and puts statements that name roles into a block which does nothing, loudly, where the role is missing. Everything else
-//! passes untouched; held by `tests/it/postgres_backup.rs`, which compares `pg_dump`'s word for both databases.
+//! Pure. Drops `psql`'s own lines and the settings another major cannot read, and puts statements that need a role or a tablespace
+//! into a block (`guard`). Everything else passes untouched, and what could not pass without a change is refused: bytes that are not
+//! UTF-8, and a backslash that `psql` would take for a command. Held by `tests/it/postgres_backup.rs`, which compares
+//! `pg_dump`'s word for both databases.
 
+use super::super::EngineError;
+use super::grammar::Statement;
+use super::guard::guard;
 use super::split::{Chunk, Splitter};
 
 /// Settings `pg_dump` puts at the head of its output; the archive's own header has them, but for those that other majors
@@ -21,6 +25,8 @@ const SETTINGS: [&str; 11] = [
     "row_security",
     "escape_string_warning",
 ];
+/// How much of a statement a message shows.
+const SHOWN: usize = 120;
 
 /// The settings every loading session begins with, and the head of every archive.
 pub(super) fn head(encoding: &str) -> String {
@@ -37,132 +43,115 @@ pub(super) fn head(encoding: &str) -> String {
 #[derive(Debug)]
 pub(super) struct Cleaner {
     splitter: Splitter,
-    roles: Vec<String>,
 }
 
 impl Cleaner {
-    /// `roles` are the source's, so that a name in a statement can be told to be one.
-    pub(super) fn new(roles: Vec<String>) -> Self {
-        Self { splitter: Splitter::new(), roles }
+    /// Nothing read yet.
+    pub(super) fn new() -> Self {
+        Self { splitter: Splitter::new() }
     }
 
     /// Takes more of the section and gives what is ready.
-    pub(super) fn push(&mut self, text: &[u8]) -> String {
-        let chunks = self.splitter.push(text);
-        chunks.into_iter().map(|chunk| clean(chunk, &self.roles)).collect()
+    ///
+    /// # Errors
+    /// When it holds what no loader could be given.
+    pub(super) fn push(&mut self, text: &[u8]) -> Result<String, EngineError> {
+        self.splitter.push(text).into_iter().map(clean).collect()
     }
 
     /// Ends the section.
-    pub(super) fn finish(self) -> String {
-        let roles = self.roles;
-        self.splitter.finish().into_iter().map(|chunk| clean(chunk, &roles)).collect()
+    ///
+    /// # Errors
+    /// As [`Cleaner::push`].
+    pub(super) fn finish(self) -> Result<String, EngineError> {
+        self.splitter.finish().into_iter().map(clean).collect()
     }
 }
 
-fn clean(chunk: Chunk, roles: &[String]) -> String {
+fn clean(chunk: Chunk) -> Result<String, EngineError> {
     match chunk {
-        Chunk::Meta(_) => String::new(),
+        Chunk::Meta(line) if is_restriction(&line) => Ok(String::new()),
+        Chunk::Meta(line) => Err(speaks_to_psql(&line)),
+        Chunk::Rest(text) => Ok(text),
+        Chunk::Bytes(bytes) => Err(not_utf8(&bytes)),
+        Chunk::Statement { lead, sql } => {
+            let statement = Statement::of(&sql);
+            if is_setting(&statement) {
+                return Ok(lead.trim_start_matches('\n').to_owned());
+            }
+            if statement.speaks_to_psql() {
+                return Err(speaks_to_psql(&sql));
+            }
+            Ok(format!("{lead}{}", guard(&statement)))
+        }
+    }
+}
+
+/// The pair that `pg_dump` of newer minor releases writes around its output; the archive has one of its own.
+fn is_restriction(line: &str) -> bool {
+    let mut words = line.split_whitespace();
+    let known = matches!(words.next(), Some("\\restrict" | "\\unrestrict"));
+    known && words.next().is_some_and(|key| key.chars().all(|c| c.is_ascii_alphanumeric())) && words.next().is_none()
+}
+
+fn is_setting(statement: &Statement<'_>) -> bool {
+    let set = statement.has(0, &["SET"]) && SETTINGS.iter().any(|name| statement.has(1, &[*name]));
+    set || statement.sets_search_path()
+}
+
+fn shown(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(SHOWN).collect()
+}
+
+fn speaks_to_psql(text: &str) -> EngineError {
+    EngineError::Inexact {
+        what: format!("pg_dump prints a backslash outside of quotes, which psql would take for a command of its own: `{}`", shown(text)),
+        hint: "no server prints that by itself: look for what was changed in the system's functions and in names that hold a line end"
+            .to_owned(),
+    }
+}
+
+fn not_utf8(bytes: &[u8]) -> EngineError {
+    // The name of what it is about stands before the bytes that are in the way, or holds them.
+    let text = String::from_utf8_lossy(bytes);
+    let sql = text.lines().find(|line| !line.trim().is_empty() && !line.starts_with("--")).unwrap_or_default();
+    EngineError::Inexact {
+        what: format!(
+            "the definition of an object holds bytes that are not UTF-8, which no archive can keep: `{}`",
+            shown(sql)
+        ),
+        hint: "write that name, text or comment again in UTF-8 (a comment: COMMENT ON … IS '…'); the rows may hold any bytes"
+            .to_owned(),
+    }
+}
+
+/// The lines that let `psql` run nothing but SQL from here on, where its minor release knows them (CVE-2025-8714), and do nothing
+/// where it does not; and those that end it. `psql` tells its release, so an older one is never shown a command it does not know.
+/// Every other loader leaves them out ([`for_server`]).
+pub(super) fn restriction(key: &str) -> (String, String) {
+    const SINCE: [u32; 5] = [130_022, 140_019, 150_014, 160_010, 170_006];
+    let known =
+        SINCE.map(|since| format!("(:VERSION_NUM BETWEEN {since} AND {})", since / 10_000 * 10_000 + 9_999)).join(" OR ");
+    let known = format!(":VERSION_NUM >= 180000 OR {known}");
+    let begin = format!(
+        "SELECT CASE WHEN {known} THEN '\\restrict {key}' ELSE '' END AS upkeep_{key}, \
+         CASE WHEN {known} THEN '\\unrestrict {key}' ELSE '' END AS upkeep_end_{key}\n\
+         \\gset\n:upkeep_{key}\n"
+    );
+    (begin, format!(":upkeep_end_{key}\n"))
+}
+
+/// A text without what is `psql`'s alone.
+pub(super) fn for_server(text: &str) -> String {
+    let mut splitter = Splitter::new();
+    let mut chunks = splitter.push(text.as_bytes());
+    chunks.extend(splitter.finish());
+    let kept = chunks.into_iter().map(|chunk| match chunk {
+        Chunk::Statement { lead, sql } => lead + &sql,
         Chunk::Rest(text) => text,
-        Chunk::Statement { lead, sql } if is_setting(&sql) => lead.trim_start_matches('\n').to_owned(),
-        Chunk::Statement { lead, sql } => format!("{lead}{}", guard(&sql, roles)),
-    }
-}
-
-fn is_setting(sql: &str) -> bool {
-    let mut words = sql.split([' ', '=', ';']).filter(|word| !word.is_empty());
-    match words.next() {
-        Some("SET") => words.next().is_some_and(|name| SETTINGS.contains(&name)),
-        Some("SELECT") => sql.starts_with("SELECT pg_catalog.set_config('search_path'"),
-        _ => false,
-    }
-}
-
-/// Wraps a statement that cannot run where a role is missing, or where we may not act for it.
-fn guard(sql: &str, roles: &[String]) -> String {
-    let words: Vec<&str> = sql.split_whitespace().collect();
-    let owns = (words.first() == Some(&"ALTER") && sql.contains(" OWNER TO ")).then(|| after(sql, " OWNER TO ")).flatten();
-    let (condition, why, named) = if let Some(role) = owns {
-        let asked = format!("pg_catalog.pg_has_role(pg_catalog.to_regrole({}), 'MEMBER')", quoted(&role));
-        (asked, "is missing or not ours to act for", vec![role])
-    } else if is_about_roles(&words) {
-        let named = roles.iter().map(|role| ident(role)).filter(|role| mentions(sql, role)).collect::<Vec<_>>();
-        let exists = |role: &String| format!("pg_catalog.to_regrole({}) IS NOT NULL", quoted(role));
-        (named.iter().map(exists).collect::<Vec<_>>().join(" AND "), "is missing", named)
-    } else if let Some(extension) = sql.strip_prefix("COMMENT ON EXTENSION ") {
-        // Only the extension's owner may; a trusted extension may belong to somebody else here.
-        let name = extension.split(" IS ").next().unwrap_or_default().trim();
-        let owner = format!(
-            "(SELECT pg_catalog.pg_has_role(extowner, 'MEMBER') FROM pg_catalog.pg_extension WHERE pg_catalog.quote_ident(extname) = {})",
-            quoted(name)
-        );
-        (owner, "belongs to somebody else", vec![name.to_owned()])
-    } else {
-        return sql.to_owned();
-    };
-    if named.is_empty() {
-        return sql.to_owned();
-    }
-    let tag = (0..).map(|n| format!("$upkeep{n}$")).find(|tag| !sql.contains(tag.as_str())).unwrap_or_default();
-    let warning = quoted(&format!("left out: {} {why}", named.join(", "))).replace('%', "%%");
-    format!("DO {tag}BEGIN IF {condition} THEN\n{sql}\nELSE RAISE WARNING {warning}; END IF; END{tag};")
-}
-
-/// Statements in which a name can be a role's: grants, default privileges, policies, user mappings.
-fn is_about_roles(words: &[&str]) -> bool {
-    matches!(
-        words,
-        ["GRANT" | "REVOKE", ..]
-            | ["ALTER", "DEFAULT", "PRIVILEGES", ..]
-            | ["CREATE", "POLICY" | "USER", ..]
-            | ["SET", "SESSION", "AUTHORIZATION", ..]
-    )
-}
-
-/// The roles that a schema's guarded statements name, for a loader that wants to say which are missing.
-pub(super) fn roles_in(sql: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut rest = sql;
-    if !sql.starts_with("DO $upkeep") {
-        return found;
-    }
-    let end = rest.find(" THEN\n").unwrap_or(0);
-    rest = &rest[..end];
-    while let Some(at) = rest.find("to_regrole('") {
-        let name = &rest[at + "to_regrole('".len()..];
-        let end = name.find("')").unwrap_or(name.len());
-        found.push(name[..end].replace("''", "'"));
-        rest = &name[end..];
-    }
-    found
-}
-
-fn after(sql: &str, mark: &str) -> Option<String> {
-    let at = sql.rfind(mark)? + mark.len();
-    Some(sql[at..].trim_end().trim_end_matches(';').to_owned())
-}
-
-/// A role as `quote_ident` and so `pg_dump` spell it, as far as telling needs it: plain, or in double quotes.
-fn ident(role: &str) -> String {
-    let plain = role.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-        && role.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
-    if plain { role.to_owned() } else { format!("\"{}\"", role.replace('"', "\"\"")) }
-}
-
-/// Whether the statement names the role after `TO`, `FROM`, `ROLE`, `FOR` or a comma, or quoted in full.
-fn mentions(sql: &str, role: &str) -> bool {
-    let quoted = format!("\"{}\"", role.trim_matches('"'));
-    ["TO ", "FROM ", "ROLE ", "FOR ", ", ", "AUTHORIZATION "].iter().any(|before| {
-        [role, quoted.as_str()].iter().any(|name| {
-            sql.match_indices(&format!("{before}{name}")).any(|(at, found)| {
-                let next = sql[at + found.len()..].chars().next();
-                !next.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '$')
-            })
-        })
-    })
-}
-
-fn quoted(text: &str) -> String {
-    super::connect::literal(text)
+        Chunk::Meta(_) | Chunk::Bytes(_) => String::new(),
+    });
+    kept.collect()
 }
 
 #[cfg(test)]

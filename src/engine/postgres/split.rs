@@ -1,7 +1,8 @@
 //! Cutting SQL text into statements, as `psql` would.
 //!
 //! Pure. Fed in pieces of any size, so that a schema of any length passes through with one statement in memory. Knows
-//! quoted strings and names, `E''` strings, dollar quotes, nested comments, parentheses, `BEGIN ATOMIC` bodies and `psql`'s own `\` lines.
+//! quoted strings and names, `E''` strings, dollar quotes, nested comments, parentheses, `BEGIN ATOMIC` bodies and what `psql` takes for
+//! itself: a backslash outside of quotes wherever it stands, and a line that begins with a variable.
 
 /// One piece of the text, exactly as it stood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,10 +14,12 @@ pub(super) enum Chunk {
         /// From its first word to its semicolon.
         sql: String,
     },
-    /// A line for `psql` itself (`\restrict …`).
+    /// A line for `psql` itself (`\restrict …`, `:variable`), with what stands before it and is for nobody else.
     Meta(String),
     /// White space and comments that belong to no statement.
     Rest(String),
+    /// A statement with what stands before it, or a comment, that is not UTF-8.
+    Bytes(Vec<u8>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,8 +76,9 @@ impl Splitter {
         let mut chunks = self.scan(true);
         let rest = std::mem::take(&mut self.buffer);
         match self.begun {
-            Some(begun) => chunks.push(Chunk::Statement { lead: text(&rest[..begun]), sql: text(&rest[begun..]) }),
-            None if !rest.is_empty() => chunks.push(Chunk::Rest(text(&rest))),
+            Some(_) if self.state == State::Meta => chunks.push(text(rest, Chunk::Meta)),
+            Some(begun) => chunks.push(statement(rest, begun)),
+            None if !rest.is_empty() => chunks.push(text(rest, Chunk::Rest)),
             None => {}
         }
         chunks
@@ -106,12 +110,12 @@ impl Splitter {
                     if self.buffer[self.at] == b'\n' {
                         self.at += 1;
                         let begun = self.begun.unwrap_or(0);
-                        let line = self.take();
+                        let mut lead = self.take();
+                        let line = lead.split_off(begun);
                         if begun > 0 {
-                            chunks.push(Chunk::Rest(text(&line[..begun])));
+                            chunks.push(text(lead, Chunk::Rest));
                         }
-                        chunks.push(Chunk::Meta(text(&line[begun..])));
-                        self.state = State::Plain;
+                        chunks.push(text(line, Chunk::Meta));
                     } else {
                         self.at += 1;
                     }
@@ -163,8 +167,8 @@ impl Splitter {
             self.shift(State::Line, 2);
         } else if rest.starts_with(b"/*") {
             self.shift(State::Block(1), 2);
-        } else if byte == b'\\' && self.begun.is_none() {
-            self.begun = Some(self.at);
+        } else if byte == b'\\' || byte == b':' && self.begun.is_none() {
+            self.begun.get_or_insert(self.at);
             self.shift(State::Meta, 1);
         } else {
             self.begun.get_or_insert(self.at);
@@ -184,7 +188,7 @@ impl Splitter {
                 self.at += 1;
                 let begun = self.begun.unwrap_or(0);
                 let all = self.take();
-                chunks.push(Chunk::Statement { lead: text(&all[..begun]), sql: text(&all[begun..]) });
+                chunks.push(statement(all, begun));
             }
             _ => {
                 match byte {
@@ -216,20 +220,42 @@ impl Splitter {
     }
 }
 
+/// The statements of a whole text.
+pub(super) fn statements_of(text: &str) -> Vec<String> {
+    let mut splitter = Splitter::new();
+    let mut chunks = splitter.push(text.as_bytes());
+    chunks.extend(splitter.finish());
+    let statement = |chunk| match chunk {
+        Chunk::Statement { sql, .. } => Some(sql),
+        _ => None,
+    };
+    chunks.into_iter().filter_map(statement).collect()
+}
+
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || byte >= 0x80
 }
 
 /// The length of the dollar tag that `text` begins with.
-fn tag(text: &[u8]) -> Option<usize> {
+pub(super) fn tag(text: &[u8]) -> Option<usize> {
     let end = text.iter().skip(1).position(|byte| *byte == b'$')? + 1;
     let name = &text[1..end];
     let legal = name.iter().all(|byte| is_word(*byte)) && !name.first().is_some_and(u8::is_ascii_digit);
     (legal && name.len() <= 63).then_some(end + 1)
 }
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+fn text(bytes: Vec<u8>, kind: fn(String) -> Chunk) -> Chunk {
+    String::from_utf8(bytes).map_or_else(|error| Chunk::Bytes(error.into_bytes()), kind)
+}
+
+fn statement(bytes: Vec<u8>, begun: usize) -> Chunk {
+    match String::from_utf8(bytes) {
+        Ok(mut lead) => {
+            let sql = lead.split_off(begun);
+            Chunk::Statement { lead, sql }
+        }
+        Err(error) => Chunk::Bytes(error.into_bytes()),
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::frames::shared;
 use super::super::{EngineError, LoadMode, Loaded, MayRestore, Standing};
 use super::connect::{Place, quote};
-use super::create::create;
+use super::create::create_as_archived;
 use super::settle::settle;
 use super::{in_place, likeness, load, survey, swap};
 use crate::archive::Archive;
@@ -38,7 +38,7 @@ async fn clean(place: &Place, archive: &Arc<Archive>, jobs: usize, progress: &Pr
     let mut warnings = Vec::new();
     match place.connect_if_exists().await? {
         Some(session) => session.close().await,
-        None => warnings = create(place, &place.database, &archive.manifest().server, None).await?,
+        None => warnings = create_as_archived(place, &archive.manifest().server).await?,
     }
     fault::point("pg.load.created");
     let mut loaded = load::fill(place, archive, jobs, progress).await?;

@@ -13,7 +13,7 @@ use super::super::tally::{TakeRows, Tally};
 use super::catalog::{BATCH, Relation};
 use super::connect::{Place, Session};
 use super::large_objects;
-use super::rows::{self, PIECE_BYTES, Tasks};
+use super::rows::{self, PIECE_BYTES, Task, Tasks};
 use crate::archive::FrameEncoder;
 use crate::archive::manifest::FrameKind;
 use crate::archive::writer::FrameSink;
@@ -46,8 +46,8 @@ pub(super) struct Go {
     pub(super) relations: std::sync::Arc<Vec<Relation>>,
     /// What to read.
     pub(super) tasks: Tasks,
-    /// For the one that reads the large objects: the roles their privileges may name.
-    pub(super) objects: Option<Vec<String>>,
+    /// Whether this one reads the large objects.
+    pub(super) objects: bool,
     /// Where frames go.
     pub(super) sink: FrameSink,
     /// zstd level.
@@ -120,10 +120,10 @@ async fn read_all(
     stop: &Stop,
 ) -> Result<Vec<(usize, Tally)>, EngineError> {
     let mut tallies = Vec::new();
-    if let Some(roles) = &go.objects {
+    if go.objects {
         let index = go.relations.len();
         let mut objects = ObjectFrames { index, go, encoder: object_frame(index, go.level)? };
-        tallies.push((index, large_objects::read(session, roles, &mut objects, &go.progress, stop).await?));
+        tallies.push((index, large_objects::read(session, &mut objects, &go.progress, stop).await?));
         go.sink.append(objects.encoder.finish()?)?;
     }
     while let Some(task) = go.tasks.next() {
@@ -134,6 +134,27 @@ async fn read_all(
         let tally = rows::read(session, &go.relations[task.table], task, frames, &go.progress, stop).await?;
         tallies.push((task.table, tally));
     }
+    Ok(tallies)
+}
+
+/// Reads these tables whole, one after the other in this order, into frames that come after all others.
+pub(super) async fn read_in_turn(
+    session: &mut Session,
+    relations: &[Relation],
+    places: &[usize],
+    sink: &FrameSink,
+    level: i32,
+    progress: &Progress,
+) -> Result<Vec<(usize, Tally)>, EngineError> {
+    let head = |table: usize| format!("{};\n", rows::copy_in(&relations[table]));
+    let mut frames = Cutter::new(sink, level, PIECE_BYTES, &head, END_OF_ROWS);
+    let mut tallies = Vec::with_capacity(places.len());
+    for place in places {
+        frames.turn_to(*place)?;
+        let task = Task { table: *place, pages: None, bytes: relations[*place].bytes };
+        tallies.push((*place, rows::read(session, &relations[*place], task, &mut frames, progress, &Stop::default()).await?));
+    }
+    frames.end()?;
     Ok(tallies)
 }
 

@@ -294,9 +294,13 @@ pub(super) const NOT_A_DATABASE: i32 = 26;
 const BUSY_CODE: i32 = 5;
 const LOCKED: i32 = 6;
 const FULL: i32 = 13;
+const IO_ERROR: i32 = 10;
 const CANNOT_OPEN: i32 = 14;
 /// `SQLITE_READONLY` in all its forms: to a reader, that there is something to be recovered.
 const READ_ONLY: i32 = 8;
+const READ_ONLY_RECOVERY: i32 = 264;
+const READ_ONLY_ROLLBACK: i32 = 776;
+const READ_ONLY_MOVED: i32 = 1032;
 
 /// For `map_err`: what SQLite's answer means for the database at `path`.
 pub(super) fn because(path: &Path, doing: impl Into<String>) -> impl FnOnce(sqlx::Error) -> EngineError {
@@ -318,9 +322,44 @@ pub(super) fn because(path: &Path, doing: impl Into<String>) -> impl FnOnce(sqlx
                 hint: "check the path in `[targets.T.database]`".to_owned(),
             },
             Some(CANNOT_OPEN) => EngineError::Connect { location: location(path), source },
+            Some(READ_ONLY) => not_writable(path, &doing, extended_code(&source)),
+            Some(IO_ERROR) => EngineError::Durable(DurableError::Io {
+                what: "read or write",
+                path: path.to_owned(),
+                source: io::Error::other(format!("SQLite says: {said}")),
+            }),
             _ => EngineError::Sql { doing: format!("{doing} of {}", path.display()), source },
         }
     }
+}
+
+/// What it means that SQLite may not write: who, where, and for what.
+fn not_writable(path: &Path, doing: &str, code: i32) -> EngineError {
+    let us = rustix::process::geteuid().as_raw();
+    let directory = path.parent().unwrap_or(Path::new("/")).display();
+    let path = path.display();
+    let what = match code {
+        READ_ONLY_ROLLBACK | READ_ONLY_RECOVERY => {
+            format!(
+                "a crash left a transaction open in {path}, and ending it takes writing to the file and to {directory}, where we may not write"
+            )
+        }
+        READ_ONLY_MOVED => format!("{path} was moved or replaced while it was open: cannot {doing}"),
+        _ => format!("cannot {doing}: we may not write to {path} or to {directory}"),
+    };
+    EngineError::NotOurs {
+        what,
+        hint: format!(
+            "let the file's owner, or user {us}, write to both (a daemon needs it in its unit too: `upkeep setup` writes `ReadWritePaths=`); \
+             an open transaction is also ended by the server's next start"
+        ),
+    }
+}
+
+/// SQLite's code with its details; the primary one is its last byte.
+fn extended_code(error: &sqlx::Error) -> i32 {
+    let code = error.as_database_error().and_then(|error| error.code()?.parse().ok());
+    code.unwrap_or_default()
 }
 
 /// The database as a URL, as the configuration would say it.

@@ -60,6 +60,9 @@ impl Place {
                 if !meta.is_file() {
                     return Err(not_a_file(&self.path));
                 }
+                if meta.nlink() > 1 {
+                    return Err(has_other_names(&self.path, meta.nlink()));
+                }
                 // Through the handle's own name: a handle that may only look is asked nothing directly.
                 let by_handle = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&old));
                 Ok(Like {
@@ -213,6 +216,20 @@ fn not_a_file(path: &Path) -> EngineError {
     EngineError::Inexact {
         what: format!("{} is not a file, so it is no SQLite database", path.display()),
         hint: "name the database file itself in `[targets.T.database]`".to_owned(),
+    }
+}
+
+/// Whoever opens it by another name would go on with what was replaced.
+fn has_other_names(path: &Path, names: u64) -> EngineError {
+    EngineError::Inexact {
+        what: format!(
+            "{} has {names} names (hard links), and a file in its place would leave the others with the old content",
+            path.display()
+        ),
+        hint: format!(
+            "find them (`find MOUNT -xdev -samefile {}`) and keep one; SQLite itself does not see them as one database",
+            path.display()
+        ),
     }
 }
 

@@ -50,6 +50,12 @@ pub(crate) fn newer_cluster() -> Option<&'static Cluster> {
     CLUSTER.get_or_init(start).as_ref().or_else(missing)
 }
 
+/// A second host: a cluster of the oldest major that has nothing of the first one's, neither roles nor tablespaces.
+pub(crate) fn bare_cluster() -> Option<&'static Cluster> {
+    static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
+    CLUSTER.get_or_init(|| bindirs().first().map(|dir| Cluster::start(dir, "bare"))).as_ref().or_else(missing)
+}
+
 /// A cluster of the newest major that one test may kill; `name` is its own.
 pub(crate) fn mortal_cluster(name: &str) -> Option<(&'static Cluster, Mortal)> {
     let bindir = bindirs().pop().or_else(missing)?;
@@ -174,7 +180,7 @@ impl Cluster {
     fn program(&self) -> Command {
         let mut server = as_server(&self.bindir.join("postgres"));
         server.arg("-D").arg(&self.data).args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200"]);
-        server.args(["-c", "wal_level=replica", "-c", "max_prepared_transactions=10", "-c"]);
+        server.args(["-c", "wal_level=logical", "-c", "max_prepared_transactions=10", "-c"]);
         server.arg(format!("unix_socket_directories={}", self.data.parent().unwrap().display()));
         server
     }
@@ -246,6 +252,21 @@ impl Cluster {
         }
         let database = self.fresh();
         self.psql(name_of(&database), &format!("\\set owner torture\n{}", include_str!("torture.sql")));
+        database
+    }
+
+    /// The same with every kind of object twice (`kinds.sql`), some of it in tablespaces.
+    pub(crate) fn kinds(&self) -> Database {
+        for tablespace in ["fast", "TO slow; OWNER TO x"] {
+            // They belong to the cluster: another test may have made them already.
+            let made = format!("SET allow_in_place_tablespaces = on;\nCREATE TABLESPACE \"{tablespace}\" LOCATION ''");
+            if let Err(error) = self.try_psql("postgres", &made) {
+                assert!(error.contains("already exists"), "{error}");
+            }
+        }
+        let database = self.torture();
+        let sql = format!("SET client_min_messages = error;\n\\set owner torture\n{}", include_str!("kinds.sql"));
+        self.psql(name_of(&database), &sql);
         database
     }
 

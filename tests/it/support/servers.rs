@@ -167,6 +167,12 @@ pub(crate) fn feed(mut client: Command, text: &str) -> Result<String, String> {
 pub(crate) fn feed_archive(mut client: Command, archive: &Path) -> Result<(), String> {
     let mut zstd = Command::new("zstd").arg("-dc").arg(archive).stdout(Stdio::piped()).spawn().unwrap();
     let output = client.stdin(zstd.stdout.take().unwrap()).output().unwrap();
-    assert!(zstd.wait().unwrap().success(), "zstd -dc");
-    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+    // Our end of the pipe: with it open zstd would wait for a client that is gone.
+    drop(client);
+    let unpacked = zstd.wait().unwrap().success();
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    assert!(unpacked, "zstd -dc");
+    Ok(())
 }

@@ -5,8 +5,13 @@
 
 use std::collections::HashMap;
 
-use super::super::split::{Chunk, Splitter};
+use super::super::grammar::Statement;
+use super::super::guard::sets_tablespace;
+use super::super::split::statements_of;
 use crate::archive::manifest::Table;
+
+/// What is said before the first tablespace is named.
+const DEFAULT_TABLESPACE: &str = "SET default_tablespace = '';";
 
 /// What the plan may build when it likes, and what must wait until all of that is there. Tables are named by their place in the
 /// manifest.
@@ -16,6 +21,8 @@ pub(super) struct Builds {
     pub(super) keys: Vec<(usize, String)>,
     /// Indexes.
     pub(super) indexes: Vec<(usize, String)>,
+    /// Indexes of what somebody's function computes, perhaps from other tables: they wait for all rows.
+    pub(super) computed: Vec<(usize, String)>,
     /// Foreign keys, with the table that refers and the one referred to.
     pub(super) foreign: Vec<(usize, usize, String)>,
     /// All the rest, in the archive's order.
@@ -25,66 +32,50 @@ pub(super) struct Builds {
 impl Builds {
     /// Sorts the statements. `see` is shown each.
     pub(super) fn of(text: &str, tables: &[Table], mut see: impl FnMut(&str)) -> Self {
-        let mut splitter = Splitter::new();
-        let mut chunks = splitter.push(text.as_bytes());
-        chunks.extend(splitter.finish());
-        let statements = chunks.into_iter().filter_map(|chunk| match chunk {
-            Chunk::Statement { sql, .. } => Some(sql),
-            _ => None,
-        });
-        let statements: Vec<String> = statements.inspect(|sql| see(sql)).collect();
+        let statements: Vec<String> = statements_of(text).into_iter().inspect(|sql| see(sql)).collect();
         let spelled =
             tables.iter().enumerate().flat_map(|(place, table)| spellings(table).into_iter().map(move |name| (name, place)));
         let places: HashMap<String, usize> = spelled.collect();
         let place = |name: &str| places.get(name).copied();
         // A foreign key needs the key it refers to: if one is built who knows when, they all wait for the end.
-        let all_known = statements.iter().all(|sql| !may_be_referred_to(sql) || indexed_table(sql).and_then(place).is_some());
+        let all_known = statements.iter().all(|sql| {
+            let statement = Statement::of(sql);
+            !statement.may_be_referred_to() || statement.indexed_table().and_then(place).is_some()
+        });
         let mut builds = Self::default();
+        // Which tablespace a statement is for is said by another one before it, which the worker that builds it does not see.
+        let placed = statements.iter().any(|sql| sets_tablespace(sql).is_some_and(|name| !name.is_empty()));
+        let mut tablespace = DEFAULT_TABLESPACE.to_owned();
         for sql in statements {
-            if let Some(table) = indexed_table(&sql).and_then(place) {
-                let of_its_kind = if sql.starts_with("ALTER TABLE ") { &mut builds.keys } else { &mut builds.indexes };
-                of_its_kind.push((table, sql));
+            let statement = Statement::of(&sql);
+            let here = |sql: &str| if placed { format!("{tablespace}\n{sql}") } else { sql.to_owned() };
+            let is_index = statement.has(0, &["CREATE"]);
+            if let Some(table) = statement.indexed_table().and_then(place).filter(|_| is_index || !statement.calls()) {
+                let of_its_kind = match (is_index, statement.calls()) {
+                    (false, _) => &mut builds.keys,
+                    (true, false) => &mut builds.indexes,
+                    (true, true) => &mut builds.computed,
+                };
+                of_its_kind.push((table, here(&sql)));
                 continue;
             }
-            let ends = foreign_tables(&sql).filter(|_| all_known);
-            match ends.and_then(|(from, to)| place(from).zip(place(to))) {
-                Some((from, to)) => builds.foreign.push((from, to, sql)),
-                None => builds.rest.push(sql),
+            let ends = statement.foreign_tables().filter(|_| all_known);
+            if let Some((from, to)) = ends.and_then(|(from, to)| place(from).zip(place(to))) {
+                builds.foreign.push((from, to, sql));
+                continue;
             }
+            if sets_tablespace(&sql).is_some() {
+                tablespace.clone_from(&sql);
+            }
+            builds.rest.push(sql);
         }
         builds
     }
 
     /// Whether statistics can be collected table by table before the rest is run: it makes none that have to be filled.
     pub(super) fn leave_statistics_alone(&self) -> bool {
-        !self.rest.iter().any(|sql| sql.starts_with("CREATE STATISTICS "))
+        !self.rest.iter().any(|sql| Statement::of(sql).has(0, &["CREATE", "STATISTICS"]))
     }
-}
-
-/// The table an index or a key is built on, as the statement spells it; `None` for every other statement.
-fn indexed_table(sql: &str) -> Option<&str> {
-    if sql.starts_with("CREATE INDEX ") || sql.starts_with("CREATE UNIQUE INDEX ") {
-        let (_, rest) = sql.split_once(" ON ")?;
-        return rest.split_once(" USING ").map(|(table, _)| table);
-    }
-    let (table, rest) = sql.strip_prefix("ALTER TABLE ONLY ")?.split_once("\n    ADD CONSTRAINT ")?;
-    let key = [" PRIMARY KEY ", " UNIQUE ", " EXCLUDE "].iter().any(|word| rest.contains(word));
-    (key && !rest.contains(" FOREIGN KEY ") && !rest.contains(" CHECK ")).then_some(table)
-}
-
-/// The table that refers and the one referred to.
-fn foreign_tables(sql: &str) -> Option<(&str, &str)> {
-    let (table, rest) = sql.strip_prefix("ALTER TABLE ONLY ")?.split_once("\n    ADD CONSTRAINT ")?;
-    let (_, rest) = rest.split_once(" FOREIGN KEY (")?;
-    let (_, referred) = rest.split_once(") REFERENCES ")?;
-    let (referred, _) = referred.split_once('(')?;
-    Some((table, referred))
-}
-
-/// Whether a foreign key could refer to what this builds.
-fn may_be_referred_to(sql: &str) -> bool {
-    let key = sql.contains(" ADD CONSTRAINT ") && !sql.contains(" FOREIGN KEY ") && !sql.contains(" CHECK ");
-    key || sql.starts_with("CREATE UNIQUE INDEX ") || sql.starts_with("ALTER INDEX ")
 }
 
 /// The ways `pg_dump` may spell a table: each part plain or quoted.

@@ -75,6 +75,10 @@ struct Work {
     loads: VecDeque<Step>,
     keys: VecDeque<String>,
     indexes: VecDeque<String>,
+    /// Indexes that wait for the rows of all tables.
+    computed: VecDeque<String>,
+    /// Whether its rows wait for their turn.
+    in_turn: bool,
     proof: Proof,
     analyze: bool,
     loading: usize,
@@ -93,12 +97,21 @@ pub(super) struct Plan {
     /// Places in `tables`, largest first.
     order: Vec<usize>,
     foreign: Vec<(usize, usize, String)>,
+    /// Tables that are loaded after all others and one after the other.
+    turns: VecDeque<usize>,
 }
 
 impl Plan {
     /// Plans for `jobs` workers. A table that is more than its share is loaded by all of them, frame by frame; and so are those
-    /// of `kept` (schema and name), into which an extension has put rows. With `analyze`, statistics are collected as well.
-    pub(super) fn of(manifest: &Manifest, jobs: usize, kept: &[(String, String)], builds: Builds, analyze: bool) -> Self {
+    /// of `kept` (schema and name), into which an extension has put rows. Those in `turns` come last and in this order. With `analyze`, statistics are collected as well.
+    pub(super) fn of(
+        manifest: &Manifest,
+        jobs: usize,
+        kept: &[(String, String)],
+        turns: &[usize],
+        builds: Builds,
+        analyze: bool,
+    ) -> Self {
         let mut frames: HashMap<usize, Vec<usize>> = HashMap::new();
         let mut tables: Vec<Work> = manifest.tables.iter().map(|_| Work::default()).collect();
         for (index, frame) in manifest.frames.iter().enumerate().filter(|(_, frame)| frame.kind == FrameKind::Data) {
@@ -121,7 +134,8 @@ impl Plan {
                     Proof::Left(VecDeque::from([(Arc::new(relation_of(table)), whole)]))
                 };
             }
-            if is_kept || work.bytes > share {
+            work.in_turn = turns.contains(&place);
+            if is_kept || work.bytes > share && !work.in_turn {
                 work.loads = frames.into_iter().map(|frame| Step::Part(place, frame)).collect();
             } else if !frames.is_empty() {
                 work.loads.push_back(Step::Whole(place, frames));
@@ -129,13 +143,17 @@ impl Plan {
         }
         let mut order: Vec<usize> = (0..tables.len()).collect();
         order.sort_by_key(|table| (Reverse(tables[*table].bytes), *table));
-        let mut plan = Self { tables, order, foreign: builds.foreign };
+        let mut plan = Self { tables, order, foreign: builds.foreign, turns: turns.iter().copied().collect() };
         for (place, sql) in builds.keys {
             plan.tables[place].keys.push_back(sql);
         }
         for (place, sql) in builds.indexes {
             plan.tables[place].indexes.push_back(sql);
         }
+        for (place, sql) in builds.computed {
+            plan.tables[place].computed.push_back(sql);
+        }
+        plan.release();
         plan
     }
 
@@ -158,7 +176,10 @@ impl Plan {
     /// Takes note that a step is done.
     pub(super) fn done(&mut self, step: &Step) {
         match step {
-            Step::Whole(place, _) | Step::Part(place, _) => self.tables[*place].loading -= 1,
+            Step::Whole(place, _) | Step::Part(place, _) => {
+                self.tables[*place].loading -= 1;
+                self.release();
+            }
             Step::Key(place, _) => (self.tables[*place].changing, self.tables[*place].locked) = (false, false),
             Step::Index(place, _) => self.tables[*place].indexing -= 1,
             Step::Foreign(from, to, _) => (self.tables[*from].changing, self.tables[*to].changing) = (false, false),
@@ -180,8 +201,23 @@ impl Plan {
         Some((place, &mut self.tables[place]))
     }
 
+    /// Lets the next table in turn be loaded when all rows before it are there, and the indexes that wait for all rows be built.
+    fn release(&mut self) {
+        while self.tables.iter().all(|work| work.in_turn || work.is_loaded()) {
+            match self.turns.pop_front() {
+                Some(next) => self.tables[next].in_turn = false,
+                None => break,
+            }
+        }
+        if self.tables.iter().all(Work::is_loaded) {
+            for work in &mut self.tables {
+                work.indexes.append(&mut work.computed);
+            }
+        }
+    }
+
     fn next_load(&mut self) -> Option<Step> {
-        let (_, work) = self.find(|work| !work.loads.is_empty())?;
+        let (_, work) = self.find(|work| !work.in_turn && !work.loads.is_empty())?;
         work.loading += 1;
         work.loads.pop_front()
     }
@@ -234,7 +270,12 @@ impl Plan {
 
 impl Work {
     fn steps(&self) -> usize {
-        self.loads.len() + self.keys.len() + self.indexes.len() + self.proof.steps() + usize::from(self.analyze)
+        self.loads.len()
+            + self.keys.len()
+            + self.indexes.len()
+            + self.computed.len()
+            + self.proof.steps()
+            + usize::from(self.analyze)
     }
 
     fn is_loaded(&self) -> bool {
@@ -250,7 +291,7 @@ impl Work {
     }
 
     fn is_indexed(&self) -> bool {
-        self.has_keys() && self.indexes.is_empty() && self.indexing == 0
+        self.has_keys() && self.indexes.is_empty() && self.computed.is_empty() && self.indexing == 0
     }
 }
 

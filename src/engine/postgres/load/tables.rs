@@ -13,10 +13,13 @@ use super::super::super::tally::Tally;
 use super::super::catalog;
 use super::super::compare::Reader;
 use super::super::connect::{Place, Session};
+use super::super::guard::{self, Need};
 use super::builds::{Builds, sort_memory};
 use super::copy::{load_frame, load_whole};
 use super::plan::{Next, Plan, Step};
-use super::{CHECK_MEMORY, frames_of, note_roles, open, relation_of, run_frame, run_one, text};
+use super::{
+    CHECK_MEMORY, demand_roles_of_policies, frames_of, in_turn, note_needs, open, relation_of, run_frame, run_one, text,
+};
 use crate::archive::Archive;
 use crate::archive::manifest::{FrameKind, Table};
 use crate::progress::Progress;
@@ -98,18 +101,24 @@ pub(super) async fn fill(
     head: &str,
     jobs: usize,
     progress: &Progress,
-    named: &mut Vec<String>,
+    named: &mut Vec<Need>,
     stop: &Stop,
 ) -> Result<Filled, EngineError> {
     let mut session = place.connect().await?;
     let kept = catalog::extension_tables(&mut session).await?;
     let derived = catalog::has_derived_statistics(&mut session).await?;
-    session.close().await;
+    let turns = in_turn(&mut session, archive).await?;
     let after = text(archive, FrameKind::PostData).await?;
-    let mut builds = Builds::of(&after, &archive.manifest().tables, |sql| note_roles(sql, named));
+    let mut policies = Vec::new();
+    let mut builds = Builds::of(&after, &archive.manifest().tables, |sql| {
+        note_needs(sql, named);
+        policies.extend(guard::restricts(sql));
+    });
+    demand_roles_of_policies(&mut session, &policies).await?;
+    session.close().await;
     let analyzed = !derived && builds.leave_statistics_alone();
     let rest = std::mem::take(&mut builds.rest);
-    let plan = Plan::of(archive.manifest(), jobs, &kept, builds, analyzed);
+    let plan = Plan::of(archive.manifest(), jobs, &kept, &turns, builds, analyzed);
     let workers = jobs.min(plan.steps());
     let board = Arc::new(Board { plan: Mutex::new(plan), changed: Notify::new() });
     let mut hands = Vec::with_capacity(workers + 1);

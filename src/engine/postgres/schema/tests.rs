@@ -1,10 +1,17 @@
-use super::{Cleaner, roles_in};
+use super::super::super::EngineError;
+use super::super::guard::{Need, inner, needs, restricts, sets_tablespace};
+use super::{Cleaner, for_server, head, restriction};
 
+fn try_clean(text: &[u8]) -> Result<String, EngineError> {
+    let mut cleaner = Cleaner::new();
+    let mut cleaned = cleaner.push(text)?;
+    cleaned.push_str(&cleaner.finish()?);
+    Ok(cleaned)
+}
+
+#[track_caller]
 fn clean(text: &str) -> String {
-    let mut cleaner = Cleaner::new(vec!["app".to_owned(), "We ird".to_owned(), "select".to_owned()]);
-    let mut cleaned = cleaner.push(text.as_bytes());
-    cleaned.push_str(&cleaner.finish());
-    cleaned
+    try_clean(text.as_bytes()).unwrap()
 }
 
 #[test]
@@ -27,11 +34,68 @@ fn statements_about_roles_do_nothing_where_the_role_is_missing() {
     ] {
         let cleaned = clean(sql);
         assert!(cleaned.starts_with("DO $upkeep0$") && cleaned.contains(sql), "{cleaned}");
-        if role != "\"select\"" {
-            assert_eq!(roles_in(&cleaned), [role], "{cleaned}");
-        }
+        assert_eq!(needs(&cleaned), [Need::Role(role.to_owned())], "{cleaned}");
     }
-    for untouched in ["GRANT SELECT ON TABLE public.app TO PUBLIC;", "CREATE POLICY p ON public.t USING (true);", "SELECT 1;"] {
+    for untouched in [
+        "GRANT SELECT ON TABLE public.app TO PUBLIC;",
+        "CREATE POLICY p ON public.t USING (true);",
+        "SELECT 1;",
+        "ALTER TABLE ONLY public.v ALTER COLUMN a SET DEFAULT 'give OWNER TO x'::text;",
+    ] {
         assert_eq!(clean(untouched), untouched);
     }
+}
+
+#[test]
+fn a_name_that_looks_like_a_guard_is_a_name() {
+    for role in ["\"a THEN\n b\"", "\"to_regrole('x')\"", "\"$upkeep0$\"", "\"back\\ 'slash\""] {
+        let sql = format!("GRANT SELECT ON TABLE public.t TO {role};");
+        let cleaned = clean(&sql);
+        assert_eq!(needs(&cleaned), [Need::Role(role.to_owned())], "{cleaned}");
+        assert!(inner(&cleaned).starts_with(&sql), "{cleaned}");
+    }
+}
+
+#[test]
+fn a_policy_that_takes_rows_away_is_an_error_without_its_role() {
+    let sql = "CREATE POLICY p ON public.t AS RESTRICTIVE TO app, \"We ird\" USING (false);";
+    let cleaned = clean(sql);
+    assert!(cleaned.contains("ELSE RAISE EXCEPTION USING"), "{cleaned}");
+    assert_eq!(restricts(&cleaned), Some(("p on public.t".to_owned(), vec!["app".to_owned(), "\"We ird\"".to_owned()])));
+    assert_eq!(restricts(&clean("CREATE POLICY p ON public.t TO app USING (true);")), None);
+}
+
+#[test]
+fn a_tablespace_is_asked_for_and_the_default_one_is_not() {
+    let cleaned = clean("SET default_tablespace = \"Fa st\";");
+    assert!(cleaned.contains("spcname = 'Fa st'") && cleaned.contains("\nSET default_tablespace = \"Fa st\";\n"), "{cleaned}");
+    assert_eq!(
+        (needs(&cleaned), sets_tablespace(&cleaned)),
+        (vec![Need::Tablespace("Fa st".to_owned())], Some("Fa st".to_owned()))
+    );
+    assert_eq!(clean("SET default_tablespace = '';"), "SET default_tablespace = '';");
+}
+
+#[test]
+fn what_psql_would_run_and_what_is_no_text_is_refused_with_its_object() {
+    for text in [
+        "CREATE VIEW public.v AS SELECT 1\n\\! touch x\n;\n",
+        "\\! touch x\n",
+        "-- Name: a\n\\! touch x; Type: TABLE\nSELECT 1;\n",
+        "\\restrict `touch x`\n",
+        "SELECT 1 \\g |touch x\n",
+    ] {
+        let error = try_clean(text.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains("a backslash outside of quotes"), "{text}: {error}");
+    }
+    let error = try_clean(b"-- Name: t\n\nCOMMENT ON TABLE public.t IS 'caf\xe9';\n").unwrap_err().to_string();
+    assert!(error.contains("COMMENT ON TABLE public.t IS 'caf"), "{error}");
+}
+
+#[test]
+fn what_is_psql_s_alone_is_left_out_for_a_server() {
+    let (begin, end) = restriction("abc");
+    let text = format!("-- for people\n\n{begin}\n{}", head("UTF8"));
+    assert_eq!(for_server(&text).replace('\n', ""), format!("-- for people{}", head("UTF8").replace('\n', "")));
+    assert_eq!(for_server(&format!("\n-- end of archive\n{end}")), "\n-- end of archive\n");
 }

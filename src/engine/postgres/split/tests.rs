@@ -15,7 +15,7 @@ fn check(text: &str, expected: &[&str]) {
             .filter_map(|chunk| match chunk {
                 Chunk::Statement { sql, .. } => Some(sql.clone()),
                 Chunk::Meta(line) => Some(line.clone()),
-                Chunk::Rest(_) => None,
+                Chunk::Rest(_) | Chunk::Bytes(_) => None,
             })
             .collect();
         assert_eq!(found, expected, "in pieces of {size}");
@@ -24,6 +24,7 @@ fn check(text: &str, expected: &[&str]) {
             .map(|chunk| match chunk {
                 Chunk::Statement { lead, sql } => lead + &sql,
                 Chunk::Meta(line) | Chunk::Rest(line) => line,
+                Chunk::Bytes(bytes) => panic!("{bytes:?}"),
             })
             .collect();
         assert_eq!(whole, text, "nothing is lost, in pieces of {size}");

@@ -17,7 +17,7 @@ fn only_indexes_and_keys_are_built_in_parallel() {
         (TRIGGER, None),
         ("ALTER INDEX public.p_idx ATTACH PARTITION public.c_idx;", None),
     ] {
-        assert_eq!(indexed_table(sql), table, "{sql}");
+        assert_eq!(Statement::of(sql).indexed_table(), table, "{sql}");
     }
 }
 
@@ -69,4 +69,15 @@ fn a_sort_has_as_little_memory_as_one_merge_needs() {
     for (bytes, mebibytes) in [(0, 16), ((1 << 30) - 1, 16), (1 << 30, 64), (15 << 30, 64), (16 << 30, 256), (1 << 45, 256)] {
         assert_eq!(sort_memory(bytes), mebibytes, "{bytes}");
     }
+}
+
+/// A statement says nothing of its tablespace; the one before it does, and the worker that builds it has not seen that one.
+#[test]
+fn what_is_built_elsewhere_is_built_in_its_tablespace() {
+    let (fast, default) = ("SET default_tablespace = fast;", "SET default_tablespace = '';");
+    let builds = sorted(&[KEY, fast, INDEX, default, "CREATE INDEX j ON public.t USING btree (app.f(a));"]);
+    assert_eq!(builds.keys, [(0, format!("{default}\n{KEY}"))]);
+    assert_eq!(builds.indexes, [(1, format!("{fast}\n{INDEX}"))]);
+    assert_eq!(builds.computed, [(0, format!("{default}\nCREATE INDEX j ON public.t USING btree (app.f(a));"))]);
+    assert_eq!(builds.rest, [fast, default], "for what is run in order");
 }

@@ -52,6 +52,7 @@ fn builds(keys: &[usize], indexes: &[usize], foreign: &[(usize, usize)]) -> Buil
     Builds {
         keys: keys.iter().map(|table| (*table, "key".to_owned())).collect(),
         indexes: indexes.iter().map(|table| (*table, "index".to_owned())).collect(),
+        computed: Vec::new(),
         foreign: foreign.iter().map(|(from, to)| (*from, *to, "foreign".to_owned())).collect(),
         rest: Vec::new(),
     }
@@ -82,7 +83,7 @@ fn a_table_is_whole_unless_it_is_more_than_its_share() {
         ("one without rows", &[0, 2, 2], 3, "", 2, 0),
     ] {
         let kept = [("public".to_owned(), kept.to_owned())];
-        let mut plan = Plan::of(&manifest(frames), jobs, &kept, Builds::default(), false);
+        let mut plan = Plan::of(&manifest(frames), jobs, &kept, &[], Builds::default(), false);
         let mut steps = Vec::new();
         while let Next::Take(step) = plan.next() {
             steps.push(step);
@@ -95,7 +96,7 @@ fn a_table_is_whole_unless_it_is_more_than_its_share() {
 
 #[test]
 fn a_table_is_free_when_its_key_is_built_and_loaded_when_its_indexes_are() {
-    let mut plan = Plan::of(&manifest(&[2, 1]), 2, &[], builds(&[0], &[0, 0, 1], &[]), false);
+    let mut plan = Plan::of(&manifest(&[2, 1]), 2, &[], &[], builds(&[0], &[0, 0, 1], &[]), false);
     let (large, small) = (taken(&mut plan), taken(&mut plan));
     assert!(matches!((&large, &small), (Step::Whole(0, _), Step::Whole(1, _))), "largest first");
     assert_eq!(plan.next(), Next::Wait, "nothing is loaded yet");
@@ -125,7 +126,7 @@ fn a_table_is_free_when_its_key_is_built_and_loaded_when_its_indexes_are() {
 
 #[test]
 fn statistics_wait_for_indexes_and_for_nobody_who_reads() {
-    let mut plan = Plan::of(&manifest(&[1]), 3, &[], builds(&[], &[0], &[]), true);
+    let mut plan = Plan::of(&manifest(&[1]), 3, &[], &[], builds(&[], &[0], &[]), true);
     let load = taken(&mut plan);
     plan.done(&load);
     let (index, proof) = (taken(&mut plan), taken(&mut plan));
@@ -139,7 +140,7 @@ fn statistics_wait_for_indexes_and_for_nobody_who_reads() {
 #[test]
 fn a_foreign_key_has_both_its_tables_and_others_go_on_beside_it() {
     let foreign = [(0, 1), (2, 1), (2, 3)];
-    let mut plan = Plan::of(&manifest(&[1, 1, 1, 1]), 5, &[], builds(&[1], &[], &foreign), true);
+    let mut plan = Plan::of(&manifest(&[1, 1, 1, 1]), 5, &[], &[], builds(&[1], &[], &foreign), true);
     let loads: Vec<Step> = (0..4).map(|_| taken(&mut plan)).collect();
     loads.iter().for_each(|load| plan.done(load));
     let key = taken(&mut plan);
@@ -168,7 +169,7 @@ fn a_foreign_key_has_both_its_tables_and_others_go_on_beside_it() {
 fn every_step_is_handed_out_once_and_none_beside_one_it_would_wait_for() {
     proptest::proptest!(|(picks in proptest::collection::vec(0..8_usize, 200), jobs in 1..5_usize)| {
         let wanted = builds(&[0, 1, 2], &[0, 0, 1, 3], &[(0, 1), (1, 0), (2, 2), (3, 0)]);
-        let mut plan = Plan::of(&manifest(&[4, 1, 2, 0, 1]), jobs, &[], wanted, true);
+        let mut plan = Plan::of(&manifest(&[4, 1, 2, 0, 1]), jobs, &[], &[], wanted, true);
         let (mut running, mut all): (Vec<Step>, usize) = (Vec::new(), 0);
         let mut picks = picks.iter().cycle();
         loop {
@@ -218,4 +219,31 @@ fn exclude(one: &Step, other: &Step) -> bool {
         _ => true,
     };
     locks(one).iter().any(|(table, a)| locks(other).iter().any(|(same, b)| table == same && clash(*a, *b)))
+}
+
+/// What reads other tables is loaded after them and in its order, however large; and no index that somebody's function computes is
+/// built before all rows are there.
+#[test]
+fn tables_in_turn_and_computed_indexes_wait_for_all_rows() {
+    let wanted = Builds { computed: vec![(1, "computed".to_owned())], ..builds(&[], &[], &[]) };
+    let mut plan = Plan::of(&manifest(&[9, 1, 1]), 4, &[], &[2, 0], wanted, false);
+    let first = taken(&mut plan);
+    assert_eq!(first, Step::Whole(1, vec![9]));
+    assert_eq!(plan.next(), Next::Wait, "nothing else before the tables that wait for none are there");
+    plan.done(&first);
+    let (second, mut others) = (Step::Whole(2, vec![10]), Vec::new());
+    while let Next::Take(step) = plan.next() {
+        others.push(step);
+    }
+    assert!(others.contains(&second), "{others:?}");
+    assert!(!others.iter().any(|step| matches!(step, Step::Whole(0, _) | Step::Part(0, _) | Step::Index(..))), "{others:?}");
+    plan.done(&second);
+    let third = taken(&mut plan);
+    assert_eq!(third, Step::Whole(0, (0..9).collect()), "whole, though it is more than its share");
+    plan.done(&third);
+    let mut others = Vec::new();
+    while let Next::Take(step) = plan.next() {
+        others.push(step);
+    }
+    assert!(others.contains(&Step::Index(1, "computed".to_owned())), "{others:?}");
 }

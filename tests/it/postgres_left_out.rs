@@ -1,0 +1,146 @@
+//! PostgreSQL: what an archive does not hold is said, and what it could not hold as it is is refused with its object.
+
+use upkeep::engine::{EngineError, LoadMode};
+
+use crate::support::postgres::{bare_cluster, cluster, dump, load, name_of, said};
+
+/// `pg_dump` leaves out what a role may not see, and calls that a success.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_role_may_not_see_is_named_in_the_archive() {
+    let Some(cluster) = cluster() else { return };
+    let source = cluster.fresh();
+    let (name, role) = (name_of(&source), format!("plain_{}", name_of(&source)));
+    cluster.psql(
+        name,
+        &format!(
+            "CREATE ROLE {role} LOGIN; CREATE TABLE t (a int); GRANT SELECT ON t TO {role}; \
+             SET client_min_messages = error; CREATE SUBSCRIPTION told CONNECTION 'dbname=nowhere' PUBLICATION p WITH (connect = false, slot_name = NONE); \
+             CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w; CREATE USER MAPPING FOR PUBLIC SERVER s OPTIONS (password 'x'); \
+             CREATE TYPE half;"
+        ),
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let database = cluster.database_as(name, &role);
+    let of = |sealed: &upkeep::archive::writer::Sealed| {
+        sealed.manifest.left_out.iter().map(|left| left.what.clone()).collect::<Vec<_>>()
+    };
+    let sealed = dump(&database, dir.path(), 1).await.unwrap();
+    let wanted = ["type public.half", "subscription told", "options of the user mapping for public on server s"];
+    assert_eq!(of(&sealed), wanted, "{:?}", sealed.manifest.left_out);
+    assert_eq!(of(&dump(&source, dir.path(), 1).await.unwrap()), ["type public.half"]);
+    let hidden = upkeep::engine::postgres::hidden(&database).await.unwrap();
+    assert_eq!(hidden.iter().map(|left| left.what.as_str()).collect::<Vec<_>>(), wanted[1..]);
+    cluster.psql(name, "DROP SUBSCRIPTION told");
+}
+
+/// What nothing could restore is not archived as if it could.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_language_that_pg_dump_prints_by_its_name_alone_is_refused() {
+    let Some(cluster) = cluster() else { return };
+    let source = cluster.fresh();
+    cluster.psql(name_of(&source), "CREATE LANGUAGE \"half printed\" HANDLER plpgsql_call_handler");
+    let dir = tempfile::tempdir().unwrap();
+    let error = dump(&source, dir.path(), 1).await.unwrap_err();
+    assert!(said(error).contains("language half printed"));
+    upkeep::engine::postgres::can_read_all(&source).await.unwrap_err();
+    cluster.psql(name_of(&source), "DROP LANGUAGE \"half printed\"");
+    dump(&source, dir.path(), 1).await.unwrap();
+}
+
+/// Without the policy its rows would be shown to whoever it keeps them from.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_policy_that_takes_rows_away_is_never_left_out() {
+    let (Some(cluster), Some(bare)) = (cluster(), bare_cluster()) else { return };
+    let source = cluster.fresh();
+    let role = format!("kept_out_{}", name_of(&source));
+    cluster.psql(
+        name_of(&source),
+        &format!(
+            "CREATE ROLE {role}; CREATE TABLE t (a int); INSERT INTO t VALUES (1); ALTER TABLE t ENABLE ROW LEVEL SECURITY; \
+             CREATE POLICY all_rows ON t USING (true); CREATE POLICY but_not_these ON t AS RESTRICTIVE TO {role} USING (a > 1);"
+        ),
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let sealed = dump(&source, dir.path(), 1).await.unwrap();
+    let to = bare.fresh();
+    let error = load(&to, &sealed, LoadMode::Clean).await.unwrap_err();
+    let said = said(error);
+    assert!(said.contains("policy but_not_these on public.t") && said.contains(&format!("CREATE ROLE {role}")), "{said}");
+    let by_hand = bare.restore_by_hand(&sealed.path, name_of(&bare.fresh())).unwrap_err();
+    assert!(by_hand.contains("takes rows away"), "{by_hand}");
+    bare.psql("postgres", &format!("CREATE ROLE {role}"));
+    let to = bare.fresh();
+    assert_eq!(load(&to, &sealed, LoadMode::Clean).await.unwrap().warnings, Vec::<String>::new());
+    assert_eq!(bare.psql(name_of(&to), &format!("SET ROLE {role}; SELECT count(*) FROM pg_policy")), "2");
+}
+
+/// Bytes that are no text are kept in rows; in a definition or a comment they would be replaced, so they are refused by name.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bytes_that_are_not_utf8_are_kept_in_rows_and_refused_elsewhere() {
+    let Some(cluster) = cluster() else { return };
+    let name = cluster.fresh_name();
+    cluster.psql(
+        "postgres",
+        &format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'"),
+    );
+    let source = cluster.database(&name);
+    cluster.psql(&name, "CREATE TABLE t (a text); INSERT INTO t VALUES (E'caf\\351')");
+    let dir = tempfile::tempdir().unwrap();
+    let sealed = dump(&source, dir.path(), 1).await.unwrap();
+    let copy = cluster.database(&cluster.fresh_name());
+    load(&copy, &sealed, LoadMode::Clean).await.unwrap();
+    assert_eq!(cluster.psql(name_of(&copy), "SELECT encode(a::bytea, 'hex') FROM t"), "636166e9");
+    for (make, undo, shown) in [
+        ("COMMENT ON TABLE t IS E'caf\\351'", "COMMENT ON TABLE t IS NULL", "COMMENT ON TABLE public.t"),
+        (
+            "DO $do$ BEGIN EXECUTE E'CREATE VIEW v AS SELECT ''caf\\351''::text AS a'; END $do$",
+            "DROP VIEW v",
+            "CREATE VIEW public.v",
+        ),
+    ] {
+        cluster.psql(&name, make);
+        let error = dump(&source, dir.path(), 1).await.unwrap_err();
+        let said = said(error);
+        assert!(said.contains("not UTF-8") || said.contains("utf-8"), "{said}");
+        assert!(said.contains(shown) || !said.contains("not UTF-8"), "{said}");
+        cluster.psql(&name, undo);
+        dump(&source, dir.path(), 1).await.unwrap();
+    }
+}
+
+/// CVE-2025-8714: whoever rules the source must not run commands where its archive is restored.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_in_an_archive_is_a_command_of_psql_s() {
+    let Some(cluster) = cluster() else { return };
+    let source = cluster.fresh();
+    let dir = tempfile::tempdir().unwrap();
+    let touched = dir.path().join("touched");
+    cluster.psql(name_of(&source), "CREATE VIEW v AS SELECT 1 AS a; CREATE TABLE t AS SELECT 1 AS a");
+    let sealed = dump(&source, dir.path(), 1).await.unwrap();
+    let output = std::process::Command::new("zstd").arg("-dc").arg(&sealed.path).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let command = format!("\\! touch {}\n", touched.display());
+    // This psql knows the restriction: nothing that somebody got into the text is run.
+    let hostile = text.replace("CREATE TABLE", &format!("{command}CREATE TABLE"));
+    let said = cluster.try_psql(name_of(&cluster.fresh()), &hostile).unwrap_err();
+    assert!(said.contains("restricted") && !touched.exists(), "{said}");
+    // To one that does not know it nothing of it is shown.
+    let older = text.replace(":VERSION_NUM", "150013").replace("\\restrict", "\\unknown").replace("\\unrestrict", "\\unknown");
+    let copy = cluster.fresh();
+    cluster.psql(name_of(&copy), &older);
+    assert_eq!(cluster.psql(name_of(&copy), "SELECT a FROM t"), "1");
+    // And what the source's superuser makes pg_dump print is not archived.
+    cluster.psql(
+        name_of(&source),
+        &format!(
+            "CREATE OPERATOR public.=== (LEFTARG = integer, RIGHTARG = integer, FUNCTION = int4eq); SET allow_system_table_mods = on; \
+             UPDATE pg_catalog.pg_operator SET oprname = E'=\\n\\{}' WHERE oprname = '==='",
+            command.replace('\n', "\\n")
+        ),
+    );
+    let error = dump(&source, dir.path(), 1).await.unwrap_err();
+    assert!(matches!(error, EngineError::Inexact { .. }), "{error:?}");
+    let said = crate::support::postgres::said(error);
+    assert!(said.contains("a backslash outside of quotes") && said.contains("CREATE OPERATOR public."), "{said}");
+    assert!(!touched.exists());
+}

@@ -1,0 +1,118 @@
+-- On top of torture.sql: every kind of object that pg_dump of 13 to 18 knows, once under a plain name and once named or defined to
+-- mislead whoever looks for words in a statement. Run by psql as a superuser; roles :owner and "We ird" exist, and the tablespaces
+-- fast and "TO slow; OWNER TO x".
+SET search_path = app, public;
+CREATE SCHEMA "s; DROP SCHEMA app OWNER TO nobody;" AUTHORIZATION :owner;
+COMMENT ON SCHEMA "s; DROP SCHEMA app OWNER TO nobody;" IS 'ALTER TABLE x OWNER TO y;
+\! echo a line of its own
+SET default_tablespace = nowhere;';
+
+CREATE TYPE shell_plain;
+CREATE TYPE "shell OWNER TO x";
+CREATE TYPE mine;
+CREATE FUNCTION mine_in(cstring) RETURNS mine LANGUAGE internal IMMUTABLE STRICT AS 'textin';
+CREATE FUNCTION mine_out(mine) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT AS 'textout';
+CREATE TYPE mine (INPUT = mine_in, OUTPUT = mine_out, LIKE = text, DEFAULT = 'give OWNER TO x;');
+CREATE TYPE "enum; TO x" AS ENUM (' OWNER TO x;', 'TO y');
+CREATE DOMAIN "domain USING (x" AS text DEFAULT ' REFERENCES y(' CONSTRAINT " FOREIGN KEY (" CHECK (VALUE <> ' PRIMARY KEY ');
+CREATE TYPE "composite
+ADD CONSTRAINT x" AS ("a TO b" integer, "c OWNER TO d" text);
+CREATE TYPE "range ON x USING y" AS RANGE (subtype = date);
+CREATE COLLATION "collation OWNER TO x" (provider = icu, locale = 'und');
+
+CREATE FUNCTION "function OWNER TO x;"(a text DEFAULT ' OWNER TO y;') RETURNS text LANGUAGE sql IMMUTABLE AS ' SELECT ''ALTER TABLE x OWNER TO y;''::text';
+CREATE FUNCTION equal(integer, integer) RETURNS boolean LANGUAGE internal IMMUTABLE STRICT AS 'int4eq';
+CREATE PROCEDURE "procedure TO x"() LANGUAGE plpgsql AS $x$ BEGIN EXECUTE 'GRANT ALL ON x TO y'; END $x$;
+CREATE AGGREGATE "aggregate; OWNER TO x"(integer) (sfunc = int4pl, stype = integer, initcond = '0');
+COMMENT ON FUNCTION equal(integer, integer) IS 'CREATE INDEX i ON t USING btree (a);';
+CREATE OPERATOR === (LEFTARG = integer, RIGHTARG = integer, FUNCTION = equal);
+CREATE OPERATOR ~~>|# (LEFTARG = integer, RIGHTARG = integer, FUNCTION = equal, COMMUTATOR = ~~>|#);
+CREATE OPERATOR FAMILY plain_family USING btree;
+CREATE OPERATOR FAMILY "family USING hash OWNER TO x" USING btree;
+CREATE OPERATOR CLASS plain_class FOR TYPE integer USING btree FAMILY plain_family AS
+  OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 btint4cmp(integer, integer);
+CREATE OPERATOR CLASS "class ON x USING y" FOR TYPE integer USING btree FAMILY "family USING hash OWNER TO x" AS
+  OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 btint4cmp(integer, integer);
+CREATE CONVERSION plain_conversion FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8;
+CREATE CONVERSION public."conversion FROM x" FOR 'UTF8' TO 'LATIN1' FROM utf8_to_iso8859_1;
+CREATE CAST (pair AS text) WITH INOUT;
+CREATE CAST ("composite
+ADD CONSTRAINT x" AS text) WITH INOUT AS ASSIGNMENT;
+CREATE FUNCTION from_sql(internal) RETURNS internal LANGUAGE internal IMMUTABLE STRICT AS 'prsd_lextype';
+CREATE TRANSFORM FOR mood LANGUAGE sql (FROM SQL WITH FUNCTION from_sql(internal));
+CREATE TRANSFORM FOR "enum; TO x" LANGUAGE sql (FROM SQL WITH FUNCTION from_sql(internal));
+CREATE FUNCTION handler() RETURNS language_handler LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_call_handler';
+CREATE TRUSTED LANGUAGE plain_language HANDLER handler;
+CREATE TRUSTED LANGUAGE "language OWNER TO x" HANDLER handler;
+CREATE ACCESS METHOD plain_method TYPE TABLE HANDLER heap_tableam_handler;
+CREATE ACCESS METHOD "method TYPE x" TYPE TABLE HANDLER heap_tableam_handler;
+CREATE TEXT SEARCH PARSER plain_parser (START = prsd_start, GETTOKEN = prsd_nexttoken, END = prsd_end, LEXTYPES = prsd_lextype);
+CREATE TEXT SEARCH PARSER public."parser; TO x" (START = prsd_start, GETTOKEN = prsd_nexttoken, END = prsd_end, LEXTYPES = prsd_lextype);
+CREATE TEXT SEARCH TEMPLATE plain_template (INIT = dsimple_init, LEXIZE = dsimple_lexize);
+CREATE TEXT SEARCH TEMPLATE public."template; TO x" (INIT = dsimple_init, LEXIZE = dsimple_lexize);
+CREATE TEXT SEARCH DICTIONARY plain_dictionary (TEMPLATE = simple);
+CREATE TEXT SEARCH DICTIONARY public."dictionary OWNER TO x" (TEMPLATE = public."template; TO x");
+CREATE TEXT SEARCH CONFIGURATION plain_configuration (COPY = pg_catalog.simple);
+CREATE TEXT SEARCH CONFIGURATION public."configuration OWNER TO x" (PARSER = public."parser; TO x");
+ALTER TEXT SEARCH CONFIGURATION public."configuration OWNER TO x" ADD MAPPING FOR word WITH public."dictionary OWNER TO x", plain_dictionary;
+
+CREATE TABLE "table; OWNER TO x" ("a ON b USING c" integer PRIMARY KEY, "REFERENCES y(" integer, d "domain USING (x" DEFAULT ' OWNER TO x;',
+  CONSTRAINT " FOREIGN KEY (a) REFERENCES b(" UNIQUE ("REFERENCES y("), CONSTRAINT "ADD CONSTRAINT x PRIMARY KEY (" CHECK ("REFERENCES y(" > 0));
+INSERT INTO "table; OWNER TO x" SELECT g, g FROM generate_series(1, 50) g;
+CREATE TABLE public."line
+end OWNER TO x;" (id integer GENERATED BY DEFAULT AS IDENTITY (SEQUENCE NAME public."sequence
+with a line end") PRIMARY KEY, v text);
+INSERT INTO public."line
+end OWNER TO x;" (v) VALUES ('a'), ('b');
+ALTER TABLE "table; OWNER TO x" ADD CONSTRAINT " PRIMARY KEY ( UNIQUE " FOREIGN KEY ("REFERENCES y(") REFERENCES "table; OWNER TO x" ("a ON b USING c");
+ALTER TABLE "table; OWNER TO x" ADD CONSTRAINT "CHECK ( FOREIGN KEY " CHECK (d <> ' PRIMARY KEY ') NOT VALID;
+CREATE INDEX "index ON other USING gin (x)" ON "table; OWNER TO x" ("a ON b USING c") WHERE d <> ' ON x USING y';
+CREATE UNIQUE INDEX "unique ON ONLY x" ON "table; OWNER TO x" ("function OWNER TO x;"(d)) WHERE false;
+CREATE STATISTICS "statistics ON x FROM y" ON "a ON b USING c", d FROM "table; OWNER TO x";
+CREATE RULE "rule DO x TO y" AS ON DELETE TO "table; OWNER TO x" WHERE OLD.d = ' OWNER TO x;' DO INSTEAD NOTHING;
+CREATE TRIGGER "trigger ON x OWNER TO y" AFTER UPDATE ON "table; OWNER TO x" FOR EACH ROW WHEN (NEW.d = 'TO x') EXECUTE FUNCTION note('OWNER TO x;');
+ALTER TABLE "table; OWNER TO x" ENABLE ROW LEVEL SECURITY;
+CREATE POLICY "policy TO nobody" ON "table; OWNER TO x" FOR SELECT TO :owner, "We ird" USING (d <> ' TO somebody' AND true);
+CREATE POLICY everybodys ON "table; OWNER TO x" AS RESTRICTIVE FOR SELECT USING (d <> 'AS RESTRICTIVE TO nobody');
+CREATE TABLE "parted; x" (a integer, b text) PARTITION BY LIST (a);
+CREATE TABLE "part
+ATTACH PARTITION x" PARTITION OF "parted; x" FOR VALUES IN (1, 2);
+CREATE INDEX "parted index ATTACH PARTITION" ON "parted; x" (a);
+INSERT INTO "parted; x" VALUES (1, 'x'), (2, ' OWNER TO x;');
+
+CREATE VIEW "view; OWNER TO x" AS SELECT 1 AS a, ' OWNER TO x;'::text AS b;
+ALTER VIEW "view; OWNER TO x" ALTER a SET DEFAULT 7;
+ALTER VIEW "view; OWNER TO x" ALTER b SET DEFAULT 'give OWNER TO x';
+CREATE MATERIALIZED VIEW "mat; OWNER TO x" AS SELECT d, ' TO x;' AS e FROM "table; OWNER TO x";
+CREATE SEQUENCE "sequence OWNED BY x; y" START 5; SELECT nextval('"sequence OWNED BY x; y"');
+CREATE SEQUENCE "owned; TO x" OWNED BY "table; OWNER TO x"."REFERENCES y(";
+CREATE PUBLICATION "publication FOR TABLE x" FOR TABLE "table; OWNER TO x" WITH (publish = 'insert');
+CREATE SUBSCRIPTION plain_subscription CONNECTION 'dbname=nowhere' PUBLICATION told WITH (connect = false, slot_name = NONE, enabled = false);
+CREATE SUBSCRIPTION "subscription OWNER TO x" CONNECTION 'dbname=''TO x; OWNER TO y''' PUBLICATION "pub TO x" WITH (connect = false, slot_name = NONE, enabled = false);
+CREATE EVENT TRIGGER "event ON x OWNER TO y" ON sql_drop WHEN TAG IN ('DROP TABLE') EXECUTE FUNCTION watch();
+COMMENT ON EVENT TRIGGER "event ON x OWNER TO y" IS '\'' OWNER TO x;';
+CREATE FOREIGN DATA WRAPPER "wrapper OPTIONS (x" OPTIONS (a ' OWNER TO x;');
+CREATE SERVER "server OWNER TO x" FOREIGN DATA WRAPPER "wrapper OPTIONS (x" OPTIONS (b 'TO y');
+CREATE USER MAPPING FOR "We ird" SERVER "server OWNER TO x" OPTIONS ("user" ' FOR nobody SERVER x', password 'OWNER TO x;');
+CREATE FOREIGN TABLE "foreign; OWNER TO x" (a integer OPTIONS (c ' OWNER TO x;')) SERVER "server OWNER TO x";
+ALTER DEFAULT PRIVILEGES FOR ROLE "We ird" REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+ALTER DEFAULT PRIVILEGES FOR ROLE "We ird" IN SCHEMA "s; DROP SCHEMA app OWNER TO nobody;" GRANT SELECT ON TABLES TO :owner;
+GRANT SELECT ("a ON b USING c") ON "table; OWNER TO x" TO "We ird" WITH GRANT OPTION;
+GRANT ALL ON LANGUAGE "language OWNER TO x" TO :owner;
+ALTER TABLE "table; OWNER TO x" OWNER TO "We ird";
+ALTER FUNCTION "function OWNER TO x;"(text) OWNER TO :owner;
+CREATE EXTENSION unaccent SCHEMA "s; DROP SCHEMA app OWNER TO nobody;";
+SELECT lo_from_bytea(4250, '\x5c2e0a5c21206563686f0a');
+COMMENT ON LARGE OBJECT 4250 IS 'ALTER x OWNER TO y;
+\! echo';
+
+-- In tablespaces: what comes before the data, and what is built by whoever has time.
+CREATE TABLE in_fast (a integer PRIMARY KEY USING INDEX TABLESPACE "TO slow; OWNER TO x", b text) TABLESPACE fast;
+INSERT INTO in_fast SELECT g, 'SET default_tablespace = x;' FROM generate_series(1, 20) g;
+CREATE INDEX in_slow ON in_fast (b) TABLESPACE "TO slow; OWNER TO x";
+CREATE INDEX in_default ON in_fast (a, b);
+CREATE MATERIALIZED VIEW filled_fast TABLESPACE fast AS SELECT count(*) FROM in_fast;
+CREATE TABLE parted_fast (a integer) PARTITION BY RANGE (a) TABLESPACE fast;
+CREATE TABLE parted_fast_1 PARTITION OF parted_fast FOR VALUES FROM (0) TO (9) TABLESPACE "TO slow; OWNER TO x";
+CREATE INDEX parted_fast_a ON parted_fast (a) TABLESPACE fast;
+INSERT INTO parted_fast VALUES (1);
