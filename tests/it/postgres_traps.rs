@@ -28,16 +28,16 @@ async fn t_pg1_an_archive_of_a_newer_major_holds_no_setting_an_older_one_cannot_
     }
 }
 
-/// T-PG2: `\restrict` lines that only a recent psql reads.
+/// T-PG2: `\restrict` lines that only a recent psql reads: it is asked first, and no line is for psql alone but that question's end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn t_pg2_no_line_is_for_psql_alone_but_those_in_function_bodies() {
+async fn t_pg2_psql_is_asked_before_it_is_shown_what_only_a_recent_one_reads() {
     let Some(cluster) = cluster() else { return };
     let source = cluster.torture();
     let dir = tempfile::tempdir().unwrap();
     let sealed = dump(&source, dir.path(), 1).await.unwrap();
     let text = text_of(&sealed.path);
     let meta: Vec<&str> = text.lines().filter(|line| line.starts_with('\\') && *line != "\\.").collect();
-    assert_eq!(meta, ["\\restrict not a meta command"], "the one in the body of a function");
+    assert_eq!(meta, ["\\gset", "\\restrict not a meta command"], "the end of the question, and the body of a function");
     assert!(!text.contains("\nSET transaction_timeout"));
     assert!(text.starts_with("-- a preamble\n"), "{}", &text[..80]);
 }
