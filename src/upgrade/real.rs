@@ -156,8 +156,9 @@ impl Hands for RealHands<'_> {
             Event::Committed => {
                 observe::note_left(self.ctx, self.target, By::Upgrade, Some(&self.plan.to), source()).await?;
             }
-            // Where no earlier release is known, nothing is on record, as at first sight.
-            Event::RolledBack { .. } if self.plan.earlier().is_some() => {
+            // Where no earlier release is known, nothing is on record, as at first sight. Where what was put back is not what the earlier one
+            // left, what was on record before stands.
+            Event::RolledBack { .. } if self.plan.earlier().is_some() && self.plan.outside.is_none() => {
                 observe::note_left(self.ctx, self.target, By::Upgrade, self.plan.earlier(), source()).await?;
             }
             _ => {}
