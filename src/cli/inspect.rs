@@ -113,7 +113,7 @@ fn by_hand(manifest: &Manifest, path: &Path) -> String {
     let path = path.display();
     let into = if manifest.data_only { "A-DATABASE-OF-THE-SAME-SHAPE" } else { "NEWDB" };
     match manifest.server.flavour.as_str() {
-        "mysql" | "mariadb" => format!("zstd -dc {path} | mysql {into}"),
+        "mysql" | "mariadb" => format!("zstd -dc {path} | mysql --comments --binary-mode {into}"),
         "sqlite" => format!("zstd -dc {path} > {}", manifest.server.database.rsplit('/').next().unwrap_or("restored.db")),
         _ => format!("zstd -dc {path} | psql -v ON_ERROR_STOP=1 {into}"),
     }

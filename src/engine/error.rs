@@ -27,6 +27,20 @@ pub enum EngineError {
         /// The cause.
         source: sqlx::Error,
     },
+    /// The server is there and lets us in no further, for a reason that is not the password.
+    #[error("cannot connect to {location}: {why}")]
+    TurnedAway {
+        /// Where.
+        location: String,
+        /// The reason.
+        why: String,
+        /// What to do about it.
+        hint: String,
+        /// What kind of failure it is.
+        class: Class,
+        /// The cause, where the server gave one.
+        source: Option<sqlx::Error>,
+    },
     /// The server said no to who we are.
     #[error("{location} refuses user `{user}`")]
     Refused {
@@ -159,6 +173,7 @@ impl Explain for EngineError {
     fn class(&self) -> Class {
         match self {
             Self::Connect { .. } | Self::Lost { .. } | Self::NoProgram { .. } => Class::Unavailable,
+            Self::TurnedAway { class, .. } => *class,
             Self::Refused { .. } | Self::Privilege { .. } | Self::NotOurs { .. } => Class::NoPermission,
             Self::Sql { .. } | Self::Unfit(_) | Self::Inexact { .. } | Self::Unreadable { .. } | Self::Differs(_) => {
                 Class::Data
@@ -186,9 +201,16 @@ impl Explain for EngineError {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::Connect { location, .. } => vec![format!("is the server running, and is {location} its address?")],
-            Self::Refused { .. } => vec!["check `password_file` and the user in `[targets.T.database]`".to_owned()],
+            Self::Refused { location, .. } => {
+                let mut hints = vec!["check `password_file` and the user in `[targets.T.database]`".to_owned()];
+                if location.starts_with("mysql:") {
+                    hints.push("an account that demands TLS is refused the same way, for upkeep speaks none to it: ALTER USER … REQUIRE NONE".to_owned());
+                }
+                hints
+            }
             Self::Privilege { grant, .. } => vec![format!("as the owner of the database: {grant}")],
             Self::Inexact { hint, .. }
+            | Self::TurnedAway { hint, .. }
             | Self::NoProgram { hint, .. }
             | Self::NotOurs { hint, .. }
             | Self::Unreadable { hint, .. }
@@ -208,6 +230,7 @@ impl Explain for EngineError {
     fn transient(&self) -> bool {
         match self {
             Self::NotKept { source, .. } => source.transient(),
+            Self::TurnedAway { class, .. } => *class == Class::TempFail,
             _ => matches!(
                 self,
                 Self::Connect { .. } | Self::Lost { .. } | Self::InUse { .. } | Self::Moved { .. } | Self::Filled { .. }

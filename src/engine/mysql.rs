@@ -14,6 +14,7 @@ mod errors;
 mod fence;
 mod fenced;
 mod flavour;
+mod foreign;
 mod identity;
 mod in_place;
 mod indexes;
@@ -25,9 +26,12 @@ mod locks;
 pub mod login;
 mod long_statements;
 mod names;
+mod obstacles;
 mod plain;
 mod privileges;
 mod ranges;
+mod read_back;
+mod routine_grants;
 mod rows;
 mod schema;
 mod script;
@@ -36,23 +40,25 @@ mod shape;
 mod since;
 mod snapshot;
 mod split;
+mod statistics;
 mod survey;
 mod swap;
 mod unqualify;
 mod way;
 mod wide;
 mod worker;
+mod writable;
 
 use std::sync::Arc;
 
 use super::frames::shared;
 use super::{DumpRequest, Dumped, EngineError, LoadMode, Loaded, MayRestore, Standing, Survey};
-use crate::archive::manifest::Server;
+use crate::archive::manifest::{LeftOut, Server};
 use crate::archive::{Archive, PendingArchive};
 use crate::config::Database;
 use crate::progress::Progress;
 use crate::shape::Shape;
-use connect::Place;
+use connect::{Place, Session};
 pub(super) use errors::is_lost;
 
 /// One MySQL or MariaDB database.
@@ -139,9 +145,15 @@ impl MySql {
     pub(super) async fn objections(&self, archive: &Archive) -> Result<Vec<String>, EngineError> {
         let archive = shared(archive, LoadMode::DataOnly).await?;
         let mut session = Place::of(&self.database)?.connect_to_server().await?;
-        let objections = names::objections(&mut session, &archive).await?;
+        let mut objections = names::objections(&mut session, &archive).await?;
+        objections.extend(writable::objection(&mut session).await?);
         session.close().await;
         Ok(objections)
+    }
+
+    pub(super) async fn differing(&self, archive: &Archive) -> Result<Vec<String>, EngineError> {
+        let archive = shared(archive, LoadMode::DataOnly).await?;
+        read_back::differing(&Place::of(&self.database)?, &archive).await
     }
 
     pub(super) async fn flavour(&self) -> Result<&'static str, EngineError> {
@@ -163,6 +175,8 @@ pub struct MayRead {
     pub lock: Option<String>,
     /// What would show other accounts' sessions, where they stay hidden.
     pub sessions: Option<String>,
+    /// What no server makes again as it is.
+    pub obstacles: Vec<LeftOut>,
     /// How a restore may be made.
     pub restore: MayRestore,
 }
@@ -179,6 +193,7 @@ pub async fn may_read(database: &Database) -> Result<MayRead, EngineError> {
     let grants = privileges::Grants::read(&mut session).await;
     let scratch = swap::beside_of(&session.place().database);
     let beside = privileges::Grants::read_for(&mut session, &scratch).await;
+    let obstacles = obstacles(&mut session).await;
     let answer = grants.and_then(|grants| {
         grants.demand_sight(&session)?;
         let may = |grants: &privileges::Grants| REPLACES.iter().all(|privilege| grants.allow(privilege));
@@ -196,6 +211,7 @@ pub async fn may_read(database: &Database) -> Result<MayRead, EngineError> {
                 (true, false) => MayRestore::InPlace(all(&connect::quote(&format!("{beside}%")))),
                 (false, _) => MayRestore::Not(all(&connect::quote(&place.database))),
             },
+            obstacles: obstacles?,
             routines: grants.blind_to_routines(&session),
             sessions: grants.blind_to_sessions(&session),
             moment: way.sentence(2),
@@ -204,6 +220,14 @@ pub async fn may_read(database: &Database) -> Result<MayRead, EngineError> {
     });
     session.close().await;
     answer
+}
+
+async fn obstacles(session: &mut Session) -> Result<Vec<LeftOut>, EngineError> {
+    let schema = schema::Schema::read(session).await?;
+    let mut all = obstacles::of(session, &schema).await?;
+    let relations = catalog::relations(session).await?;
+    all.extend(rows::timeless::seen(session, &relations).await?);
+    Ok(all)
 }
 
 /// The directory of the server's data: what a restore fills, where it is on this host.

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use upkeep::failure::Class;
 
-use crate::support::postgres;
 use crate::support::world::{Db, World, text};
+use crate::support::{mysql, postgres};
 
 const DOCUMENTS: &[&str] = &[
     "README.md",
@@ -101,8 +101,11 @@ fn blocks<'a>(document: &'a str, heading: &str) -> Vec<&'a str> {
 /// Runs a block of a document as a person would paste it; both ends of a pipe must end well. Gives what it printed.
 #[track_caller]
 fn paste(world: &World, block: &str, environment: &[(&str, &str)]) -> String {
-    let piped = |line: &str| match line.contains(" | psql ") {
-        true => format!("{line}; [ \"${{PIPESTATUS[*]}}\" = \"0 0\" ]\n"),
+    let piped = |line: &str| match line.contains(" | psql ") || line.contains(" | mysql ") {
+        true => {
+            let ends = vec!["0"; line.matches(" | ").count() + 1].join(" ");
+            format!("{line}; [ \"${{PIPESTATUS[*]}}\" = \"{ends}\" ]\n")
+        }
         false => format!("{line}\n"),
     };
     let script = block.lines().map(piped).collect::<String>();
@@ -115,7 +118,10 @@ fn paste(world: &World, block: &str, environment: &[(&str, &str)]) -> String {
 
 /// A world with an archive, under the names that the page uses for it.
 fn world_with_a_file(db: Db) -> World {
-    let world = World::new(db);
+    with_a_file(World::new(db), db)
+}
+
+fn with_a_file(world: World, db: Db) -> World {
     let archived = world.json(&["backup", "notes"]);
     let path = archived["path"].as_str().unwrap().to_owned();
     for name in ["FILE", "openmetadata-1.8.2-20261122T023000Z.sql.zst"] {
@@ -164,6 +170,56 @@ fn restore_by_hand_on(cluster: &'static postgres::Cluster) {
 fn a_postgresql_archive_is_restored_by_hand_as_the_page_says() {
     for cluster in [postgres::cluster(), postgres::newer_cluster()].into_iter().flatten() {
         restore_by_hand_on(cluster);
+    }
+}
+
+/// Everything that a page of a person's shell may do to a definition is in the world: a comment, an end of line of another host, an account
+/// that is gone.
+fn restore_by_hand_with(server: &'static mysql::Server) {
+    let world = World::new(Db::MySql(server));
+    let ghost = "CREATE DEFINER=`gh``ost`@`%`";
+    world.sql(&format!("DELIMITER $$\n{ghost} PROCEDURE p() BEGIN /* kept */ SELECT 'a\r\nb', 'DEFINER=`x`@`y` z'; -- kept too\nEND$$\nDELIMITER ;"));
+    world.sql(&format!("{ghost} VIEW v AS SELECT id FROM note"));
+    let world = with_a_file(world, Db::MySql(server));
+    let clients = world.root().join("clients");
+    std::fs::create_dir(&clients).unwrap();
+    server.put_clients(&clients);
+    let path = format!("{}:{}", clients.display(), std::env::var("PATH").unwrap());
+    let environment = [("PATH", path.as_str())];
+    let page = read("docs/restore-by-hand.md");
+    let [load, strip, swap] = blocks(&page, "MySQL and MariaDB")[..] else { panic!("three blocks restore a database") };
+    server.sql("", "CREATE DATABASE olddb");
+    paste(&world, load, &environment);
+    let body = |database: &str| server.sql(database, "SHOW CREATE PROCEDURE p");
+    let own = world.ask("SELECT DATABASE()");
+    assert_eq!(body("newdb"), body(&own));
+    assert!(body("newdb").contains("/* kept */") && body("newdb").contains("gh``ost"), "{}", body("newdb"));
+    paste(&world, swap, &environment);
+    let ask = "SELECT COUNT(*), MIN(body) FROM note";
+    assert_eq!((server.sql("newdb", ask), server.sql("olddb", ask)), ("100\tnote 1".to_owned(), "100\tnote 1".to_owned()));
+    server.sql("", "DROP DATABASE newdb; CREATE DATABASE newdb");
+    paste(&world, strip, &environment);
+    assert!(!body("newdb").contains("gh``ost") && body("newdb").contains("DEFINER=`x`@`y` z"), "{}", body("newdb"));
+    assert_eq!(server.sql("newdb", "SELECT COUNT(*) FROM v"), "100");
+    // The README's own line.
+    server.sql("", "DROP DATABASE newdb; CREATE DATABASE newdb");
+    let readme = read("README.md");
+    let line = readme.lines().find(|line| line.contains(" | mysql ")).unwrap();
+    let (command, _) = line.split_once('#').unwrap();
+    let file = command.split_whitespace().find(|word| word.ends_with(".zst")).unwrap();
+    std::fs::copy(world.root().join("FILE"), world.root().join(file)).unwrap();
+    paste(&world, command.trim_end(), &environment);
+    assert_eq!((server.sql("newdb", ask).as_str(), body("newdb")), ("100\tnote 1", body(&own)));
+    server.sql("", "DROP DATABASE newdb; DROP DATABASE olddb");
+}
+
+#[test]
+fn a_mysql_archive_is_restored_by_hand_as_the_page_says() {
+    for which in [mysql::Which::MariaDb, mysql::Which::NewerMariaDb, mysql::Which::MySql] {
+        if let Some(server) = mysql::server(which) {
+            let _guard = server.shared_blocking();
+            restore_by_hand_with(server);
+        }
     }
 }
 

@@ -12,6 +12,8 @@ on_every_server! { shared;
     an_archive_has_the_definers_that_are_configured: in_the_archive;
     a_restore_gives_objects_to_whom_it_is_told: at_the_restore;
     triggers_that_were_set_aside_come_back_whosever_they_can_be: set_aside;
+    what_stands_on_what_an_absent_account_made_is_restored_and_handed_back: absent;
+    what_stands_on_what_an_account_without_rights_here_made_is_restored: without_rights;
 }
 
 /// One object of each kind, all of an account that does not exist.
@@ -80,16 +82,13 @@ async fn at_the_restore(server: &Server) {
     let dir = tempfile::tempdir().unwrap();
     let sealed = dump(&source, dir.path(), 1).await.unwrap();
     server.sql("", "CREATE USER IF NOT EXISTS 'own`er'@'localhost'");
-    let gone = ["definer `gh``ost`@`localhost` does not exist here: 5 objects fail when they are used".to_owned()];
+    let five = "does not exist here: 5 objects fail when they are used: function f, procedure p, view v, trigger tr, event e";
+    let gone = [format!("definer `gh``ost`@`localhost` {five}")];
     for (rule, whose, warnings) in [
         (Definers::Keep, GHOST, &gone[..]),
         (Definers::Strip, "root@localhost", &[]),
         (account("own`er", "localhost"), "own`er@localhost", &[]),
-        (
-            account("nobody", "%"),
-            "nobody@%",
-            &["definer `nobody`@`%` does not exist here: 5 objects fail when they are used".to_owned()],
-        ),
+        (account("nobody", "%"), "nobody@%", &[format!("definer `nobody`@`%` {five}")]),
     ] {
         let target = Database { definers: rule.clone(), ..server.fresh() };
         for mode in [LoadMode::Clean, LoadMode::Replace] {
@@ -103,6 +102,86 @@ async fn at_the_restore(server: &Server) {
             assert_eq!(server.schema(name_of(&source)), server.schema(name_of(&target)));
         }
     }
+}
+
+/// Every definition, without what the server thinks of a view at the moment.
+fn defined(server: &Server, database: &str) -> Vec<String> {
+    server.schema(database).lines().filter(|line| line.contains("CREATE ")).map(str::to_owned).collect()
+}
+
+/// Views over views, and over functions, of an account that is not where they are restored: all are made, in every way, and belong to
+/// whom they did. The account is gone after the archive was taken, and then before.
+async fn absent(server: &Server) {
+    let source = server.fresh();
+    let name = name_of(&source);
+    let app = format!("app_{name}");
+    server.user(&app, name, "ALL");
+    let package = match server.is_mariadb() {
+        true => format!(
+            "DELIMITER $$\nSET sql_mode = 'ORACLE'$$\n\
+             CREATE DEFINER={app} PACKAGE pk AS FUNCTION g RETURN int; END$$\n\
+             CREATE DEFINER={app} PACKAGE BODY pk AS FUNCTION g RETURN int AS BEGIN RETURN 2; END; END$$\nDELIMITER ;\n\
+             SET sql_mode = DEFAULT; CREATE VIEW over_package AS SELECT {name}.pk.g() AS z;"
+        ),
+        false => String::new(),
+    };
+    server.sql(
+        name,
+        &format!(
+            "CREATE TABLE t (a int); INSERT INTO t VALUES (1); CREATE DEFINER={app} VIEW v1 AS SELECT a FROM t; \
+             CREATE DEFINER={app} VIEW a_v2 AS SELECT a + 1 AS b FROM v1; CREATE SQL SECURITY INVOKER VIEW a_v3 AS SELECT b FROM a_v2; \
+             CREATE DEFINER={app} FUNCTION f(x int) RETURNS int DETERMINISTIC RETURN x + 1; CREATE VIEW vf AS SELECT f(a) AS z FROM v1; \
+             CREATE DEFINER={app} TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET NEW.a = (SELECT max(z) FROM vf);\n{package}"
+        ),
+    );
+    let (before, dir) = (defined(server, name), tempfile::tempdir().unwrap());
+    let whole = dump(&source, dir.path(), 1).await.unwrap();
+    server.sql("", &format!("DROP USER {app}"));
+    let late = dump(&source, dir.path(), 1).await.unwrap();
+    for sealed in [&whole, &late] {
+        let target = server.fresh();
+        for mode in [LoadMode::Clean, LoadMode::Replace] {
+            let loaded = load(&target, sealed, mode).await.unwrap();
+            let [said] = &loaded.warnings[..] else { panic!("{mode:?}: {:?}", loaded.warnings) };
+            assert!(said.starts_with(&format!("definer `{app}`@`%` does not exist here: ")), "{said}");
+            for object in ["view v1", "view a_v2", "function f", "trigger tr"] {
+                assert!(said.contains(object), "{object}: {said}");
+            }
+            let fails = server.try_sql(name_of(&target), "SELECT * FROM a_v3");
+            assert!(fails.is_err(), "an absent definer's view works for nobody: {fails:?}");
+        }
+        // With its account all is as it was.
+        server.user(&app, name_of(&target), "ALL");
+        assert_eq!(server.sql(name_of(&target), "SELECT b, z FROM a_v3, vf"), "2\t2");
+        if std::ptr::eq(sealed, &whole) {
+            assert_eq!(defined(server, name_of(&target)), before);
+        }
+        server.sql("", &format!("DROP USER {app}"));
+    }
+}
+
+/// An account that is there, and may do nothing in the database that the archive is restored into: what it made is made again.
+async fn without_rights(server: &Server) {
+    let source = server.fresh();
+    let app = format!("app_{}", name_of(&source));
+    server.user(&app, name_of(&source), "ALL");
+    server.sql(
+        name_of(&source),
+        &format!(
+            "CREATE TABLE t (a int); INSERT INTO t VALUES (1); CREATE DEFINER={app} VIEW v1 AS SELECT a FROM t; \
+             CREATE VIEW v2 AS SELECT a FROM v1; CREATE DEFINER={app} VIEW v3 AS SELECT a FROM v2"
+        ),
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let sealed = dump(&source, dir.path(), 1).await.unwrap();
+    let target = server.fresh();
+    for mode in [LoadMode::Clean, LoadMode::Replace] {
+        let loaded = load(&target, &sealed, mode).await.unwrap();
+        assert_eq!(loaded.warnings, Vec::<String>::new(), "{mode:?}");
+    }
+    server.sql("", &format!("GRANT SELECT, SHOW VIEW ON {}.* TO {app}", name_of(&target)));
+    assert_eq!(server.sql(name_of(&target), "SELECT a FROM v3"), "1");
+    assert_eq!(defined(server, name_of(&source)), defined(server, name_of(&target)));
 }
 
 /// Rows alone are loaded by who may not make another's trigger: it works again, and it is said whose it is now.

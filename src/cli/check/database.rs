@@ -108,6 +108,10 @@ async fn mysql(target: &Target, findings: &mut Findings) {
         ),
     };
     findings.add(Some(target), "privileges", found);
+    for left in may.obstacles {
+        let failure = Failure::new(Class::Data, format!("no restore makes {}", left.what));
+        findings.add(Some(target), "restore", Found::advice(failure.safe("everything else is restored").hint(left.why)));
+    }
     let found = match may.lock {
         None => Found::good(format!("read as of one moment: {}", may.moment)),
         Some(grant) => Found::advice(

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::super::EngineError;
-use super::columns::{Column, RawColumn, columns, cut_by, dumped_columns};
+use super::columns::{Column, RawColumn, columns, cut_by, dumped_columns, period};
 use super::computed;
 use super::connect::{Session, quote};
 use super::flavour::Version;
@@ -52,6 +52,8 @@ pub(super) struct Relation {
     pub(super) rows: u64,
     /// Whether the rows of the past are read as well (MariaDB's system versioning).
     pub(super) history: bool,
+    /// The columns that say since when and until when a row was valid, where those of the past are read.
+    pub(super) period: Option<[String; 2]>,
     /// Stored generated columns whose values depend on the session that wrote them.
     pub(super) computed: Vec<String>,
 }
@@ -83,7 +85,10 @@ pub(super) async fn identify(session: &mut Session) -> Result<Server, EngineErro
     let mut next = || cells.next().unwrap_or_default();
     let (database, charset, collation, zone, system_zone) = (next(), next(), next(), next(), next());
     let extra = ["sql_mode", "lower_case_table_names", "version_comment", "default_storage_engine"];
-    let extra: BTreeMap<String, String> = extra.iter().map(|name| ((*name).to_owned(), next())).collect();
+    let mut extra: BTreeMap<String, String> = extra.iter().map(|name| ((*name).to_owned(), next())).collect();
+    if session.version.is_mariadb() {
+        extra.insert("comment".to_owned(), comment(session).await?);
+    }
     Ok(Server {
         flavour: session.version.name().to_owned(),
         version: session.version.text.clone(),
@@ -93,6 +98,16 @@ pub(super) async fn identify(session: &mut Session) -> Result<Server, EngineErro
         time_zone: if zone == "SYSTEM" { system_zone } else { zone },
         extra,
     })
+}
+
+/// What MariaDB was told to say of the session's database; empty for nothing.
+pub(super) async fn comment(session: &mut Session) -> Result<String, EngineError> {
+    if !session.version.is_mariadb() {
+        return Ok(String::new());
+    }
+    let sql =
+        "SELECT SCHEMA_COMMENT FROM information_schema.SCHEMATA WHERE CAST(SCHEMA_NAME AS BINARY) = CAST(DATABASE() AS BINARY)";
+    Ok(session.text("read the database's comment", sql).await?.unwrap_or_default())
 }
 
 /// The tables whose rows are dumped, by name.
@@ -122,6 +137,7 @@ pub(super) async fn relations(session: &mut Session) -> Result<Vec<Relation>, En
         }
         let history = kind == "SYSTEM VERSIONED" && session.version.inserts_history();
         let raw = columns.remove(&name).unwrap_or_default();
+        let period = history.then(|| period(&raw));
         let key = keys.remove(&name).unwrap_or_default();
         let mut key = if is_transactional(&engine) { usable_key(key, &raw, &session.version) } else { Vec::new() };
         if is_partitioned {
@@ -134,6 +150,7 @@ pub(super) async fn relations(session: &mut Session) -> Result<Vec<Relation>, En
             columns: dumped_columns(&name, raw, history, &session.version)?,
             name,
             engine,
+            period,
             bytes: bytes.parse().unwrap_or(0),
             rows: rows.parse().unwrap_or(0),
             history,

@@ -78,6 +78,15 @@ fn is_period(column: &RawColumn) -> bool {
     matches!(column.generation.as_str(), "ROW START" | "ROW END")
 }
 
+/// The columns of a table with a history that say since when and until when a row was valid.
+pub(super) fn period(raw: &[RawColumn]) -> [String; 2] {
+    let named = |generation: &str, implied: &str| {
+        let column = raw.iter().find(|column| column.generation == generation);
+        column.map_or_else(|| implied.to_owned(), |column| column.name.clone())
+    };
+    [named("ROW START", "row_start"), named("ROW END", "row_end")]
+}
+
 /// The columns that are read and written. With `history` those that say since when and until when a row was valid are among
 /// them, hidden though they may be.
 pub(super) fn dumped_columns(

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use super::super::crew::{Stop, hire, join_all};
 use super::super::tally::{Nowhere, Tally, differing, verdict};
 use super::super::{EngineError, Loaded};
-use super::catalog::{self, HERE, Relation};
+use super::catalog::{self, Relation};
 use super::computed;
 use super::connect::{Place, Session, quote};
+use super::foreign::{self, Key};
 use super::ranges::Tasks;
 use super::rows;
 use crate::archive::manifest::{Manifest, Table};
@@ -110,46 +111,23 @@ fn judge(
     verdict(manifest, differing(manifest, found))
 }
 
-/// A foreign key: which columns of which table refer to which of which.
-#[derive(Debug, Default)]
-struct Key {
-    name: String,
-    table: String,
-    columns: Vec<String>,
-    parent: (String, String),
-    parent_columns: Vec<String>,
-}
-
 /// Looks for rows whose foreign keys point nowhere, which the server does not: checks are off while rows arrive.
 ///
 /// The comparison has shown that the rows are the archive's, so these were so when it was taken (checks were off there as
 /// well) or their parents are in another database. Either way a refusal would leave nothing to go back to: they are named.
 pub(super) async fn orphans(session: &mut Session) -> Result<Vec<String>, EngineError> {
-    let sql = format!(
-        "SELECT CONSTRAINT_NAME, TABLE_NAME, COLUMN_NAME, REFERENCED_TABLE_SCHEMA, REFERENCED_TABLE_NAME, REFERENCED_COLUMN_NAME \
-         FROM information_schema.KEY_COLUMN_USAGE WHERE {HERE} AND REFERENCED_TABLE_NAME IS NOT NULL \
-         ORDER BY TABLE_NAME, CONSTRAINT_NAME, ORDINAL_POSITION"
-    );
-    let mut keys: Vec<Key> = Vec::new();
-    for row in session.texts("list the foreign keys", &sql).await? {
-        let mut cells = row.into_iter().map(Option::unwrap_or_default);
-        let mut next = || cells.next().unwrap_or_default();
-        let (name, table, column, parent, parent_column) = (next(), next(), next(), (next(), next()), next());
-        if keys.last().is_none_or(|key| key.name != name || key.table != table) {
-            keys.push(Key { name, table, parent, ..Key::default() });
-        }
-        if let Some(key) = keys.last_mut() {
-            key.columns.push(column);
-            key.parent_columns.push(parent_column);
-        }
-    }
+    let here = session.place().database.clone();
     let mut warnings = Vec::new();
-    for key in keys {
+    for key in foreign::keys(session).await? {
         let doing = format!("look for rows of table {} without their parents", key.table);
-        match session.number(&doing, &key.anti_join()).await {
+        match session.number(&doing, &anti_join(&key)).await {
             Ok(0) => {}
             Ok(rows) => warnings.push(format!(
                 "table {}: {rows} rows refer by {} to rows that table {} does not have; so they are in the archive",
+                key.table, key.name, key.parent.1
+            )),
+            Err(EngineError::Sql { .. }) if key.parent.0 == here => warnings.push(format!(
+                "table {}: foreign key {} refers to table {}, which is not there; so it is in the archive",
                 key.table, key.name, key.parent.1
             )),
             // A parent in a database that we may not read or that is not there.
@@ -163,18 +141,16 @@ pub(super) async fn orphans(session: &mut Session) -> Result<Vec<String>, Engine
     Ok(warnings)
 }
 
-impl Key {
-    fn anti_join(&self) -> String {
-        let pairs = self.columns.iter().zip(&self.parent_columns);
-        let on = pairs.map(|(column, parent)| format!("c.{} = p.{}", quote(column), quote(parent))).collect::<Vec<_>>();
-        let given = self.columns.iter().map(|column| format!("c.{} IS NOT NULL", quote(column))).collect::<Vec<_>>();
-        format!(
-            "SELECT COUNT(*) FROM {} c WHERE {} AND NOT EXISTS (SELECT 1 FROM {}.{} p WHERE {})",
-            quote(&self.table),
-            given.join(" AND "),
-            quote(&self.parent.0),
-            quote(&self.parent.1),
-            on.join(" AND ")
-        )
-    }
+fn anti_join(key: &Key) -> String {
+    let pairs = key.columns.iter().zip(&key.parent_columns);
+    let on = pairs.map(|(column, parent)| format!("c.{} = p.{}", quote(column), quote(parent))).collect::<Vec<_>>();
+    let given = key.columns.iter().map(|column| format!("c.{} IS NOT NULL", quote(column))).collect::<Vec<_>>();
+    format!(
+        "SELECT COUNT(*) FROM {} c WHERE {} AND NOT EXISTS (SELECT 1 FROM {}.{} p WHERE {})",
+        quote(&key.table),
+        given.join(" AND "),
+        quote(&key.parent.0),
+        quote(&key.parent.1),
+        on.join(" AND ")
+    )
 }

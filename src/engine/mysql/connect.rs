@@ -15,6 +15,7 @@ use super::flavour::Version;
 use super::login;
 use super::sessions::{Own, is_own};
 use crate::config::{Database, Definers, Location, Secret};
+use crate::failure::Class;
 
 /// How long one attempt to connect may take. A server that is up answers in milliseconds; one that recovers from a crash
 /// refuses at once.
@@ -150,11 +151,13 @@ impl Place {
     fn options(&self, database: Option<&str>) -> Result<MySqlConnectOptions, EngineError> {
         let Inner { host, port, user, ssl_mode, password, .. } = &*self.inner;
         if !matches!(ssl_mode.as_str(), "PREFERRED" | "DISABLED") {
-            return Err(EngineError::Unfit(format!(
-                "ssl-mode {ssl_mode} of {} asks for TLS, which this build does not speak to MySQL; connect through the \
-                 server's Unix socket, or over a tunnel with ssl-mode=PREFERRED",
-                self.location()
-            )));
+            return Err(EngineError::TurnedAway {
+                location: self.location(),
+                why: format!("ssl-mode {ssl_mode} asks for TLS, which upkeep does not speak to MySQL"),
+                hint: "connect through the server's Unix socket, or over a tunnel with ssl-mode=PREFERRED".to_owned(),
+                class: Class::Config,
+                source: None,
+            });
         }
         // sqlx would set modes, zone and names of its own; ours come in one statement of our own.
         let options = MySqlConnectOptions::new()
@@ -217,6 +220,17 @@ impl Session {
     pub(super) async fn run(&mut self, doing: &str, sql: &str) -> Result<(), EngineError> {
         let done = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut self.connection).await;
         done.map(drop).map_err(|source| self.place.sort(doing, source))
+    }
+
+    /// From here on the server makes, and moves, what it let stand elsewhere, as far as this account may ask for that.
+    pub(super) async fn be_lenient(&mut self) -> Result<(), EngineError> {
+        for leniency in self.version.leniencies() {
+            match self.run("set up a session", &format!("SET SESSION {leniency}")).await {
+                Err(EngineError::Privilege { .. }) => {}
+                other => other?,
+            }
+        }
+        Ok(())
     }
 
     /// From here on changes of definitions wait an hour for their locks. On MySQL a backup tool may keep all of them waiting until it

@@ -13,6 +13,7 @@ use super::super::{DumpRequest, Dumped, EngineError, moment};
 use super::catalog::{self, Relation};
 use super::connect::{Place, Session};
 use super::errors::{NO_SUCH_TABLE, number_of_error};
+use super::foreign::Making;
 use super::instance_lock::InstanceLock;
 use super::privileges::Grants;
 use super::ranges::Tasks;
@@ -20,7 +21,7 @@ use super::schema::{Kind, Schema};
 use super::script::Needs;
 use super::snapshot::{self, Ask, Opened, Worker};
 use super::worker::Go;
-use super::{definer, fenced, script, shape, swap, wide};
+use super::{definer, fenced, obstacles, rows, script, shape, statistics, swap, wide};
 use crate::archive::PendingArchive;
 use crate::archive::manifest::{Consistency, FrameKind, LeftOut, Server, Table};
 use crate::archive::writer::FrameSink;
@@ -37,6 +38,8 @@ struct Held {
     schema: Schema,
     shape: Shape,
     relations: Vec<Relation>,
+    making: Making,
+    statistics: Vec<String>,
     locks: Vec<String>,
     left_out: Vec<LeftOut>,
 }
@@ -89,15 +92,17 @@ async fn attempt_hold(place: &Place, request: &DumpRequest) -> Result<Option<Hel
         return Ok(None);
     }
     let shape = Shape { histories: opened.seen.histories.clone(), fingerprint: Some(shape::fingerprint(&schema)) };
-    let left_out = left_out(&mut leader, &grants, &schema).await?;
+    let left_out = left_out(&mut leader, &grants, &schema, &relations).await?;
     if let Some(said) = definer::said(place.definers(), &script::definers(&schema)) {
         server.extra.insert("definers".to_owned(), said);
     }
+    let making = Making::of(&mut leader).await?;
+    let statistics = statistics::read(&mut leader).await?;
     schema.follow(place.definers());
     let mut locks: Vec<String> = definitions.give_back(&mut leader).await?.into_iter().collect();
     locks.extend(opened.locks.iter().cloned());
     fault::point("my.dump.held");
-    Ok(Some(Held { leader, opened, server, schema, shape, relations, locks, left_out }))
+    Ok(Some(Held { leader, opened, server, schema, shape, relations, making, statistics, locks, left_out }))
 }
 
 /// Refuses a database that a load of ours has not finished.
@@ -125,7 +130,12 @@ fn same_tables(one: &[Relation], other: &[Relation]) -> bool {
 }
 
 /// What an archive of this database cannot hold.
-async fn left_out(leader: &mut Session, grants: &Grants, schema: &Schema) -> Result<Vec<LeftOut>, EngineError> {
+async fn left_out(
+    leader: &mut Session,
+    grants: &Grants,
+    schema: &Schema,
+    relations: &[Relation],
+) -> Result<Vec<LeftOut>, EngineError> {
     let mut left_out = schema.left_out.clone();
     if let Some(grant) = grants.blind_to_routines(leader) {
         let libraries = if leader.version.libraries().is_some() { " and libraries" } else { "" };
@@ -134,6 +144,8 @@ async fn left_out(leader: &mut Session, grants: &Grants, schema: &Schema) -> Res
             why: format!("this account may not see them; {grant}"),
         });
     }
+    left_out.extend(rows::timeless::left_out(leader, relations).await?);
+    left_out.extend(obstacles::of(leader, schema).await?);
     for (name, engine) in catalog::elsewhere(leader).await? {
         left_out.push(LeftOut {
             what: format!("rows of table {name}"),
@@ -158,11 +170,12 @@ async fn write(mut held: Held, request: &DumpRequest, sink: &FrameSink, progress
         history: held.relations.iter().any(|relation| relation.history),
         keyless: any(|sql| !sql.contains("\n  PRIMARY KEY (")),
         checks: held.leader.version.is_mariadb() && any(|sql| sql.contains(" CHECK (")),
+        foreign: !held.leader.version.is_mariadb() && any(|sql| sql.contains(" FOREIGN KEY (")),
     };
     let header = script::header(&request.preamble, needs);
     append_text(sink, FrameKind::Header, request.level, header).await?;
     let large = script::large(&held.relations);
-    append_text(sink, FrameKind::PreData, request.level, script::before(&held.schema, &large)?).await?;
+    append_text(sink, FrameKind::PreData, request.level, script::before(&held.schema, &large, &held.making)?).await?;
     let kept = held.opened.keeper.is_some();
     let tables = read_rows(&mut held, request, sink, progress).await?;
     if let Some(mut keeper) = held.opened.keeper.take() {
@@ -174,7 +187,7 @@ async fn write(mut held: Held, request: &DumpRequest, sink: &FrameSink, progress
     let sequences = catalog::sequences(&mut held.leader, &held.schema).await?;
     held.leader.close().await;
     append_text(sink, FrameKind::Sequences, request.level, script::counters(&held.schema, &sequences)).await?;
-    append_text(sink, FrameKind::PostData, request.level, script::after(&held.schema, &large)?).await?;
+    append_text(sink, FrameKind::PostData, request.level, script::after(&held.schema, &large, &held.statistics)?).await?;
     append_text(sink, FrameKind::Trailer, request.level, script::trailer(&held.schema)?).await?;
     let outside = if kept { Vec::new() } else { snapshot::outside(&held.relations) };
     let workers = tables.1;

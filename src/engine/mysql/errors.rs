@@ -4,6 +4,7 @@ use sqlx::mysql::MySqlDatabaseError;
 
 use super::super::EngineError;
 use super::connect::{Place, quote};
+use crate::failure::Class;
 
 /// `ER_BAD_DB_ERROR`.
 pub(super) const NO_SUCH_DATABASE: u16 = 1049;
@@ -47,8 +48,57 @@ fn message_of(error: &sqlx::Error) -> String {
     error.as_database_error().map_or_else(|| error.to_string(), |error| error.message().to_owned())
 }
 
+/// What a refusal to connect means that is neither the password's nor the address's: why, and what helps. By the server's number,
+/// or sqlx's words.
+fn turned_away(number: Option<u16>, words: &str, grantee: &str) -> Option<(&'static str, String, Class)> {
+    let socket = "connect through the server's Unix socket: `url = \"mysql:///DATABASE?socket=…\"`";
+    Some(match number {
+        Some(1040) => ("it has no free connection", "try later, or raise it: SET GLOBAL max_connections = …;".to_owned(), Class::TempFail),
+        Some(1203 | 1226) => (
+            "the account has used up what it may have of connections or queries",
+            format!("try later, or raise it: ALTER USER {grantee} WITH MAX_USER_CONNECTIONS 0 MAX_CONNECTIONS_PER_HOUR 0 MAX_QUERIES_PER_HOUR 0;"),
+            Class::TempFail,
+        ),
+        Some(3159) => ("it takes only connections under TLS, which upkeep does not speak to it", socket.to_owned(), Class::NoPermission),
+        Some(1820 | 1862) => (
+            "the account's password has expired",
+            format!("as an administrator: ALTER USER {grantee} IDENTIFIED BY '…' PASSWORD EXPIRE NEVER;"),
+            Class::NoPermission,
+        ),
+        Some(1184) => (
+            "it ends the connection at once, for its `init_connect` fails",
+            "mend `init_connect` (the server's log says what fails), or give the account what passes it by: CONNECTION_ADMIN, on MariaDB CONNECTION ADMIN"
+                .to_owned(),
+            Class::Unavailable,
+        ),
+        None if words.contains("authentication plugin") => (
+            "the account logs in by a plugin that upkeep does not speak",
+            format!("give it another: ALTER USER {grantee} IDENTIFIED VIA mysql_native_password USING PASSWORD('…'); on MySQL IDENTIFIED WITH caching_sha2_password BY '…'"),
+            Class::NoPermission,
+        ),
+        _ => return None,
+    })
+}
+
 impl Place {
+    fn turned_away(&self, source: sqlx::Error) -> Result<EngineError, sqlx::Error> {
+        match turned_away(number_of(&source), &source.to_string(), &self.grantee()) {
+            Some((why, hint, class)) => Ok(EngineError::TurnedAway {
+                location: self.location(),
+                why: why.to_owned(),
+                hint,
+                class,
+                source: Some(source),
+            }),
+            None => Err(source),
+        }
+    }
+
     pub(super) fn connecting(&self, source: sqlx::Error) -> EngineError {
+        let source = match self.turned_away(source) {
+            Ok(turned) => return turned,
+            Err(source) => source,
+        };
         match number_of(&source) {
             Some(number) if REFUSED.contains(&number) => {
                 EngineError::Refused { location: self.location(), user: self.user().to_owned(), source }
@@ -65,6 +115,10 @@ impl Place {
     /// What an error on a session of this place means. `doing` completes "cannot …".
     pub(super) fn sort(&self, doing: &str, source: sqlx::Error) -> EngineError {
         let location = self.location();
+        let source = match self.turned_away(source) {
+            Ok(turned) => return turned,
+            Err(source) => source,
+        };
         match number_of(&source) {
             Some(number) if PRIVILEGE.contains(&number) => {
                 let message = message_of(&source);

@@ -140,6 +140,11 @@ impl Version {
         ])
     }
 
+    /// Whether a database may be read-only by an option of its own.
+    pub(super) fn has_schema_options(&self) -> bool {
+        self.mysql(8, 0, 22)
+    }
+
     /// Whether there are sequences, packages and system-versioned tables.
     pub(super) fn has_sequences(&self) -> bool {
         self.is_mariadb()

@@ -19,6 +19,7 @@ use super::load::aside::{self, Kept, Put};
 use super::load::notes::Notes;
 use super::load::{self, objects, run_one};
 use super::locks::Locks;
+use super::routine_grants;
 use crate::archive::Archive;
 use crate::archive::manifest::{FrameKind, Table};
 use crate::fault;
@@ -26,6 +27,8 @@ use crate::progress::Progress;
 
 /// The content is not whole.
 const HALF: &str = "half";
+/// A statement that gives a grant on a routine that was dropped.
+const GRANT: &str = "grant";
 /// A trigger that was set aside while rows arrived.
 const TRIGGER: &str = "trigger";
 
@@ -212,6 +215,8 @@ pub(super) async fn replace(
     progress.phase("finishing the schema", 0);
     let mut session = load::open(place, archive).await?;
     loaded.warnings.extend(objects::make(&mut session, &objects::of(archive).await?).await?);
+    let grants = notes.read(&mut session, GRANT).await?;
+    loaded.warnings.extend(routine_grants::give(&mut session, &grants).await?);
     notes.remove(&mut session).await?;
     fault::point("my.load.finished");
     session.close().await;
@@ -249,10 +254,14 @@ async fn give_up_tables(
     for _ in 0..ATTEMPTS {
         notes.remove(session).await?;
         notes.create(session).await?;
+        let grants = routine_grants::read(session).await?;
         let mut locks = Locks::take(session, archive, Some(UNFINISHED_LOAD)).await?;
         fault::point("my.load.locked");
         let may_go = held.may_go_as_locked(session, &mut locks, progress).await;
         if let Ok(true) = may_go {
+            for grant in &grants {
+                notes.write(session, GRANT, grant).await?;
+            }
             notes.write(session, HALF, archive.manifest().label.as_str()).await?;
             fault::point("my.load.noted");
             if let Err((error, left)) = drop_beside_tables(&place).await {

@@ -6,23 +6,28 @@
 
 pub(super) mod aside;
 mod data;
+mod heads;
+mod making;
 pub(super) mod notes;
 pub(super) mod objects;
+mod places;
 
 use std::sync::Arc;
 
 use super::super::crew::StopOnDrop;
 use super::super::frames::{frames_of, joined, pieces};
 use super::super::{EngineError, Loaded};
-use super::compare;
 use super::connect::{Place, Session, literal, quote};
 use super::errors::{NO_SUCH_DATABASE, number_of_error};
 use super::split::Splitter;
+use super::{catalog, compare};
 use crate::archive::Archive;
 use crate::archive::manifest::{FrameKind, Server};
+use crate::failure::Chain;
 use crate::fault;
 use crate::progress::Progress;
 pub(super) use data::load_frame;
+pub(super) use heads::named;
 
 /// What every loading session has beyond the archive's own header. Two workers in one table wait for each other at its
 /// beginning only, but that long: MariaDB's first rows of an empty table lock all of it.
@@ -97,7 +102,8 @@ pub(super) async fn alter(session: &mut Session, name: &str, like: &Server) -> R
     let clause = charset(like);
     let asked = "SELECT @@collation_database";
     let has = session.text("read the database's collation", asked).await?.unwrap_or_default();
-    if clause.is_empty() || has == like.collation {
+    let comment = catalog::comment(session).await?;
+    if clause.is_empty() || (has == like.collation && comment_of(like).is_none_or(|wanted| wanted == comment)) {
         return Ok(());
     }
     let doing = format!("set the character set of database {name}");
@@ -108,7 +114,13 @@ fn charset(like: &Server) -> String {
     if like.charset.is_empty() || like.collation.is_empty() {
         return String::new();
     }
-    format!(" CHARACTER SET {} COLLATE {}", quote(&like.charset), quote(&like.collation))
+    let comment = comment_of(like).map(|comment| format!(" COMMENT {}", literal(comment))).unwrap_or_default();
+    format!(" CHARACTER SET {} COLLATE {}{comment}", quote(&like.charset), quote(&like.collation))
+}
+
+/// What MariaDB was told to say of a database; none of what has no comments, and in archives that do not tell.
+fn comment_of(like: &Server) -> Option<&str> {
+    like.extra.get("comment").map(String::as_str)
 }
 
 /// Fills an empty database with tables and rows, and compares. Nothing in it acts by itself yet.
@@ -121,8 +133,9 @@ pub(super) async fn fill(
     let stop = StopOnDrop::default();
     let mut session = open(place, archive).await?;
     progress.phase("loading the schema", 0);
+    let mut moved = Vec::new();
     for statement in objects::tables_before(archive).await? {
-        run_one(&mut session, &statement).await?;
+        moved.extend(make_table(&mut session, &statement).await?);
     }
     fault::point("my.load.schema");
     let raw = archive.manifest().frames.iter().filter(|frame| frame.kind == FrameKind::Data).map(|frame| frame.raw).sum();
@@ -137,10 +150,25 @@ pub(super) async fn fill(
     session.close().await;
     fault::point("my.load.loaded");
     let mut loaded = compare::compare(place, archive.manifest(), jobs, progress, &stop.0).await?;
+    loaded.warnings.extend(moved);
     let mut session = place.connect().await?;
     loaded.warnings.extend(compare::orphans(&mut session).await?);
     session.close().await;
     Ok(loaded)
+}
+
+/// Makes a table. One whose own directory or tablespace cannot be had is made where the server keeps the others, which is said.
+async fn make_table(session: &mut Session, sql: &str) -> Result<Option<String>, EngineError> {
+    let error = match run_one(session, sql).await {
+        Err(error @ EngineError::Sql { .. }) => error,
+        other => return other.map(|()| None),
+    };
+    let Some((without, places)) = places::without_places(sql) else { return Err(error) };
+    if run_one(session, &without).await.is_err() {
+        return Err(error);
+    }
+    let (table, places) = (places::table_of(sql), places.join(", "));
+    Ok(Some(format!("table {table} is where the server keeps its tables, for {places} cannot be had: {}", Chain(&error))))
 }
 
 /// A session that loads: the archive's own header, and no checks of what is checked afterwards.
@@ -160,12 +188,7 @@ pub(super) async fn prepare_by(session: &mut Session, head: &[String]) -> Result
     for statement in head {
         session.run("set up a session", statement).await?;
     }
-    for leniency in session.version.leniencies() {
-        match session.run("set up a session", &format!("SET SESSION {leniency}")).await {
-            Err(EngineError::Privilege { .. }) => {}
-            other => other?,
-        }
-    }
+    session.be_lenient().await?;
     session.run("set up a session", SETTINGS).await
 }
 

@@ -4,6 +4,8 @@
 //! statements and write the same literals, so equal sums mean equal rows. Invariant: a statement never outgrows what the server
 //! that sent the rows would itself accept; held by `tests/it/mysql_traps.rs`.
 
+pub(super) mod timeless;
+
 use std::ops::ControlFlow;
 
 use sqlx::Row;
@@ -41,8 +43,10 @@ pub(super) fn select(relation: &Relation, range: Option<&str>) -> String {
     if !relation.key.is_empty() {
         sql.push_str(" FORCE INDEX (PRIMARY)");
     }
-    if let Some(range) = range {
-        sql.push_str(&format!(" WHERE {range}"));
+    let lasted = relation.period.as_ref().map(timeless::lasted);
+    let conditions: Vec<String> = range.map(str::to_owned).into_iter().chain(lasted).collect();
+    if !conditions.is_empty() {
+        sql.push_str(&format!(" WHERE {}", conditions.join(" AND ")));
     }
     if !relation.key.is_empty() {
         let order = |part: &KeyPart| quote(&part.name) + if part.descending { " DESC" } else { "" };

@@ -2,10 +2,12 @@
 //!
 //! Only reads. Invariant: every object the account can see is either in a [`Schema`] or named in its `left_out`.
 
+mod views;
+
 use serde::{Deserialize, Serialize};
 
 use super::super::EngineError;
-use super::catalog::{HERE, OWN_TABLES};
+use super::catalog::{self, HERE, OWN_TABLES};
 use super::connect::{Session, bytes_of, quote};
 use super::definer::by_rule;
 use super::fenced;
@@ -15,6 +17,8 @@ use super::script::without_counter;
 use super::unqualify::{unqualify, unqualify_head};
 use crate::archive::manifest::LeftOut;
 use crate::config::Definers;
+pub(super) use views::MISSING;
+use views::Views;
 
 /// What an object is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -103,6 +107,20 @@ pub(super) struct Definition {
     pub(super) sql: String,
     /// What it was made under.
     pub(super) context: Context,
+    /// Why it does not work where it stands, if it does not: a view that reads what is not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) broken: Option<String>,
+}
+
+/// An object as the server shows it.
+#[derive(Debug)]
+pub(super) struct Shown {
+    /// The statement that makes it.
+    pub(super) sql: String,
+    /// What it was made under.
+    pub(super) context: Context,
+    /// Why it does not work, if it does not.
+    pub(super) broken: Option<String>,
 }
 
 /// The definition of a database.
@@ -112,6 +130,8 @@ pub(super) struct Schema {
     pub(super) charset: String,
     /// Default collation.
     pub(super) collation: String,
+    /// What MariaDB was told to say of it.
+    pub(super) comment: String,
     /// Every object: in the order of [`Kind`], by name, triggers in the order they fire.
     pub(super) objects: Vec<Definition>,
     /// What cannot be seen, with the reason.
@@ -136,9 +156,11 @@ impl Schema {
         let mut next = || cells.next().unwrap_or_default();
         let database = next();
         let mut schema = Self { charset: next(), collation: next(), ..Self::default() };
+        schema.comment = catalog::comment(session).await?;
         let noted = fenced::read(session).await?;
+        let mut views = Views::default();
         for (kind, name) in list(session).await?.into_iter().filter(|(kind, _)| wanted(*kind)) {
-            match define(session, kind, &name, &database).await? {
+            match define(session, &mut views, kind, &name, &database).await? {
                 Some(mut definition) => {
                     // A default that asks a sequence names the database in which it was made.
                     if let Some(noted) = &noted {
@@ -152,6 +174,7 @@ impl Schema {
                 }),
             }
         }
+        views.close().await;
         schema.objects.extend(noted.into_iter().flat_map(|noted| noted.objects).filter(|noted| wanted(noted.kind)));
         Ok(schema)
     }
@@ -239,8 +262,15 @@ async fn list(session: &mut Session) -> Result<Vec<(Kind, String)>, EngineError>
 }
 
 /// `None` for what is listed but not shown.
-async fn define(session: &mut Session, kind: Kind, name: &str, database: &str) -> Result<Option<Definition>, EngineError> {
-    let Some((sql, context)) = show(session, kind, name).await? else { return Ok(None) };
+async fn define(
+    session: &mut Session,
+    views: &mut Views,
+    kind: Kind,
+    name: &str,
+    database: &str,
+) -> Result<Option<Definition>, EngineError> {
+    let shown = if kind == Kind::View { views.define(session, name).await? } else { show(session, kind, name).await? };
+    let Some(Shown { sql, context, broken }) = shown else { return Ok(None) };
     let sql = match kind {
         Kind::Table if !session.version.is_mariadb() => without_inherited(&unqualify(&sql, database)),
         Kind::Table | Kind::View | Kind::Sequence => unqualify(&sql, database),
@@ -251,18 +281,19 @@ async fn define(session: &mut Session, kind: Kind, name: &str, database: &str) -
         Kind::Function | Kind::Procedure => unqualify_libraries(&sql, database),
         _ => sql,
     };
-    Ok(Some(Definition { kind, name: name.to_owned(), sql, context }))
+    Ok(Some(Definition { kind, name: name.to_owned(), sql, context, broken }))
 }
 
 /// The statement that made an object, as the server shows it, and what it was made under. `None` where the server names the object and
 /// does not show it to this account.
-pub(super) async fn show(session: &mut Session, kind: Kind, name: &str) -> Result<Option<(String, Context)>, EngineError> {
+pub(super) async fn show(session: &mut Session, kind: Kind, name: &str) -> Result<Option<Shown>, EngineError> {
     let doing = format!("read the definition of {} {name}", kind.word().to_lowercase());
     // Unconverted: what the client's character set does not have would come as a question mark.
     let sql = format!(
-        "SET SESSION character_set_results = NULL; SHOW CREATE {} {}; SET SESSION character_set_results = utf8mb4",
+        "SET SESSION character_set_results = NULL; SHOW CREATE {} {}; {}SET SESSION character_set_results = utf8mb4",
         kind.word(),
-        quote(name)
+        quote(name),
+        if kind == Kind::View { "SHOW WARNINGS; " } else { "" }
     );
     let rows = session.rows(&doing, &sql).await?;
     let cell = |place: Option<usize>| bytes_of(rows.first()?, place?);
@@ -278,7 +309,9 @@ pub(super) async fn show(session: &mut Session, kind: Kind, name: &str) -> Resul
         database: text(database),
         time_zone: text(time_zone),
     };
-    Ok(Some((definition(kind, name, sql)?, context)))
+    let code = |row| bytes_of(row, 1).map(|code| String::from_utf8_lossy(code).into_owned());
+    let codes: Vec<String> = rows.iter().skip(1).filter_map(code).collect();
+    Ok(Some(Shown { sql: definition(kind, name, sql)?, context, broken: views::broken_by(&codes) }))
 }
 
 /// The text of a definition, which is UTF-8 or cannot be kept as it is.

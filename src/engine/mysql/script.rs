@@ -11,9 +11,10 @@ use super::super::EngineError;
 use super::catalog::{Relation, Sequence};
 use super::connect::{literal, quote};
 use super::definer::without_definer;
+use super::foreign::Making;
 use super::indexes::deferred;
 use super::plain::without_quoted;
-use super::schema::{Context, Definition, Kind, Schema};
+use super::schema::{Context, Definition, Kind, MISSING, Schema};
 
 /// Modes that rows and tables are written under: zero is a value, the thirty-first of February stays one, and an engine that is
 /// not there is an error.
@@ -32,6 +33,8 @@ pub(super) struct Needs {
     pub(super) keyless: bool,
     /// There are constraints of MariaDB's, which rows may be older than.
     pub(super) checks: bool,
+    /// There are foreign keys of MySQL's, which may refer to what is not unique.
+    pub(super) foreign: bool,
 }
 
 /// The first frame: a comment for people, and the session's settings.
@@ -54,6 +57,9 @@ pub(super) fn header(preamble: &[String], needs: Needs) -> String {
             ));
         }
     }
+    if needs.foreign {
+        text.push_str("/*!80400 SET SESSION restrict_fk_on_non_standard_key = OFF */;\n");
+    }
     if needs.history {
         text.push_str("/*M!101100 SET SESSION system_versioning_insert_history = 1 */;\n");
     }
@@ -68,18 +74,13 @@ pub(super) fn header(preamble: &[String], needs: Needs) -> String {
 /// costs.
 const DEFER_FROM_BYTES: u64 = 16 * 1024 * 1024;
 
-/// The tables, each with its indexes as they are to be made: before the rows, and after them.
-fn tables<'a>(schema: &'a Schema, large: &'a [String]) -> impl Iterator<Item = (String, Option<String>)> + 'a {
+/// A table with its indexes as they are to be made: before the rows, and after them.
+fn in_two(schema: &Schema, large: &[String], table: &Definition) -> (String, Option<String>) {
     // Whatever another table refers to has its index from the beginning.
-    let referred = |name: &str| {
-        let words = format!(" REFERENCES {} ", quote(name));
-        schema.of(Kind::Table).any(|table| table.sql.contains(&words))
-    };
-    schema.of(Kind::Table).map(move |table| {
-        let waits = large.contains(&table.name) && !referred(&table.name);
-        let cut = if waits { deferred(&table.name, &table.sql) } else { None };
-        cut.map_or_else(|| (table.sql.clone(), None), |(table, indexes)| (table, Some(indexes)))
-    })
+    let words = format!(" REFERENCES {} ", quote(&table.name));
+    let is_referred = || schema.of(Kind::Table).any(|table| table.sql.contains(&words));
+    let cut = if large.contains(&table.name) && !is_referred() { deferred(&table.name, &table.sql) } else { None };
+    cut.map_or_else(|| (table.sql.clone(), None), |(table, indexes)| (table, Some(indexes)))
 }
 
 /// Which tables are worth it.
@@ -88,21 +89,35 @@ pub(super) fn large(relations: &[Relation]) -> Vec<String> {
 }
 
 /// What comes before the rows: the database's character set, sequences, tables.
-pub(super) fn before(schema: &Schema, large: &[String]) -> Result<String, EngineError> {
-    let mut text = format!("{};\n\n", alter_database(&schema.charset, &schema.collation));
+pub(super) fn before(schema: &Schema, large: &[String], making: &Making) -> Result<String, EngineError> {
+    let comment = if schema.comment.is_empty() { String::new() } else { format!(" COMMENT {}", literal(&schema.comment)) };
+    let mut text = format!("{}{comment};\n\n", alter_database(&schema.charset, &schema.collation));
     for object in schema.of(Kind::Sequence) {
         statement(&mut text, &object.sql)?;
     }
-    for (table, _) in tables(schema, large) {
-        statement(&mut text, &table)?;
+    let mut bent_back = Vec::new();
+    let tables: Vec<&Definition> = schema.of(Kind::Table).collect();
+    let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
+    for table in making.order(&names).into_iter().map(|at| tables[at]) {
+        let (sql, _) = in_two(schema, large, table);
+        match making.bend(&table.name, &sql) {
+            Some((sql, back)) => {
+                statement(&mut text, &sql)?;
+                bent_back.push(back);
+            }
+            None => statement(&mut text, &sql)?,
+        }
+    }
+    for back in bent_back {
+        statement(&mut text, &back)?;
     }
     Ok(text)
 }
 
 /// What comes after the rows and must be there for everything else to work: indexes, routines, views, triggers.
-pub(super) fn after(schema: &Schema, large: &[String]) -> Result<String, EngineError> {
+pub(super) fn after(schema: &Schema, large: &[String], statistics: &[String]) -> Result<String, EngineError> {
     let mut text = String::new();
-    for indexes in tables(schema, large).filter_map(|(_, indexes)| indexes) {
+    for indexes in schema.of(Kind::Table).filter_map(|table| in_two(schema, large, table).1) {
         statement(&mut text, &indexes)?;
     }
     for kind in [Kind::Package, Kind::PackageBody, Kind::Library, Kind::Function, Kind::Procedure] {
@@ -110,21 +125,30 @@ pub(super) fn after(schema: &Schema, large: &[String]) -> Result<String, EngineE
             write_object(&mut text, schema, object)?;
         }
     }
-    let views = schema.of(Kind::View).cloned().collect::<Vec<_>>();
+    let views = schema.of(Kind::View).filter(|view| view.broken.is_none()).cloned().collect::<Vec<_>>();
     for object in ordered(&views) {
         write_object(&mut text, schema, &object)?;
     }
     for object in schema.of(Kind::Trigger) {
         write_object(&mut text, schema, object)?;
     }
+    statistics.iter().for_each(|sql| text.push_str(&format!("{sql};\n")));
     Ok(text)
 }
 
-/// The last frame: events, which may act from then on, and the session's settings as they were.
+/// The last frame: events, which may act from then on, views that did not work where they were, and the session's settings as they were.
+/// A client that stops at such a view has made everything else.
 pub(super) fn trailer(schema: &Schema) -> Result<String, EngineError> {
     let mut text = String::new();
     for object in schema.of(Kind::Event) {
         write_object(&mut text, schema, object)?;
+    }
+    let broken = schema.of(Kind::View).filter(|view| view.broken.is_some()).cloned().collect::<Vec<_>>();
+    // Of these some are made where a definer is there; the others nowhere.
+    let (missing, perhaps): (Vec<_>, Vec<_>) =
+        ordered(&broken).into_iter().partition(|view| view.broken.as_deref() == Some(MISSING));
+    for object in perhaps.into_iter().chain(missing) {
+        write_object(&mut text, schema, &object)?;
     }
     for (name, _) in SETTINGS {
         text.push_str(&format!("SET SESSION {name} = @upkeep_{name};\n"));

@@ -19,6 +19,7 @@ use super::super::{EngineError, Loaded, Standing};
 use super::connect::{Place, Session, literal, quote};
 use super::errors::number_of_error;
 use super::fence::{Held, written};
+use super::foreign::{self, Dangling};
 use super::load::{self, aside, objects};
 use super::{catalog, in_place, survey};
 use crate::archive::Archive;
@@ -66,6 +67,7 @@ pub(super) async fn replace(
     let users = survey::lasting_sessions(&mut session).await?;
     let outside = references_from_outside(&mut session).await?;
     let own = catalog::identify(&mut session).await?;
+    let immovable = foreign::immovable(&mut session).await?;
     // What says itself that it is a part of an archive is nobody's, whoever asks: nor would an archive be made of it.
     let standing = if in_place::is_half(&mut session).await? { Standing::Nobodys } else { standing };
     session.close().await;
@@ -80,6 +82,9 @@ pub(super) async fn replace(
     }
     let names = names_of(&place.database);
     let mut held = Held::new(standing);
+    if immovable.is_some() {
+        return in_place::replace(place, archive, &mut held, jobs, progress).await;
+    }
     // Who may make the one and not the other may not exchange. The second holds the old content for a while, and is like its own.
     for (name, like) in [(&names.new, &archive.manifest().server), (&names.old, &own)] {
         match load::create(place, name, like).await {
@@ -92,7 +97,11 @@ pub(super) async fn replace(
     }
     fault::point("my.load.created");
     match beside(place, &names, archive, &mut held, jobs, progress).await {
-        Ok(loaded) => Ok(loaded),
+        Ok(Some(loaded)) => Ok(loaded),
+        Ok(None) => {
+            settle(place).await?;
+            in_place::replace(place, archive, &mut held, jobs, progress).await
+        }
         Err(error) => {
             // The error at hand is the one to report; what cannot be undone now, `settle` undoes or finishes later.
             if let Err(why) = settle(place).await {
@@ -104,7 +113,8 @@ pub(super) async fn replace(
     }
 }
 
-/// Fills the scratch database, tries everything that comes after the exchange, and exchanges.
+/// Fills the scratch database, tries everything that comes after the exchange, and exchanges. `None` where the server would not move what
+/// is in it: nothing has changed then.
 async fn beside(
     place: &Place,
     names: &Names,
@@ -112,14 +122,19 @@ async fn beside(
     held: &mut Held<'_>,
     jobs: usize,
     progress: &Progress,
-) -> Result<Loaded, EngineError> {
+) -> Result<Option<Loaded>, EngineError> {
     let scratch = place.beside(&names.new);
     let mut loaded = load::fill(&scratch, archive, jobs, progress).await?;
     progress.phase("trying the schema", 0);
     let all = objects::of(archive).await?;
     let mut session = load::open(&scratch, archive).await?;
+    if foreign::immovable(&mut session).await?.is_some() {
+        session.close().await;
+        return Ok(None);
+    }
     objects::try_out(&mut session, &all).await?;
     objects::drop_all(&mut session).await?;
+    let dangling = Dangling::take_out(&mut session).await?;
     session.close().await;
     fault::point("my.load.tried");
     let head = load::statements(archive, FrameKind::Header).await?;
@@ -128,7 +143,7 @@ async fn beside(
     let exchange = Exchange::new(names.clone());
     let mut attempt = 1;
     let beside = loop {
-        exchange.note(&mut session, &archive.manifest().server, &head, &all).await?;
+        exchange.note(&mut session, &archive.manifest().server, &head, &all, &dangling).await?;
         match fenced_exchange(&mut session, &exchange, held, jobs, progress).await? {
             Some(beside) => break beside,
             None if attempt < ATTEMPTS => attempt += 1,
@@ -150,7 +165,7 @@ async fn beside(
         let what = "the archive's content has the place, and views, routines, triggers or events may be missing";
         vec![format!("{what}: {}; the next command of upkeep goes on with them", Chain(&error))]
     }));
-    Ok(loaded)
+    Ok(Some(loaded))
 }
 
 /// Raises the fence, sees to it that what is behind it may go, and exchanges; tables that were made meanwhile and stay. `None` where

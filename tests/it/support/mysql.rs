@@ -288,7 +288,14 @@ impl Server {
     /// Runs SQL through the server's own client as root; tab-separated rows without a head.
     pub(crate) fn try_sql(&self, database: &str, sql: &str) -> Result<String, String> {
         let mut command = self.client("mariadb", "mysql");
-        command.args(["--batch", "--skip-column-names", "--default-character-set=utf8mb4", "--binary-mode", database]);
+        command.args([
+            "--batch",
+            "--skip-column-names",
+            "--default-character-set=utf8mb4",
+            "--comments",
+            "--binary-mode",
+            database,
+        ]);
         feed(command, sql)
     }
 
@@ -421,10 +428,10 @@ impl Server {
         self.sql(database, &format!("{order}\n{}", queries.replace("\\\\", "\\")))
     }
 
-    /// Restores an archive with stock tools alone: `zstd -dc FILE | mysql DATABASE`.
+    /// Restores an archive with stock tools alone: `zstd -dc FILE | mysql --comments --binary-mode DATABASE`.
     pub(crate) fn restore_by_hand(&self, archive: &Path, database: &str) -> Result<(), String> {
         let mut client = self.client("mariadb", "mysql");
-        client.arg(database);
+        client.args(["--comments", "--binary-mode", database]);
         feed_archive(client, archive)
     }
 
@@ -437,7 +444,12 @@ impl Server {
 
     /// A connection of somebody else's.
     pub(crate) async fn connect(&self, database: &str) -> sqlx::MySqlConnection {
-        let options = sqlx::mysql::MySqlConnectOptions::new().socket(&self.socket).username("root").database(database);
+        self.connect_as(database, "root").await
+    }
+
+    /// The same, as another user.
+    pub(crate) async fn connect_as(&self, database: &str, user: &str) -> sqlx::MySqlConnection {
+        let options = sqlx::mysql::MySqlConnectOptions::new().socket(&self.socket).username(user).database(database);
         let options = options.ssl_mode(sqlx::mysql::MySqlSslMode::Disabled);
         <sqlx::MySqlConnection as sqlx::Connection>::connect_with(&options).await.unwrap()
     }

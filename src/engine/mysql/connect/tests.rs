@@ -1,4 +1,5 @@
 use super::*;
+use crate::failure::Explain as _;
 
 #[test]
 fn tls_is_refused_in_words() {
@@ -10,8 +11,9 @@ fn tls_is_refused_in_words() {
         ssl_mode: "REQUIRED".to_owned(),
     };
     let place = Place::of(&Database::at(location)).unwrap();
-    let error = place.options(None).unwrap_err().to_string();
-    assert!(error.contains("ssl-mode REQUIRED") && error.contains("Unix socket"), "{error}");
+    let error = place.options(None).unwrap_err();
+    assert!(error.to_string().contains("ssl-mode REQUIRED") && error.class() == Class::Config, "{error}");
+    assert!(error.hints()[0].contains("Unix socket"), "{:?}", error.hints());
 }
 
 #[test]

@@ -6,9 +6,9 @@ use super::super::super::EngineError;
 use super::super::catalog::HERE;
 use super::super::connect::{Session, quote};
 use super::super::definer::without_definer;
-use super::super::schema::{self, Kind};
+use super::super::schema::{self, Kind, Shown};
 use super::super::script;
-use super::objects::may_not_define;
+use super::making::may_not_define;
 use crate::count::many;
 
 /// What fires.
@@ -110,7 +110,7 @@ async fn read(session: &mut Session, acting: Acting, names: Vec<String>) -> Resu
     let (kind, what) = (acting.kind(), acting.name());
     let mut kept = Vec::new();
     for name in names {
-        let Some((create, context)) = schema::show(session, kind, &name).await? else {
+        let Some(Shown { sql: create, context, .. }) = schema::show(session, kind, &name).await? else {
             let place = session.place();
             return Err(EngineError::Privilege {
                 user: place.user().to_owned(),

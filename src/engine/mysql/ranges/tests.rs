@@ -13,6 +13,7 @@ fn relation(bytes: u64, can_cut: bool) -> Relation {
         bytes,
         rows: bytes / 1000,
         history: false,
+        period: None,
         computed: Vec::new(),
     }
 }

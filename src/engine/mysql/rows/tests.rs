@@ -16,6 +16,7 @@ fn relation(columns: Vec<Column>, key: &[&str]) -> Relation {
         bytes: 0,
         rows: 0,
         history: false,
+        period: None,
         computed: Vec::new(),
     }
 }
@@ -43,5 +44,9 @@ fn a_row_that_may_begin_with_a_long_value_is_led_by_a_number() {
 fn history_is_read_as_a_whole() {
     let mut table = relation(vec![column("id", Encoding::Plain, false)], &["id"]);
     table.history = true;
-    assert_eq!(select(&table, None), "SELECT `id` FROM `t` FOR SYSTEM_TIME ALL FORCE INDEX (PRIMARY) ORDER BY `id`");
+    table.period = Some(["row_start", "e`d"].map(str::to_owned));
+    assert_eq!(
+        select(&table, None),
+        "SELECT `id` FROM `t` FOR SYSTEM_TIME ALL FORCE INDEX (PRIMARY) WHERE `row_start` < `e``d` ORDER BY `id`"
+    );
 }

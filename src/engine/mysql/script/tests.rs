@@ -14,16 +14,17 @@ fn object(kind: Kind, name: &str, sql: &str) -> Definition {
             time_zone: String::new(),
         },
     };
-    Definition { kind, name: name.to_owned(), sql: sql.to_owned(), context }
+    Definition { kind, name: name.to_owned(), sql: sql.to_owned(), context, broken: None }
 }
 
 fn schema(objects: Vec<Definition>) -> Schema {
-    Schema { charset: "utf8mb4".to_owned(), collation: "utf8mb4_bin".to_owned(), objects, left_out: Vec::new() }
+    Schema { charset: "utf8mb4".to_owned(), collation: "utf8mb4_bin".to_owned(), objects, ..Schema::default() }
 }
 
 #[test]
 fn a_body_stands_between_delimiters_and_its_settings() {
-    let text = after(&schema(vec![object(Kind::Procedure, "p", "CREATE PROCEDURE `p`()\nBEGIN SELECT 1; END")]), &[]).unwrap();
+    let text =
+        after(&schema(vec![object(Kind::Procedure, "p", "CREATE PROCEDURE `p`()\nBEGIN SELECT 1; END")]), &[], &[]).unwrap();
     assert_eq!(
         text,
         "SET character_set_client = latin1, collation_connection = latin1_swedish_ci, SESSION sql_mode = 'ANSI_QUOTES';\n\
@@ -36,14 +37,15 @@ fn a_body_stands_between_delimiters_and_its_settings() {
 fn an_object_keeps_the_collation_its_database_had() {
     let mut function = object(Kind::Function, "f", "CREATE FUNCTION `f`() RETURNS int return 1");
     function.context.database = "latin1_bin".to_owned();
-    let text = after(&schema(vec![function]), &[]).unwrap();
+    let text = after(&schema(vec![function]), &[], &[]).unwrap();
     assert!(text.starts_with("ALTER DATABASE CHARACTER SET latin1 COLLATE latin1_bin;\n"), "{text}");
     assert!(text.ends_with("ALTER DATABASE CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;\n\n"), "{text}");
 }
 
 #[test]
 fn what_is_not_ascii_is_sent_as_what_it_is() {
-    let text = after(&schema(vec![object(Kind::Function, "f", "CREATE FUNCTION `f`() RETURNS text return 'ü'")]), &[]).unwrap();
+    let text =
+        after(&schema(vec![object(Kind::Function, "f", "CREATE FUNCTION `f`() RETURNS text return 'ü'")]), &[], &[]).unwrap();
     assert!(text.starts_with("SET character_set_client = utf8mb4, "), "{text}");
 }
 
@@ -58,7 +60,7 @@ fn what_is_not_ascii_is_sent_as_what_it_is() {
 #[case::longest("SELECT '\n;;;;;;;;;;;;;;\n'", ";;;;;;;;;;;;;;;")]
 fn a_line_that_looks_like_the_end_gets_another_end(#[case] body: &str, #[case] delimiter: &str) {
     let sql = format!("CREATE PROCEDURE p()\n{body}");
-    let text = after(&schema(vec![object(Kind::Procedure, "p", &sql)]), &[]).unwrap();
+    let text = after(&schema(vec![object(Kind::Procedure, "p", &sql)]), &[], &[]).unwrap();
     assert!(text.contains(&format!("\nDELIMITER {delimiter}\n{sql}\n{delimiter}\nDELIMITER ;\n")), "{text}");
     let mut splitter = Splitter::new();
     let mut statements = splitter.push(text.as_bytes());
@@ -69,7 +71,7 @@ fn a_line_that_looks_like_the_end_gets_another_end(#[case] body: &str, #[case] d
 #[test]
 fn a_line_that_no_end_differs_from_is_refused() {
     let sql = format!("CREATE PROCEDURE p()\nSELECT '\n{}\n'", ";".repeat(15));
-    let error = after(&schema(vec![object(Kind::Procedure, "p", &sql)]), &[]).unwrap_err();
+    let error = after(&schema(vec![object(Kind::Procedure, "p", &sql)]), &[], &[]).unwrap_err();
     assert!(error.to_string().contains("only semicolons"), "{error}");
 }
 
@@ -82,8 +84,8 @@ fn only_large_tables_that_nothing_refers_to_get_their_indexes_later() {
     let foreign = ",\n  CONSTRAINT `f` FOREIGN KEY (`a`) REFERENCES `referred` (`a`)";
     let schema = schema(vec![table("large", ""), table("refers", foreign), table("referred", ""), table("small", "")]);
     let large = ["large", "refers", "referred"].map(str::to_owned);
-    assert_eq!(after(&schema, &large).unwrap(), "ALTER TABLE `large`\n  ADD KEY `k` (`a`);\n\n");
-    assert_eq!(before(&schema, &large).unwrap().matches("\n  KEY `k`").count(), 3);
+    assert_eq!(after(&schema, &large, &[]).unwrap(), "ALTER TABLE `large`\n  ADD KEY `k` (`a`);\n\n");
+    assert_eq!(before(&schema, &large, &Making::default()).unwrap().matches("\n  KEY `k`").count(), 3);
 }
 
 #[test]
@@ -129,7 +131,7 @@ fn definers_are_those_of_the_heads() {
 #[test]
 fn the_header_is_undone_by_the_trailer() {
     let (head, tail) = (
-        header(&["shop".to_owned()], Needs { history: true, keyless: true, checks: true }),
+        header(&["shop".to_owned()], Needs { history: true, keyless: true, checks: true, foreign: true }),
         trailer(&schema(Vec::new())).unwrap(),
     );
     for (name, _) in SETTINGS {

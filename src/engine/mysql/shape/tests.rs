@@ -2,8 +2,8 @@ use super::super::schema::Context;
 use super::*;
 
 fn schema(kind: Kind, sql: &str) -> Schema {
-    let object = Definition { kind, name: "t".to_owned(), sql: sql.to_owned(), context: Context::default() };
-    Schema { charset: "utf8mb4".to_owned(), collation: "utf8mb4_bin".to_owned(), objects: vec![object], left_out: Vec::new() }
+    let object = Definition { kind, name: "t".to_owned(), sql: sql.to_owned(), context: Context::default(), broken: None };
+    Schema { charset: "utf8mb4".to_owned(), collation: "utf8mb4_bin".to_owned(), objects: vec![object], ..Schema::default() }
 }
 
 #[test]

@@ -13,9 +13,11 @@ use super::super::catalog::FENCED;
 use super::super::connect::{Session, quote};
 use super::super::errors::number_of_error;
 use super::super::fenced;
+use super::super::foreign::Dangling;
 use super::super::load::aside::{self, Kept};
 use super::super::load::notes::Notes;
 use super::super::load::{self, objects, run_one};
+use super::super::routine_grants;
 use super::super::schema::Schema;
 use super::drop_database;
 use crate::archive::manifest::Server;
@@ -33,6 +35,10 @@ const ASIDE: &str = "trigger";
 const HEAD: &str = "head";
 /// A statement that makes a view, routine, trigger or event of the new content.
 const OBJECT: &str = "object";
+/// A statement that gives a grant on a routine of the old content.
+const GRANT: &str = "grant";
+/// A foreign key to a table that is not there.
+const DANGLING: &str = "dangling";
 /// A statement that drops a view, routine, trigger or event of the old content.
 const DROP: &str = "drop";
 /// The database's character set and collation.
@@ -75,6 +81,7 @@ impl Exchange {
         like: &Server,
         head: &[String],
         statements: &[String],
+        dangling: &[Dangling],
     ) -> Result<(), EngineError> {
         let schema = Schema::read_beside_tables(session).await?;
         fenced::note(session, &self.names.old, &schema).await?;
@@ -87,7 +94,11 @@ impl Exchange {
         let like =
             serde_json::to_string(like).map_err(|error| EngineError::Unfit(format!("cannot note the server: {error}")))?;
         let drops = objects::drops(session).await?;
-        let all = [(HEAD, head), (OBJECT, statements), (ASIDE, &kept), (DROP, &drops), (LIKE, &[like])];
+        let grants = routine_grants::read(session).await?;
+        let all = [(HEAD, head), (OBJECT, statements), (ASIDE, &kept), (DROP, &drops), (GRANT, &grants), (LIKE, &[like])];
+        for foreign in dangling {
+            self.before.write(session, DANGLING, &as_note(foreign)?).await?;
+        }
         let tables = [(IN, &incoming), (OUT, &outgoing)];
         for (kind, texts) in all {
             for text in texts {
@@ -210,6 +221,7 @@ impl Exchange {
                 load::alter(session, &self.names.own, &like).await?;
             }
             self.mend_defaults(session).await?;
+            self.mend_foreign_keys(session).await?;
             let statements = self.after.read(session, OBJECT).await?;
             warnings = match objects::make(session, &statements).await {
                 // What an earlier call made before it was cut short, or somebody since the old content was noted.
@@ -221,6 +233,8 @@ impl Exchange {
             };
             // Settings of the last object must not reach the notes.
             load::prepare_by(session, &head).await?;
+            let grants = self.after.read(session, GRANT).await?;
+            warnings.extend(routine_grants::give(session, &grants).await?);
             fault::point("my.swap.made");
             self.after.write(session, DONE, "").await?;
         }
@@ -266,6 +280,16 @@ impl Exchange {
         drop_database(session, old).await
     }
 
+    /// A foreign key to a table that is not there would refer to one of the database in which it was made.
+    async fn mend_foreign_keys(&self, session: &mut Session) -> Result<(), EngineError> {
+        for note in self.after.read(session, DANGLING).await? {
+            let foreign: Dangling = serde_json::from_str(&note)
+                .map_err(|error| EngineError::Unfit(format!("the note `{note}` cannot be read: {error}")))?;
+            foreign.put_back(session).await?;
+        }
+        Ok(())
+    }
+
     /// A default that asks a sequence names the database in which it was made, for ever (MariaDB).
     async fn mend_defaults(&self, session: &mut Session) -> Result<(), EngineError> {
         if !session.version.has_sequences() {
@@ -292,6 +316,10 @@ impl Exchange {
     }
 }
 
+fn as_note(foreign: &Dangling) -> Result<String, EngineError> {
+    serde_json::to_string(foreign).map_err(|error| EngineError::Unfit(format!("cannot note a foreign key: {error}")))
+}
+
 /// How long others' transactions on these tables are waited for, in seconds. Who comes meanwhile waits behind us.
 const MOVE_WITHIN: u32 = 60;
 
@@ -306,6 +334,7 @@ async fn rename(session: &mut Session, doing: &str, moves: &[String]) -> Result<
     }
     let settings = format!("SET SESSION foreign_key_checks = 0, SESSION lock_wait_timeout = {MOVE_WITHIN}");
     session.run(doing, &settings).await?;
+    session.be_lenient().await?;
     session.run(doing, &format!("RENAME TABLE {}", moves.join(", "))).await
 }
 

@@ -1,0 +1,37 @@
+//! What a database has that no server makes again as it is, though it is in the archive: named where the archive is taken, and by `check`.
+
+use super::super::EngineError;
+use super::connect::{Session, quote};
+use super::schema::{Kind, Schema};
+use crate::archive::manifest::LeftOut;
+
+/// Views that do not work, and events whose time has passed.
+pub(super) async fn of(session: &mut Session, schema: &Schema) -> Result<Vec<LeftOut>, EngineError> {
+    let broken = schema.of(Kind::View).filter_map(|view| Some((&view.name, view.broken.as_ref()?)));
+    let mut all: Vec<LeftOut> = broken.map(|(name, why)| broken_view(name, why)).collect();
+    let here = super::catalog::HERE.replace("TABLE_SCHEMA", "EVENT_SCHEMA");
+    let sql = format!(
+        "SELECT EVENT_NAME FROM information_schema.EVENTS WHERE {here} AND ON_COMPLETION = 'NOT PRESERVE' \
+         AND COALESCE(EXECUTE_AT, ENDS) < CONVERT_TZ(UTC_TIMESTAMP(), '+00:00', TIME_ZONE) ORDER BY CAST(EVENT_NAME AS BINARY)"
+    );
+    let names = session.texts("look for events whose time has passed", &sql).await?;
+    let names = names.into_iter().filter_map(|row| row.into_iter().next().flatten());
+    all.extend(names.map(|name| LeftOut {
+        what: format!("event {name} as one that is made again"),
+        why: format!(
+            "its time has passed, and no server makes such an event; its definition is in the archive. Drop it: DROP EVENT {};",
+            quote(&name)
+        ),
+    }));
+    Ok(all)
+}
+
+fn broken_view(name: &str, why: &str) -> LeftOut {
+    LeftOut {
+        what: format!("view {name} as one that works"),
+        why: format!(
+            "{why}; its definition comes last in the archive, and a restore goes on without it. Mend it, or drop it: DROP VIEW {};",
+            quote(name)
+        ),
+    }
+}
