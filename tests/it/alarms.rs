@@ -76,3 +76,57 @@ fn the_webhook_gets_the_same_object() {
     assert_eq!((alarm["kind"].as_str(), alarm["target"].as_str()), (Some("problem"), Some("notes")));
     daemon.stop();
 }
+
+const SERVED: &str = "[alarms]\nafter = \"0s\"\ncommand = [\"sh\", \"-c\", \"cat >> {dir}/told\"]\n\
+    [targets.notes.database]\nurl = \"sqlite://{dir}/notes.db\"\n\
+    [targets.notes.release]\npath = \"{dir}/release\"\nversion = { file = \"VERSION\" }\nsettle = \"0s\"\n\
+    [targets.notes.migrations]\nrunner = \"flyway\"\nlocations = [\"migrations\"]\n\
+    [targets.notes.service]\nstart = [\"touch\", \"{dir}/running\"]\nstop = [\"rm\", \"-f\", \"{dir}/running\"]\n\
+    status = [\"sh\", \"-c\", \"test -e {dir}/running || exit 3\"]\nhealthy_for = \"0s\"\n\
+    [targets.notes.upgrade]\nauto = false\n";
+
+/// A server that waits for a person is the headline, a problem, a finding of `check` and an alarm, each with the command; another outage is
+/// another alarm though the words before it are the same.
+#[test]
+fn a_server_that_is_down_is_told_everywhere_with_the_command_that_ends_it() {
+    let place = Upkeep::with(SERVED);
+    place.file("release/VERSION", "1.0");
+    place.file("release/migrations/V1__note.sql", "CREATE TABLE note (id INTEGER PRIMARY KEY);");
+    place.ok(&["migrate", "apply", "notes"]);
+    place.file("running", "");
+    let daemon = Running::start(&place);
+    let target = || daemon.ask("GET", "/v1/targets/notes", "").json();
+    until("it is in step", || target()["shape"]["step"] == "in-step" && place.ok(&["plan", "notes"]).contains("1.0"));
+
+    // A package that stops the server, puts its files in place, and starts it: the gate refuses.
+    place.file("release/migrations/V2__tag.sql", "CREATE TABLE tag (id INTEGER PRIMARY KEY);");
+    std::fs::remove_file(place.path("running")).unwrap();
+    place.file("release/VERSION", "1.1");
+    let command = "`upkeep upgrade notes`";
+    until("it is down", || target()["outage"]["cause"] == "not-asked");
+    let refused = place.run(&["gate", "notes"]);
+    assert!(refused.code != 0 && refused.stderr.contains(command), "{refused:?}");
+    until("it is down for everybody", || target()["outage"]["next_step"].to_string().contains(command));
+    assert!(target()["problems"][0].as_str().unwrap().starts_with("the server is down: its upgrade to 1.1 waits"));
+    let said = place.ok(&["status"]);
+    assert!(said.contains("notes  UPGRADE PENDING, SERVER DOWN") && said.contains(command), "{said}");
+    let checked = place.run(&["check"]);
+    assert!(checked.code != 0 && checked.stdout.contains(command), "{checked:?}");
+    until("somebody is told", || told(&place).iter().any(|(kind, message)| kind == "problem" && message.contains(command)));
+
+    place.ok(&["upgrade", "notes"]);
+    until("it is over", || told(&place).iter().any(|(kind, message)| kind == "recovered" && message.contains(command)));
+    assert!(target()["outage"].is_null(), "{}", target());
+    // A person's own stop is nobody's business; a hold is.
+    std::fs::remove_file(place.path("running")).unwrap();
+    until("it is seen to be stopped", || target()["service"] == "stopped");
+    assert!(target()["outage"].is_null(), "{}", target());
+    place.ok(&["hold", "notes", "--reason", "not now"]);
+    place.file("release/migrations/V3__more.sql", "CREATE TABLE more (id INTEGER PRIMARY KEY);");
+    place.file("release/VERSION", "1.2");
+    until("the second outage is told", || {
+        told(&place).iter().any(|(kind, message)| kind == "problem" && message.contains("upkeep release-hold notes"))
+    });
+    // What was refused is in its log.
+    daemon.stop_and_tell();
+}
