@@ -26,7 +26,7 @@ const TABLES: &str = "CREATE SCHEMA app; SET search_path = app; SET check_functi
     CREATE TABLE app.g_parted (id integer, pad text) PARTITION BY LIST (app.name_of(id)); \
     CREATE TABLE app.g_parted_rest PARTITION OF app.g_parted DEFAULT; \
     CREATE TABLE app.h_indexed (id integer, pad text); \
-    INSERT INTO app.\"the lookup\" SELECT g, 'n' || g FROM generate_series(1, 2000) g;";
+    INSERT INTO app.\"the lookup\" SELECT g, 'n' || g FROM generate_series(1, 200) g;";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_functions_read_is_there_before_they_are_called() {
@@ -37,12 +37,12 @@ async fn what_functions_read_is_there_before_they_are_called() {
     for table in
         ["a_checked", "z_checked", "b_generated", "d_dynamic", "e_by_operator", "f_in_a_chain", "g_parted", "h_indexed"]
     {
-        let rows = "SELECT 1 + g % 2000, repeat('x', 200) FROM generate_series(1, 6000) g";
+        let rows = "SELECT 1 + g % 200, repeat('x', 200) FROM generate_series(1, 600) g";
         cluster.psql(name, &format!("INSERT INTO app.{table} (id, pad) {rows}"));
     }
     cluster.psql(
         name,
-        "INSERT INTO app.c_of_domain SELECT 1 + g % 2000, ARRAY[1, 2], ROW(3)::app.holder, repeat('x', 200) FROM generate_series(1, 6000) g; \
+        "INSERT INTO app.c_of_domain SELECT 1 + g % 200, ARRAY[1, 2], ROW(3)::app.holder, repeat('x', 200) FROM generate_series(1, 600) g; \
          CREATE INDEX by_name ON app.h_indexed (app.name_of(id)); CREATE INDEX of_some ON app.h_indexed (id) WHERE app.name_of(id) <> 'n9'",
     );
     let dir = tempfile::tempdir().unwrap();

@@ -91,9 +91,9 @@ async fn attempt_hold(place: &Place, request: &DumpRequest) -> Result<Option<Hel
     let mut session = place.connect().await?;
     let major = catalog::major(&mut session).await?;
     let mut server = catalog::identify(&mut session).await?;
-    server.extra.extend(likeness::tablespace(&mut session).await?.map(|name| (create::TABLESPACE.to_owned(), name)));
     let settings = rows::reading_settings(major, &server.charset);
     session.run("set up a session", &settings).await?;
+    server.extra.extend(likeness::tablespace(&mut session).await?.map(|name| (create::TABLESPACE.to_owned(), name)));
     catalog::demand_every_row(&mut session).await?;
     left_out::demand_restorable(&mut session).await?;
     let locked = catalog::lockable(&mut session).await?;

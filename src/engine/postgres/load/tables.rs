@@ -104,7 +104,8 @@ pub(super) async fn fill(
     named: &mut Vec<Need>,
     stop: &Stop,
 ) -> Result<Filled, EngineError> {
-    let mut session = place.connect().await?;
+    // With the settings of a load: what is asked here may take longer than the role's own would let it.
+    let mut session = open(place, head).await?;
     let kept = catalog::extension_tables(&mut session).await?;
     let derived = catalog::has_derived_statistics(&mut session).await?;
     let turns = in_turn(&mut session, archive).await?;
