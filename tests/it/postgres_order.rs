@@ -63,8 +63,8 @@ async fn what_functions_read_is_there_before_they_are_called() {
     assert!(warnings.iter().any(|warning| warning.starts_with("table app.b_generated: its generated columns")), "{warnings:?}");
     cluster.psql(name, "UPDATE app.\"the lookup\" SET name = 'n8' WHERE id = 8");
     let through_the_index = "SET enable_seqscan = off; SELECT count(*) FROM app.h_indexed WHERE app.name_of(id) = 'n7'";
-    for copy in [&by_hand, &by_upkeep, &replaced, &shaped] {
-        assert_eq!(cluster.content(name_of(copy)), cluster.content(name));
-        assert_eq!(cluster.psql(name_of(copy), through_the_index), "3");
+    for (copy, way) in [(&by_hand, "by hand"), (&by_upkeep, "clean"), (&replaced, "replaced"), (&shaped, "rows alone")] {
+        assert_eq!(cluster.content(name_of(copy)), cluster.content(name), "{way}");
+        assert_eq!(cluster.psql(name_of(copy), through_the_index), "3", "{way}");
     }
 }

@@ -1,7 +1,7 @@
 //! Tables that must be loaded after others: those whose rows are checked or computed by somebody's function that reads other tables.
 //!
-//! A `CHECK` (the table's, or that of a domain in it), a generated column and the key of a partitioned table are evaluated for each row
-//! that arrives. The server does not know what a function reads; its text says it: a table whose name does not stand in it, nor in
+//! A `CHECK` (the table's, or that of a domain in it), a generated column, the key of a partitioned table and an index that is there
+//! already are evaluated for each row that arrives. The server does not know what a function reads; its text says it: a table whose name does not stand in it, nor in
 //! that of a function it names, is not read. Too many tables found cost time, one too few costs the restore, so every doubt counts. Those
 //! tables come last and one after the other: each after those it reads, and by name where that says nothing, as `pg_dump` has them.
 //! Held by `order/tests.rs` and `tests/it/postgres_order.rs`.
@@ -44,7 +44,7 @@ struct Reads {
 }
 
 /// Functions of the user's that are called when a row arrives, with the table. Followed along what the server knows to depend on each
-/// other: from the table's checks, generated columns and types to operators, other types and their checks, and functions.
+/// other: from the table's checks, generated columns, indexes and types to operators, other types and their checks, and functions.
 const CALLS: &str = "WITH RECURSIVE reach(relid, classid, objid) AS ( \
       SELECT t.relid, 'pg_catalog.pg_class'::pg_catalog.regclass::oid, t.relid FROM tables t \
       UNION SELECT r.relid, e.classid, e.objid FROM reach r CROSS JOIN LATERAL ( \
@@ -55,6 +55,8 @@ const CALLS: &str = "WITH RECURSIVE reach(relid, classid, objid) AS ( \
         UNION ALL SELECT 'pg_catalog.pg_attrdef'::pg_catalog.regclass::oid, d.oid FROM pg_catalog.pg_attrdef d \
           JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum AND a.attgenerated <> '' \
           WHERE r.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.adrelid = r.objid \
+        UNION ALL SELECT 'pg_catalog.pg_class'::pg_catalog.regclass::oid, x.indexrelid FROM pg_catalog.pg_index x \
+          WHERE r.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND x.indrelid = r.objid \
         UNION ALL SELECT 'pg_catalog.pg_class'::pg_catalog.regclass::oid, i.inhparent FROM pg_catalog.pg_inherits i \
           JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid AND c.relispartition \
           WHERE r.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND i.inhrelid = r.objid \
