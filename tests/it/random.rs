@@ -208,6 +208,9 @@ impl Tale {
         std::fs::write(world.root().join("releases/1.0.0/lives"), "6000").unwrap();
         let script = std::fs::read_to_string(world.root().join("releases/1.0.0/migrations/V1__init.sql")).unwrap();
         world.start_server();
+        // It remembers the release that serves: where the first new one comes before the daemon has looked, there is none to go back to.
+        let backup = world.run(&["backup", "notes"]);
+        assert!(backup.status.success(), "{}", text(&backup));
         let daemon = Some(world.daemon());
         let scripts = vec![("V1__init.sql".to_owned(), script)];
         Self {
