@@ -30,6 +30,7 @@ use crate::ids::Label;
 use crate::progress::Progress;
 use crate::shape::Shape;
 
+pub(crate) use error::POOLER_HINT;
 pub use error::{EngineError, Mismatch};
 pub(crate) use lost::is_lost;
 pub use replace::{Keep, Keeping, NotKept, Standing};

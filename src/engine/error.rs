@@ -41,6 +41,14 @@ pub enum EngineError {
         /// The cause, where the server gave one.
         source: Option<sqlx::Error>,
     },
+    /// What answers at the address lends its backends to several clients.
+    #[error("{location} is a connection pooler and not the server itself{}", said.as_ref().map(|said| format!(" (`{said}`)")).unwrap_or_default())]
+    Pooler {
+        /// Where.
+        location: String,
+        /// Its words, where it had any.
+        said: Option<String>,
+    },
     /// The server said no to who we are.
     #[error("{location} refuses user `{user}`")]
     Refused {
@@ -169,11 +177,17 @@ pub enum EngineError {
     Worker(String),
 }
 
+/// The way out where a pooler answers.
+pub(crate) const POOLER_HINT: &str = "in `[targets.T.database]`, name the server's own address and not the pooler's: mostly port 5432, or the \
+    directory of its socket (`postgres://USER@localhost/DATABASE?host=/run/postgresql`). What is set in a session through a pooler is met by \
+    its other clients";
+
 impl Explain for EngineError {
     fn class(&self) -> Class {
         match self {
             Self::Connect { .. } | Self::Lost { .. } | Self::NoProgram { .. } => Class::Unavailable,
             Self::TurnedAway { class, .. } => *class,
+            Self::Pooler { .. } => Class::Config,
             Self::Refused { .. } | Self::Privilege { .. } | Self::NotOurs { .. } => Class::NoPermission,
             Self::Sql { .. } | Self::Unfit(_) | Self::Inexact { .. } | Self::Unreadable { .. } | Self::Differs(_) => {
                 Class::Data
@@ -192,7 +206,7 @@ impl Explain for EngineError {
             Self::Archive(error) => error.safe(),
             Self::Durable(error) => error.safe(),
             Self::NotKept { .. } | Self::Filled { .. } => Some("what was there stands, open to everybody as before".to_owned()),
-            Self::NotOurs { .. } | Self::Unfinished { .. } => Some("nothing was changed".to_owned()),
+            Self::NotOurs { .. } | Self::Unfinished { .. } | Self::Pooler { .. } => Some("nothing was changed".to_owned()),
             Self::Lost { .. } => Some("nothing half-done was published; sealed archives are untouched".to_owned()),
             _ => None,
         }
@@ -200,6 +214,7 @@ impl Explain for EngineError {
 
     fn hints(&self) -> Vec<String> {
         match self {
+            Self::Pooler { .. } => vec![POOLER_HINT.to_owned()],
             Self::Connect { location, .. } => vec![format!("is the server running, and is {location} its address?")],
             Self::Refused { location, .. } => {
                 let mut hints = vec!["check `password_file` and the user in `[targets.T.database]`".to_owned()];

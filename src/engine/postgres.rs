@@ -1,6 +1,6 @@
 //! PostgreSQL: logical dumps in one snapshot, loads that are compared before they count.
 //!
-//! Owns everything said to a PostgreSQL server, but for what the migrations say. Each job is a file: `connect` sessions,
+//! Owns everything said to a PostgreSQL server, but for what the migrations say. Each job is a file: `direct`, `relay`, `said` and `connect` sessions,
 //! `catalog` what the server says of itself, `shape` and `survey` looking, `client` and `schema` the schema sections with `grammar`
 //! and `guard` for single statements, `order` which tables must come after others, `dump`, `worker` and `rows` reading, `load` and `compare` writing, `in_place` and `swap` taking a database's place with `proof`
 //! of what is replaced, `marks` and `settle` for what a crash leaves, and above them `way`, which chooses.
@@ -11,6 +11,7 @@ mod compare;
 mod computed;
 mod connect;
 mod create;
+mod direct;
 mod dump;
 mod grammar;
 mod guard;
@@ -23,7 +24,9 @@ mod load;
 mod marks;
 mod order;
 mod proof;
+mod relay;
 mod rows;
+mod said;
 mod schema;
 mod settle;
 mod shape;
@@ -48,6 +51,8 @@ use crate::shape::Shape;
 use connect::Place;
 pub use connect::application_name;
 pub(crate) use connect::literal;
+pub(crate) use direct::{NotDirect, plain as connect_plain};
+pub(crate) use said::readable;
 
 /// Of what we own; that we do not own the system's tables is no news, and the server says it of each.
 const ANALYZE: &str = "SET client_min_messages = error; ANALYZE; RESET client_min_messages";

@@ -82,6 +82,14 @@ pub enum MigrateError {
         /// The cause.
         source: sqlx::Error,
     },
+    /// What answers at the address lends its backends to several clients.
+    #[error("{location} is a connection pooler and not the server itself{}", said.as_ref().map(|said| format!(" (`{said}`)")).unwrap_or_default())]
+    Pooler {
+        /// Where.
+        location: String,
+        /// Its words, where it had any.
+        said: Option<String>,
+    },
     /// A database file cannot be opened, or not for changing it.
     #[error(transparent)]
     Place(Box<crate::engine::EngineError>),
@@ -255,7 +263,7 @@ impl Explain for MigrateError {
     fn class(&self) -> Class {
         match self {
             Self::NoLocation { .. } => Class::NoInput,
-            Self::BadLocation { .. } | Self::BadBaseline { .. } | Self::BadTarget(_) => Class::Config,
+            Self::BadLocation { .. } | Self::BadBaseline { .. } | Self::BadTarget(_) | Self::Pooler { .. } => Class::Config,
             Self::Read { source, .. } => match source.kind() {
                 std::io::ErrorKind::NotFound => Class::NoInput,
                 std::io::ErrorKind::PermissionDenied => Class::NoPermission,
@@ -290,7 +298,7 @@ impl Explain for MigrateError {
             Self::Statement { left: Left::Journaled, .. } | Self::Lost { left: Left::Journaled, .. } => {
                 Some("the script's earlier statements stay in effect, and which they are is written down".to_owned())
             }
-            Self::MayNot { .. } => Some("nothing was changed".to_owned()),
+            Self::MayNot { .. } | Self::Pooler { .. } => Some("nothing was changed".to_owned()),
             Self::Silent { .. } | Self::Gone { .. } => {
                 Some("what was committed stays, and the history says which scripts are whole".to_owned())
             }
@@ -335,6 +343,7 @@ impl Explain for MigrateError {
                 "is this the server that takes writes? else let its administrator grant the account of `[targets.T.database]` what migrations need"
                     .to_owned(),
             ],
+            Self::Pooler { .. } => vec![crate::engine::POOLER_HINT.to_owned()],
             Self::Connect { location, .. } => vec![format!("is the server running, and is {location} its address?")],
             Self::Silent { .. } | Self::Gone { .. } => {
                 let when =

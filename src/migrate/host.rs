@@ -7,6 +7,7 @@ use super::placeholders::Connected;
 use super::plan::Existing;
 use super::prepare::Prepared;
 use super::split::Dialect;
+use crate::engine::postgres::readable;
 
 /// A row to be written. Never says `installed_on`: the column's default does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,6 +123,6 @@ pub(super) trait Doing<T> {
 
 impl<T> Doing<T> for Result<T, sqlx::Error> {
     fn doing(self, doing: impl FnOnce() -> String) -> Result<T, MigrateError> {
-        self.map_err(|source| MigrateError::Sql { doing: doing(), source })
+        self.map_err(|source| MigrateError::Sql { doing: doing(), source: readable(source) })
     }
 }

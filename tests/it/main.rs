@@ -58,6 +58,7 @@ mod postgres_kinds;
 mod postgres_left_out;
 mod postgres_order;
 mod postgres_restore;
+mod postgres_sessions;
 mod postgres_traps;
 mod privileges;
 mod promise;

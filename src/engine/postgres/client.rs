@@ -19,6 +19,7 @@ const SECTION_WITHIN: Duration = Duration::from_secs(30 * 60);
 #[derive(Debug, Clone)]
 pub(super) struct Client {
     argv: Vec<String>,
+    major: u32,
 }
 
 impl Client {
@@ -26,15 +27,16 @@ impl Client {
     /// root works too.
     pub(super) async fn find(major: u32, configured: &[PathBuf]) -> Option<Self> {
         for path in candidates(major, configured) {
-            let client = Self { argv: launch(&path) };
-            if client.major().await == Some(major) {
+            let client = Self { argv: launch(&path), major };
+            if client.says().await == Some(major) {
                 return Some(client);
             }
         }
         None
     }
 
-    async fn major(&self) -> Option<u32> {
+    /// The major it says it is.
+    async fn says(&self) -> Option<u32> {
         let mut argv = self.argv.clone();
         argv.push("--version".to_owned());
         let finished = Command::new(&argv, VERSION_WITHIN).run().await.ok().filter(|finished| finished.success())?;
@@ -64,7 +66,7 @@ impl Client {
             "--no-password".to_owned(),
         ]);
         let mut command = Command::new(&argv, SECTION_WITHIN);
-        command.environment = place.environment();
+        command.environment = place.environment(self.major);
         // Its own words, whatever the host speaks: warnings are told from the rest by how they begin.
         command.environment.insert("LC_ALL".to_owned(), "C".to_owned());
         let finished = command.run_into(take).await?;

@@ -1,19 +1,22 @@
 //! Sessions: where a database is, how one connects to it, and what its errors mean.
 //!
-//! Owns every connection of the PostgreSQL engine and the one place that sorts `sqlx::Error`s. Never keeps a connection
+//! Owns every session of the PostgreSQL engine and the one place that sorts `sqlx::Error`s. Never keeps a connection
 //! between two calls of the engine. Invariant: a password travels only in the wire protocol or in a child's environment,
 //! never in argv or a message; held by `tests/it/postgres_traps.rs`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgRow, PgSslMode};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 use super::super::EngineError;
+use super::direct::{self, NotDirect};
+use super::relay::Carrier;
+pub(super) use super::said::sqlstate;
+use super::said::{code_of, explained, message_of, readable};
 use crate::config::{Database, Location, Secret};
 
 /// How long one attempt to connect may take. A server that is up answers in milliseconds; one that recovers from a crash
@@ -98,8 +101,8 @@ impl Place {
         .to_string()
     }
 
-    /// What a libpq program needs to reach the same place, as environment so that no password is in its argv.
-    pub(super) fn environment(&self) -> BTreeMap<String, String> {
+    /// What a libpq program of a major needs to reach the same place, as environment so that no password is in its argv.
+    pub(super) fn environment(&self, major: u32) -> BTreeMap<String, String> {
         let Inner { host, port, user, sslmode, password, .. } = &*self.inner;
         let mut variables = BTreeMap::from([
             ("PGHOST".to_owned(), host.clone()),
@@ -108,7 +111,7 @@ impl Place {
             ("PGDATABASE".to_owned(), self.database.clone()),
             ("PGSSLMODE".to_owned(), sslmode.clone()),
             ("PGAPPNAME".to_owned(), application_name()),
-            ("PGOPTIONS".to_owned(), String::new()),
+            ("PGOPTIONS".to_owned(), direct::as_environment(major)),
         ]);
         if let Some(password) = password {
             variables.insert("PGPASSWORD".to_owned(), password.reveal().to_owned());
@@ -116,25 +119,14 @@ impl Place {
         variables
     }
 
-    /// Connects.
+    /// Connects to the server itself.
     pub(super) async fn connect(&self) -> Result<Session, EngineError> {
-        let Inner { host, port, user, sslmode, password, .. } = &*self.inner;
-        let failed = |source| self.connecting(source);
-        let mut options = PgConnectOptions::new_without_pgpass()
-            .port(*port)
-            .username(user)
-            .database(&self.database)
-            .application_name(&application_name())
-            .ssl_mode(PgSslMode::from_str(sslmode).map_err(failed)?)
-            .disable_statement_logging();
-        options = if host.starts_with('/') { options.socket(host) } else { options.host(host) };
-        if let Some(password) = password {
-            options = options.password(password.reveal());
-        }
-        let connecting = tokio::time::timeout(CONNECT_WITHIN, PgConnection::connect_with(&options));
-        let late = || sqlx::Error::Io(std::io::Error::from(std::io::ErrorKind::TimedOut));
-        let connection = connecting.await.map_err(|_| failed(late()))?.map_err(failed)?;
-        Ok(Session { connection, place: self.clone() })
+        let (database, application) = (self.as_database(), application_name());
+        let connecting = tokio::time::timeout(CONNECT_WITHIN, direct::settled(&database, &application));
+        let late = || NotDirect::Failed(sqlx::Error::Io(std::io::Error::from(std::io::ErrorKind::TimedOut)));
+        let connected = connecting.await.unwrap_or_else(|_| Err(late()));
+        let (connection, carrier) = connected.map_err(|why| self.connecting(why))?;
+        Ok(Session { connection, carrier, place: self.clone() })
     }
 
     /// Connects, or answers `None` where there is no such database.
@@ -149,20 +141,21 @@ impl Place {
     pub(super) async fn connect_to_maintenance(&self) -> Result<Session, EngineError> {
         let mut last = EngineError::Worker("looking for a maintenance database".to_owned());
         for name in MAINTENANCE.iter().filter(|name| **name != self.database) {
-            match self.beside(name).connect().await {
-                Ok(mut session) => {
-                    // What is set for the role or that database is meant for others: waiting for whoever leaves takes its time.
-                    let settings = "SET statement_timeout = 0; SET lock_timeout = 0; SET default_transaction_read_only = off";
-                    session.run("set up a session", settings).await?;
-                    return Ok(session);
-                }
+            let tried = self.beside(name).connect().await;
+            match tried {
+                // The same stands in front of every database.
+                Ok(_) | Err(EngineError::Pooler { .. }) => return tried,
                 Err(error) => last = error,
             }
         }
         Err(last)
     }
 
-    fn connecting(&self, source: sqlx::Error) -> EngineError {
+    fn connecting(&self, why: NotDirect) -> EngineError {
+        let source = match why {
+            NotDirect::Pooler(said) => return EngineError::Pooler { location: self.location(), said },
+            NotDirect::Failed(source) => readable(source),
+        };
         match code_of(&source).as_deref() {
             Some(code) if code.starts_with("28") => {
                 EngineError::Refused { location: self.location(), user: self.inner.user.clone(), source }
@@ -178,6 +171,10 @@ impl Place {
 
     /// What an error on a session of this place means. `doing` completes "cannot …".
     pub(super) fn sort(&self, doing: &str, source: sqlx::Error) -> EngineError {
+        let source = readable(source);
+        if let Some(known) = explained(doing, &source) {
+            return known;
+        }
         match code_of(&source).as_deref() {
             Some(INSUFFICIENT_PRIVILEGE) => EngineError::Privilege {
                 user: self.inner.user.clone(),
@@ -210,30 +207,12 @@ pub fn application_name() -> String {
     format!("upkeep[{}]", std::process::id())
 }
 
-/// The SQLSTATE of an error the server reported.
-pub(super) fn code_of(error: &sqlx::Error) -> Option<String> {
-    error.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned())
-}
-
-fn message_of(error: &sqlx::Error) -> String {
-    error.as_database_error().map_or_else(|| error.to_string(), |error| error.message().to_owned())
-}
-
-/// The SQLSTATE behind an engine error, if the server reported one.
-pub(super) fn sqlstate(error: &EngineError) -> Option<String> {
-    match error {
-        EngineError::Sql { source, .. } | EngineError::Lost { source, .. } | EngineError::Connect { source, .. } => {
-            code_of(source)
-        }
-        _ => None,
-    }
-}
-
 /// One connection.
 #[derive(Debug)]
 pub(super) struct Session {
     /// The wire, for `COPY`; after an error of a `COPY` the session is only good for [`Session::abandon`].
     pub(super) connection: PgConnection,
+    carrier: Option<Carrier>,
     place: Place,
 }
 
@@ -278,6 +257,9 @@ impl Session {
     /// Says goodbye. An error here changes nothing: the server ends the session with the socket.
     pub(super) async fn close(self) {
         self.connection.close().await.ok();
+        if let Some(carrier) = self.carrier {
+            carrier.ended().await;
+        }
     }
 
     /// Drops the socket without a word, for a session in the middle of a broken `COPY`.

@@ -2,13 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::str::FromStr;
 
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
-use sqlx::{ConnectOptions, Connection as _, PgConnection, Row as _};
+use sqlx::{Connection as _, PgConnection, Row as _};
 
-use crate::config::{Database, Location};
-use crate::engine::postgres::application_name;
+use crate::config::Database;
+use crate::engine::postgres::{NotDirect, application_name, connect_plain, readable};
 use crate::migrate::error::MigrateError;
 use crate::migrate::host::Doing as _;
 use crate::migrate::pulse::{self, Beat, Pulse};
@@ -39,20 +37,13 @@ pub(in crate::migrate) async fn look(database: &Database) -> Result<BTreeSet<i64
 }
 
 async fn open(database: &Database) -> Result<PgConnection, MigrateError> {
-    let failed = |source| MigrateError::Connect { location: database.location.to_string(), source };
-    let Location::Postgres { host, port, user, database: name, sslmode } = &database.location else {
-        return Err(MigrateError::Worker("connecting to PostgreSQL".to_owned()));
-    };
-    let options = PgConnectOptions::new_without_pgpass();
-    let options = if host.starts_with('/') { options.socket(host) } else { options.host(host) };
-    let options = options.port(*port).username(user).database(name).application_name(&application_name());
-    let options = options.ssl_mode(PgSslMode::from_str(sslmode).map_err(failed)?).extra_float_digits(None);
-    let options = match &database.password {
-        Some(password) => options.password(password.reveal()),
-        None => options,
-    };
-    // Scripts may hold secrets; they are not for the log.
-    let mut connection = options.disable_statement_logging().connect().await.map_err(failed)?;
+    let location = || database.location.to_string();
+    let failed = |source| MigrateError::Connect { location: location(), source: readable(source) };
+    // What carries the connection ends with it.
+    let (mut connection, _) = connect_plain(database, &application_name()).await.map_err(|why| match why {
+        NotDirect::Pooler(said) => MigrateError::Pooler { location: location(), said },
+        NotDirect::Failed(source) => failed(source),
+    })?;
     if let Some(zone) = host_zone() {
         let set = sqlx::query("SELECT pg_catalog.set_config('TimeZone', $1, false)").persistent(false).bind(zone);
         // A zone the server does not know leaves the session at UTC.

@@ -1,0 +1,107 @@
+//! What the server said: its code, its words, and what they mean.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use sqlx::error::{DatabaseError, ErrorKind};
+use sqlx::postgres::PgDatabaseError;
+
+use super::super::EngineError;
+
+/// SQLSTATEs of a table, a function and any other object that is not found.
+const NOT_FOUND: [&str; 3] = ["42P01", "42883", "42704"];
+
+/// The server's words alone. The driver's own form of them ends with a line of the server's source, which reads like one of the statement.
+#[derive(Debug)]
+struct Said {
+    code: String,
+    message: String,
+    hint: Option<String>,
+    /// What the server was in, innermost first, a line each.
+    context: Option<String>,
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "; {hint}"))
+    }
+}
+
+impl StdError for Said {}
+
+impl DatabaseError for Said {
+    fn message(&self) -> &str {
+        &self.message
+    }
+
+    fn code(&self) -> Option<std::borrow::Cow<'_, str>> {
+        Some(self.code.as_str().into())
+    }
+
+    fn as_error(&self) -> &(dyn StdError + Send + Sync + 'static) {
+        self
+    }
+
+    fn as_error_mut(&mut self) -> &mut (dyn StdError + Send + Sync + 'static) {
+        self
+    }
+
+    fn into_error(self: Box<Self>) -> Box<dyn StdError + Send + Sync + 'static> {
+        self
+    }
+
+    fn kind(&self) -> ErrorKind {
+        ErrorKind::Other
+    }
+}
+
+/// The error as a person should read it.
+pub(crate) fn readable(error: sqlx::Error) -> sqlx::Error {
+    let Some(said) = error.as_database_error().and_then(|said| said.try_downcast_ref::<PgDatabaseError>()) else {
+        return error;
+    };
+    sqlx::Error::Database(Box::new(Said {
+        code: said.code().to_owned(),
+        message: said.message().to_owned(),
+        hint: said.hint().map(str::to_owned),
+        context: said.r#where().map(str::to_owned),
+    }))
+}
+
+/// The SQLSTATE of an error the server reported.
+pub(super) fn code_of(error: &sqlx::Error) -> Option<String> {
+    error.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned())
+}
+
+/// The server's message, or the driver's.
+pub(super) fn message_of(error: &sqlx::Error) -> String {
+    error.as_database_error().map_or_else(|| error.to_string(), |error| error.message().to_owned())
+}
+
+/// The SQLSTATE behind an engine error, if the server reported one.
+pub(super) fn sqlstate(error: &EngineError) -> Option<String> {
+    match error {
+        EngineError::Sql { source, .. } | EngineError::Lost { source, .. } | EngineError::Connect { source, .. } => {
+            code_of(source)
+        }
+        _ => None,
+    }
+}
+
+/// What is to be said of an error that is known for its cause. `doing` completes "cannot …".
+pub(super) fn explained(doing: &str, error: &sqlx::Error) -> Option<EngineError> {
+    let said = error.as_database_error()?.try_downcast_ref::<Said>()?;
+    // A name with a schema is not looked for in the search path.
+    let unqualified = NOT_FOUND.contains(&said.code.as_str()) && !said.message.contains('.');
+    let inside = said.context.as_deref().and_then(|context| context.lines().next());
+    let inside = inside.filter(|inside| unqualified && !inside.starts_with("COPY "))?;
+    Some(EngineError::Inexact {
+        what: format!("cannot {doing}: {} (in {inside})", said.message),
+        hint: format!(
+            "the search_path of a session that loads is empty, as pg_dump sets it: in the source, write the schema before each name in that \
+             function, or ALTER FUNCTION … SET search_path = … for it; then take another archive ({})",
+            said.message
+        ),
+    })
+}

@@ -1,0 +1,114 @@
+//! What a session of ours stands on: the server itself, and its own settings.
+
+use upkeep::engine::{Engine, EngineError, LoadMode};
+use upkeep::failure::{Class, Explain};
+use upkeep::migrate;
+
+use crate::support::pooler::Pooler;
+use crate::support::postgres::{Cluster, cluster, dump, load, name_of, said};
+use crate::support::scripts::settings;
+
+/// Whoever shares a backend with us must not meet our settings: a pooler is refused before anything is set.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pooler_is_named_and_refused_in_every_mode_and_no_setting_stays_behind_it() {
+    let Some(cluster) = cluster() else { return };
+    let source = cluster.fresh();
+    cluster.psql(name_of(&source), "CREATE TABLE t (a int); INSERT INTO t VALUES (1)");
+    let dir = tempfile::tempdir().unwrap();
+    let sealed = dump(&source, dir.path(), 1).await.unwrap();
+    let forgiving = "extra_float_digits,options";
+    for (name, mode, ignored) in
+        [("t", "transaction", forgiving), ("s", "session", forgiving), ("n", "transaction", ""), ("f", "statement", forgiving)]
+    {
+        let Some(pooler) = Pooler::start(cluster, name, mode, ignored) else { return };
+        let pooled = pooler.before(&source);
+        let engine = Engine::of(&pooled);
+        let mut errors = vec![dump(&pooled, dir.path(), 2).await.unwrap_err(), engine.survey(&[]).await.unwrap_err()];
+        errors.push(engine.shape(&[]).await.unwrap_err());
+        errors.push(engine.identity().await.unwrap_err());
+        errors.push(load(&pooled, &sealed, LoadMode::Replace).await.unwrap_err());
+        errors.push(load(&pooled, &sealed, LoadMode::DataOnly).await.unwrap_err());
+        for error in errors {
+            assert!(matches!(error, EngineError::Pooler { .. }), "{mode}: {error:?}");
+            assert!(error.class() == Class::Config && !error.transient());
+            let said = said(error);
+            assert!(said.contains("is a connection pooler") && said.contains("the server's own address"), "{said}");
+        }
+        let scripts = tempfile::tempdir().unwrap();
+        std::fs::create_dir(scripts.path().join("sql")).unwrap();
+        let error = migrate::info(&pooled, &settings(), scripts.path()).await.unwrap_err();
+        assert!(error.to_string().contains("is a connection pooler"), "{error}");
+        let answer = pooler
+            .ask(name_of(&source), "SELECT a, current_setting('search_path'), current_setting('statement_timeout') FROM t");
+        assert_eq!(answer.unwrap(), "1|\"$user\", public|0", "{mode}");
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "and nothing half-made stays");
+}
+
+/// What anybody may set for a role, a database, or a role in a database, and each of which ends a session or changes what it prints or may do.
+const UNFIT: [&str; 19] = [
+    "idle_session_timeout = '60ms'",
+    "idle_in_transaction_session_timeout = '60ms'",
+    "statement_timeout = '60ms'",
+    "lock_timeout = '60ms'",
+    "default_transaction_read_only = on",
+    "default_transaction_isolation = 'serializable'",
+    "default_transaction_deferrable = on",
+    "DateStyle = 'German'",
+    "IntervalStyle = 'sql_standard'",
+    "extra_float_digits = -10",
+    "bytea_output = 'escape'",
+    "TimeZone = 'Asia/Kathmandu'",
+    "search_path = 'nowhere'",
+    "row_security = on",
+    "quote_all_identifiers = on",
+    "array_nulls = off",
+    "transform_null_equals = on",
+    "client_encoding = 'LATIN1'",
+    "standard_conforming_strings = off",
+];
+
+const CONTENT: &str = "CREATE TABLE t AS SELECT g, repeat('x', 1000) AS b, '2026-02-03 04:05:06+00'::timestamptz + g * '1 s'::interval AS at, \
+    '-1 day 2 hours'::interval AS i, 1.0/g::float8 AS f, '\\x00'::bytea AS y, (g * 1234.5)::numeric::money AS m, ARRAY[g::text, NULL, 'NULL'] AS n \
+    FROM generate_series(1, 20000) g; \
+    ALTER TABLE t ADD COLUMN price money DEFAULT '$9.95'::money; CREATE TABLE \"Quoted\" (a int CHECK (a > 0)); \
+    CREATE VIEW v AS SELECT g, m FROM t WHERE b LIKE '%\\x' AND m > '$5.25'::money; SELECT lo_from_bytea(7, 'seven');";
+
+/// Settings of others, wherever they are kept, neither end a session of ours nor change what is archived, compared or loaded.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_others_set_for_role_and_database_changes_nothing() {
+    let Some(cluster) = cluster() else { return };
+    let source = cluster.fresh();
+    let name = name_of(&source).to_owned();
+    cluster.psql(&name, CONTENT);
+    let dir = tempfile::tempdir().unwrap();
+    let calm = dump(&source, dir.path(), 2).await.unwrap();
+    let role = "unfit";
+    cluster.psql("postgres", &format!("CREATE ROLE {role} SUPERUSER LOGIN"));
+    let copy = cluster.fresh();
+    let set_all = |name: &str| {
+        for (at, setting) in UNFIT.iter().enumerate() {
+            let whose = [format!("ROLE {role}"), format!("DATABASE {name}"), format!("ROLE {role} IN DATABASE {name}")];
+            cluster.psql("postgres", &format!("ALTER {} SET {setting}", whose[at % 3]));
+        }
+    };
+    set_all(&name);
+    set_all(name_of(&copy));
+    let unfit = cluster.database_as(&name, role);
+    let hasty = dump(&unfit, dir.path(), 2).await.unwrap();
+    assert_eq!(hasty.manifest.tables, calm.manifest.tables);
+    assert_eq!(hasty.manifest.shape, calm.manifest.shape);
+    let loaded = load(&cluster.database_as(name_of(&copy), role), &hasty, LoadMode::Replace).await.unwrap();
+    assert_eq!(loaded.warnings, Vec::<String>::new());
+    assert_eq!(plain_content(cluster, name_of(&copy)), plain_content(cluster, &name));
+}
+
+/// The content as a session without anybody's settings sees it.
+fn plain_content(cluster: &Cluster, name: &str) -> String {
+    let plain = "RESET ALL; SET statement_timeout = 0; SET lc_monetary = 'C'; SET DateStyle = ISO; SET IntervalStyle = postgres; SET TimeZone = 'UTC'; \
+        SET bytea_output = hex; SET extra_float_digits = 3; SET search_path = public; SET client_encoding = 'UTF8'; \
+        SET idle_session_timeout = 0; SET array_nulls = on;";
+    let rows = "SELECT count(*), md5(string_agg(t::text, chr(10) ORDER BY g)) FROM t; SELECT count(*), sum(m) FROM v; SELECT md5(lo_get(7)); \
+        SELECT pg_get_viewdef('v'::regclass);";
+    cluster.psql(name, &format!("{plain}\n{rows}"))
+}
