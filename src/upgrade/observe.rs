@@ -294,7 +294,8 @@ pub async fn remember_release(ctx: &Context, target: &Target, seen: &Observation
             && known.scripts_json == scripts_json
             && known.package == package
     });
-    if !same {
+    // It was looked at before its files and its package were: where another one is being put in its place, they may be the other's.
+    if !same && is_still(target, installed).await {
         let release = SeenRelease {
             version: installed.version.clone(),
             path: installed.path.clone(),
@@ -314,6 +315,12 @@ pub async fn remember_release(ctx: &Context, target: &Target, seen: &Observation
         return Ok(());
     }
     remember_shape(ctx, target, seen).await
+}
+
+/// Whether a release is still the installed one, file by file.
+async fn is_still(target: &Target, installed: &Installed) -> bool {
+    let Some(release) = &target.release else { return false };
+    release::read_when(release, Wanted::Placed).await.is_ok_and(|after| after == *installed)
 }
 
 /// Keeps the record true while nothing happens: which shape is whose, and what a release changes by itself while it serves. Takes nothing
