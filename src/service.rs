@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use crate::config::{Service, ServiceControl};
 use crate::failure::{Class, Explain};
 use crate::process::{Command, Finished, ProcessError};
+use crate::text;
 
 /// How often the server is asked while it becomes healthy: a rolling start is noticed soon, a slow one is not pestered.
 pub const HEALTH_INTERVAL: Duration = Duration::from_millis(250);
@@ -120,7 +121,7 @@ impl Explain for ServiceError {
 pub fn name(service: &Service) -> String {
     match &service.control {
         ServiceControl::Unit(unit) => unit.clone(),
-        ServiceControl::Commands { start, .. } => start.join(" "),
+        ServiceControl::Commands { start, .. } => text::shell(start),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Text of others on its way to a terminal or a log: what would act there instead of being read is shown as what it is.
 //!
 //! Control characters (C0, DEL, C1), separators of lines that are none, and characters that turn the direction of what follows
-//! are written as JSON writes them (`\u001b`), so that a JSON text means the same afterwards. Pure.
+//! are written as JSON writes them (`\u001b`), so that a JSON text means the same afterwards; and commands for whoever types them
+//! again. Pure.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -33,6 +34,16 @@ pub fn line(text: &str) -> Cow<'_, str> {
 #[must_use]
 pub fn coloured(text: &str) -> Cow<'_, str> {
     escaped(text, |letter| letter == '\n' || letter == '\t', true)
+}
+
+/// Words as a POSIX shell reads them back: each in single quotes, unless every character of it is plain to every shell.
+#[must_use]
+pub fn shell<T: AsRef<str>>(words: &[T]) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-+./,:@%".contains(c);
+    let quote = |word: &str| {
+        if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    };
+    words.iter().map(|word| quote(word.as_ref())).collect::<Vec<_>>().join(" ")
 }
 
 fn escaped(text: &str, stays: fn(char) -> bool, colours: bool) -> Cow<'_, str> {
@@ -82,6 +93,12 @@ mod tests {
         assert_eq!(coloured("\x1b[1;31mbad\x1b[0m"), "\x1b[1;31mbad\x1b[0m");
         assert_eq!(coloured("\x1b[8mhidden\x1b[0m"), "\\u001b[8mhidden\x1b[0m");
         assert_eq!(printable("\x1b[1mx"), "\\u001b[1mx");
+    }
+
+    #[test]
+    fn words_are_read_back_by_a_shell() {
+        let words = ["sh", "-c", "echo 'a b' && : $HOME", "", "a=b", "sample*"];
+        assert_eq!(shell(&words), r"sh -c 'echo '\''a b'\'' && : $HOME' '' 'a=b' 'sample*'");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use tokio::net::TcpStream;
 
 use crate::config::{Health, HttpUrl};
 use crate::process::Command;
+use crate::text;
 
 /// How long one answer may take; a server slower than this is not healthy.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
@@ -29,10 +30,10 @@ pub async fn ask(check: &Health) -> Result<String, String> {
             within(address, connect).await.map(|_| format!("{address} accepts connections"))
         }
         Health::Command(argv) => match Command::new(argv, ANSWER_DEADLINE).run().await {
-            Ok(finished) if finished.success() => Ok(format!("`{}` succeeds", argv.join(" "))),
+            Ok(finished) if finished.success() => Ok(format!("`{}` succeeds", text::shell(argv))),
             Ok(finished) => Err(format!(
                 "`{}` ends with {}: {}",
-                argv.join(" "),
+                text::shell(argv),
                 finished.code.map_or("a signal".to_owned(), |code| format!("exit code {code}")),
                 finished.last_line()
             )),

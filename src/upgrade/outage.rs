@@ -13,6 +13,7 @@ use crate::gate::Standing;
 use crate::gate::cause::{Cause, Names, Words};
 use crate::service::{self, LastStart, ServiceState};
 use crate::state_db::holds::Hold;
+use crate::text;
 use crate::version::Version;
 
 /// A server that is down.
@@ -144,7 +145,7 @@ impl<'a> Naming<'a> {
     pub async fn of(ctx: &Context, target: &'a Target, seen: &'a Observation) -> Result<Self, UpgradeError> {
         let (start, unit) = match target.service.as_ref().map(|service| &service.control) {
             Some(ServiceControl::Unit(unit)) => (Some(format!("systemctl start {unit}")), Some(unit.as_str())),
-            Some(ServiceControl::Commands { start, .. }) => (Some(start.join(" ")), None),
+            Some(ServiceControl::Commands { start, .. }) => (Some(text::shell(start)), None),
             None => (None, None),
         };
         let good = seen.good.as_ref().map(|good| &good.version);

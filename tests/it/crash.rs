@@ -304,7 +304,7 @@ fn tell_in_place(db: Db) {
             let output = world.run(&["backup", "notes"]);
             assert!(!output.status.success() && text(&output).contains("was not finished"), "{at}: {}", text(&output));
             let status = text(&world.run(&["status", "notes"]));
-            assert!(status.contains("stopped half-way") && status.contains("not known to be in step"), "{at}: {status}");
+            assert!(status.contains("stopped half-way") && status.contains("SERVER DOWN"), "{at}: {status}");
             let gate = world.run(&["gate", "notes"]);
             assert!(!gate.status.success() && text(&gate).contains("stopped half-way"), "{at}: {}", text(&gate));
         }

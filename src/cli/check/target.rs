@@ -19,7 +19,7 @@ use crate::failure::{Class, Failure};
 use crate::migrate::plan::Problem;
 use crate::process::Command;
 use crate::service::ServiceState;
-use crate::{migrate, release, service, upgrade};
+use crate::{migrate, release, service, text, upgrade};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -265,7 +265,7 @@ async fn tool(target: &Target) -> Option<Found> {
         let failure = Failure::new(Class::NoInput, format!("there is no {}", path.display()));
         return Some(Found::problem(failure.hint(format!("mend `command` in `{section}`"))));
     }
-    Some(Found::good(format!("{} as {whose}", argv.join(" "))))
+    Some(Found::good(format!("{} as {whose}", text::shell(argv))))
 }
 
 /// The directory itself, or the nearest one above it that exists.

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::archive::manifest::Manifest;
 use crate::config::Location;
+use crate::text::shell;
 
 /// How the managed server is stopped and started.
 pub(super) enum Server {
@@ -119,8 +120,8 @@ fn stop(note: &mut Note, server: &Server) {
     note.step("Stop upkeep, so that it changes nothing meanwhile, and the server.");
     note.run("if systemctl --quiet is-active upkeepd.service 2>/dev/null; then systemctl stop upkeepd.service; fi");
     match server {
-        Server::Unit(unit) => note.run(&argv(&["systemctl", "stop", "--", unit])),
-        Server::Commands { stop, .. } => note.run(&argv(stop)),
+        Server::Unit(unit) => note.run(&shell(&["systemctl", "stop", "--", unit])),
+        Server::Commands { stop, .. } => note.run(&shell(stop)),
         Server::Unknown => note.say("No service is configured: stop the server the way you started it."),
     }
 }
@@ -140,7 +141,7 @@ fn release(note: &mut Note, release: &Release) {
     note.step("The release from before.");
     match release {
         Release::Link { link, to } => note.run(&format!("ln -sfnT -- {} {}", quoted(to), quoted(link))),
-        Release::Command(command) => note.run(&argv(command)),
+        Release::Command(command) => note.run(&shell(command)),
         Release::ByHand(version) => note.say(&format!(
             "Install version {version} of the server again, with the package manager, and keep it from starting before the next steps."
         )),
@@ -153,7 +154,7 @@ fn tell(note: &mut Note, target: &str) {
         "Tell upkeep that this is how it is to be, before the server starts: otherwise it would go on with what it was at, and put\n\
          the archive back once more. If the program itself does not run, go on, and give this command before it is started again.",
     );
-    note.run(&argv(&["upkeep", "upgrade", target, "--accept"]));
+    note.run(&shell(&["upkeep", "upgrade", target, "--accept"]));
 }
 
 fn start(note: &mut Note, facts: &Facts<'_>) {
@@ -164,19 +165,14 @@ fn start(note: &mut Note, facts: &Facts<'_>) {
                 "(Where the last step could not be done, the gate keeps the server from starting. Without it:\n \
                  mv /etc/systemd/system/{unit}.d/50-upkeep-gate.conf /root/ && systemctl daemon-reload)"
             ));
-            note.run(&argv(&["systemctl", "start", "--", unit]));
+            note.run(&shell(&["systemctl", "start", "--", unit]));
         }
-        Server::Commands { start, .. } => note.run(&argv(start)),
+        Server::Commands { start, .. } => note.run(&shell(start)),
         Server::Unknown => note.say("No service is configured: start it the way you did before."),
     }
     note.say("When it serves: start upkeep again, and take a backup:");
     note.say("  systemctl start upkeepd.service");
-    note.say(&format!("  {}", argv(&["upkeep", "backup", &facts.target])));
-}
-
-/// Words as a shell reads them back.
-fn argv<T: AsRef<str>>(words: &[T]) -> String {
-    words.iter().map(|word| quote(word.as_ref())).collect::<Vec<_>>().join(" ")
+    note.say(&format!("  {}", shell(&["upkeep", "backup", &facts.target])));
 }
 
 /// A path as a shell reads it back.
@@ -184,10 +180,8 @@ fn quoted(path: &Path) -> String {
     quote(&path.to_string_lossy())
 }
 
-/// In single quotes, unless every character is plain to every shell.
 fn quote(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-+./,:@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    shell(&[word])
 }
 
 #[cfg(test)]

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Facts, Note, argv, quote, quoted};
+use super::{Facts, Note, quote, quoted};
 use crate::archive::manifest::Server as Origin;
 use crate::config::Location;
+use crate::text::shell;
 
 pub(super) fn put_back(note: &mut Note, facts: &Facts<'_>) {
     match &facts.location {
@@ -154,7 +155,7 @@ fn mysql(note: &mut Note, facts: &Facts<'_>) {
             "if test \"$({client} -NBe {})\" = 1; then {dump} --no-tablespaces --single-transaction --skip-lock-tables --force \
              --routines --events --triggers{gtid} {} | zstd -qf -o {new} && mv --backup=numbered -T -- {new} {}; fi",
             quote(&sql),
-            argv(&[name]),
+            shell(&[name]),
             kept(name, ""),
             new = kept(name, ".new")
         ));
