@@ -65,8 +65,9 @@ impl Place {
         };
         if let Some(fields) = answer.as_object_mut() {
             if verb != "info" && verb != "validate" && ask["dry_run"] != true && fields.get("class").is_none() {
-                // A repair of a history that needs none keeps nothing.
-                let nothing = verb == "repair" && fields.values().filter_map(Value::as_array).all(Vec::is_empty);
+                // A repair of a history that needs none keeps nothing, nor does a baseline, which adds a row to it.
+                let repaired = fields.values().filter_map(Value::as_array).any(|list| !list.is_empty());
+                let nothing = verb == "baseline" || verb == "repair" && !repaired;
                 assert_eq!(
                     fields.get("label").is_some_and(Value::is_string),
                     !nothing,

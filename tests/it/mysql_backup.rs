@@ -173,7 +173,7 @@ async fn vendor(server: &Server) {
     assert!(!text.contains("CREATE DATABASE"));
     server.sql("", &format!("ALTER DATABASE {to} CHARACTER SET latin1 COLLATE latin1_german2_ci"));
     let mut client = server.client("mariadb", "mysql");
-    let restored = client.args(["--force", to]).stdin(std::fs::File::open(&file).unwrap()).output().unwrap();
+    let restored = client.args(["--force", "--comments", to]).stdin(std::fs::File::open(&file).unwrap()).output().unwrap();
     let said = String::from_utf8_lossy(&restored.stderr).into_owned();
     // Views are made while those they stand on are still placeholders, through which nobody can write.
     assert!(said.contains("CHECK OPTION on non-updatable view"), "{said}");
