@@ -372,7 +372,6 @@ fn a_restore_into_a_targets_database_by_another_name_is_one_into_that_target() {
     let world = serving_1_0();
     let root = world.root().to_owned();
     std::os::unix::fs::symlink("notes.db", root.join("link.db")).unwrap();
-    std::fs::hard_link(root.join("notes.db"), root.join("hard.db")).unwrap();
     std::fs::copy(root.join("notes.db"), root.join("copy.db")).unwrap();
     std::os::unix::fs::symlink("copy.db", root.join("to-copy.db")).unwrap();
     let at = root.display();
@@ -381,10 +380,14 @@ fn a_restore_into_a_targets_database_by_another_name_is_one_into_that_target() {
          start = [\"true\"]\nstop = [\"true\"]\nstatus = [\"sh\", \"-c\", \"test -e {at}/run/copy-runs || exit 3\"]\n"
     ));
     let into = |name: &str| format!("sqlite://{at}/{name}");
-    for name in ["notes.db", "link.db", "hard.db"] {
+    for name in ["notes.db", "link.db"] {
         let (code, words) = fails(&world, &["restore", "notes", "--into", &into(name), "--replace"]);
         assert!(code == 75 && words.contains("the server of target notes runs"), "{name}: {words}");
     }
+    std::fs::hard_link(root.join("notes.db"), root.join("hard.db")).unwrap();
+    let (code, words) = fails(&world, &["restore", "notes", "--into", &into("hard.db"), "--replace"]);
+    assert!(code == 65 && words.contains("the server of target notes runs") && words.contains("has 2 names"), "{words}");
+    std::fs::remove_file(root.join("hard.db")).unwrap();
     std::fs::write(root.join("run/copy-runs"), "").unwrap();
     let (code, words) = fails(&world, &["restore", "notes", "--into", &into("to-copy.db"), "--replace"]);
     assert!(code == 75 && words.contains("the server of target copy runs"), "{words}");
