@@ -147,6 +147,7 @@ async fn healthy_means_all_checks_for_long_enough_without_a_break() {
     // Good, bad, then good: the first good answer must not count towards the time.
     let mut service = asking(vec![Health::Command(words(&["true"])), Health::Command(words(&["sh", "-c", &count]))]);
     service.healthy_for = Duration::from_millis(100);
+    service.deadline = Duration::from_secs(120);
     service::wait_healthy(&service, Duration::ZERO).await.unwrap();
     let asked = std::fs::read_to_string(dir.path().join("asked")).unwrap().lines().count();
     assert!(asked >= 4, "good, bad, good and good again: {asked}");
