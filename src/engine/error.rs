@@ -87,6 +87,16 @@ pub enum EngineError {
         /// The cause.
         source: sqlx::Error,
     },
+    /// The server has no room for the locks that are needed.
+    #[error("cannot {doing}: the server has no room for so many locks{}", is.map(|is| format!(" (`max_locks_per_transaction` is {is})")).unwrap_or_default())]
+    NoLocks {
+        /// What was being done, with its nouns.
+        doing: String,
+        /// What the setting is, where that is known.
+        is: Option<u64>,
+        /// What it should be, likewise.
+        wanted: Option<u64>,
+    },
     /// The archive is not one this database can take.
     #[error("archive does not fit: {0}")]
     Unfit(String),
@@ -185,7 +195,7 @@ pub(crate) const POOLER_HINT: &str = "in `[targets.T.database]`, name the server
 impl Explain for EngineError {
     fn class(&self) -> Class {
         match self {
-            Self::Connect { .. } | Self::Lost { .. } | Self::NoProgram { .. } => Class::Unavailable,
+            Self::Connect { .. } | Self::Lost { .. } | Self::NoProgram { .. } | Self::NoLocks { .. } => Class::Unavailable,
             Self::TurnedAway { class, .. } => *class,
             Self::Pooler { .. } => Class::Config,
             Self::Refused { .. } | Self::Privilege { .. } | Self::NotOurs { .. } => Class::NoPermission,
@@ -216,6 +226,10 @@ impl Explain for EngineError {
         match self {
             Self::Pooler { .. } => vec![POOLER_HINT.to_owned()],
             Self::Connect { location, .. } => vec![format!("is the server running, and is {location} its address?")],
+            Self::NoLocks { wanted, .. } => vec![format!(
+                "as a superuser: ALTER SYSTEM SET max_locks_per_transaction = {}; then restart the database server",
+                wanted.unwrap_or(1024)
+            )],
             Self::Refused { location, .. } => {
                 let mut hints = vec!["check `password_file` and the user in `[targets.T.database]`".to_owned()];
                 if location.starts_with("mysql:") {

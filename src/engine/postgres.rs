@@ -21,6 +21,7 @@ mod large_objects;
 mod left_out;
 mod likeness;
 mod load;
+mod locks;
 mod marks;
 mod order;
 mod proof;
@@ -168,7 +169,7 @@ pub async fn hidden(database: &Database) -> Result<Vec<LeftOut>, EngineError> {
 /// When nothing in the database may be replaced by anybody as it is (a subscription), or the server cannot be asked.
 pub async fn may_restore(database: &Database) -> Result<MayRestore, EngineError> {
     let mut session = Place::of(database)?.connect().await?;
-    let answer = likeness::may_restore(&mut session).await;
+    let answer = way::may_restore(&mut session).await;
     session.close().await;
     answer
 }

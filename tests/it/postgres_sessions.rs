@@ -1,11 +1,11 @@
-//! What a session of ours stands on: the server itself, and its own settings.
+//! What a session of ours stands on: the server itself, its own settings, and few locks.
 
-use upkeep::engine::{Engine, EngineError, LoadMode};
+use upkeep::engine::{self, Engine, EngineError, LoadMode};
 use upkeep::failure::{Class, Explain};
 use upkeep::migrate;
 
 use crate::support::pooler::Pooler;
-use crate::support::postgres::{Cluster, cluster, dump, load, name_of, said};
+use crate::support::postgres::{Cluster, cluster, dump, load, name_of, own_cluster, said};
 use crate::support::scripts::settings;
 
 /// Whoever shares a backend with us must not meet our settings: a pooler is refused before anything is set.
@@ -111,4 +111,41 @@ fn plain_content(cluster: &Cluster, name: &str) -> String {
     let rows = "SELECT count(*), md5(string_agg(t::text, chr(10) ORDER BY g)) FROM t; SELECT count(*), sum(m) FROM v; SELECT md5(lo_get(7)); \
         SELECT pg_get_viewdef('v'::regclass);";
     cluster.psql(name, &format!("{plain}\n{rows}"))
+}
+
+/// More tables than the server has room for locks of several sessions; and what does not fit in it is said with the setting.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_tables_need_few_locks_and_what_needs_more_is_told_with_the_setting() {
+    // Room for six hundred locks; a hundred of them are taken by reading the catalogue.
+    let Some(cluster) =
+        own_cluster("locks", &["max_locks_per_transaction=10", "max_connections=60", "max_prepared_transactions=0"])
+    else {
+        return;
+    };
+    let (source, role) = (cluster.fresh(), "unprivileged");
+    let name = name_of(&source);
+    cluster.psql(name, &format!("CREATE ROLE {role} LOGIN; ALTER DATABASE {name} OWNER TO {role}"));
+    let many = "SELECT format('CREATE TABLE t%s (id serial PRIMARY KEY, a int)', g) FROM generate_series(1, 300) g \\gexec\n\
+        SELECT format('INSERT INTO t%s (a) VALUES (%s)', g, g) FROM generate_series(1, 300) g \\gexec\n\
+        SELECT lo_from_bytea(g, g::text::bytea) FROM generate_series(1, 20) g;";
+    cluster.psql(name, &format!("SET ROLE {role};\n{many}"));
+    let dir = tempfile::tempdir().unwrap();
+    let sealed = dump(&source, dir.path(), 4).await.unwrap();
+    assert_eq!(sealed.manifest.tables.len(), 301);
+    let copy = cluster.fresh();
+    load(&copy, &sealed, LoadMode::Replace).await.unwrap();
+    assert_eq!(cluster.content(name_of(&copy)), cluster.content(name_of(&source)));
+    // Inside the database everything is dropped and made in one transaction: refused before it is begun, in `check` as well.
+    let unprivileged = cluster.database_as(name, role);
+    for error in [
+        engine::postgres::may_restore(&unprivileged).await.unwrap_err(),
+        load(&unprivileged, &sealed, LoadMode::Replace).await.unwrap_err(),
+    ] {
+        let said = said(error);
+        assert!(
+            said.contains("`max_locks_per_transaction` is 10")
+                && said.contains("ALTER SYSTEM SET max_locks_per_transaction = "),
+            "{said}"
+        );
+    }
 }

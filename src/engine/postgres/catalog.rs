@@ -4,6 +4,7 @@
 //! `pg_catalog` explicitly, because the search path is empty.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::super::EngineError;
 use super::connect::{Session, literal, quote};
@@ -221,19 +222,40 @@ pub(super) async fn texts(session: &mut Session, doing: &str, sql: &str) -> Resu
 
 /// The statements that bring every sequence to where it is now, one a line, by name.
 ///
-/// Sequences stand outside snapshots: read after the snapshot was taken, a value is never behind the rows.
-pub(super) async fn sequence_lines(session: &mut Session) -> Result<Vec<String>, EngineError> {
-    let doing = "read the sequences";
+/// Sequences stand outside snapshots: read after the snapshot was taken, a value is never behind the rows. `session` knows which there
+/// are. Their values are read over a session of their own: locks on each of them in one transaction may be more than the server has room
+/// for. It waits for nobody long, for whoever has one may wait for `session`, and the server would not see the ring.
+pub(super) async fn sequence_lines(session: &mut Session, wait: Duration) -> Result<Vec<String>, EngineError> {
+    let names = sequences(session).await?;
+    let mut values = session.place().connect().await?;
+    values.run("bound the wait for locks", &format!("SET lock_timeout = {}", wait.as_millis())).await?;
+    let lines = values_of(&mut values, &names).await;
+    values.close().await;
+    lines
+}
+
+/// The same over one session.
+pub(super) async fn own_sequence_lines(session: &mut Session) -> Result<Vec<String>, EngineError> {
+    let names = sequences(session).await?;
+    values_of(session, &names).await
+}
+
+async fn sequences(session: &mut Session) -> Result<Vec<String>, EngineError> {
+    let doing = "list the sequences";
     let sql = format!(
         "SELECT n.nspname::text, c.relname::text {WITH_ROWS} AND c.relkind = 'S' \
          ORDER BY n.nspname::text COLLATE \"C\", c.relname::text COLLATE \"C\""
     );
     let rows = session.rows(doing, &sql).await?;
-    let mut names = Vec::with_capacity(rows.len());
-    for row in &rows {
+    let name = |row| -> Result<String, EngineError> {
         let (schema, name): (String, String) = (session.cell(doing, row, 0)?, session.cell(doing, row, 1)?);
-        names.push(format!("{}.{}", quote(&schema), quote(&name)));
-    }
+        Ok(format!("{}.{}", quote(&schema), quote(&name)))
+    };
+    rows.iter().map(name).collect()
+}
+
+async fn values_of(session: &mut Session, names: &[String]) -> Result<Vec<String>, EngineError> {
+    let doing = "read the sequences";
     let mut lines = Vec::with_capacity(names.len());
     for batch in names.chunks(BATCH) {
         let select = |(at, name): (usize, &String)| format!("SELECT {at}::bigint, last_value::text, is_called FROM {name}");

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::super::EngineError;
 use super::connect::Place;
+use super::said::is_about_locks;
 use crate::process::{Command, ProcessError};
 
 /// `pg_dump --version` answers at once; a hung file system should not hold a backup for ever.
@@ -74,7 +75,13 @@ impl Client {
             let warnings = finished.stderr.lines().filter_map(|line| line.strip_prefix("pg_dump: warning: "));
             return Ok(warnings.map(str::to_owned).collect());
         }
-        let last_line = finished.last_line().to_owned();
+        let doing = format!("read the schema with pg_dump --section={section}");
+        if is_about_locks(finished.said()) {
+            return Err(EngineError::NoLocks { doing, is: None, wanted: None });
+        }
+        // Its last line only repeats the query.
+        let line = finished.said().lines().find(|line| line.contains(": error: "));
+        let last_line = line.unwrap_or(finished.last_line()).trim().to_owned();
         Err(ProcessError::Failed { program: format!("pg_dump --section={section}"), code: finished.code, last_line }.into())
     }
 }

@@ -12,9 +12,11 @@ use super::super::{EngineError, Loaded, Mismatch};
 use super::catalog::{self, Relation};
 use super::computed;
 use super::connect::{Place, Session};
+use super::dump::LOCK_WAIT;
 use super::large_objects;
 use super::rows::{self, Task, Tasks};
 use super::split::statements_of;
+use super::worker::share;
 use crate::archive::Archive;
 use crate::archive::manifest::{FrameKind, Manifest, Table};
 use crate::progress::Progress;
@@ -73,7 +75,8 @@ pub(super) async fn conclude(
     let tables = &archive.manifest().tables;
     let name = |table: usize| tables.get(table).map(|table| (table.schema.clone(), table.name.clone()));
     let tallies = tallies.into_iter().filter_map(|(table, tally)| Some((name(table)?, tally))).collect();
-    let loaded = judge(&mut reader.session, archive, tallies, progress, stop).await?;
+    let sequences = catalog::own_sequence_lines(&mut reader.session).await?;
+    let loaded = judge(&mut reader.session, archive, tallies, sequences, progress, stop).await?;
     reader.close().await;
     Ok(loaded)
 }
@@ -90,7 +93,43 @@ pub(super) async fn compare_within(
     let relations = expected(session, manifest).await?;
     let (tasks, stop) = (Tasks::of(&relations, major), Stop::default());
     let tallies = sum(session, &relations, &tasks, progress, &stop).await?;
-    judge(session, archive, tallies, progress, &stop).await
+    let sequences = catalog::own_sequence_lines(session).await?;
+    judge(session, archive, tallies, sequences, progress, &stop).await
+}
+
+/// Compares as of one moment, over a session that holds locks on a few tables at a time: the server's room for them is small.
+pub(super) async fn compare_at_one_moment(
+    place: &Place,
+    archive: &Arc<Archive>,
+    progress: &Progress,
+) -> Result<Loaded, EngineError> {
+    let manifest = archive.manifest();
+    progress.phase("comparing", manifest.tables.iter().map(|table| table.bytes).sum());
+    let mut holder = place.connect().await?;
+    holder.run("begin", "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
+    let snapshot = holder.text("export the snapshot", "SELECT pg_catalog.pg_export_snapshot()").await?.unwrap_or_default();
+    let (begin, doing) = (share(&snapshot), "share the snapshot");
+    let relations = expected(&mut holder, manifest).await?;
+    let Reader { mut session, major } = Reader::open(place).await?;
+    let (tasks, stop, mut tallies) = (Tasks::of(&relations, major), Stop::default(), Vec::new());
+    session.run(doing, &begin).await?;
+    loop {
+        let few = tasks.next_few();
+        if few.is_empty() {
+            break;
+        }
+        for task in few {
+            let relation = &relations[task.table];
+            let tally = rows::read(&mut session, relation, task, &mut Nowhere, progress, &stop).await?;
+            tallies.push(((relation.schema.clone(), relation.name.clone()), tally));
+        }
+        session.run(doing, &format!("ROLLBACK; {begin}")).await?;
+    }
+    let sequences = catalog::sequence_lines(&mut holder, LOCK_WAIT).await?;
+    let loaded = judge(&mut session, archive, tallies, sequences, progress, &stop).await?;
+    holder.close().await;
+    session.close().await;
+    Ok(loaded)
 }
 
 pub(super) async fn prepare(session: &mut Session) -> Result<u32, EngineError> {
@@ -134,6 +173,7 @@ async fn judge(
     session: &mut Session,
     archive: &Arc<Archive>,
     tallies: Vec<((String, String), Tally)>,
+    sequences: Vec<String>,
     progress: &Progress,
     stop: &Stop,
 ) -> Result<Loaded, EngineError> {
@@ -149,7 +189,7 @@ async fn judge(
     }
     let found = |table: &Table| sums.get(&(table.schema.clone(), table.name.clone())).copied();
     let mut mismatches = differing(manifest, found);
-    let here: BTreeSet<String> = catalog::sequence_lines(session).await?.into_iter().collect();
+    let here: BTreeSet<String> = sequences.into_iter().collect();
     let wanted = text(archive, FrameKind::Sequences).await?;
     // A name may hold a line end: a statement is not a line.
     for line in statements_of(&wanted).into_iter().filter(|statement| !here.contains(statement)) {

@@ -1,7 +1,8 @@
 //! Dumping: one snapshot, everybody's locks first, then the rows.
 //!
-//! Owns the order of a dump. Nobody needs a new lock once the first row is read, so a schema change that queues up
-//! meanwhile waits for us and we never for it; held by `tests/it/postgres_traps.rs`. Never writes to the database.
+//! Owns the order of a dump. One session locks every table before the snapshot is taken and until the last row is read, and nobody waits
+//! for a lock once the first row is read, so a schema change that queues up meanwhile waits for us and we never for it; held by
+//! `tests/it/postgres_traps.rs`. Never writes to the database.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,8 +18,8 @@ use super::client::Client;
 use super::connect::{Place, Session, sqlstate};
 use super::rows::{self, Tasks};
 use super::schema::{Cleaner, head, restriction};
-use super::worker::{Go, Setup, lock_all, read_in_turn, work};
-use super::{computed, create, large_objects, left_out, likeness, order, shape};
+use super::worker::{Go, Left, Setup, lock_all, read_in_turn, read_left, work};
+use super::{computed, create, large_objects, left_out, likeness, locks, order, shape};
 use crate::archive::manifest::{Consistency, FrameKind, LeftOut, Server, Table};
 use crate::archive::writer::{EncodedFrame, FrameSink};
 use crate::archive::{FrameEncoder, PendingArchive};
@@ -27,8 +28,8 @@ use crate::shape::Shape;
 
 /// How long one attempt waits for a lock somebody else holds: longer than an ordinary schema change, shorter than anybody's
 /// patience.
-const LOCK_WAIT: Duration = Duration::from_secs(5);
-/// How long workers and `pg_dump` wait for locks that we hold already: only a schema change that queued up behind us can be
+pub(super) const LOCK_WAIT: Duration = Duration::from_secs(5);
+/// How long `pg_dump` waits for locks that we hold already: only a schema change that queued up behind us can be
 /// in the way, it waits for us, and everybody who wants the table waits for it. So not long, then we make way.
 pub(super) const FOLLOW_WAIT: Duration = Duration::from_millis(500);
 /// SQLSTATEs of a lock not granted, and of a table that went away between two looks.
@@ -36,7 +37,8 @@ const PASSING: [&str; 3] = ["55P03", "42P01", "3F000"];
 
 /// Everything locked, in one snapshot.
 struct Held {
-    session: Session,
+    /// The session that holds the locks, until it reads itself.
+    session: Option<Session>,
     hands: Vec<Worker>,
     server: Server,
     major: u32,
@@ -51,7 +53,7 @@ struct Held {
     sections: Option<Sections>,
     left_out: Vec<LeftOut>,
     /// Stops the workers when we go, whichever way.
-    _stop: StopOnDrop,
+    stop: StopOnDrop,
 }
 
 struct Worker {
@@ -102,7 +104,7 @@ async fn attempt_hold(place: &Place, request: &DumpRequest) -> Result<Option<Hel
     // ALTER TABLE between the two would show the snapshot an empty table.
     session.run("begin", "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
     if let Err(error) = lock_all(&mut session, &locked, LOCK_WAIT).await {
-        return Err(blame(place, error).await);
+        return Err(blame(place, locks::told(place, error, locked.len()).await).await);
     }
     let snapshot = session.text("export the snapshot", "SELECT pg_catalog.pg_export_snapshot()").await?.unwrap_or_default();
     if catalog::lockable(&mut session).await? != locked {
@@ -110,14 +112,7 @@ async fn attempt_hold(place: &Place, request: &DumpRequest) -> Result<Option<Hel
         return Ok(None);
     }
     let stop = StopOnDrop::default();
-    let setup = Setup {
-        place: place.clone(),
-        snapshot: snapshot.clone(),
-        locked,
-        lock_wait: LOCK_WAIT,
-        settings,
-        stop: stop.0.clone(),
-    };
+    let setup = Setup { place: place.clone(), snapshot: snapshot.clone(), settings, stop: stop.0.clone() };
     let hands = match enlist(&setup, request.jobs.max(1)).await {
         Ok(hands) => hands,
         Err(error) => return Err(blame(place, error).await),
@@ -125,12 +120,14 @@ async fn attempt_hold(place: &Place, request: &DumpRequest) -> Result<Option<Hel
     let (position, taken_at) = moment(&mut session).await?;
     let shape = shape::shape(&mut session, &request.history_tables).await?;
     let mut left_out = left_out::of(&mut session).await?;
-    let sections = match sections(place, major, &snapshot, &server.charset, request.level).await {
+    // Each of the two runs of `pg_dump` locks every table as well.
+    let at_once = locks::is_room(&mut session, 3 * locked.len() as u64).await?;
+    let sections = match sections(place, major, &snapshot, &server.charset, request.level, at_once).await {
         Ok(sections) => sections.map(|(sections, told)| {
             left_out::add_what_is_told(&mut left_out, told);
             sections
         }),
-        Err(error) => return Err(blame(place, error).await),
+        Err(error) => return Err(blame(place, locks::told(place, error, 2 * locked.len()).await).await),
     };
     // Functions and types are not locked by tables' locks: whoever changed one while we read gets a new attempt.
     let mut fresh = place.connect().await?;
@@ -144,7 +141,7 @@ async fn attempt_hold(place: &Place, request: &DumpRequest) -> Result<Option<Hel
     let relations = catalog::relations(&mut session).await?;
     let in_turn = order::in_turn(&mut session).await?;
     Ok(Some(Held {
-        session,
+        session: Some(session),
         hands,
         server,
         major,
@@ -157,7 +154,7 @@ async fn attempt_hold(place: &Place, request: &DumpRequest) -> Result<Option<Hel
         since,
         sections,
         left_out,
-        _stop: stop,
+        stop,
     }))
 }
 
@@ -170,7 +167,7 @@ async fn blame(place: &Place, error: EngineError) -> EngineError {
     if sessions.is_empty() { error } else { EngineError::InUse { location: place.location(), sessions } }
 }
 
-/// Starts the workers and waits until each holds its locks.
+/// Starts the workers and waits until each shares the snapshot.
 async fn enlist(setup: &Setup, jobs: usize) -> Result<Vec<Worker>, EngineError> {
     let mut hands = Vec::with_capacity(jobs);
     let mut readies = Vec::with_capacity(jobs);
@@ -182,7 +179,7 @@ async fn enlist(setup: &Setup, jobs: usize) -> Result<Vec<Worker>, EngineError> 
         readies.push(is_ready);
     }
     for ready in readies {
-        ready.await.unwrap_or(Err(EngineError::Worker("locking tables".to_owned())))?;
+        ready.await.unwrap_or(Err(EngineError::Worker("sharing the snapshot".to_owned())))?;
     }
     Ok(hands)
 }
@@ -206,6 +203,7 @@ async fn sections(
     snapshot: &str,
     charset: &str,
     level: i32,
+    at_once: bool,
 ) -> Result<Option<(Sections, Vec<String>)>, EngineError> {
     let Some(client) = Client::find(major, place.client_bindir()).await else { return Ok(None) };
     let encoding = rows::encoding(charset);
@@ -225,7 +223,8 @@ async fn sections(
         encoder.write(cleaner.finish()?.as_bytes(), 0)?;
         Ok((encoder.finish()?, told))
     };
-    let (before, after) = tokio::try_join!(section("pre-data", FrameKind::PreData), section("post-data", FrameKind::PostData))?;
+    let (before, after) = (section("pre-data", FrameKind::PreData), section("post-data", FrameKind::PostData));
+    let (before, after) = if at_once { tokio::try_join!(before, after)? } else { (before.await?, after.await?) };
     let mut told = before.1;
     told.extend(after.1);
     Ok(Some((Sections { before: before.0, after: after.0 }, told)))
@@ -253,12 +252,15 @@ async fn write(mut held: Held, request: &DumpRequest, sink: &FrameSink, progress
             None
         }
     };
-    let tables = read_rows(&mut held, request, sink, progress).await?;
+    let (mut session, tables) = read_rows(&mut held, request, sink, progress).await?;
     progress.phase("finishing", 0);
-    let sequences = catalog::sequence_lines(&mut held.session).await?.join("\n");
+    let sequences = match catalog::sequence_lines(&mut session, LOCK_WAIT).await {
+        Ok(lines) => lines.join("\n"),
+        Err(error) => return Err(blame(&session.place().clone(), error).await),
+    };
     append_text(sink, FrameKind::Sequences, request.level, format!("{sequences}\n\n")).await?;
-    let views = catalog::filled_views(&mut held.session).await?;
-    held.session.close().await;
+    let views = catalog::filled_views(&mut session).await?;
+    session.close().await;
     let locked_ms = u64::try_from(held.since.elapsed().as_millis()).unwrap_or(u64::MAX);
     if let Some(after) = after {
         append(sink, after).await?;
@@ -299,51 +301,60 @@ pub(super) fn trailer(views: &[String]) -> String {
     format!("{refresh}\n-- end of archive\n")
 }
 
-/// Lets the workers read, and adds up what they found.
+/// Lets the workers read, and adds up what they found. Gives back the session that holds the locks.
 async fn read_rows(
     held: &mut Held,
     request: &DumpRequest,
     sink: &FrameSink,
     progress: &Progress,
-) -> Result<Vec<Table>, EngineError> {
+) -> Result<(Session, Vec<Table>), EngineError> {
     let relations = Arc::new(held.relations.clone());
     let place_of = |(schema, name): &(String, String)| {
         relations.iter().position(|relation| relation.schema == *schema && relation.name == *name)
     };
     let in_turn: Vec<usize> = held.in_turn.iter().filter_map(place_of).collect();
     let tasks = Tasks::of(&relations, held.major).without(&in_turn);
+    let left = Left::default();
+    let Some(mut session) = held.session.take() else { return Err(EngineError::Worker("reading tables".to_owned())) };
+    let objects = large_objects::any(&mut session).await?;
+    let word = |objects: bool| Go {
+        relations: Arc::clone(&relations),
+        tasks: tasks.clone(),
+        left: left.clone(),
+        objects,
+        sink: sink.clone(),
+        level: request.level,
+        progress: progress.clone(),
+    };
     let mut hands = Vec::with_capacity(held.hands.len());
-    let objects = large_objects::any(&mut held.session).await?;
     for (at, Worker { hand, go }) in held.hands.drain(..).enumerate() {
-        let word = Go {
-            relations: Arc::clone(&relations),
-            tasks: tasks.clone(),
-            // They must stay in order, so one worker reads them all.
-            objects: objects && at == 0,
-            sink: sink.clone(),
-            level: request.level,
-            progress: progress.clone(),
-        };
-        // A worker that is gone says why when it is joined.
-        go.send(word).ok();
+        // A worker that is gone says why when it is joined. The large objects must stay in order, so one reads them all.
+        go.send(word(objects && at == 0)).ok();
         hands.push(hand);
     }
     let mut sums = vec![Tally::default(); relations.len() + usize::from(objects)];
-    for (table, tally) in join_all(hands).await?.into_iter().flatten() {
+    let mut found: Vec<(usize, Tally)> = join_all(hands).await?.into_iter().flatten().collect();
+    if !left.is_empty() {
+        let (rest, stop) = (word(false), held.stop.0.clone());
+        let (again, tallies) = hire("reading tables", &stop.clone(), move || read_left(session, rest, stop))?.join().await?;
+        session = again;
+        found.extend(tallies);
+    }
+    for (table, tally) in found {
         sums[table].merge(&tally);
     }
     // What computes from other tables' rows comes when they are there, for whoever reads the archive from its beginning.
-    for (table, tally) in read_in_turn(&mut held.session, &relations, &in_turn, sink, request.level, progress).await? {
+    for (table, tally) in read_in_turn(&mut session, &relations, &in_turn, sink, request.level, progress).await? {
         sums[table].merge(&tally);
     }
     let names = relations.iter().cloned().chain(objects.then(large_objects::relation));
     let mut tables: Vec<Table> = names.zip(&sums).map(|(relation, tally)| table(&relation, tally)).collect();
     for place in in_turn {
         let Table { schema, name, .. } = &tables[place];
-        let sum = computed::sum(&mut held.session, schema, name).await?;
+        let sum = computed::sum(&mut session, schema, name).await?;
         tables[place].computed = sum;
     }
-    Ok(tables)
+    Ok((session, tables))
 }
 
 /// A table as the manifest has it.

@@ -35,6 +35,7 @@ pub(super) async fn load_data(
 ) -> Result<Loaded, EngineError> {
     let mut session = begin(place, archive).await?;
     let done = async {
+        demand_room(&mut session, "load the rows in one transaction", false).await?;
         let (_, kept) = fence(&mut session, archive, standing, 1, progress).await?;
         let loaded = exchange_rows(&mut session, archive, progress).await?;
         Ok(Loaded { kept, ..loaded })
@@ -58,6 +59,7 @@ pub(super) async fn replace(
 ) -> Result<Loaded, EngineError> {
     let mut session = begin(place, archive).await?;
     let done = async {
+        demand_room(&mut session, REPLACING, true).await?;
         let (locked, kept) = fence(&mut session, archive, standing, jobs, progress).await?;
         let loaded = exchange_all(&mut session, archive, &locked, progress).await?;
         Ok(Loaded { kept, ..loaded })
@@ -70,6 +72,24 @@ pub(super) async fn replace(
         }
     }
 }
+
+/// Refuses when the one transaction would need more locks than the server has room for; `whole` where everything is dropped and made anew.
+pub(super) async fn demand_room(session: &mut Session, doing: &str, whole: bool) -> Result<(), EngineError> {
+    let relations = "(SELECT pg_catalog.count(*) FROM pg_catalog.pg_class WHERE oid >= 16384 AND relkind <> 'c')";
+    // What is dropped is locked piece by piece, and what is made is a relation again.
+    let others = if whole {
+        "(SELECT pg_catalog.count(*) FROM (SELECT DISTINCT classid, objid FROM pg_catalog.pg_depend WHERE objid >= 16384) d)"
+    } else {
+        "(SELECT pg_catalog.count(*) FROM pg_catalog.pg_constraint WHERE oid >= 16384 AND contype = 'f')"
+    };
+    let objects = "(SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata)";
+    let sql = format!("SELECT ({relations} + {others} + {objects})::text");
+    let needed = session.text("count what is locked", &sql).await?.and_then(|number| number.parse().ok()).unwrap_or(0);
+    super::locks::demand_room(session, doing, needed).await
+}
+
+/// What a replacement in one transaction does, completing "cannot …".
+pub(super) const REPLACING: &str = "replace what the database holds in one transaction";
 
 async fn begin(place: &Place, archive: &Arc<Archive>) -> Result<Session, EngineError> {
     let head = schema::for_server(&load::text(archive, FrameKind::Header).await?);

@@ -100,7 +100,7 @@ async fn differs(
     if let Some(other) = other_tables(manifest, &relations) {
         return Ok(Some(format!("table {other}")));
     }
-    let sequences = format!("{}\n\n", catalog::sequence_lines(&mut session).await?.join("\n"));
+    let sequences = format!("{}\n\n", catalog::sequence_lines(&mut session, dump::LOCK_WAIT).await?.join("\n"));
     if sequences != text(archive, FrameKind::Sequences).await? {
         return Ok(Some("a sequence".to_owned()));
     }

@@ -21,14 +21,20 @@ const RANGE_BYTES: u64 = 48 * 1024 * 1024;
 /// The first major that reads a range of ctids without reading the whole table.
 const RANGES_SINCE: u32 = 14;
 
-/// What a session that reads rows sets, so that every value is printed whole and the same for everybody.
+/// How many small tables are read under locks of one transaction, and how many bytes they may have: the server's room for locks is small.
+const FEW: usize = 50;
+const FEW_BYTES: u64 = 4 * 1024 * 1024;
+
+/// What a session that reads rows sets, so that every value is printed whole and the same for everybody. With another
+/// `constraint_exclusion` whoever reads a partition takes a lock on its parent.
 pub(super) fn reading_settings(major: u32, charset: &str) -> String {
     let timeout = if major >= 17 { "SET transaction_timeout = 0; " } else { "" };
     let encoding = encoding(charset);
     format!(
         "SELECT pg_catalog.set_config('search_path', '', false); SET client_encoding = '{encoding}'; SET DateStyle = ISO; \
          SET IntervalStyle = postgres; SET TimeZone = 'UTC'; SET extra_float_digits = 3; SET bytea_output = hex; SET statement_timeout = 0; \
-         SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET synchronize_seqscans = off; {timeout}SET row_security = off"
+         SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET synchronize_seqscans = off; SET constraint_exclusion = partition; \
+         {timeout}SET row_security = off"
     )
 }
 
@@ -65,6 +71,19 @@ impl Tasks {
     pub(super) fn without(self, tables: &[usize]) -> Self {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|task| !tables.contains(&task.table));
         self
+    }
+
+    /// The next ones, which one lock statement is worth: a large one, or several small ones.
+    pub(super) fn next_few(&self) -> Vec<Task> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut few, mut bytes) = (Vec::new(), 0);
+        while let Some(next) = all.front().filter(|next| few.is_empty() || (few.len() < FEW && bytes + next.bytes <= FEW_BYTES))
+        {
+            bytes += next.bytes;
+            few.push(*next);
+            all.pop_front();
+        }
+        few
     }
 
     /// The next one.

@@ -8,6 +8,8 @@ use sqlx::postgres::PgDatabaseError;
 
 use super::super::EngineError;
 
+/// SQLSTATE `out_of_memory`, which also says that the lock table is full.
+const NO_MEMORY: &str = "53200";
 /// SQLSTATEs of a table, a function and any other object that is not found.
 const NOT_FOUND: [&str; 3] = ["42P01", "42883", "42704"];
 
@@ -89,9 +91,18 @@ pub(super) fn sqlstate(error: &EngineError) -> Option<String> {
     }
 }
 
+/// Whether a text of the server's or of a client of it is about a lock table that is full. The words may be in any language; the setting
+/// is always called the same.
+pub(super) fn is_about_locks(text: &str) -> bool {
+    text.contains("max_locks_per_transaction")
+}
+
 /// What is to be said of an error that is known for its cause. `doing` completes "cannot …".
 pub(super) fn explained(doing: &str, error: &sqlx::Error) -> Option<EngineError> {
     let said = error.as_database_error()?.try_downcast_ref::<Said>()?;
+    if said.code == NO_MEMORY && said.hint.as_deref().is_some_and(is_about_locks) {
+        return Some(EngineError::NoLocks { doing: doing.to_owned(), is: None, wanted: None });
+    }
     // A name with a schema is not looked for in the search path.
     let unqualified = NOT_FOUND.contains(&said.code.as_str()) && !said.message.contains('.');
     let inside = said.context.as_deref().and_then(|context| context.lines().next());

@@ -13,9 +13,5 @@ use crate::progress::Progress;
 /// # Errors
 /// [`EngineError::Differs`] where they are others, and when the database cannot be read.
 pub(super) async fn compare(place: &Place, archive: &Arc<Archive>, progress: &Progress) -> Result<(), EngineError> {
-    let mut session = place.connect().await?;
-    session.run("begin", "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
-    compare::compare_within(&mut session, archive, progress).await?;
-    session.close().await;
-    Ok(())
+    compare::compare_at_one_moment(place, archive, progress).await.map(drop)
 }

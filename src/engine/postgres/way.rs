@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::frames::shared;
 use super::super::{EngineError, LoadMode, Loaded, MayRestore, Standing};
-use super::connect::{Place, quote};
+use super::connect::{Place, Session, quote};
 use super::create::create_as_archived;
 use super::settle::settle;
 use super::{in_place, likeness, load, survey, swap};
@@ -55,7 +55,7 @@ async fn replace(
 ) -> Result<Loaded, EngineError> {
     settle(place).await?;
     let Some(mut session) = place.connect_if_exists().await? else { return clean(place, archive, jobs, progress).await };
-    let may = likeness::may_restore(&mut session).await?;
+    let may = may_restore(&mut session).await?;
     let users = survey::lasting_sessions(&mut session, &place.database).await?;
     session.close().await;
     if !users.is_empty() {
@@ -74,7 +74,7 @@ async fn replace(
 /// Why it could not be made at all.
 pub(super) async fn may_replace(place: &Place) -> Result<Option<String>, EngineError> {
     let Some(mut session) = place.connect_if_exists().await? else { return Ok(None) };
-    let may = likeness::may_restore(&mut session).await?;
+    let may = may_restore(&mut session).await?;
     session.close().await;
     match may {
         MayRestore::Beside => Ok(None),
@@ -83,6 +83,18 @@ pub(super) async fn may_replace(place: &Place) -> Result<Option<String>, EngineE
         ))),
         MayRestore::Not(grant) => Err(may_not(place, grant)),
     }
+}
+
+/// Which way a restore may go.
+///
+/// # Errors
+/// What keeps every restore from replacing what is in the session's database, with the way out.
+pub(super) async fn may_restore(session: &mut Session) -> Result<MayRestore, EngineError> {
+    let may = likeness::may_restore(session).await?;
+    if let MayRestore::InPlace(_) = may {
+        in_place::demand_room(session, in_place::REPLACING, true).await?;
+    }
+    Ok(may)
 }
 
 fn may_not(place: &Place, grant: String) -> EngineError {

@@ -32,6 +32,8 @@ pub(crate) struct Cluster {
     /// The superuser's name.
     pub(crate) superuser: String,
     data: PathBuf,
+    /// What its server is started with beside the usual.
+    settings: Vec<String>,
 }
 
 static DATABASES: AtomicU32 = AtomicU32::new(0);
@@ -40,28 +42,34 @@ static DATABASES: AtomicU32 = AtomicU32::new(0);
 /// `REQUIRE_SERVERS` set a missing server fails the test.
 pub(crate) fn cluster() -> Option<&'static Cluster> {
     static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
-    CLUSTER.get_or_init(|| bindirs().first().map(|dir| Cluster::start(dir, ""))).as_ref().or_else(missing)
+    CLUSTER.get_or_init(|| bindirs().first().map(|dir| Cluster::start(dir, "", &[]))).as_ref().or_else(missing)
 }
 
 /// The cluster of the newest major found, when there are at least two.
 pub(crate) fn newer_cluster() -> Option<&'static Cluster> {
     static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
-    let start = || if bindirs().len() > 1 { bindirs().last().map(|dir| Cluster::start(dir, "")) } else { None };
+    let start = || if bindirs().len() > 1 { bindirs().last().map(|dir| Cluster::start(dir, "", &[])) } else { None };
     CLUSTER.get_or_init(start).as_ref().or_else(missing)
 }
 
 /// A second host: a cluster of the oldest major that has nothing of the first one's, neither roles nor tablespaces.
 pub(crate) fn bare_cluster() -> Option<&'static Cluster> {
     static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
-    CLUSTER.get_or_init(|| bindirs().first().map(|dir| Cluster::start(dir, "bare"))).as_ref().or_else(missing)
+    CLUSTER.get_or_init(|| bindirs().first().map(|dir| Cluster::start(dir, "bare", &[]))).as_ref().or_else(missing)
 }
 
 /// A cluster of the newest major that one test may kill; `name` is its own.
 pub(crate) fn mortal_cluster(name: &str) -> Option<(&'static Cluster, Mortal)> {
     let bindir = bindirs().pop().or_else(missing)?;
-    let cluster: &'static Cluster = Box::leak(Box::new(Cluster::start(&bindir, name)));
+    let cluster: &'static Cluster = Box::leak(Box::new(Cluster::start(&bindir, name, &[])));
     let answers = || cluster.try_psql("postgres", "SELECT 1");
     Some((cluster, Mortal::new(cluster.socket_dir.clone(), rustix::process::Signal::INT, || cluster.program(), answers)))
+}
+
+/// A cluster of the oldest major for one test, started with settings of its own.
+pub(crate) fn own_cluster(name: &str, settings: &[&str]) -> Option<&'static Cluster> {
+    let bindir = bindirs().into_iter().next().or_else(missing)?;
+    Some(Box::leak(Box::new(Cluster::start(&bindir, name, settings))))
 }
 
 fn missing<T>() -> Option<T> {
@@ -152,7 +160,7 @@ fn as_server(program: &Path) -> Command {
 }
 
 impl Cluster {
-    fn start(bindir: &Path, name: &str) -> Self {
+    fn start(bindir: &Path, name: &str, settings: &[&str]) -> Self {
         let major = major_of(bindir);
         let (root, _) = split_root(bindir);
         // Paths as the server sees them; inside an unpacked root they lie below it.
@@ -170,7 +178,9 @@ impl Cluster {
             .output()
             .unwrap();
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        let cluster = Self { major, socket_dir: real, bindir: bindir.to_owned(), superuser: "postgres".to_owned(), data };
+        let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
+        let cluster =
+            Self { major, socket_dir: real, bindir: bindir.to_owned(), superuser: "postgres".to_owned(), data, settings };
         start_watched(cluster.program(), "INT", &cluster.socket_dir);
         let name = format!("PostgreSQL {major} in {}", cluster.data.display());
         wait_until_ready(&name, || cluster.try_psql("postgres", "SELECT 1"));
@@ -182,6 +192,9 @@ impl Cluster {
         server.arg("-D").arg(&self.data).args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200"]);
         server.args(["-c", "wal_level=logical", "-c", "max_prepared_transactions=10", "-c"]);
         server.arg(format!("unix_socket_directories={}", self.data.parent().unwrap().display()));
+        for setting in &self.settings {
+            server.args(["-c", setting]);
+        }
         server
     }
 

@@ -1,0 +1,66 @@
+//! Whether the server has room for the locks that one transaction takes.
+//!
+//! The room is one for all sessions, and fixed when the server starts.
+
+use super::super::EngineError;
+use super::connect::{Place, Session};
+
+/// How large it is.
+struct Room {
+    each: u64,
+    /// As many as the setting is counted for, as the server's manual says.
+    sessions: u64,
+    /// Others that have room as well, and may not use it.
+    helpers: u64,
+}
+
+impl Room {
+    async fn of(session: &mut Session) -> Result<Self, EngineError> {
+        let doing = "ask how many locks the server has room for";
+        let sql = "SELECT pg_catalog.current_setting('max_locks_per_transaction')::bigint, \
+            pg_catalog.current_setting('max_connections')::bigint + pg_catalog.current_setting('max_prepared_transactions')::bigint, \
+            pg_catalog.current_setting('autovacuum_max_workers')::bigint + pg_catalog.current_setting('max_worker_processes')::bigint \
+            + pg_catalog.current_setting('max_wal_senders')::bigint + 1";
+        let rows = session.rows(doing, sql).await?;
+        let row = rows.first().ok_or_else(|| EngineError::Worker(doing.to_owned()))?;
+        let number = |column| session.cell::<i64>(doing, row, column).map(|number| u64::try_from(number).unwrap_or(0).max(1));
+        Ok(Self { each: number(0)?, sessions: number(1)?, helpers: number(2)? })
+    }
+
+    /// More than this never fits: a tenth is what the server keeps in reserve.
+    fn most(&self) -> u64 {
+        let all = self.each * (self.sessions + self.helpers);
+        all + all / 10
+    }
+
+    /// What the setting must be for so many locks: with half as much again for everybody else, a multiple of 64.
+    fn wanted(&self, locks: u64) -> u64 {
+        (locks + locks / 2).div_ceil(self.sessions).max(self.each + 1).next_multiple_of(64)
+    }
+}
+
+/// Whether there is room for so many locks beside everybody else's.
+pub(super) async fn is_room(session: &mut Session, locks: u64) -> Result<bool, EngineError> {
+    let room = Room::of(session).await?;
+    Ok(locks <= room.each * room.sessions)
+}
+
+/// Refuses what needs more locks in one transaction than there ever is room for.
+pub(super) async fn demand_room(session: &mut Session, doing: &str, locks: u64) -> Result<(), EngineError> {
+    let room = Room::of(session).await?;
+    if locks <= room.most() {
+        return Ok(());
+    }
+    Err(EngineError::NoLocks { doing: doing.to_owned(), is: Some(room.each), wanted: Some(room.wanted(locks)) })
+}
+
+/// An error with what the setting is and should be, where it is about a lack of room for so many locks.
+pub(super) async fn told(place: &Place, error: EngineError, locks: usize) -> EngineError {
+    let EngineError::NoLocks { doing, .. } = error else { return error };
+    let room = match place.connect().await {
+        Ok(mut session) => Room::of(&mut session).await.ok(),
+        Err(_) => None,
+    };
+    let wanted = room.as_ref().map(|room| room.wanted(locks as u64));
+    EngineError::NoLocks { doing, is: room.map(|room| room.each), wanted }
+}
