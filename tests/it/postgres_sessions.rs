@@ -148,4 +148,17 @@ async fn many_tables_need_few_locks_and_what_needs_more_is_told_with_the_setting
             "{said}"
         );
     }
+    // Large objects take none, into a database that has its shape, and has them already.
+    let few = cluster.fresh();
+    cluster
+        .psql(name_of(&few), "CREATE TABLE t (a int); SELECT lo_from_bytea(g, g::text::bytea) FROM generate_series(1, 1000) g");
+    let sealed = dump(&few, dir.path(), 2).await.unwrap();
+    let shaped = cluster.fresh();
+    cluster.psql(name_of(&shaped), "CREATE TABLE t (a int)");
+    for _ in 0..2 {
+        load(&shaped, &sealed, LoadMode::DataOnly).await.unwrap();
+        assert_eq!(cluster.content(name_of(&shaped)), cluster.content(name_of(&few)));
+        cluster
+            .psql(name_of(&shaped), "SELECT lo_unlink(7); SELECT lo_put(8, 0, 'another, and longer'); SELECT lo_create(99999)");
+    }
 }

@@ -5,6 +5,7 @@
 
 mod drops;
 mod locks;
+mod objects;
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ use crate::ids::Label;
 use crate::progress::Progress;
 use drops::drop_statements;
 use locks::Locked;
+use objects::Emptied;
 
 /// How often what somebody else changes outside of the locks (a function, a large object) is archived before that is an error.
 const ROUNDS: u32 = 3;
@@ -82,8 +84,7 @@ pub(super) async fn demand_room(session: &mut Session, doing: &str, whole: bool)
     } else {
         "(SELECT pg_catalog.count(*) FROM pg_catalog.pg_constraint WHERE oid >= 16384 AND contype = 'f')"
     };
-    let objects = "(SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata)";
-    let sql = format!("SELECT ({relations} + {others} + {objects})::text");
+    let sql = format!("SELECT ({relations} + {others} + ({}))::text", objects::to_drop());
     let needed = session.text("count what is locked", &sql).await?.and_then(|number| number.parse().ok()).unwrap_or(0);
     super::locks::demand_room(session, doing, needed).await
 }
@@ -184,17 +185,21 @@ async fn was_committed(place: &Place, transaction: &str) -> Result<bool, EngineE
     }
 }
 
-async fn load_all_rows(session: &mut Session, archive: &Arc<Archive>, progress: &Progress) -> Result<(), EngineError> {
+async fn load_all_rows(
+    session: &mut Session,
+    archive: &Arc<Archive>,
+    emptied: Emptied,
+    progress: &Progress,
+) -> Result<(), EngineError> {
     let frames = load::frames_in_turn(session, archive).await?;
     progress.phase("loading", frames.iter().map(|index| archive.manifest().frames[*index].raw).sum());
     for index in frames {
         load::load_frame(session, archive, index, "", progress, &Stop::default()).await?;
     }
-    for kind in [FrameKind::Sequences, FrameKind::LargeObjects] {
-        for index in load::frames_of(archive, kind) {
-            load::run_frame(session, archive, index, &mut Vec::new()).await?;
-        }
+    for index in load::frames_of(archive, FrameKind::Sequences) {
+        load::run_frame(session, archive, index, &mut Vec::new()).await?;
     }
+    objects::load(session, archive, emptied).await?;
     fault::point("pg.load.rows");
     Ok(())
 }
@@ -211,9 +216,9 @@ async fn exchange_rows(session: &mut Session, archive: &Arc<Archive>, progress: 
         let all = batch.iter().map(|name| format!("ONLY {name}")).collect::<Vec<_>>().join(", ");
         session.run("clear the tables", &format!("TRUNCATE TABLE {all}")).await?;
     }
-    drop_large_objects(session).await?;
+    let emptied = objects::clear(session).await?;
     fault::point("pg.load.cleared");
-    load_all_rows(session, archive, progress).await?;
+    load_all_rows(session, archive, emptied, progress).await?;
     for statement in &awake.wake {
         session.run("put triggers and foreign keys back", statement).await?;
     }
@@ -223,10 +228,6 @@ async fn exchange_rows(session: &mut Session, archive: &Arc<Archive>, progress: 
         load::run_frame(session, archive, index, &mut Vec::new()).await?;
     }
     Ok(loaded)
-}
-
-async fn drop_large_objects(session: &mut Session) -> Result<(), EngineError> {
-    session.run("drop the large objects", "SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata").await
 }
 
 /// Statements that put aside what would fire or refuse while rows arrive table by table, and that bring it back as it was.
@@ -283,7 +284,7 @@ async fn exchange_all(
         session.run(&format!("run `{statement}`"), &statement).await?;
     }
     locked.demand_nothing_else_dropped(session).await?;
-    drop_large_objects(session).await?;
+    let emptied = objects::clear(session).await?;
     fault::point("pg.load.cleared");
     let stays = drops::extensions(session).await?;
     let mut named = Vec::new();
@@ -291,7 +292,7 @@ async fn exchange_all(
         load::run_frame(session, archive, index, &mut named).await?;
     }
     fault::point("pg.load.schema");
-    load_all_rows(session, archive, progress).await?;
+    load_all_rows(session, archive, emptied, progress).await?;
     progress.phase("building indexes", 0);
     for index in load::frames_of(archive, FrameKind::PostData) {
         load::run_frame(session, archive, index, &mut named).await?;

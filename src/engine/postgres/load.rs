@@ -128,7 +128,7 @@ async fn run_all(session: &mut Session, chunks: Vec<Chunk>, named: &mut Vec<Need
     Ok(())
 }
 
-async fn run_one(session: &mut Session, sql: &str) -> Result<(), EngineError> {
+pub(super) async fn run_one(session: &mut Session, sql: &str) -> Result<(), EngineError> {
     session.run(&format!("run `{}`", guard::first_line(sql)), sql).await
 }
 
