@@ -33,6 +33,7 @@ mod settle;
 mod shape;
 mod since;
 mod split;
+mod standby;
 mod strangers;
 mod subscriptions;
 mod survey;
@@ -161,6 +162,17 @@ pub async fn hidden(database: &Database) -> Result<Vec<LeftOut>, EngineError> {
     let answer = left_out::hidden(&mut session).await;
     session.close().await;
     answer
+}
+
+/// What a hot standby cannot give of a database: its unlogged tables, by name. None where the server is a primary one.
+///
+/// # Errors
+/// When the server cannot be asked.
+pub async fn missing_on_standby(database: &Database) -> Result<Option<Vec<String>>, EngineError> {
+    let mut session = Place::of(database)?.connect().await?;
+    let missing = standby::missing(&mut session).await;
+    session.close().await;
+    missing
 }
 
 /// Which way a restore may go, as far as its privileges say.

@@ -1,6 +1,6 @@
-//! What a session of ours stands on: the server itself, its own settings, and few locks.
+//! What a session of ours stands on: the server itself, its own settings, few locks, and a server that takes them.
 
-use upkeep::engine::{self, Engine, EngineError, LoadMode};
+use upkeep::engine::{self, Engine, EngineError, LoadMode, MayRestore};
 use upkeep::failure::{Class, Explain};
 use upkeep::migrate;
 
@@ -161,4 +161,44 @@ async fn many_tables_need_few_locks_and_what_needs_more_is_told_with_the_setting
         cluster
             .psql(name_of(&shaped), "SELECT lo_unlink(7); SELECT lo_put(8, 0, 'another, and longer'); SELECT lo_create(99999)");
     }
+}
+
+/// A hot standby has no content of unlogged tables and sequences, and takes nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hot_standby_gives_what_it_has_and_says_what_not() {
+    let Some(primary) = own_cluster("primary", &[]) else { return };
+    let source = primary.fresh();
+    let name = name_of(&source).to_owned();
+    primary.psql(
+        &name,
+        "CREATE TABLE t (id serial PRIMARY KEY, a text); INSERT INTO t (a) VALUES ('x'), ('y'); SELECT lo_from_bytea(7, 'seven'); \
+         CREATE UNLOGGED TABLE u (id int GENERATED ALWAYS AS IDENTITY, a text); INSERT INTO u (a) VALUES ('gone')",
+    );
+    let standby = primary.standby();
+    let copy = standby.database(&name);
+    let dir = tempfile::tempdir().unwrap();
+    let sealed = dump(&copy, dir.path(), 2).await.unwrap();
+    let left_out: Vec<&str> = sealed.manifest.left_out.iter().map(|left| left.what.as_str()).collect();
+    assert_eq!(left_out, ["rows of table public.u", "value of sequence public.u_id_seq"]);
+    assert!(sealed.manifest.left_out[0].why.contains("back up the primary server"), "{:?}", sealed.manifest.left_out);
+    assert_eq!(Engine::of(&copy).survey(&[]).await.unwrap().tables.len(), 2);
+    let missing = engine::postgres::missing_on_standby(&copy).await.unwrap();
+    assert_eq!(missing.unwrap(), ["public.u"]);
+    assert_eq!(engine::postgres::missing_on_standby(&source).await.unwrap(), None);
+    let elsewhere = standby.database("not_there");
+    for (to, mode) in
+        [(&copy, LoadMode::Replace), (&copy, LoadMode::DataOnly), (&copy, LoadMode::Clean), (&elsewhere, LoadMode::Clean)]
+    {
+        let said = said(load(to, &sealed, mode).await.unwrap_err());
+        assert!(said.contains("is a standby") && said.contains("name the primary server"), "{mode:?}: {said}");
+    }
+    assert!(engine::postgres::may_restore(&copy).await.is_err());
+    let back = primary.fresh();
+    let loaded = load(&back, &sealed, LoadMode::Replace).await.unwrap();
+    assert_eq!(loaded.rows, 3);
+    assert_eq!(
+        primary.psql(name_of(&back), "SELECT count(*) FROM t; SELECT count(*) FROM u; SELECT lo_get(7)"),
+        "2\n0\n\\x736576656e"
+    );
+    assert!(matches!(engine::postgres::may_restore(&back).await.unwrap(), MayRestore::Beside));
 }

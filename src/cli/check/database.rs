@@ -68,11 +68,29 @@ async fn postgres(engine: &Engine, server: &Server, target: &Target, findings: &
             findings.add(Some(target), "privileges", Found::advice(failure.hint(hint)));
         }
     }
+    match engine::postgres::missing_on_standby(&target.database).await {
+        Ok(None) => {}
+        Ok(Some(unlogged)) => return findings.add(Some(target), "standby", standby(&unlogged, target)),
+        Err(error) => return findings.add(Some(target), "standby", Err(Failure::of(&error))),
+    }
     let may = match engine::postgres::may_restore(&target.database).await {
         Ok(may) => may_restore(may, "a superuser", "over one connection: slower", target),
         Err(error) => Found::problem(Failure::of(&error)),
     };
     findings.add(Some(target), "privileges", may);
+}
+
+/// What a hot standby is good for.
+fn standby(unlogged: &[String], target: &Target) -> Found {
+    let what = "the server is a hot standby: archives are taken of it, and nothing is restored, migrated or upgraded there";
+    let without = match unlogged {
+        [] => String::new(),
+        names => format!("; it has no rows of unlogged tables, and no archive of it has: {}", names.join(", ")),
+    };
+    let failure = Failure::new(Class::Unavailable, format!("{what}{without}"));
+    let failure = failure.hint("to restore or upgrade, name the primary server in `[targets.T.database]`");
+    // Who only backs up may do so.
+    if target.migrations.is_some() || target.service.is_some() { Found::problem(failure) } else { Found::advice(failure) }
 }
 
 /// Which way a restore may go.

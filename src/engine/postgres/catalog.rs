@@ -222,8 +222,8 @@ pub(super) async fn texts(session: &mut Session, doing: &str, sql: &str) -> Resu
 
 /// The statements that bring every sequence to where it is now, one a line, by name.
 ///
-/// Sequences stand outside snapshots: read after the snapshot was taken, a value is never behind the rows. `session` knows which there
-/// are. Their values are read over a session of their own: locks on each of them in one transaction may be more than the server has room
+/// Sequences stand outside snapshots: read after the snapshot was taken, a value is never behind the rows. A standby has none of an
+/// unlogged one. `session` knows which there are. Their values are read over a session of their own: locks on each of them in one transaction may be more than the server has room
 /// for. It waits for nobody long, for whoever has one may wait for `session`, and the server would not see the ring.
 pub(super) async fn sequence_lines(session: &mut Session, wait: Duration) -> Result<Vec<String>, EngineError> {
     let names = sequences(session).await?;
@@ -244,6 +244,7 @@ async fn sequences(session: &mut Session) -> Result<Vec<String>, EngineError> {
     let doing = "list the sequences";
     let sql = format!(
         "SELECT n.nspname::text, c.relname::text {WITH_ROWS} AND c.relkind = 'S' \
+         AND NOT (c.relpersistence = 'u' AND pg_catalog.pg_is_in_recovery()) \
          ORDER BY n.nspname::text COLLATE \"C\", c.relname::text COLLATE \"C\""
     );
     let rows = session.rows(doing, &sql).await?;

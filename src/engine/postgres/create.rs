@@ -2,6 +2,7 @@
 
 use super::super::EngineError;
 use super::connect::{Place, literal, quote};
+use super::standby;
 use crate::archive::manifest::Server;
 
 /// Where a manifest's server says in which tablespace the database was, if not in the server's own.
@@ -35,6 +36,7 @@ pub(super) async fn create(
     tablespace: Option<&str>,
 ) -> Result<Vec<String>, EngineError> {
     let mut session = place.beside(name).connect_to_maintenance().await?;
+    standby::demand_primary(&mut session).await?;
     let mut warnings = Vec::new();
     let tablespace = tablespace.map_or_else(String::new, |tablespace| format!(" TABLESPACE {}", quote(tablespace)));
     let full = format!(

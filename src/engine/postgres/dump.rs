@@ -19,7 +19,7 @@ use super::connect::{Place, Session, sqlstate};
 use super::rows::{self, Tasks};
 use super::schema::{Cleaner, head, restriction};
 use super::worker::{Go, Left, Setup, lock_all, read_in_turn, read_left, work};
-use super::{computed, create, large_objects, left_out, likeness, locks, order, shape};
+use super::{computed, create, large_objects, left_out, likeness, locks, order, shape, standby};
 use crate::archive::manifest::{Consistency, FrameKind, LeftOut, Server, Table};
 use crate::archive::writer::{EncodedFrame, FrameSink};
 use crate::archive::{FrameEncoder, PendingArchive};
@@ -138,7 +138,8 @@ async fn attempt_hold(place: &Place, request: &DumpRequest) -> Result<Option<Hel
         session.close().await;
         return Ok(None);
     }
-    let relations = catalog::relations(&mut session).await?;
+    let mut relations = catalog::relations(&mut session).await?;
+    left_out.extend(standby::leave_out(&mut session, &mut relations).await?);
     let in_turn = order::in_turn(&mut session).await?;
     Ok(Some(Held {
         session: Some(session),

@@ -14,7 +14,7 @@ use super::super::passing::Patience;
 use super::super::{EngineError, Loaded, Standing};
 use super::catalog::{BATCH, USER_SCHEMA};
 use super::connect::{Place, Session, quote};
-use super::{compare, large_objects, load, proof, schema, subscriptions, survey};
+use super::{compare, large_objects, load, proof, schema, standby, subscriptions, survey};
 use crate::archive::Archive;
 use crate::archive::manifest::FrameKind;
 use crate::failure::Chain;
@@ -95,6 +95,7 @@ pub(super) const REPLACING: &str = "replace what the database holds in one trans
 async fn begin(place: &Place, archive: &Arc<Archive>) -> Result<Session, EngineError> {
     let head = schema::for_server(&load::text(archive, FrameKind::Header).await?);
     let mut session = load::open(place, &head).await?;
+    standby::demand_primary(&mut session).await?;
     // This commit is the one that publishes, so it must survive a crash of the server.
     session.run("begin", "SET synchronous_commit = on; BEGIN").await?;
     Ok(session)

@@ -7,7 +7,7 @@ use super::super::{EngineError, LoadMode, Loaded, MayRestore, Standing};
 use super::connect::{Place, Session, quote};
 use super::create::create_as_archived;
 use super::settle::settle;
-use super::{in_place, likeness, load, survey, swap};
+use super::{in_place, likeness, load, standby, survey, swap};
 use crate::archive::Archive;
 use crate::fault;
 use crate::progress::Progress;
@@ -37,7 +37,10 @@ pub(super) async fn load(
 async fn clean(place: &Place, archive: &Arc<Archive>, jobs: usize, progress: &Progress) -> Result<Loaded, EngineError> {
     let mut warnings = Vec::new();
     match place.connect_if_exists().await? {
-        Some(session) => session.close().await,
+        Some(mut session) => {
+            standby::demand_primary(&mut session).await?;
+            session.close().await;
+        }
         None => warnings = create_as_archived(place, &archive.manifest().server).await?,
     }
     fault::point("pg.load.created");
@@ -90,6 +93,7 @@ pub(super) async fn may_replace(place: &Place) -> Result<Option<String>, EngineE
 /// # Errors
 /// What keeps every restore from replacing what is in the session's database, with the way out.
 pub(super) async fn may_restore(session: &mut Session) -> Result<MayRestore, EngineError> {
+    standby::demand_primary(session).await?;
     let may = likeness::may_restore(session).await?;
     if let MayRestore::InPlace(_) = may {
         in_place::demand_room(session, in_place::REPLACING, true).await?;

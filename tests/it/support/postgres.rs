@@ -181,10 +181,34 @@ impl Cluster {
         let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
         let cluster =
             Self { major, socket_dir: real, bindir: bindir.to_owned(), superuser: "postgres".to_owned(), data, settings };
-        start_watched(cluster.program(), "INT", &cluster.socket_dir);
-        let name = format!("PostgreSQL {major} in {}", cluster.data.display());
-        wait_until_ready(&name, || cluster.try_psql("postgres", "SELECT 1"));
+        cluster.run();
         cluster
+    }
+
+    fn run(&self) {
+        start_watched(self.program(), "INT", &self.socket_dir);
+        let name = format!("PostgreSQL {} in {}", self.major, self.data.display());
+        wait_until_ready(&name, || self.try_psql("postgres", "SELECT 1"));
+    }
+
+    /// A hot standby of this cluster, which must not be inside an unpacked root.
+    pub(crate) fn standby(&self) -> Self {
+        let directory = PathBuf::from(format!("{}-standby", self.socket_dir.display()));
+        std::fs::remove_dir_all(&directory).ok();
+        std::fs::create_dir_all(&directory).unwrap();
+        give("postgres", "", &directory);
+        let data = directory.join("data");
+        let mut copy = as_server(&self.bindir.join("pg_basebackup"));
+        copy.args(["-R", "-X", "stream", "-c", "fast", "--no-sync", "-U", &self.superuser, "-h"])
+            .arg(&self.socket_dir)
+            .arg("-D")
+            .arg(&data);
+        let made = copy.output().unwrap();
+        assert!(made.status.success(), "pg_basebackup: {}", String::from_utf8_lossy(&made.stderr));
+        let (bindir, superuser, settings) = (self.bindir.clone(), self.superuser.clone(), self.settings.clone());
+        let standby = Self { major: self.major, socket_dir: directory, bindir, superuser, data, settings };
+        standby.run();
+        standby
     }
 
     fn program(&self) -> Command {
