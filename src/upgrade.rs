@@ -11,9 +11,11 @@ pub mod plan;
 pub mod state;
 pub mod token;
 
+mod adoption;
 mod driver;
 mod evidence;
 mod hands;
+mod left;
 mod note;
 mod observe;
 mod outage;
@@ -36,11 +38,12 @@ use crate::state_db::holds::Hold;
 use crate::state_db::{StateDb, StateError};
 use crate::version::Version;
 
+pub use adoption::{adopting, end_adoption};
 pub use driver::Ended;
-pub use evidence::{Lost, lost};
+pub use evidence::lost;
 pub use observe::{grown, observe, observe_at_gate, release_of_the_data, remember_release, remember_shape};
 pub use outage::{Naming, Outage, left_by_failure, outage};
-pub use plan::{Asked, Decision, Observation, Plan, Refusal, decide, standing};
+pub use plan::{Asked, Decision, Lost, Observation, Plan, Refusal, decide, standing};
 pub use rollback::begin_rollback;
 pub use state::{Phase, Settle};
 pub use turn::{Turned, turn_back};
@@ -396,25 +399,6 @@ pub async fn needs(db: &StateDb, target: &TargetName, label: &Label) -> Result<O
     Ok(record::open(db, target).await?.filter(needed).map(|record| record.id))
 }
 
-/// Whether what is open is an adoption, which changes nothing that a server could be in the way of.
-///
-/// # Errors
-/// When the journal cannot be read.
-pub async fn adopting(ctx: &Context, target: &TargetName) -> Result<bool, UpgradeError> {
-    Ok(record::open(&ctx.state, target).await?.is_some_and(|record| record.plan.purpose == plan::Purpose::Adopt))
-}
-
-/// Ends an adoption that a crash cut short between its two events: it has no step that could be in the middle of anything.
-///
-/// # Errors
-/// When the journal cannot be read or written.
-pub async fn end_adoption(ctx: &Context, target: &TargetName) -> Result<(), UpgradeError> {
-    match record::open(&ctx.state, target).await? {
-        Some(record) if record.plan.purpose == plan::Purpose::Adopt => append(ctx, &record, &state::Event::Committed).await,
-        _ => Ok(()),
-    }
-}
-
 /// Answers a stuck upgrade. Call [`drive`] afterwards.
 ///
 /// # Errors
@@ -449,7 +433,7 @@ pub async fn settle(ctx: &Context, target: &Target, settle: Settle, who: &str) -
         // Before the answer, which makes it count: the present state is the good one, whatever shape it has.
         let good = release.clone().unwrap_or_else(|| record.plan.to.clone());
         let source = format!("upgrade {}", record.id);
-        observe::note_left(ctx, target, crate::state_db::belongs::By::Upgrade, Some(&good), source).await?;
+        left::note_left(ctx, target, crate::state_db::belongs::By::Upgrade, Some(&good), source).await?;
     }
     let said = state::Event::Said { settle, who: who.to_owned(), release };
     append(ctx, &record, &said).await?;

@@ -7,57 +7,23 @@
 
 use std::io::Read as _;
 
-use super::plan::{AfterFailure, Applies, Back, FORMAT, Plan, Purpose};
-use super::state::{Direction, Event, ReleaseAt};
-use super::{UpgradeError, append, note, observe, record};
+use super::adoption::adopt;
+use super::plan::{AfterFailure, Applies, Back, FORMAT, Lost, Plan, Purpose};
+use super::state::{Direction, ReleaseAt};
+use super::{UpgradeError, note, record};
 use crate::archive::Archive;
 use crate::archive::manifest::Kind;
 use crate::backup;
 use crate::config::Target;
 use crate::context::Context;
 use crate::engine::Engine;
-use crate::ids::{Label, TargetName, UpgradeId};
+use crate::ids::{Label, UpgradeId};
 use crate::state_db::StateDb;
-use crate::state_db::belongs::By;
 use crate::state_db::catalogue::{self, Verdict};
 use crate::{release, service, store};
 
 /// How much of a note is read: what names the upgrade stands in its head.
 const NOTE_BYTES: u64 = 64 * 1024;
-
-/// An upgrade that is in no journal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lost {
-    /// Of which target.
-    pub target: TargetName,
-    /// What says so, as a clause.
-    pub says: String,
-    /// An archive it took before it changed anything, where that is known.
-    pub archive: Option<Label>,
-}
-
-impl std::fmt::Display for Lost {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { target, says, archive } = self;
-        write!(
-            f,
-            "{says}, and the journal knows nothing of it: the state database was lost, or is an old copy. Nothing is done by itself. "
-        )?;
-        match archive {
-            Some(label) => write!(
-                f,
-                "To go back: `upkeep restore {target} {label} --replace --stop-server`, install the release it belongs to, then "
-            )?,
-            None => {
-                write!(f, "To go back: `upkeep list {target}`, `upkeep restore {target} LABEL --replace --stop-server`, then ")?
-            }
-        }
-        write!(
-            f,
-            "`upkeep upgrade {target} --accept`; where release and data are right as they are: `upkeep upgrade {target} --accept`"
-        )
-    }
-}
 
 /// Looks for such traces. Costs the look for one file, and the reading of manifests only while no upgrade is on record at all.
 ///
@@ -118,11 +84,7 @@ pub(super) async fn accept(ctx: &Context, target: &Target, lost: &Lost) -> Resul
         service: target.service.as_ref().map(service::name).unwrap_or_default(),
         outside: None,
     };
-    // If we die between these, the open adoption has no steps left and the next drive commits it.
-    let to = plan.to.clone();
-    let record = record::begin(&ctx.state, plan, ctx.clock.now()).await?;
-    observe::note_left(ctx, target, By::Upgrade, Some(&to), format!("adoption {}", record.id)).await?;
-    append(ctx, &record, &Event::Committed).await?;
+    adopt(ctx, target, plan, ctx.clock.now()).await?;
     note::remove(target);
     Ok(())
 }

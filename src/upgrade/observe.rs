@@ -6,10 +6,12 @@
 
 use std::path::Path;
 
+use super::adoption::adopt_unless_known;
 use super::judge::{self, Judgement, Left, Stand};
+use super::left::{made_by, note_left};
 use super::plan::{Asked, Database, Decision, Observation, Rules, Scripts, Unread, decide};
-use super::state::{Event, ReleaseAt};
-use super::{UpgradeError, append, evidence, record};
+use super::state::ReleaseAt;
+use super::{UpgradeError, evidence, record};
 use crate::backup;
 use crate::config::{Migrations, Runner, Target};
 use crate::context::Context;
@@ -151,44 +153,6 @@ async fn ask(target: &Target, installed: Option<&Installed>, left: Option<&Belon
     Ok(Database { shape, bytes: survey.bytes, half_loaded: survey.half_loaded, scripts, known: Vec::new(), comparable })
 }
 
-/// Who reads a shape: this program, of which server.
-async fn made_by(engine: &Engine) -> String {
-    let server = engine.identify().await.map(|server| format!("{} {}", server.flavour, server.version));
-    format!("upkeep {} on {}", env!("CARGO_PKG_VERSION"), server.unwrap_or_default())
-}
-
-/// Writes down what the database belongs to from now on, with the shape it has now.
-///
-/// # Errors
-/// When the state database cannot be written. A database that cannot be looked at leaves no shape: then its release alone is on record.
-pub(super) async fn note_left(
-    ctx: &Context,
-    target: &Target,
-    by: By,
-    release: Option<&ReleaseAt>,
-    source: String,
-) -> Result<(), UpgradeError> {
-    let engine = Engine::of(&target.database);
-    let shape = match engine.shape(&backup::history_tables(target)).await {
-        Ok(shape) => Some(shape),
-        Err(error) => {
-            tracing::warn!(target = %target.name, reason = %Chain(&error), "what the upgrade left could not be looked at");
-            None
-        }
-    };
-    let row = Belongs {
-        upgrade: None,
-        by,
-        version: release.map(|release| release.version.clone()),
-        path: release.map(|release| release.path.clone()).unwrap_or_default(),
-        shape,
-        made_by: made_by(&engine).await,
-        source,
-        at: ctx.clock.now(),
-    };
-    Ok(ctx.state.set_belongs(&target.name, &row).await?)
-}
-
 /// How the database stands to the scripts of the release at `root`; none when no scripts are configured.
 ///
 /// # Errors
@@ -307,12 +271,7 @@ pub async fn remember_release(ctx: &Context, target: &Target, seen: &Observation
         ctx.state.remember_release(&target.name, &release).await?;
     }
     if let Decision::Adopt(plan) = decide(seen, Asked::ByDaemon, seen.at) {
-        let to = plan.to.clone();
-        // If we die between these, the open adoption has no steps left and the next drive commits it.
-        let record = record::begin(&ctx.state, *plan, seen.at).await?;
-        note_left(ctx, target, By::Upgrade, Some(&to), format!("adoption {}", record.id)).await?;
-        append(ctx, &record, &Event::Committed).await?;
-        return Ok(());
+        return adopt_unless_known(ctx, target, *plan, seen.at).await;
     }
     remember_shape(ctx, target, seen).await
 }

@@ -18,7 +18,7 @@ use crate::ids::{Label, TargetName, UpgradeId};
 use crate::shape::Shape;
 
 pub use decide::{Asked, Decision, decide, forward, open_at, standing};
-pub use observation::{Database, Observation, Rules, Scripts, Unread};
+pub use observation::{Database, Lost, Observation, Rules, Scripts, Unread};
 pub use refusal::Refusal;
 
 /// The plan format written now.

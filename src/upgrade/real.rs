@@ -12,11 +12,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::hands::{Hands, Look, Migrated};
-use super::observe;
 use super::plan::Plan;
 use super::record::{self, Record};
 use super::state::{Event, Failed, ReleaseAt, Tool};
-use super::{UpgradeError, note, token};
+use super::{UpgradeError, left, note, observe, token};
 use crate::archive::Archive;
 use crate::archive::manifest::{Kind, ReleaseNote};
 use crate::backup::{self, BackupRequest};
@@ -154,12 +153,12 @@ impl Hands for RealHands<'_> {
         let source = || format!("upgrade {}", self.id);
         match event {
             Event::Committed => {
-                observe::note_left(self.ctx, self.target, By::Upgrade, Some(&self.plan.to), source()).await?;
+                left::note_left(self.ctx, self.target, By::Upgrade, Some(&self.plan.to), source()).await?;
             }
             // Where no earlier release is known, nothing is on record, as at first sight. Where what was put back is not what the earlier one
             // left, what was on record before stands.
             Event::RolledBack { .. } if self.plan.earlier().is_some() && self.plan.outside.is_none() => {
-                observe::note_left(self.ctx, self.target, By::Upgrade, self.plan.earlier(), source()).await?;
+                left::note_left(self.ctx, self.target, By::Upgrade, self.plan.earlier(), source()).await?;
             }
             _ => {}
         }

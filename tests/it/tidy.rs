@@ -61,11 +61,7 @@ const CIRCLES: &[(&str, &[&str], &str)] = &[
         &["error", "handover", "host", "keep", "mysql", "plan", "postgres", "prepare", "pulse", "run", "scan", "sqlite"],
         "the run's report is a part of its error; plan, host and scan name each other's types",
     ),
-    (
-        "upgrade",
-        &["evidence", "judge", "note", "observe", "plan", "record"],
-        "what is found without a journal becomes a record with a plan, and the judge answers in the plan's words",
-    ),
+    ("upgrade", &["judge", "plan"], "the judge answers in the plan's words"),
 ];
 
 /// The modules of the library with their texts. Unit tests may reach for whatever shows the behaviour.

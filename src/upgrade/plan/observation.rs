@@ -13,7 +13,6 @@ use crate::restore::Unfinished;
 use crate::service::ServiceState;
 use crate::shape::Shape;
 use crate::state_db::holds::Hold;
-use crate::upgrade::evidence::Lost;
 use crate::upgrade::judge::{self, Judgement, Left, Serving};
 use crate::upgrade::state::{Phase, ReleaseAt};
 use crate::version::Version;
@@ -152,4 +151,38 @@ pub struct Rules {
     pub release_path: PathBuf,
     /// The server, as messages name it (`notes.service`).
     pub service: String,
+}
+
+/// An upgrade that is in no journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// Of which target.
+    pub target: TargetName,
+    /// What says so, as a clause.
+    pub says: String,
+    /// An archive it took before it changed anything, where that is known.
+    pub archive: Option<Label>,
+}
+
+impl std::fmt::Display for Lost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { target, says, archive } = self;
+        write!(
+            f,
+            "{says}, and the journal knows nothing of it: the state database was lost, or is an old copy. Nothing is done by itself. "
+        )?;
+        match archive {
+            Some(label) => write!(
+                f,
+                "To go back: `upkeep restore {target} {label} --replace --stop-server`, install the release it belongs to, then "
+            )?,
+            None => {
+                write!(f, "To go back: `upkeep list {target}`, `upkeep restore {target} LABEL --replace --stop-server`, then ")?
+            }
+        }
+        write!(
+            f,
+            "`upkeep upgrade {target} --accept`; where release and data are right as they are: `upkeep upgrade {target} --accept`"
+        )
+    }
 }
