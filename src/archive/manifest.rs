@@ -155,7 +155,8 @@ pub struct Consistency {
     /// How long the strongest lock that others feel was held, in milliseconds.
     #[serde(default)]
     pub locked_ms: u64,
-    /// Whether the schema changed while we read it; such an archive is refused, so this is always false when sealed.
+    /// Whether the schema changed while we read it, or what rows are read by until the last row; such an archive is refused, so this is
+    /// always false when sealed.
     #[serde(default)]
     pub ddl_seen: bool,
     /// Tables whose rows are not part of the snapshot.

@@ -226,10 +226,12 @@ impl Explain for EngineError {
         match self {
             Self::Pooler { .. } => vec![POOLER_HINT.to_owned()],
             Self::Connect { location, .. } => vec![format!("is the server running, and is {location} its address?")],
-            Self::NoLocks { wanted, .. } => vec![format!(
-                "as a superuser: ALTER SYSTEM SET max_locks_per_transaction = {}; then restart the database server",
-                wanted.unwrap_or(1024)
-            )],
+            Self::NoLocks { wanted, .. } => vec![match wanted {
+                Some(wanted) => format!(
+                    "as a superuser: ALTER SYSTEM SET max_locks_per_transaction = {wanted}; then restart the database server"
+                ),
+                None => "as a superuser raise `max_locks_per_transaction` (ALTER SYSTEM SET), to twice what it is at first; then restart the database server".to_owned(),
+            }],
             Self::Refused { location, .. } => {
                 let mut hints = vec!["check `password_file` and the user in `[targets.T.database]`".to_owned()];
                 if location.starts_with("mysql:") {

@@ -24,6 +24,7 @@ mod load;
 mod locks;
 mod marks;
 mod order;
+mod printed;
 mod proof;
 mod relay;
 mod rows;
@@ -139,14 +140,17 @@ impl Postgres {
 }
 
 /// Looks whether every row of a database could be read, and be restored: privileges on schemas, tables and sequences, row-level security,
-/// and what `pg_dump` cannot print.
+/// what `pg_dump` cannot print, and room for the locks.
 ///
 /// # Errors
 /// The first kind of thing that is missing or in the way, with the exact statement that helps; or when it cannot be asked.
 pub async fn can_read_all(database: &Database) -> Result<(), EngineError> {
     let mut session = Place::of(database)?.connect().await?;
     let answer = match catalog::demand_every_row(&mut session).await {
-        Ok(()) => left_out::demand_restorable(&mut session).await,
+        Ok(()) => match left_out::demand_restorable(&mut session).await {
+            Ok(()) => dump::demand_room(&mut session).await.map(|_| ()),
+            refused => refused,
+        },
         denied => denied,
     };
     session.close().await;

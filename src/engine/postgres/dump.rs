@@ -4,6 +4,7 @@
 //! for a lock once the first row is read, so a schema change that queues up meanwhile waits for us and we never for it; held by
 //! `tests/it/postgres_traps.rs`. Never writes to the database.
 
+use std::error::Error as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,13 +17,14 @@ use super::super::{DumpRequest, Dumped, EngineError, moment};
 use super::catalog::{self, Relation};
 use super::client::Client;
 use super::connect::{Place, Session, sqlstate};
-use super::rows::{self, Tasks};
+use super::rows::{self, Task, Tasks};
 use super::schema::{Cleaner, head, restriction};
-use super::worker::{Go, Left, Setup, lock_all, read_in_turn, read_left, work};
-use super::{computed, create, large_objects, left_out, likeness, locks, order, shape, standby};
+use super::worker::{Go, Left, Setup, lock_all, read_in_turn, work};
+use super::{computed, create, large_objects, left_out, likeness, locks, order, printed, shape, standby};
 use crate::archive::manifest::{Consistency, FrameKind, LeftOut, Server, Table};
 use crate::archive::writer::{EncodedFrame, FrameSink};
 use crate::archive::{FrameEncoder, PendingArchive};
+use crate::fault;
 use crate::progress::Progress;
 use crate::shape::Shape;
 
@@ -32,8 +34,10 @@ pub(super) const LOCK_WAIT: Duration = Duration::from_secs(5);
 /// How long `pg_dump` waits for locks that we hold already: only a schema change that queued up behind us can be
 /// in the way, it waits for us, and everybody who wants the table waits for it. So not long, then we make way.
 pub(super) const FOLLOW_WAIT: Duration = Duration::from_millis(500);
-/// SQLSTATEs of a lock not granted, and of a table that went away between two looks.
-const PASSING: [&str; 3] = ["55P03", "42P01", "3F000"];
+/// SQLSTATEs of a table and a schema that went away between two looks.
+const GONE: [&str; 2] = ["42P01", "3F000"];
+/// The same, and of a lock not granted.
+const PASSING: [&str; 3] = ["55P03", GONE[0], GONE[1]];
 
 /// Everything locked, in one snapshot.
 struct Held {
@@ -88,6 +92,22 @@ pub(super) async fn dump(
     write(held, request, &pending.sink(), progress).await
 }
 
+/// The locks that a backup of so many tables holds at once: each of its own, and each of the two runs of `pg_dump`, which come one after
+/// the other where there is no more room.
+fn needed(tables: usize) -> u64 {
+    2 * tables as u64
+}
+
+/// What a backup locks.
+///
+/// # Errors
+/// Where the server never has room for so many locks, with what the setting should be.
+pub(super) async fn demand_room(session: &mut Session) -> Result<Vec<String>, EngineError> {
+    let locked = catalog::lockable(session).await?;
+    locks::demand_room(session, "lock every table for a backup", needed(locked.len())).await?;
+    Ok(locked)
+}
+
 /// One attempt; `None` when the schema moved under it.
 async fn attempt_hold(place: &Place, request: &DumpRequest) -> Result<Option<Held>, EngineError> {
     let mut session = place.connect().await?;
@@ -98,13 +118,14 @@ async fn attempt_hold(place: &Place, request: &DumpRequest) -> Result<Option<Hel
     server.extra.extend(likeness::tablespace(&mut session).await?.map(|name| (create::TABLESPACE.to_owned(), name)));
     catalog::demand_every_row(&mut session).await?;
     left_out::demand_restorable(&mut session).await?;
-    let locked = catalog::lockable(&mut session).await?;
+    let locked = demand_room(&mut session).await?;
+    let needed = needed(locked.len());
     let since = Instant::now();
     // The locks come before the first query of the transaction and so before its snapshot: a TRUNCATE or a rewriting
     // ALTER TABLE between the two would show the snapshot an empty table.
     session.run("begin", "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
     if let Err(error) = lock_all(&mut session, &locked, LOCK_WAIT).await {
-        return Err(blame(place, locks::told(place, error, locked.len()).await).await);
+        return Err(blame(place, locks::told(place, error, needed).await).await);
     }
     let snapshot = session.text("export the snapshot", "SELECT pg_catalog.pg_export_snapshot()").await?.unwrap_or_default();
     if catalog::lockable(&mut session).await? != locked {
@@ -120,14 +141,13 @@ async fn attempt_hold(place: &Place, request: &DumpRequest) -> Result<Option<Hel
     let (position, taken_at) = moment(&mut session).await?;
     let shape = shape::shape(&mut session, &request.history_tables).await?;
     let mut left_out = left_out::of(&mut session).await?;
-    // Each of the two runs of `pg_dump` locks every table as well.
-    let at_once = locks::is_room(&mut session, 3 * locked.len() as u64).await?;
+    let at_once = locks::is_room(&mut session, needed + locked.len() as u64).await?;
     let sections = match sections(place, major, &snapshot, &server.charset, request.level, at_once).await {
         Ok(sections) => sections.map(|(sections, told)| {
             left_out::add_what_is_told(&mut left_out, told);
             sections
         }),
-        Err(error) => return Err(blame(place, locks::told(place, error, 2 * locked.len()).await).await),
+        Err(error) => return Err(blame(place, locks::told(place, error, needed).await).await),
     };
     // Functions and types are not locked by tables' locks: whoever changed one while we read gets a new attempt.
     let mut fresh = place.connect().await?;
@@ -157,6 +177,17 @@ async fn attempt_hold(place: &Place, request: &DumpRequest) -> Result<Option<Hel
         left_out,
         stop,
     }))
+}
+
+/// What goes by a name that is not there any more was renamed or dropped while we read.
+fn gone_is_moved(error: EngineError) -> EngineError {
+    match sqlstate(&error) {
+        Some(code) if GONE.contains(&code.as_str()) => {
+            let reason = error.source().map(|source| format!(" ({source})")).unwrap_or_default();
+            EngineError::Moved { doing: format!("read everything by the name it had{reason}") }
+        }
+        _ => error,
+    }
 }
 
 /// Names who is in the way, if it was a lock: asked on a connection of its own, while what we hold keeps him there.
@@ -253,12 +284,14 @@ async fn write(mut held: Held, request: &DumpRequest, sink: &FrameSink, progress
             None
         }
     };
-    let (mut session, tables) = read_rows(&mut held, request, sink, progress).await?;
+    fault::aside("pg.dump.held");
+    let (mut session, tables) = read_rows(&mut held, request, sink, progress).await.map_err(gone_is_moved)?;
     progress.phase("finishing", 0);
     let sequences = match catalog::sequence_lines(&mut session, LOCK_WAIT).await {
         Ok(lines) => lines.join("\n"),
-        Err(error) => return Err(blame(&session.place().clone(), error).await),
+        Err(error) => return Err(blame(&session.place().clone(), gone_is_moved(error)).await),
     };
+    printed::demand_as_in_snapshot(&mut session).await?;
     append_text(sink, FrameKind::Sequences, request.level, format!("{sequences}\n\n")).await?;
     let views = catalog::filled_views(&mut session).await?;
     session.close().await;
@@ -287,6 +320,7 @@ async fn write(mut held: Held, request: &DumpRequest, sink: &FrameSink, progress
             position: held.position,
             locks: vec!["ACCESS SHARE on every table".to_owned()],
             locked_ms,
+            // Asked by `printed`: what tells in an archive is refused there.
             ddl_seen: false,
             outside_snapshot: Vec::new(),
         },
@@ -335,17 +369,16 @@ async fn read_rows(
     }
     let mut sums = vec![Tally::default(); relations.len() + usize::from(objects)];
     let mut found: Vec<(usize, Tally)> = join_all(hands).await?.into_iter().flatten().collect();
-    if !left.is_empty() {
-        let (rest, stop) = (word(false), held.stop.0.clone());
-        let (again, tallies) = hire("reading tables", &stop.clone(), move || read_left(session, rest, stop))?.join().await?;
+    // What computes from other tables' rows comes when they are there, for whoever reads the archive from its beginning.
+    let last = in_turn.iter().map(|table| Task { table: *table, pages: None, bytes: relations[*table].bytes });
+    let rest: Vec<Task> = left.take().into_iter().chain(last).collect();
+    if !rest.is_empty() {
+        let (go, stop) = (word(false), held.stop.0.clone());
+        let (again, tallies) = hire("reading tables", &stop.clone(), move || read_in_turn(session, go, rest, stop))?.join().await?;
         session = again;
         found.extend(tallies);
     }
     for (table, tally) in found {
-        sums[table].merge(&tally);
-    }
-    // What computes from other tables' rows comes when they are there, for whoever reads the archive from its beginning.
-    for (table, tally) in read_in_turn(&mut session, &relations, &in_turn, sink, request.level, progress).await? {
         sums[table].merge(&tally);
     }
     let names = relations.iter().cloned().chain(objects.then(large_objects::relation));

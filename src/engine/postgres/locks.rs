@@ -55,12 +55,12 @@ pub(super) async fn demand_room(session: &mut Session, doing: &str, locks: u64) 
 }
 
 /// An error with what the setting is and should be, where it is about a lack of room for so many locks.
-pub(super) async fn told(place: &Place, error: EngineError, locks: usize) -> EngineError {
+pub(super) async fn told(place: &Place, error: EngineError, locks: u64) -> EngineError {
     let EngineError::NoLocks { doing, .. } = error else { return error };
     let room = match place.connect().await {
         Ok(mut session) => Room::of(&mut session).await.ok(),
         Err(_) => None,
     };
-    let wanted = room.as_ref().map(|room| room.wanted(locks as u64));
+    let wanted = room.as_ref().map(|room| room.wanted(locks));
     EngineError::NoLocks { doing, is: room.map(|room| room.each), wanted }
 }

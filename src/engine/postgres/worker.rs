@@ -69,11 +69,6 @@ impl Left {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(task);
     }
 
-    /// Whether there are none.
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
-    }
-
     /// All of them.
     pub(super) fn take(&self) -> Vec<Task> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
@@ -210,12 +205,17 @@ pub(super) async fn read_few(
     Ok(())
 }
 
-/// Reads what the workers left, in the session that holds every lock, and gives the session back.
-pub(super) async fn read_left(mut session: Session, go: Go, stop: Stop) -> Result<(Session, Vec<(usize, Tally)>), EngineError> {
+/// Reads these in this order, in the session that holds every lock, and gives the session back.
+pub(super) async fn read_in_turn(
+    mut session: Session,
+    go: Go,
+    tasks: Vec<Task>,
+    stop: Stop,
+) -> Result<(Session, Vec<(usize, Tally)>), EngineError> {
     let head = |table: usize| format!("{};\n", rows::copy_in(&go.relations[table]));
     let mut frames = Cutter::new(&go.sink, go.level, PIECE_BYTES, &head, END_OF_ROWS);
     let mut tallies = Vec::new();
-    let done = read_few(&mut session, &go, &mut frames, &stop, &go.left.take(), &mut tallies).await;
+    let done = read_few(&mut session, &go, &mut frames, &stop, &tasks, &mut tallies).await;
     match done.and_then(|()| frames.end()) {
         Ok(()) => Ok((session, tallies)),
         Err(error) => {
@@ -223,27 +223,6 @@ pub(super) async fn read_left(mut session: Session, go: Go, stop: Stop) -> Resul
             Err(error)
         }
     }
-}
-
-/// Reads these tables whole, one after the other in this order, into frames that come after all others.
-pub(super) async fn read_in_turn(
-    session: &mut Session,
-    relations: &[Relation],
-    places: &[usize],
-    sink: &FrameSink,
-    level: i32,
-    progress: &Progress,
-) -> Result<Vec<(usize, Tally)>, EngineError> {
-    let head = |table: usize| format!("{};\n", rows::copy_in(&relations[table]));
-    let mut frames = Cutter::new(sink, level, PIECE_BYTES, &head, END_OF_ROWS);
-    let mut tallies = Vec::with_capacity(places.len());
-    for place in places {
-        frames.turn_to(*place)?;
-        let task = Task { table: *place, pages: None, bytes: relations[*place].bytes };
-        tallies.push((*place, rows::read(session, &relations[*place], task, &mut frames, progress, &Stop::default()).await?));
-    }
-    frames.end()?;
-    Ok(tallies)
 }
 
 /// Cuts large objects into frames, whole statements each.
