@@ -187,10 +187,11 @@ fn t_pg5_a_name_or_a_label_that_changes_while_rows_are_read_is_in_no_archive() {
     let Some(cluster) = cluster() else { return };
     let world = World::new(Db::Postgres(cluster));
     world.sql(
-        "CREATE TYPE mood AS ENUM ('sad', 'glad'); CREATE TYPE pair AS (a int, b int); CREATE VIEW v AS SELECT 1 AS a; \
+        "CREATE TYPE mood AS ENUM ('sad', 'glad'); CREATE TYPE pair AS (a int, b int); \
          CREATE SCHEMA live CREATE TABLE t (a text) CREATE SEQUENCE s; CREATE SCHEMA staging CREATE TABLE t (a text) CREATE SEQUENCE s; \
          INSERT INTO live.t VALUES ('live'); INSERT INTO staging.t VALUES ('staging'); CREATE SEQUENCE one; CREATE SEQUENCE two; \
-         CREATE TABLE held (m mood, p pair, v v, r regclass, who aclitem); INSERT INTO held VALUES ('glad', '(1,2)', '(1)', 'live.s')",
+         CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; \
+         CREATE TABLE held (m mood, p pair, r regclass, who aclitem); INSERT INTO held VALUES ('glad', '(1,2)', 'live.s')",
     );
     let swap = |kind: &str, one: &str, other: &str| {
         format!("ALTER {kind} {one} RENAME TO tmp; ALTER {kind} {other} RENAME TO {one}; ALTER {kind} tmp RENAME TO {other};")
@@ -200,18 +201,15 @@ fn t_pg5_a_name_or_a_label_that_changes_while_rows_are_read_is_in_no_archive() {
         ("ALTER TYPE mood RENAME VALUE 'glad' TO 'happy'", "type public.mood"),
         ("ALTER TYPE mood RENAME VALUE 'happy' TO 'x'; ALTER TYPE mood RENAME VALUE 'x' TO 'happy'", "type public.mood"),
         ("ALTER TYPE pair ADD ATTRIBUTE c int", "type public.pair"),
-        ("CREATE OR REPLACE VIEW v AS SELECT 1 AS a, 2 AS b", "type public.v"),
         (&*schemas, "schema live"),
-        (&*format!("{schemas}{schemas}"), "schema live"),
+        (&*format!("{schemas}{schemas}"), "schema staging"),
         ("ALTER SCHEMA staging RENAME TO gone", "read everything by the name it had"),
-        (&*swap("SEQUENCE", "one", "two"), "sequence public.one"),
-        ("DROP SEQUENCE one", "read everything by the name it had"),
-        ("ALTER SEQUENCE two MAXVALUE 10", "sequence public.two"),
-        ("ALTER SEQUENCE live.s RENAME TO other", "read everything by the name it had"),
-        ("ALTER FUNCTION f() RENAME TO g", ""),
-        ("CREATE TYPE unused AS ENUM ('a'); ALTER TYPE mood ADD VALUE 'dull' BEFORE 'sad'; GRANT USAGE ON SCHEMA live TO PUBLIC; CREATE TABLE n (i serial)", ""),
+        (&*swap("SEQUENCE", "one", "two"), "public.one was altered"),
+        (
+            "ALTER FUNCTION f() RENAME TO g; CREATE TYPE unused AS ENUM ('a'); ALTER TYPE mood ADD VALUE 'dull' BEFORE 'sad'; GRANT USAGE ON SCHEMA live TO PUBLIC; CREATE TABLE n (i serial)",
+            "",
+        ),
     ] {
-        world.sql("CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; DROP FUNCTION IF EXISTS g");
         let (before, held) = (world.json(&["list", "notes"]), Held::at(&world, &["backup", "notes"], "pg.dump.held"));
         world.sql(change);
         let output = held.go_on();

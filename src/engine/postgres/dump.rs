@@ -374,7 +374,8 @@ async fn read_rows(
     let rest: Vec<Task> = left.take().into_iter().chain(last).collect();
     if !rest.is_empty() {
         let (go, stop) = (word(false), held.stop.0.clone());
-        let (again, tallies) = hire("reading tables", &stop.clone(), move || read_in_turn(session, go, rest, stop))?.join().await?;
+        let (again, tallies) =
+            hire("reading tables", &stop.clone(), move || read_in_turn(session, go, rest, stop))?.join().await?;
         session = again;
         found.extend(tallies);
     }

@@ -11,17 +11,17 @@ use super::super::EngineError;
 use super::catalog::USER_SCHEMA;
 use super::connect::Session;
 
-/// Types whose values are stored as numbers and printed as names, with the catalogue of those names: catalogue, column of the name, of its
-/// schema, and the types. A table's own name is held by its lock.
-const NAMES: [(&str, &str, Option<&str>, &str); 8] = [
-    ("pg_class", "relname", Some("relnamespace"), "'regclass'"),
-    ("pg_proc", "proname", Some("pronamespace"), "'regproc', 'regprocedure'"),
-    ("pg_type", "typname", Some("typnamespace"), "'regtype', 'regprocedure', 'regoperator'"),
-    ("pg_operator", "oprname", Some("oprnamespace"), "'regoper', 'regoperator'"),
-    ("pg_ts_config", "cfgname", Some("cfgnamespace"), "'regconfig'"),
-    ("pg_ts_dict", "dictname", Some("dictnamespace"), "'regdictionary'"),
-    ("pg_collation", "collname", Some("collnamespace"), "'regcollation'"),
-    ("pg_roles", "rolname", None, "'regrole', 'aclitem'"),
+/// Types whose values are stored as numbers and printed as names, with the catalogue of those names: what has such a name, catalogue, column
+/// of the name, of its schema, and the types. A table's own name is held by its lock.
+const NAMES: [(&str, &str, &str, Option<&str>, &str); 8] = [
+    ("relation", "pg_class", "relname", Some("relnamespace"), "'regclass'"),
+    ("function", "pg_proc", "proname", Some("pronamespace"), "'regproc', 'regprocedure'"),
+    ("type", "pg_type", "typname", Some("typnamespace"), "'regtype', 'regprocedure', 'regoperator'"),
+    ("operator", "pg_operator", "oprname", Some("oprnamespace"), "'regoper', 'regoperator'"),
+    ("text search configuration", "pg_ts_config", "cfgname", Some("cfgnamespace"), "'regconfig'"),
+    ("text search dictionary", "pg_ts_dict", "dictname", Some("dictnamespace"), "'regdictionary'"),
+    ("collation", "pg_collation", "collname", Some("collnamespace"), "'regcollation'"),
+    ("role", "pg_roles", "rolname", None, "'regrole', 'aclitem'"),
 ];
 
 /// What is always looked at, each line with: what it is called; its number; what counts of it; who wrote it; all of it; whether it must
@@ -56,15 +56,16 @@ fn is_stored(types: &str) -> String {
 }
 
 fn query() -> String {
-    let names = NAMES.map(|(catalogue, name, schema, types)| {
-        let (kind, counts) = (&catalogue["pg_".len()..], schema.map_or(String::new(), |schema| format!(", o.{schema}")));
+    let names = NAMES.map(|(noun, catalogue, name, schema, types)| {
+        let counts = schema.map_or(String::new(), |schema| format!(", o.{schema}"));
+        let within = schema.map_or(String::new(), |schema| format!("o.{schema}::pg_catalog.regnamespace || '.' || "));
         let own = match catalogue {
             "pg_class" => "o.oid >= 16384 AND o.relkind NOT IN ('r', 'p', 't') AND o.relpersistence <> 't'",
             "pg_type" => "o.oid >= 16384 AND NOT EXISTS (SELECT FROM pg_catalog.pg_class k WHERE k.reltype IN (o.oid, o.typelem) AND k.relpersistence = 't')",
             _ => "o.oid >= 16384",
         };
         format!(
-            " UNION ALL SELECT '{kind} ' || o.{name}, '{kind}' || o.oid, pg_catalog.concat_ws(' ', o.{name}{counts}), '', '', true \
+            " UNION ALL SELECT '{noun} ' || {within}o.{name}, '{noun}' || o.oid, pg_catalog.concat_ws(' ', o.{name}{counts}), '', '', true \
              FROM pg_catalog.{catalogue} o WHERE {own} AND {}",
             is_stored(types)
         )
