@@ -6,11 +6,15 @@
 //! tables come last and one after the other: each after those it reads, and by name where that says nothing, as `pg_dump` has them.
 //! Held by `order/tests.rs` and `tests/it/postgres_order.rs`.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod mentions;
+mod queue;
+
+use std::collections::BTreeMap;
 
 use super::super::EngineError;
 use super::catalog::{self, WITH_ROWS};
 use super::connect::Session;
+use mentions::Mentions;
 
 /// A table's schema and name.
 pub(super) type Name = (String, String);
@@ -33,14 +37,6 @@ struct Facts {
     functions: BTreeMap<i64, Function>,
     /// The names, in lower case, of everything that has rows; and whether it has them itself.
     relations: BTreeMap<String, Vec<(Name, bool)>>,
-}
-
-/// What one table's functions read.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Reads {
-    tables: BTreeSet<Name>,
-    /// Whether that may not be all.
-    unknown: bool,
 }
 
 /// Functions of the user's that are called when a row arrives, with the table. Followed along what the server knows to depend on each
@@ -120,52 +116,11 @@ async fn read_functions(session: &mut Session, facts: &mut Facts) -> Result<(), 
 
 impl Facts {
     fn order(&self) -> Vec<Name> {
-        let reads = self.callers.iter().map(|(name, functions)| (name, self.reads(functions)));
-        let mut left: BTreeMap<&Name, Reads> = reads.filter(|(_, reads)| reads.unknown || !reads.tables.is_empty()).collect();
-        let mut order = Vec::with_capacity(left.len());
-        while let Some(first) = left.keys().next().copied() {
-            let ready =
-                |(name, reads): &(&&Name, &Reads)| !reads.tables.iter().any(|read| read != **name && left.contains_key(read));
-            // In a circle nothing is right; then it is the order of names, as pg_dump has it.
-            let next = left.iter().find(ready).map_or(first, |(name, _)| *name);
-            left.remove(next);
-            order.push(next.clone());
-        }
-        order
+        let mut mentions = Mentions::of(self);
+        let reads = self.callers.iter().map(|(name, functions)| (name, mentions.reads(functions)));
+        let late = reads.filter(|(_, reads)| reads.unknown || !reads.relations.is_empty());
+        queue::in_order(late.map(|(name, reads)| (name, reads.relations)))
     }
-
-    /// What these functions read, and those that they name.
-    fn reads(&self, functions: &[i64]) -> Reads {
-        let mut reads = Reads::default();
-        let (mut seen, mut open): (BTreeSet<i64>, Vec<i64>) = (BTreeSet::new(), functions.to_vec());
-        while let Some(oid) = open.pop() {
-            let Some(function) = self.functions.get(&oid).filter(|function| seen.insert(oid) && !function.harmless) else {
-                continue;
-            };
-            let Some(text) = &function.text else {
-                reads.unknown = true;
-                continue;
-            };
-            // A statement that is put together says nothing; nor does a name in escapes.
-            reads.unknown |= ["execute", "_to_xml", "u&\"", "dblink"].iter().any(|word| text.contains(word));
-            for (_, relations) in self.relations.iter().filter(|(name, _)| stands_in(name, text)) {
-                reads.unknown |= relations.iter().any(|(_, has_rows)| !has_rows);
-                reads.tables.extend(relations.iter().filter(|(_, has_rows)| *has_rows).map(|(name, _)| name.clone()));
-            }
-            open.extend(self.functions.iter().filter(|(_, other)| stands_in(&other.name, text)).map(|(oid, _)| *oid));
-        }
-        reads
-    }
-}
-
-/// Whether a name stands in a text as a whole, and not as a part of a longer one.
-fn stands_in(name: &str, text: &str) -> bool {
-    // A quote is doubled or escaped in a text: then any doubt counts.
-    if name.contains(['"', '\'', '\\']) {
-        return true;
-    }
-    let ends = |c: Option<char>| !c.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '$');
-    text.match_indices(name).any(|(at, _)| ends(text[..at].chars().next_back()) && ends(text[at + name.len()..].chars().next()))
 }
 
 #[cfg(test)]

@@ -1,3 +1,4 @@
+use super::mentions::stands_in;
 use super::*;
 
 fn name(name: &str) -> Name {
@@ -74,5 +75,35 @@ fn a_name_counts_as_a_whole_and_in_whatever_case_or_quotes() {
         ("the lookup", "app.\"the lookup\"", true),
     ] {
         assert_eq!(stands_in(name, text), stands, "{name} in {text}");
+        // Found the same way or in the words that were cut: the table comes late for it, or does not.
+        let found = facts(&[("caller", &[1])], &[(1, "f", Some(text))], &[name, "caller"], &[]);
+        assert_eq!(!order(&found).is_empty(), stands, "{name} in {text}");
     }
+}
+
+/// Each of many tenants has the same tables and functions in a schema of its own, and a text does not say which it means.
+#[test]
+fn tenants_are_in_order_however_many_there_are() {
+    const TENANTS: i64 = 2000;
+    let mut found = Facts::default();
+    let texts = [
+        ("valid", "SELECT checked($1)"),
+        ("checked", "SELECT EXISTS (SELECT FROM people)"),
+        ("counted", "SELECT count(*) FROM orders"),
+    ];
+    for tenant in 0..TENANTS {
+        for (place, (called, text)) in texts.iter().enumerate() {
+            let function = Function { name: (*called).to_owned(), text: Some((*text).to_owned()), harmless: false };
+            found.functions.insert(tenant * 10 + place as i64, function);
+        }
+        // `about` reads `orders`, which reads `people`, which reads itself.
+        for (table, called) in [("about", 2), ("orders", 0), ("people", 1)] {
+            let name = (format!("t{tenant:04}"), table.to_owned());
+            found.callers.insert(name.clone(), vec![tenant * 10 + called]);
+            found.relations.entry(table.to_owned()).or_default().push((name, true));
+        }
+    }
+    let order = found.order();
+    assert_eq!(order.len(), 3 * TENANTS as usize);
+    assert!(order.is_sorted_by_key(|(schema, name)| (std::cmp::Reverse(name.clone()), schema.clone())), "and else by name");
 }
