@@ -93,9 +93,7 @@ impl<'a> Statement<'a> {
         if self.has(0, &["GRANT"]) || self.has(0, &["REVOKE"]) {
             self.granted(0, &mut found);
         } else if self.has(0, &["ALTER", "DEFAULT", "PRIVILEGES"]) {
-            if self.has(3, &["FOR", "ROLE"]) {
-                self.roles(5, &mut found);
-            }
+            found.extend(self.roles_acted_for());
             let verb = self.place_of("GRANT", 3).or_else(|| self.place_of("REVOKE", 3));
             self.granted(verb.unwrap_or(0), &mut found);
         } else if self.has(0, &["CREATE", "POLICY"]) {
@@ -106,6 +104,15 @@ impl<'a> Statement<'a> {
             self.roles(4, &mut found);
         } else if self.has(0, &["SET", "SESSION", "AUTHORIZATION"]) {
             self.roles(3, &mut found);
+        }
+        found
+    }
+
+    /// Those of them for whom the session must act: whose default privileges these are.
+    pub(super) fn roles_acted_for(&self) -> Vec<&'a str> {
+        let mut found = Vec::new();
+        if self.has(0, &["ALTER", "DEFAULT", "PRIVILEGES", "FOR", "ROLE"]) {
+            self.roles(5, &mut found);
         }
         found
     }
@@ -208,7 +215,29 @@ impl<'a> Statement<'a> {
     pub(super) fn calls(&self) -> bool {
         let condition = self.place_of("WHERE", 0).unwrap_or(self.tokens.len());
         let inside = |(at, token): (usize, &Token<'_>)| token.is_sign(".") && (token.depth > 0 || at > condition);
-        self.tokens.iter().enumerate().any(inside)
+        self.tokens.iter().enumerate().filter(|found| inside(*found)).any(|(dot, _)| self.is_call_at(dot))
+    }
+
+    /// Whether what is named with a schema around this dot is called. Not called are an operator class, a collation and the type of a
+    /// literal, which is what it is: a domain is behind parentheses, like every cast. A number has a dot as well.
+    fn is_call_at(&self, dot: usize) -> bool {
+        let token = |at: Option<usize>| at.and_then(|at| self.tokens.get(at));
+        let sign = |at: Option<usize>, sign: &str| token(at).is_some_and(|token| token.is_sign(sign));
+        let word = |at: Option<usize>, words: &[&str]| {
+            token(at).is_some_and(|token| token.kind == Kind::Word && words.contains(&token.text))
+        };
+        let before = |count: usize| dot.checked_sub(count);
+        if sign(before(2), "(") && word(before(3), &["OPERATOR"]) {
+            return true;
+        }
+        if !token(before(1)).is_some_and(Token::can_be_part) || !token(Some(dot + 1)).is_some_and(Token::can_be_part) {
+            return false;
+        }
+        if sign(before(2), ":") && sign(before(3), ":") {
+            let of_literal = token(before(4)).is_some_and(|token| token.kind == Kind::Text) || word(before(4), &["NULL"]);
+            return !of_literal;
+        }
+        sign(Some(dot + 2), "(")
     }
 
     /// Whether `psql` would take something in it for a command of its own.

@@ -29,8 +29,15 @@ enum State {
     Block(u32),
     Quoted,
     Escaped,
+    /// Behind a string with escapes, which goes on with them behind a line end; whether there was one.
+    Behind(bool),
+    /// In a comment there.
+    BehindLine(bool),
     Name,
-    Dollar { open: usize, length: usize },
+    Dollar {
+        open: usize,
+        length: usize,
+    },
     Meta,
 }
 
@@ -93,15 +100,19 @@ impl Splitter {
             }
             match self.state {
                 State::Plain => self.plain(&mut chunks),
-                State::Line => self.until(|byte| byte == b'\n', State::Plain),
+                State::Line => self.until(is_line_end, State::Plain),
                 State::Block(depth) => self.block(depth),
                 State::Quoted => self.until(|byte| byte == b'\'', State::Plain),
                 State::Name => self.until(|byte| byte == b'"', State::Plain),
                 State::Escaped => match self.buffer[self.at] {
                     b'\\' => self.at += 2,
-                    b'\'' => self.shift(State::Plain, 1),
+                    b'\'' if self.buffer.get(self.at + 1) == Some(&b'\'') => self.at += 2,
+                    b'\'' => self.shift(State::Behind(false), 1),
                     _ => self.at += 1,
                 },
+                State::Behind(ended) => self.behind(ended),
+                State::BehindLine(ended) if is_line_end(self.buffer[self.at]) => self.state = State::Behind(ended),
+                State::BehindLine(_) => self.at += 1,
                 State::Dollar { open, length } => {
                     let (tag, rest) = (&self.buffer[open..open + length], &self.buffer[self.at..]);
                     if rest.starts_with(tag) { self.shift(State::Plain, length) } else { self.at += 1 }
@@ -137,6 +148,17 @@ impl Splitter {
         self.at += 1;
     }
 
+    fn behind(&mut self, ended: bool) {
+        let rest = &self.buffer[self.at..];
+        match rest[0] {
+            b'\'' if ended => self.shift(State::Escaped, 1),
+            byte if is_line_end(byte) => self.shift(State::Behind(true), 1),
+            byte if is_space(byte) => self.at += 1,
+            b'-' if rest.starts_with(b"--") => self.shift(State::BehindLine(ended), 2),
+            _ => self.state = State::Plain,
+        }
+    }
+
     fn block(&mut self, depth: u32) {
         let rest = &self.buffer[self.at..];
         if rest.starts_with(b"/*") {
@@ -161,7 +183,7 @@ impl Splitter {
             self.note(&word);
         }
         let rest = &self.buffer[self.at..];
-        if byte.is_ascii_whitespace() {
+        if is_space(byte) {
             self.at += 1;
         } else if rest.starts_with(b"--") {
             self.shift(State::Line, 2);
@@ -232,8 +254,19 @@ pub(super) fn statements_of(text: &str) -> Vec<String> {
     chunks.into_iter().filter_map(statement).collect()
 }
 
-fn is_word(byte: u8) -> bool {
+/// Whether it can stand in a word: a keyword, a plain name, a number.
+pub(super) fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || byte >= 0x80
+}
+
+/// Whether it is white space.
+pub(super) fn is_space(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || byte == b'\x0b'
+}
+
+/// Whether it ends a comment of a line: alone each of the two does.
+pub(super) fn is_line_end(byte: u8) -> bool {
+    matches!(byte, b'\n' | b'\r')
 }
 
 /// The length of the dollar tag that `text` begins with.

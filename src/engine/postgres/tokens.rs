@@ -1,6 +1,9 @@
 //! Cutting one statement into words, names, strings and signs.
 //!
-//! Pure. Comments and white space are left out.
+//! Pure. Comments and white space are left out. Knows the same quotes as `split`, which cannot look ahead; `split/tests.rs` holds both to
+//! one table.
+
+use super::split::{is_line_end, is_space, is_word};
 
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +37,11 @@ impl Token<'_> {
         self.kind == Kind::Name || self.kind == Kind::Word
     }
 
+    /// Whether it can be part of a name that has a schema: a number has a dot, too.
+    pub(super) fn can_be_part(&self) -> bool {
+        self.is_name() && !self.text.starts_with(|c: char| c.is_ascii_digit())
+    }
+
     /// Whether it is this sign.
     pub(super) fn is_sign(&self, sign: &str) -> bool {
         self.kind == Kind::Sign && self.text == sign
@@ -48,12 +56,12 @@ pub(super) fn tokens(sql: &str) -> Vec<Token<'_>> {
         let begin = at;
         let rest = &bytes[at..];
         let kind = match bytes[at] {
-            byte if byte.is_ascii_whitespace() => {
+            byte if is_space(byte) => {
                 at += 1;
                 continue;
             }
             b'-' if rest.starts_with(b"--") => {
-                at += rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+                at += line(rest);
                 continue;
             }
             b'/' if rest.starts_with(b"/*") => {
@@ -102,8 +110,9 @@ pub(super) fn tokens(sql: &str) -> Vec<Token<'_>> {
     found
 }
 
-fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || byte >= 0x80
+/// The length of a comment that ends with its line.
+fn line(text: &[u8]) -> usize {
+    text.iter().position(|byte| is_line_end(*byte)).unwrap_or(text.len())
 }
 
 /// The length of what stands in these quotes; a doubled quote is part of it.
@@ -121,17 +130,37 @@ fn quoted(text: &[u8], quote: u8) -> usize {
     text.len()
 }
 
+/// The length of a string with escapes: behind a line end it goes on with them.
 fn escaped(text: &[u8]) -> usize {
     let mut at = 1;
     while at < text.len() {
         match text[at] {
             b'\\' => at += 2,
             b'\'' if text.get(at + 1) == Some(&b'\'') => at += 2,
-            b'\'' => return at + 1,
+            b'\'' => match goes_on(&text[at + 1..]) {
+                Some(behind) => at += 1 + behind,
+                None => return at + 1,
+            },
             _ => at += 1,
         }
     }
     text.len()
+}
+
+/// How far behind its quote a string goes on: behind a line end, with white space and comments of lines between.
+fn goes_on(text: &[u8]) -> Option<usize> {
+    let (mut at, mut ended) = (0, false);
+    loop {
+        match text.get(at)? {
+            b'\'' if ended => return Some(at + 1),
+            byte if is_space(*byte) => {
+                ended |= is_line_end(*byte);
+                at += 1;
+            }
+            b'-' if text[at..].starts_with(b"--") => at += line(&text[at..]),
+            _ => return None,
+        }
+    }
 }
 
 fn comment(text: &[u8]) -> usize {

@@ -43,6 +43,14 @@ fn roles_are_found_where_they_stand_and_nowhere_else() {
 }
 
 #[test]
+fn whose_default_privileges_they_are_is_known() {
+    let of = |sql: &'static str| Statement::of(sql).roles_acted_for();
+    assert_eq!(of("ALTER DEFAULT PRIVILEGES FOR ROLE a, \"b c\" IN SCHEMA s REVOKE ALL ON TABLES FROM d;"), ["a", "\"b c\""]);
+    assert!(of("ALTER DEFAULT PRIVILEGES IN SCHEMA s GRANT SELECT ON TABLES TO a;").is_empty());
+    assert!(of("GRANT SELECT ON TABLE t TO a;").is_empty());
+}
+
+#[test]
 fn a_policy_that_takes_rows_away_is_known() {
     let restrictive = |sql: &str| Statement::of(sql).restrictive_policy().map(|(name, table)| format!("{name} on {table}"));
     let sql = "CREATE POLICY p ON public.t AS RESTRICTIVE TO a USING (true);";
@@ -81,6 +89,19 @@ fn what_somebody_defined_is_known_by_its_schema() {
         ("CREATE INDEX i ON app.t USING btree (a) WHERE (a OPERATOR(app.===) 1);", true),
         ("ALTER TABLE ONLY app.t\n    ADD CONSTRAINT x EXCLUDE USING gist (app.f(r) WITH &&);", true),
         ("ALTER TABLE ONLY app.t\n    ADD CONSTRAINT x PRIMARY KEY (a);", false),
+        ("CREATE INDEX i ON app.t USING btree (a) WHERE (price > 0.5);", false),
+        ("CREATE INDEX i ON app.t USING btree (((price * 1.5))) WHERE (price > '-0.5'::numeric);", false),
+        ("CREATE INDEX i ON app.t USING btree (a) WHERE (state = 'x'::app.mood);", false),
+        ("CREATE INDEX i ON app.t USING btree (a) WHERE (state = ANY (ARRAY['x'::app.mood, NULL::app.\"Mo od\"]));", false),
+        ("CREATE INDEX i ON app.t USING btree (a) WHERE (state = ANY ('{x}'::app.mood[]));", false),
+        ("CREATE INDEX i ON app.t USING gin (a public.gin_trgm_ops, b COLLATE app.\"C.\" DESC);", false),
+        ("CREATE INDEX i ON app.t USING btree (((whole).part));", false),
+        ("CREATE INDEX i ON app.t USING btree ((('x'::text)::app.checked));", true),
+        ("CREATE INDEX i ON app.t USING btree (((a)::app.mood));", true),
+        ("CREATE INDEX i ON app.t USING btree (a) WHERE (((a)::text)::app.mood = 'x'::app.mood);", true),
+        ("CREATE INDEX i ON app.t USING btree (((price * 1.5) + app.\"F.\"(a)));", true),
+        ("CREATE INDEX i ON app.t USING btree (a) WHERE (0.5 OPERATOR(app.<) price);", true),
+        ("CREATE INDEX i ON app.t USING btree (a) WHERE (OPERATOR(app.!!) a);", true),
     ] {
         assert_eq!(Statement::of(sql).calls(), calls, "{sql}");
     }
