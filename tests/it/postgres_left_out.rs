@@ -1,8 +1,10 @@
 //! PostgreSQL: what an archive does not hold is said, and what it could not hold as it is is refused with its object.
 
-use upkeep::engine::{EngineError, LoadMode};
+use upkeep::archive::Archive;
+use upkeep::engine::{Engine, EngineError, LoadMode, MayRestore, Standing};
+use upkeep::progress::Progress;
 
-use crate::support::postgres::{bare_cluster, cluster, dump, load, name_of, said};
+use crate::support::postgres::{bare_cluster, cluster, dump, load, name_of, newer_cluster, said};
 
 /// `pg_dump` leaves out what a role may not see, and calls that a success.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -143,4 +145,91 @@ async fn nothing_in_an_archive_is_a_command_of_psql_s() {
     let said = crate::support::postgres::said(error);
     assert!(said.contains("a backslash outside of quotes") && said.contains("CREATE OPERATOR public."), "{said}");
     assert!(!touched.exists());
+}
+
+/// Rows that an extension keeps from dumps are named, and go with no restore.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_of_an_extension_that_are_in_no_dump_are_named_and_stay() {
+    let Some(cluster) = cluster() else { return };
+    let (source, target) = (cluster.fresh(), cluster.fresh());
+    for name in [name_of(&source), name_of(&target)] {
+        cluster.psql(
+            name,
+            "CREATE TABLE t (a int); CREATE TABLE kept (a int); CREATE TABLE empty (a int); CREATE SEQUENCE moved; CREATE SEQUENCE new; \
+             ALTER EXTENSION plpgsql ADD TABLE kept; ALTER EXTENSION plpgsql ADD TABLE empty; \
+             ALTER EXTENSION plpgsql ADD SEQUENCE moved; ALTER EXTENSION plpgsql ADD SEQUENCE new; \
+             INSERT INTO kept VALUES (1); SELECT nextval('moved')",
+        );
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let sealed = dump(&source, dir.path(), 1).await.unwrap();
+    let left: Vec<&str> = sealed.manifest.left_out.iter().map(|left| left.what.as_str()).collect();
+    assert_eq!(left, ["rows of table public.kept", "value of sequence public.moved"]);
+    let may = |database| async move { upkeep::engine::postgres::may_restore(database).await.unwrap() };
+    let MayRestore::InPlace(way_out) = may(&target).await else { panic!("not beside") };
+    assert_eq!(way_out, "ALTER EXTENSION \"plpgsql\" DROP TABLE public.kept;");
+    load(&target, &sealed, LoadMode::Replace).await.unwrap();
+    assert_eq!(cluster.psql(name_of(&target), "SELECT count(*) FROM kept"), "1");
+    // Those that came with it, for all that can be seen from outside, are not dropped either.
+    let other = cluster.fresh();
+    cluster.psql(
+        name_of(&other),
+        "BEGIN; CREATE TABLE sly (a int); INSERT INTO sly VALUES (1); ALTER EXTENSION plpgsql ADD TABLE sly; COMMIT",
+    );
+    assert_eq!(may(&other).await, MayRestore::Beside);
+    let archive = Archive::open(&sealed.path).unwrap();
+    let replace = Engine::of(&other).load(&archive, LoadMode::Replace, Standing::Rowless, 1, &Progress::default()).await;
+    let refused = said(replace.unwrap_err());
+    assert!(refused.contains("rows of table public.sly") && refused.contains("DROP TABLE public.sly"), "{refused}");
+    assert_eq!(cluster.psql(name_of(&other), "SELECT count(*) FROM sly"), "1");
+    // A schema that is dropped would take the extension along.
+    cluster.psql(
+        name_of(&target),
+        "CREATE SCHEMA app; CREATE TABLE app.gone (a int); ALTER EXTENSION plpgsql ADD TABLE app.gone; INSERT INTO app.gone VALUES (1)",
+    );
+    let MayRestore::Not(why) = may(&target).await else { panic!("it may not") };
+    assert!(why.starts_with("ALTER EXTENSION \"plpgsql\" DROP TABLE app.gone;"), "{why}");
+    load(&target, &sealed, LoadMode::Replace).await.unwrap_err();
+    cluster.psql(name_of(&target), "ALTER EXTENSION plpgsql DROP TABLE app.gone; ALTER EXTENSION plpgsql DROP TABLE kept");
+    assert_eq!(may(&target).await, MayRestore::Beside);
+}
+
+/// Who made a role is a member of it since 16, and may neither act for it nor hand anything over to it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_handed_over_is_told_and_stops_no_restore() {
+    let Some(cluster) = newer_cluster() else { return };
+    let source = cluster.fresh();
+    let name = name_of(&source);
+    let (maker, owner) = (format!("maker_{name}"), format!("owner_{name}"));
+    cluster.psql(
+        name,
+        &format!(
+            "CREATE ROLE {maker} LOGIN CREATEROLE CREATEDB; SET ROLE {maker}; CREATE ROLE {owner}; RESET ROLE; ALTER DATABASE {name} OWNER TO {owner}; \
+             SET ROLE {owner}; CREATE TABLE t (a int PRIMARY KEY); INSERT INTO t VALUES (1); CREATE TYPE mood AS ENUM ('a'); \
+             ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC; ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public GRANT UPDATE ON TABLES TO PUBLIC"
+        ),
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let sealed = dump(&source, dir.path(), 1).await.unwrap();
+    let whose = "SELECT pg_get_userbyid(c.relowner) || ' ' || (SELECT count(*) FROM pg_default_acl) FROM pg_class c WHERE c.relname = 't'";
+    let as_maker = |name: &str| cluster.database_as(name, &maker);
+    let copy = cluster.fresh_name();
+    let warnings = load(&as_maker(&copy), &sealed, LoadMode::Clean).await.unwrap().warnings;
+    let told = format!("role {owner} is not one that {maker} may act for");
+    assert!(warnings.len() == 1 && warnings[0].starts_with(&told), "{warnings:?}");
+    assert_eq!(cluster.psql(&copy, whose), format!("{maker} 0"));
+    // What is there and not the role's own is not dropped by it, whatever it is a member of.
+    cluster.psql(&copy, &format!("ALTER TABLE t OWNER TO {owner}; ALTER ROLE {maker} NOCREATEDB"));
+    let MayRestore::Not(why) = upkeep::engine::postgres::may_restore(&as_maker(&copy)).await.unwrap() else {
+        panic!("it may not")
+    };
+    assert!(why.contains("table public.t"), "{why}");
+    // Whoever may act for the owner makes everything as it was: the database is the owner's, and so `public` is.
+    cluster.psql(&copy, &format!("ALTER ROLE {maker} CREATEDB; GRANT {owner} TO {maker} WITH INHERIT TRUE, SET TRUE"));
+    let fresh = cluster.fresh_name();
+    for way in [LoadMode::Clean, LoadMode::Replace] {
+        let loaded = load(&as_maker(&fresh), &sealed, way).await.unwrap();
+        assert_eq!(loaded.warnings, Vec::<String>::new());
+        assert_eq!(cluster.psql(&fresh, whose), format!("{owner} 2"));
+    }
 }

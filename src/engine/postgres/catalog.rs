@@ -13,6 +13,9 @@ use crate::archive::manifest::Server;
 /// Statements of this many names at once: few round trips, and no statement grows without bound.
 pub(super) const BATCH: usize = 200;
 
+/// Where a manifest's server says whose the database was.
+pub(super) const OWNER: &str = "owner";
+
 /// The oldest server spoken to.
 const OLDEST: u32 = 13;
 
@@ -85,7 +88,7 @@ pub(super) async fn identify(session: &mut Session) -> Result<Server, EngineErro
     let mut extra = BTreeMap::from([
         ("lc_ctype".to_owned(), session.cell(doing, row, 5)?),
         ("locale_provider".to_owned(), session.cell(doing, row, 6)?),
-        ("owner".to_owned(), session.cell(doing, row, 8)?),
+        (OWNER.to_owned(), session.cell(doing, row, 8)?),
     ]);
     if let Some(locale) = session.cell::<Option<String>>(doing, row, 7)? {
         extra.insert("locale".to_owned(), locale);

@@ -1,8 +1,9 @@
 //! Making a database like another, or like the one an archive came from.
 
 use super::super::EngineError;
-use super::connect::{Place, literal, quote};
-use super::standby;
+use super::catalog::OWNER;
+use super::connect::{Place, Session, literal, quote};
+use super::{guard, standby};
 use crate::archive::manifest::Server;
 
 /// Where a manifest's server says in which tablespace the database was, if not in the server's own.
@@ -28,7 +29,7 @@ pub(super) async fn create_as_archived(place: &Place, like: &Server) -> Result<V
     Ok(warnings)
 }
 
-/// Creates an empty database like the one described, in a tablespace where one is named; says what could not be the same here.
+/// Creates an empty database like the one described, its owner's where it may be, in a tablespace where one is named; says what could not be the same here.
 pub(super) async fn create(
     place: &Place,
     name: &str,
@@ -62,8 +63,21 @@ pub(super) async fn create(
         }
         other => other?,
     }
+    give_to_owner(&mut session, name, like).await?;
     session.close().await;
     Ok(warnings)
+}
+
+/// Gives a new database to the role that the other one belongs to, where we may act for it: whoever gets a thing must be allowed to make
+/// one in its schema, and the owner of the database is in `public`.
+async fn give_to_owner(session: &mut Session, name: &str, like: &Server) -> Result<(), EngineError> {
+    let Some(owner) = like.extra.get(OWNER) else { return Ok(()) };
+    let ours = format!("SELECT {}", guard::may_hand_over(&quote(owner)));
+    if session.truth("look for the owner of the database", &ours).await? {
+        let sql = format!("ALTER DATABASE {} OWNER TO {}", quote(name), quote(owner));
+        session.run("give the new database to the old one's owner", &sql).await?;
+    }
+    Ok(())
 }
 
 fn provider(like: &Server) -> String {

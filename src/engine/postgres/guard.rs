@@ -8,6 +8,10 @@ use super::connect::literal;
 use super::grammar::{Kind, Statement};
 use super::split::statements_of;
 
+/// The mode in which a role must be another's to hand a thing over to it, wherever the archive is restored: membership alone is not
+/// enough since 16. An archive says it itself, for whoever restores it by hand.
+const HAND_OVER: &str =
+    "CASE WHEN pg_catalog.current_setting('server_version_num')::integer >= 160000 THEN 'SET' ELSE 'MEMBER' END";
 /// How much of a statement a message shows.
 const SHOWN: usize = 120;
 
@@ -16,6 +20,8 @@ const SHOWN: usize = 120;
 pub(super) enum Need {
     /// A role, as `quote_ident` spells it.
     Role(String),
+    /// That the session may act for a role that is there, spelled the same.
+    Acting(String),
     /// A tablespace's name.
     Tablespace(String),
 }
@@ -27,14 +33,14 @@ pub(super) fn guard(statement: &Statement<'_>) -> String {
         return tablespace(sql, &name);
     }
     let exists = |role: &&str| format!("pg_catalog.to_regrole({}) IS NOT NULL", literal(role));
+    let acts = |role: &str| format!("pg_catalog.pg_has_role(pg_catalog.to_regrole({}), 'USAGE')", literal(role));
     if let Some(role) = statement.owner() {
-        let ours = format!("pg_catalog.pg_has_role(pg_catalog.to_regrole({}), 'MEMBER')", literal(role));
-        return block(sql, &ours, &warning(&format!("{role} is missing or not ours to act for")));
+        return block(sql, &may_hand_over(role), &warning(&format!("{role} is missing or not ours to act for")));
     }
     if let Some(name) = statement.commented_extension() {
         // Only the extension's owner may; a trusted extension may belong to somebody else here.
         let ours = format!(
-            "(SELECT pg_catalog.pg_has_role(extowner, 'MEMBER') FROM pg_catalog.pg_extension WHERE pg_catalog.quote_ident(extname) = {})",
+            "(SELECT pg_catalog.pg_has_role(extowner, 'USAGE') FROM pg_catalog.pg_extension WHERE pg_catalog.quote_ident(extname) = {})",
             literal(name)
         );
         return block(sql, &ours, &warning(&format!("{name} belongs to somebody else")));
@@ -44,6 +50,9 @@ pub(super) fn guard(statement: &Statement<'_>) -> String {
         return sql.to_owned();
     }
     let mut condition = roles.iter().map(exists).collect::<Vec<_>>().join(" AND ");
+    for role in statement.roles_acted_for() {
+        condition = format!("{} AND {condition}", acts(role));
+    }
     if statement.has(0, &["SET", "SESSION", "AUTHORIZATION"]) {
         // Who may not act for the one who gave a privilege gives it himself.
         condition.push_str(" AND (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = session_user)");
@@ -57,9 +66,18 @@ pub(super) fn guard(statement: &Statement<'_>) -> String {
             )),
             literal("create the role first: without the policy its rows would be shown")
         ),
-        None => warning(&format!("{} is missing", roles.join(", "))),
+        None if statement.roles_acted_for().is_empty() => warning(&format!("{} is missing", roles.join(", "))),
+        None => warning(&format!("{} is missing or not ours to act for", roles.join(", "))),
     };
     block(sql, &condition, &otherwise)
+}
+
+/// Whether the session's role may hand a thing over to this one, and go on with it: for that it must have the new owner's privileges.
+pub(super) fn may_hand_over(role: &str) -> String {
+    let role = literal(role);
+    format!(
+        "pg_catalog.pg_has_role(pg_catalog.to_regrole({role}), 'USAGE') AND pg_catalog.pg_has_role(pg_catalog.to_regrole({role}), {HAND_OVER})"
+    )
 }
 
 /// A tablespace that is the database's own must not be named for what is partitioned, and is the default anyway.
@@ -112,6 +130,9 @@ pub(super) fn inner(sql: &str) -> &str {
 pub(super) fn first_line(sql: &str) -> String {
     let last = sets_tablespace(sql).and_then(|_| statements_of(sql).pop());
     let line = inner(last.as_deref().unwrap_or(sql)).lines().next().unwrap_or_default();
+    // How to connect may hold a password.
+    let line =
+        if line.starts_with("CREATE SUBSCRIPTION ") { line.split(" CONNECTION ").next().unwrap_or_default() } else { line };
     line.chars().take(SHOWN).collect()
 }
 
@@ -123,9 +144,20 @@ pub(super) fn needs(sql: &str) -> Vec<Need> {
     }
     let asked = Statement::of(condition);
     let tokens = asked.tokens();
-    let roles =
-        tokens.iter().zip(tokens.iter().skip(2)).filter(|(word, text)| word.text == "to_regrole" && text.kind == Kind::Text);
-    roles.map(|(_, text)| Need::Role(unliteral(text.text))).collect()
+    let (mut found, mut acting) = (Vec::new(), false);
+    for (word, text) in tokens.iter().zip(tokens.iter().skip(2)).filter(|(word, _)| word.kind == Kind::Word) {
+        acting |= word.text == "pg_has_role";
+        if word.text == "to_regrole" && text.kind == Kind::Text {
+            let role = unliteral(text.text);
+            let acting = std::mem::take(&mut acting).then(|| Need::Acting(role.clone()));
+            for need in acting.into_iter().chain([Need::Role(role)]) {
+                if !found.contains(&need) {
+                    found.push(need);
+                }
+            }
+        }
+    }
+    found
 }
 
 /// The roles and the name of a policy that takes rows away: it is refused where one of them is missing.

@@ -14,7 +14,7 @@ use super::super::passing::Patience;
 use super::super::{EngineError, Loaded, Standing};
 use super::catalog::{BATCH, USER_SCHEMA};
 use super::connect::{Place, Session, quote};
-use super::{compare, large_objects, load, proof, schema, standby, subscriptions, survey};
+use super::{compare, large_objects, load, members, proof, schema, standby, subscriptions, survey};
 use crate::archive::Archive;
 use crate::archive::manifest::FrameKind;
 use crate::failure::Chain;
@@ -281,10 +281,12 @@ async fn exchange_all(
     progress: &Progress,
 ) -> Result<Loaded, EngineError> {
     progress.phase("clearing", 0);
+    let members = members::all(session).await?;
     for statement in drop_statements(session).await? {
         session.run(&format!("run `{statement}`"), &statement).await?;
     }
     locked.demand_nothing_else_dropped(session).await?;
+    members::demand_still_there(session, &members).await?;
     let emptied = objects::clear(session).await?;
     fault::point("pg.load.cleared");
     let stays = drops::extensions(session).await?;

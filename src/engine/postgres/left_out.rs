@@ -7,12 +7,13 @@ use super::super::EngineError;
 use super::catalog::{USER_SCHEMA, WITH_ROWS, texts};
 use super::connect::{Session, literal, quote};
 use super::grammar::Statement;
-use super::likeness;
+use super::{likeness, members};
 use crate::archive::manifest::LeftOut;
 
 /// Everything.
 pub(super) async fn of(session: &mut Session) -> Result<Vec<LeftOut>, EngineError> {
     let mut found = foreign_rows(session).await?;
+    found.extend(members::all(session).await?.iter().map(members::Member::left_out));
     found.extend(shells(session).await?);
     found.extend(hidden(session).await?);
     found.extend(of_the_database(session).await?);
@@ -42,6 +43,10 @@ async fn of_the_database(session: &mut Session) -> Result<Option<LeftOut>, Engin
     let database = session.place().database.clone();
     let mut statements = likeness::statements(session, &database, &database).await?;
     statements.retain(|sql| Statement::of(&format!("{sql};")).owner().is_none());
+    let hides = statements.iter_mut().fold(false, |hides, sql| {
+        let told = likeness::shown(sql);
+        std::mem::replace(sql, told) != *sql || hides
+    });
     let comment = "SELECT pg_catalog.shobj_description(d.oid, 'pg_database') FROM pg_catalog.pg_database d \
         WHERE d.datname = pg_catalog.current_database()";
     let comment = session.text("read the database's comment", comment).await?;
@@ -49,9 +54,11 @@ async fn of_the_database(session: &mut Session) -> Result<Option<LeftOut>, Engin
     if statements.is_empty() {
         return Ok(None);
     }
+    let values =
+        if hides { " (… stands for a value that may be a secret: the server has it, in pg_db_role_setting)" } else { "" };
     Ok(Some(LeftOut {
         what: format!("settings, privileges and comment of database {database} itself"),
-        why: format!("a restore in its place keeps them; elsewhere they are made by: {};", statements.join("; ")),
+        why: format!("a restore in its place keeps them; elsewhere they are made by: {};{values}", statements.join("; ")),
     }))
 }
 

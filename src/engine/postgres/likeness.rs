@@ -7,8 +7,9 @@
 use super::super::{EngineError, MayRestore};
 use super::catalog::{self, texts};
 use super::connect::{Session, literal, quote};
+use super::grammar::Statement;
 use super::strangers::strangers;
-use super::subscriptions;
+use super::{members, subscriptions};
 
 /// Settings whose stored value is a list that is quoted inside already, as `ALTER DATABASE … SET` takes it.
 const LISTS: &str =
@@ -48,11 +49,22 @@ pub(super) async fn statements(session: &mut Session, new: &str, like: &str) -> 
     Ok(statements)
 }
 
+/// A statement as it may be told: the value of a setting that some extension or application made up, with a dot in its name, may be a
+/// password or a key.
+pub(super) fn shown(statement: &str) -> String {
+    let cut = Statement::of(statement);
+    let of_setting = cut.end_of("SET").and_then(|set| cut.tokens().iter().find(|token| token.at >= set));
+    match of_setting {
+        Some(name) if name.text.contains('.') => format!("{} TO '…'", &statement[..name.at + name.text.len()]),
+        _ => statement.to_owned(),
+    }
+}
+
 /// Runs them and takes them back, so that what cannot be done is known before anything long is begun.
 pub(super) async fn try_out(session: &mut Session, statements: &[String]) -> Result<(), EngineError> {
     session.run("begin", "BEGIN").await?;
     for statement in statements {
-        session.run(&format!("run `{statement}`"), statement).await?;
+        session.run(&format!("run `{}`", shown(statement)), statement).await?;
     }
     session.run("take it back", "ROLLBACK").await
 }
@@ -76,6 +88,16 @@ pub(super) async fn may_restore(session: &mut Session) -> Result<MayRestore, Eng
         WHERE database = pg_catalog.current_database() AND NOT temporary ORDER BY 1";
     // A slot goes with its database, and whoever reads from it would not know.
     let mut grants = texts(session, doing, slots).await?;
+    // Rows that no archive has go with it, too; inside the database they stay where they are.
+    let written: Vec<_> = members::all(session).await?.into_iter().filter(members::Member::is_written).collect();
+    if let Some(member) = written.iter().find(|member| member.goes_in_place()) {
+        return Ok(MayRestore::Not(format!(
+            "{} ({} are in no archive, and would go)",
+            member.way_out(),
+            member.left_out().what
+        )));
+    }
+    grants.extend(written.iter().map(members::Member::way_out));
     if session.truth(doing, "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user").await? {
         return Ok(if grants.is_empty() { MayRestore::Beside } else { MayRestore::InPlace(grants.join(" ")) });
     }
@@ -150,4 +172,30 @@ async fn missing(session: &mut Session) -> Result<Vec<String>, EngineError> {
         grants.extend(texts(session, doing, &sql).await?);
     }
     Ok(grants)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn a_value_that_may_be_a_secret_is_not_shown() {
+        for (statement, told) in [
+            ("ALTER DATABASE d SET \"app.key\" TO 'secret'", "ALTER DATABASE d SET \"app.key\" TO '…'"),
+            (
+                "ALTER ROLE \"SET a.b\" IN DATABASE d SET \"app.Key\" TO 'secret'",
+                "ALTER ROLE \"SET a.b\" IN DATABASE d SET \"app.Key\" TO '…'",
+            ),
+        ] {
+            assert_eq!(shown(statement), told);
+        }
+        for plain in [
+            "ALTER DATABASE d SET search_path TO a, \"b.c\"",
+            "ALTER DATABASE d SET \"DateStyle\" TO 'ISO, DMY'",
+            "GRANT CONNECT ON DATABASE \"d.SET e.f\" TO a",
+            "ALTER DATABASE d OWNER TO \"a.b\"",
+        ] {
+            assert_eq!(shown(plain), plain);
+        }
+    }
 }

@@ -150,6 +150,12 @@ pub(super) async fn missing(session: &mut Session, named: &[Need]) -> Result<Vec
                 format!("SELECT pg_catalog.to_regrole({}) IS NULL", literal(role)),
                 format!("role {role} does not exist here: its objects belong to {user}, its privileges are left out"),
             ),
+            Need::Acting(role) => (
+                format!("SELECT pg_catalog.to_regrole({}) IS NOT NULL AND NOT ({})", literal(role), guard::may_hand_over(role)),
+                format!(
+                    "role {role} is not one that {user} may act for: its objects belong to {user}, its default privileges are left out"
+                ),
+            ),
             Need::Tablespace(name) => (
                 format!(
                     "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_tablespace WHERE spcname = {} \

@@ -6,34 +6,39 @@
 use super::super::EngineError;
 use super::catalog::{USER_SCHEMA, WITH_ROWS, texts};
 use super::connect::{Session, literal};
+use super::kinds::{self, Kind, own};
 
-/// Kinds with an owner: what it is called, catalogue, column of the name, of the schema (none: the database's own), of the owner.
-/// The owner of the schema may drop what is in it, too.
-const OWNED: [(&str, &str, &str, Option<&str>, &str); 11] = [
-    ("function", "pg_proc", "proname", Some("pronamespace"), "proowner"),
-    ("type", "pg_type", "typname", Some("typnamespace"), "typowner"),
-    ("operator", "pg_operator", "oprname", Some("oprnamespace"), "oprowner"),
-    ("text search configuration", "pg_ts_config", "cfgname", Some("cfgnamespace"), "cfgowner"),
-    ("text search dictionary", "pg_ts_dict", "dictname", Some("dictnamespace"), "dictowner"),
-    ("conversion", "pg_conversion", "conname", Some("connamespace"), "conowner"),
-    ("collation", "pg_collation", "collname", Some("collnamespace"), "collowner"),
-    ("statistics", "pg_statistic_ext", "stxname", Some("stxnamespace"), "stxowner"),
-    ("publication", "pg_publication", "pubname", None, "pubowner"),
-    ("foreign server", "pg_foreign_server", "srvname", None, "srvowner"),
-    ("language", "pg_language", "lanname", None, "lanowner"),
+/// Kinds with an owner that are dropped by more than a name. The owner of the schema may drop what is in it, too.
+const OWNED: [Kind; 3] = [
+    Kind { keyword: "FUNCTION", catalogue: "pg_proc", name: "proname", schema: Some("pronamespace"), owner: Some("proowner") },
+    Kind { keyword: "TYPE", catalogue: "pg_type", name: "typname", schema: Some("typnamespace"), owner: Some("typowner") },
+    Kind {
+        keyword: "OPERATOR",
+        catalogue: "pg_operator",
+        name: "oprname",
+        schema: Some("oprnamespace"),
+        owner: Some("oprowner"),
+    },
 ];
-/// Kinds that only a superuser makes.
-const SUPERUSERS: [(&str, &str, &str, &str); 9] = [
-    ("event trigger", "pg_event_trigger", "evtname", "true"),
-    ("foreign data wrapper", "pg_foreign_data_wrapper", "fdwname", "true"),
-    ("access method", "pg_am", "amname", "true"),
-    ("text search parser", "pg_ts_parser", "prsname", "true"),
-    ("text search template", "pg_ts_template", "tmplname", "true"),
-    ("operator class", "pg_opclass", "opcname", "true"),
-    ("operator family", "pg_opfamily", "opfname", "true"),
-    ("base type", "pg_type", "typname", "o.typtype = 'b'"),
-    ("publication of all tables", "pg_publication", "pubname", "o.puballtables"),
+/// Of other kinds what only a superuser makes: what it is called, its catalogue, what it is named, which.
+const SUPERUSERS: [(&str, &str, &str, &str); 8] = [
+    ("operator class", "pg_opclass", "o.opcname", "true"),
+    ("operator family", "pg_opfamily", "o.opfname", "true"),
+    ("base type", "pg_type", "o.typname", "o.typtype = 'b'"),
+    ("publication of all tables", "pg_publication", "o.pubname", "o.puballtables"),
+    ("cast without a function from", "pg_cast", FROM_TO, "o.castmethod = 'b'"),
+    // The language of an aggregate is nobody's choice.
+    (
+        "function in an untrusted language,",
+        "pg_proc",
+        "o.proname",
+        "o.prokind <> 'a' AND NOT (SELECT l.lanpltrusted FROM pg_catalog.pg_language l WHERE l.oid = o.prolang)",
+    ),
+    ("leakproof function", "pg_proc", "o.proname", "o.proleakproof"),
+    ("function with a support function,", "pg_proc", "o.proname", "o.prosupport <> 0"),
 ];
+/// What a cast `o` is between.
+const FROM_TO: &str = "pg_catalog.format_type(o.castsource, NULL) || ' to ' || pg_catalog.format_type(o.casttarget, NULL)";
 /// How many are named.
 const NAMED: usize = 3;
 
@@ -52,13 +57,8 @@ pub(super) async fn strangers(session: &mut Session) -> Result<Vec<String>, Engi
 }
 
 fn queries() -> Vec<String> {
-    let own = |catalogue: &str| {
-        format!(
-            "o.oid >= 16384 AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = 'pg_catalog.{catalogue}'::pg_catalog.regclass \
-             AND e.objid = o.oid AND e.deptype IN ('e', 'i'))"
-        )
-    };
-    let theirs = |owner: &str| format!("NOT pg_catalog.pg_has_role({owner}, 'MEMBER')");
+    // Only whoever has an owner's privileges, which membership alone is not, may drop what is his.
+    let theirs = |owner: &str| format!("NOT pg_catalog.pg_has_role({owner}, 'USAGE')");
     let mut queries = vec![
         "SELECT 'a schema, for CREATE on the database is missing' WHERE NOT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')"
             .to_owned(),
@@ -75,17 +75,25 @@ fn queries() -> Vec<String> {
             theirs("d.defaclrole")
         ),
         format!(
-            "SELECT 'cast from ' || pg_catalog.format_type(o.castsource, NULL) || ' to ' || pg_catalog.format_type(o.casttarget, NULL) \
-             FROM pg_catalog.pg_cast o WHERE {} AND NOT EXISTS (SELECT FROM pg_catalog.pg_type t \
-               WHERE t.oid IN (o.castsource, o.casttarget) AND pg_catalog.pg_has_role(t.typowner, 'MEMBER')) ORDER BY 1 LIMIT {NAMED}",
+            "SELECT 'cast from ' || {FROM_TO} FROM pg_catalog.pg_cast o WHERE {} AND NOT EXISTS (SELECT FROM pg_catalog.pg_type t \
+               WHERE t.oid IN (o.castsource, o.casttarget) AND pg_catalog.pg_has_role(t.typowner, 'USAGE')) ORDER BY 1 LIMIT {NAMED}",
             own("pg_cast")
+        ),
+        format!(
+            "SELECT 'transform for ' || pg_catalog.format_type(o.trftype, NULL) || ' language ' || l.lanname \
+             FROM pg_catalog.pg_transform o JOIN pg_catalog.pg_language l ON l.oid = o.trflang JOIN pg_catalog.pg_type t ON t.oid = o.trftype \
+             WHERE {} AND {} ORDER BY 1 LIMIT {NAMED}",
+            own("pg_transform"),
+            theirs("t.typowner")
         ),
         format!(
             "SELECT 'large object ' || m.oid FROM pg_catalog.pg_largeobject_metadata m WHERE {} ORDER BY m.oid LIMIT {NAMED}",
             theirs("m.lomowner")
         ),
     ];
-    for (noun, catalogue, name, schema, owner) in OWNED {
+    let kinds = OWNED.iter().chain(&kinds::NAMED).chain(&kinds::WATCHING).chain(&kinds::GLOBAL);
+    queries.extend(kinds.map(|kind| {
+        let Kind { catalogue, name, schema, owner, .. } = kind;
         let (from, name, ours) = match schema {
             Some(schema) => (
                 format!("JOIN pg_catalog.pg_namespace n ON n.oid = o.{schema} AND {USER_SCHEMA}"),
@@ -94,17 +102,18 @@ fn queries() -> Vec<String> {
             ),
             None => (String::new(), format!("o.{name}"), "true".to_owned()),
         };
-        queries.push(format!(
-            "SELECT {} || {name} FROM pg_catalog.{catalogue} o {from} WHERE {} AND {} AND {ours} ORDER BY 1 LIMIT {NAMED}",
-            literal(&format!("{noun} ")),
-            own(catalogue),
-            theirs(&format!("o.{owner}"))
-        ));
-    }
-    queries.extend(SUPERUSERS.iter().map(|(noun, catalogue, name, which)| {
+        // Who owns the schema may drop what is in it, but not make what only a superuser does.
+        let which = owner.map_or_else(|| "true".to_owned(), |owner| format!("{} AND {ours}", theirs(&format!("o.{owner}"))));
+        let noun = literal(&format!("{} ", kind.noun()));
         format!(
-            "SELECT {} || o.{name} FROM pg_catalog.{catalogue} o WHERE {which} AND {} ORDER BY 1 LIMIT {NAMED}",
-            literal(&format!("{noun} ")),
+            "SELECT {noun} || {name} FROM pg_catalog.{catalogue} o {from} WHERE {} AND {which} ORDER BY 1 LIMIT {NAMED}",
+            own(catalogue)
+        )
+    }));
+    queries.extend(SUPERUSERS.iter().map(|(noun, catalogue, name, which)| {
+        let noun = literal(&format!("{noun} "));
+        format!(
+            "SELECT {noun} || {name} FROM pg_catalog.{catalogue} o WHERE {which} AND {} ORDER BY 1 LIMIT {NAMED}",
             own(catalogue)
         )
     }));

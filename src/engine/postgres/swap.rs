@@ -15,7 +15,7 @@ use super::connect::{Place, Session};
 use super::create::create;
 use super::marks::{look, mark, names_of, rename, unmark};
 use super::settle::{settle, tidy};
-use super::{catalog, likeness, load, proof, survey};
+use super::{catalog, likeness, load, members, proof, survey};
 use crate::archive::Archive;
 use crate::failure::Chain;
 use crate::fault;
@@ -79,6 +79,9 @@ async fn beside(
     let old = place.beside(&names.old);
     fence(place, names).await?;
     fault::point("pg.swap.fenced");
+    if !matches!(standing, Standing::Nobodys) {
+        members::demand_same(&old, &place.beside(&names.new), place).await?;
+    }
     let histories: Vec<String> = archive.manifest().shape.histories.iter().map(|history| history.table.clone()).collect();
     loaded.kept = proof::hold_to(&old, place, standing, &histories, jobs, progress).await?;
     fault::point("pg.swap.proved");

@@ -8,46 +8,18 @@ use super::super::super::EngineError;
 use super::super::catalog::{USER_SCHEMA, WITH_ROWS, texts};
 use super::super::connect::{Session, quote};
 use super::super::grammar::{Statement, unquoted};
+use super::super::kinds::{self, Kind, own};
 use super::super::split::statements_of;
 
-/// Objects with a schema and a name alone: keyword, catalogue, column of the name, column of the schema.
-const NAMED: [(&str, &str, &str, &str); 7] = [
-    ("TEXT SEARCH CONFIGURATION", "pg_ts_config", "cfgname", "cfgnamespace"),
-    ("TEXT SEARCH DICTIONARY", "pg_ts_dict", "dictname", "dictnamespace"),
-    ("TEXT SEARCH TEMPLATE", "pg_ts_template", "tmplname", "tmplnamespace"),
-    ("TEXT SEARCH PARSER", "pg_ts_parser", "prsname", "prsnamespace"),
-    ("CONVERSION", "pg_conversion", "conname", "connamespace"),
-    ("COLLATION", "pg_collation", "collname", "collnamespace"),
-    ("STATISTICS", "pg_statistic_ext", "stxname", "stxnamespace"),
-];
-/// Objects of the whole database: keyword, catalogue, column of the name.
-const GLOBAL: [(&str, &str, &str); 6] = [
-    ("EVENT TRIGGER", "pg_event_trigger", "evtname"),
-    ("PUBLICATION", "pg_publication", "pubname"),
-    ("SERVER", "pg_foreign_server", "srvname"),
-    ("FOREIGN DATA WRAPPER", "pg_foreign_data_wrapper", "fdwname"),
-    ("LANGUAGE", "pg_language", "lanname"),
-    ("ACCESS METHOD", "pg_am", "amname"),
-];
-/// The first number of what was not made with the cluster.
-const FIRST_OWN: u32 = 16384;
 /// What is asked, in messages.
 const DOING: &str = "list what to replace";
-
-/// That an object `o` of a catalogue is nobody else's part: no extension's, and not made with another object.
-fn own(catalogue: &str) -> String {
-    format!(
-        "o.oid >= {FIRST_OWN} AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = 'pg_catalog.{catalogue}'::pg_catalog.regclass \
-         AND e.objid = o.oid AND e.deptype IN ('e', 'i'))"
-    )
-}
 
 /// What empties a database of the user's objects.
 pub(super) async fn drop_statements(session: &mut Session) -> Result<Vec<String>, EngineError> {
     let mut statements = Vec::new();
     // What fires at every change goes first.
-    for (keyword, catalogue, name) in &GLOBAL[..2] {
-        statements.extend(global(session, keyword, catalogue, name).await?);
+    for kind in kinds::WATCHING {
+        statements.extend(global(session, kind).await?);
     }
     // Only idle ones are left by now.
     let subscriptions = "SELECT s.subname::text FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d ON d.oid = s.subdbid \
@@ -63,15 +35,16 @@ pub(super) async fn drop_statements(session: &mut Session) -> Result<Vec<String>
     let schemas = texts(session, DOING, &schemas).await?;
     statements.extend(schemas.iter().map(|name| format!("DROP SCHEMA {} CASCADE", quote(name))));
     statements.extend(in_public(session).await?);
-    for (keyword, catalogue, name) in &GLOBAL[2..] {
-        statements.extend(global(session, keyword, catalogue, name).await?);
+    for kind in kinds::GLOBAL {
+        statements.extend(global(session, kind).await?);
     }
     statements.extend(without_a_name(session).await?);
     statements.extend(defaults(session).await?);
     Ok(statements)
 }
 
-async fn global(session: &mut Session, keyword: &str, catalogue: &str, name: &str) -> Result<Vec<String>, EngineError> {
+async fn global(session: &mut Session, kind: Kind) -> Result<Vec<String>, EngineError> {
+    let Kind { keyword, catalogue, name, .. } = kind;
     let sql = format!("SELECT o.{name}::text FROM pg_catalog.{catalogue} o WHERE {} ORDER BY 1", own(catalogue));
     let names = texts(session, DOING, &sql).await?;
     Ok(names.iter().map(|name| format!("DROP {keyword} IF EXISTS {} CASCADE", quote(name))).collect())
@@ -150,8 +123,9 @@ async fn in_public(session: &mut Session) -> Result<Vec<String>, EngineError> {
             from("pg_type", "typnamespace")
         ),
     ];
-    queries.extend(NAMED.iter().map(|(keyword, catalogue, column, schema)| {
-        format!("SELECT '{keyword} IF EXISTS ' || {} {} ORDER BY 1", name(column), from(catalogue, schema))
+    queries.extend(kinds::NAMED.iter().map(|kind| {
+        let from = from(kind.catalogue, kind.schema.unwrap_or_default());
+        format!("SELECT '{} IF EXISTS ' || {} {from} ORDER BY 1", kind.keyword, name(kind.name))
     }));
     let mut statements = Vec::new();
     for sql in queries {

@@ -25,12 +25,10 @@ fn what_only_psql_or_another_major_reads_is_dropped() {
 #[test]
 fn statements_about_roles_do_nothing_where_the_role_is_missing() {
     for (sql, role) in [
-        ("ALTER TABLE public.t OWNER TO app;", "app"),
         ("GRANT SELECT ON TABLE public.t TO app;", "app"),
         ("REVOKE ALL ON SCHEMA public FROM \"We ird\";", "\"We ird\""),
         ("GRANT ALL ON TABLE public.t TO \"select\";", "\"select\""),
         ("CREATE POLICY p ON public.t TO app USING (true);", "app"),
-        ("ALTER DEFAULT PRIVILEGES FOR ROLE app IN SCHEMA public GRANT SELECT ON TABLES TO PUBLIC;", "app"),
     ] {
         let cleaned = clean(sql);
         assert!(cleaned.starts_with("DO $upkeep0$") && cleaned.contains(sql), "{cleaned}");
@@ -44,6 +42,22 @@ fn statements_about_roles_do_nothing_where_the_role_is_missing() {
     ] {
         assert_eq!(clean(untouched), untouched);
     }
+}
+
+#[test]
+fn who_must_be_acted_for_is_said_apart() {
+    let acting = |role: &str| [Need::Acting(role.to_owned()), Need::Role(role.to_owned())];
+    for (sql, role) in [
+        ("ALTER TABLE public.t OWNER TO app;", "app"),
+        ("ALTER DEFAULT PRIVILEGES FOR ROLE app IN SCHEMA public GRANT SELECT ON TABLES TO PUBLIC;", "app"),
+        ("ALTER SCHEMA s OWNER TO \"pg_has_role(to_regrole('x'))\";", "\"pg_has_role(to_regrole('x'))\""),
+    ] {
+        let cleaned = clean(sql);
+        assert!(cleaned.starts_with("DO $upkeep0$") && cleaned.contains(sql), "{cleaned}");
+        assert_eq!(needs(&cleaned), acting(role), "{cleaned}");
+    }
+    let both = needs(&clean("ALTER DEFAULT PRIVILEGES FOR ROLE app GRANT SELECT ON TABLES TO other;"));
+    assert_eq!(both, [&acting("app")[..], &[Need::Role("other".to_owned())]].concat());
 }
 
 #[test]
