@@ -13,14 +13,27 @@ on_every_server! { shared;
 /// Tables whose names put whom they refer to both before and behind them.
 fn tables(server: &Server) -> &'static str {
     if server.is_mariadb() {
-        // One end in another character set, and a key that lost its index.
+        // One end in another character set, and keys that lost the index of an end: to another table, to their own, in a ring, to columns
+        // that only another order or a part of them has.
         "SET foreign_key_checks = 0; \
          CREATE TABLE z_child (a varchar(20) CHARACTER SET utf8mb3, CONSTRAINT fz FOREIGN KEY (a) REFERENCES parent (id) ON DELETE CASCADE); \
          CREATE TABLE a_child (a varchar(20) CHARACTER SET utf8mb3, CONSTRAINT fa FOREIGN KEY (a) REFERENCES parent (id) ON UPDATE SET NULL); \
          CREATE TABLE parent (id varchar(20) CHARACTER SET utf8mb4 PRIMARY KEY); \
          CREATE TABLE m_lost (id int PRIMARY KEY, k int); CREATE TABLE n_lost (a int, CONSTRAINT fn FOREIGN KEY (a) REFERENCES m_lost (id)); \
          CREATE TABLE b_lost (a int, CONSTRAINT fb FOREIGN KEY (a) REFERENCES m_lost (id)); ALTER TABLE m_lost DROP PRIMARY KEY; \
-         INSERT INTO m_lost VALUES (1, 2); INSERT INTO n_lost VALUES (1); "
+         INSERT INTO m_lost VALUES (1, 2); INSERT INTO n_lost VALUES (1); \
+         CREATE TABLE itself (id int PRIMARY KEY, u int, p int, UNIQUE KEY u (u), CONSTRAINT fi FOREIGN KEY (p) REFERENCES itself (u)); \
+         INSERT INTO itself VALUES (1, 5, 5); ALTER TABLE itself DROP KEY u, ALGORITHM=INPLACE; \
+         CREATE TABLE ring_a (id int PRIMARY KEY, u int, b int, KEY u (u), CONSTRAINT fra FOREIGN KEY (b) REFERENCES ring_b (u)); \
+         CREATE TABLE ring_b (id int PRIMARY KEY, u int, a int, KEY u (u), CONSTRAINT frb FOREIGN KEY (a) REFERENCES ring_a (u)); \
+         INSERT INTO ring_a VALUES (1, 5, 6); INSERT INTO ring_b VALUES (1, 6, 5); \
+         ALTER TABLE ring_a DROP KEY u, ALGORITHM=INPLACE; ALTER TABLE ring_b DROP KEY u, ALGORITHM=INPLACE; \
+         CREATE TABLE k_parent (t varchar(20), n int, KEY tn (t, n)); \
+         CREATE TABLE k_child (t varchar(20), n int, KEY kept (t, n), CONSTRAINT fk FOREIGN KEY (t, n) REFERENCES k_parent (t, n)); \
+         ALTER TABLE k_child DROP KEY kept, ADD KEY cut (t(3), n); ALTER TABLE k_parent ADD KEY turned (n, t), DROP KEY tn, ALGORITHM=INPLACE; \
+         INSERT INTO k_parent VALUES ('x', 1); INSERT INTO k_child VALUES ('x', 1); \
+         CREATE TABLE past (id int PRIMARY KEY, u int, p int, KEY u (u), CONSTRAINT fp FOREIGN KEY (p) REFERENCES past (u)) WITH SYSTEM VERSIONING; \
+         INSERT INTO past VALUES (1, 5, 5); SET system_versioning_alter_history = KEEP; ALTER TABLE past DROP KEY u, ALGORITHM=INPLACE; "
     } else {
         // One end converted, in a chain; keys to what is not unique, and to the beginning of a unique one.
         "CREATE TABLE parent (id varchar(20) CHARACTER SET utf8mb3 COLLATE utf8mb3_bin PRIMARY KEY, v int); \

@@ -130,31 +130,64 @@ pub(super) async fn fill(
     jobs: usize,
     progress: &Progress,
 ) -> Result<Loaded, EngineError> {
-    let stop = StopOnDrop::default();
+    let moved = make_tables(place, archive, progress).await?;
+    let mut loaded = fill_tables(place, archive, jobs, progress).await?;
+    loaded.warnings.splice(0..0, moved);
+    Ok(loaded)
+}
+
+/// Makes an archive's tables; says which are not where they were.
+pub(super) async fn make_tables(
+    place: &Place,
+    archive: &Arc<Archive>,
+    progress: &Progress,
+) -> Result<Vec<String>, EngineError> {
     let mut session = open(place, archive).await?;
     progress.phase("loading the schema", 0);
     let mut moved = Vec::new();
     for statement in objects::tables_before(archive).await? {
         moved.extend(make_table(&mut session, &statement).await?);
     }
+    session.close().await;
     fault::point("my.load.schema");
+    Ok(moved)
+}
+
+/// Fills the tables that were made, and compares.
+pub(super) async fn fill_tables(
+    place: &Place,
+    archive: &Arc<Archive>,
+    jobs: usize,
+    progress: &Progress,
+) -> Result<Loaded, EngineError> {
+    let stop = StopOnDrop::default();
     let raw = archive.manifest().frames.iter().filter(|frame| frame.kind == FrameKind::Data).map(|frame| frame.raw).sum();
     progress.phase("loading", raw);
     data::fill(place, archive, jobs, progress, &stop.0).await?;
     fault::point("my.load.rows");
     progress.phase("building indexes", 0);
     data::run_all(place, archive, objects::indexes(archive).await?, jobs, &stop.0).await?;
+    let mut session = open(place, archive).await?;
     for statement in statements(archive, FrameKind::Sequences).await? {
         run_one(&mut session, &statement).await?;
     }
     session.close().await;
     fault::point("my.load.loaded");
     let mut loaded = compare::compare(place, archive.manifest(), jobs, progress, &stop.0).await?;
-    loaded.warnings.extend(moved);
     let mut session = place.connect().await?;
     loaded.warnings.extend(compare::orphans(&mut session).await?);
     session.close().await;
     Ok(loaded)
+}
+
+/// Makes everything else of an archive's schema over the tables that were made, to see that it can be made.
+pub(super) async fn try_out(place: &Place, archive: &Arc<Archive>, jobs: usize) -> Result<(), EngineError> {
+    let stop = StopOnDrop::default();
+    data::run_all(place, archive, objects::indexes(archive).await?, jobs, &stop.0).await?;
+    let mut session = open(place, archive).await?;
+    objects::try_out(&mut session, &objects::of(archive).await?).await?;
+    session.close().await;
+    Ok(())
 }
 
 /// Makes a table. One whose own directory or tablespace cannot be had is made where the server keeps the others, which is said.

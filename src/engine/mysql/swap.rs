@@ -67,7 +67,7 @@ pub(super) async fn replace(
     let users = survey::lasting_sessions(&mut session).await?;
     let outside = references_from_outside(&mut session).await?;
     let own = catalog::identify(&mut session).await?;
-    let immovable = foreign::immovable(&mut session).await?;
+    let stays = foreign::immovable(&mut session).await?.is_some();
     // What says itself that it is a part of an archive is nobody's, whoever asks: nor would an archive be made of it.
     let standing = if in_place::is_half(&mut session).await? { Standing::Nobodys } else { standing };
     session.close().await;
@@ -82,9 +82,6 @@ pub(super) async fn replace(
     }
     let names = names_of(&place.database);
     let mut held = Held::new(standing);
-    if immovable.is_some() {
-        return in_place::replace(place, archive, &mut held, jobs, progress).await;
-    }
     // Who may make the one and not the other may not exchange. The second holds the old content for a while, and is like its own.
     for (name, like) in [(&names.new, &archive.manifest().server), (&names.old, &own)] {
         match load::create(place, name, like).await {
@@ -96,7 +93,12 @@ pub(super) async fn replace(
         }
     }
     fault::point("my.load.created");
-    match beside(place, &names, archive, &mut held, jobs, progress).await {
+    let replaced = match try_schema(place, &names, archive, stays, jobs, progress).await {
+        Ok(Some(moved)) => beside(place, &names, archive, moved, &mut held, jobs, progress).await.map(Some),
+        Ok(None) => Ok(None),
+        Err(error) => Err(error),
+    };
+    match replaced {
         Ok(Some(loaded)) => Ok(loaded),
         Ok(None) => {
             settle(place).await?;
@@ -113,25 +115,44 @@ pub(super) async fn replace(
     }
 }
 
-/// Fills the scratch database, tries everything that comes after the exchange, and exchanges. `None` where the server would not move what
-/// is in it: nothing has changed then.
+/// Makes the tables in the scratch database; says which are not where they were. `None` where the server would not move what is in either
+/// database: then the whole schema was tried, for the other way drops first.
+async fn try_schema(
+    place: &Place,
+    names: &Names,
+    archive: &Arc<Archive>,
+    stays: bool,
+    jobs: usize,
+    progress: &Progress,
+) -> Result<Option<Vec<String>>, EngineError> {
+    let scratch = place.beside(&names.new);
+    let moved = load::make_tables(&scratch, archive, progress).await?;
+    let mut session = scratch.connect().await?;
+    let stays = stays || foreign::immovable(&mut session).await?.is_some();
+    session.close().await;
+    if stays {
+        load::try_out(&scratch, archive, jobs).await?;
+        return Ok(None);
+    }
+    Ok(Some(moved))
+}
+
+/// Fills the scratch database, tries everything that comes after the exchange, and exchanges.
 async fn beside(
     place: &Place,
     names: &Names,
     archive: &Arc<Archive>,
+    moved: Vec<String>,
     held: &mut Held<'_>,
     jobs: usize,
     progress: &Progress,
-) -> Result<Option<Loaded>, EngineError> {
+) -> Result<Loaded, EngineError> {
     let scratch = place.beside(&names.new);
-    let mut loaded = load::fill(&scratch, archive, jobs, progress).await?;
+    let mut loaded = load::fill_tables(&scratch, archive, jobs, progress).await?;
+    loaded.warnings.splice(0..0, moved);
     progress.phase("trying the schema", 0);
     let all = objects::of(archive).await?;
     let mut session = load::open(&scratch, archive).await?;
-    if foreign::immovable(&mut session).await?.is_some() {
-        session.close().await;
-        return Ok(None);
-    }
     objects::try_out(&mut session, &all).await?;
     objects::drop_all(&mut session).await?;
     let dangling = Dangling::take_out(&mut session).await?;
@@ -165,7 +186,7 @@ async fn beside(
         let what = "the archive's content has the place, and views, routines, triggers or events may be missing";
         vec![format!("{what}: {}; the next command of upkeep goes on with them", Chain(&error))]
     }));
-    Ok(Some(loaded))
+    Ok(loaded)
 }
 
 /// Raises the fence, sees to it that what is behind it may go, and exchanges; tables that were made meanwhile and stay. `None` where

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::super::super::EngineError;
+use super::super::catalog::HERE;
 use super::super::connect::{Place, Session, literal, quote};
 use super::super::definer::by_rule;
 use super::super::statistics;
@@ -107,9 +108,11 @@ pub(in super::super) async fn drops(session: &mut Session) -> Result<Vec<String>
             drops.push(format!("DROP {what} IF EXISTS {}", quote(&name)));
         }
     }
-    let routines = "SELECT ROUTINE_TYPE, ROUTINE_NAME FROM information_schema.ROUTINES \
-        WHERE CAST(ROUTINE_SCHEMA AS BINARY) = CAST(DATABASE() AS BINARY) AND ROUTINE_TYPE <> 'PACKAGE BODY'";
-    for row in session.texts(doing, routines).await? {
+    let routines = format!(
+        "SELECT ROUTINE_TYPE, ROUTINE_NAME FROM information_schema.ROUTINES WHERE {} AND ROUTINE_TYPE <> 'PACKAGE BODY'",
+        HERE.replace("TABLE_SCHEMA", "ROUTINE_SCHEMA")
+    );
+    for row in session.texts(doing, &routines).await? {
         if let [Some(kind), Some(name)] = row.as_slice() {
             drops.push(format!("DROP {kind} IF EXISTS {}", quote(name)));
         }

@@ -68,3 +68,15 @@ fn who_refers_comes_first_where_it_must() {
     assert_eq!(making.order(&["a", "b", "c"]), [2, 0, 1]);
     assert_eq!(Making::default().order(&["a", "b"]), [0, 1]);
 }
+
+#[test]
+fn an_index_stands_in_until_its_table_is_made() {
+    let lists = BTreeSet::from([vec!["d".to_owned()], vec!["a,\n  b".to_owned(), "d".to_owned()]]);
+    let making = Making { stand_ins: BTreeMap::from([("c".to_owned(), lists)]), ..Making::default() };
+    let (made, back) = making.bend("c", TABLE).unwrap();
+    let begin =
+        "CREATE TABLE `c` (\n  KEY `upkeep_stand_in_2` (`d`),\n  KEY `upkeep_stand_in_1` (`a,\n  b`, `d`),\n  `a,\n  b` enum(";
+    assert!(made.starts_with(begin), "{made}");
+    assert_eq!(back, "ALTER TABLE `c`\n  DROP KEY `upkeep_stand_in_1`,\n  DROP KEY `upkeep_stand_in_2`,\n  ALGORITHM=INPLACE");
+    assert_eq!(making.bend("other", TABLE), None);
+}
