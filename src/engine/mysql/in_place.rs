@@ -316,6 +316,14 @@ pub(super) async fn is_half(session: &mut Session) -> Result<bool, EngineError> 
     Ok(is_noted(session).await? && !notes(session.place()).read(session, HALF).await?.is_empty())
 }
 
+/// The grants on routines that are noted by a replacement that was cut short.
+pub(super) async fn noted_grants(session: &mut Session) -> Result<Vec<String>, EngineError> {
+    if !is_half(session).await? {
+        return Ok(Vec::new());
+    }
+    notes(session.place()).read(session, GRANT).await
+}
+
 async fn is_noted(session: &mut Session) -> Result<bool, EngineError> {
     let sql = format!("SHOW TABLES LIKE {}", literal(&UNFINISHED_LOAD.replace('_', "\\_")));
     Ok(!session.rows("look for an unfinished load", &sql).await?.is_empty())

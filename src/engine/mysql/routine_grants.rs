@@ -3,6 +3,7 @@
 //! Whoever may not read or give them is told each that is lost, as the statement that gives it. Held by `tests/it/mysql_lost.rs`.
 
 use super::super::EngineError;
+use super::catalog::HERE;
 use super::connect::{Session, quote};
 use super::errors::number_of_error;
 use crate::failure::Chain;
@@ -36,9 +37,11 @@ fn statement(database: &str, [user, host, name, kind, privileges]: &[String; 5])
 
 /// What stands for grants that this account is not shown: one that names every routine that may have some.
 async fn unseen(session: &mut Session) -> Result<Vec<String>, EngineError> {
-    let sql = "SELECT GROUP_CONCAT(DISTINCT ROUTINE_NAME ORDER BY ROUTINE_NAME SEPARATOR ', ') FROM information_schema.ROUTINES \
-               WHERE CAST(ROUTINE_SCHEMA AS BINARY) = CAST(DATABASE() AS BINARY)";
-    let names = session.text("list the routines", sql).await?.unwrap_or_default();
+    let sql = format!(
+        "SELECT GROUP_CONCAT(DISTINCT ROUTINE_NAME ORDER BY ROUTINE_NAME SEPARATOR ', ') FROM information_schema.ROUTINES WHERE {}",
+        HERE.replace("TABLE_SCHEMA", "ROUTINE_SCHEMA")
+    );
+    let names = session.text("list the routines", &sql).await?.unwrap_or_default();
     let grantee = session.place().grantee();
     let told = |names: String| {
         format!("{UNSEEN}{names}, which this account is not shown (GRANT SELECT ON mysql.procs_priv TO {grantee};)")
@@ -52,6 +55,10 @@ const UNSEEN: &str = "grants on the routines ";
 /// Gives them again; says what could not be given.
 pub(super) async fn give(session: &mut Session, statements: &[String]) -> Result<Vec<String>, EngineError> {
     let mut told = Vec::new();
+    if session.version.is_mariadb() && !statements.is_empty() {
+        // Or else whoever was dropped meanwhile would be an account again, without a password.
+        session.run("set up a session", "SET SESSION sql_mode = 'NO_AUTO_CREATE_USER'").await?;
+    }
     for sql in statements {
         if let Some(what) = sql.strip_prefix(UNSEEN) {
             told.push(format!("{UNSEEN}{what} are gone with what was replaced: give them again, as an administrator"));

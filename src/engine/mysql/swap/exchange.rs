@@ -9,11 +9,12 @@ use std::collections::BTreeSet;
 use super::super::super::EngineError;
 use super::super::super::replace::names::Names;
 use super::super::super::replace::states::{Left, by_notes};
-use super::super::catalog::FENCED;
+use super::super::catalog::{FENCED, HERE};
 use super::super::connect::{Session, quote};
 use super::super::errors::number_of_error;
 use super::super::fenced;
 use super::super::foreign::Dangling;
+use super::super::in_place;
 use super::super::load::aside::{self, Kept};
 use super::super::load::notes::Notes;
 use super::super::load::{self, objects, run_one};
@@ -94,7 +95,10 @@ impl Exchange {
         let like =
             serde_json::to_string(like).map_err(|error| EngineError::Unfit(format!("cannot note the server: {error}")))?;
         let drops = objects::drops(session).await?;
-        let grants = routine_grants::read(session).await?;
+        // A replacement in place that was cut short has dropped routines: their grants are in its notes alone.
+        let mut grants = in_place::noted_grants(session).await?;
+        let there = routine_grants::read(session).await?;
+        grants.extend(there.into_iter().filter(|grant| !grants.contains(grant)).collect::<Vec<_>>());
         let all = [(HEAD, head), (OBJECT, statements), (ASIDE, &kept), (DROP, &drops), (GRANT, &grants), (LIKE, &[like])];
         for foreign in dangling {
             self.before.write(session, DANGLING, &as_note(foreign)?).await?;
@@ -298,7 +302,7 @@ impl Exchange {
         let (here, there) = (format!("{}.", quote(&self.names.own)), format!("{}.", quote(&self.names.new)));
         let sql = format!(
             "SELECT TABLE_NAME, COLUMN_NAME, COLUMN_DEFAULT FROM information_schema.COLUMNS \
-             WHERE CAST(TABLE_SCHEMA AS BINARY) = CAST(DATABASE() AS BINARY) AND INSTR(COLUMN_DEFAULT, {}) > 0",
+             WHERE {HERE} AND INSTR(COLUMN_DEFAULT, {}) > 0",
             super::literal(&there)
         );
         for row in session.texts("look for defaults that ask a sequence", &sql).await? {
