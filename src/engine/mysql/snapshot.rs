@@ -8,20 +8,21 @@
 //! Invariant: several workers see the same rows, by a lock; held by `tests/it/mysql_traps.rs`, and that nobody waits by
 //! `tests/it/mysql_locks.rs`.
 
+mod recruits;
+
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
-
 use super::super::EngineError;
-use super::super::crew::{Hand, StopOnDrop, hire};
-use super::super::tally::Tally;
+use super::super::crew::StopOnDrop;
 use super::catalog::Relation;
 use super::connect::{Place, Session, quote};
 use super::instance_lock::{InstanceLock, LOCK_WAIT_SECONDS};
 use super::long_statements::wait_for_long_statements;
 use super::privileges::Grants;
-use super::worker::{Go, Seen, Setup, Words, work};
+use super::worker::{Seen, Setup};
 use crate::fault;
+pub(super) use recruits::Worker;
+use recruits::{Looking, Recruit};
 
 /// A way to one moment, strongest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,15 +90,6 @@ fn lock_tables(tables: &[String]) -> String {
     format!("LOCK TABLES {names}")
 }
 
-/// A worker that waits for its tasks.
-#[derive(Debug)]
-pub(super) struct Worker {
-    /// Its answer.
-    pub(super) hand: Hand<Vec<(usize, Tally)>>,
-    /// Its word to begin.
-    pub(super) go: oneshot::Sender<Go>,
-}
-
 /// Everybody at the same moment.
 #[derive(Debug)]
 pub(super) struct Opened {
@@ -159,20 +151,18 @@ struct Attempt<'a> {
     ask: &'a Ask<'a>,
 }
 
-/// A worker that is connected, with what it is still to be told and to tell.
-struct Recruit {
-    worker: Worker,
-    open: oneshot::Sender<()>,
-    ready: oneshot::Receiver<Result<(), EngineError>>,
-    seen: oneshot::Receiver<Result<Seen, EngineError>>,
-}
-
 impl Attempt<'_> {
     async fn run(&self, leader: &mut Session, definitions: &mut InstanceLock) -> Result<Opened, EngineError> {
         let tables: Vec<String> = self.ask.relations.iter().map(|relation| relation.name.clone()).collect();
         let count = if self.way == Way::Single { 1 } else { self.ask.jobs.max(1) };
         let stop = StopOnDrop::default();
-        let recruits = self.recruit(count, &tables, &stop).await?;
+        let setup = Setup {
+            place: self.place.clone(),
+            tables: tables.clone(),
+            history_tables: self.ask.history_tables.to_vec(),
+            stop: stop.0.clone(),
+        };
+        let recruits = recruits::hire_all(count, &setup).await?;
         let mut locker = self.place.connect().await?;
         let keeper = self.keeper().await?;
         fault::point("my.dump.looking");
@@ -188,16 +178,20 @@ impl Attempt<'_> {
         }
         // Under the global lock nobody else has the other, nor waits for it.
         definitions.take(leader).await?;
-        let opened = self.open_all(recruits, keeper.filter(|_| lock.is_some()), &mut locker);
-        let opened = tokio::time::timeout(held_at_most(tables.len()), opened).await;
+        let opened = self.open_all(recruits, keeper.filter(|_| lock.is_some()));
+        let bound = lock.as_ref().map(|_| held_at_most(tables.len()));
+        let opened = within(bound, opened).await.unwrap_or_else(|| Err(self.held_up()));
+        // Not by that bound, for a session whose question was given up on could not give the lock back. It waits for nobody.
+        let position = if opened.is_ok() && lock.is_some() { self.position(&mut locker).await } else { Ok(None) };
         // Whether they are all open or not: nobody waits for us any longer.
         if let Some((_, unlock)) = &lock {
             locker.run("let writers go on", unlock).await?;
         }
-        let (workers, looking, keeper, position) = opened.unwrap_or_else(|_| Err(self.held_up()))?;
+        let (workers, looking, keeper) = opened?;
+        let position = position?;
         let locked_ms = if lock.is_some() { u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX) } else { 0 };
         locker.close().await;
-        let seen = first_of(looking).await?;
+        let seen = recruits::first_of(looking).await?;
         let mut locks = Vec::new();
         if let Some((lock, _)) = lock {
             locks.push(if self.way == Way::Tables { "LOCK TABLES … READ on every table".to_owned() } else { lock });
@@ -206,31 +200,6 @@ impl Attempt<'_> {
             locks.push("LOCK TABLES … READ on the tables outside transactions, until they were read".to_owned());
         }
         Ok(Opened { workers, way: self.way, locks, locked_ms, position, seen, keeper, _stop: stop })
-    }
-
-    /// Connects the workers before anything is locked.
-    async fn recruit(&self, count: usize, tables: &[String], stop: &StopOnDrop) -> Result<Vec<Recruit>, EngineError> {
-        let setup = Setup {
-            place: self.place.clone(),
-            tables: tables.to_vec(),
-            history_tables: self.ask.history_tables.to_vec(),
-            stop: stop.0.clone(),
-        };
-        let (mut recruits, mut connecting) = (Vec::with_capacity(count), Vec::with_capacity(count));
-        for _ in 0..count {
-            let ((connected, is_connected), (open, is_open)) = (oneshot::channel(), oneshot::channel());
-            let ((ready, is_ready), (seen, has_seen)) = (oneshot::channel(), oneshot::channel());
-            let (go, word) = oneshot::channel();
-            let words = Words { connected, open: is_open, ready, seen, go: word };
-            let own = setup.clone();
-            let hand = hire("reading tables", &stop.0, move || work(own, words))?;
-            recruits.push(Recruit { worker: Worker { hand, go }, open, ready: is_ready, seen: has_seen });
-            connecting.push(is_connected);
-        }
-        for connected in connecting {
-            connected.await.unwrap_or(Err(EngineError::Worker("connecting".to_owned())))?;
-        }
-        Ok(recruits)
     }
 
     /// Who is to lock the tables that are in no snapshot for as long as they are read, where that is allowed. Connected before anything
@@ -245,16 +214,14 @@ impl Attempt<'_> {
         &self,
         recruits: Vec<Recruit>,
         mut keeper: Option<Session>,
-        locker: &mut Session,
-    ) -> Result<(Vec<Worker>, Vec<Looking>, Option<Session>, Option<String>), EngineError> {
+    ) -> Result<(Vec<Worker>, Vec<Looking>, Option<Session>), EngineError> {
         if let Some(keeper) = &mut keeper {
             let tables = lock_tables(&outside(self.ask.relations));
             let bound = format!("SET SESSION lock_wait_timeout = {LOCK_WAIT_SECONDS}; {tables}");
             keeper.run("lock the tables that no snapshot covers", &bound).await?;
         }
-        let (workers, looking) = begin(recruits).await?;
-        let position = self.position(locker).await?;
-        Ok((workers, looking, keeper, position))
+        let (workers, looking) = recruits::begin(recruits).await?;
+        Ok((workers, looking, keeper))
     }
 
     /// What somebody has who waits for our lock, and whom we wait for. The server does not see such a circle and would let both wait for
@@ -269,11 +236,8 @@ impl Attempt<'_> {
         }
     }
 
-    /// Where the binary log stands while everything is locked; nothing where it would only be a guess.
+    /// Where the binary log stands while everything is locked: without a lock it would only be a guess.
     async fn position(&self, locker: &mut Session) -> Result<Option<String>, EngineError> {
-        if !matches!(self.way, Way::Stages | Way::Global | Way::Tables) {
-            return Ok(None);
-        }
         let doing = "read the position of the binary log";
         let mut parts = Vec::new();
         if self.ask.grants.allow_everywhere(locker.version.binlog_privilege()) || self.ask.grants.allow_everywhere("SUPER") {
@@ -296,42 +260,17 @@ pub(super) fn outside(relations: &[Relation]) -> Vec<String> {
     relations.iter().filter(|relation| !relation.in_snapshot()).map(|relation| relation.name.clone()).collect()
 }
 
+/// What is to be done, by a bound where there is one; `None` where that came first.
+async fn within<T>(bound: Option<Duration>, done: impl Future<Output = T>) -> Option<T> {
+    match bound {
+        Some(bound) => tokio::time::timeout(bound, done).await.ok(),
+        None => Some(done.await),
+    }
+}
+
 /// How long a lock that stops others is held at most. A look at a table takes a fraction of a millisecond.
 fn held_at_most(tables: usize) -> Duration {
     Duration::from_secs(u64::from(LOCK_WAIT_SECONDS)) + Duration::from_millis(u64::try_from(tables).unwrap_or(u64::MAX))
-}
-
-/// What a worker saw, when it has looked.
-type Looking = oneshot::Receiver<Result<Seen, EngineError>>;
-
-/// Tells everybody to open, and waits until all have.
-async fn begin(recruits: Vec<Recruit>) -> Result<(Vec<Worker>, Vec<Looking>), EngineError> {
-    let (mut workers, mut waiting, mut looking) = (Vec::new(), Vec::new(), Vec::new());
-    for Recruit { worker, open, ready, seen } in recruits {
-        // A worker that is gone says why when it is asked for its word.
-        open.send(()).ok();
-        workers.push(worker);
-        waiting.push(ready);
-        looking.push(seen);
-    }
-    for ready in waiting {
-        ready.await.unwrap_or(Err(gone()))?;
-    }
-    Ok((workers, looking))
-}
-
-/// What the first worker saw, once all have looked.
-async fn first_of(looking: Vec<Looking>) -> Result<Seen, EngineError> {
-    let mut first = None;
-    for seen in looking {
-        let seen = seen.await.unwrap_or(Err(gone()))?;
-        first.get_or_insert(seen);
-    }
-    Ok(first.unwrap_or_default())
-}
-
-fn gone() -> EngineError {
-    EngineError::Worker("opening a snapshot".to_owned())
 }
 
 #[cfg(test)]

@@ -20,3 +20,11 @@ fn the_strongest_way_that_is_allowed_comes_first() {
         assert_eq!(ways(&grants(privileges), false), mysql, "{privileges}");
     }
 }
+
+/// Whoever has locked nothing keeps nobody waiting, and may wait for others as long as they take.
+#[tokio::test]
+async fn only_a_lock_has_a_bound() {
+    assert_eq!(within(Some(Duration::ZERO), std::future::pending::<()>()).await, None);
+    assert_eq!(within(None, tokio::task::yield_now()).await, Some(()));
+    assert_eq!(within(Some(Duration::from_secs(600)), tokio::task::yield_now()).await, Some(()));
+}
