@@ -58,7 +58,7 @@ use crate::archive::{Archive, PendingArchive};
 use crate::config::Database;
 use crate::progress::Progress;
 use crate::shape::Shape;
-use connect::{Place, Session};
+use connect::Place;
 pub(super) use errors::is_lost;
 
 /// One MySQL or MariaDB database.
@@ -165,7 +165,7 @@ impl MySql {
 }
 
 /// What the account may do, beyond seeing everything.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct MayRead {
     /// What would show every routine, where those of others stay hidden.
     pub routines: Option<String>,
@@ -177,6 +177,8 @@ pub struct MayRead {
     pub sessions: Option<String>,
     /// What no server makes again as it is.
     pub obstacles: Vec<LeftOut>,
+    /// Why no archive can be taken.
+    pub refused: Vec<EngineError>,
     /// How a restore may be made.
     pub restore: MayRestore,
 }
@@ -193,7 +195,7 @@ pub async fn may_read(database: &Database) -> Result<MayRead, EngineError> {
     let grants = privileges::Grants::read(&mut session).await;
     let scratch = swap::beside_of(&session.place().database);
     let beside = privileges::Grants::read_for(&mut session, &scratch).await;
-    let obstacles = obstacles(&mut session).await;
+    let (obstacles, refused) = obstacles::seen(&mut session).await;
     let answer = grants.and_then(|grants| {
         grants.demand_sight(&session)?;
         let may = |grants: &privileges::Grants| REPLACES.iter().all(|privilege| grants.allow(privilege));
@@ -211,7 +213,8 @@ pub async fn may_read(database: &Database) -> Result<MayRead, EngineError> {
                 (true, false) => MayRestore::InPlace(all(&connect::quote(&format!("{beside}%")))),
                 (false, _) => MayRestore::Not(all(&connect::quote(&place.database))),
             },
-            obstacles: obstacles?,
+            obstacles,
+            refused,
             routines: grants.blind_to_routines(&session),
             sessions: grants.blind_to_sessions(&session),
             moment: way.sentence(2),
@@ -220,14 +223,6 @@ pub async fn may_read(database: &Database) -> Result<MayRead, EngineError> {
     });
     session.close().await;
     answer
-}
-
-async fn obstacles(session: &mut Session) -> Result<Vec<LeftOut>, EngineError> {
-    let schema = schema::Schema::read(session).await?;
-    let mut all = obstacles::of(session, &schema).await?;
-    let relations = catalog::relations(session).await?;
-    all.extend(rows::timeless::seen(session, &relations).await?);
-    Ok(all)
 }
 
 /// The directory of the server's data: what a restore fills, where it is on this host.

@@ -15,6 +15,8 @@ pub(super) struct Tally {
     pub(super) sum: RowSum,
     /// The sum over what the server computed in them, where that is asked for.
     pub(super) computed: u64,
+    /// Rows that are passed over, where they are asked for.
+    pub(super) passed_over: u64,
 }
 
 impl Tally {
@@ -31,6 +33,7 @@ impl Tally {
         self.bytes += other.bytes;
         self.sum.merge(other.sum);
         self.computed = self.computed.wrapping_add(other.computed);
+        self.passed_over += other.passed_over;
     }
 }
 

@@ -126,6 +126,9 @@ async fn mysql(target: &Target, findings: &mut Findings) {
         ),
     };
     findings.add(Some(target), "privileges", found);
+    for refused in may.refused {
+        findings.add(Some(target), "backup", Err(Failure::of(&refused)));
+    }
     for left in may.obstacles {
         let failure = Failure::new(Class::Data, format!("no restore makes {}", left.what));
         findings.add(Some(target), "restore", Found::advice(failure.safe("everything else is restored").hint(left.why)));

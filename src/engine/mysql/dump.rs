@@ -4,7 +4,7 @@
 //! waits for us and we never for it; and only one of a table that is being dumped has to wait. What no lock holds (routines, views)
 //! is read before and after that moment and must be the same. Never writes to the database.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use super::super::crew::join_all;
 use super::super::cutter::append_text;
@@ -20,7 +20,7 @@ use super::ranges::Tasks;
 use super::schema::{Kind, Schema};
 use super::script::Needs;
 use super::snapshot::{self, Ask, Opened, Worker};
-use super::worker::Go;
+use super::worker::{Go, Left};
 use super::{definer, fenced, obstacles, rows, script, shape, statistics, swap, wide};
 use crate::archive::PendingArchive;
 use crate::archive::manifest::{Consistency, FrameKind, LeftOut, Server, Table};
@@ -92,7 +92,7 @@ async fn attempt_hold(place: &Place, request: &DumpRequest) -> Result<Option<Hel
         return Ok(None);
     }
     let shape = Shape { histories: opened.seen.histories.clone(), fingerprint: Some(shape::fingerprint(&schema)) };
-    let left_out = left_out(&mut leader, &grants, &schema, &relations).await?;
+    let left_out = left_out(&mut leader, &grants, &schema).await?;
     if let Some(said) = definer::said(place.definers(), &script::definers(&schema)) {
         server.extra.insert("definers".to_owned(), said);
     }
@@ -129,13 +129,8 @@ fn same_tables(one: &[Relation], other: &[Relation]) -> bool {
     one.len() == other.len() && one.iter().zip(other).all(same)
 }
 
-/// What an archive of this database cannot hold.
-async fn left_out(
-    leader: &mut Session,
-    grants: &Grants,
-    schema: &Schema,
-    relations: &[Relation],
-) -> Result<Vec<LeftOut>, EngineError> {
+/// What an archive of this database cannot hold, but for what the workers pass over.
+async fn left_out(leader: &mut Session, grants: &Grants, schema: &Schema) -> Result<Vec<LeftOut>, EngineError> {
     let mut left_out = schema.left_out.clone();
     if let Some(grant) = grants.blind_to_routines(leader) {
         let libraries = if leader.version.libraries().is_some() { " and libraries" } else { "" };
@@ -144,7 +139,6 @@ async fn left_out(
             why: format!("this account may not see them; {grant}"),
         });
     }
-    left_out.extend(rows::timeless::left_out(leader, relations).await?);
     left_out.extend(obstacles::of(leader, schema).await?);
     for (name, engine) in catalog::elsewhere(leader).await? {
         left_out.push(LeftOut {
@@ -177,7 +171,8 @@ async fn write(mut held: Held, request: &DumpRequest, sink: &FrameSink, progress
     let large = script::large(&held.relations);
     append_text(sink, FrameKind::PreData, request.level, script::before(&held.schema, &large, &held.making)?).await?;
     let kept = held.opened.keeper.is_some();
-    let tables = read_rows(&mut held, request, sink, progress).await?;
+    let read = read_rows(&mut held, request, sink, progress).await?;
+    held.left_out.extend(read.left_out);
     if let Some(mut keeper) = held.opened.keeper.take() {
         // The server frees the locks of a session that died: only its answer says that they held to the end.
         keeper.run("give the tables outside the snapshot free", "UNLOCK TABLES").await?;
@@ -190,13 +185,12 @@ async fn write(mut held: Held, request: &DumpRequest, sink: &FrameSink, progress
     append_text(sink, FrameKind::PostData, request.level, script::after(&held.schema, &large, &held.statistics)?).await?;
     append_text(sink, FrameKind::Trailer, request.level, script::trailer(&held.schema)?).await?;
     let outside = if kept { Vec::new() } else { snapshot::outside(&held.relations) };
-    let workers = tables.1;
     Ok(Dumped {
         server: held.server,
         shape: held.shape,
-        tables: tables.0,
+        tables: read.tables,
         consistency: Consistency {
-            technique: held.opened.way.sentence(workers),
+            technique: held.opened.way.sentence(read.workers),
             snapshot: None,
             position: held.opened.position,
             locks: held.locks,
@@ -210,18 +204,21 @@ async fn write(mut held: Held, request: &DumpRequest, sink: &FrameSink, progress
     })
 }
 
-/// Lets the workers read, and adds up what they found; how many there were.
-async fn read_rows(
-    held: &mut Held,
-    request: &DumpRequest,
-    sink: &FrameSink,
-    progress: &Progress,
-) -> Result<(Vec<Table>, usize), EngineError> {
+/// What the workers read.
+struct Read {
+    tables: Vec<Table>,
+    left_out: Vec<LeftOut>,
+    workers: usize,
+}
+
+/// Lets the workers read, and adds up what they found.
+async fn read_rows(held: &mut Held, request: &DumpRequest, sink: &FrameSink, progress: &Progress) -> Result<Read, EngineError> {
     let relations = Arc::new(held.relations.clone());
     let go = Go {
         relations: Arc::clone(&relations),
         tasks: Tasks::of(&relations, held.opened.workers.len()),
-        computed: Arc::new(Mutex::new((0..relations.len()).filter(|table| !relations[*table].computed.is_empty()).collect())),
+        computed: Left::of(&relations, |relation| !relation.computed.is_empty()),
+        histories: Left::of(&relations, |relation| relation.period.is_some()),
         sink: sink.clone(),
         level: request.level,
         progress: progress.clone(),
@@ -238,7 +235,9 @@ async fn read_rows(
     for (table, tally) in join_all(hands).await?.into_iter().flatten() {
         sums[table].merge(&tally);
     }
-    Ok((relations.iter().zip(&sums).map(|(relation, tally)| table(relation, tally)).collect(), workers))
+    let all = || relations.iter().zip(&sums);
+    let left_out = all().filter_map(|(relation, tally)| rows::timeless::left_out(relation, tally.passed_over)).collect();
+    Ok(Read { tables: all().map(|(relation, tally)| table(relation, tally)).collect(), left_out, workers })
 }
 
 /// A table as the manifest has it.

@@ -1,7 +1,9 @@
 //! What a database has that no server makes again as it is, though it is in the archive: named where the archive is taken, and by `check`.
 
 use super::super::EngineError;
+use super::catalog;
 use super::connect::{Session, quote};
+use super::rows::timeless;
 use super::schema::{Kind, Schema};
 use crate::archive::manifest::LeftOut;
 
@@ -9,7 +11,7 @@ use crate::archive::manifest::LeftOut;
 pub(super) async fn of(session: &mut Session, schema: &Schema) -> Result<Vec<LeftOut>, EngineError> {
     let broken = schema.of(Kind::View).filter_map(|view| Some((&view.name, view.broken.as_ref()?)));
     let mut all: Vec<LeftOut> = broken.map(|(name, why)| broken_view(name, why)).collect();
-    let here = super::catalog::HERE.replace("TABLE_SCHEMA", "EVENT_SCHEMA");
+    let here = catalog::HERE.replace("TABLE_SCHEMA", "EVENT_SCHEMA");
     let sql = format!(
         "SELECT EVENT_NAME FROM information_schema.EVENTS WHERE {here} AND ON_COMPLETION = 'NOT PRESERVE' \
          AND COALESCE(EXECUTE_AT, ENDS) < CONVERT_TZ(UTC_TIMESTAMP(), '+00:00', TIME_ZONE) ORDER BY CAST(EVENT_NAME AS BINARY)"
@@ -24,6 +26,27 @@ pub(super) async fn of(session: &mut Session, schema: &Schema) -> Result<Vec<Lef
         ),
     }));
     Ok(all)
+}
+
+/// The same without an archive, as far as it is found soon; and why none could be taken. What one look finds hides nothing of another's.
+pub(super) async fn seen(session: &mut Session) -> (Vec<LeftOut>, Vec<EngineError>) {
+    let (mut all, mut refused) = (Vec::new(), Vec::new());
+    // Every definition is read, for a backup reads them too: one that no SQL text can keep is known before the night.
+    let schema = Schema::read(session).await.unwrap_or_else(|error| {
+        refused.push(error);
+        Schema::default()
+    });
+    match of(session, &schema).await {
+        Ok(found) => all.extend(found),
+        Err(error) => refused.push(error),
+    }
+    if session.version.inserts_history() {
+        match catalog::relations(session).await {
+            Ok(relations) => all.extend(timeless::seen(session, &relations).await),
+            Err(error) => refused.push(error),
+        }
+    }
+    (all, refused)
 }
 
 fn broken_view(name: &str, why: &str) -> LeftOut {

@@ -15,7 +15,7 @@ use super::catalog::Relation;
 use super::computed;
 use super::connect::{Place, Session, quote};
 use super::ranges::Tasks;
-use super::rows::{self, STATEMENT_BYTES};
+use super::rows::{self, STATEMENT_BYTES, timeless};
 use super::shape;
 use crate::archive::writer::FrameSink;
 use crate::progress::Progress;
@@ -46,6 +46,21 @@ pub(super) struct Seen {
     pub(super) histories: Vec<History>,
 }
 
+/// Tables that nobody has taken yet; clones share it.
+#[derive(Debug, Clone)]
+pub(super) struct Left(Arc<Mutex<Vec<usize>>>);
+
+impl Left {
+    /// The tables of which this is so.
+    pub(super) fn of(relations: &[Relation], is_so: impl Fn(&Relation) -> bool) -> Self {
+        Self(Arc::new(Mutex::new((0..relations.len()).filter(|table| is_so(&relations[*table])).collect())))
+    }
+
+    fn next(&self) -> Option<usize> {
+        self.0.lock().ok().and_then(|mut tables| tables.pop())
+    }
+}
+
 /// What a worker is told once all are ready.
 #[derive(Debug, Clone)]
 pub(super) struct Go {
@@ -54,7 +69,9 @@ pub(super) struct Go {
     /// What to read.
     pub(super) tasks: Tasks,
     /// Tables with generated columns to be summed up.
-    pub(super) computed: Arc<Mutex<Vec<usize>>>,
+    pub(super) computed: Left,
+    /// Tables of whose histories some versions are passed over, to be counted.
+    pub(super) histories: Left,
     /// Where frames go.
     pub(super) sink: FrameSink,
     /// zstd level.
@@ -160,10 +177,13 @@ async fn read_all(
         let tally = rows::read(session, &go.relations[task.table], &task, frames, &go.progress, stop).await?;
         tallies.push((task.table, tally));
     }
-    let next = || go.computed.lock().ok().and_then(|mut tables| tables.pop());
-    while let Some(table) = next() {
+    while let Some(table) = go.computed.next() {
         let computed = computed::sum(session, &go.relations[table]).await?;
         tallies.push((table, Tally { computed, ..Tally::default() }));
+    }
+    while let Some(table) = go.histories.next() {
+        let passed_over = timeless::count(session, &go.relations[table]).await?;
+        tallies.push((table, Tally { passed_over, ..Tally::default() }));
     }
     Ok(tallies)
 }

@@ -17,23 +17,22 @@ pub(super) fn lasted([start, end]: &[String; 2]) -> String {
     format!("{} < {}", quote(start), quote(end))
 }
 
-/// What of the tables an archive leaves out.
-pub(in super::super) async fn left_out(session: &mut Session, relations: &[Relation]) -> Result<Vec<LeftOut>, EngineError> {
-    let mut all = Vec::new();
-    for (relation, period) in with_history(relations) {
-        let sql = format!("SELECT COUNT(*) {}", timeless_of(relation, period));
-        let rows = session.number(&format!("look into the history of table {}", relation.name), &sql).await?;
-        if rows > 0 {
-            all.push(told(&relation.name, &many(rows, "past version")));
-        }
-    }
-    Ok(all)
+/// How many of them a table has, as the session sees it.
+pub(in super::super) async fn count(session: &mut Session, relation: &Relation) -> Result<u64, EngineError> {
+    let Some(period) = &relation.period else { return Ok(0) };
+    let sql = format!("SELECT COUNT(*) {}", timeless_of(relation, period));
+    session.number(&format!("look into the history of table {}", relation.name), &sql).await
+}
+
+/// What an archive leaves out of a table that has so many.
+pub(in super::super) fn left_out(relation: &Relation, rows: u64) -> Option<LeftOut> {
+    (rows > 0).then(|| told(&relation.name, &many(rows, "past version")))
 }
 
 /// The tables that have one, as far as that is found soon.
-pub(in super::super) async fn seen(session: &mut Session, relations: &[Relation]) -> Result<Vec<LeftOut>, EngineError> {
+pub(in super::super) async fn seen(session: &mut Session, relations: &[Relation]) -> Vec<LeftOut> {
     let mut all = Vec::new();
-    for (relation, period) in with_history(relations) {
+    for (relation, period) in relations.iter().filter_map(|relation| Some((relation, relation.period.as_ref()?))) {
         let sql =
             format!("SET STATEMENT max_statement_time = {LOOK_WITHIN} FOR SELECT 1 {} LIMIT 1", timeless_of(relation, period));
         // What takes longer is for the archive to say.
@@ -42,11 +41,7 @@ pub(in super::super) async fn seen(session: &mut Session, relations: &[Relation]
             all.push(told(&relation.name, "past versions"));
         }
     }
-    Ok(all)
-}
-
-fn with_history(relations: &[Relation]) -> impl Iterator<Item = (&Relation, &[String; 2])> {
-    relations.iter().filter_map(|relation| Some((relation, relation.period.as_ref()?)))
+    all
 }
 
 fn timeless_of(relation: &Relation, period: &[String; 2]) -> String {
