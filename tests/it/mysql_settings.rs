@@ -1,12 +1,14 @@
 //! MySQL and MariaDB: what a server would not have made today, and made once, is restored all the same.
 
-use upkeep::engine::LoadMode;
+use upkeep::archive::Archive;
+use upkeep::engine::{Engine, LoadMode};
 
 use crate::mysql_backup::same;
 use crate::support::mysql::{Server, dump, load, name_of, on_every_server};
 
 on_every_server! { alone;
     what_todays_settings_refuse_is_restored: made_once;
+    who_may_write_to_a_server_that_is_read_only_is_known_before: read_only;
 }
 
 async fn made_once(server: &Server) {
@@ -48,4 +50,32 @@ async fn made_once(server: &Server) {
     }
     assert_eq!(loaded.unwrap().warnings, Vec::<String>::new());
     same(server, name, name_of(&by_upkeep));
+}
+
+/// What is said is what the server does, whichever privilege an account has.
+async fn read_only(server: &Server) {
+    let source = server.fresh();
+    let name = name_of(&source);
+    server.sql(name, "CREATE TABLE t (a int); INSERT INTO t VALUES (1)");
+    let dir = tempfile::tempdir().unwrap();
+    let archive = Archive::open(&dump(&source, dir.path(), 1).await.unwrap().path).unwrap();
+    let privileges = ["USAGE", "SUPER", if server.is_mariadb() { "READ_ONLY ADMIN" } else { "CONNECTION_ADMIN" }];
+    let users = [0, 1, 2].map(|which| format!("writer{which}_{name}"));
+    for (user, privilege) in users.iter().zip(privileges) {
+        server.user(user, name, "ALL");
+        server.sql("", &format!("GRANT {privilege} ON *.* TO '{user}'@'%'"));
+    }
+    server.sql("", "SET GLOBAL read_only = ON");
+    let mut told = Vec::new();
+    for user in &users {
+        let mut session = server.connect_as(name, user).await;
+        let writes = sqlx::raw_sql("INSERT INTO t VALUES (2)").execute(&mut session).await.is_ok();
+        told.push((writes, Engine::of(&server.database_as(name, user)).objections(&archive).await));
+    }
+    server.sql("", "SET GLOBAL read_only = OFF");
+    for ((writes, objections), privilege) in told.into_iter().zip(privileges) {
+        let objects = objections.unwrap().iter().any(|objection| objection.contains("read-only"));
+        assert_eq!(objects, !writes, "{privilege}");
+        assert!(writes || privilege != privileges[2], "{privilege}");
+    }
 }

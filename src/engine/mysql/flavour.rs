@@ -104,6 +104,17 @@ impl Version {
         }
     }
 
+    /// The privileges for which a server that is `read_only` makes an exception.
+    pub(super) fn past_read_only(&self) -> &'static [&'static str] {
+        if self.mariadb(10, 11, 0) {
+            &["READ_ONLY ADMIN"]
+        } else if self.is_mariadb() {
+            &["READ_ONLY ADMIN", "SUPER"]
+        } else {
+            &["CONNECTION_ADMIN", "SUPER"]
+        }
+    }
+
     /// What asks for the binary log's position.
     pub(super) fn binlog_status(&self) -> &'static str {
         if self.mysql(8, 2, 0) {

@@ -4,9 +4,6 @@ use super::super::EngineError;
 use super::connect::{Session, literal};
 use super::privileges::Grants;
 
-/// Privileges for which a server that is only `read_only` makes an exception.
-const EXEMPT: [&str; 4] = ["SUPER", "CONNECTION_ADMIN", "READ_ONLY ADMIN", "READ ONLY ADMIN"];
-
 /// Why nothing can be written to the place's database; `None` where something can.
 pub(super) async fn objection(session: &mut Session) -> Result<Option<String>, EngineError> {
     let doing = "ask whether the server is read-only";
@@ -29,7 +26,7 @@ pub(super) async fn objection(session: &mut Session) -> Result<Option<String>, E
     }
     if is_on(session.text(doing, "SELECT @@GLOBAL.read_only").await?) {
         let grants = Grants::read(session).await?;
-        if !EXEMPT.iter().any(|privilege| grants.allow_everywhere(privilege)) {
+        if !session.version.past_read_only().iter().any(|privilege| grants.allow_everywhere(privilege)) {
             return Ok(Some(
                 "the server is read-only for this account: SET GLOBAL read_only = OFF, or ask its primary".to_owned(),
             ));
