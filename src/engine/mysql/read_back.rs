@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use super::super::EngineError;
 use super::connect::{Place, quote};
-use super::definer::without_definer;
+use super::definer::by_rule;
 use super::load::{self, named};
 use super::schema::{Definition, Kind, Schema};
 use super::script::without_counter;
 use super::unqualify::{self, call_packages_of};
 use crate::archive::Archive;
 use crate::archive::manifest::FrameKind;
+use crate::config::Definers;
 
 /// The objects that are in the database and not so in the archive, or in it and not so in the database: `view v`, each once.
 pub(super) async fn differing(place: &Place, archive: &Arc<Archive>) -> Result<Vec<String>, EngineError> {
@@ -44,7 +45,8 @@ fn compared(objects: &[Definition], statements: &[String]) -> Vec<String> {
 
 /// A definition without what may differ.
 fn plain(sql: &str) -> String {
-    let sql = without_definer(sql).map_or_else(|| sql.to_owned(), |(_, ownerless)| ownerless);
+    // An archive may have been written without definers.
+    let sql = by_rule(&Definers::Strip, sql);
     match sql.starts_with("CREATE TABLE ") {
         true => without_counter(&sql),
         false => call_packages_of(&sql, unqualify::HERE, |_| true),
@@ -70,12 +72,16 @@ mod tests {
             object(Kind::Table, "cut", "CREATE TABLE `cut` (\n  `a` int,\n  KEY (`a`)\n)"),
             object(Kind::Table, "beside", "CREATE TABLE `beside` (\n  `a` int\n)"),
             object(Kind::View, "v", "CREATE ALGORITHM=MERGE DEFINER=`b`@`%` SQL SECURITY DEFINER VIEW `v` AS select 2"),
+            object(Kind::View, "given", "CREATE ALGORITHM=MERGE DEFINER=`b`@`%` SQL SECURITY DEFINER VIEW `given` AS select 3"),
+            object(Kind::Procedure, "p", "CREATE DEFINER=`b`@`%` PROCEDURE `p`()\nSELECT 1"),
         ];
         let archived = [
             "CREATE TABLE `t` (\n  `a` int\n) ENGINE=InnoDB AUTO_INCREMENT=3",
             "CREATE TABLE `cut` (\n  `a` int\n)",
             "ALTER TABLE `cut`\n  ADD KEY (`a`)",
             "CREATE ALGORITHM=MERGE DEFINER=`a`@`%` SQL SECURITY DEFINER VIEW `v` AS select 1",
+            "CREATE ALGORITHM=MERGE DEFINER=`a`@`%` SQL SECURITY DEFINER VIEW `given` AS select 3",
+            "CREATE PROCEDURE `p`()\nSELECT 1",
             "CREATE DEFINER=`a`@`%` EVENT `e` ON SCHEDULE AT '2020-01-01' DO DO 1",
         ];
         assert_eq!(compared(&there, &archived.map(str::to_owned)), ["event e", "table beside", "view v"]);
