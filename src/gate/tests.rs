@@ -6,6 +6,20 @@ fn facts(starter: Starter, open: Open, standing: Standing, held: Option<&str>) -
     Facts { starter, standing, open, release: Version::parse("2.0").ok(), held }
 }
 
+/// Of a server that no package brought, for which nobody is asked.
+pub(super) fn names<'a>(target: &'a TargetName, installed: &'a Version, good: &'a Version) -> Names<'a> {
+    Names {
+        target,
+        start: Some("systemctl start notes.service"),
+        unit: Some("notes.service"),
+        installed: Some(installed),
+        good: Some(good),
+        package: None,
+        archives: "/var/backups/notes",
+        auto: true,
+    }
+}
+
 #[test]
 fn the_gate_answers_every_case() {
     let pending = || Standing::Pending(vec!["V2 add".to_owned()]);
@@ -13,16 +27,7 @@ fn the_gate_answers_every_case() {
     let unknown = || Standing::Unknown("no route to host".to_owned());
     let (target, installed, good) =
         (TargetName::parse("notes").unwrap(), Version::parse("2.0").unwrap(), Version::parse("1.0").unwrap());
-    let names = Names {
-        target: &target,
-        start: Some("systemctl start notes.service"),
-        unit: Some("notes.service"),
-        installed: Some(&installed),
-        good: Some(&good),
-        package: None,
-        archives: "/var/backups/notes",
-        auto: true,
-    };
+    let names = names(&target, &installed, &good);
     let contradicts = || Standing::Contradicts(Cause::Invalid(vec!["V1: checksum".to_owned()]));
     let settling = |version| Open::Settling(Version::parse(version).unwrap());
     let cases = [

@@ -14,6 +14,10 @@ const NO_ACCESS_TO_DATABASE: u16 = 1044;
 pub(super) const LOCK_WAIT_TIMEOUT: u16 = 1205;
 /// `ER_NO_SUCH_TABLE`.
 pub(super) const NO_SUCH_TABLE: u16 = 1146;
+/// `ER_NO_SUCH_USER`: a definer that does not exist here.
+pub(super) const NO_SUCH_DEFINER: u16 = 1449;
+/// `ER_VIEW_INVALID`: also said where a definer may not read what a view reads.
+pub(super) const VIEW_INVALID: u16 = 1356;
 /// `ER_TABLE_DEF_CHANGED`.
 const TABLE_CHANGED: u16 = 1412;
 /// Wrong password, host not allowed, no password where one is wanted, account locked.

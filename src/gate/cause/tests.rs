@@ -1,3 +1,4 @@
+use super::super::tests::names;
 use super::*;
 
 fn v(version: &str) -> Version {
@@ -7,16 +8,7 @@ fn v(version: &str) -> Version {
 /// A server of a package, at version 2.0, whose database belongs to 1.0.
 fn words(cause: &Cause, package: Option<&str>, auto: bool) -> String {
     let (target, installed, good) = (TargetName::parse("notes").unwrap(), v("2.0"), v("1.0"));
-    let names = Names {
-        target: &target,
-        start: Some("systemctl start notes.service"),
-        unit: Some("notes.service"),
-        installed: Some(&installed),
-        good: Some(&good),
-        package,
-        archives: "/var/backups/notes",
-        auto,
-    };
+    let names = Names { package, auto, ..names(&target, &installed, &good) };
     cause.words(&names).to_string()
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Pure. A head is what the server prints; nothing inside a name, a string or a body is taken for a word of it.
 
+use std::ops::Range;
+
 use super::super::definer::quoted_length;
 use super::super::schema::Kind;
 
@@ -19,6 +21,11 @@ const KINDS: [(&str, Kind); 8] = [
 
 /// What a statement makes, and its name as it stands there, quoted.
 pub(super) fn made_by(sql: &str) -> Option<(Kind, &str)> {
+    head_of(sql).map(|(kind, name)| (kind, &sql[name]))
+}
+
+/// What a statement makes, and where its name stands.
+fn head_of(sql: &str) -> Option<(Kind, Range<usize>)> {
     let mut at = sql.starts_with("CREATE ").then_some("CREATE ".len())?;
     while at < sql.len() {
         let rest = &sql[at..];
@@ -28,10 +35,10 @@ pub(super) fn made_by(sql: &str) -> Option<(Kind, &str)> {
         }
         let starts = sql[..at].ends_with(' ');
         if let Some((word, kind)) = KINDS.iter().find(|(word, _)| starts && rest.starts_with(word)) {
-            let name = &rest[word.len()..];
+            let (begin, name) = (at + word.len(), &rest[word.len()..]);
             // A name may have been typed without quotes.
-            let end = quoted_length(name).or_else(|| name.find([' ', '(']))?;
-            return Some((*kind, &name[..end]));
+            let length = quoted_length(name).or_else(|| name.find([' ', '(']))?;
+            return Some((*kind, begin..begin + length));
         }
         if rest.starts_with('(') || rest.starts_with('\n') {
             return None;
@@ -63,27 +70,20 @@ pub(super) fn again(sql: &str, has_or_replace: bool) -> Option<Vec<String>> {
 
 /// An event's statement with the event disabled; `None` for every other.
 pub(super) fn disabled(sql: &str) -> Option<String> {
-    if !sql.starts_with("CREATE ") {
-        return None;
-    }
-    // Between the words are only names, numbers and strings, which are passed over.
-    let (mut at, mut is_event) = (0, false);
-    while at < sql.len() {
+    let (kind, name) = head_of(sql)?;
+    let mut at = name.end;
+    // Between the name and the body are only words, numbers and strings, which are passed over.
+    while kind == Kind::Event && at < sql.len() && !sql[at..].starts_with(" DO ") {
         let rest = &sql[at..];
         if let Some(length) = quoted_length(rest) {
             at += length;
             continue;
         }
-        is_event |= rest.starts_with("EVENT ");
         for preserve in ["ON COMPLETION PRESERVE ENABLE", "ON COMPLETION NOT PRESERVE ENABLE"] {
-            if is_event && rest.starts_with(preserve) {
+            if rest.starts_with(preserve) {
                 let end = at + preserve.len();
-                let kept = &sql[..end - "ENABLE".len()];
-                return Some(format!("{kept}DISABLE{}", &sql[end..]));
+                return Some(format!("{}DISABLE{}", &sql[..end - "ENABLE".len()], &sql[end..]));
             }
-        }
-        if [" DO ", " TRIGGER ", " FUNCTION ", " PROCEDURE ", " VIEW ", " PACKAGE "].iter().any(|word| rest.starts_with(word)) {
-            return None;
         }
         at += rest.chars().next().map_or(1, char::len_utf8);
     }

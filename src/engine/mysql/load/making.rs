@@ -10,17 +10,13 @@ use std::collections::BTreeMap;
 use super::super::super::EngineError;
 use super::super::connect::{Session, quote};
 use super::super::definer::{quoted_length, without_definer};
-use super::super::errors::number_of_error;
+use super::super::errors::{NO_SUCH_DEFINER, VIEW_INVALID, number_of_error};
 use super::super::schema::Kind;
 use super::heads::{again, made_by, named};
 use super::{first_line, run_one};
 use crate::count::many;
 use crate::failure::Chain;
 
-/// `ER_NO_SUCH_USER`: a definer that does not exist here.
-const NO_SUCH_DEFINER: u16 = 1449;
-/// `ER_VIEW_INVALID`: also said where a definer may not read what a view reads.
-const VIEW_INVALID: u16 = 1356;
 /// What a view reads is not there: `ER_BAD_DB_ERROR`, `ER_BAD_FIELD_ERROR`, `ER_NO_SUCH_TABLE`, `ER_SP_DOES_NOT_EXIST`, and the last.
 const REFERS_TO_NOTHING: [u16; 5] = [1049, 1054, 1146, 1305, VIEW_INVALID];
 /// `ER_EVENT_CANNOT_CREATE_IN_THE_PAST`.

@@ -10,14 +10,9 @@ use std::collections::HashMap;
 use super::super::super::EngineError;
 use super::super::catalog::HERE;
 use super::super::connect::{Session, literal, quote};
-use super::super::errors::number_of_error;
+use super::super::errors::{NO_SUCH_DEFINER, VIEW_INVALID, number_of_error};
 use super::{Context, Kind, Shown, show};
 use crate::failure::Chain;
-
-/// `ER_NO_SUCH_USER`.
-const NO_SUCH_DEFINER: u16 = 1449;
-/// `ER_VIEW_INVALID`.
-const INVALID: &str = "1356";
 
 /// A view as `information_schema` has it.
 #[derive(Debug, Clone, Default)]
@@ -128,7 +123,7 @@ pub(in super::super) const MISSING: &str =
 
 /// What a server's warnings beside a definition say of it.
 pub(super) fn broken_by(codes: &[String]) -> Option<String> {
-    codes.iter().any(|code| code == INVALID).then(|| MISSING.to_owned())
+    codes.iter().any(|code| code.parse() == Ok(VIEW_INVALID)).then(|| MISSING.to_owned())
 }
 
 async fn list(session: &mut Session) -> Result<HashMap<String, Listed>, EngineError> {
