@@ -29,7 +29,7 @@ def poll():
             client = Socket("upkeep")
             client.request("GET", "/v1/status")
             answers.append(json.loads(client.getresponse().read()))
-        except OSError:
+        except (OSError, http.client.HTTPException, ValueError):
             pass
         time.sleep(0.1)
 
@@ -72,3 +72,4 @@ for answer in answers:
     assert not problems, f"of our own making: {problems}"
 print(f"{len(answers)} answers, {told} of them told of the server, which changed {len(states)} times")
 assert answers, "nobody answered"
+assert told, "no answer told of the server"

@@ -174,7 +174,8 @@ fn no_answer_differs(db: Db) {
     told.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     let answers = std::mem::take(&mut *seen.answers.lock().unwrap());
     let known = answers.iter().filter(|answer| seen.check(answer)).count();
-    assert!(known > 5 && known < answers.len(), "{db}: {known} of {} answers told of what was seen", answers.len());
+    let enough = if matches!(db, Db::Sqlite) { 10 } else { 5 };
+    assert!(known > enough && known < answers.len(), "{db}: {known} of {} answers told of what was seen", answers.len());
     eprintln!("{db}: {} answers, {known} of them told of what was seen", answers.len());
 }
 
