@@ -15,6 +15,7 @@ mod fence;
 mod fenced;
 mod flavour;
 mod foreign;
+mod here;
 mod identity;
 mod in_place;
 mod indexes;

@@ -9,6 +9,7 @@ use super::columns::{Column, RawColumn, columns, cut_by, dumped_columns, period}
 use super::computed;
 use super::connect::{Session, quote};
 use super::flavour::Version;
+use super::here::HERE;
 use super::schema::{Definition, Kind, Schema};
 use crate::archive::manifest::Server;
 
@@ -19,10 +20,6 @@ pub(super) const OWN_TABLES: [&str; 5] =
 pub(super) const UNFINISHED_LOAD: &str = "upkeep_unfinished_load";
 /// The one that holds what cannot leave its database, beside tables that did.
 pub(super) const FENCED: &str = "upkeep_fenced";
-
-/// Restricts a query of `information_schema` to the chosen database, by its exact name: the dictionary's own comparison may
-/// not tell two databases apart that differ in case.
-pub(super) const HERE: &str = "TABLE_SCHEMA = DATABASE() AND CAST(TABLE_SCHEMA AS BINARY) = CAST(DATABASE() AS BINARY)";
 
 /// A column of the primary key.
 #[derive(Debug, Clone, PartialEq, Eq)]

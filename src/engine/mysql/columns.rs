@@ -5,9 +5,9 @@
 use std::collections::HashMap;
 
 use super::super::EngineError;
-use super::catalog::HERE;
 use super::connect::{Session, quote};
 use super::flavour::Version;
+use super::here::HERE;
 use upkeep_rows::literal::Encoding;
 
 /// A column whose values are dumped.

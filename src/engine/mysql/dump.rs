@@ -14,6 +14,7 @@ use super::catalog::{self, Relation};
 use super::connect::{Place, Session};
 use super::errors::{NO_SUCH_TABLE, number_of_error};
 use super::foreign::Making;
+use super::here::HERE;
 use super::instance_lock::InstanceLock;
 use super::privileges::Grants;
 use super::ranges::Tasks;
@@ -109,7 +110,7 @@ async fn attempt_hold(place: &Place, request: &DumpRequest) -> Result<Option<Hel
 async fn demand_whole(session: &mut Session) -> Result<(), EngineError> {
     let sql = format!(
         "SELECT COUNT(*) FROM information_schema.TABLES WHERE {} AND TABLE_NAME = '{}'",
-        catalog::HERE,
+        HERE,
         catalog::UNFINISHED_LOAD
     );
     if session.number("look for an unfinished load", &sql).await? == 0 {

@@ -12,8 +12,8 @@ mod making;
 use std::collections::{BTreeSet, HashMap};
 
 use super::super::EngineError;
-use super::catalog::HERE;
 use super::connect::{Session, literal};
+use super::here::HERE;
 use super::plain::without_quoted;
 pub(super) use dangling::Dangling;
 use indexes::Indexes;

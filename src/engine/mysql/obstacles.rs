@@ -1,17 +1,17 @@
 //! What a database has that no server makes again as it is, though it is in the archive: named where the archive is taken, and by `check`.
 
 use super::super::EngineError;
-use super::catalog;
 use super::connect::{Session, quote};
 use super::rows::timeless;
 use super::schema::{Kind, Schema};
+use super::{catalog, here};
 use crate::archive::manifest::LeftOut;
 
 /// Views that do not work, and events whose time has passed.
 pub(super) async fn of(session: &mut Session, schema: &Schema) -> Result<Vec<LeftOut>, EngineError> {
     let broken = schema.of(Kind::View).filter_map(|view| Some((&view.name, view.broken.as_ref()?)));
     let mut all: Vec<LeftOut> = broken.map(|(name, why)| broken_view(name, why)).collect();
-    let here = catalog::HERE.replace("TABLE_SCHEMA", "EVENT_SCHEMA");
+    let here = here::by("EVENT_SCHEMA");
     let sql = format!(
         "SELECT EVENT_NAME FROM information_schema.EVENTS WHERE {here} AND ON_COMPLETION = 'NOT PRESERVE' \
          AND COALESCE(EXECUTE_AT, ENDS) < CONVERT_TZ(UTC_TIMESTAMP(), '+00:00', TIME_ZONE) ORDER BY CAST(EVENT_NAME AS BINARY)"

@@ -3,9 +3,9 @@
 //! Whoever may not read or give them is told each that is lost, as the statement that gives it. Held by `tests/it/mysql_lost.rs`.
 
 use super::super::EngineError;
-use super::catalog::HERE;
 use super::connect::{Session, quote};
 use super::errors::number_of_error;
+use super::here;
 use crate::failure::Chain;
 
 /// `ER_SP_DOES_NOT_EXIST`.
@@ -39,7 +39,7 @@ fn statement(database: &str, [user, host, name, kind, privileges]: &[String; 5])
 async fn unseen(session: &mut Session) -> Result<Vec<String>, EngineError> {
     let sql = format!(
         "SELECT GROUP_CONCAT(DISTINCT ROUTINE_NAME ORDER BY ROUTINE_NAME SEPARATOR ', ') FROM information_schema.ROUTINES WHERE {}",
-        HERE.replace("TABLE_SCHEMA", "ROUTINE_SCHEMA")
+        here::by("ROUTINE_SCHEMA")
     );
     let names = session.text("list the routines", &sql).await?.unwrap_or_default();
     let grantee = session.place().grantee();

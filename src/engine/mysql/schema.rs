@@ -7,10 +7,11 @@ mod views;
 use serde::{Deserialize, Serialize};
 
 use super::super::EngineError;
-use super::catalog::{self, HERE, OWN_TABLES};
+use super::catalog::{self, OWN_TABLES};
 use super::connect::{Session, bytes_of, quote};
 use super::definer::by_rule;
 use super::fenced;
+use super::here::{self, HERE};
 use super::inherit::without_inherited;
 use super::libraries::unqualify_libraries;
 use super::script::without_counter;
@@ -214,12 +215,11 @@ impl Schema {
 /// Everything there is, by kind and name.
 async fn list(session: &mut Session) -> Result<Vec<(Kind, String)>, EngineError> {
     let own = OWN_TABLES.map(|name| format!("'{name}'")).join(", ");
-    let here = |schema: &str| HERE.replace("TABLE_SCHEMA", schema);
     let tables =
         format!("SELECT TABLE_TYPE, TABLE_NAME FROM information_schema.TABLES WHERE {HERE} AND TABLE_NAME NOT IN ({own})");
     let routines =
-        format!("SELECT ROUTINE_TYPE, ROUTINE_NAME FROM information_schema.ROUTINES WHERE {}", here("ROUTINE_SCHEMA"));
-    let events = format!("SELECT 'EVENT', EVENT_NAME FROM information_schema.EVENTS WHERE {}", here("EVENT_SCHEMA"));
+        format!("SELECT ROUTINE_TYPE, ROUTINE_NAME FROM information_schema.ROUTINES WHERE {}", here::by("ROUTINE_SCHEMA"));
+    let events = format!("SELECT 'EVENT', EVENT_NAME FROM information_schema.EVENTS WHERE {}", here::by("EVENT_SCHEMA"));
     let libraries = session.version.libraries().map(|ask| ("libraries", ask.to_owned()));
     let mut found = Vec::new();
     for (doing, sql) in [("tables", tables), ("routines", routines), ("events", events)].into_iter().chain(libraries) {
@@ -252,7 +252,7 @@ async fn list(session: &mut Session) -> Result<Vec<(Kind, String)>, EngineError>
     let triggers = format!(
         "SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE {} \
          ORDER BY CAST(EVENT_OBJECT_TABLE AS BINARY), EVENT_MANIPULATION, ACTION_TIMING, ACTION_ORDER",
-        here("TRIGGER_SCHEMA")
+        here::by("TRIGGER_SCHEMA")
     );
     let at = found.partition_point(|(kind, _)| *kind <= Kind::Trigger);
     let rows = session.texts("list the triggers", &triggers).await?;

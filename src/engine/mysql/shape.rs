@@ -5,9 +5,9 @@
 //! made by the same migrations have the same digest; any change of the schema changes it.
 
 use super::super::EngineError;
-use super::catalog::HERE;
 use super::connect::{Session, literal, quote};
 use super::definer::without_definer;
+use super::here::HERE;
 use super::schema::{Definition, Kind, Schema};
 use super::script::without_counter;
 use super::unqualify::{self, call_packages_of};

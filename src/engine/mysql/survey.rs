@@ -2,8 +2,9 @@
 
 use super::super::passing::Patience;
 use super::super::{EngineError, Survey};
-use super::catalog::{HERE, OWN_TABLES};
+use super::catalog::OWN_TABLES;
 use super::connect::{Place, Session, quote};
+use super::here::{self, HERE};
 use super::privileges::Grants;
 use super::shape::history_tables;
 use super::{in_place, swap};
@@ -42,9 +43,8 @@ pub(super) async fn survey(place: &Place, histories: &[String]) -> Result<Survey
 }
 
 async fn others(session: &mut Session) -> Result<u64, EngineError> {
-    let count = |table: &str, schema: &str| {
-        format!("(SELECT COUNT(*) FROM information_schema.{table} WHERE {})", HERE.replace("TABLE_SCHEMA", schema))
-    };
+    let count =
+        |table: &str, schema: &str| format!("(SELECT COUNT(*) FROM information_schema.{table} WHERE {})", here::by(schema));
     let (views, routines) = (count("VIEWS", "TABLE_SCHEMA"), count("ROUTINES", "ROUTINE_SCHEMA"));
     let sql = format!("SELECT {views} + {routines} + {}", count("EVENTS", "EVENT_SCHEMA"));
     session.number("count views, routines and events", &sql).await

@@ -2,8 +2,8 @@
 //! for each, so that no client can write such a definition again.
 
 use super::super::EngineError;
-use super::catalog::HERE;
 use super::connect::{Session, quote};
+use super::here::HERE;
 
 /// Whether a text in `utf8mb4` holds such a character: one of four bytes, the first of which is F0 to F4.
 fn is_wide(expression: &str) -> String {

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::super::super::EngineError;
-use super::super::catalog::HERE;
 use super::super::connect::Session;
+use super::super::here::HERE;
 use super::Key;
 
 /// The columns of each index that may serve a key, by table.

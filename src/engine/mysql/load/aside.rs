@@ -3,11 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::super::EngineError;
-use super::super::catalog::HERE;
 use super::super::connect::{Session, quote};
 use super::super::definer::without_definer;
 use super::super::schema::{self, Kind, Shown};
-use super::super::script;
+use super::super::{here, script};
 use super::making::may_not_define;
 use crate::count::many;
 
@@ -83,7 +82,7 @@ pub(in super::super) async fn all(session: &mut Session) -> Result<Vec<Kept>, En
 }
 
 async fn trigger_names(session: &mut Session) -> Result<Vec<String>, EngineError> {
-    let here = HERE.replace("TABLE_SCHEMA", "TRIGGER_SCHEMA");
+    let here = here::by("TRIGGER_SCHEMA");
     let sql = format!(
         "SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE {here} \
          ORDER BY EVENT_OBJECT_TABLE, ACTION_TIMING, EVENT_MANIPULATION, ACTION_ORDER"
@@ -92,7 +91,7 @@ async fn trigger_names(session: &mut Session) -> Result<Vec<String>, EngineError
 }
 
 async fn event_names(session: &mut Session, which: Events) -> Result<Vec<String>, EngineError> {
-    let here = HERE.replace("TABLE_SCHEMA", "EVENT_SCHEMA");
+    let here = here::by("EVENT_SCHEMA");
     let which = match which {
         Events::Enabled => " AND STATUS = 'ENABLED'",
         Events::Any => "",

@@ -5,11 +5,10 @@
 use std::sync::Arc;
 
 use super::super::super::EngineError;
-use super::super::catalog::HERE;
 use super::super::connect::{Place, Session, literal, quote};
 use super::super::definer::by_rule;
-use super::super::statistics;
 use super::super::unqualify::{self, call_packages_of};
+use super::super::{here, statistics};
 use super::heads::disabled;
 use super::{making, run_one, statements};
 use crate::archive::Archive;
@@ -110,7 +109,7 @@ pub(in super::super) async fn drops(session: &mut Session) -> Result<Vec<String>
     }
     let routines = format!(
         "SELECT ROUTINE_TYPE, ROUTINE_NAME FROM information_schema.ROUTINES WHERE {} AND ROUTINE_TYPE <> 'PACKAGE BODY'",
-        HERE.replace("TABLE_SCHEMA", "ROUTINE_SCHEMA")
+        here::by("ROUTINE_SCHEMA")
     );
     for row in session.texts(doing, &routines).await? {
         if let [Some(kind), Some(name)] = row.as_slice() {

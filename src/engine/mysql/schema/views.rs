@@ -8,9 +8,9 @@
 use std::collections::HashMap;
 
 use super::super::super::EngineError;
-use super::super::catalog::HERE;
 use super::super::connect::{Session, literal, quote};
 use super::super::errors::{NO_SUCH_DEFINER, VIEW_INVALID, number_of_error};
+use super::super::here::HERE;
 use super::{Context, Kind, Shown, show};
 use crate::failure::Chain;
 
