@@ -6,7 +6,9 @@
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
 
 use crate::support::engines::{Db, on_every_engine};
 use crate::support::world::{World, text};
@@ -51,6 +53,13 @@ fn printed(db: Db) {
         let left = Writer::once(world.home(), 5000, LEFT);
         leave_a_log(&world);
         let commands: Vec<&str> = note.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+        if left && matches!(db, Db::MySql(_)) {
+            // What an exchange that was cut short may leave: the dump of it goes on, and says so with its exit code.
+            world.sql("CREATE TABLE gone (id INT); CREATE VIEW of_gone AS SELECT id FROM gone; DROP TABLE gone");
+            if tried == 0 {
+                stumble(&world, &commands, &at);
+            }
+        }
         // Somebody stops after one of the steps, each time another, and begins again with the first.
         follow(&world, &commands[..number % (commands.len() + 1)], &at);
         follow(&world, &commands, &at);
@@ -74,13 +83,52 @@ fn printed(db: Db) {
 
 /// Runs each command of the note in a shell of its own.
 fn follow(world: &World, commands: &[&str], at: &str) {
-    let programs = std::iter::once(world.programs());
-    let path = std::env::join_paths(programs.chain(std::env::split_paths(&std::env::var_os("PATH").unwrap()))).unwrap();
     for command in commands {
-        let mut shell = Command::new("sh");
-        shell.args(["-c", command]).env("PATH", &path).env("UPKEEP_CONFIG", world.config()).stdin(Stdio::null());
-        let output = shell.output().unwrap();
+        let output = typed(world, command, &[]);
         assert!(output.status.success(), "{at}: {command}\n{}\n{commands:#?}", text(&output));
+    }
+}
+
+/// A command in a shell, which finds programs in these directories first.
+fn typed(world: &World, command: &str, first: &[PathBuf]) -> Output {
+    let programs = first.iter().cloned().chain([world.programs()]);
+    let path = std::env::join_paths(programs.chain(std::env::split_paths(&std::env::var_os("PATH").unwrap()))).unwrap();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", command]).env("PATH", &path).env("UPKEEP_CONFIG", world.config()).stdin(Stdio::null());
+    shell.output().unwrap()
+}
+
+/// Whoever runs the note, and stops at the first command that fails or does not, has lost nothing where a server's program fails: the client at once, the
+/// dump before its end, the dump when it was written but for a table, and the archive's reader in the middle.
+fn stumble(world: &World, commands: &[&str], at: &str) {
+    const CASES: [(&[&str], &str); 4] = [
+        (&["mysql", "mariadb"], "exit 1"),
+        (&["mysqldump", "mariadb-dump"], "echo 'CREATE TABLE a (b INT);'; exit 2"),
+        (
+            &["mysqldump", "mariadb-dump"],
+            "echo '-- Dump completed on'; echo \"Couldn't execute 'SELECT': Lost connection (2013)\" >&2; exit 2",
+        ),
+        (&["zstd"], "case \"$*\" in *before-recovery*|-t*) exec /usr/bin/zstd \"$@\";; *) echo 'SELECT 1;'; exit 1;; esac"),
+    ];
+    for (number, (names, script)) in CASES.into_iter().enumerate() {
+        let place = world.root().join(format!("stumbling-{number}"));
+        std::fs::create_dir_all(&place).unwrap();
+        for name in names {
+            let program = place.join(name);
+            std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+            std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let failed = commands.iter().find(|command| !typed(world, command, std::slice::from_ref(&place)).status.success());
+        let failed = failed.unwrap_or_else(|| panic!("{at}: every command ended well though this failed: {script}"));
+        if names.contains(&"mysqldump") {
+            // Who pastes the whole note stops at nothing.
+            commands.iter().for_each(|command| drop(typed(world, command, std::slice::from_ref(&place))));
+        }
+        let loads = failed.contains("DROP DATABASE");
+        assert_eq!(loads, names.contains(&"zstd"), "{at}: {script}\n{failed}");
+        if !loads {
+            assert_eq!(world.ask(&format!("SELECT count(*) FROM note WHERE body = '{LEFT}'")), "1", "{at}: {script}");
+        }
     }
 }
 

@@ -45,8 +45,8 @@ fn sqlite(note: &mut Note, facts: &Facts<'_>, path: &Path) {
         quoted(&with(&format!(".new-{}-shm", facts.id)))
     ));
     note.run(&format!("sync -- {fresh}"));
-    note.step("Put it in its place.");
-    note.run(&format!("mv -T -- {fresh} {database}"));
+    note.step("Put it in its place. (Whatever is there by now stays beside it, numbered.)");
+    note.run(&format!("mv --backup=numbered -T -- {fresh} {database}"));
 }
 
 fn postgres(note: &mut Note, facts: &Facts<'_>) {
@@ -62,14 +62,15 @@ fn postgres(note: &mut Note, facts: &Facts<'_>) {
             "SELECT format('ALTER DATABASE %I RENAME TO %I', datname, {to}) FROM pg_catalog.pg_database WHERE datname = {}",
             literal(from)
         );
-        format!("{} -At -c {} | {}", on(maintenance), quote(&sql), on(maintenance))
+        // One that could not be asked is not one that has none of them.
+        format!("(s=$({} -At -c {}) && printf '%s\\n' \"$s\" | {})", on(maintenance), quote(&sql), on(maintenance))
     };
     note.say("(If the role may not make databases, a superuser allows it: ALTER ROLE … CREATEDB. If the server knows the role only by");
     note.say("the name of its user, begin the commands with: runuser -u USER --)");
     note.step("Load into a database of its own; what an earlier attempt left of it goes first.");
     note.run(&run(&format!("DROP DATABASE IF EXISTS {}", identifier(&fresh))));
     note.run(&run(&create(&fresh, facts.manifest.map(|manifest| &manifest.server))));
-    note.run(&format!("zstd -dcq {} | {} > /dev/null", quoted(&facts.archive), on(&fresh)));
+    note.run(&format!("({})", unpacked(&facts.archive, &on(&fresh))));
     note.step(&format!(
         "Keep aside what is there, as database {before} (numbered, where one is kept there already), and put the new one in its place.\n\
          (Settings and privileges of the database itself stay with the old one: ALTER DATABASE … SET, GRANT … ON DATABASE.)"
@@ -151,30 +152,56 @@ fn mysql(note: &mut Note, facts: &Facts<'_>) {
     );
     for name in [database, &old] {
         let sql = format!("SELECT count(*) FROM information_schema.schemata WHERE schema_name = {}", literal_of_mysql(name));
+        let (new, said) = (kept(name, ".new"), kept(name, ".said"));
+        let dump = format!(
+            "{dump} --no-tablespaces --single-transaction --skip-lock-tables --force --routines --events --triggers{gtid} {} 2> {said}",
+            shell(&[name])
+        );
+        // Nobody but who runs it reads what it keeps. A count that could not be had is no "nothing is there". What drops it asks for the
+        // mark, for whoever pastes the whole note does not stop at what fails.
         note.run(&format!(
-            "if test \"$({client} -NBe {})\" = 1; then {dump} --no-tablespaces --single-transaction --skip-lock-tables --force \
-             --routines --events --triggers{gtid} {} | zstd -qf -o {new} && mv --backup=numbered -T -- {new} {}; fi",
+            "(umask 077; rm -f -- {mark}; n=$({client} -NBe {}) && case $n in 0) ;; [1-9]*) {} && sync -- {new} && \
+             mv --backup=numbered -T -- {new} {} && rm -f -- {said};; *) false;; esac && : > {mark})",
             quote(&sql),
-            shell(&[name]),
+            piped(&dump, &format!("zstd -qf -o {new}"), &format!("{{ cat {said} >&2; {}; }}", but_for_views(&new, &said))),
             kept(name, ""),
-            new = kept(name, ".new")
+            mark = kept(name, ".done")
         ));
     }
-    let drops = [database.clone(), old, format!("{database}__upkeep_new")]
+    let marks = [database, &old].map(|name| kept(name, ".done"));
+    let drops = [database.clone(), old.clone(), format!("{database}__upkeep_new")]
         .map(|name| format!("DROP DATABASE IF EXISTS {}", of_mysql(&name)))
         .join("; ");
-    note.step(
-        "Make the database anew, and load. (If the load stops, mend the cause and begin again with the first of these two.)",
-    );
+    note.step("Make the database anew, and load. (If the load stops, mend the cause and begin this step again.)");
+    let anew = format!("SET foreign_key_checks = 0; {drops}; CREATE DATABASE {}", of_mysql(database));
+    let load = format!("{client} --default-character-set=utf8mb4 --database={}", quote(database));
     note.run(&format!(
-        "{client} -e {}",
-        quote(&format!("SET foreign_key_checks = 0; {drops}; CREATE DATABASE {}", of_mysql(database)))
+        "(test -e {} && test -e {} && {client} -e {} && {} && rm -f -- {})",
+        marks[0],
+        marks[1],
+        quote(&anew),
+        unpacked(&facts.archive, &load),
+        marks.join(" ")
     ));
-    note.run(&format!(
-        "zstd -dcq {} | {client} --default-character-set=utf8mb4 --database={}",
-        quoted(&facts.archive),
-        quote(database)
-    ));
+}
+
+/// Two commands with a pipe between them, which end well where both do: a shell asks the last alone. Where the first does not, `else_`
+/// says whether that is well all the same. What the second prints is dropped. Leaves `s` in the shell it runs in.
+fn piped(first: &str, last: &str, else_: &str) -> String {
+    format!("s=$({{ {{ {first}; echo $? >&3; }} | {last} > /dev/null; }} 3>&1) && {{ test \"$s\" = 0 || {else_}; }}")
+}
+
+/// An archive read by a client.
+fn unpacked(archive: &Path, client: &str) -> String {
+    piped(&format!("zstd -dcq {}", quoted(archive)), client, "false")
+}
+
+/// Whether a dump came to its end, and all that it could not read are views whose tables are gone: an exchange that was cut short may
+/// leave some, and they hold no row.
+fn but_for_views(dump: &str, said: &str) -> String {
+    format!(
+        "zstd -dcq {dump} | tail -n 1 | grep -q '^-- Dump completed' && grep -q '(1356)$' {said} && ! grep -qv '(1356)$' {said}"
+    )
 }
 
 /// A client program: where the configuration says, or wherever the shell finds it.

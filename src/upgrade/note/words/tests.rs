@@ -41,7 +41,7 @@ fn every_name_is_quoted_and_the_server_is_stopped_by_the_command_that_stops_it()
         at("sha256sum"),
         at("-wal"),
         at("zstd -dcq"),
-        at("mv -T"),
+        at("mv --backup=numbered -T"),
         at("ln -sfnT"),
         at("--accept"),
         at("start it"),
