@@ -121,7 +121,7 @@ impl Alarms {
     /// Looks at what is wrong now, and begins to tell what is to be told. Of a target that was not looked at since the start, or that a job
     /// decides about now, that nothing is wrong means nothing: it would end an incident that goes on.
     pub(super) fn look(&mut self, settings: Option<&Settings>, status: &Status, now: DateTime<Utc>) {
-        let Some(settings) = settings else { return };
+        let Some(settings) = settings else { return self.nobody_listens() };
         let unseen =
             status.targets.iter().filter(|target| target.looked_at.is_none() || status::undecided(&target.name, &status.jobs));
         let unseen = unseen.map(|target| target.name.to_string());
@@ -136,6 +136,15 @@ impl Alarms {
                 let result = tell::everybody(&settings, &alarm).await;
                 Some(Sent { key, alarm, result })
             });
+        }
+    }
+
+    /// Nobody is to be told any more. What nobody was told of is forgotten, and so waits for no moment that would come and pass; where
+    /// somebody was told of an earlier cause, that is what is remembered, for its end.
+    fn nobody_listens(&mut self) {
+        self.incidents.retain(|_, incident| incident.before || !matches!(incident.told, Told::NotBefore(_)));
+        for incident in self.incidents.values_mut().filter(|incident| matches!(incident.told, Told::NotBefore(_))) {
+            incident.told = Told::Yes;
         }
     }
 

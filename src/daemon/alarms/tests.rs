@@ -97,3 +97,22 @@ fn what_is_not_known_ends_no_incident_and_a_wrong_clock_delays_none() {
     assert!(told(&mut alarms, 4, &["overdue"], true).is_empty());
     assert_eq!(told(&mut alarms, 5, &["overdue"], true), ["problem overdue"]);
 }
+
+/// A reload takes the alarms out of the configuration while an incident waits for its moment: it waits for none any more, for each that
+/// has passed would wake the daemon at once, and again.
+#[test]
+fn nobody_is_waited_for_where_nobody_is_told() {
+    let mut alarms = Alarms::default();
+    told(&mut alarms, 0, &["overdue", "down|one"], true);
+    assert!(alarms.due_at().is_some());
+    alarms.nobody_listens();
+    assert_eq!(alarms.due_at(), None);
+    assert!(alarms.incidents.is_empty());
+    // What somebody was told of has its end once they listen again.
+    told(&mut alarms, 0, &["down|one"], true);
+    assert_eq!(told(&mut alarms, 1, &["down|one"], true), ["problem down"]);
+    assert!(told(&mut alarms, 2, &["down|two"], true).is_empty());
+    alarms.nobody_listens();
+    assert_eq!(alarms.due_at(), None);
+    assert_eq!(told(&mut alarms, 9, &[], true).len(), 1);
+}
