@@ -41,8 +41,13 @@ pub enum Open {
     Underway,
     /// One is underway and has let the server start on this release; it waits until it is healthy.
     Settling(Version),
-    /// One to this version needs a person.
-    Stuck(Version),
+    /// One needs a person.
+    Stuck {
+        /// To this version.
+        to: Version,
+        /// What he does next, as the upgrade itself says.
+        next_steps: Vec<String>,
+    },
 }
 
 /// Who is starting the server.
@@ -114,7 +119,7 @@ pub fn decide(facts: &Facts, names: &Names<'_>) -> Gate {
         return Gate::Pass("the daemon itself starts the server");
     }
     match (&facts.open, &facts.standing) {
-        (Open::Stuck(to), _) => refuse(Cause::Stuck { to: to.clone() }),
+        (Open::Stuck { to, next_steps }, _) => refuse(Cause::Stuck { to: to.clone(), next_steps: next_steps.clone() }),
         // A package's script or a person restarts what was started already: neither release nor database is another.
         (Open::Settling(version), _) if facts.release.as_ref() == Some(version) => {
             Gate::Pass("the upgrade underway has started this release already")

@@ -16,6 +16,7 @@ use crate::config::{Probe, Release};
 use crate::durable::{self, DurableError};
 use crate::failure::{Class, Explain};
 use crate::process::{Command, ProcessError};
+use crate::text;
 use crate::trust;
 use crate::version::Version;
 
@@ -140,7 +141,8 @@ impl Explain for ReleaseError {
         match self {
             Self::Missing { .. } => vec!["check `path` in `[targets.T.release]`".to_owned()],
             Self::Dangling { path, .. } => {
-                vec![format!("point it to an installed release: `ln -sfn /path/to/release {}`", path.display())]
+                let command = text::shell(&["ln", "-sfnT", "--", "/path/to/release", &*path.to_string_lossy()]);
+                vec![format!("point it to an installed release: `{command}`")]
             }
             Self::Several { .. } | Self::Disagree { .. } => {
                 vec!["remove the files of the version that is not meant, or install it again".to_owned()]

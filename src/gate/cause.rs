@@ -8,6 +8,7 @@ use std::fmt;
 
 use crate::count::few;
 use crate::ids::TargetName;
+use crate::text::shell;
 use crate::version::Version;
 
 /// What keeps a server down, as far as gate and upgrade know.
@@ -17,6 +18,8 @@ pub enum Cause {
     Stuck {
         /// To this version.
         to: Version,
+        /// What he does next, as the upgrade itself says: not every answer is one everywhere.
+        next_steps: Vec<String>,
     },
     /// The way back cannot go on, and is tried again.
     Waiting {
@@ -108,12 +111,29 @@ pub struct Names<'a> {
     pub installed: Option<&'a Version>,
     /// The release that the database belongs to.
     pub good: Option<&'a Version>,
-    /// The same as its package is asked for (`notes=2.4.0-1`), where it is one.
-    pub package: Option<&'a str>,
+    /// The package of the server, where it is one.
+    pub package: Option<&'a Package>,
     /// Where archives go.
     pub archives: &'a str,
     /// Whether upgrades begin by themselves.
     pub auto: bool,
+}
+
+/// The package that releases come in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Package {
+    /// Its name.
+    pub name: String,
+    /// Releases, each as apt takes it (`notes=2.4.0-1`).
+    pub known: Vec<(Version, String)>,
+}
+
+impl Package {
+    /// As a shell hands it to apt: one whose revision is not known is asked for by a pattern.
+    fn of(&self, version: &Version) -> String {
+        let known = self.known.iter().find(|(known, _)| known.as_str() == version.as_str());
+        shell(&[known.map_or_else(|| format!("{}={version}*", self.name), |(_, package)| package.clone())])
+    }
 }
 
 /// Why, and what ends it.
@@ -170,7 +190,7 @@ impl Cause {
     fn why(&self, names: &Names<'_>) -> String {
         let installed = names.installed.map_or_else(|| "the installed release".to_owned(), ToString::to_string);
         match self {
-            Self::Stuck { to } => format!("the upgrade to {to} needs a person"),
+            Self::Stuck { to, .. } => format!("the upgrade to {to} needs a person"),
             Self::Waiting { to, why } => format!("the way back from {to} cannot go on yet, and is tried again: {why}"),
             Self::Unended { to } => format!("the upgrade to {to} has not ended, and nobody is at work on it"),
             Self::RolledBack { to, why } => format!("the upgrade to {to} was rolled back: {why}"),
@@ -205,10 +225,11 @@ impl Cause {
         let Names { target, .. } = names;
         let then = if names.auto { "" } else { "; then `upkeep upgrade TARGET`" };
         let said = match self {
-            Self::Stuck { .. } => {
-                "mend the cause and go on: `upkeep upgrade TARGET --resume`; or put everything back: `upkeep upgrade TARGET --abort`"
-                    .to_owned()
+            Self::Stuck { next_steps, .. } if next_steps.is_empty() => {
+                "mend the cause and go on: `upkeep upgrade TARGET --resume`".to_owned()
             }
+            // It names its target itself.
+            Self::Stuck { next_steps, .. } => return next_steps.join("; "),
             Self::Waiting { .. } => "mend the cause; to try at once: `upkeep upgrade TARGET --resume`".to_owned(),
             Self::Unended { .. } => "start the daemon, which carries it on: `systemctl start upkeepd`".to_owned(),
             Self::Refused { .. } => "mend the cause, then: `upkeep upgrade TARGET`".to_owned(),
@@ -221,19 +242,25 @@ impl Cause {
                 "look at release and data; where both are right as they are: `upkeep upgrade TARGET --accept`".to_owned()
             }
             Self::HalfRestored { command, .. } => format!("end the restore: `{command}{}`", and_start(names)),
-            Self::Release(_) => match names.package.and_then(|package| package.split('=').next()) {
-                Some(package) => format!("install it whole: `apt install --reinstall {package}{}`", and_start(names)),
+            Self::Release(_) => match names.package {
+                Some(package) => {
+                    let name = shell(&[&package.name]);
+                    format!("install it whole: `apt install --reinstall {name}{}`", and_start(names))
+                }
                 None => format!("install it whole, see `upkeep check`{}", then_start(names)),
             },
             Self::Database(_) => format!("mend that (`upkeep check` says more){}", then_start(names)),
-            Self::Newer(_) | Self::Ahead(_) => {
-                format!("{}; or go back with the data: `upkeep rollback TARGET`", forward(names))
+            Self::Newer(version) => {
+                format!("{}; or go back with the data: `upkeep rollback TARGET`", forward(names, Some(version)))
             }
-            Self::Failed(_) => {
-                "see what they left: `upkeep migrate validate TARGET`; when that is mended: \
+            Self::Ahead(_) => {
+                // Only a newer release can know more.
+                let newer = |good: &&Version| names.installed.is_some_and(|installed| *good > installed);
+                format!("{}; or go back with the data: `upkeep rollback TARGET`", forward(names, names.good.filter(newer)))
+            }
+            Self::Failed(_) => "see what they left: `upkeep migrate validate TARGET`; when that is mended: \
                  `upkeep migrate repair TARGET && upkeep upgrade TARGET`"
-                    .to_owned()
-            }
+                .to_owned(),
             Self::Invalid(_) => {
                 "compare: `upkeep migrate validate TARGET`; when that is mended: `upkeep upgrade TARGET`".to_owned()
             }
@@ -242,11 +269,9 @@ impl Cause {
                  `upkeep upgrade TARGET`"
                     .to_owned()
             }
-            Self::Outside(_) => {
-                "look at it: `upkeep diff TARGET`; to archive it as it is and go on: `upkeep upgrade TARGET`; \
+            Self::Outside(_) => "look at it: `upkeep diff TARGET`; to archive it as it is and go on: `upkeep upgrade TARGET`; \
                  or put back what was there: `upkeep restore TARGET --replace`"
-                    .to_owned()
-            }
+                .to_owned(),
             Self::Room { .. } => {
                 let goes_on = if names.auto { "; it goes on by itself" } else { then };
                 format!("make room in {}: `upkeep prune TARGET`{goes_on}", names.archives)
@@ -258,7 +283,9 @@ impl Cause {
                 None => "start it".to_owned(),
             },
             Self::Ended(_) => match names.unit {
-                Some(unit) => format!("see why: `journalctl -u {unit} -n 100`{}", then_start(names)),
+                Some(unit) => {
+                    format!("see why: `{}`{}", shell(&["journalctl", "-u", unit, "-n", "100"]), then_start(names))
+                }
                 None => format!("see its own log{}", then_start(names)),
             },
         };
@@ -279,32 +306,26 @@ fn then_start(names: &Names<'_>) -> String {
 /// The earlier release again. Held for apt as well: whatever installs updates by itself would install the newer one the next night.
 fn back(names: &Names<'_>) -> String {
     match (names.package, names.good) {
-        (Some(package), _) => {
-            let name = package.split('=').next().unwrap_or(package);
-            let (package, start) = (quoted(package), and_start(names));
+        (Some(package), Some(version)) => {
+            let (name, package, start) = (shell(&[&package.name]), package.of(version), and_start(names));
             format!("install the version before: `apt install {package} --allow-downgrades && apt-mark hold {name}{start}`")
         }
         (None, Some(version)) => format!("install version {version} of the server again{}", then_start(names)),
-        (None, None) => {
+        (_, None) => {
             format!("install the version before of the server again (`upkeep list TARGET` names it){}", then_start(names))
         }
     }
 }
 
-/// The newer release again.
-fn forward(names: &Names<'_>) -> String {
-    match (names.package, names.good) {
-        (Some(package), _) => {
-            format!("install that release again: `apt install {}{}`", quoted(package), and_start(names))
+/// The newer release again, where it is known which that is.
+fn forward(names: &Names<'_>, version: Option<&Version>) -> String {
+    match (names.package, version) {
+        (Some(package), Some(version)) => {
+            format!("install that release again: `apt install {}{}`", package.of(version), and_start(names))
         }
         (None, Some(version)) => format!("install version {version} of the server again{}", then_start(names)),
-        (None, None) => format!("install the release that knows them{}", then_start(names)),
+        (_, None) => format!("install the release that knows them{}", then_start(names)),
     }
-}
-
-/// A package as a shell takes it: one whose revision is not known is asked for by a pattern.
-fn quoted(package: &str) -> String {
-    if package.contains('*') { format!("'{package}'") } else { package.to_owned() }
 }
 
 #[cfg(test)]

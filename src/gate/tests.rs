@@ -56,7 +56,7 @@ fn the_gate_answers_every_case() {
         ),
         (facts(Starter::Other, Open::Nothing, Standing::Outside("changed".to_owned()), None), "refused: changed (look at it"),
         (
-            facts(Starter::Other, Open::Stuck(installed.clone()), Standing::InStep, None),
+            facts(Starter::Other, Open::Stuck { to: installed.clone(), next_steps: Vec::new() }, Standing::InStep, None),
             "refused: the upgrade to 2.0 needs a person",
         ),
         (facts(Starter::Other, Open::Underway, Standing::InStep, None), "wait: an upgrade of this target is underway"),

@@ -13,6 +13,7 @@ use crate::config::Location;
 use crate::durable::{self, At, DurableError};
 use crate::engine::LoadMode;
 use crate::ids::{Label, TargetName};
+use crate::text;
 use crate::trust;
 
 /// A mark longer than this is none.
@@ -49,7 +50,7 @@ impl Unfinished {
     pub fn command(&self, into: &TargetName) -> String {
         match &self.of {
             None => format!("upkeep restore {into} {}", self.label),
-            Some(of) => format!("upkeep restore {of} {} --into '{}'", self.label, self.location),
+            Some(of) => text::shell(&["upkeep", "restore", of.as_str(), self.label.as_str(), "--into", self.location.as_str()]),
         }
     }
 }

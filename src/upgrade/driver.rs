@@ -15,6 +15,7 @@ use super::hands::Hands;
 use super::plan::{AfterFailure, Applies, Back, Plan, Purpose};
 use super::state::{Direction, Event, Failed, Phase, State, Step};
 use super::steps::{self, Reality, Since};
+use crate::text::shell;
 
 /// How often a step on the way forward that failed for a reason that passes is tried: past that, waiting longer has not helped
 /// and the upgrade turns back. On the way back: how often before an alarm is raised, and before a person is asked where trying
@@ -181,7 +182,7 @@ fn by_hand(plan: &Plan, state: &State) -> Vec<String> {
 
 fn start_command(plan: &Plan) -> String {
     if plan.service.ends_with(".service") {
-        format!("`systemctl start {}`", plan.service)
+        format!("`{}`", shell(&["systemctl", "start", &plan.service]))
     } else {
         format!("`{}`", plan.service)
     }
@@ -205,7 +206,8 @@ pub(crate) fn commands(plan: &Plan, state: &State) -> Vec<String> {
             lines.extend(archive.map(|label| format!("restore by hand: `upkeep restore {target} {label} --replace`")));
         }
         (Some(Step::PointBack), Some(earlier)) if plan.back == Back::Symlink => {
-            lines.push(format!("`ln -sfn {} {}`", earlier.path.display(), plan.release_path.display()));
+            let (to, link) = (earlier.path.to_string_lossy(), plan.release_path.to_string_lossy());
+            lines.push(format!("`{}`", shell(&["ln", "-sfnT", "--", &*to, &*link])));
         }
         (Some(Step::PointBack), Some(earlier)) => {
             lines.push(format!("install version {} of the server by hand", earlier.version))

@@ -10,7 +10,7 @@ use super::{Summary, UpgradeError, current};
 use crate::config::{Probe, ServiceControl, Target};
 use crate::context::Context;
 use crate::gate::Standing;
-use crate::gate::cause::{Cause, Names, Words};
+use crate::gate::cause::{Cause, Names, Package, Words};
 use crate::service::{self, LastStart, ServiceState};
 use crate::state_db::holds::Hold;
 use crate::text;
@@ -90,7 +90,7 @@ fn of_refusal(seen: &Observation, last: Option<&Summary>, refusal: &Refusal) -> 
             let last = last?;
             let to = last.to.clone();
             match (phase, &last.waits_for) {
-                (Phase::Stuck, _) => Cause::Stuck { to },
+                (Phase::Stuck, _) => Cause::Stuck { to, next_steps: last.next_steps.clone() },
                 (_, Some(why)) => Cause::Waiting { to, why: why.clone() },
                 _ => Cause::Unended { to },
             }
@@ -133,7 +133,7 @@ pub struct Naming<'a> {
     unit: Option<&'a str>,
     installed: Option<&'a Version>,
     good: Option<&'a Version>,
-    package: Option<String>,
+    package: Option<Package>,
     archives: String,
 }
 
@@ -144,15 +144,12 @@ impl<'a> Naming<'a> {
     /// When our own state database cannot be read.
     pub async fn of(ctx: &Context, target: &'a Target, seen: &'a Observation) -> Result<Self, UpgradeError> {
         let (start, unit) = match target.service.as_ref().map(|service| &service.control) {
-            Some(ServiceControl::Unit(unit)) => (Some(format!("systemctl start {unit}")), Some(unit.as_str())),
+            Some(ServiceControl::Unit(unit)) => (Some(text::shell(&["systemctl", "start", unit])), Some(unit.as_str())),
             Some(ServiceControl::Commands { start, .. }) => (Some(text::shell(start)), None),
             None => (None, None),
         };
         let good = seen.good.as_ref().map(|good| &good.version);
-        let package = match good {
-            Some(good) => package(ctx, target, good).await?,
-            None => None,
-        };
+        let package = package(ctx, target).await?;
         let installed = seen.release.as_ref().and_then(|release| release.as_ref().ok()).map(|release| &release.version);
         let archives = target.backup.directory.display().to_string();
         Ok(Self { target, start, unit, installed, good, package, archives })
@@ -167,7 +164,7 @@ impl<'a> Naming<'a> {
             unit: self.unit,
             installed: self.installed,
             good: self.good,
-            package: self.package.as_deref(),
+            package: self.package.as_ref(),
             archives: &self.archives,
             auto: self.target.upgrade.auto,
         }
@@ -181,15 +178,15 @@ impl<'a> Naming<'a> {
     }
 }
 
-/// The package of a release as apt takes it. The version that Debian gives it is known once that release was seen here.
-async fn package(ctx: &Context, target: &Target, good: &Version) -> Result<Option<String>, UpgradeError> {
+/// The package of the server, with what is known of its releases. The version that Debian gives one is known once it was seen here.
+async fn package(ctx: &Context, target: &Target) -> Result<Option<Package>, UpgradeError> {
     let probes = target.release.iter().flat_map(|release| &release.probes);
     let Some(name) = probes.filter_map(|probe| if let Probe::Dpkg(name) = probe { Some(name) } else { None }).next() else {
         return Ok(None);
     };
     let known = ctx.state.seen_releases(&target.name).await?;
-    let known = known.into_iter().find(|known| known.version.as_str() == good.as_str()).and_then(|known| known.package);
-    Ok(Some(known.unwrap_or_else(|| format!("{name}={good}*"))))
+    let known = known.into_iter().filter_map(|known| Some((known.version, known.package?))).collect();
+    Ok(Some(Package { name: name.clone(), known }))
 }
 
 #[cfg(test)]

@@ -41,7 +41,9 @@ pub async fn look(ctx: &Context, target: &Target) -> Result<Gate, Failure> {
         open: match &seen.open {
             None => Open::Nothing,
             Some(_) if adopting => Open::Nothing,
-            Some((_, Phase::Stuck)) => current.map_or(Open::Underway, |current| Open::Stuck(current.to)),
+            Some((_, Phase::Stuck)) => {
+                current.map_or(Open::Underway, |current| Open::Stuck { to: current.to, next_steps: current.next_steps })
+            }
             Some(_) => current.and_then(|current| current.started).map_or(Open::Underway, Open::Settling),
         },
         held: held.map(|hold| Cause::Held { reason: hold.reason.clone(), failed: upgrade::left_by_failure(hold) }),

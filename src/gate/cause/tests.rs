@@ -7,8 +7,18 @@ fn v(version: &str) -> Version {
 
 /// A server of a package, at version 2.0, whose database belongs to 1.0.
 fn words(cause: &Cause, package: Option<&str>, auto: bool) -> String {
-    let (target, installed, good) = (TargetName::parse("notes").unwrap(), v("2.0"), v("1.0"));
-    let names = Names { package, auto, ..names(&target, &installed, &good) };
+    said_of(cause, package, auto, "1.0")
+}
+
+/// The same, whose database belongs to this release.
+fn said_of(cause: &Cause, package: Option<&str>, auto: bool, good: &str) -> String {
+    let (target, installed, good) = (TargetName::parse("notes").unwrap(), v("2.0"), v(good));
+    let known = |package: &str| match package.split_once('=') {
+        Some((_, version)) if !version.ends_with('*') => vec![(v("1.0"), package.to_owned())],
+        _ => Vec::new(),
+    };
+    let package = package.map(|package| Package { name: "notes".to_owned(), known: known(package) });
+    let names = Names { package: package.as_ref(), auto, ..names(&target, &installed, &good) };
     cause.words(&names).to_string()
 }
 
@@ -19,7 +29,11 @@ fn table() -> Vec<(Cause, &'static str, &'static str)> {
     let texts = || vec!["V3".to_owned(), "V4".to_owned()];
     let why = || "it broke".to_owned();
     vec![
-        (Cause::Stuck { to: v("2.0") }, "the upgrade to 2.0 needs a person", "`upkeep upgrade notes --resume`"),
+        (
+            Cause::Stuck { to: v("2.0"), next_steps: Vec::new() },
+            "the upgrade to 2.0 needs a person",
+            "`upkeep upgrade notes --resume`",
+        ),
         (
             Cause::Waiting { to: v("2.0"), why: why() },
             "the way back from 2.0 cannot go on yet",
@@ -43,7 +57,7 @@ fn table() -> Vec<(Cause, &'static str, &'static str)> {
         (
             Cause::Newer(v("3.0")),
             "its database belongs to the newer release 3.0, and 2.0 is installed",
-            "`apt install notes=1.0-3 && systemctl start notes.service`",
+            "install that release again: `apt install 'notes=3.0*' && systemctl start notes.service`",
         ),
         (Cause::Ahead(texts()), "its database holds migrations that 2.0 does not know: V3, V4", "`upkeep rollback notes`"),
         (
@@ -101,6 +115,28 @@ fn a_release_that_is_no_package_or_of_an_unknown_revision_is_named_as_far_as_it_
     );
     let said = words(&back, Some("notes=1.0*"), true);
     assert!(said.contains("`apt install 'notes=1.0*' --allow-downgrades && apt-mark hold notes && "), "{said}");
-    let said = words(&Cause::Ahead(Vec::new()), None, true);
-    assert!(said.contains("install version 1.0 of the server again"), "{said}");
+    let said = words(&Cause::Newer(v("3.0")), None, true);
+    assert!(said.contains("install version 3.0 of the server again"), "{said}");
+}
+
+/// The release that the database belongs to may be older than the one that is installed: it knows no more than that.
+#[test]
+fn the_release_that_is_to_come_back_is_never_an_older_one() {
+    let ahead = Cause::Ahead(vec!["V9".to_owned()]);
+    for package in [None, Some("notes=1.0-3")] {
+        let said = words(&ahead, package, true);
+        assert!(said.contains("; install the release that knows them; then start it") && !said.contains("1.0"), "{said}");
+    }
+    let said = said_of(&ahead, Some("notes=1.0-3"), true, "3.0");
+    assert!(said.contains("`apt install 'notes=3.0*' && systemctl start notes.service`"), "{said}");
+    assert!(said_of(&ahead, None, true, "3.0").contains("install version 3.0 of the server again"));
+}
+
+/// What an upgrade that is stuck asks is what is answered: one that leaves `--abort` out has a reason to.
+#[test]
+fn a_stuck_upgrade_is_answered_as_it_asks() {
+    let next_steps = vec!["look: `one`".to_owned(), "or keep it: `two`".to_owned()];
+    let said = words(&Cause::Stuck { to: v("2.0"), next_steps }, None, true);
+    assert_eq!(said, "the upgrade to 2.0 needs a person; look: `one`; or keep it: `two`");
+    assert!(!words(&Cause::Stuck { to: v("2.0"), next_steps: Vec::new() }, None, true).contains("--abort"));
 }

@@ -183,7 +183,7 @@ fn a_failure_that_passes_is_tried_again() {
 const BACK: [(&str, &str); 6] = [
     ("restore", "`upkeep restore notes pre-upgrade-1-0 --replace`"),
     ("archive:failed-state", "`upkeep upgrade notes --resume`"),
-    ("point-back", "`ln -sfn /srv/app-1.0 /srv/app`"),
+    ("point-back", "`ln -sfnT -- /srv/app-1.0 /srv/app`"),
     ("start:1.0", "`systemctl start notes.service`"),
     ("healthy:1.0", "`systemctl start notes.service`"),
     ("hold", "`upkeep upgrade notes --resume`"),
