@@ -110,7 +110,7 @@ impl Explain for ServiceError {
             Self::Run { service, .. } | Self::Still { service, .. } | Self::Unhealthy { service, .. } => service,
         };
         match service.strip_suffix(".service") {
-            Some(unit) => vec![format!("read its log: `journalctl -u {unit} -n 100`")],
+            Some(unit) => vec![format!("read its log: `{}`", text::shell(&["journalctl", "-u", unit, "-n", "100"]))],
             None => vec!["read the server's own log".to_owned()],
         }
     }
@@ -159,10 +159,14 @@ pub enum LastStart {
 }
 
 /// What is asked of a unit that does not run.
-const END_PROPERTIES: &str = "--property=ActiveState,Result,ExecMainStatus";
+const END_PROPERTIES: &str = "--property=ActiveState,Result,ExecMainCode,ExecMainStatus,KillSignal,RuntimeMaxUSec,\
+     InactiveExitTimestampMonotonic,ActiveEnterTimestampMonotonic";
 
-/// The exit status of a Java server, among others, that was asked to end.
-const ASKED_TO_END: &str = "143";
+/// The exit status of a Java server, among others, that a signal asked to end: this, and the signal's number.
+const BY_SIGNAL: u32 = 128;
+
+/// `ExecMainCode` of a process that ended by itself, as waitid(2) has it (`CLD_EXITED`).
+const EXITED: u32 = 1;
 
 /// What became of the last start. What cannot be told is nothing.
 pub async fn last_start(service: &Service) -> LastStart {
@@ -175,12 +179,36 @@ pub async fn last_start(service: &Service) -> LastStart {
 
 fn start_of_unit(shown: &str) -> LastStart {
     let value = |name: &str| shown.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default();
-    match (value("Result"), value("ActiveState"), value("ExecMainStatus")) {
-        ("exec-condition", ..) => LastStart::Refused,
-        (_, "failed", ASKED_TO_END) => LastStart::Nothing,
-        (how, "failed", _) => LastStart::Ended(how.to_owned()),
+    match (value("Result"), value("ActiveState")) {
+        ("exec-condition", _) => LastStart::Refused,
+        (how, "failed") if !stopped(how, value) => LastStart::Ended(how.to_owned()),
         _ => LastStart::Nothing,
     }
+}
+
+/// Whether a unit that failed failed at its stop: somebody asked it to end, and it did so in its own way, or not in time.
+fn stopped<'a>(how: &str, value: impl Fn(&str) -> &'a str) -> bool {
+    let number = |name: &str| value(name).parse::<u32>().ok();
+    let (code, status, signal) = (number("ExecMainCode"), number("ExecMainStatus"), number("KillSignal"));
+    let signal = signal.unwrap_or(rustix::process::Signal::TERM.as_raw().unsigned_abs());
+    let term = rustix::process::Signal::TERM.as_raw().unsigned_abs();
+    match how {
+        "exit-code" => status.is_some_and(|status| [term, signal].map(|signal| BY_SIGNAL + signal).contains(&status)),
+        "signal" | "core-dump" => code != Some(EXITED) && status == Some(signal),
+        // Once it was up it has no time to be late for but that of its stop, and that of its life where it is given one. One that was late
+        // to come up never was.
+        "timeout" => {
+            let (left, up) =
+                (number_of(value("InactiveExitTimestampMonotonic")), number_of(value("ActiveEnterTimestampMonotonic")));
+            let unbounded = matches!(value("RuntimeMaxUSec"), "" | "infinity");
+            unbounded && up.is_some_and(|up| up > 0) && up >= left
+        }
+        _ => false,
+    }
+}
+
+fn number_of(moment: &str) -> Option<u64> {
+    moment.parse().ok()
 }
 
 /// How long a state that cannot be told is asked for again, and how often: a bus or a status command that is busy for a moment answers
@@ -342,6 +370,37 @@ mod tests {
             ("Result=start-limit-hit\nActiveState=failed\nExecMainStatus=1\n", LastStart::Ended("start-limit-hit".to_owned())),
             // Stopped by a person, and its runtime says so in its own way.
             ("Result=exit-code\nActiveState=failed\nExecMainStatus=143\n", LastStart::Nothing),
+            ("Result=exit-code\nActiveState=failed\nExecMainCode=1\nExecMainStatus=130\nKillSignal=2\n", LastStart::Nothing),
+            (
+                "Result=exit-code\nActiveState=failed\nExecMainCode=1\nExecMainStatus=130\nKillSignal=15\n",
+                LastStart::Ended("exit-code".to_owned()),
+            ),
+            ("Result=signal\nActiveState=failed\nExecMainCode=2\nExecMainStatus=3\nKillSignal=3\n", LastStart::Nothing),
+            (
+                "Result=signal\nActiveState=failed\nExecMainCode=2\nExecMainStatus=9\nKillSignal=15\n",
+                LastStart::Ended("signal".to_owned()),
+            ),
+            // It did not end in time when it was stopped; it did not come up in time; it was given a time to live.
+            (
+                "Result=timeout\nActiveState=failed\nExecMainCode=2\nExecMainStatus=9\nKillSignal=15\nRuntimeMaxUSec=infinity\n\
+                 InactiveExitTimestampMonotonic=100\nActiveEnterTimestampMonotonic=200\n",
+                LastStart::Nothing,
+            ),
+            (
+                "Result=timeout\nActiveState=failed\nExecMainCode=2\nExecMainStatus=15\nKillSignal=15\nRuntimeMaxUSec=infinity\n\
+                 InactiveExitTimestampMonotonic=300\nActiveEnterTimestampMonotonic=200\n",
+                LastStart::Ended("timeout".to_owned()),
+            ),
+            (
+                "Result=timeout\nActiveState=failed\nExecMainCode=2\nExecMainStatus=15\nKillSignal=15\nRuntimeMaxUSec=infinity\n\
+                 InactiveExitTimestampMonotonic=300\nActiveEnterTimestampMonotonic=0\n",
+                LastStart::Ended("timeout".to_owned()),
+            ),
+            (
+                "Result=timeout\nActiveState=failed\nExecMainCode=2\nExecMainStatus=15\nKillSignal=15\nRuntimeMaxUSec=1h\n\
+                 InactiveExitTimestampMonotonic=100\nActiveEnterTimestampMonotonic=200\n",
+                LastStart::Ended("timeout".to_owned()),
+            ),
             ("", LastStart::Nothing),
         ] {
             assert_eq!(start_of_unit(shown), expected, "{shown}");
