@@ -25,6 +25,9 @@ use crate::failure::{Class, Explain};
 /// Its file in the state directory.
 pub const FILE_NAME: &str = "state.db";
 
+/// How long whoever is at work in it is waited for.
+const BUSY: Duration = Duration::from_secs(10);
+
 /// Why the state database gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
@@ -176,7 +179,7 @@ impl StateDb {
     pub async fn open_read_only(state_dir: &Path) -> Result<Self, StateError> {
         let path = state_dir.join(FILE_NAME);
         let options = SqliteConnectOptions::new().filename(&path).create_if_missing(false).read_only(true);
-        let pool = pool_options(1).connect_with(options.busy_timeout(Duration::from_secs(10))).await;
+        let pool = pool_options(1).connect_with(options.busy_timeout(BUSY)).await;
         let file = pool.map_err(|source| StateError::Open { path: path.clone(), source })?;
         // Whoever takes the lock brings it up to date; until then it is read as it would be afterwards.
         let pool = match older::brought_up(&file, &path).await? {
@@ -220,7 +223,7 @@ impl StateDb {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(Duration::from_secs(10))
+            .busy_timeout(BUSY)
             .pragma("cache_size", "-512");
         // Two connections: one may read (status) while the other writes. More would only add memory. The first makes the file and its
         // journal alone: with a least number of connections the pool would make another at the same moment, and one of them fail.

@@ -70,8 +70,7 @@ impl StateDb {
                 probe: row.try_get("probe").map_err(doing())?,
                 first: parse(row, "first", "seen release", moment)?,
                 scripts_json: row.try_get("scripts_json").map_err(doing())?,
-                // Who only reads beside no daemon may find a database of before this column.
-                package: row.try_get("package").ok().flatten(),
+                package: row.try_get("package").map_err(doing())?,
             })
         };
         rows.iter().map(read).collect()
