@@ -298,21 +298,23 @@ pub async fn drive(
     let hands = real::RealHands::new(ctx, target, progress, &record);
     let ended = Box::pin(driver::drive(&hands, &record.plan, record.state.clone(), stop)).await?;
     if ended == Ended::Committed {
-        let_earlier_go(ctx, target, &record.id).await;
+        let_earlier_go(ctx, target, &record).await;
     }
     Ok(ended)
 }
 
 /// Unpins the pre-upgrade archives of upgrades before this one: it was committed, so they are no longer the way back, and
-/// retention (which keeps the last of each version) may judge them.
-async fn let_earlier_go(ctx: &Context, target: &Target, id: &UpgradeId) {
+/// retention (which keeps the last of each version) may judge them. The last archive of the release before is still one way back of this
+/// one, whoever pinned it.
+async fn let_earlier_go(ctx: &Context, target: &Target, committed: &record::Record) {
+    let still = committed.plan.outside.as_ref().and_then(|outside| outside.archive.as_ref());
     let unpin = async || -> Result<(), crate::failure::Failure> {
         for earlier in record::newest(&ctx.state, &target.name, u32::MAX).await? {
-            if earlier.id == *id {
+            if earlier.id == committed.id {
                 continue;
             }
             let last = earlier.plan.outside.and_then(|outside| outside.archive);
-            for label in earlier.state.archive.into_iter().chain(last) {
+            for label in earlier.state.archive.into_iter().chain(last).filter(|label| Some(label) != still) {
                 let entry = crate::state_db::catalogue::find(&ctx.state, &label).await?;
                 let is_its = |reason: &String| reason.ends_with(earlier.id.as_str());
                 if let Some(entry) = entry.filter(|entry| entry.pinned.as_ref().is_some_and(is_its)) {
