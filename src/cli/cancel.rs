@@ -2,10 +2,9 @@
 
 use super::session::{self, Reach};
 use super::{Stop, World};
-use crate::config::load::Secrets;
 use crate::failure::{Class, Failure};
 use crate::ids::{JobId, TargetName};
-use crate::wire::{Job, JobState};
+use crate::wire::{Action, Job, JobState};
 
 /// End a backup or verification that runs, or let any job go that has not begun.
 ///
@@ -18,21 +17,35 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
-    let config = session::config(world, Secrets::Leave)?;
-    let Reach::Daemon(client) = session::reach(&config).await? else {
+    let asked = session::asked(world).await?;
+    let Reach::Daemon(client) = &asked.1 else {
         let failure = Failure::new(Class::Unavailable, "no daemon runs, and so no job waits or runs in it");
         return Err(failure.hint("a command that works without one is ended with Ctrl-C where it runs").into());
     };
-    let named = TargetName::parse(&arguments.what).ok().filter(|name| config.targets.contains_key(name));
+    let named = match TargetName::parse(&arguments.what) {
+        Ok(name) => session::is_target(&asked, &name).await?.then_some(name),
+        Err(_) => None,
+    };
     let ids: Vec<JobId> = match named {
         Some(target) => of_target(client.jobs().await?, &target)?,
         None => vec![JobId::parse(&arguments.what).map_err(|error| Failure::new(Class::Usage, error.to_string()))?],
     };
-    let mut ended = Vec::with_capacity(ids.len());
+    let (mut ended, mut failed) = (Vec::with_capacity(ids.len()), None);
     for id in ids {
-        let job = client.cancel(&id).await?;
-        // One that ran is at its end when the daemon says so, and not before.
-        ended.push(client.follow(job, |_| {}).await?);
+        // One that cannot be ended, for it has just ended or begun, keeps no other from it.
+        match client.cancel(&id).await {
+            // One that ran is at its end when the daemon says so, and not before.
+            Ok(job) => ended.push(client.follow(job, |_| {}).await?),
+            Err(failure) => failed = failed.or(Some(failure)),
+        }
+    }
+    if ended.is_empty()
+        && let Some(failure) = failed
+    {
+        return Err(failure.into());
+    }
+    if let Some(failure) = failed {
+        world.terminal.say(&failure.message);
     }
     world.terminal.show(&serde_json::json!({ "cancelled": ended }), |_| {
         let line = |job: &Job| {
@@ -46,20 +59,38 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
     })
 }
 
-/// What waits for a target, and what runs of it and may be ended.
+/// What a person who names a target means: its backups and verifications, running or waiting. Only where there is none, whatever else of it
+/// waits; but not the upgrade that its server waits for at the gate, whose installation would be broken off with it.
 fn of_target(jobs: Vec<Job>, target: &TargetName) -> Result<Vec<JobId>, Failure> {
-    let living = |job: &&Job| match job.state {
-        JobState::Queued => true,
-        JobState::Running => job.action.may_be_cut_off(),
-        JobState::Ok | JobState::Failed | JobState::Interrupted => false,
+    let living = |state: JobState| matches!(state, JobState::Queued | JobState::Running);
+    let its: Vec<Job> = jobs.into_iter().filter(|job| job.action.target() == Some(target) && living(job.state)).collect();
+    let at_the_gate = its.iter().any(|job| matches!(job.action, Action::Gate(_)));
+    let awaited = |action: &Action| match action {
+        Action::Gate(_) => true,
+        Action::Upgrade(_) => at_the_gate,
+        _ => false,
     };
-    let ids: Vec<JobId> =
-        jobs.iter().filter(|job| job.action.target() == Some(target)).filter(living).map(|job| job.id.clone()).collect();
-    if ids.is_empty() {
+    let first: Vec<&Job> = its.iter().filter(|job| job.action.may_be_cut_off()).collect();
+    let chosen = match first.is_empty() {
+        true => its.iter().filter(|job| job.state == JobState::Queued && !awaited(&job.action)).collect(),
+        false => first,
+    };
+    if chosen.is_empty() {
         let failure = Failure::new(Class::NoInput, format!("nothing of `{target}` waits or runs that can be cancelled"));
-        return Err(
-            failure.hint("see what runs: `upkeep status`; upgrades, rollbacks, restores and migrations go on to their end")
-        );
+        let failure =
+            failure.hint("see what runs: `upkeep status`; upgrades, rollbacks, restores and migrations go on to their end");
+        let waits = its.iter().find(|job| job.state == JobState::Queued && awaited(&job.action));
+        return Err(match waits {
+            Some(job) => failure.hint(format!(
+                "its server waits at the gate for the {}; to refuse that start: `upkeep cancel {}`",
+                job.action.name(),
+                job.id
+            )),
+            None => failure,
+        });
     }
-    Ok(ids)
+    Ok(chosen.into_iter().map(|job| job.id.clone()).collect())
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::session::{self, Reach};
 use super::{Stop, World, installer, owner};
-use crate::config::load::{DEFAULT_PATH, DEFAULT_SOCKET, Secrets};
+use crate::config::load::{self, DEFAULT_PATH, DEFAULT_SOCKET, Secrets};
 use crate::config::{Config, WithoutDaemon};
 use crate::context::Context;
 use crate::control::client::Client;
@@ -83,9 +83,12 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
 
 /// With a configuration that became invalid a daemon goes on under the one before, and knows the answer.
 async fn as_before(world: &World, name: &TargetName, stop: Stop) -> Result<(), Stop> {
-    let client =
-        Client::connect(Path::new(DEFAULT_SOCKET)).await.ok().flatten().filter(|_| world.config == Path::new(DEFAULT_PATH));
-    let Some(client) = client else { return Err(stop) };
+    let socket = load::socket(&world.config, &world.environment);
+    // A configuration elsewhere that names no socket is not that of whoever listens at the usual one.
+    if world.config != Path::new(DEFAULT_PATH) && socket == Path::new(DEFAULT_SOCKET) {
+        return Err(stop);
+    }
+    let Some(client) = Client::connect(&socket).await.ok().flatten() else { return Err(stop) };
     match ask(&client, name).await? {
         Asked::Answered(answer) => {
             world.terminal.show(&answer, |answer| format!("{name}: the server may start; {}", answer.why))

@@ -2,11 +2,9 @@
 //!
 //! Never fails and never asks for anything: a shell that completes has no use for an error.
 
-use std::path::Path;
-
 use super::session;
 use super::{Stop, World, owner};
-use crate::config::load::{DEFAULT_SOCKET, Secrets};
+use crate::config::load::{self, Secrets};
 use crate::control::client::Client;
 use crate::ids::TargetName;
 use crate::store;
@@ -25,8 +23,11 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
     let config = session::config(world, Secrets::Leave).ok();
     // Who may not read the configuration may still ask the daemon.
-    let socket = config.as_ref().map_or(Path::new(DEFAULT_SOCKET), |config| config.control.socket.as_path());
-    let daemon = Client::connect(socket).await.ok().flatten();
+    let socket = match &config {
+        Some(config) => config.control.socket.clone(),
+        None => load::socket(&world.config, &world.environment),
+    };
+    let daemon = Client::connect(&socket).await.ok().flatten();
     let status = match &daemon {
         Some(client) => client.status().await.ok(),
         None => None,

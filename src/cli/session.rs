@@ -62,6 +62,15 @@ pub(super) async fn asked(world: &World) -> Result<(Option<Config>, Reach), Stop
     client.map_or_else(|| Err(problems.into()), |client| Ok((None, Reach::Daemon(client))))
 }
 
+/// Whether a target has this name, by the configuration, or by what the daemon shows of it to whoever may not read that.
+pub(super) async fn is_target((known, reach): &(Option<Config>, Reach), name: &TargetName) -> Result<bool, Stop> {
+    match (known, reach) {
+        (Some(config), _) => Ok(config.targets.contains_key(name)),
+        (None, Reach::Daemon(client)) => Ok(client.status().await?.targets.iter().any(|target| target.name == *name)),
+        (None, Reach::Alone) => Ok(false),
+    }
+}
+
 /// Performs an action wherever it can be, shows its progress and prints its result.
 pub(super) async fn perform(world: &World, action: Action) -> Result<(), Stop> {
     let (known, reach) = asked(world).await?;
@@ -291,7 +300,8 @@ async fn alone(world: &World) -> Result<Status, Stop> {
     for target in config.targets.values() {
         let look = status::look(&context, target).await?.seen;
         let unfinished = look.unfinished.clone().filter(|_| at_work.is_none());
-        seen.insert(target.name.clone(), status::Seen { unfinished, ..look });
+        let outage = look.outage.clone().filter(|_| at_work.is_none());
+        seen.insert(target.name.clone(), status::Seen { unfinished, outage, ..look });
     }
     let state = at_work.map_or_else(|| "no daemon".to_owned(), |holder| format!("no daemon; {holder} is at work"));
     let host = Host { state, ..Host::default() };

@@ -1,7 +1,6 @@
 //! `upkeep verify`: every byte of archives read back and checked.
 
 use super::{Stop, World, session};
-use crate::config::load::Secrets;
 use crate::failure::{Class, Failure};
 use crate::ids::{Label, TargetName};
 use crate::wire::{Action, Verify};
@@ -23,20 +22,19 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
     let (label, target) = match arguments.what {
-        Some(what) => named(&what, world)?,
+        Some(what) => named(&what, world).await?,
         None => (None, arguments.target),
     };
     session::perform(world, Action::Verify(Verify { label, target })).await
 }
 
 /// A target, where one has this name; else it is an archive's label.
-fn named(what: &str, world: &World) -> Result<(Option<Label>, Option<TargetName>), Stop> {
+async fn named(what: &str, world: &World) -> Result<(Option<Label>, Option<TargetName>), Stop> {
     let target = TargetName::parse(what).ok();
-    if let Some(target) = target {
-        let config = session::config(world, Secrets::Leave)?;
-        if config.targets.contains_key(&target) {
-            return Ok((None, Some(target)));
-        }
+    if let Some(target) = target
+        && session::is_target(&session::asked(world).await?, &target).await?
+    {
+        return Ok((None, Some(target)));
     }
     let label = Label::parse(what).map_err(|error| Failure::new(Class::Usage, error.to_string()))?;
     Ok((Some(label), None))

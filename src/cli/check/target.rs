@@ -10,10 +10,10 @@ use super::{Findings, Found, database};
 use crate::backup;
 use crate::config::load::Problem as Unset;
 use crate::config::{Config, Migrations, Runner, Service, Target};
-use crate::context::Context;
+use crate::context::{Context, LOCK};
 use crate::control::client::Client;
 use crate::count::few;
-use crate::durable;
+use crate::durable::{self, Lock};
 use crate::engine::Engine;
 use crate::failure::{Class, Failure};
 use crate::migrate::plan::Problem;
@@ -48,7 +48,7 @@ pub(super) async fn look(config: &Config, target: &Target, secrets: &[Unset], wo
     installed(target, size.is_some(), findings).await;
     if let Some(settings) = &target.service {
         server(target, settings, findings).await;
-        if let Some(down) = down(config, target, world).await {
+        if let Some(down) = Box::pin(down(config, target, world)).await {
             findings.add(Some(target), "server", Err(down));
         }
     }
@@ -230,8 +230,17 @@ async fn server(target: &Target, settings: &Service, findings: &mut Findings) {
     }
 }
 
-/// What keeps the server down, where more does than that somebody stopped it.
+/// What keeps the server down, where more does than that somebody stopped it. A daemon knows whether somebody is at work on it; beside
+/// somebody who works without one, whatever is seen is the middle of that work.
 async fn down(config: &Config, target: &Target, world: &World) -> Option<Failure> {
+    let failure = |why: &str, next_step: String| Failure::new(Class::Unavailable, format!("it is down: {why}")).hint(next_step);
+    if let Ok(Some(client)) = Client::connect(&config.control.socket).await {
+        let outage = client.target(&target.name).await.ok()?.outage?;
+        return Some(failure(&outage.why, outage.next_step));
+    }
+    if Lock::holder(&config.daemon.state_dir.join(LOCK)).is_some() {
+        return None;
+    }
     let state = session::state(config).await.ok()?;
     let ctx = Context { config: Arc::new(config.clone()), state, clock: world.clock.clone() };
     let outage = match upgrade::observe(&ctx, target).await {
@@ -240,7 +249,7 @@ async fn down(config: &Config, target: &Target, world: &World) -> Option<Failure
     };
     ctx.state.close().await;
     let words = outage?.words;
-    Some(Failure::new(Class::Unavailable, format!("it is down: {}", words.why)).hint(words.next_step))
+    Some(failure(&words.why, words.next_step))
 }
 
 /// The vendor's tool: its user and its program must be there before an upgrade needs them.
