@@ -132,7 +132,10 @@ impl Package {
     /// As a shell hands it to apt: one whose revision is not known is asked for by a pattern.
     fn of(&self, version: &Version) -> String {
         let known = self.known.iter().find(|(known, _)| known.as_str() == version.as_str());
-        shell(&[known.map_or_else(|| format!("{}={version}*", self.name), |(_, package)| package.clone())])
+        let word = known.map_or_else(|| format!("{}={version}*", self.name), |(_, package)| package.clone());
+        // Behind the command's first word a shell reads nothing into `=`.
+        let without = word.replace('=', "");
+        if shell(&[&without]) == without { word } else { shell(&[word]) }
     }
 }
 

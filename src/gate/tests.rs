@@ -40,7 +40,7 @@ fn the_gate_answers_every_case() {
         (facts(Starter::Other, Open::Nothing, pending(), Some("it failed")), "refused: 2.0 is on hold: it failed"),
         (
             facts(Starter::Other, Open::Nothing, ahead(), None),
-            "refused: its database holds migrations that 2.0 does not know: V3 drop (install version 1.0",
+            "refused: its database holds migrations that 2.0 does not know: V3 drop (install the release that knows them",
         ),
         (facts(Starter::Other, Open::Nothing, unknown(), None), "wait: cannot tell"),
         (facts(Starter::Other, Open::Nothing, contradicts(), None), "refused: "),
@@ -48,7 +48,7 @@ fn the_gate_answers_every_case() {
         (facts(Starter::Other, Open::Underway, contradicts(), None), "wait: an upgrade of this target is underway"),
         (
             facts(Starter::Other, Open::Nothing, Standing::Newer(Version::parse("3.0").unwrap()), None),
-            "refused: its database belongs to the newer release 3.0, and 2.0 is installed (install version 1.0",
+            "refused: its database belongs to the newer release 3.0, and 2.0 is installed (install version 3.0",
         ),
         (
             facts(Starter::Other, Open::Nothing, Standing::Failed(vec!["2.1.0".to_owned()]), None),
