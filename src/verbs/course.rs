@@ -1,13 +1,13 @@
 //! What upgrade and rollback share: driving what is open, and what its end means to whoever asked.
 
 use super::Work;
-use crate::config::Target;
+use crate::config::{Service, Target};
 use crate::context::Context;
 use crate::failure::{Class, Failure};
 use crate::gate::Standing;
 use crate::ids::TargetName;
 use crate::progress::Progress;
-use crate::service;
+use crate::service::{self, ServiceError};
 use crate::status;
 use crate::upgrade::{self, Ended, token};
 use crate::wire::{Undecided, Upgraded};
@@ -82,15 +82,19 @@ pub(super) async fn start_again(ctx: &Context, target: &Target, progress: &Progr
         return Ok(format!("stopped: release and database are not in step, see `upkeep plan {}`", target.name));
     }
     progress.phase("starting the server", 0);
-    // With the token, for the gate would otherwise wait for the lane that we hold.
+    // With the token, for the gate would otherwise wait for the lane that we hold. Until it is healthy: its supervisor, or a person, may
+    // start it once more meanwhile, and nothing of the restore is left to be done.
     let state_dir = &ctx.config.daemon.state_dir;
     token::grant(state_dir, &target.name)?;
-    let started = service::start(service).await;
+    let healthy = healthy_again(service, progress).await;
     token::revoke(state_dir, &target.name)?;
-    started?;
+    Ok(format!("started: {}", healthy?))
+}
+
+async fn healthy_again(service: &Service, progress: &Progress) -> Result<String, ServiceError> {
+    service::start(service).await?;
     progress.phase("waiting until the server is healthy", 0);
-    let healthy = service::wait_healthy(service, std::time::Duration::ZERO).await?;
-    Ok(format!("started: {healthy}"))
+    service::wait_healthy(service, std::time::Duration::ZERO).await
 }
 
 /// What came of it, in words; none where its end has no message of its own.

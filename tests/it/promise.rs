@@ -124,16 +124,26 @@ fn a_restore_that_is_refused_anyway_does_not_stop_the_server_first() {
 #[test]
 fn a_server_that_is_not_healthy_after_a_restore_is_told() {
     let world = serving_1_0();
-    let config = std::fs::read_to_string(world.config()).unwrap();
+    // Long enough for a stop on a busy machine, short enough to be waited for.
+    let config = std::fs::read_to_string(world.config()).unwrap().replace("deadline = \"200ms\"", "deadline = \"3s\"");
     std::fs::write(world.config(), config.replace("!= releases/1.3.0", "!= releases/1.0.0")).unwrap();
     let (code, words) = fails(&world, &["restore", "notes", "--replace", "--stop-server"]);
     assert!(code == 69 && words.contains("is restored, and its server is not up"), "{words}");
     assert!(words.contains("was not healthy") && words.contains("every row is as in"), "{words}");
     assert_eq!(world.whole_version(), "1.0.0");
-    std::fs::write(world.config(), config).unwrap();
+    let config = config.replace("deadline = \"3s\"", "deadline = \"60s\"");
+    std::fs::write(world.config(), &config).unwrap();
     let said = text(&world.run(&["restore", "notes", "--replace", "--stop-server"]));
     assert!(said.contains("server: started: "), "{said}");
     assert_eq!(world.serving().as_deref(), Some("1.0.0"));
+
+    // Whoever starts it once more before it is healthy passes the gate: what was restored is whole, and it is the same release.
+    let gate = format!("{} --config {} gate notes && kill -0", env!("CARGO_BIN_EXE_upkeep"), world.config().display());
+    std::fs::write(world.config(), config.replace("&& kill -0", &format!("&& {gate}"))).unwrap();
+    let daemon = world.daemon();
+    let job = daemon.job("/v1/targets/notes/restore", "{\"replace\": true, \"stop_server\": true}");
+    assert_eq!(job["state"], "ok", "{job:#}");
+    daemon.stop_and_tell();
 }
 
 #[test]
