@@ -6,6 +6,7 @@
 
 mod dpkg;
 mod probe;
+mod revert;
 
 use std::fs;
 use std::io;
@@ -252,27 +253,11 @@ pub enum WayBack {
     Nothing,
 }
 
-/// Programs that only root can use well, and those by which one becomes somebody else, which the daemon's unit forbids.
-const ROOTS: [&str; 19] = [
-    "apt", "apt-get", "aptitude", "dpkg", "dnf", "microdnf", "yum", "rpm", "zypper", "pacman", "apk", "snap", "flatpak",
-    "sudo", "doas", "su", "runuser", "pkexec", "setpriv",
-];
-
-/// Programs that run another one, which their arguments name.
-const WRAPPERS: [&str; 9] = ["env", "nice", "ionice", "nohup", "setsid", "timeout", "sh", "bash", "dash"];
-
-/// The program in the revert command that cannot work: the daemon is not root and becomes nobody else, and a package manager is at
-/// work itself while a package's script waits at the gate.
+/// The program in the revert command that this user cannot have work: who is not root becomes nobody else, and a package manager is at work
+/// itself while a package's script waits at the gate.
 #[must_use]
-pub fn needs_root(release: &Release) -> Option<&str> {
-    let argv = release.revert.as_deref()?;
-    let base = |word: &str| Path::new(word).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let roots = |word: &&str| ROOTS.contains(&base(word).as_str());
-    let (program, rest) = argv.split_first()?;
-    if !WRAPPERS.contains(&base(program).as_str()) {
-        return Some(program.as_str()).filter(roots);
-    }
-    rest.iter().flat_map(|word| word.split([' ', '\t', '\n', ';', '&', '|', '(', ')', '`'])).find(roots)
+pub fn hopeless_revert(release: &Release, user: u32) -> Option<&str> {
+    revert::hopeless(release.revert.as_deref()?, user)
 }
 
 /// How `previous` could be put back now.
@@ -282,7 +267,7 @@ pub fn way_back(release: &Release, previous: &Path) -> WayBack {
     let elsewhere = fs::canonicalize(&release.path).is_ok_and(|now| now != previous);
     if is_link && elsewhere && previous.is_dir() {
         WayBack::Symlink
-    } else if release.revert.is_some() && needs_root(release).is_none() {
+    } else if release.revert.is_some() && hopeless_revert(release, rustix::process::geteuid().as_raw()).is_none() {
         WayBack::Command
     } else {
         WayBack::Nothing

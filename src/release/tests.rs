@@ -128,10 +128,10 @@ fn everything_that_may_announce_a_release_is_watched() {
 
 #[test]
 fn a_revert_command_that_only_root_can_run_is_none() {
-    let needs = |argv: &[&str]| {
+    let hopeless = |argv: &[&str], user| {
         let revert = Some(argv.iter().map(|word| (*word).to_owned()).collect());
         let release = Release { path: "/srv/app".into(), probes: Vec::new(), settle: Duration::ZERO, revert };
-        needs_root(&release).map(str::to_owned)
+        hopeless_revert(&release, user).map(str::to_owned)
     };
     for argv in [
         &["apt-get", "install", "-y", "--allow-downgrades", "app={version}"][..],
@@ -139,14 +139,24 @@ fn a_revert_command_that_only_root_can_run_is_none() {
         &["sudo", "/srv/app/back", "{version}"],
         &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "app={version}"],
         &["sh", "-c", "cd /srv && /usr/bin/apt install app={version}"],
+        &["bash", "-ec", "if A=1 exec 'apt-get' install app={version}; then echo done; fi"],
+        &["timeout", "-k", "5", "60", "nice", "-n", "5", "env", "-u", "X", "A=b", "dpkg", "-i", "/srv/{version}.deb"],
+        &["sh", "-c", "for v in {version}; do (cd /; env apt install app=$v) done"],
     ] {
-        assert!(needs(argv).is_some(), "{argv:?}");
+        assert!(hopeless(argv, 999).is_some(), "{argv:?}");
     }
     for argv in [
         &["/srv/app/back", "{version}"][..],
         &["ln", "-sfn", "/srv/apt/{version}", "/srv/app"],
         &["sh", "-c", "exec /srv/back {version}"],
+        &["sh", "-c", "cp -a /srv/su /srv/app && echo 'put back; apt did nothing' apt && ls /var/cache/apt"],
+        &["sh", "/srv/back", "{version}", "apt"],
+        &["env", "A=apt", "/srv/back", "su", "{version}"],
+        &["sh", "-c", "case {version} in 1*) /srv/one;; esac # apt"],
     ] {
-        assert_eq!(needs(argv), None, "{argv:?}");
+        assert_eq!(hopeless(argv, 999), None, "{argv:?}");
     }
+    // Root becomes whom it likes, and holds no other lock of the package manager than anybody.
+    assert_eq!(hopeless(&["runuser", "-u", "app", "--", "/srv/app/back", "{version}"], 0), None);
+    assert!(hopeless(&["sudo", "-u", "root", "apt", "install", "app={version}"], 0).is_some());
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::{World, human, session};
+use super::super::{World, human, owner, session};
 use super::{Findings, Found, database};
 use crate::backup;
 use crate::config::load::Problem as Unset;
@@ -45,7 +45,7 @@ pub(super) async fn look(config: &Config, target: &Target, secrets: &[Unset], wo
         findings.add(Some(target), "archives", found);
     }
     schedule(target, world, findings);
-    installed(target, size.is_some(), findings).await;
+    installed(config, target, size.is_some(), findings).await;
     if let Some(settings) = &target.service {
         server(target, settings, findings).await;
         if let Some(down) = Box::pin(down(config, target, world)).await {
@@ -127,7 +127,7 @@ fn schedule(target: &Target, world: &World, findings: &mut Findings) {
     findings.add(Some(target), "schedule", found);
 }
 
-async fn installed(target: &Target, reached: bool, findings: &mut Findings) {
+async fn installed(config: &Config, target: &Target, reached: bool, findings: &mut Findings) {
     let Some(settings) = &target.release else { return };
     let root = match release::read(settings).await {
         Ok(installed) => {
@@ -137,8 +137,12 @@ async fn installed(target: &Target, reached: bool, findings: &mut Findings) {
         }
         Err(error) => return findings.add(Some(target), "release", Err(Failure::of(&error))),
     };
-    if let Some(program) = target.release.as_ref().and_then(release::needs_root) {
-        let message = format!("`revert` cannot work: {program} needs root, and the daemon is not root");
+    // Whoever checks is root; what is run later is run as the daemon.
+    let daemon =
+        owner::other_owner(&config.daemon.state_dir).map(|(user, _)| user).or_else(|| owner::daemon().map(|[user, _]| user));
+    let user = daemon.unwrap_or_else(|| rustix::process::geteuid().as_raw());
+    if let Some(program) = release::hopeless_revert(settings, user) {
+        let message = format!("`revert` cannot work: {program} needs root, or the lock that a package being installed has");
         let failure = Failure::new(Class::Config, message)
             .safe("it is not run; after a failed upgrade the database is put back, and the server waits for the earlier release")
             .hint("take it out of `[targets.T.release]`: `upkeep status` then names the command that installs the earlier release");
