@@ -192,7 +192,7 @@ pub async fn backup(
 
     progress.phase("sealing", 0);
     let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let sealed = seal(pending, manifest(target, request, dumped, elapsed_ms)).await?;
+    let sealed = seal(pending, manifest(target, request, dumped, elapsed_ms), progress).await?;
     fault::point("backup.sealed");
 
     let entry = catalogue::record(&ctx.state, &target.name, &sealed).await?;
@@ -336,9 +336,15 @@ fn manifest(target: &Target, request: &BackupRequest, dumped: Dumped, duration_m
     }
 }
 
-async fn seal(begun: Begun, manifest: impl FnOnce(Label) -> Manifest) -> Result<Sealed, BackupError> {
-    let (label, manifest) = (begun.label.clone(), manifest(begun.label));
-    let sealed = tokio::task::spawn_blocking(move || begun.archive.seal(manifest)).await;
+/// A seal that was begun goes to its end, also when the caller is dropped: then the archive is there, and whoever puts the target in order
+/// lists it.
+async fn seal(begun: Begun, manifest: impl FnOnce(Label) -> Manifest, progress: &Progress) -> Result<Sealed, BackupError> {
+    let (label, manifest, thread) = (begun.label.clone(), manifest(begun.label), progress.thread());
+    let seal = move || {
+        let _at_work = thread;
+        begun.archive.seal(manifest)
+    };
+    let sealed = tokio::task::spawn_blocking(seal).await;
     Ok(sealed.map_err(|_| BackupError::Worker(label))??)
 }
 

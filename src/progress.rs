@@ -1,11 +1,16 @@
-//! How far a piece of work has come: written by the work, read by whoever shows it.
+//! How far a piece of work has come: written by the work, read by whoever shows it. And whether anybody still waits for it: said by
+//! whoever asked for it, heard by its threads.
 //!
-//! A cheap shared cell without history. Never blocks the work and never fails it.
+//! A cheap shared cell without history. Never blocks the work and never fails it. Invariant: work whose future was dropped is over when no
+//! thread of it is left ([`Progress::threads_ended`]), and not before.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// The writer's and the readers' handle; clones share one cell.
 #[derive(Debug, Clone, Default)]
@@ -18,7 +23,13 @@ struct Cell {
     done_bytes: AtomicU64,
     total_bytes: AtomicU64,
     done_rows: AtomicU64,
+    given_up: CancellationToken,
+    threads: TaskTracker,
 }
+
+/// Held by a thread of a piece of work for as long as it goes on: dropping the future that waits for it does not end it.
+#[derive(Debug, Clone)]
+pub struct Thread(#[expect(dead_code, reason = "it counts by being there")] TaskTrackerToken);
 
 /// One look at a [`Progress`].
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -60,6 +71,34 @@ impl Progress {
     /// Shows the last line that a tool printed.
     pub fn say(&self, line: &str) {
         line.clone_into(&mut lock(&self.0.said));
+    }
+
+    /// Nobody waits for the outcome any more: what goes on in threads ends at its next step, and what it made is worth nothing.
+    pub fn give_up(&self) {
+        self.0.given_up.cancel();
+    }
+
+    /// Whether nobody waits for the outcome any more.
+    #[must_use]
+    pub fn is_given_up(&self) -> bool {
+        self.0.given_up.is_cancelled()
+    }
+
+    /// Waits until that is so.
+    pub async fn given_up(&self) {
+        self.0.given_up.cancelled().await;
+    }
+
+    /// For a thread of the work.
+    #[must_use]
+    pub fn thread(&self) -> Thread {
+        Thread(self.0.threads.token())
+    }
+
+    /// Waits until no thread of the work goes on.
+    pub async fn threads_ended(&self) {
+        self.0.threads.close();
+        self.0.threads.wait().await;
     }
 
     /// The state now.

@@ -86,7 +86,7 @@ impl VerifyError {
 /// Reads every byte of an archive back, on every core, and notes the verdict with the time.
 ///
 /// A read error or a newer format is no verdict: what was known before stands. When the caller is dropped, the threads finish
-/// the archive and their answer is lost; nothing is changed by them.
+/// the archive, or the frame they are at where the work is given up, and their answer is lost; nothing is changed by them.
 ///
 /// # Errors
 /// When the archive is not whole (after noting it), cannot be read, or the verdict cannot be noted.
@@ -128,9 +128,10 @@ enum How {
 }
 
 async fn look(entry: &Entry, how: How, progress: &Progress) -> Result<(), VerifyError> {
-    let (path, wanted, progress) = (entry.path.clone(), entry.label.clone(), progress.clone());
+    let (path, wanted, progress, thread) = (entry.path.clone(), entry.label.clone(), progress.clone(), progress.thread());
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let work = move || {
+        let _at_work = thread;
         let archive = Archive::open(&path)?;
         let found = &archive.manifest().label;
         if *found != wanted {

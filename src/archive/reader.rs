@@ -100,7 +100,7 @@ impl Archive {
     /// The first thing found wrong, by place in the file among those found before the threads stopped.
     pub fn verify(&self, threads: usize, progress: &Progress) -> Result<(), ArchiveError> {
         progress.phase("verifying", self.manifest.raw_bytes);
-        self.on_all(threads, &|reader, index, frame| {
+        self.on_all(threads, progress, &|reader, index, frame| {
             self.read_with(reader, index, &mut |_| Ok(()))?;
             progress.add(frame.raw, frame.rows);
             Ok(())
@@ -114,17 +114,19 @@ impl Archive {
     /// As for [`Archive::verify`].
     pub fn check(&self, threads: usize, progress: &Progress) -> Result<(), ArchiveError> {
         progress.phase("checking", self.manifest.stored_bytes);
-        self.on_all(threads, &|reader, index, frame| {
+        self.on_all(threads, progress, &|reader, index, frame| {
             reader.check(&self.file, frame).map_err(|trouble| self.explain(index, frame, trouble))?;
             progress.add(frame.stored, 0);
             Ok(())
         })
     }
 
-    /// Does `each` with every frame, and looks whether the file is still as long as it was.
+    /// Does `each` with every frame, and looks whether the file is still as long as it was. Work that is given up ends with an error, for
+    /// not every frame was read.
     fn on_all(
         &self,
         threads: usize,
+        progress: &Progress,
         each: &(dyn Fn(&mut FrameReader, usize, &Frame) -> Result<(), ArchiveError> + Sync),
     ) -> Result<(), ArchiveError> {
         let next = AtomicUsize::new(0);
@@ -132,7 +134,7 @@ impl Archive {
         let work = || -> Result<(), (usize, ArchiveError)> {
             give_way();
             let mut reader = self.frame_reader().map_err(|error| (0, error))?;
-            while !stop.load(Ordering::Relaxed) {
+            while !stop.load(Ordering::Relaxed) && !progress.is_given_up() {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 let Some(frame) = self.manifest.frames.get(index) else { break };
                 if let Err(error) = each(&mut reader, index, frame) {
@@ -150,6 +152,9 @@ impl Archive {
         });
         if let Some((_, error)) = found.into_iter().min_by_key(|(index, _)| *index) {
             return Err(error);
+        }
+        if progress.is_given_up() {
+            Err::<(), _>(io::Error::from(io::ErrorKind::Interrupted)).at("read", &self.path)?;
         }
         let size = self.file.metadata().at("look at", &self.path)?.len();
         if size != self.size {

@@ -234,6 +234,9 @@ async fn ourselves(world: &World, action: &Action) -> Result<Value, Stop> {
         }
     };
     shown.clear();
+    // Of what was ended something may go on in threads: the lock is theirs as well.
+    progress.give_up();
+    progress.threads_ended().await;
     context.state.close().await;
     drop(lock);
     Ok(outcome?)

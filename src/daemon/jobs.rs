@@ -1,14 +1,15 @@
 //! The pieces of work underway: who may run beside whom, and what becomes of each.
 //!
 //! Owns every job's task, in a `JoinSet` that is joined before the daemon ends. Invariants: in one lane one piece of work at a
-//! time, in the order asked for; a job's end is known exactly once, also when its task panicked or was cut off.
+//! time, in the order asked for; a job's end is known exactly once, also when its task panicked or was cut off; one that was cut off has its
+//! end, and its lane is free, when no thread of it goes on.
 
 mod gate;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use tokio::task::{AbortHandle, Id, JoinSet};
+use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::context::Context;
@@ -47,7 +48,7 @@ struct Waiting {
 /// How a piece of work ended.
 pub(super) struct Ended {
     pub(super) piece: Piece,
-    /// None when it was cut off.
+    /// None when it was cut off by the daemon's own end.
     pub(super) result: Option<Result<serde_json::Value, Failure>>,
 }
 
@@ -56,12 +57,13 @@ pub(super) struct Jobs {
     board: Arc<Board>,
     waiting: VecDeque<Waiting>,
     running: BTreeMap<Id, (Piece, InLane, Lane)>,
-    /// How each of these is cut off.
-    handles: BTreeMap<Id, AbortHandle>,
+    /// Of each of these: by it the work is given up.
+    progress: BTreeMap<Id, Progress>,
     /// Who had a running job cut off.
     cancelled: BTreeMap<JobId, String>,
     lanes: Lanes,
-    tasks: JoinSet<Result<serde_json::Value, Failure>>,
+    /// None comes of what was cut off.
+    tasks: JoinSet<Option<Result<serde_json::Value, Failure>>>,
     /// Told to work that can stop at a step boundary.
     stop: CancellationToken,
 }
@@ -70,8 +72,8 @@ impl Jobs {
     pub(super) fn new(board: Arc<Board>) -> Self {
         let (waiting, running) = (VecDeque::new(), BTreeMap::new());
         let (lanes, tasks, stop) = (Lanes::default(), JoinSet::new(), CancellationToken::new());
-        let (handles, cancelled) = (BTreeMap::new(), BTreeMap::new());
-        Self { board, waiting, running, handles, cancelled, lanes, tasks, stop }
+        let (progress, cancelled) = (BTreeMap::new(), BTreeMap::new());
+        Self { board, waiting, running, progress, cancelled, lanes, tasks, stop }
     }
 
     pub(super) fn full(&self) -> bool {
@@ -144,17 +146,17 @@ impl Jobs {
                 self.board.running(&job.id);
             }
             let around = Around { stop: self.stop.clone(), board: Arc::clone(&self.board), lanes: self.lanes.clone() };
-            let task = work(piece.clone(), ctx, progress, around);
-            let handle = self.tasks.spawn(Box::pin(task));
-            self.running.insert(handle.id(), (piece, entered, lane));
-            self.handles.insert(handle.id(), handle);
+            let task = work(piece.clone(), ctx, progress.clone(), around);
+            let id = self.tasks.spawn(unless_given_up(Box::pin(task), progress.clone())).id();
+            self.running.insert(id, (piece, entered, lane));
+            self.progress.insert(id, progress);
         }
     }
 
     /// The next end. Cancel-safe, as `join_next_with_id` is. To be called while something runs.
     pub(super) async fn next_end(&mut self) -> Option<Ended> {
         let (id, result) = match self.tasks.join_next_with_id().await? {
-            Ok((id, result)) => (id, Some(result)),
+            Ok((id, result)) => (id, result),
             Err(error) if error.is_cancelled() => (error.id(), None),
             Err(error) => {
                 let failure = Failure::new(Class::Software, "a bug: the job panicked; the daemon's log has the place");
@@ -163,7 +165,7 @@ impl Jobs {
             }
         };
         let (piece, entered, _) = self.running.remove(&id)?;
-        self.handles.remove(&id);
+        self.progress.remove(&id);
         drop(entered);
         let who = piece.job().and_then(|job| self.cancelled.remove(&job.id));
         let result = match (result, who) {
@@ -194,8 +196,8 @@ impl Jobs {
             return Err(failure.hint("watch it to its end: `upkeep status --watch`"));
         }
         self.cancelled.insert(id.clone(), who.to_owned());
-        if let Some(handle) = self.handles.get(task) {
-            handle.abort();
+        if let Some(progress) = self.progress.get(task) {
+            progress.give_up();
         }
         Ok(None)
     }
@@ -208,6 +210,7 @@ impl Jobs {
 
     /// Cuts off what still runs: each task ends at its next await, and its half-done files with it.
     pub(super) fn abort(&mut self) {
+        self.progress.values().for_each(Progress::give_up);
         self.tasks.abort_all();
     }
 }
@@ -233,6 +236,20 @@ struct Around {
     stop: CancellationToken,
     board: Arc<Board>,
     lanes: Lanes,
+}
+
+/// Does a piece of work, and ends it where it is once it is given up: it is over when its threads are.
+async fn unless_given_up<T>(work: impl Future<Output = T>, progress: Progress) -> Option<T> {
+    // Both arms are cancel-safe: who is given up on is asked for nothing any more.
+    let done = tokio::select! {
+        biased;
+        () = progress.given_up() => None,
+        done = work => Some(done),
+    };
+    if done.is_none() {
+        progress.threads_ended().await;
+    }
+    done
 }
 
 async fn work(piece: Piece, ctx: Context, progress: Progress, around: Around) -> Result<serde_json::Value, Failure> {

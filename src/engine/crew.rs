@@ -10,20 +10,45 @@ use tokio::sync::oneshot;
 
 use super::EngineError;
 use crate::process::give_way;
+use crate::progress::{Progress, Thread};
 
 /// Tells workers to stop at their next step; set by the first that fails, and when its owner is dropped.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Stop(Arc<AtomicBool>);
+pub(super) struct Stop {
+    asked: Arc<AtomicBool>,
+    /// The work that they are at, which is not over while one of them goes on.
+    of: Option<(Progress, Thread)>,
+}
 
 impl Stop {
+    /// For workers at work that may be given up: they end where they are as soon as it is.
+    pub(super) fn of(progress: &Progress) -> Self {
+        Self { asked: Arc::default(), of: Some((progress.clone(), progress.thread())) }
+    }
+
     /// Tells them.
     pub(super) fn now(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.asked.store(true, Ordering::Relaxed);
     }
 
     /// Whether to stop.
     pub(super) fn asked(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// The work's answer, if it is not given up before there is one.
+    async fn unless_given_up<T>(
+        &self,
+        work: impl Future<Output = Result<T, EngineError>>,
+        doing: &str,
+    ) -> Result<T, EngineError> {
+        let Some((progress, _)) = &self.of else { return work.await };
+        // Who is given up on is asked for nothing any more: dropping the work where it is loses nothing.
+        tokio::select! {
+            biased;
+            () = progress.given_up() => Err(EngineError::Worker(doing.to_owned())),
+            done = work => done,
+        }
     }
 }
 
@@ -52,12 +77,12 @@ where
     F: Future<Output = Result<T, EngineError>>,
 {
     let (tell, answer) = oneshot::channel();
-    let stop = stop.clone();
+    let (stop, named) = (stop.clone(), doing.to_owned());
     let body = move || {
         give_way();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let done = match runtime {
-            Ok(runtime) => runtime.block_on(work()),
+            Ok(runtime) => runtime.block_on(stop.unless_given_up(work(), &named)),
             Err(_) => Err(EngineError::Worker("starting a runtime".to_owned())),
         };
         if done.is_err() {
@@ -78,7 +103,7 @@ impl<T> Hand<T> {
     }
 }
 
-/// Does one thing on a thread of its own and waits for it. Threads that it starts give way as it does: a driver's, for one.
+/// Does one thing on a thread of its own and waits for it, to its end. Threads that it starts give way as it does: a driver's, for one.
 pub(super) async fn aside<T, W, F>(doing: &str, work: W) -> Result<T, EngineError>
 where
     T: Send + 'static,

@@ -308,6 +308,17 @@ fn a_file_that_shrinks_after_it_was_opened_is_torn() {
 }
 
 #[test]
+fn a_reading_that_is_given_up_is_no_verdict() {
+    let directory = tempfile::tempdir().unwrap();
+    let sealed = seal(directory.path(), "small", &[b"-- head\n".to_vec(), noise(5_000, 2)]);
+    let (archive, progress) = (Archive::open(&sealed.path).unwrap(), Progress::default());
+    progress.give_up();
+    for read in [archive.verify(2, &progress), archive.check(2, &progress)] {
+        assert!(matches!(&read, Err(ArchiveError::Durable(_))), "{read:?}");
+    }
+}
+
+#[test]
 fn a_later_format_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let sealed = seal(directory.path(), "small", &[b"-- head\n".to_vec()]);

@@ -331,6 +331,36 @@ fn a_backup_that_runs_or_waits_is_cancelled() {
     daemon.stop_and_tell();
 }
 
+/// Cut off in the middle of its seal, a backup keeps its lane until the seal has ended, and the archive that is there then is listed and
+/// read back.
+#[test]
+fn a_backup_that_is_cancelled_at_its_seal_leaves_no_archive_that_nobody_knows() {
+    let place = place(NOTES);
+    let fifo = place.path("fifo");
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+    let daemon = Running::start_with(&place, &[("UPKEEP_FAULT_HOLD", &format!("archive.sealed:{}", fifo.display()))]);
+    let asked = || daemon.ask("POST", "/v1/targets/notes/backup", "").json()["id"].as_str().unwrap().to_owned();
+    let state = |job: &str| daemon.ask("GET", &format!("/v1/jobs/{job}"), "").json()["state"].as_str().unwrap().to_owned();
+    let first = asked();
+    let is_sealed = |entry: std::io::Result<std::fs::DirEntry>| {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        !name.starts_with('.') && name.ends_with(".zst")
+    };
+    until("it is sealed", || std::fs::read_dir(place.path("state/archives/notes")).is_ok_and(|mut files| files.any(is_sealed)));
+    let second = asked();
+    assert_eq!(daemon.ask("POST", &format!("/v1/jobs/{first}/cancel"), "").status, 200);
+    assert_eq!((state(&second), state(&first)), ("queued".to_owned(), "running".to_owned()));
+
+    std::fs::write(&fifo, "").unwrap();
+    until("it has ended", || state(&first) == "failed");
+    until("the next one has its turn", || state(&second) == "ok");
+    until("both archives are read back", || {
+        let archives = daemon.ask("GET", "/v1/targets/notes/archives", "").json();
+        archives.as_array().unwrap().iter().filter(|archive| archive["verdict"] == "whole").count() == 2
+    });
+    daemon.stop_and_tell();
+}
+
 /// Overdue is what could have been backed up and was not. It becomes so by itself.
 #[test]
 fn a_target_that_is_new_is_not_overdue_at_once() {

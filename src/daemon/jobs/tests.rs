@@ -51,7 +51,7 @@ async fn ended(task: impl Future<Output = Result<serde_json::Value, Failure>> + 
     };
     let (board, _asks) = Board::new(state, Arc::new(config), serde_json::from_value(status).unwrap());
     let mut jobs = Jobs::new(board);
-    let id = jobs.tasks.spawn(task).id();
+    let id = jobs.tasks.spawn(async { Some(task.await) }).id();
     let piece = Piece::Tidy(name("notes"));
     let lane = piece.lane();
     let entered = jobs.lanes.enter(&lane).unwrap();
@@ -70,6 +70,21 @@ async fn a_panic_fails_the_job_and_nothing_else() {
     assert!(failure.message.contains("panicked") && failure.safe.is_some(), "{failure}");
     let well = ended(async { Ok(serde_json::json!(1)) }).await;
     assert_eq!(well.result.unwrap().unwrap(), 1);
+}
+
+/// Dropping what waits for a thread does not end the thread: its lane is nobody else's until it has ended.
+#[tokio::test]
+async fn what_is_cut_off_is_over_when_its_threads_are() {
+    use futures_util::FutureExt as _;
+    let progress = Progress::default();
+    let thread = progress.thread();
+    let mut work = Box::pin(unless_given_up(std::future::pending::<()>(), progress.clone()));
+    assert_eq!((&mut work).now_or_never(), None);
+    progress.give_up();
+    assert_eq!((&mut work).now_or_never(), None, "a thread of it goes on");
+    drop(thread);
+    assert_eq!(work.await, None, "cut off");
+    assert_eq!(unless_given_up(std::future::ready(1), Progress::default()).await, Some(1));
 }
 
 #[test]

@@ -110,7 +110,14 @@ impl Life {
     pub(super) async fn job_ended(&mut self, ended: Ended) {
         match ended.piece {
             Piece::Job(job, _) => {
+                let cancelled = matches!(&ended.result, Some(Err(failure)) if failure.cancelled);
                 self.end(&job, ended.result).await;
+                // Cut off right after its seal it has left an archive that is in no list. Before a start the daemon looks by itself.
+                if let (true, None, Action::Backup(backup)) = (cancelled, self.drain_until, &job.action)
+                    && self.ctx.config.targets.contains_key(&backup.target)
+                {
+                    self.jobs.add(Piece::Tidy(backup.target.clone()), self.ctx.clone());
+                }
                 self.note_open(&job).await;
                 self.publish().await;
             }
@@ -131,7 +138,7 @@ impl Life {
                     }
                 }
                 for line in lines {
-                    tracing::info!(target = %target, what = line, "put in order after a crash");
+                    tracing::info!(target = %target, what = line, "put in order");
                     self.event(Some(&target), "daemon.tidied", &line).await;
                 }
                 let begun = self.read_unread(&target).await;

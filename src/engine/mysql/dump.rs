@@ -57,7 +57,7 @@ pub(super) async fn dump(
     let mut made = 0;
     let held = loop {
         made += 1;
-        if let Some(ended) = moment::ended(made, attempt_hold(place, request).await, passes).await {
+        if let Some(ended) = moment::ended(made, attempt_hold(place, request, progress).await, passes).await {
             break ended?;
         }
     };
@@ -67,7 +67,7 @@ pub(super) async fn dump(
 }
 
 /// One attempt; `None` when the schema moved under it.
-async fn attempt_hold(place: &Place, request: &DumpRequest) -> Result<Option<Held>, EngineError> {
+async fn attempt_hold(place: &Place, request: &DumpRequest, progress: &Progress) -> Result<Option<Held>, EngineError> {
     let mut leader = place.connect().await?;
     let grants = Grants::read(&mut leader).await?;
     grants.demand_sight(&leader)?;
@@ -80,7 +80,8 @@ async fn attempt_hold(place: &Place, request: &DumpRequest) -> Result<Option<Hel
     let relations = catalog::relations(&mut leader).await?;
     let earlier = Schema::read_beside_tables(&mut leader).await?;
     let mut definitions = InstanceLock::of(&leader, &grants);
-    let ask = Ask { grants: &grants, relations: &relations, history_tables: &request.history_tables, jobs: request.jobs };
+    let (history_tables, jobs) = (request.history_tables.as_slice(), request.jobs);
+    let ask = Ask { grants: &grants, relations: &relations, history_tables, jobs, progress };
     let opened = snapshot::open(&mut leader, &mut definitions, &ask).await?;
     fault::point("my.dump.opened");
     // From here on no table changes. What changed before its definition was held shows in one of these, and what is never held

@@ -13,7 +13,7 @@ mod recruits;
 use std::time::{Duration, Instant};
 
 use super::super::EngineError;
-use super::super::crew::StopOnDrop;
+use super::super::crew::{Stop, StopOnDrop};
 use super::catalog::Relation;
 use super::connect::{Place, Session, quote};
 use super::instance_lock::{InstanceLock, LOCK_WAIT_SECONDS};
@@ -21,6 +21,7 @@ use super::long_statements::wait_for_long_statements;
 use super::privileges::Grants;
 use super::worker::{Seen, Setup};
 use crate::fault;
+use crate::progress::Progress;
 pub(super) use recruits::Worker;
 use recruits::{Looking, Recruit};
 
@@ -122,6 +123,8 @@ pub(super) struct Ask<'a> {
     pub(super) history_tables: &'a [String],
     /// How many workers.
     pub(super) jobs: usize,
+    /// The work that they are at.
+    pub(super) progress: &'a Progress,
 }
 
 /// Goes the first way that works. Failures of one are another's turn, but for a server that is gone. The leader then holds the
@@ -155,7 +158,7 @@ impl Attempt<'_> {
     async fn run(&self, leader: &mut Session, definitions: &mut InstanceLock) -> Result<Opened, EngineError> {
         let tables: Vec<String> = self.ask.relations.iter().map(|relation| relation.name.clone()).collect();
         let count = if self.way == Way::Single { 1 } else { self.ask.jobs.max(1) };
-        let stop = StopOnDrop::default();
+        let stop = StopOnDrop(Stop::of(self.ask.progress));
         let setup = Setup {
             place: self.place.clone(),
             tables: tables.clone(),

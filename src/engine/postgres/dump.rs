@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::super::crew::{Hand, StopOnDrop, hire, join_all};
+use super::super::crew::{Hand, Stop, StopOnDrop, hire, join_all};
 use super::super::cutter::{append, append_text};
 use super::super::tally::Tally;
 use super::super::{DumpRequest, Dumped, EngineError, moment};
@@ -83,7 +83,7 @@ pub(super) async fn dump(
     let mut made = 0;
     let held = loop {
         made += 1;
-        if let Some(ended) = moment::ended(made, attempt_hold(place, request).await, passes).await {
+        if let Some(ended) = moment::ended(made, attempt_hold(place, request, progress).await, passes).await {
             break ended?;
         }
     };
@@ -109,7 +109,7 @@ pub(super) async fn demand_room(session: &mut Session) -> Result<Vec<String>, En
 }
 
 /// One attempt; `None` when the schema moved under it.
-async fn attempt_hold(place: &Place, request: &DumpRequest) -> Result<Option<Held>, EngineError> {
+async fn attempt_hold(place: &Place, request: &DumpRequest, progress: &Progress) -> Result<Option<Held>, EngineError> {
     let mut session = place.connect().await?;
     let major = catalog::major(&mut session).await?;
     let mut server = catalog::identify(&mut session).await?;
@@ -132,7 +132,7 @@ async fn attempt_hold(place: &Place, request: &DumpRequest) -> Result<Option<Hel
         session.close().await;
         return Ok(None);
     }
-    let stop = StopOnDrop::default();
+    let stop = StopOnDrop(Stop::of(progress));
     let setup = Setup { place: place.clone(), snapshot: snapshot.clone(), settings, stop: stop.0.clone() };
     let hands = match enlist(&setup, request.jobs.max(1)).await {
         Ok(hands) => hands,

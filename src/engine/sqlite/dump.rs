@@ -11,7 +11,7 @@ use super::open::{self, because};
 use super::{Sqlite, facts, rows, schema};
 use crate::archive::PendingArchive;
 use crate::archive::manifest::{Consistency, Server, Table};
-use crate::engine::crew::aside;
+use crate::engine::crew::{Stop, hire};
 use crate::engine::{DumpRequest, Dumped, EngineError};
 use crate::progress::Progress;
 use crate::shape::Shape;
@@ -31,7 +31,7 @@ pub(super) async fn dump(
     // when one fails: no thread outlives this call. An image that is not sound is reported before anything that follows.
     progress.phase("writing", image.size());
     let (sound, counted, streamed) = tokio::join!(
-        rows::check(image.path(), format!("database {}", path.display())),
+        rows::check(image.path(), format!("database {}", path.display()), progress),
         count(&image, &request.history_tables, progress),
         stream(&image, copy.journal, request, pending, progress),
     );
@@ -80,6 +80,7 @@ async fn copy_with(
     let server = facts::server(opened, path).await?;
     let wal = opened.wal;
     let connection = &mut opened.connection;
+    open::heed(connection, path, progress).await?;
     let taken_at = moment(connection, path).await?;
     let begun = Instant::now();
     let image = Image::take(connection, path, archive, progress).await?;
@@ -121,15 +122,16 @@ struct Counted {
 }
 
 async fn count(image: &Image, history_tables: &[String], progress: &Progress) -> Result<Counted, EngineError> {
-    let (path, history_tables, progress) = (image.path().to_owned(), history_tables.to_vec(), progress.clone());
+    let (path, history_tables, counted) = (image.path().to_owned(), history_tables.to_vec(), progress.clone());
     let count = move || async move {
         let mut connection = open::image(&path).await?;
-        let tables = rows::tally(&mut connection, &path, &progress).await?;
+        open::heed(&mut connection, &path, &counted).await?;
+        let tables = rows::tally(&mut connection, &path, &counted).await?;
         let shape = schema::shape(&mut connection, &path, &history_tables).await?;
         open::close(connection, &path).await?;
         Ok(Counted { shape, tables })
     };
-    aside("counting rows", count).await
+    hire("counting rows", &Stop::of(progress), count)?.join().await
 }
 
 async fn stream(
@@ -140,7 +142,11 @@ async fn stream(
     progress: &Progress,
 ) -> Result<(), EngineError> {
     let (source, level, jobs) = (image.path().to_owned(), request.level, request.jobs);
-    let (sink, shown) = (pending.sink(), progress.clone());
-    let streamed = tokio::task::spawn_blocking(move || image::stream(&source, journal, level, jobs, &sink, &shown)).await;
+    let (sink, shown, thread) = (pending.sink(), progress.clone(), progress.thread());
+    let stream = move || {
+        let _at_work = thread;
+        image::stream(&source, journal, level, jobs, &sink, &shown)
+    };
+    let streamed = tokio::task::spawn_blocking(stream).await;
     streamed.map_err(|_| EngineError::Worker(format!("compressing {}", image.path().display())))?
 }

@@ -148,7 +148,7 @@ pub(super) fn stream(
             feeds.push(feed);
             frames.push(frame);
         }
-        let reader = scope.spawn(move || read_chunks(file, journal, &feeds));
+        let reader = scope.spawn(move || read_chunks(file, journal, &feeds, progress));
         // Chunk i went to worker i mod n, so asking them in turn gives the frames in order. A worker that hung up had no
         // more chunks; the reader says whether that was the end of the file.
         for frame in frames.iter().cycle() {
@@ -188,9 +188,12 @@ fn compress(chunks: &Receiver<Vec<u8>>, done: &SyncSender<Result<EncodedFrame, A
     }
 }
 
-fn read_chunks(mut file: File, journal: Journal, feeds: &[SyncSender<Vec<u8>>]) -> io::Result<()> {
+fn read_chunks(mut file: File, journal: Journal, feeds: &[SyncSender<Vec<u8>>], progress: &Progress) -> io::Result<()> {
     let mut first = true;
     for feed in feeds.iter().cycle() {
+        if progress.is_given_up() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
         let mut chunk = Vec::with_capacity(CHUNK_BYTES);
         (&mut file).take(CHUNK_BYTES as u64).read_to_end(&mut chunk)?;
         if chunk.is_empty() {

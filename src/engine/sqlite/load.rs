@@ -101,8 +101,10 @@ async fn compare(
     progress: &Progress,
     warnings: &mut Vec<String>,
 ) -> Result<Loaded, EngineError> {
-    let (sound, found) =
-        tokio::join!(rows::check(stage, format!("the content of archive {}", manifest.label)), tally(stage, progress));
+    let (sound, found) = tokio::join!(
+        rows::check(stage, format!("the content of archive {}", manifest.label), progress),
+        tally(stage, progress)
+    );
     warnings.extend(sound?.map(|orphans| format!("{}: {}", orphans.what, orphans.why)));
     let found = found?;
     let differing = differing(&manifest.tables, &found);

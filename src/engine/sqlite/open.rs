@@ -17,12 +17,16 @@ use super::{Sqlite, sessions};
 use crate::durable::{At, DurableError};
 use crate::engine::EngineError;
 use crate::engine::crew::aside;
+use crate::progress::Progress;
 
 /// Pages SQLite may cache per connection, in KiB. The default of 2 MiB is enough to read in order; more is only memory.
 const CACHE_KIB: &str = "-4096";
 
 /// Rows the connection's thread may read ahead. Each may be as large as a row gets, so this bounds memory.
 const ROWS_AHEAD: usize = 16;
+
+/// How many of SQLite's own steps are made between two looks whether anybody still waits: a fraction of a millisecond's.
+const STEPS: i32 = 10_000;
 
 /// Beyond the patience with locks, how long opening for reading may take: nothing is recovered, so it is one page. Whoever puts a
 /// pipe where a log was a moment ago gets this much of our time and no more.
@@ -259,6 +263,18 @@ pub(super) async fn image(path: &Path) -> Result<SqliteConnection, EngineError> 
     connect(options(path).immutable(true).read_only(true)).await.map_err(because(path, "read the schema"))
 }
 
+/// From here on what runs on the connection ends where it is as soon as the work is given up. Dropping the future that waits for it would
+/// leave SQLite at it; and the work is not over before the connection is.
+pub(super) async fn heed(connection: &mut SqliteConnection, path: &Path, progress: &Progress) -> Result<(), EngineError> {
+    let (watched, thread) = (progress.clone(), progress.thread());
+    let mut handle = connection.lock_handle().await.map_err(because(path, "hold the connection"))?;
+    handle.set_progress_handler(STEPS, move || {
+        let _at_work = &thread;
+        !watched.is_given_up()
+    });
+    Ok(())
+}
+
 fn options(path: &Path) -> SqliteConnectOptions {
     let options = SqliteConnectOptions::new().filename(path).create_if_missing(false).foreign_keys(false);
     options.pragma("cache_size", CACHE_KIB).row_buffer_size(ROWS_AHEAD)
@@ -374,3 +390,6 @@ fn who(path: &Path) -> Vec<String> {
     }
     sessions
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ use super::schema::{self, Form, TableDef};
 use crate::archive::format::RowSum;
 use crate::archive::manifest::{LeftOut, Table};
 use crate::engine::EngineError;
-use crate::engine::crew::aside;
+use crate::engine::crew::{Stop, hire};
 use crate::progress::Progress;
 
 /// Every table that stores rows, counted and summed.
@@ -92,16 +92,17 @@ fn encode_value(value: SqliteValueRef<'_>, into: &mut Vec<u8>) -> Result<(), sql
 }
 
 /// Checks an image: what is unsound is an error, what is missing is said. `of` names where it came from, for people.
-pub(super) async fn check(image: &Path, of: String) -> Result<Option<LeftOut>, EngineError> {
-    let image = image.to_owned();
+pub(super) async fn check(image: &Path, of: String, progress: &Progress) -> Result<Option<LeftOut>, EngineError> {
+    let (image, watched) = (image.to_owned(), progress.clone());
     let check = move || async move {
         let mut connection = open::image(&image).await?;
+        open::heed(&mut connection, &image, &watched).await?;
         integrity(&mut connection, &image, &of).await?;
         let orphans = orphans(&mut connection).await;
         open::close(connection, &image).await?;
         Ok(orphans)
     };
-    aside("checking an image", check).await
+    hire("checking an image", &Stop::of(progress), check)?.join().await
 }
 
 /// Fails on the first thing `integrity_check` finds: pages, order and indexes must be sound, or an archive is worth nothing.
