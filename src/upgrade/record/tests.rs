@@ -170,3 +170,24 @@ async fn what_a_restore_wrote_down_counts_until_an_upgrade_ends_and_what_an_upgr
     assert_eq!(db.release_of_shape(&target, &shape("old")).await.unwrap(), Some(version("0.9")), "whose shape it was is known");
     assert_eq!(db.release_of_shape(&target, &shape("other")).await.unwrap(), None, "and nobody knows another");
 }
+
+/// The upgrade that pinned it was refused; the next one, which is committed, goes back to the same archive.
+#[tokio::test]
+async fn the_last_archive_of_the_release_before_keeps_its_pin_whoever_gave_it() {
+    use crate::state_db::catalogue;
+    use crate::store::tests::{context, seal, target};
+    let (state, archives) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (ctx, target) = (context(state.path(), "2026-11-22T02:30:00Z").await, target(archives.path()));
+    let sealed = seal(archives.path(), "2026-11-21T02:30:00Z", 9);
+    let last = catalogue::record(&ctx.state, &target.name, &sealed).await.unwrap().label;
+    let is_pinned = async || catalogue::find(&ctx.state, &last).await.unwrap().unwrap().pinned.is_some();
+    let outside = Some(super::super::plan::Outside { archive: Some(last.clone()) });
+    for (number, outside) in [outside.clone(), outside, None].into_iter().enumerate() {
+        let is_way_back = outside.is_some();
+        super::super::begin(&ctx, Plan { outside, ..plan() }).await.unwrap();
+        let mut record = open(&ctx.state, &target.name).await.unwrap().unwrap();
+        super::super::let_earlier_go(&ctx, &target, &record).await;
+        assert_eq!(is_pinned().await, is_way_back, "upgrade {number}");
+        append(&ctx.state, &mut record, Event::Refused { why: "no".to_owned() }).await;
+    }
+}
