@@ -88,8 +88,6 @@ impl Postgres {
 
     pub(super) async fn shape(&self, history_tables: &[String]) -> Result<Shape, EngineError> {
         let mut session = Place::of(&self.database)?.connect().await?;
-        // With an empty search path every name is printed with its schema, whoever asks.
-        session.run("set up a session", "SELECT pg_catalog.set_config('search_path', '', false)").await?;
         let shape = shape::shape(&mut session, history_tables).await?;
         session.close().await;
         Ok(shape)

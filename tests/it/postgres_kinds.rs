@@ -191,12 +191,8 @@ async fn a_database_is_made_in_its_tablespace_where_there_is_one() {
 async fn a_role_without_createdb_replaces_every_kind_it_may_make_and_names_the_others() {
     let Some(cluster) = cluster() else { return };
     let (source, target) = (cluster.fresh(), cluster.fresh());
-    let (name, role) = (name_of(&target), format!("plain_{}", name_of(&target)));
-    cluster.psql("postgres", &format!("CREATE ROLE {role} LOGIN"));
-    for database in [name_of(&source), name] {
-        cluster.psql("postgres", &format!("ALTER DATABASE {database} OWNER TO {role}"));
-        cluster.psql(database, &format!("ALTER SCHEMA public OWNER TO {role}"));
-    }
+    let name = name_of(&target);
+    let role = cluster.plain_role(&[name_of(&source), name]);
     let fill = format!(
         "SET ROLE {role}; CREATE TABLE t (a int, b int); CREATE STATISTICS st ON a, b FROM t; CREATE TYPE mood AS ENUM ('a'); \
          CREATE FUNCTION eq(mood, mood) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT true'; \

@@ -86,12 +86,8 @@ async fn a_replacement_that_fails_leaves_the_old_content() {
 async fn without_the_privilege_to_create_databases_the_exchange_is_one_transaction() {
     let Some(cluster) = cluster() else { return };
     let (source, target) = (cluster.fresh(), cluster.fresh());
-    let (name, role) = (name_of(&target), format!("plain_{}", name_of(&target)));
-    cluster.psql("postgres", &format!("CREATE ROLE {role} LOGIN"));
-    for database in [name_of(&source), name] {
-        cluster.psql("postgres", &format!("ALTER DATABASE {database} OWNER TO {role}"));
-        cluster.psql(database, &format!("ALTER SCHEMA public OWNER TO {role}"));
-    }
+    let name = name_of(&target);
+    let role = cluster.plain_role(&[name_of(&source), name]);
     let fill = format!(
         "SET ROLE {role}; CREATE EXTENSION citext; CREATE TYPE mood AS ENUM ('a'); CREATE DOMAIN pos AS int CHECK (VALUE > 0); \
          CREATE TABLE t (id serial PRIMARY KEY, m mood, p pos, c citext); CREATE VIEW v AS SELECT id FROM t; \

@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use sqlx::postgres::PgRow;
+
 use super::super::EngineError;
 use super::connect::{Session, literal, quote};
 use crate::archive::manifest::Server;
@@ -117,11 +119,7 @@ pub(super) async fn lockable(session: &mut Session) -> Result<Vec<String>, Engin
     let sql = format!("SELECT n.nspname::text, c.relname::text {WITH_ROWS} AND c.relkind IN ('r', 'p') ORDER BY c.oid");
     let doing = "list the tables";
     let rows = session.rows(doing, &sql).await?;
-    let name = |row| -> Result<String, EngineError> {
-        let (schema, name): (String, String) = (session.cell(doing, row, 0)?, session.cell(doing, row, 1)?);
-        Ok(format!("{}.{}", quote(&schema), quote(&name)))
-    };
-    rows.iter().map(name).collect()
+    rows.iter().map(|row| quoted_name(session, doing, row)).collect()
 }
 
 /// The tables whose rows are dumped, by name.
@@ -217,6 +215,12 @@ pub(super) async fn demand_every_row(session: &mut Session) -> Result<(), Engine
     Ok(())
 }
 
+/// What the first two columns of a row name, quoted.
+fn quoted_name(session: &Session, doing: &str, row: &PgRow) -> Result<String, EngineError> {
+    let (schema, name): (String, String) = (session.cell(doing, row, 0)?, session.cell(doing, row, 1)?);
+    Ok(format!("{}.{}", quote(&schema), quote(&name)))
+}
+
 /// The first column of a query, as texts.
 pub(super) async fn texts(session: &mut Session, doing: &str, sql: &str) -> Result<Vec<String>, EngineError> {
     let rows = session.rows(doing, sql).await?;
@@ -251,11 +255,7 @@ async fn sequences(session: &mut Session) -> Result<Vec<String>, EngineError> {
          ORDER BY n.nspname::text COLLATE \"C\", c.relname::text COLLATE \"C\""
     );
     let rows = session.rows(doing, &sql).await?;
-    let name = |row| -> Result<String, EngineError> {
-        let (schema, name): (String, String) = (session.cell(doing, row, 0)?, session.cell(doing, row, 1)?);
-        Ok(format!("{}.{}", quote(&schema), quote(&name)))
-    };
-    rows.iter().map(name).collect()
+    rows.iter().map(|row| quoted_name(session, doing, row)).collect()
 }
 
 async fn values_of(session: &mut Session, names: &[String]) -> Result<Vec<String>, EngineError> {
@@ -290,11 +290,7 @@ pub(super) async fn filled_views(session: &mut Session) -> Result<Vec<String>, E
     let doing = "list the materialized views";
     let rows = session.rows(doing, &sql).await?;
     // Quoted here: what the server says is never part of a statement as it stands.
-    let name = |row| -> Result<String, EngineError> {
-        let (schema, name): (String, String) = (session.cell(doing, row, 0)?, session.cell(doing, row, 1)?);
-        Ok(format!("{}.{}", quote(&schema), quote(&name)))
-    };
-    rows.iter().map(name).collect()
+    rows.iter().map(|row| quoted_name(session, doing, row)).collect()
 }
 
 /// Sessions that hold or wait for a lock which keeps ours from being granted.

@@ -135,7 +135,7 @@ pub(super) async fn compare_at_one_moment(
 pub(super) async fn prepare(session: &mut Session) -> Result<u32, EngineError> {
     let major = catalog::major(session).await?;
     let charset = catalog::identify(session).await?.charset;
-    let settings = rows::reading_settings(major, &charset);
+    let settings = rows::reading_settings(&charset);
     session.run("set up a session", &settings).await?;
     Ok(major)
 }

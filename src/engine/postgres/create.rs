@@ -13,11 +13,7 @@ pub(super) const TABLESPACE: &str = "tablespace";
 pub(super) async fn create_as_archived(place: &Place, like: &Server) -> Result<Vec<String>, EngineError> {
     let Some(tablespace) = like.extra.get(TABLESPACE) else { return create(place, &place.database, like, None).await };
     let mut session = place.connect_to_maintenance().await?;
-    let usable = format!(
-        "SELECT EXISTS (SELECT FROM pg_catalog.pg_tablespace WHERE spcname = {} AND pg_catalog.has_tablespace_privilege(oid, 'CREATE'))",
-        literal(tablespace)
-    );
-    let usable = session.truth("look for the tablespace", &usable).await?;
+    let usable = session.truth("look for the tablespace", &format!("SELECT {}", usable_tablespace(tablespace))).await?;
     session.close().await;
     let mut warnings = create(place, &place.database, like, usable.then_some(tablespace.as_str())).await?;
     if !usable {
@@ -27,6 +23,14 @@ pub(super) async fn create_as_archived(place: &Place, like: &Server) -> Result<V
         ));
     }
     Ok(warnings)
+}
+
+/// That a tablespace is there and the session's role may put something in it: a condition.
+pub(super) fn usable_tablespace(name: &str) -> String {
+    format!(
+        "EXISTS (SELECT FROM pg_catalog.pg_tablespace WHERE spcname = {} AND pg_catalog.has_tablespace_privilege(oid, 'CREATE'))",
+        literal(name)
+    )
 }
 
 /// Creates an empty database like the one described, its owner's where it may be, in a tablespace where one is named; says what could not be the same here.

@@ -113,7 +113,7 @@ async fn attempt_hold(place: &Place, request: &DumpRequest, progress: &Progress)
     let mut session = place.connect().await?;
     let major = catalog::major(&mut session).await?;
     let mut server = catalog::identify(&mut session).await?;
-    let settings = rows::reading_settings(major, &server.charset);
+    let settings = rows::reading_settings(&server.charset);
     session.run("set up a session", &settings).await?;
     server.extra.extend(likeness::tablespace(&mut session).await?.map(|name| (create::TABLESPACE.to_owned(), name)));
     catalog::demand_every_row(&mut session).await?;

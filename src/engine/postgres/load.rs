@@ -14,8 +14,9 @@ use std::sync::Arc;
 use super::super::crew::StopOnDrop;
 pub(super) use super::super::frames::{frames_of, joined, pieces, text};
 use super::super::{EngineError, Loaded};
-use super::catalog::{self, Relation};
+use super::catalog::Relation;
 use super::connect::{Place, Session, literal};
+use super::create::usable_tablespace;
 use super::guard::{self, Need};
 use super::split::{Chunk, Splitter};
 use super::{compare, order, schema, subscriptions};
@@ -85,13 +86,8 @@ pub(super) async fn open(place: &Place, head: &str) -> Result<Session, EngineErr
     let mut session = place.connect().await?;
     session.run("set up a session", head).await?;
     // A crash of the server may forget what was just committed; until the comparison nothing of it counts.
-    let settings = format!(
-        "SET synchronous_commit = off; SET maintenance_work_mem = '{CHECK_MEMORY}MB'; SET default_transaction_read_only = off"
-    );
+    let settings = format!("SET synchronous_commit = off; SET maintenance_work_mem = '{CHECK_MEMORY}MB'");
     session.run("set up a session", &settings).await?;
-    if catalog::major(&mut session).await? >= 17 {
-        session.run("set up a session", "SET transaction_timeout = 0").await?;
-    }
     if session.truth("look how large values are compressed", LZ4_IS_FREE_TO_USE).await? {
         session.run("set up a session", "SET default_toast_compression = 'lz4'").await?;
     }
@@ -105,21 +101,40 @@ pub(super) async fn run_frame(
     index: usize,
     named: &mut Vec<Need>,
 ) -> Result<(), EngineError> {
+    let note = |sql: &str| {
+        note_needs(sql, named);
+        true
+    };
+    run_frame_where(session, archive, index, note).await
+}
+
+/// Runs those statements of a frame that are `wanted`, one by one.
+pub(super) async fn run_frame_where(
+    session: &mut Session,
+    archive: &Arc<Archive>,
+    index: usize,
+    mut wanted: impl FnMut(&str) -> bool,
+) -> Result<(), EngineError> {
     let (mut pieces, reading) = pieces(archive, index);
     let mut splitter = Splitter::new();
     while let Some(piece) = pieces.recv().await {
-        run_all(session, splitter.push(&piece), named).await?;
+        run_where(session, splitter.push(&piece), &mut wanted).await?;
     }
     joined(reading.await)?;
-    run_all(session, splitter.finish(), named).await
+    run_where(session, splitter.finish(), &mut wanted).await
 }
 
-async fn run_all(session: &mut Session, chunks: Vec<Chunk>, named: &mut Vec<Need>) -> Result<(), EngineError> {
+async fn run_where(
+    session: &mut Session,
+    chunks: Vec<Chunk>,
+    wanted: &mut impl FnMut(&str) -> bool,
+) -> Result<(), EngineError> {
     for chunk in chunks {
         match chunk {
             Chunk::Statement { sql, .. } => {
-                note_needs(&sql, named);
-                run_one(session, &sql).await?;
+                if wanted(&sql) {
+                    run_one(session, &sql).await?;
+                }
             }
             Chunk::Bytes(_) => return Err(EngineError::Unfit("a statement in it is not UTF-8".to_owned())),
             Chunk::Meta(_) | Chunk::Rest(_) => {}
@@ -157,11 +172,7 @@ pub(super) async fn missing(session: &mut Session, named: &[Need]) -> Result<Vec
                 ),
             ),
             Need::Tablespace(name) => (
-                format!(
-                    "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_tablespace WHERE spcname = {} \
-                     AND pg_catalog.has_tablespace_privilege(oid, 'CREATE'))",
-                    literal(name)
-                ),
+                format!("SELECT NOT {}", usable_tablespace(name)),
                 format!(
                     "tablespace {name} does not exist here, or {user} may not use it: what was in it is in the database's own"
                 ),

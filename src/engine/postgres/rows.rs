@@ -25,16 +25,12 @@ const RANGES_SINCE: u32 = 14;
 const FEW: usize = 50;
 const FEW_BYTES: u64 = 4 * 1024 * 1024;
 
-/// What a session that reads rows sets, so that every value is printed whole and the same for everybody. With another
-/// `constraint_exclusion` whoever reads a partition takes a lock on its parent.
-pub(super) fn reading_settings(major: u32, charset: &str) -> String {
-    let timeout = if major >= 17 { "SET transaction_timeout = 0; " } else { "" };
+/// What a session that reads rows sets beside what every session begins with (`direct::SETTINGS`), so that every value is printed whole and
+/// the same for everybody. With another `constraint_exclusion` whoever reads a partition takes a lock on its parent.
+pub(super) fn reading_settings(charset: &str) -> String {
     let encoding = encoding(charset);
     format!(
-        "SELECT pg_catalog.set_config('search_path', '', false); SET client_encoding = '{encoding}'; SET DateStyle = ISO; \
-         SET IntervalStyle = postgres; SET TimeZone = 'UTC'; SET extra_float_digits = 3; SET bytea_output = hex; SET statement_timeout = 0; \
-         SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET synchronize_seqscans = off; SET constraint_exclusion = partition; \
-         {timeout}SET row_security = off"
+        "SET client_encoding = '{encoding}'; SET DateStyle = ISO; SET TimeZone = 'UTC'; SET synchronize_seqscans = off; SET constraint_exclusion = partition"
     )
 }
 

@@ -18,7 +18,6 @@ const OTHERS: &str = "SELECT count(*)::text FROM (\
 /// Looks.
 pub(super) async fn survey(place: &Place, history_tables: &[String]) -> Result<Survey, EngineError> {
     let Some(mut session) = place.connect_if_exists().await? else { return Ok(Survey::default()) };
-    session.run("set up a session", "SELECT pg_catalog.set_config('search_path', '', false)").await?;
     let histories = history_names(&mut session, history_tables).await?;
     let doing = "list the tables with their sizes";
     // Sizes of tables we may not read are still ours to know; a table locked by DDL is not worth waiting for.
@@ -81,7 +80,6 @@ pub(super) async fn lasting_sessions(session: &mut Session, database: &str) -> R
 
 /// The first table of the session's database that holds a row and is no history; `histories` are such beyond the well-known.
 pub(super) async fn first_filled(session: &mut Session, histories: &[String]) -> Result<Option<String>, EngineError> {
-    session.run("set up a session", "SELECT pg_catalog.set_config('search_path', '', false)").await?;
     let nobodys = [history_names(session, histories).await?, extension_tables(session).await?].concat();
     let relations = relations(session).await?;
     let all = relations.iter().filter(|relation| !nobodys.contains(&(relation.schema.clone(), relation.name.clone())));

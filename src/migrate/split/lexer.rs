@@ -246,14 +246,24 @@ impl<'a> Lexer<'a> {
     /// `E'…'`; a string that goes on after a line break keeps its escapes there.
     fn escape_string(&self, start: usize) -> Result<usize, Unclosed> {
         let mut end = self.quoted(start + 1, b'\'', Escapes::Backslash, "a string")?;
+        while let Some(quote) = self.goes_on(end) {
+            end = self.quoted(quote, b'\'', Escapes::Backslash, "a string")?;
+        }
+        Ok(end)
+    }
+
+    /// Where a string goes on that ended at `end`: behind a line break, with blanks and line comments between.
+    fn goes_on(&self, end: usize) -> Option<usize> {
+        let (mut at, mut breaks) = (end, false);
         loop {
-            let blank = self.bytes.get(end..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_whitespace());
-            let (length, breaks) = blank.fold((0, false), |(n, seen), &byte| (n + 1, seen || byte == b'\n'));
-            self.look(length + 1);
-            if !breaks || self.bytes.get(end + length) != Some(&b'\'') {
-                return Ok(end);
+            self.look(1);
+            match self.bytes.get(at)? {
+                b'\'' if breaks => return Some(at),
+                b'\n' | b'\r' => (at, breaks) = (at + 1, true),
+                b' ' | b'\t' | b'\x0b' | b'\x0c' => at += 1,
+                b'-' if self.bytes.get(at + 1) == Some(&b'-') => at = self.line_comment(at),
+                _ => return None,
             }
-            end = self.quoted(end + length, b'\'', Escapes::Backslash, "a string")?;
         }
     }
 

@@ -67,7 +67,7 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "strings of every kind",
-        script: "CREATE TABLE strings (a text, \"b;\"\"c\" text, c text, d text, e bit(4), f text);\nINSERT INTO strings VALUES ('back\\', E'it\\'s; so', U&'d\\0061t\\+000061;', e'one\\\\'\n  'two\\';', B'0101', N'n;');\nCREATE TABLE U&\"d\\0061t;a\" (x bytea DEFAULT '\\x3b', y text DEFAULT X'3b'::text);",
+        script: "CREATE TABLE strings (a text, \"b;\"\"c\" text, c text, d text, e bit(4), f text);\nINSERT INTO strings VALUES ('back\\', E'it\\'s; so', U&'d\\0061t\\+000061;', e'one\\\\' -- one; it's\n  'two\\';', B'0101', N'n;');\nCREATE TABLE U&\"d\\0061t;a\" (x bytea DEFAULT '\\x3b', y text DEFAULT X'3b'::text);",
         ask: "SELECT s.*, to_regclass('\"dat;a\"') FROM strings s",
         answer: "back\\|it's; so|data;|one\\two';|0101|n;|\"dat;a\"",
     },

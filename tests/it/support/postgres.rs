@@ -251,6 +251,17 @@ impl Cluster {
         self.database(&name)
     }
 
+    /// A role that may log in and no more; these databases, and `public` in them, are its own.
+    pub(crate) fn plain_role(&self, databases: &[&str]) -> String {
+        let role = format!("plain_{}", databases.join("_"));
+        self.psql("postgres", &format!("CREATE ROLE {role} LOGIN"));
+        for database in databases {
+            self.psql("postgres", &format!("ALTER DATABASE {database} OWNER TO {role}"));
+            self.psql(database, &format!("ALTER SCHEMA public OWNER TO {role}"));
+        }
+        role
+    }
+
     /// A name no database has yet.
     pub(crate) fn fresh_name(&self) -> String {
         format!("t{}", DATABASES.fetch_add(1, Ordering::SeqCst))

@@ -9,8 +9,7 @@ use std::sync::Arc;
 use super::super::super::EngineError;
 use super::super::connect::{Session, quote};
 use super::super::guard;
-use super::super::load::{frames_of, joined, pieces, run_one};
-use super::super::split::{Chunk, Splitter};
+use super::super::load::{frames_of, run_frame_where};
 use crate::archive::Archive;
 use crate::archive::manifest::FrameKind;
 
@@ -53,34 +52,16 @@ pub(super) async fn load(session: &mut Session, archive: &Arc<Archive>, emptied:
     let me = session.text("ask who we are", "SELECT current_user::text").await?.unwrap_or_default();
     let mut there = emptied.0;
     for index in frames_of(archive, FrameKind::LargeObjects) {
-        let (mut pieces, reading) = pieces(archive, index);
-        let mut splitter = Splitter::new();
-        while let Some(piece) = pieces.recv().await {
-            run_all(session, splitter.push(&piece), &me, &mut there).await?;
-        }
-        joined(reading.await)?;
-        run_all(session, splitter.finish(), &me, &mut there).await?;
+        let wanted = |sql: &str| {
+            let is_there = made_by(sql).is_some_and(|one| there.remove(&one));
+            !is_there && !hands_to(sql, &me)
+        };
+        run_frame_where(session, archive, index, wanted).await?;
     }
     for rest in there.into_iter().collect::<Vec<_>>().chunks(1000) {
         let rest = rest.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
         let sql = format!("SELECT pg_catalog.lo_unlink(one) FROM pg_catalog.unnest('{{{rest}}}'::pg_catalog.oid[]) one");
         session.run("drop the large objects that the archive does not have", &sql).await?;
-    }
-    Ok(())
-}
-
-async fn run_all(session: &mut Session, chunks: Vec<Chunk>, me: &str, there: &mut BTreeSet<i64>) -> Result<(), EngineError> {
-    for chunk in chunks {
-        match chunk {
-            Chunk::Statement { sql, .. } => {
-                let is_there = made_by(&sql).is_some_and(|one| there.remove(&one));
-                if !is_there && !hands_to(&sql, me) {
-                    run_one(session, &sql).await?;
-                }
-            }
-            Chunk::Bytes(_) => return Err(EngineError::Unfit("a statement in it is not UTF-8".to_owned())),
-            Chunk::Meta(_) | Chunk::Rest(_) => {}
-        }
     }
     Ok(())
 }

@@ -51,6 +51,8 @@ fn texts(bytes: usize) -> Vec<String> {
         repeated("`"),
         repeated("["),
         repeated("E'a'\n"),
+        repeated("E'a' -- b\n"),
+        format!("SELECT E'a' {}x", repeated("-- b\r")),
         repeated("E'"),
         format!("SELECT E'a' {}x", repeated("\n ")),
         repeated("COPY t FROM STDIN;\n1\n\\.\n"),
