@@ -67,9 +67,37 @@ async fn loose(server: &Server) {
     server.restore_by_hand(&differing.path, name_of(&by_hand)).unwrap();
     same(server, name, name_of(&by_hand));
     dangling(server).await;
+    if server.is_mariadb() {
+        columnless(server).await;
+    }
 }
 
-/// A key to a table that is not there goes on to refer to one of its own database; on MySQL with keys to what is not unique beside it.
+/// A table that was made anew without the column that others refer to, before it and behind it.
+async fn columnless(server: &Server) {
+    let source = server.fresh();
+    let name = name_of(&source);
+    server.sql(
+        name,
+        "CREATE TABLE p (u int PRIMARY KEY); CREATE TABLE a (u int, CONSTRAINT fa FOREIGN KEY (u) REFERENCES p (u)); \
+         CREATE TABLE z (u int, CONSTRAINT fz FOREIGN KEY (u) REFERENCES p (u)); SET foreign_key_checks = 0; DROP TABLE p; \
+         CREATE TABLE p (id varchar(10)); INSERT INTO p VALUES ('x'); INSERT INTO z VALUES (1)",
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let sealed = dump(&source, dir.path(), 1).await.unwrap();
+    for (target, mode) in [(server.fresh(), LoadMode::Clean), (source.clone(), LoadMode::Replace)] {
+        let said = ["a", "z"].map(|table| {
+            format!("table {table}: foreign key f{table} refers to columns that p does not have; so it is in the archive")
+        });
+        assert_eq!(load(&target, &sealed, mode).await.unwrap().warnings, said, "{mode:?}");
+        same(server, name, name_of(&target));
+    }
+    let by_hand = server.fresh();
+    server.restore_by_hand(&sealed.path, name_of(&by_hand)).unwrap();
+    same(server, name, name_of(&by_hand));
+}
+
+/// A key to a table that is not there goes on to refer to one of its own database, also where something else has the table's name; on MySQL
+/// with keys to what is not unique beside it.
 async fn dangling(server: &Server) {
     let source = server.fresh();
     let name = name_of(&source);
@@ -79,12 +107,29 @@ async fn dangling(server: &Server) {
         "SET restrict_fk_on_non_standard_key = OFF; CREATE TABLE p2 (id int, k int, KEY (id)); CREATE TABLE p3 (id int, k int, PRIMARY KEY (id, k)); \
          CREATE TABLE c3 (a int, CONSTRAINT f3 FOREIGN KEY (a) REFERENCES p3 (id));"
     };
+    // Whatever has the name, tables before it and behind it refer to it.
+    let taken = |parent: &str, by: &str| {
+        let child = |table: String| {
+            format!("CREATE TABLE {table} (a int, CONSTRAINT f_{table} FOREIGN KEY (a) REFERENCES {parent} (id));")
+        };
+        let children = child(format!("a_{parent}")) + &child(format!("z_{parent}"));
+        format!("CREATE TABLE {parent} (id int PRIMARY KEY); {children} DROP TABLE {parent}; {by};")
+    };
+    let of_mariadb = if server.is_mariadb() {
+        taken("p", "CREATE TABLE p (id int PRIMARY KEY) PARTITION BY HASH (id) PARTITIONS 2")
+            + &taken("t", "CREATE TABLE t (id bigint PRIMARY KEY)")
+    } else {
+        String::new()
+    };
     server.sql(
         name,
         &format!(
             "{not_unique} CREATE TABLE c2 (a int, CONSTRAINT f2 FOREIGN KEY (a) REFERENCES p2 (id)); INSERT INTO p2 (id) VALUES (1); INSERT INTO c2 VALUES (1); \
-             SET foreign_key_checks = 0; CREATE TABLE c (a int, `x y` int, CONSTRAINT `f ``x` FOREIGN KEY (a, `x y`) REFERENCES nothing (id, `i d`) ON DELETE CASCADE, \
-             CONSTRAINT fy FOREIGN KEY (a) REFERENCES nothing (id)); INSERT INTO c VALUES (NULL, 1)"
+             SET foreign_key_checks = 0; {} {} {} CREATE TABLE c (a int, `x y` int, CONSTRAINT `f ``x` FOREIGN KEY (a, `x y`) REFERENCES nothing (id, `i d`) ON DELETE CASCADE, \
+             CONSTRAINT fy FOREIGN KEY (a) REFERENCES nothing (id)); INSERT INTO c VALUES (NULL, 1)",
+            taken("v", "CREATE VIEW v AS SELECT 1 AS id"),
+            taken("m", "CREATE TABLE m (id int PRIMARY KEY) ENGINE = MyISAM"),
+            of_mariadb
         ),
     );
     let before = server.schema(name);

@@ -11,6 +11,7 @@ use super::super::{EngineError, Loaded};
 use super::catalog::{self, Relation};
 use super::computed;
 use super::connect::{Place, Session, quote};
+use super::errors::{NO_SUCH_COLUMN, number_of_error};
 use super::foreign::{self, Key};
 use super::ranges::Tasks;
 use super::rows;
@@ -124,6 +125,10 @@ pub(super) async fn orphans(session: &mut Session) -> Result<Vec<String>, Engine
             Ok(0) => {}
             Ok(rows) => warnings.push(format!(
                 "table {}: {rows} rows refer by {} to rows that table {} does not have; so they are in the archive",
+                key.table, key.name, key.parent.1
+            )),
+            Err(error @ EngineError::Sql { .. }) if number_of_error(&error) == Some(NO_SUCH_COLUMN) => warnings.push(format!(
+                "table {}: foreign key {} refers to columns that {} does not have; so it is in the archive",
                 key.table, key.name, key.parent.1
             )),
             Err(EngineError::Sql { .. }) if key.parent.0 == here => warnings.push(format!(

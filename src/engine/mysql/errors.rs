@@ -12,6 +12,8 @@ pub(super) const NO_SUCH_DATABASE: u16 = 1049;
 const NO_ACCESS_TO_DATABASE: u16 = 1044;
 /// `ER_LOCK_WAIT_TIMEOUT`.
 pub(super) const LOCK_WAIT_TIMEOUT: u16 = 1205;
+/// `ER_BAD_FIELD_ERROR`.
+pub(super) const NO_SUCH_COLUMN: u16 = 1054;
 /// `ER_NO_SUCH_TABLE`.
 pub(super) const NO_SUCH_TABLE: u16 = 1146;
 /// `ER_NO_SUCH_USER`: a definer that does not exist here.

@@ -56,9 +56,10 @@ pub(super) async fn keys(session: &mut Session) -> Result<Vec<Key>, EngineError>
 /// Database, table and column.
 type Place = (String, String, String);
 
-/// The character set and collation of a column that has one, and how many bytes a character of it takes.
+/// What a column is: its type, the character set and collation it may have, and how many bytes a character of it takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Text {
+struct Type {
+    name: String,
     charset: String,
     collation: String,
     width: u64,
@@ -74,27 +75,28 @@ fn ends(keys: &[Key], here: &str) -> Vec<(Place, Place)> {
     keys.iter().flat_map(pairs).collect()
 }
 
-async fn texts(session: &mut Session, ends: &[(Place, Place)]) -> Result<HashMap<Place, Text>, EngineError> {
+/// What the columns at the ends of keys are, as far as they are there.
+async fn types(session: &mut Session, ends: &[(Place, Place)]) -> Result<HashMap<Place, Type>, EngineError> {
     let tables: BTreeSet<(&String, &String)> = ends.iter().flat_map(|(a, b)| [(&a.0, &a.1), (&b.0, &b.1)]).collect();
-    let mut texts = HashMap::new();
+    let mut types = HashMap::new();
     let tables: Vec<String> =
         tables.into_iter().map(|(schema, table)| format!("({}, {})", literal(schema), literal(table))).collect();
     for some in tables.chunks(100) {
         let sql = format!(
-            "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, CHARACTER_SET_NAME, COLLATION_NAME, \
-             CHARACTER_OCTET_LENGTH DIV GREATEST(CHARACTER_MAXIMUM_LENGTH, 1) FROM information_schema.COLUMNS \
-             WHERE (TABLE_SCHEMA, TABLE_NAME) IN ({}) AND COLLATION_NAME IS NOT NULL",
+            "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, CONCAT(DATA_TYPE, IF(COLUMN_TYPE LIKE '%unsigned%', ' unsigned', '')), \
+             CHARACTER_SET_NAME, COLLATION_NAME, CHARACTER_OCTET_LENGTH DIV GREATEST(CHARACTER_MAXIMUM_LENGTH, 1) \
+             FROM information_schema.COLUMNS WHERE (TABLE_SCHEMA, TABLE_NAME) IN ({})",
             some.join(", ")
         );
-        for row in session.texts("list the character sets of foreign keys", &sql).await? {
+        for row in session.texts("list the columns of foreign keys", &sql).await? {
             let mut cells = row.into_iter().map(Option::unwrap_or_default);
             let mut next = || cells.next().unwrap_or_default();
             let place = (next(), next(), next());
-            let (charset, collation, width) = (next(), next(), next().parse().unwrap_or(1));
-            texts.insert(place, Text { charset, collation, width });
+            let (name, charset, collation, width) = (next(), next(), next(), next().parse().unwrap_or(1));
+            types.insert(place, Type { name, charset, collation, width });
         }
     }
-    Ok(texts)
+    Ok(types)
 }
 
 /// A foreign key for which tables of the session's database cannot be renamed into another: the server would look at it as if it were made.
@@ -105,20 +107,26 @@ pub(super) async fn immovable(session: &mut Session) -> Result<Option<String>, E
     }
     let here = session.place().database.clone();
     if session.version.is_mariadb() {
-        let (indexes, there) = (Indexes::read(session).await?, tables(session).await?);
+        let (indexes, there) = (Indexes::read(session).await?, parents(session).await?);
         let is_loose = |key: &Key| key.parent.0 == here && there.contains(&key.parent.1) && !indexes.serve_parent(key);
         return Ok(keys.into_iter().find(is_loose).map(|key| key.name));
     }
-    let texts = texts(session, &ends(&keys, &here)).await?;
+    let types = types(session, &ends(&keys, &here)).await?;
     let differs = |key: &&Key| {
         let ends = ends(std::slice::from_ref(*key), &here);
-        ends.iter().any(|(a, b)| texts.get(a).zip(texts.get(b)).is_some_and(|(a, b)| a.collation != b.collation))
+        ends.iter().any(|(a, b)| types.get(a).zip(types.get(b)).is_some_and(|(a, b)| a.collation != b.collation))
     };
     Ok(keys.iter().find(differs).map(|key| key.name.clone()))
 }
 
-async fn tables(session: &mut Session) -> Result<BTreeSet<String>, EngineError> {
-    let rows = session.texts("list the tables", "SHOW TABLES").await?;
+/// The tables of the session's database that a foreign key may refer to. Of a view, a partitioned table or another engine's that has the
+/// name of one, InnoDB does not know: a key to it is one to nothing, and does not go with it.
+async fn parents(session: &mut Session) -> Result<BTreeSet<String>, EngineError> {
+    let sql = format!(
+        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE {HERE} AND ENGINE = 'InnoDB' \
+         AND COALESCE(CREATE_OPTIONS, '') NOT LIKE '%partitioned%'"
+    );
+    let rows = session.texts("list the tables", &sql).await?;
     Ok(rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect())
 }
 

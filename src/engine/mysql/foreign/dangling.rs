@@ -1,4 +1,4 @@
-//! Foreign keys to tables that are not there: they cannot leave their database as they are.
+//! Foreign keys to tables that are not there, or that are none for them: they cannot leave their database as they are.
 
 use std::collections::BTreeSet;
 
@@ -8,12 +8,12 @@ use super::super::super::EngineError;
 use super::super::connect::{Session, quote};
 use super::super::errors::number_of_error;
 use super::super::unqualify::unqualify;
-use super::{keys, line_of, tables};
+use super::{keys, line_of, parents};
 
 /// `ER_CANT_DROP_FIELD_OR_KEY`.
 const NOT_THERE: u16 = 1091;
 
-/// A foreign key to a table that is not there, taken out of its table for as long as that stands in another database: it would go on
+/// A foreign key to a table that is not there, or of which the server does not know as its parent, taken out of its table for as long as that stands in another database: it would go on
 /// to refer to that one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in super::super) struct Dangling {
@@ -27,7 +27,7 @@ impl Dangling {
     pub(in super::super) async fn take_out(session: &mut Session) -> Result<Vec<Self>, EngineError> {
         let here = session.place().database.clone();
         let keys = keys(session).await?;
-        let there = if keys.is_empty() { BTreeSet::new() } else { tables(session).await? };
+        let there = if keys.is_empty() { BTreeSet::new() } else { parents(session).await? };
         let mut taken = Vec::new();
         for key in keys.into_iter().filter(|key| key.parent.0 == here && !there.contains(&key.parent.1)) {
             let doing = format!("read the definition of table {}", key.table);

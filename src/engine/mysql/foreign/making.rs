@@ -6,7 +6,7 @@ use super::super::super::EngineError;
 use super::super::connect::{Session, quote};
 use super::super::plain::without_quoted;
 use super::indexes::Indexes;
-use super::{Key, Place, Text, ends, keys, line_of, texts};
+use super::{Key, Place, Type, ends, keys, line_of, parents, types};
 
 /// How the tables of a database are to be made.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,12 +35,17 @@ impl Making {
         }
         let here = session.place().database.clone();
         let ends = ends(&keys, &here);
-        let texts = texts(session, &ends).await?;
+        let types = types(session, &ends).await?;
         if session.version.is_mariadb() {
-            let stand_ins = Indexes::read(session).await?.missing(&keys, &here);
-            return Ok(Self { before: before(&keys, &here, &texts), stand_ins, ..Self::default() });
+            let (parents, mut stand_ins) = (parents(session).await?, Indexes::read(session).await?.missing(&keys, &here));
+            let is_there = |table: &str, column: &String| types.contains_key(&(here.clone(), table.to_owned(), column.clone()));
+            stand_ins.retain(|table, lists| {
+                lists.retain(|columns| columns.iter().all(|column| is_there(table, column)));
+                parents.contains(table) && !lists.is_empty()
+            });
+            return Ok(Self { before: before(&keys, &here, &types), stand_ins, ..Self::default() });
         }
-        Ok(Self { bent: bent(&ends, &texts, &here), ..Self::default() })
+        Ok(Self { bent: bent(&ends, &types, &here), ..Self::default() })
     }
 
     /// The places of tables of these names in an order in which they can be made.
@@ -92,11 +97,11 @@ impl Making {
 
 /// The columns that are to be bent: of each group that foreign keys make one of and that has more than one collation, all that have not
 /// the one that fits into every index, or that of a column which is not ours to bend.
-fn bent(ends: &[(Place, Place)], texts: &HashMap<Place, Text>, here: &str) -> BTreeMap<String, Vec<Bent>> {
+fn bent(ends: &[(Place, Place)], types: &HashMap<Place, Type>, here: &str) -> BTreeMap<String, Vec<Bent>> {
     let mut all: BTreeMap<String, Vec<Bent>> = BTreeMap::new();
     for group in groups(ends) {
-        let of = |place: &Place| texts.get(place).map(|text| (place.clone(), text.clone()));
-        let group: Vec<(Place, Text)> = group.iter().filter_map(of).collect();
+        let of = |place: &Place| types.get(place).map(|text| (place.clone(), text.clone()));
+        let group: Vec<(Place, Type)> = group.iter().filter_map(of).collect();
         let Some((_, common)) = group.iter().min_by_key(|(place, text)| (place.0 == here, text.width, text.collation.clone()))
         else {
             continue;
@@ -128,13 +133,12 @@ fn groups(ends: &[(Place, Place)]) -> Vec<BTreeSet<Place>> {
     groups
 }
 
-/// Foreign keys whose ends differ: who refers is made first.
-fn before(keys: &[Key], here: &str, texts: &HashMap<Place, Text>) -> BTreeMap<String, BTreeSet<String>> {
+/// Foreign keys whose ends differ, or that refer to columns which are not there: who refers is made first.
+fn before(keys: &[Key], here: &str, types: &HashMap<Place, Type>) -> BTreeMap<String, BTreeSet<String>> {
     let mut before: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for key in keys.iter().filter(|key| key.parent.0 == here && key.parent.1 != key.table) {
         let ends = ends(std::slice::from_ref(key), here);
-        let collation = |place: &Place| texts.get(place).map(|text| &text.collation);
-        if ends.iter().any(|(a, b)| collation(a) != collation(b)) {
+        if ends.iter().any(|(a, b)| types.get(a) != types.get(b)) {
             before.entry(key.parent.1.clone()).or_default().insert(key.table.clone());
         }
     }

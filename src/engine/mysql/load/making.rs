@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use super::super::super::EngineError;
 use super::super::connect::{Session, quote};
 use super::super::definer::{quoted_length, without_definer};
-use super::super::errors::{NO_SUCH_DEFINER, VIEW_INVALID, number_of_error};
+use super::super::errors::{NO_SUCH_COLUMN, NO_SUCH_DEFINER, VIEW_INVALID, number_of_error};
 use super::super::schema::Kind;
 use super::heads::{again, made_by, named};
 use super::{first_line, run_one};
@@ -18,7 +18,7 @@ use crate::count::many;
 use crate::failure::Chain;
 
 /// What a view reads is not there: `ER_BAD_DB_ERROR`, `ER_BAD_FIELD_ERROR`, `ER_NO_SUCH_TABLE`, `ER_SP_DOES_NOT_EXIST`, and the last.
-const REFERS_TO_NOTHING: [u16; 5] = [1049, 1054, 1146, 1305, VIEW_INVALID];
+const REFERS_TO_NOTHING: [u16; 5] = [1049, NO_SUCH_COLUMN, 1146, 1305, VIEW_INVALID];
 /// `ER_EVENT_CANNOT_CREATE_IN_THE_PAST`.
 const EVENT_DROPPED: u16 = 1588;
 /// `ER_EVENT_EXEC_TIME_IN_THE_PAST`.

@@ -40,22 +40,27 @@ fn place(table: &str, column: &str) -> Place {
     ("db".to_owned(), table.to_owned(), column.to_owned())
 }
 
-fn text(collation: &str, width: u64) -> Text {
-    Text { charset: collation.split('_').next().unwrap().to_owned(), collation: collation.to_owned(), width }
+fn text(collation: &str, width: u64) -> Type {
+    Type {
+        name: "varchar".to_owned(),
+        charset: collation.split('_').next().unwrap().to_owned(),
+        collation: collation.to_owned(),
+        width,
+    }
 }
 
 /// A chain of three with two collations is made with the narrowest; one with one is left alone.
 #[test]
 fn columns_that_hang_together_are_made_alike() {
     let ends = [(place("c", "a"), place("p", "id")), (place("d", "b"), place("c", "a")), (place("e", "x"), place("f", "y"))];
-    let texts = HashMap::from([
+    let types = HashMap::from([
         (place("c", "a"), text("utf8mb3_general_ci", 3)),
         (place("p", "id"), text("utf8mb4_general_ci", 4)),
         (place("d", "b"), text("utf8mb3_general_ci", 3)),
         (place("e", "x"), text("latin1_bin", 1)),
         (place("f", "y"), text("latin1_bin", 1)),
     ]);
-    let bent = bent(&ends, &texts, "db");
+    let bent = bent(&ends, &types, "db");
     let expected = Bent { column: "id".to_owned(), charset: "utf8mb3".to_owned(), collation: "utf8mb3_general_ci".to_owned() };
     assert_eq!(bent, BTreeMap::from([("p".to_owned(), vec![expected])]));
 }
