@@ -168,6 +168,17 @@ pub async fn hidden(database: &Database) -> Result<Vec<LeftOut>, EngineError> {
     answer
 }
 
+/// What extensions keep from dumps, and so from archives, each with the statement that changes it.
+///
+/// # Errors
+/// When the server cannot be asked.
+pub async fn kept_by_extensions(database: &Database) -> Result<Vec<LeftOut>, EngineError> {
+    let mut session = Place::of(database)?.connect().await?;
+    let members = members::all(&mut session).await;
+    session.close().await;
+    Ok(members?.iter().map(members::Member::left_out).collect())
+}
+
 /// What a hot standby cannot give of a database: its unlogged tables, by name. None where the server is a primary one.
 ///
 /// # Errors

@@ -161,10 +161,15 @@ async fn rows_of_an_extension_that_are_in_no_dump_are_named_and_stay() {
              INSERT INTO kept VALUES (1); SELECT nextval('moved')",
         );
     }
+    cluster.psql("postgres", &format!("ALTER DATABASE {} SET app.key TO 'hush'", name_of(&source)));
     let dir = tempfile::tempdir().unwrap();
     let sealed = dump(&source, dir.path(), 1).await.unwrap();
     let left: Vec<&str> = sealed.manifest.left_out.iter().map(|left| left.what.as_str()).collect();
-    assert_eq!(left, ["rows of table public.kept", "value of sequence public.moved"]);
+    assert_eq!(left[..2], ["rows of table public.kept", "value of sequence public.moved"]);
+    let of_database = &sealed.manifest.left_out[2];
+    assert!(of_database.why.contains("SET \"app.key\" TO '…'") && !of_database.why.contains("hush"), "{of_database:?}");
+    let told = upkeep::engine::postgres::kept_by_extensions(&source).await.unwrap();
+    assert_eq!(told[..], sealed.manifest.left_out[..2]);
     let may = |database| async move { upkeep::engine::postgres::may_restore(database).await.unwrap() };
     let MayRestore::InPlace(way_out) = may(&target).await else { panic!("not beside") };
     assert_eq!(way_out, "ALTER EXTENSION \"plpgsql\" DROP TABLE public.kept;");
