@@ -46,7 +46,7 @@ async fn a_pooler_is_named_and_refused_in_every_mode_and_no_setting_stays_behind
 }
 
 /// What anybody may set for a role, a database, or a role in a database, and each of which ends a session or changes what it prints or may do.
-const UNFIT: [&str; 19] = [
+const UNFIT: [&str; 20] = [
     "idle_session_timeout = '60ms'",
     "idle_in_transaction_session_timeout = '60ms'",
     "statement_timeout = '60ms'",
@@ -66,6 +66,8 @@ const UNFIT: [&str; 19] = [
     "transform_null_equals = on",
     "client_encoding = 'LATIN1'",
     "standard_conforming_strings = off",
+    // `1.234,50 €`, which no session with another setting can read.
+    "lc_monetary = 'de_DE.UTF-8'",
 ];
 
 const CONTENT: &str = "CREATE TABLE t AS SELECT g, repeat('x', 1000) AS b, '2026-02-03 04:05:06+00'::timestamptz + g * '1 s'::interval AS at, \
@@ -101,6 +103,11 @@ async fn what_others_set_for_role_and_database_changes_nothing() {
     let loaded = load(&cluster.database_as(name_of(&copy), role), &hasty, LoadMode::Replace).await.unwrap();
     assert_eq!(loaded.warnings, Vec::<String>::new());
     assert_eq!(plain_content(cluster, name_of(&copy)), plain_content(cluster, &name));
+    // Nor what `psql` makes of the archive, in the database that it is told to.
+    let by_hand = cluster.fresh();
+    cluster.psql("postgres", &format!("ALTER DATABASE {} SET lc_monetary = 'de_DE.UTF-8'", name_of(&by_hand)));
+    cluster.restore_by_hand(&hasty.path, name_of(&by_hand)).unwrap();
+    assert_eq!(plain_content(cluster, name_of(&by_hand)), plain_content(cluster, &name));
 }
 
 /// The content as a session without anybody's settings sees it.

@@ -10,6 +10,7 @@ use sqlx::postgres::PgRow;
 
 use super::super::EngineError;
 use super::connect::{Session, literal, quote};
+use super::direct::MONETARY;
 use crate::archive::manifest::Server;
 
 /// Statements of this many names at once: few round trips, and no statement grows without bound.
@@ -80,7 +81,7 @@ pub(super) async fn identify(session: &mut Session) -> Result<Server, EngineErro
             &format!(
                 "SELECT pg_catalog.current_setting('server_version'), d.datname::text, pg_catalog.pg_encoding_to_char(d.encoding)::text, \
                  d.datcollate::text, pg_catalog.current_setting('TimeZone'), d.datctype::text, {provider}, {icu}, \
-                 pg_catalog.pg_get_userbyid(d.datdba)::text \
+                 pg_catalog.pg_get_userbyid(d.datdba)::text, pg_catalog.current_setting('{MONETARY}') \
                  FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()"
             ),
         )
@@ -88,6 +89,7 @@ pub(super) async fn identify(session: &mut Session) -> Result<Server, EngineErro
     let row = rows.first().ok_or_else(|| EngineError::Worker(doing.to_owned()))?;
     let version: String = session.cell(doing, row, 0)?;
     let mut extra = BTreeMap::from([
+        (MONETARY.to_owned(), session.cell(doing, row, 9)?),
         ("lc_ctype".to_owned(), session.cell(doing, row, 5)?),
         ("locale_provider".to_owned(), session.cell(doing, row, 6)?),
         (OWNER.to_owned(), session.cell(doing, row, 8)?),

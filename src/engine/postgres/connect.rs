@@ -13,10 +13,11 @@ use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 use super::super::EngineError;
-use super::direct::{self, NotDirect};
+use super::direct::{self, MONETARY, NotDirect};
 use super::relay::Carrier;
 pub(super) use super::said::sqlstate;
 use super::said::{code_of, explained, message_of, readable};
+use crate::archive::manifest::Server;
 use crate::config::{Database, Location, Secret};
 
 /// How long one attempt to connect may take. A server that is up answers in milliseconds; one that recovers from a crash
@@ -32,6 +33,8 @@ pub(super) struct Place {
     inner: Arc<Inner>,
     /// The database's name.
     pub(super) database: String,
+    /// How `money` is written in an archive that is loaded, where that is not as every session has it.
+    monetary: Option<String>,
 }
 
 #[derive(Debug)]
@@ -61,12 +64,12 @@ impl Place {
             client_bindir: database.client_bindir.clone(),
             configured: database.clone(),
         };
-        Ok(Self { inner: Arc::new(inner), database: name.clone() })
+        Ok(Self { inner: Arc::new(inner), database: name.clone(), monetary: None })
     }
 
     /// The same server and role, another database.
     pub(super) fn beside(&self, database: &str) -> Self {
-        Self { inner: Arc::clone(&self.inner), database: database.to_owned() }
+        Self { database: database.to_owned(), ..self.clone() }
     }
 
     /// What a configuration of this place would be.
@@ -126,7 +129,33 @@ impl Place {
         let late = || NotDirect::Failed(sqlx::Error::Io(std::io::Error::from(std::io::ErrorKind::TimedOut)));
         let connected = connecting.await.unwrap_or_else(|_| Err(late()));
         let (connection, carrier) = connected.map_err(|why| self.connecting(why))?;
-        Ok(Session { connection, carrier, place: self.clone() })
+        let mut session = Session { connection, carrier, place: self.clone() };
+        if let Some(monetary) = &self.monetary {
+            session.run("set up a session", &format!("SET {MONETARY} = {}", literal(monetary))).await?;
+        }
+        Ok(session)
+    }
+
+    /// The place as an archive is loaded there. One that does not say how `money` is written in it was written as the server's own sessions
+    /// write it.
+    pub(super) async fn for_archive(&self, server: &Server) -> Self {
+        if server.extra.contains_key(MONETARY) {
+            return self.clone();
+        }
+        for name in std::iter::once(self.database.as_str()).chain(MAINTENANCE) {
+            let (database, application) = (self.beside(name).as_database(), application_name());
+            let own = direct::monetary(&database, &application);
+            // Whatever keeps us from asking is met again by the load, and told there.
+            if let Ok(Ok(monetary)) = tokio::time::timeout(CONNECT_WITHIN, own).await {
+                return Self { monetary: Some(monetary), ..self.clone() };
+            }
+        }
+        self.clone()
+    }
+
+    /// The place as every other session has it.
+    pub(super) fn as_usual(&self) -> Self {
+        Self { monetary: None, ..self.clone() }
     }
 
     /// Connects, or answers `None` where there is no such database.

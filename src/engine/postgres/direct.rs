@@ -22,10 +22,14 @@ const STRANGE_START: [&str; 2] = ["08P01", "0A000"];
 /// SQLSTATE of a setting that the server does not know.
 const UNKNOWN_SETTING: &str = "42704";
 
+/// The setting by which values of `money` are printed and read.
+pub(super) const MONETARY: &str = "lc_monetary";
+
 /// What every session of the engine begins with, whatever the server, the database or the role sets: each of them changes what a
 /// session prints, reads or may do, or ends it. They are known to every server we speak to, and anybody may set them.
-pub(super) const SETTINGS: [(&str, &str); 14] = [
+pub(super) const SETTINGS: [(&str, &str); 15] = [
     ("search_path", ""),
+    (MONETARY, "C"),
     ("statement_timeout", "0"),
     ("lock_timeout", "0"),
     ("idle_in_transaction_session_timeout", "0"),
@@ -80,6 +84,15 @@ pub(crate) type Direct = (PgConnection, Option<relay::Carrier>);
 /// Connects for a migration's scripts: as the role and the database have set it.
 pub(crate) async fn plain(database: &Database, application: &str) -> Result<Direct, NotDirect> {
     open(database, application, |options| options.extra_float_digits(None)).await
+}
+
+/// How the server writes `money` in a session in which nobody sets anything.
+pub(super) async fn monetary(database: &Database, application: &str) -> Result<String, NotDirect> {
+    let (mut connection, _carrier) = plain(database, application).await?;
+    let asked = format!("SELECT pg_catalog.current_setting('{MONETARY}')");
+    let row = sqlx::raw_sql(AssertSqlSafe(asked)).fetch_one(&mut connection).await?;
+    connection.close().await.ok();
+    Ok(row.try_get(0)?)
 }
 
 /// Connects for the engine.

@@ -61,7 +61,7 @@ pub(super) async fn is_as_in(place: &Place, archive: &Archive, jobs: usize, prog
     let path = archive.path().to_owned();
     let opened = tokio::task::spawn_blocking(move || Archive::open(&path)).await;
     let archive = Arc::new(opened.map_err(|_| EngineError::Worker("opening an archive".to_owned()))??);
-    match differs(place, &archive, jobs, progress).await {
+    match differs(&place.as_usual(), &archive, jobs, progress).await {
         Ok(None) => Ok(true),
         Ok(Some(what)) => {
             let label = &archive.manifest().label;

@@ -35,7 +35,7 @@ pub(super) fn head(encoding: &str) -> String {
          SET client_encoding = '{encoding}';\nSET standard_conforming_strings = on;\n\
          SELECT pg_catalog.set_config('search_path', '', false);\nSET check_function_bodies = false;\n\
          SET xmloption = content;\nSET client_min_messages = warning;\nSET row_security = off;\n\
-         SET DateStyle = ISO;\nSET IntervalStyle = postgres;\n"
+         SET DateStyle = ISO;\nSET IntervalStyle = postgres;\nSET lc_monetary = 'C';\n"
     )
 }
 

@@ -26,7 +26,7 @@ pub(super) async fn load(
     if manifest.server.flavour != "postgresql" {
         return Err(EngineError::Unfit(format!("it holds a {} database", manifest.server.flavour)));
     }
-    let jobs = jobs.max(1);
+    let (place, jobs) = (&place.for_archive(&manifest.server).await, jobs.max(1));
     match mode {
         LoadMode::Clean => clean(place, &archive, jobs, progress).await,
         LoadMode::DataOnly => in_place::load_data(place, &archive, standing, progress).await,
