@@ -21,6 +21,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::failure::{Class, Explain};
+use crate::text;
 
 /// Its file in the state directory.
 pub const FILE_NAME: &str = "state.db";
@@ -118,7 +119,8 @@ impl Explain for StateError {
         match self {
             Self::Open { path, .. } | Self::Migrate { path, .. } if self.damaged() => vec![
                 format!(
-                    "move the damaged files away, then start again: `mv {0} {0}.damaged`, and `{0}-wal` and `{0}-shm` the same, where they are there",
+                    "move the damaged files away, then start again: `{}`, and `{1}-wal` and `{1}-shm` the same, where they are there",
+                    text::shell(&["mv", &*path.to_string_lossy(), &format!("{}.damaged", path.to_string_lossy())]),
                     path.display()
                 ),
                 "archives are listed again from their files; holds, runs and the journal begin anew, and an upgrade that was underway is told of"

@@ -92,6 +92,11 @@ pub(super) fn daemon() -> Option<[u32; 2]> {
     })
 }
 
+/// The command that gives a directory to the daemon, with all in it.
+pub(super) fn given(directory: &Path) -> String {
+    text::shell(&["chown", "-R", &format!("{DAEMON_USER}:"), &*directory.to_string_lossy()])
+}
+
 /// How the other process's words are shown, handed on in its environment.
 pub(super) const RELAYED: &str = "UPKEEP_RELAYED";
 

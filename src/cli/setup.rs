@@ -134,7 +134,7 @@ fn left_to(root: &Path, directory: &Path, [user, _]: [u32; 2]) -> Result<Option<
     let message =
         format!("{} cannot be made by the daemon: {} belongs to user {}", directory.display(), above.display(), meta.uid());
     let failure = Failure::new(Class::NoPermission, message).safe("nothing was made or given away there");
-    Err(failure.hint(format!("give it to the daemon: `chown -R {}: {}`", owner::DAEMON_USER, above.display())).into())
+    Err(failure.hint(format!("give it to the daemon: `{}`", owner::given(above))).into())
 }
 
 fn below(root: &Path, path: &Path) -> PathBuf {

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use super::given::Environment;
 use super::raw::Node;
 use super::{Location, Secret};
+use crate::text::shell;
 use crate::trust::{self, Refused};
 
 mod my_cnf;
@@ -52,7 +53,8 @@ fn private(path: &Path) -> Result<String, String> {
     let text = content(path)?;
     let mode = fs::metadata(path).map(|metadata| metadata.permissions().mode()).unwrap_or(0);
     if mode & 0o007 != 0 {
-        return Err(format!("{0} is open to everybody (mode {1:04o}): `chmod o= {0}`", path.display(), mode & 0o7777));
+        let command = shell(&["chmod", "o=", &*path.to_string_lossy()]);
+        return Err(format!("{} is open to everybody (mode {:04o}): `{command}`", path.display(), mode & 0o7777));
     }
     Ok(text)
 }

@@ -15,7 +15,7 @@ use crate::durable::Lock;
 use crate::failure::{Class, Failure};
 use crate::process::Command;
 use crate::state_db::StateDb;
-use crate::trust;
+use crate::{text, trust};
 
 /// A configuration longer than this holds no password that anybody wrote.
 const LONGEST: u64 = 16 * 1024 * 1024;
@@ -58,7 +58,7 @@ fn whose_state(config: &Config) -> Option<Found> {
         Ok(uid) if uid == daemon => return None,
         Ok(uid) => {
             let message = format!("{} belongs to user {uid}, and the daemon runs as {}", dir.display(), owner::DAEMON_USER);
-            (message, format!("give it to the daemon: `chown -R {}: {}`", owner::DAEMON_USER, dir.display()))
+            (message, format!("give it to the daemon: `{}`", owner::given(dir)))
         }
         Err(_) => (format!("{} does not exist", dir.display()), "make it: `upkeep setup`".to_owned()),
     };
@@ -165,6 +165,7 @@ fn in_the_open(world: &World) -> Option<Found> {
         .collect();
     let first = files.first()?;
     let message = format!("everybody may read a password: it stands in the URL in {}", files.join(", "));
+    let first = text::shell(&[first]);
     Some(Found::problem(
         Failure::new(Class::Config, message)
             .hint(format!("`chown root:upkeep {first} && chmod 640 {first}`"))

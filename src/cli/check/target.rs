@@ -301,14 +301,15 @@ pub(super) fn writable(directory: &Path) -> Result<String, Failure> {
         Err(errno) => {
             let failure = Failure::new(Class::NoPermission, format!("cannot write in {}: {errno}", there.display()));
             Err(match there == directory {
-                true => failure.hint(format!("give it to the daemon's user: `chown upkeep: {}`", directory.display())),
+                true => failure.hint(format!(
+                    "give it to the daemon's user: `chown upkeep: {}`",
+                    text::shell(&[directory.to_string_lossy()])
+                )),
                 // Below a directory of the daemon's own `setup` makes nothing.
-                false if below_ours(there) => {
-                    failure.hint(format!("give it to the daemon: `chown -R upkeep: {}`", there.display()))
-                }
+                false if below_ours(there) => failure.hint(format!("give it to the daemon: `{}`", owner::given(there))),
                 false => failure.hint(format!(
                     "make it: `upkeep setup`, or `install -d -o upkeep -g upkeep -m 750 {}`",
-                    directory.display()
+                    text::shell(&[directory.to_string_lossy()])
                 )),
             })
         }

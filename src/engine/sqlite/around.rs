@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use super::facts::beside;
 use crate::durable::At;
 use crate::engine::EngineError;
+use crate::text;
 
 /// In whose name SQLite works on a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,7 +127,7 @@ impl Around {
                 ),
                 hint: format!(
                     "let nobody but user {us} write there: `chmod go-w {0}`, `chown {us} {0}`; the server may read and write the file itself",
-                    directory.display()
+                    typed(directory)
                 ),
             }),
         }
@@ -143,8 +144,9 @@ impl Around {
                 self.path.display()
             ),
             hint: format!(
-                "look who made {0}; if it is your server's, start the server, which plays it back itself; if it is nobody's: `rm -- {0}`",
-                journal.display()
+                "look who made {}; if it is your server's, start the server, which plays it back itself; if it is nobody's: `rm -- {}`",
+                journal.display(),
+                typed(&journal)
             ),
         })
     }
@@ -190,7 +192,7 @@ fn plain(path: &Path, database: &Path) -> Result<Option<u64>, EngineError> {
             path.display(),
             database.display()
         ),
-        hint: format!("look who put it there: `ls -l {0}`; SQLite made no such thing: `rm -r -- {0}`", path.display()),
+        hint: format!("look who put it there: `ls -l {0}`; SQLite made no such thing: `rm -r -- {0}`", typed(path)),
     })
 }
 
@@ -215,6 +217,11 @@ fn shared(path: &Path) -> Result<Option<PathBuf>, EngineError> {
 const MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 /// Longer than any path; what claims to be longer is named without its beginning.
 const LONGEST_NAME: u64 = 4096;
+
+/// A path as one types it.
+fn typed(path: &Path) -> String {
+    text::shell(&[path.to_string_lossy()])
+}
 
 /// The file that a journal names, if it does.
 fn named_in(journal: &Path) -> io::Result<Option<String>> {

@@ -3,7 +3,7 @@ use std::os::unix::fs::PermissionsExt;
 use super::*;
 
 fn database(dir: &Path) -> PathBuf {
-    let path = dir.join("a.db");
+    let path = dir.join("a b.db");
     crate::durable::write(&path, b"").unwrap();
     path
 }
@@ -15,7 +15,10 @@ fn what_is_no_plain_file_beside_a_database_is_named_and_not_opened() {
         let path = database(dir.path());
         let strange = beside(&path, suffix);
         let refused = |what: &str| {
-            let error = Around::look(&path).unwrap_err().to_string();
+            let error = Around::look(&path).unwrap_err();
+            let hints = crate::failure::Explain::hints(&error).join("; ");
+            assert!(hints.contains(&format!("`rm -r -- '{}'`", strange.display())), "{hints}");
+            let error = error.to_string();
             assert!(error.contains(what) && error.contains(&strange.display().to_string()), "{error}");
         };
         std::os::unix::fs::symlink("/etc/hostname", &strange).unwrap();
