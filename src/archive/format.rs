@@ -168,6 +168,11 @@ impl RowSum {
         self.0 = self.0.wrapping_add(xxhash_rust::xxh3::xxh3_128(row));
     }
 
+    /// Counts a row in that was hashed piece by piece.
+    pub fn add_hashed(&mut self, row: &xxhash_rust::xxh3::Xxh3) {
+        self.0 = self.0.wrapping_add(row.digest128());
+    }
+
     /// Counts another worker's sum in.
     pub fn merge(&mut self, other: RowSum) {
         self.0 = self.0.wrapping_add(other.0);

@@ -28,6 +28,7 @@ mod histories;
 mod identity;
 mod judged;
 mod lost_journal;
+mod memory;
 mod migrate_asked;
 mod migrate_commands;
 mod migrate_mysql;

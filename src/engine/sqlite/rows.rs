@@ -3,6 +3,8 @@
 //! A row's bytes are its rowid and its stored values, each with its storage class, so that `1`, `1.0`, `'1'` and `x'31'`
 //! differ. Text is summed as UTF-8 whatever the database's encoding.
 
+mod large;
+
 use std::path::Path;
 
 use futures_util::TryStreamExt;
@@ -11,10 +13,10 @@ use sqlx::{Decode, Row, TypeInfo, ValueRef};
 
 use super::open::{self, because};
 use super::schema::{self, Form, TableDef};
-use crate::archive::format::RowSum;
 use crate::archive::manifest::{LeftOut, Table};
 use crate::engine::EngineError;
 use crate::engine::crew::{Stop, hire};
+use crate::engine::tally::Tally;
 use crate::progress::Progress;
 
 /// Every table that stores rows, counted and summed.
@@ -32,30 +34,52 @@ pub(super) async fn tally(
     Ok(tallied)
 }
 
+/// The storage classes as they are summed.
+const NULL: u8 = 0;
+const INTEGER: u8 = 1;
+const REAL: u8 = 2;
+const TEXT: u8 = 3;
+const BLOB: u8 = 4;
+
 async fn tally_table(connection: &mut SqliteConnection, table: &TableDef, progress: &Progress) -> Result<Table, sqlx::Error> {
-    // `+` takes the declared type away, so that what comes back is the value as it is stored.
-    let values = table.columns.iter().map(|column| format!("+{}", schema::quoted(column)));
-    let selected = table.rowid.map(str::to_owned).into_iter().chain(values).collect::<Vec<_>>().join(", ");
-    let query = format!("SELECT {selected} FROM main.{}", schema::quoted(&table.name));
-    let mut rows = sqlx::query(sqlx::AssertSqlSafe(query)).persistent(false).fetch(connection);
-    let (mut sum, mut count, mut bytes) = (RowSum::default(), 0_u64, 0_u64);
-    let mut encoded = Vec::new();
-    while let Some(row) = rows.try_next().await? {
-        encode(&row, &mut encoded)?;
-        sum.add(&encoded);
-        count += 1;
-        bytes += encoded.len() as u64;
-        progress.add(0, 1);
+    let large = large::may_be_in(connection, table).await;
+    let others = if large { format!(" WHERE {} <= {}", large::size(&table.columns), large::LARGE) } else { String::new() };
+    let mut found = scan(connection, table, &others, progress).await?;
+    if large {
+        let (rows, bytes) = large::add(connection, table, &mut found.sum).await?;
+        (found.rows, found.bytes) = (found.rows + rows, found.bytes + bytes);
+        progress.add(0, rows);
     }
     Ok(Table {
         schema: String::new(),
         name: table.name.clone(),
         columns: table.columns.clone(),
-        rows: count,
-        bytes,
-        checksum: sum.hex(),
+        rows: found.rows,
+        bytes: found.bytes,
+        checksum: found.sum.hex(),
         computed: None,
     })
+}
+
+/// Sums up the rows that are meant, as they come.
+async fn scan(
+    connection: &mut SqliteConnection,
+    table: &TableDef,
+    meant: &str,
+    progress: &Progress,
+) -> Result<Tally, sqlx::Error> {
+    // `+` takes the declared type away, so that what comes back is the value as it is stored.
+    let values = table.columns.iter().map(|column| format!("+{}", schema::quoted(column)));
+    let selected = table.rowid.map(str::to_owned).into_iter().chain(values).collect::<Vec<_>>().join(", ");
+    let query = format!("SELECT {selected} FROM main.{}{meant}", schema::quoted(&table.name));
+    let mut rows = sqlx::query(sqlx::AssertSqlSafe(query)).persistent(false).fetch(connection);
+    let (mut found, mut encoded) = (Tally::default(), Vec::new());
+    while let Some(row) = rows.try_next().await? {
+        encode(&row, &mut encoded)?;
+        found.add(&encoded, encoded.len());
+        progress.add(0, 1);
+    }
+    Ok(found)
 }
 
 fn encode(row: &SqliteRow, into: &mut Vec<u8>) -> Result<(), sqlx::Error> {
@@ -68,21 +92,21 @@ fn encode(row: &SqliteRow, into: &mut Vec<u8>) -> Result<(), sqlx::Error> {
 
 fn encode_value(value: SqliteValueRef<'_>, into: &mut Vec<u8>) -> Result<(), sqlx::error::BoxDynError> {
     if value.is_null() {
-        into.push(0);
+        into.push(NULL);
         return Ok(());
     }
     let class = value.type_info().name().to_owned();
     match class.as_str() {
         "INTEGER" => {
-            into.push(1);
+            into.push(INTEGER);
             into.extend_from_slice(&<i64 as Decode<sqlx::Sqlite>>::decode(value)?.to_le_bytes());
         }
         "REAL" => {
-            into.push(2);
+            into.push(REAL);
             into.extend_from_slice(&<f64 as Decode<sqlx::Sqlite>>::decode(value)?.to_bits().to_le_bytes());
         }
         class => {
-            into.push(if class == "TEXT" { 3 } else { 4 });
+            into.push(if class == "TEXT" { TEXT } else { BLOB });
             let bytes = <&[u8] as Decode<sqlx::Sqlite>>::decode(value)?;
             into.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
             into.extend_from_slice(bytes);

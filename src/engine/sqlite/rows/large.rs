@@ -1,0 +1,139 @@
+//! Rows too large to be copied whole: their values are read one by one, and a large one piece by piece.
+//!
+//! The driver copies each row, and reads some ahead, so a few huge values would take several times their size of memory. SQLite itself
+//! holds a value whole while its pieces are read; nothing else here holds more than [`PIECE`] of it, times the rows read ahead.
+
+use futures_util::TryStreamExt;
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{AssertSqlSafe, Row};
+use xxhash_rust::xxh3::Xxh3;
+
+use super::super::schema::{self, TableDef};
+use super::{BLOB, INTEGER, TEXT, encode_value};
+use crate::archive::format::RowSum;
+
+/// A row of more bytes than this in its texts and blobs is one of these.
+pub(super) const LARGE: i64 = 1 << 20;
+/// Bytes of a value that are read at once.
+const PIECE: i64 = 1 << 20;
+
+/// Whether the table may have such rows. Costs a look at the head of each of its pages, and no row is read.
+pub(super) async fn may_be_in(connection: &mut SqliteConnection, table: &TableDef) -> bool {
+    let asked = "SELECT coalesce(max(mx_payload), 0) > ?1 FROM dbstat WHERE name = ?2 AND aggregate = TRUE";
+    let asked = sqlx::query_scalar(asked).bind(LARGE).bind(&table.name).fetch_one(connection).await;
+    // A table of that name in the database hides the one that knows; then each row is asked for its size.
+    asked.unwrap_or(true)
+}
+
+/// The bytes of a row's texts and blobs, as an expression: in halves, for SQLite bounds how deep one is.
+pub(super) fn size(columns: &[String]) -> String {
+    match columns {
+        [] => "0".to_owned(),
+        [column] => {
+            let column = schema::quoted(column);
+            // Of what is stored beside the row SQLite knows the length without reading it.
+            format!("iif(typeof({column}) IN ('text', 'blob'), octet_length({column}), 0)")
+        }
+        columns => {
+            let (left, right) = columns.split_at(columns.len() / 2);
+            format!("({} + {})", size(left), size(right))
+        }
+    }
+}
+
+/// Adds up the table's large rows: how many, and their bytes.
+pub(super) async fn add(
+    connection: &mut SqliteConnection,
+    table: &TableDef,
+    sum: &mut RowSum,
+) -> Result<(u64, u64), sqlx::Error> {
+    let utf8: bool = sqlx::query_scalar("SELECT encoding = 'UTF-8' FROM pragma_encoding").fetch_one(&mut *connection).await?;
+    let (mut rows, mut bytes) = (0, 0);
+    for place in places(connection, table).await? {
+        let mut row = Hashed { hash: Xxh3::new(), bytes: 0 };
+        if let Some(rowid) = place.rowid {
+            row.push(&[INTEGER]);
+            row.push(&rowid.to_le_bytes());
+        }
+        for column in &table.columns {
+            add_value(connection, &schema::quoted(column), &place.from, utf8, &mut row).await?;
+        }
+        sum.add_hashed(&row.hash);
+        rows += 1;
+        bytes += row.bytes;
+    }
+    Ok((rows, bytes))
+}
+
+/// Where one row is found again.
+struct Place {
+    rowid: Option<i64>,
+    from: String,
+}
+
+async fn places(connection: &mut SqliteConnection, table: &TableDef) -> Result<Vec<Place>, sqlx::Error> {
+    let (name, size) = (schema::quoted(&table.name), size(&table.columns));
+    let of = |what: &str| AssertSqlSafe(format!("SELECT {what} FROM main.{name} WHERE {size} > {LARGE}"));
+    let Some(rowid) = table.rowid else {
+        let count: i64 = sqlx::query_scalar(of("count(*)")).persistent(false).fetch_one(connection).await?;
+        // Nobody writes meanwhile, so the same question finds them in the same order.
+        let nth =
+            |n| Place { rowid: None, from: format!("(SELECT * FROM main.{name} WHERE {size} > {LARGE} LIMIT 1 OFFSET {n})") };
+        return Ok((0..count).map(nth).collect());
+    };
+    let rowids: Vec<i64> = sqlx::query_scalar(of(rowid)).persistent(false).fetch_all(connection).await?;
+    let one = |id| Place { rowid: Some(id), from: format!("(SELECT * FROM main.{name} WHERE {rowid} = {id})") };
+    Ok(rowids.into_iter().map(one).collect())
+}
+
+/// A row as it is summed, in as many pieces as it takes.
+struct Hashed {
+    hash: Xxh3,
+    bytes: u64,
+}
+
+impl Hashed {
+    fn push(&mut self, piece: &[u8]) {
+        self.hash.update(piece);
+        self.bytes += piece.len() as u64;
+    }
+}
+
+async fn add_value(
+    connection: &mut SqliteConnection,
+    column: &str,
+    from: &str,
+    utf8: bool,
+    row: &mut Hashed,
+) -> Result<(), sqlx::Error> {
+    let asked = AssertSqlSafe(format!("SELECT typeof({column}), coalesce(octet_length({column}), 0) FROM {from}"));
+    let (class, length): (String, i64) = sqlx::query_as(asked).persistent(false).fetch_one(&mut *connection).await?;
+    let class = match class.as_str() {
+        "blob" if length > PIECE => BLOB,
+        "text" if length > PIECE && utf8 => TEXT,
+        // Small, or a text whose bytes in the file are not those that are summed.
+        _ => {
+            let asked = AssertSqlSafe(format!("SELECT +{column} FROM {from}"));
+            let found = sqlx::query(asked).persistent(false).fetch_one(connection).await?;
+            let mut encoded = Vec::new();
+            encode_value(found.try_get_raw(0)?, &mut encoded).map_err(sqlx::Error::Decode)?;
+            row.push(&encoded);
+            return Ok(());
+        }
+    };
+    row.push(&[class]);
+    row.push(&length.to_le_bytes());
+    // The row outside and its pieces inside: so SQLite reads the value once.
+    let asked = AssertSqlSafe(format!(
+        "WITH RECURSIVE piece (at) AS (SELECT 1 UNION ALL SELECT at + {PIECE} FROM piece WHERE at + {PIECE} <= {length}) \
+         SELECT substr(CAST(one.{column} AS BLOB), piece.at, {PIECE}) FROM {from} one CROSS JOIN piece"
+    ));
+    let mut pieces = sqlx::query(asked).persistent(false).fetch(connection);
+    while let Some(piece) = pieces.try_next().await? {
+        row.push(piece.try_get(0)?);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
