@@ -42,6 +42,7 @@ mod mysql_fence;
 mod mysql_foreign;
 mod mysql_grants;
 mod mysql_hidden;
+mod mysql_kinds;
 mod mysql_locks;
 mod mysql_lost;
 mod mysql_names;

@@ -65,7 +65,7 @@ async fn in_use(server: &Server) {
 async fn failing(server: &Server) {
     let (source, target) = (server.fresh(), server.fresh());
     let name = name_of(&target);
-    server.sql(name_of(&source), "CREATE TABLE t (a int, b varchar(100)); INSERT INTO t SELECT ordinal_position, table_name FROM information_schema.columns LIMIT 1000");
+    server.sql(name_of(&source), "CREATE TABLE t (a int, b varchar(100)); INSERT INTO t SELECT ordinal_position, table_name FROM information_schema.columns WHERE table_schema IN ('information_schema', 'mysql', 'sys') LIMIT 1000");
     server.sql(name, "CREATE TABLE mine AS SELECT 1 AS a");
     let dir = tempfile::tempdir().unwrap();
     let mut sealed = dump(&source, dir.path(), 1).await.unwrap();

@@ -6,6 +6,8 @@
 //! that the content is not whole until it is; dumps refuse it, surveys tell of it, and the same load begins anew
 //! (`docs/decisions/`).
 
+mod beside;
+
 use std::sync::Arc;
 
 use super::super::crew::Stop;
@@ -24,6 +26,7 @@ use crate::archive::Archive;
 use crate::archive::manifest::{FrameKind, Table};
 use crate::fault;
 use crate::progress::Progress;
+use beside::Left;
 
 /// The content is not whole.
 const HALF: &str = "half";
@@ -204,7 +207,7 @@ pub(super) async fn replace(
         load::drop_tables(&mut session, &place.database, |name| name != UNFINISHED_LOAD).await?;
     } else {
         // A table that somebody makes after that is nobody's to drop.
-        give_up_tables(&mut session, archive, held, progress).await?;
+        Box::pin(give_up_tables(&mut session, archive, held, progress)).await?;
         let elsewhere: Vec<String> = catalog::elsewhere(&mut session).await?.into_iter().map(|(name, _)| name).collect();
         load::drop_tables(&mut session, &place.database, |name| elsewhere.iter().any(|elsewhere| elsewhere == name)).await?;
     }
@@ -255,6 +258,7 @@ async fn give_up_tables(
         notes.remove(session).await?;
         notes.create(session).await?;
         let grants = routine_grants::read(session).await?;
+        let used = beside::used_by_triggers(session).await?;
         let mut locks = Locks::take(session, archive, Some(UNFINISHED_LOAD)).await?;
         fault::point("my.load.locked");
         let may_go = held.may_go_as_locked(session, &mut locks, progress).await;
@@ -264,17 +268,21 @@ async fn give_up_tables(
             }
             notes.write(session, HALF, archive.manifest().label.as_str()).await?;
             fault::point("my.load.noted");
-            if let Err((error, left)) = drop_beside_tables(&place).await {
-                // Another's view may be his alone to drop. As long as all of them are there nothing is half, and nobody could write.
-                if left == Left::All {
-                    notes.clear(session).await?;
-                    locks.let_go(session).await?;
-                    notes.remove(session).await?;
+            let put_off = match beside::drop_all(&place, &used).await {
+                Ok(put_off) => put_off,
+                Err((error, left)) => {
+                    // Another's view may be his alone to drop. As long as all of them are there nothing is half, and nobody could write.
+                    if left == Left::All {
+                        notes.clear(session).await?;
+                        locks.let_go(session).await?;
+                        notes.remove(session).await?;
+                    }
+                    return Err(error);
                 }
-                return Err(error);
-            }
+            };
             locks.drop_all(session).await?;
-            return locks.let_go(session).await;
+            locks.let_go(session).await?;
+            return objects::drop_by(session, &put_off).await;
         }
         locks.let_go(session).await?;
         notes.remove(session).await?;
@@ -282,33 +290,6 @@ async fn give_up_tables(
         held.keep_unlocked(&place, progress).await?;
     }
     Err(written(&place, "each time it was archived there was something new in it"))
-}
-
-/// How much is there of what could not be dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Left {
-    All,
-    Part,
-}
-
-/// Drops views, routines and events on a session of its own, for one with locks may not; triggers go with their tables.
-async fn drop_beside_tables(place: &Place) -> Result<(), (EngineError, Left)> {
-    let nothing = |error| (error, Left::All);
-    let mut session = place.connect().await.map_err(nothing)?;
-    let drops = beside_tables(&mut session).await.map_err(nothing)?;
-    let dropped = match objects::drop_by(&mut session, &drops).await {
-        Ok(()) => Ok(()),
-        Err(error) if beside_tables(&mut session).await.is_ok_and(|left| left == drops) => Err((error, Left::All)),
-        Err(error) => Err((error, Left::Part)),
-    };
-    session.close().await;
-    dropped
-}
-
-/// Statements that drop them.
-async fn beside_tables(session: &mut Session) -> Result<Vec<String>, EngineError> {
-    let drops = objects::drops(session).await?;
-    Ok(drops.into_iter().filter(|drop| !drop.starts_with("DROP TRIGGER ")).collect())
 }
 
 /// Whether the session's database holds what a load that did not end left of it.

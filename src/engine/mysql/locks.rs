@@ -1,7 +1,8 @@
 //! Locks that keep writers from tables which stay in their place.
 //!
-//! Two sessions hold them where there are tables without transactions: a server that counts transactions (GTIDs) refuses one statement that
-//! would write to both kinds, and `LOCK TABLES … WRITE` is one. Who waits for a table gets it when the locks go, and finds what is there then.
+//! Two sessions hold them where there are tables without transactions and the server may not write to both kinds in one statement (MySQL that
+//! counts transactions by GTIDs): `LOCK TABLES … WRITE` is one. Everywhere else one session does, for triggers may go from one kind to the other,
+//! and a table is locked with what its triggers write to. Who waits for a table gets it when the locks go, and finds what is there then.
 
 use std::sync::Arc;
 
@@ -33,7 +34,10 @@ impl Locks {
         let (inside, outside): (Vec<Relation>, Vec<Relation>) =
             catalog::relations(session).await?.into_iter().partition(Relation::in_snapshot);
         let names = |relations: Vec<Relation>| relations.into_iter().map(|relation| relation.name).collect::<Vec<_>>();
-        let (mut inside, outside) = (names(inside), names(outside));
+        let (mut inside, mut outside) = (names(inside), names(outside));
+        if own.is_some() && !divides(session).await? {
+            inside.append(&mut outside);
+        }
         let database = quote(&session.place().database.clone());
         for row in session.texts("list the sequences", &format!("SHOW FULL TABLES FROM {database}")).await? {
             if let [Some(name), Some(kind)] = row.as_slice()
@@ -108,6 +112,15 @@ impl Locks {
         }
         session.run("let go of the locks", "UNLOCK TABLES").await
     }
+}
+
+/// Whether the server refuses a statement that writes to tables of both kinds.
+async fn divides(session: &mut Session) -> Result<bool, EngineError> {
+    if session.version.is_mariadb() {
+        return Ok(false);
+    }
+    let sql = "SELECT @@GLOBAL.enforce_gtid_consistency";
+    Ok(session.text("ask whether transactions are counted", sql).await?.is_none_or(|word| word != "OFF"))
 }
 
 async fn lock(session: &mut Session, tables: impl Iterator<Item = &str>) -> Result<(), EngineError> {

@@ -7,7 +7,7 @@ use super::schema::{Kind, Schema};
 use super::{catalog, here};
 use crate::archive::manifest::LeftOut;
 
-/// Views that do not work, and events whose time has passed.
+/// Views that do not work, events whose time has passed, reference systems that the server keeps to itself.
 pub(super) async fn of(session: &mut Session, schema: &Schema) -> Result<Vec<LeftOut>, EngineError> {
     let broken = schema.of(Kind::View).filter_map(|view| Some((&view.name, view.broken.as_ref()?)));
     let mut all: Vec<LeftOut> = broken.map(|(name, why)| broken_view(name, why)).collect();
@@ -25,7 +25,29 @@ pub(super) async fn of(session: &mut Session, schema: &Schema) -> Result<Vec<Lef
             quote(&name)
         ),
     }));
+    if session.version.is_mariadb() {
+        all.extend(reference_systems(session).await?);
+    }
     Ok(all)
+}
+
+/// `REF_SYSTEM_ID` of a column, which MariaDB tells in one list and prints in no definition.
+async fn reference_systems(session: &mut Session) -> Result<Vec<LeftOut>, EngineError> {
+    let here = here::by("G_TABLE_SCHEMA");
+    let sql = format!(
+        "SELECT G_TABLE_NAME, G_GEOMETRY_COLUMN, SRID FROM information_schema.GEOMETRY_COLUMNS WHERE {here} AND SRID <> 0 \
+         ORDER BY CAST(G_TABLE_NAME AS BINARY), CAST(G_GEOMETRY_COLUMN AS BINARY)"
+    );
+    let rows = session.texts("look for reference systems of columns", &sql).await?;
+    let told = |row: Vec<Option<String>>| {
+        let [table, column, system] = <[Option<String>; 3]>::try_from(row).ok()?;
+        Some(LeftOut {
+            what: format!("reference system {} of column {} of table {}", system?, column?, table?),
+            why: "the server prints no REF_SYSTEM_ID; the values keep theirs. Where it is needed, give it to the column after a restore"
+                .to_owned(),
+        })
+    };
+    Ok(rows.into_iter().filter_map(told).collect())
 }
 
 /// The same without an archive, as far as it is found soon; and why none could be taken. What one look finds hides nothing of another's.

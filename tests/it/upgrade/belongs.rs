@@ -60,7 +60,7 @@ async fn of_the_data(host: &Host) -> Option<String> {
 async fn a_restored_database_belongs_to_its_archives_release_and_the_upgrade_follows() {
     let (host, embedded) = migrates_itself().await;
     host.install("2.0", &[V1, V2]);
-    assert_eq!(upgraded(&host, &embedded, "2.0").await, Ended::Committed);
+    assert_eq!(Box::pin(upgraded(&host, &embedded, "2.0")).await, Ended::Committed);
     assert_eq!(host.decision(Asked::ByDaemon).await, "nothing: 2.0 is installed and in step with its database");
     let [before] = &host.archives(Kind::PreUpgrade).await[..] else { panic!("one archive") };
     assert_eq!(before.release, Version::parse("1.0").ok());
@@ -84,7 +84,7 @@ async fn a_restored_database_belongs_to_its_archives_release_and_the_upgrade_fol
 async fn a_database_that_somebody_put_there_by_hand_is_known_by_its_shape() {
     let (host, embedded) = migrates_itself().await;
     host.install("2.0", &[V1, V2]);
-    assert_eq!(upgraded(&host, &embedded, "2.0").await, Ended::Committed);
+    assert_eq!(Box::pin(upgraded(&host, &embedded, "2.0")).await, Ended::Committed);
     host.look().await;
     // By hand, beside upkeep: what the newer release's migration did is gone.
     execute(

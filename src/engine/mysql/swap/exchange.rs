@@ -4,7 +4,7 @@
 //! server that is killed in the middle has none of it or all of it when it is up again. On MySQL other engines' tables may
 //! leave it in between; what is still to be moved is then read from the databases, and the same statement goes on from there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::super::EngineError;
 use super::super::super::replace::names::Names;
@@ -306,16 +306,16 @@ impl Exchange {
              WHERE {HERE} AND INSTR(COLUMN_DEFAULT, {}) > 0",
             super::literal(&there)
         );
+        let mut changes: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for row in session.texts("look for defaults that ask a sequence", &sql).await? {
             let [Some(table), Some(column), Some(default)] = row.as_slice() else { continue };
+            let change = format!("ALTER COLUMN {} SET DEFAULT ({})", quote(column), default.replace(&there, &here));
+            changes.entry(table.clone()).or_default().push(change);
+        }
+        // All of a table at once: it cannot be opened while one of them asks a sequence that is not there any more.
+        for (table, changes) in changes {
             session.run("set up a session", "SET SESSION system_versioning_alter_history = KEEP").await?;
-            let sql = format!(
-                "ALTER TABLE {} ALTER COLUMN {} SET DEFAULT ({})",
-                quote(table),
-                quote(column),
-                default.replace(&there, &here)
-            );
-            run_one(session, &sql).await?;
+            run_one(session, &format!("ALTER TABLE {} {}", quote(&table), changes.join(", "))).await?;
         }
         Ok(())
     }
