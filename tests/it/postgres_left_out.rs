@@ -170,6 +170,13 @@ async fn rows_of_an_extension_that_are_in_no_dump_are_named_and_stay() {
     assert!(of_database.why.contains("SET \"app.key\" TO '…'") && !of_database.why.contains("hush"), "{of_database:?}");
     let told = upkeep::engine::postgres::kept_by_extensions(&source).await.unwrap();
     assert_eq!(told[..], sealed.manifest.left_out[..2]);
+    // Whoever keeps such a table locked is not waited for without an end: a backup holds locks on all the others by then.
+    let mut keeps = cluster.connect(name_of(&source)).await;
+    let lock = sqlx::raw_sql("BEGIN; LOCK TABLE kept IN ACCESS EXCLUSIVE MODE").execute(&mut keeps);
+    lock.await.unwrap();
+    let locked = said(upkeep::engine::postgres::kept_by_extensions(&source).await.unwrap_err());
+    assert!(locked.contains("lock timeout"), "{locked}");
+    sqlx::Connection::close(keeps).await.unwrap();
     let may = |database| async move { upkeep::engine::postgres::may_restore(database).await.unwrap() };
     let MayRestore::InPlace(way_out) = may(&target).await else { panic!("not beside") };
     assert_eq!(way_out, "ALTER EXTENSION \"plpgsql\" DROP TABLE public.kept;");

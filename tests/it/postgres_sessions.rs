@@ -88,8 +88,11 @@ async fn what_others_set_for_role_and_database_changes_nothing() {
     let role = "unfit";
     cluster.psql("postgres", &format!("CREATE ROLE {role} SUPERUSER LOGIN"));
     let copy = cluster.fresh();
+    let german = cluster.try_psql("postgres", "SET lc_monetary = 'de_DE.UTF-8'").is_ok();
+    assert!(german || std::env::var_os("CI").is_none(), "the locale de_DE.UTF-8 is required here; tests/run makes it");
     let set_all = |name: &str| {
-        for (at, setting) in UNFIT.iter().enumerate() {
+        let unfit = UNFIT.iter().filter(|setting| german || !setting.starts_with("lc_monetary"));
+        for (at, setting) in unfit.enumerate() {
             let whose = [format!("ROLE {role}"), format!("DATABASE {name}"), format!("ROLE {role} IN DATABASE {name}")];
             cluster.psql("postgres", &format!("ALTER {} SET {setting}", whose[at % 3]));
         }
@@ -105,7 +108,9 @@ async fn what_others_set_for_role_and_database_changes_nothing() {
     assert_eq!(plain_content(cluster, name_of(&copy)), plain_content(cluster, &name));
     // Nor what `psql` makes of the archive, in the database that it is told to.
     let by_hand = cluster.fresh();
-    cluster.psql("postgres", &format!("ALTER DATABASE {} SET lc_monetary = 'de_DE.UTF-8'", name_of(&by_hand)));
+    if german {
+        cluster.psql("postgres", &format!("ALTER DATABASE {} SET lc_monetary = 'de_DE.UTF-8'", name_of(&by_hand)));
+    }
     cluster.restore_by_hand(&hasty.path, name_of(&by_hand)).unwrap();
     assert_eq!(plain_content(cluster, name_of(&by_hand)), plain_content(cluster, &name));
 }

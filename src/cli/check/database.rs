@@ -68,9 +68,14 @@ async fn postgres(engine: &Engine, server: &Server, target: &Target, findings: &
             findings.add(Some(target), "privileges", Found::advice(failure.hint(hint)));
         }
     }
-    for left in engine::postgres::kept_by_extensions(&target.database).await.unwrap_or_default() {
-        let failure = Failure::new(Class::Data, format!("not in the archives: {}: {}", left.what, left.why));
-        findings.add(Some(target), "extensions", Found::advice(failure));
+    match engine::postgres::kept_by_extensions(&target.database).await {
+        Ok(kept) => {
+            for left in kept {
+                let failure = Failure::new(Class::Data, format!("not in the archives: {}: {}", left.what, left.why));
+                findings.add(Some(target), "extensions", Found::advice(failure));
+            }
+        }
+        Err(error) => findings.add(Some(target), "extensions", Found::advice(Failure::of(&error))),
     }
     match engine::postgres::missing_on_standby(&target.database).await {
         Ok(None) => {}

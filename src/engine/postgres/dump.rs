@@ -28,9 +28,6 @@ use crate::fault;
 use crate::progress::Progress;
 use crate::shape::Shape;
 
-/// How long one attempt waits for a lock somebody else holds: longer than an ordinary schema change, shorter than anybody's
-/// patience.
-pub(super) const LOCK_WAIT: Duration = Duration::from_secs(5);
 /// How long `pg_dump` waits for locks that we hold already: only a schema change that queued up behind us can be
 /// in the way, it waits for us, and everybody who wants the table waits for it. So not long, then we make way.
 pub(super) const FOLLOW_WAIT: Duration = Duration::from_millis(500);
@@ -104,7 +101,8 @@ fn needed(tables: usize) -> u64 {
 /// Where the server never has room for so many locks, with what the setting should be.
 pub(super) async fn demand_room(session: &mut Session) -> Result<Vec<String>, EngineError> {
     let locked = catalog::lockable(session).await?;
-    locks::demand_room(session, "lock every table for a backup", needed(locked.len())).await?;
+    // The server's room is one entry a table, and twice as many for who holds them: of each there is room for `pg_dump` beside us.
+    locks::demand_room(session, "lock every table for a backup", locked.len() as u64).await?;
     Ok(locked)
 }
 
@@ -124,7 +122,7 @@ async fn attempt_hold(place: &Place, request: &DumpRequest, progress: &Progress)
     // The locks come before the first query of the transaction and so before its snapshot: a TRUNCATE or a rewriting
     // ALTER TABLE between the two would show the snapshot an empty table.
     session.run("begin", "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
-    if let Err(error) = lock_all(&mut session, &locked, LOCK_WAIT).await {
+    if let Err(error) = lock_all(&mut session, &locked, locks::LOCK_WAIT).await {
         return Err(blame(place, locks::told(place, error, needed).await).await);
     }
     let snapshot = session.text("export the snapshot", "SELECT pg_catalog.pg_export_snapshot()").await?.unwrap_or_default();
@@ -287,7 +285,7 @@ async fn write(mut held: Held, request: &DumpRequest, sink: &FrameSink, progress
     fault::aside("pg.dump.held");
     let (mut session, tables) = read_rows(&mut held, request, sink, progress).await.map_err(gone_is_moved)?;
     progress.phase("finishing", 0);
-    let sequences = match catalog::sequence_lines(&mut session, LOCK_WAIT).await {
+    let sequences = match catalog::sequence_lines(&mut session, locks::LOCK_WAIT).await {
         Ok(lines) => lines.join("\n"),
         Err(error) => return Err(blame(&session.place().clone(), gone_is_moved(error)).await),
     };

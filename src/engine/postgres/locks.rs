@@ -2,8 +2,14 @@
 //!
 //! The room is one for all sessions, and fixed when the server starts.
 
+use std::time::Duration;
+
 use super::super::EngineError;
 use super::connect::{Place, Session};
+
+/// How long one attempt waits for a lock somebody else holds: longer than an ordinary schema change, shorter than anybody's
+/// patience.
+pub(super) const LOCK_WAIT: Duration = Duration::from_secs(5);
 
 /// How large it is.
 struct Room {

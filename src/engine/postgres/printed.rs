@@ -118,7 +118,9 @@ pub(super) async fn demand_as_in_snapshot(session: &mut Session) -> Result<(), E
     let now = look(&mut fresh).await?;
     fresh.close().await;
     match moved(&then, &now) {
-        Some(what) => Err(EngineError::Moved { doing: format!("keep what was read to one moment, for {what} was altered") }),
+        Some(what) => Err(EngineError::Moved {
+            doing: format!("keep what was read to one moment, for {what} was altered, or given its privileges anew"),
+        }),
         None => Ok(()),
     }
 }

@@ -15,6 +15,7 @@ use super::catalog::{self, Relation};
 use super::client::Client;
 use super::compare::prepare;
 use super::connect::{Place, Session};
+use super::locks::LOCK_WAIT;
 use super::rows::{self, Tasks};
 use super::schema::{self, Cleaner};
 use super::{dump, large_objects, survey};
@@ -100,7 +101,7 @@ async fn differs(
     if let Some(other) = other_tables(manifest, &relations) {
         return Ok(Some(format!("table {other}")));
     }
-    let sequences = format!("{}\n\n", catalog::sequence_lines(&mut session, dump::LOCK_WAIT).await?.join("\n"));
+    let sequences = format!("{}\n\n", catalog::sequence_lines(&mut session, LOCK_WAIT).await?.join("\n"));
     if sequences != text(archive, FrameKind::Sequences).await? {
         return Ok(Some("a sequence".to_owned()));
     }
