@@ -18,7 +18,7 @@ fn huge_values_of_sqlite() {
 
 /// SQLite itself holds a value once while it is read, however many there are.
 fn bounded(values: u64) {
-    let mib: u64 = std::env::var("TEST_LARGE_MIB").map_or(96, |mib| mib.parse().unwrap());
+    let mib: u64 = std::env::var("TEST_LARGE_MIB").map_or(32, |mib| mib.parse().unwrap());
     let world = World::new(Db::Sqlite);
     world.sql(&format!(
         "CREATE TABLE large (id INTEGER PRIMARY KEY, value BLOB NOT NULL);\n\

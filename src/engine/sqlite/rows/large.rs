@@ -1,9 +1,8 @@
 //! Rows too large to be copied whole: their values are read one by one, and a large one piece by piece.
 //!
 //! The driver copies each row, and reads some ahead, so a few huge values would take several times their size of memory. SQLite itself
-//! holds a value whole while its pieces are read; nothing else here holds more than [`PIECE`] of it, times the rows read ahead.
+//! holds a value whole while a piece of it is read; nothing else here holds more than a piece.
 
-use futures_util::TryStreamExt;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Row};
 use xxhash_rust::xxh3::Xxh3;
@@ -14,8 +13,8 @@ use crate::archive::format::RowSum;
 
 /// A row of more bytes than this in its texts and blobs is one of these.
 pub(super) const LARGE: i64 = 1 << 20;
-/// Bytes of a value that are read at once.
-const PIECE: i64 = 1 << 20;
+/// Pieces a value is read in: SQLite reads all of it for each of them, so there are few.
+const PIECES: i64 = 16;
 
 /// Whether the table may have such rows. Costs a look at the head of each of its pages, and no row is read.
 pub(super) async fn may_be_in(connection: &mut SqliteConnection, table: &TableDef) -> bool {
@@ -109,8 +108,8 @@ async fn add_value(
     let asked = AssertSqlSafe(format!("SELECT typeof({column}), coalesce(octet_length({column}), 0) FROM {from}"));
     let (class, length): (String, i64) = sqlx::query_as(asked).persistent(false).fetch_one(&mut *connection).await?;
     let class = match class.as_str() {
-        "blob" if length > PIECE => BLOB,
-        "text" if length > PIECE && utf8 => TEXT,
+        "blob" if length > LARGE => BLOB,
+        "text" if length > LARGE && utf8 => TEXT,
         // Small, or a text whose bytes in the file are not those that are summed.
         _ => {
             let asked = AssertSqlSafe(format!("SELECT +{column} FROM {from}"));
@@ -123,14 +122,13 @@ async fn add_value(
     };
     row.push(&[class]);
     row.push(&length.to_le_bytes());
-    // The row outside and its pieces inside: so SQLite reads the value once.
-    let asked = AssertSqlSafe(format!(
-        "WITH RECURSIVE piece (at) AS (SELECT 1 UNION ALL SELECT at + {PIECE} FROM piece WHERE at + {PIECE} <= {length}) \
-         SELECT substr(CAST(one.{column} AS BLOB), piece.at, {PIECE}) FROM {from} one CROSS JOIN piece"
-    ));
-    let mut pieces = sqlx::query(asked).persistent(false).fetch(connection);
-    while let Some(piece) = pieces.try_next().await? {
-        row.push(piece.try_get(0)?);
+    let piece = LARGE.max(length / PIECES + 1);
+    let mut at = 1;
+    while at <= length {
+        let asked = AssertSqlSafe(format!("SELECT substr(CAST({column} AS BLOB), {at}, {piece}) FROM {from}"));
+        let found = sqlx::query(asked).persistent(false).fetch_one(&mut *connection).await?;
+        row.push(found.try_get(0)?);
+        at += piece;
     }
     Ok(())
 }
