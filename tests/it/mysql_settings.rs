@@ -4,13 +4,21 @@ use upkeep::archive::Archive;
 use upkeep::engine::{Engine, LoadMode};
 
 use crate::mysql_backup::same;
-use crate::support::mysql::{Server, dump, load, name_of, on_every_server};
+use crate::support::mysql::{Server, Which, dump, load, mortal_server, name_of};
 
-on_every_server! { alone;
-    what_todays_settings_refuse_is_restored: made_once;
-    who_may_write_to_a_server_that_is_read_only_is_known_before: read_only;
+/// Settings of a whole server, which others' tests would feel.
+#[rstest::rstest]
+#[case::mariadb(Which::MariaDb)]
+#[case::newer_mariadb(Which::NewerMariaDb)]
+#[case::mysql(Which::MySql)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_server_is_set_to_is_passed_by_or_known_before(#[case] which: Which) {
+    let Some((server, _mortal)) = mortal_server(which) else { return };
+    made_once(server).await;
+    read_only(server).await;
 }
 
+/// What today's settings refuse is restored.
 async fn made_once(server: &Server) {
     let (source, by_hand, by_upkeep) = (server.fresh(), server.fresh(), server.fresh());
     let name = name_of(&source);
