@@ -8,6 +8,7 @@ pub mod client;
 pub mod convert;
 mod into;
 mod lanes;
+mod limits;
 pub mod metrics;
 pub mod peers;
 pub mod routes;

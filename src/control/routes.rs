@@ -20,9 +20,9 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::board::{Board, json};
+use super::limits::Limits;
 use super::metrics;
 use super::peers::Peer;
-use super::server::Limits;
 use crate::failure::{Class, Failure};
 use crate::ids::{Label, RequestId, TargetName};
 use crate::state_db::{StateError, catalogue};

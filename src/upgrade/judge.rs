@@ -7,13 +7,27 @@
 
 use std::cmp::Ordering;
 
-use super::plan::Scripts;
+use serde::{Deserialize, Serialize};
+
 use crate::config::Runner;
 use crate::count::few;
 use crate::history::{self, Stands};
 use crate::shape::{Difference, Shape};
 use crate::state_db::belongs::Belongs;
 use crate::version::Version;
+
+/// How the scripts of the release and the history in the database stand to each other.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Scripts {
+    /// Migrations the database lacks, in the order they would be applied.
+    pub pending: Vec<String>,
+    /// Migrations the release does not know.
+    pub ahead: Vec<String>,
+    /// Migrations the history says failed.
+    pub failed: Vec<String>,
+    /// What else keeps release and history apart: changed checksums, missing scripts, versions out of order.
+    pub invalid: Vec<String>,
+}
 
 /// Whether the managed server runs, as far as it bears on what the database is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,8 +17,9 @@ use super::state::{Direction, ReleaseAt, Step};
 use crate::ids::{Label, TargetName, UpgradeId};
 use crate::shape::Shape;
 
+pub use super::judge::Scripts;
 pub use decide::{Asked, Decision, decide, forward, open_at, standing};
-pub use observation::{Database, Lost, Observation, Rules, Scripts, Unread};
+pub use observation::{Database, Lost, Observation, Rules, Unread};
 pub use refusal::Refusal;
 
 /// The plan format written now.

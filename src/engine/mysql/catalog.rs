@@ -5,72 +5,14 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::super::EngineError;
-use super::columns::{Column, RawColumn, columns, cut_by, dumped_columns, period};
+use super::columns::{RawColumn, columns, cut_by, dumped_columns, period};
 use super::computed;
 use super::connect::{Session, quote};
 use super::flavour::Version;
 use super::here::HERE;
-use super::schema::{Definition, Kind, Schema};
+use super::ours::OWN_TABLES;
+use super::relation::{KeyPart, Relation, is_transactional};
 use crate::archive::manifest::Server;
-
-/// Tables that a load or a migration leaves for a moment, and that are never part of a dump or a shape.
-pub(super) const OWN_TABLES: [&str; 5] =
-    [UNFINISHED_LOAD, "upkeep_swap", FENCED, "upkeep_migration_progress", "upkeep_new_history"];
-/// The one that says that the content is not whole.
-pub(super) const UNFINISHED_LOAD: &str = "upkeep_unfinished_load";
-/// The one that holds what cannot leave its database, beside tables that did.
-pub(super) const FENCED: &str = "upkeep_fenced";
-
-/// A column of the primary key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct KeyPart {
-    /// The name, unquoted.
-    pub(super) name: String,
-    /// Whether it counts downwards.
-    pub(super) descending: bool,
-    /// How it is read and compared, if ranges of it can be.
-    pub(super) cut_by: Option<Column>,
-}
-
-/// A table whose rows are dumped.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Relation {
-    /// The name, unquoted.
-    pub(super) name: String,
-    /// The storage engine.
-    pub(super) engine: String,
-    /// Every column that is not generated, in the table's order.
-    pub(super) columns: Vec<Column>,
-    /// The primary key; empty where there is none, or one that rows cannot be read in the order of.
-    pub(super) key: Vec<KeyPart>,
-    /// About how many bytes its rows take.
-    pub(super) bytes: u64,
-    /// About how many rows it has.
-    pub(super) rows: u64,
-    /// Whether the rows of the past are read as well (MariaDB's system versioning).
-    pub(super) history: bool,
-    /// The columns that say since when and until when a row was valid, where those of the past are read.
-    pub(super) period: Option<[String; 2]>,
-    /// Stored generated columns whose values depend on the session that wrote them.
-    pub(super) computed: Vec<String>,
-}
-
-impl Relation {
-    /// The name, quoted.
-    pub(super) fn quoted(&self) -> String {
-        quote(&self.name)
-    }
-
-    /// Whether its rows are part of a transaction's snapshot.
-    pub(super) fn in_snapshot(&self) -> bool {
-        is_transactional(&self.engine)
-    }
-}
-
-/// Whether a storage engine keeps old versions of rows for those who began to read before.
-pub(super) fn is_transactional(engine: &str) -> bool {
-    ["InnoDB", "ROCKSDB", "TokuDB"].iter().any(|name| engine.eq_ignore_ascii_case(name))
-}
 
 /// Who the server is.
 pub(super) async fn identify(session: &mut Session) -> Result<Server, EngineError> {
@@ -172,43 +114,6 @@ pub(super) async fn elsewhere(session: &mut Session) -> Result<Vec<(String, Stri
         found.push((cells.next().unwrap_or_default(), cells.next().unwrap_or_default()));
     }
     Ok(found)
-}
-
-/// Where a sequence is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Sequence {
-    /// The name.
-    pub(super) name: String,
-    /// The value that comes next.
-    pub(super) next: i128,
-    /// Whether that is between its least and its greatest; behind them it has run out.
-    pub(super) is_within: bool,
-    /// How often it began anew.
-    pub(super) round: i128,
-    /// Whether it ever does.
-    pub(super) cycles: bool,
-}
-
-/// Where every sequence is.
-///
-/// Sequences stand outside snapshots: read after the rows, a value is never behind them.
-pub(super) async fn sequences(session: &mut Session, schema: &Schema) -> Result<Vec<Sequence>, EngineError> {
-    let mut all = Vec::new();
-    for Definition { name, .. } in schema.of(Kind::Sequence) {
-        let sql = format!(
-            "SELECT next_not_cached_value, minimum_value, maximum_value, cycle_count, cycle_option FROM {}",
-            quote(name)
-        );
-        let doing = format!("read sequence {name}");
-        let rows = session.texts(&doing, &sql).await?;
-        let cells: Option<Vec<i128>> = rows.into_iter().flatten().map(|cell| cell?.parse().ok()).collect();
-        let Some([next, least, greatest, round, cycles]) = cells.as_deref() else {
-            return Err(EngineError::Worker(doing));
-        };
-        let is_within = (*least..=*greatest).contains(next);
-        all.push(Sequence { name: name.clone(), next: *next, is_within, round: *round, cycles: *cycles != 0 });
-    }
-    Ok(all)
 }
 
 /// A column of a primary key as the dictionary has it: name, whether it counts downwards, whether only its beginning is

@@ -7,9 +7,9 @@
 use std::fmt::Write as _;
 
 use super::super::EngineError;
-use super::catalog::Relation;
 use super::columns::{RawColumn, is_generated};
 use super::connect::{Session, quote};
+use super::relation::Relation;
 use crate::archive::manifest::{Manifest, Table};
 
 /// What makes an expression depend on the session, by how the servers print it: `div_precision_increment`, `lc_time_names`,

@@ -1,9 +1,8 @@
-//! Sessions: where a database is, and how one connects to it.
+//! Sessions: how one connects to a database.
 //!
 //! Owns every connection of the MySQL engine and the settings each begins with. Never keeps a connection between two calls of the
 //! engine. Invariant: a password travels only in the wire protocol.
 
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlRow, MySqlSslMode};
@@ -13,8 +12,9 @@ use super::super::EngineError;
 use super::errors::{NO_SUCH_DATABASE, number_of_error};
 use super::flavour::Version;
 use super::login;
-use super::sessions::{Own, is_own};
-use crate::config::{Database, Definers, Location, Secret};
+use super::place::Inner;
+pub(super) use super::place::{Place, literal, quote};
+use super::sessions::Own;
 use crate::failure::Class;
 
 /// How long one attempt to connect may take. A server that is up answers in milliseconds; one that recovers from a crash
@@ -30,96 +30,7 @@ const SETTINGS: &str = "SET NAMES utf8mb4, SESSION time_zone = '+00:00', SESSION
     SESSION net_write_timeout = 86400, SESSION net_read_timeout = 86400, SESSION lock_wait_timeout = 10, \
     SESSION group_concat_max_len = 1048576";
 
-/// Where a database is and as whom; cheap to clone.
-#[derive(Debug, Clone)]
-pub(super) struct Place {
-    inner: Arc<Inner>,
-    /// The database's name.
-    pub(super) database: String,
-}
-
-#[derive(Debug)]
-struct Inner {
-    host: String,
-    port: u16,
-    user: String,
-    ssl_mode: String,
-    password: Option<Secret>,
-    definers: Definers,
-    /// As it is configured.
-    configured: Database,
-    /// The account the server knows us by (`app@localhost`), once it was asked.
-    account: OnceLock<String>,
-}
-
 impl Place {
-    /// The place a configuration names.
-    pub(super) fn of(database: &Database) -> Result<Self, EngineError> {
-        let Location::MySql { host, port, user, database: name, ssl_mode } = &database.location else {
-            return Err(EngineError::Unfit(format!("{} is not a MySQL or MariaDB database", database.location)));
-        };
-        let inner = Inner {
-            host: host.clone(),
-            port: *port,
-            user: user.clone(),
-            ssl_mode: ssl_mode.clone(),
-            password: database.password.clone(),
-            definers: database.definers.clone(),
-            configured: database.clone(),
-            account: OnceLock::new(),
-        };
-        Ok(Self { inner: Arc::new(inner), database: name.clone() })
-    }
-
-    /// The same server and account, another database.
-    pub(super) fn beside(&self, database: &str) -> Self {
-        Self { inner: Arc::clone(&self.inner), database: database.to_owned() }
-    }
-
-    /// As a configuration would name it.
-    pub(super) fn configured(&self) -> Database {
-        let mut configured = self.inner.configured.clone();
-        if let Location::MySql { database, .. } = &mut configured.location {
-            database.clone_from(&self.database);
-        }
-        configured
-    }
-
-    /// Whether a session that the server lists is one of this process.
-    pub(super) fn is_own(&self, id: u64) -> bool {
-        is_own(&self.inner.host, self.inner.port, id)
-    }
-
-    /// Whose objects are to be.
-    pub(super) fn definers(&self) -> &Definers {
-        &self.inner.definers
-    }
-
-    /// The account's name.
-    pub(super) fn user(&self) -> &str {
-        &self.inner.user
-    }
-
-    /// The address, without a password.
-    pub(super) fn location(&self) -> String {
-        let Inner { host, port, user, ssl_mode, .. } = &*self.inner;
-        Location::MySql {
-            host: host.clone(),
-            port: *port,
-            user: user.clone(),
-            database: self.database.clone(),
-            ssl_mode: ssl_mode.clone(),
-        }
-        .to_string()
-    }
-
-    /// The account as a `GRANT` names it.
-    pub(super) fn grantee(&self) -> String {
-        let account = self.inner.account.get().map_or_else(|| format!("{}@%", self.inner.user), Clone::clone);
-        let (user, host) = account.rsplit_once('@').unwrap_or((&account, "%"));
-        format!("{}@{}", literal(user), literal(host))
-    }
-
     /// Connects to the database.
     pub(super) async fn connect(&self) -> Result<Session, EngineError> {
         self.open(Some(&self.database)).await
@@ -281,18 +192,6 @@ pub(super) fn text_of(row: &MySqlRow, column: usize) -> Option<String> {
 /// The bytes of a value of a text answer, if it is not NULL.
 pub(super) fn bytes_of(row: &MySqlRow, column: usize) -> Option<&[u8]> {
     row.try_get_unchecked::<Option<&[u8]>, _>(column).ok().flatten()
-}
-
-/// An identifier, quoted.
-pub(super) fn quote(name: &str) -> String {
-    format!("`{}`", name.replace('`', "``"))
-}
-
-/// A string literal for a session without `NO_BACKSLASH_ESCAPES`.
-pub(super) fn literal(text: &str) -> String {
-    let mut quoted = Vec::with_capacity(text.len() + 2);
-    upkeep_rows::literal::quote_into(&mut quoted, text.as_bytes());
-    String::from_utf8_lossy(&quoted).into_owned()
 }
 
 #[cfg(test)]

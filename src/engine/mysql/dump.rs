@@ -10,19 +10,21 @@ use super::super::crew::join_all;
 use super::super::cutter::append_text;
 use super::super::tally::Tally;
 use super::super::{DumpRequest, Dumped, EngineError, moment};
-use super::catalog::{self, Relation};
+use super::catalog;
 use super::connect::{Place, Session};
+use super::definition::Kind;
 use super::errors::{NO_SUCH_TABLE, number_of_error};
 use super::foreign::Making;
 use super::here::HERE;
 use super::instance_lock::InstanceLock;
 use super::privileges::Grants;
 use super::ranges::Tasks;
-use super::schema::{Kind, Schema};
+use super::relation::Relation;
+use super::schema::Schema;
 use super::script::Needs;
 use super::snapshot::{self, Ask, Opened, Worker};
 use super::worker::{Go, Left};
-use super::{definer, fenced, obstacles, rows, script, shape, statistics, swap, wide};
+use super::{definer, fenced, obstacles, ours, rows, script, sequences, shape, statistics, swap, wide};
 use crate::archive::PendingArchive;
 use crate::archive::manifest::{Consistency, FrameKind, LeftOut, Server, Table};
 use crate::archive::writer::FrameSink;
@@ -109,11 +111,8 @@ async fn attempt_hold(place: &Place, request: &DumpRequest, progress: &Progress)
 
 /// Refuses a database that a load of ours has not finished.
 async fn demand_whole(session: &mut Session) -> Result<(), EngineError> {
-    let sql = format!(
-        "SELECT COUNT(*) FROM information_schema.TABLES WHERE {} AND TABLE_NAME = '{}'",
-        HERE,
-        catalog::UNFINISHED_LOAD
-    );
+    let sql =
+        format!("SELECT COUNT(*) FROM information_schema.TABLES WHERE {} AND TABLE_NAME = '{}'", HERE, ours::UNFINISHED_LOAD);
     if session.number("look for an unfinished load", &sql).await? == 0 {
         return Ok(());
     }
@@ -181,7 +180,7 @@ async fn write(mut held: Held, request: &DumpRequest, sink: &FrameSink, progress
         keeper.close().await;
     }
     progress.phase("finishing", 0);
-    let sequences = catalog::sequences(&mut held.leader, &held.schema).await?;
+    let sequences = sequences::read(&mut held.leader, &held.schema).await?;
     held.leader.close().await;
     append_text(sink, FrameKind::Sequences, request.level, script::counters(&held.schema, &sequences)).await?;
     append_text(sink, FrameKind::PostData, request.level, script::after(&held.schema, &large, &held.statistics)?).await?;

@@ -3,7 +3,7 @@
 use sqlx::mysql::MySqlDatabaseError;
 
 use super::super::EngineError;
-use super::connect::{Place, quote};
+use super::place::{Place, quote};
 use crate::failure::Class;
 
 /// `ER_BAD_DB_ERROR`.

@@ -6,14 +6,13 @@
 use super::super::crew::StopOnDrop;
 use super::super::frames::{shared, text};
 use super::super::{EngineError, LoadMode, NotKept, Standing};
-use super::catalog::Relation;
 use super::connect::{Place, Session};
 use super::locks::Locks;
+use super::rowless::first_filled;
 use super::schema::Schema;
-use super::{catalog, compare, script, shape};
+use super::{compare, script, sequences, shape};
 use crate::archive::Archive;
 use crate::archive::manifest::FrameKind;
-use crate::history;
 use crate::ids::Label;
 use crate::progress::Progress;
 
@@ -120,7 +119,7 @@ async fn other_schema(place: &Place, archive: &Archive) -> Result<Option<String>
     let differs = if archive.manifest().shape.fingerprint.as_ref() != Some(&fingerprint) {
         Some("it has other definitions".to_owned())
     } else {
-        let sequences = catalog::sequences(&mut session, &schema).await?;
+        let sequences = sequences::read(&mut session, &schema).await?;
         let counters = script::counters(&schema, &sequences);
         let kept = text(&shared(archive, LoadMode::DataOnly).await?, FrameKind::Sequences).await?;
         (kept.trim() != counters.trim()).then(|| "its counters stand elsewhere".to_owned())
@@ -132,7 +131,7 @@ async fn other_schema(place: &Place, archive: &Archive) -> Result<Option<String>
 /// Refuses content that holds a row, in whatever table that is no history of migrations.
 async fn demand_rowless(place: &Place) -> Result<(), EngineError> {
     let mut session = place.connect().await?;
-    let found = rowless(&mut session).await?;
+    let found = first_filled(&mut session).await?;
     session.close().await;
     match found {
         None => Ok(()),
@@ -143,24 +142,4 @@ async fn demand_rowless(place: &Place) -> Result<(), EngineError> {
 /// What is said where somebody wrote to what was looked at.
 pub(super) fn written(place: &Place, what: &str) -> EngineError {
     EngineError::InUse { location: place.location(), sessions: vec![format!("somebody who writes to it: {what}")] }
-}
-
-/// The first table with a row that is no history of migrations, under whatever name.
-async fn rowless(session: &mut Session) -> Result<Option<String>, EngineError> {
-    for relation in catalog::relations(session).await? {
-        if has_rows(session, &relation).await? {
-            return Ok(Some(relation.name));
-        }
-    }
-    Ok(None)
-}
-
-/// Whether a table that is no history of migrations, under whatever name, has a row.
-pub(super) async fn has_rows(session: &mut Session, relation: &Relation) -> Result<bool, EngineError> {
-    let columns: Vec<&str> = relation.columns.iter().map(|column| column.name.as_str()).collect();
-    if history::recognise(&relation.name, &columns).is_some() {
-        return Ok(false);
-    }
-    let doing = format!("look for rows in table {}", relation.name);
-    Ok(!session.rows(&doing, &format!("SELECT 1 FROM {} LIMIT 1", relation.quoted())).await?.is_empty())
 }

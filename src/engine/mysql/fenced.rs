@@ -1,16 +1,16 @@
 //! Old content that stands fenced: its tables were moved to the database beside, where nobody looks for them, to be proved or archived.
 //!
 //! Owns the notes that make it whole there. Views, routines, triggers and events cannot leave their database, so their definitions are
-//! written down beside the tables, and whoever reads the schema of that database ([`super::schema::Schema`]) reads them with it. Invariant: an
+//! written down beside the tables, and whoever reads the schema of that database reads them with it. Invariant: an
 //! archive of fenced content is the one that the database itself would have given; held by `tests/it/mysql_fence.rs`.
 
 use serde::{Deserialize, Serialize};
 
 use super::super::EngineError;
-use super::catalog::FENCED;
 use super::connect::{Session, literal};
-use super::load::notes::Notes;
-use super::schema::{Definition, Schema};
+use super::definition::Definition;
+use super::notes::Notes;
+use super::ours::{self, FENCED};
 
 /// The name of the database that the content belongs to.
 const NAME: &str = "name";
@@ -26,12 +26,12 @@ pub(super) struct Fenced {
     pub(super) objects: Vec<Definition>,
 }
 
-/// Notes, in the database `aside`, what of a schema will stay behind when the tables of the session's database move there.
-pub(super) async fn note(session: &mut Session, aside: &str, schema: &Schema) -> Result<(), EngineError> {
+/// Notes, in the database `aside`, which of these objects will stay behind when the tables of the session's database move there.
+pub(super) async fn note(session: &mut Session, aside: &str, objects: &[Definition]) -> Result<(), EngineError> {
     let notes = Notes::at(aside, FENCED);
     notes.remove(session).await?;
     notes.create(session).await?;
-    for object in schema.objects.iter().filter(|object| !object.kind.moves()) {
+    for object in objects.iter().filter(|object| !object.kind.moves()) {
         let text = serde_json::to_string(object)
             .map_err(|error| EngineError::Unfit(format!("cannot note {}: {error}", object.name)))?;
         notes.write(session, OBJECT, &text).await?;
@@ -43,7 +43,7 @@ pub(super) async fn note(session: &mut Session, aside: &str, schema: &Schema) ->
 
 /// What was noted in the session's database; `None` for a database like any other.
 pub(super) async fn read(session: &mut Session) -> Result<Option<Fenced>, EngineError> {
-    if !super::swap::is_aside(&session.place().database) {
+    if !ours::is_aside(&session.place().database) {
         return Ok(None);
     }
     let sql = format!("SHOW TABLES LIKE {}", literal(&FENCED.replace('_', "\\_")));

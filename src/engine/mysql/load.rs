@@ -8,7 +8,6 @@ pub(super) mod aside;
 mod data;
 mod heads;
 mod making;
-pub(super) mod notes;
 pub(super) mod objects;
 mod places;
 

@@ -7,10 +7,12 @@
 use std::sync::Arc;
 
 use super::super::{EngineError, Loaded};
-use super::catalog::{self, Relation};
+use super::catalog;
+use super::compare;
 use super::connect::{Session, quote};
 use super::load::{self, run_one};
-use super::{compare, fence};
+use super::relation::Relation;
+use super::rowless::has_rows;
 use crate::archive::Archive;
 use crate::archive::manifest::Manifest;
 use crate::progress::Progress;
@@ -66,7 +68,7 @@ impl Locks {
         // Looked for among all tables, and read by whoever has the lock.
         for relation in catalog::relations(session).await? {
             let reader = if self.outside.contains(&relation.name) { self.outside(session) } else { &mut *session };
-            if fence::has_rows(reader, &relation).await? {
+            if has_rows(reader, &relation).await? {
                 return Ok(Some(relation.name));
             }
         }

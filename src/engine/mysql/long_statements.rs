@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::super::EngineError;
 use super::connect::Session;
-use super::survey::{Listed, everybody};
+use super::others::{Listed, everybody};
 
 /// A statement that has been running for longer would make the global lock wait for it, and everybody for us.
 const LONG_SECONDS: u64 = 1;

@@ -2,8 +2,9 @@
 
 use super::super::EngineError;
 use super::connect::{Session, quote};
+use super::definition::Kind;
 use super::rows::timeless;
-use super::schema::{Kind, Schema};
+use super::schema::Schema;
 use super::{catalog, here};
 use crate::archive::manifest::LeftOut;
 

@@ -11,9 +11,9 @@ use sqlx::Row;
 use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit, Semaphore};
 
 use super::super::EngineError;
-use super::catalog::Relation;
 use super::columns::Column;
 use super::connect::{Session, quote};
+use super::relation::Relation;
 
 /// A table larger than this is read in ranges of about this size, so that one huge table uses every connection. Small enough
 /// that the last range is over soon after the others, large enough that a range is worth its two statements.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use super::super::EngineError;
 use super::connect::{Place, quote};
+use super::counter::without_counter;
 use super::definer::by_rule;
+use super::definition::{Definition, Kind};
 use super::load::{self, named};
-use super::schema::{Definition, Kind, Schema};
-use super::script::without_counter;
+use super::schema::Schema;
 use super::unqualify::{self, call_packages_of};
 use crate::archive::Archive;
 use crate::archive::manifest::FrameKind;
@@ -55,7 +56,7 @@ fn plain(sql: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::schema::Context;
+    use super::super::definition::Context;
     use super::*;
 
     #[test]

@@ -16,9 +16,9 @@ use upkeep_rows::tuple_into;
 use super::super::EngineError;
 use super::super::crew::Stop;
 use super::super::tally::{TakeRows, Tally};
-use super::catalog::{KeyPart, Relation};
 use super::connect::{Session, quote};
 use super::ranges::Task;
+use super::relation::{KeyPart, Relation};
 use crate::progress::Progress;
 
 /// Rows of one statement, in bytes: enough that a statement costs nothing beside its rows, and small beside any

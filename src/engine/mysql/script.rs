@@ -5,16 +5,17 @@
 //! it and set back after it. Invariant: each frame leaves the session as the header made it; held by `tests.rs`.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use super::super::EngineError;
-use super::catalog::{Relation, Sequence};
 use super::connect::{literal, quote};
+use super::counter::auto_increment;
 use super::definer::without_definer;
+use super::definition::{Context, Definition, Kind};
 use super::foreign::Making;
 use super::indexes::deferred;
-use super::plain::without_quoted;
-use super::schema::{Context, Definition, Kind, MISSING, Schema};
+use super::relation::Relation;
+use super::schema::{MISSING, Schema};
+use super::sequences::Sequence;
 
 /// Modes that rows and tables are written under: zero is a value, the thirty-first of February stays one, and an engine that is
 /// not there is an error.
@@ -155,29 +156,6 @@ pub(super) fn trailer(schema: &Schema) -> Result<String, EngineError> {
     }
     text.push_str("\n-- end of archive\n");
     Ok(text)
-}
-
-/// The option of a table's definition that says where its counter is.
-const COUNTER: &str = " AUTO_INCREMENT=";
-
-/// Where that option stands: in no comment, and not in that of a column either.
-fn counter_option(sql: &str) -> Option<Range<usize>> {
-    let plain = without_quoted(sql);
-    let options = plain.find("\n)")?;
-    let begin = options + plain[options..].find(COUNTER)?;
-    let number = begin + COUNTER.len();
-    let end = plain[number..].find(|c: char| !c.is_ascii_digit()).map_or(sql.len(), |length| number + length);
-    Some(begin..end)
-}
-
-/// The counter of a table's `AUTO_INCREMENT`, as its definition has it.
-pub(super) fn auto_increment(sql: &str) -> Option<&str> {
-    counter_option(sql).map(|option| &sql[option][COUNTER.len()..])
-}
-
-/// A table's definition without its counter, which writers move all the time.
-pub(super) fn without_counter(sql: &str) -> String {
-    counter_option(sql).map_or_else(|| sql.to_owned(), |option| format!("{}{}", &sql[..option.start], &sql[option.end..]))
 }
 
 /// The statements that bring every counter to where it is.

@@ -6,10 +6,11 @@
 
 use super::super::EngineError;
 use super::connect::{Session, literal, quote};
+use super::counter::without_counter;
 use super::definer::without_definer;
+use super::definition::{Definition, Kind};
 use super::here::HERE;
-use super::schema::{Definition, Kind, Schema};
-use super::script::without_counter;
+use super::schema::Schema;
 use super::unqualify::{self, call_packages_of};
 use crate::history::flyway::Texts;
 use crate::history::{self, Tool};

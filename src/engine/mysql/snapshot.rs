@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 
 use super::super::EngineError;
 use super::super::crew::{Stop, StopOnDrop};
-use super::catalog::Relation;
 use super::connect::{Place, Session, quote};
 use super::instance_lock::{InstanceLock, LOCK_WAIT_SECONDS};
 use super::long_statements::wait_for_long_statements;
 use super::privileges::Grants;
+use super::relation::Relation;
 use super::worker::{Seen, Setup};
 use crate::fault;
 use crate::progress::Progress;

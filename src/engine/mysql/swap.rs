@@ -13,7 +13,7 @@ mod exchange;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::super::replace::names::{Longest, Names, OLD};
+use super::super::replace::names::{Longest, Names};
 use super::super::replace::states::Left;
 use super::super::{EngineError, Loaded, Standing};
 use super::connect::{Place, Session, literal, quote};
@@ -21,7 +21,7 @@ use super::errors::number_of_error;
 use super::fence::{Held, written};
 use super::foreign::{self, Dangling};
 use super::load::{self, aside, objects};
-use super::{catalog, in_place, survey};
+use super::{catalog, in_place, others};
 use crate::archive::Archive;
 use crate::archive::manifest::FrameKind;
 use crate::failure::Chain;
@@ -48,11 +48,6 @@ const ATTEMPTS: u32 = 5;
 /// `ER_TABLE_EXISTS_ERROR`.
 const TABLE_EXISTS: u16 = 1050;
 
-/// Whether a database of this name may hold what was moved out of another's place.
-pub(super) fn is_aside(database: &str) -> bool {
-    database.ends_with(OLD)
-}
-
 /// Puts an archive in the place of a database.
 pub(super) async fn replace(
     place: &Place,
@@ -64,7 +59,7 @@ pub(super) async fn replace(
     let Some(mut session) = place.connect_if_exists().await? else {
         return load::clean(place, archive, jobs, progress).await;
     };
-    let users = survey::lasting_sessions(&mut session).await?;
+    let users = others::lasting_sessions(&mut session).await?;
     let outside = references_from_outside(&mut session).await?;
     let own = catalog::identify(&mut session).await?;
     let stays = foreign::immovable(&mut session).await?.is_some();
@@ -203,7 +198,7 @@ async fn fenced_exchange(
     aside::drop_all(session, &kept).await?;
     fault::point("my.swap.cleared");
     // Who came since the load began, or an event of the old content that still runs, would write into the new.
-    let users = survey::lasting_sessions(session).await?;
+    let users = others::lasting_sessions(session).await?;
     if !users.is_empty() {
         return Err(EngineError::InUse { location: place.location(), sessions: users });
     }

@@ -10,7 +10,6 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::facts::beside;
 use crate::durable::At;
 use crate::engine::EngineError;
 use crate::text;
@@ -247,6 +246,13 @@ fn named_in(journal: &Path) -> io::Result<Option<String>> {
     let mut name = vec![0; usize::try_from(named).unwrap_or(0)];
     file.read_exact_at(&mut name, length - 16 - named)?;
     Ok(Some(String::from_utf8_lossy(&name).into_owned()))
+}
+
+/// The file SQLite keeps beside a database: its name with `suffix` added.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
 }
 
 #[cfg(test)]

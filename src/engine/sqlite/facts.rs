@@ -1,10 +1,11 @@
 //! What a SQLite database says of itself: identity, size, what is in it, who uses it.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sqlx::sqlite::SqliteConnection;
 
+use super::around::beside;
 use super::open::{self, because};
 use super::schema::{self, Form, TableDef};
 use super::{Sqlite, sessions};
@@ -133,11 +134,4 @@ async fn sizes(connection: &mut SqliteConnection, path: &Path) -> Result<BTreeMa
 /// The file and its WAL on disk, in bytes.
 pub(super) fn bytes(path: &Path) -> u64 {
     [path.to_owned(), beside(path, "-wal")].iter().filter_map(|path| path.metadata().ok()).map(|found| found.len()).sum()
-}
-
-/// The file SQLite keeps beside a database: its name with `suffix` added.
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
 }

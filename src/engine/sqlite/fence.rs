@@ -148,5 +148,5 @@ async fn is(connection: &mut SqliteConnection, path: &Path, manifest: &Manifest)
         }
     }
     let found = rows::tally(connection, path, &Progress::default()).await?;
-    Ok(super::load::differing(&manifest.tables, &found).is_empty())
+    Ok(rows::differing(&manifest.tables, &found).is_empty())
 }

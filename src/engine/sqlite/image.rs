@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::facts;
+use super::around;
 use super::open::because;
 use crate::archive::manifest::FrameKind;
 use crate::archive::writer::{self, EncodedFrame, FrameSink};
@@ -100,7 +100,7 @@ const FULL: i32 = 13;
 
 impl Drop for Image {
     fn drop(&mut self) {
-        for path in [self.path.clone(), facts::beside(&self.path, "-journal")] {
+        for path in [self.path.clone(), around::beside(&self.path, "-journal")] {
             // A leftover is swept with the next dump; nothing reads it.
             fs::remove_file(path).ok();
         }

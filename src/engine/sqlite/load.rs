@@ -12,11 +12,11 @@ use sqlx::Connection;
 use super::fence::{self, Held, quiet};
 use super::open::{self, because};
 use super::stage::{self, Over, Place, Stage};
-use super::{Sqlite, facts, image, rows, sessions};
+use super::{Sqlite, around, facts, image, rows, sessions};
 use crate::archive::Archive;
 use crate::archive::manifest::{FrameKind, Manifest, Table};
 use crate::engine::crew::aside;
-use crate::engine::{EngineError, LoadMode, Loaded, Mismatch, Standing};
+use crate::engine::{EngineError, LoadMode, Loaded, Standing};
 use crate::fault;
 use crate::ids::Label;
 use crate::progress::Progress;
@@ -107,7 +107,7 @@ async fn compare(
     );
     warnings.extend(sound?.map(|orphans| format!("{}: {}", orphans.what, orphans.why)));
     let found = found?;
-    let differing = differing(&manifest.tables, &found);
+    let differing = rows::differing(&manifest.tables, &found);
     if differing.is_empty() {
         Ok(Loaded { tables: found.len() as u64, rows: manifest.rows(), ..Loaded::default() })
     } else {
@@ -124,24 +124,6 @@ async fn tally(stage: &Path, progress: &Progress) -> Result<Vec<Table>, EngineEr
         Ok(found)
     };
     aside("counting rows", tally).await
-}
-
-/// The tables that are not, row for row, what the manifest says; a table that only one side has differs too.
-pub(super) fn differing(expected: &[Table], found: &[Table]) -> Vec<Mismatch> {
-    let tally = |tables: &[Table], name: &str| {
-        let table = tables.iter().find(|table| table.name == name);
-        table.map_or((0, "no such table".to_owned()), |table| (table.rows, table.checksum.clone()))
-    };
-    let more = found.iter().filter(|table| !expected.iter().any(|known| known.name == table.name));
-    let pairs = expected.iter().chain(more).map(|table| (tally(expected, &table.name), tally(found, &table.name), table));
-    pairs
-        .filter(|(expected, found, _)| expected != found)
-        .map(|(expected, found, table)| Mismatch {
-            table: table.name.clone(),
-            rows: (expected.0, found.0),
-            checksum: (expected.1, found.1),
-        })
-        .collect()
 }
 
 /// Puts the image in the place of the database; gives the archive that was taken under the fence, where one was.
@@ -285,7 +267,7 @@ fn set_aside(place: &Place, suffix: &str, warnings: &mut Vec<String>) -> Result<
     if let Some(aside) = place.set_aside(suffix, ASIDE)? {
         warnings.push(format!(
             "{} did not belong to a readable {}: kept as {}",
-            facts::beside(&place.path, suffix).display(),
+            around::beside(&place.path, suffix).display(),
             place.path.display(),
             aside.display()
         ));

@@ -14,9 +14,9 @@ use sqlx::{Decode, Row, TypeInfo, ValueRef};
 use super::open::{self, because};
 use super::schema::{self, Form, TableDef};
 use crate::archive::manifest::{LeftOut, Table};
-use crate::engine::EngineError;
 use crate::engine::crew::{Stop, hire};
 use crate::engine::tally::Tally;
+use crate::engine::{EngineError, Mismatch};
 use crate::progress::Progress;
 
 /// Every table that stores rows, counted and summed.
@@ -113,6 +113,24 @@ fn encode_value(value: SqliteValueRef<'_>, into: &mut Vec<u8>) -> Result<(), sql
         }
     }
     Ok(())
+}
+
+/// The tables that are not, row for row, what the manifest says; a table that only one side has differs too.
+pub(super) fn differing(expected: &[Table], found: &[Table]) -> Vec<Mismatch> {
+    let tally = |tables: &[Table], name: &str| {
+        let table = tables.iter().find(|table| table.name == name);
+        table.map_or((0, "no such table".to_owned()), |table| (table.rows, table.checksum.clone()))
+    };
+    let more = found.iter().filter(|table| !expected.iter().any(|known| known.name == table.name));
+    let pairs = expected.iter().chain(more).map(|table| (tally(expected, &table.name), tally(found, &table.name), table));
+    pairs
+        .filter(|(expected, found, _)| expected != found)
+        .map(|(expected, found, table)| Mismatch {
+            table: table.name.clone(),
+            rows: (expected.0, found.0),
+            checksum: (expected.1, found.1),
+        })
+        .collect()
 }
 
 /// Checks an image: what is unsound is an error, what is missing is said. `of` names where it came from, for people.

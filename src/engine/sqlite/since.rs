@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Sqlite, load, open, rows};
+use super::{Sqlite, open, rows};
 use crate::archive::Archive;
 use crate::engine::EngineError;
 use crate::engine::crew::aside;
@@ -26,6 +26,6 @@ pub(super) async fn compare(database: &Sqlite, archive: &Arc<Archive>, progress:
         }
         Err(open::restless(&database.path))
     });
-    let differing = load::differing(&archive.manifest().tables, &found.await?);
+    let differing = rows::differing(&archive.manifest().tables, &found.await?);
     if differing.is_empty() { Ok(()) } else { Err(EngineError::Differs(differing)) }
 }

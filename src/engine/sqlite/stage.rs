@@ -16,7 +16,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, XattrFlags};
 use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
 
-use super::facts::beside;
+use super::around::beside;
 use crate::durable::{self, At, DurableError};
 use crate::engine::EngineError;
 use crate::fault;

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
 
 use crate::config::{OnFailure, Runner, Window};
 use crate::failure::Class;
@@ -13,22 +12,9 @@ use crate::restore::Unfinished;
 use crate::service::ServiceState;
 use crate::shape::Shape;
 use crate::state_db::holds::Hold;
-use crate::upgrade::judge::{self, Judgement, Left, Serving};
+use crate::upgrade::judge::{self, Judgement, Left, Scripts, Serving};
 use crate::upgrade::state::{Phase, ReleaseAt};
 use crate::version::Version;
-
-/// How the scripts of the release and the history in the database stand to each other.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Scripts {
-    /// Migrations the database lacks, in the order they would be applied.
-    pub pending: Vec<String>,
-    /// Migrations the release does not know.
-    pub ahead: Vec<String>,
-    /// Migrations the history says failed.
-    pub failed: Vec<String>,
-    /// What else keeps release and history apart: changed checksums, missing scripts, versions out of order.
-    pub invalid: Vec<String>,
-}
 
 /// Everything a decision is made of; one look at the world.
 #[derive(Debug, Clone)]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::{Database, Location};
 use crate::failure::Explain as _;
 
 #[test]

@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::super::definer::quoted_length;
-use super::super::schema::Kind;
+use super::super::definition::Kind;
 
 /// Words of heads, the longer before those that they begin with.
 const KINDS: [(&str, Kind); 8] = [

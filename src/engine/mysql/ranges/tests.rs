@@ -1,4 +1,4 @@
-use super::super::catalog::KeyPart;
+use super::super::relation::KeyPart;
 use super::*;
 use upkeep_rows::literal::Encoding;
 

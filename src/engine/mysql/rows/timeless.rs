@@ -4,8 +4,8 @@
 //! `FOR SYSTEM_TIME ALL` does. Reading passes them over, so that the archive restores; an archive and `check` say how many.
 
 use super::super::super::EngineError;
-use super::super::catalog::Relation;
 use super::super::connect::{Session, quote};
+use super::super::relation::Relation;
 use crate::archive::manifest::LeftOut;
 use crate::count::many;
 

@@ -9,9 +9,10 @@ use std::collections::HashMap;
 
 use super::super::super::EngineError;
 use super::super::connect::{Session, literal, quote};
+use super::super::definition::{Context, Kind};
 use super::super::errors::{NO_SUCH_DEFINER, VIEW_INVALID, number_of_error};
 use super::super::here::HERE;
-use super::{Context, Kind, Shown, show};
+use super::{Shown, show};
 use crate::failure::Chain;
 
 /// `ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION`.

@@ -1,4 +1,4 @@
-use super::super::schema::Context;
+use super::super::definition::Context;
 use super::*;
 
 fn schema(kind: Kind, sql: &str) -> Schema {

@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::super::EngineError;
 use super::super::super::replace::names::Names;
 use super::super::super::replace::states::{Left, by_notes};
-use super::super::catalog::FENCED;
 use super::super::connect::{Session, quote};
 use super::super::errors::number_of_error;
 use super::super::fenced;
@@ -17,8 +16,9 @@ use super::super::foreign::Dangling;
 use super::super::here::HERE;
 use super::super::in_place;
 use super::super::load::aside::{self, Kept};
-use super::super::load::notes::Notes;
 use super::super::load::{self, objects, run_one};
+use super::super::notes::Notes;
+use super::super::ours::FENCED;
 use super::super::routine_grants;
 use super::super::schema::Schema;
 use super::drop_database;
@@ -86,7 +86,7 @@ impl Exchange {
         dangling: &[Dangling],
     ) -> Result<(), EngineError> {
         let schema = Schema::read_beside_tables(session).await?;
-        fenced::note(session, &self.names.old, &schema).await?;
+        fenced::note(session, &self.names.old, &schema.objects).await?;
         self.before.remove(session).await?;
         let incoming = tables(session, &self.names.new).await?;
         let outgoing = tables(session, &self.names.own).await?;
