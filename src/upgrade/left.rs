@@ -10,6 +10,7 @@ use crate::config::Target;
 use crate::context::Context;
 use crate::engine::Engine;
 use crate::failure::Chain;
+use crate::shape::Shape;
 use crate::state_db::belongs::{Belongs, By};
 
 /// Who reads a shape: this program, of which server.
@@ -37,13 +38,25 @@ pub(super) async fn note_left(
             None
         }
     };
+    note(ctx, target, by, release, source, shape).await
+}
+
+/// The same of a shape that was read before.
+pub(super) async fn note(
+    ctx: &Context,
+    target: &Target,
+    by: By,
+    release: Option<&ReleaseAt>,
+    source: String,
+    shape: Option<Shape>,
+) -> Result<(), UpgradeError> {
     let row = Belongs {
         upgrade: None,
         by,
         version: release.map(|release| release.version.clone()),
         path: release.map(|release| release.path.clone()).unwrap_or_default(),
         shape,
-        made_by: made_by(&engine).await,
+        made_by: made_by(&Engine::of(&target.database)).await,
         source,
         at: ctx.clock.now(),
     };

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::adoption::adopt_unless_known;
 use super::judge::{self, Judgement, Left, Stand};
-use super::left::{made_by, note_left};
+use super::left::{made_by, note};
 use super::plan::{Asked, Database, Decision, Observation, Rules, Scripts, Unread, decide};
 use super::state::ReleaseAt;
 use super::{UpgradeError, evidence, record};
@@ -295,12 +295,20 @@ pub async fn remember_shape(ctx: &Context, target: &Target, seen: &Observation) 
     let version = &installed.version;
     let fits = fits(seen, &judged, version);
     let made = judged.release.as_ref() == Some(version) && seen.rules.table.is_some();
-    if (fits || made) && !database.half_loaded && !database.known.contains(version) {
+    let new = (fits || made) && !database.half_loaded && !database.known.contains(version);
+    // The release was looked at before the schema was: where the package of another is being put in its place, what its script has just
+    // changed is not this one's.
+    if !(new || grown(seen)) || !is_still(target, installed).await {
+        return Ok(());
+    }
+    if new {
         ctx.state.remember_shape(&target.name, &database.shape, version).await?;
     }
     if grown(seen) {
         let to = ReleaseAt { version: version.clone(), path: installed.path.clone() };
-        note_left(ctx, target, By::Itself, Some(&to), format!("release {version} while it served")).await?;
+        let source = format!("release {version} while it served");
+        // The schema as it was then: read again, it may be another's as well.
+        note(ctx, target, By::Itself, Some(&to), source, Some(database.shape.clone())).await?;
     }
     Ok(())
 }
