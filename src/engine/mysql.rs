@@ -12,6 +12,7 @@ mod counter;
 mod definer;
 mod definition;
 mod dump;
+mod encryption;
 mod errors;
 mod fence;
 mod fenced;

@@ -127,9 +127,15 @@ async fn told(server: &Server) {
          SELECT table_name, column_name, max_value FROM mysql.column_stats WHERE db_name = DATABASE(); \
          SELECT table_name, index_name FROM mysql.index_stats WHERE db_name = DATABASE()"
     } else {
+        // The tables that are there stay as they are; those made later are encrypted.
+        server.sql(name, &format!("ALTER DATABASE {name} DEFAULT ENCRYPTION = 'Y'"));
         server.sql(name, "ANALYZE TABLE t UPDATE HISTOGRAM ON d WITH 7 BUCKETS; ANALYZE TABLE t UPDATE HISTOGRAM ON `b ``c` WITH 9 BUCKETS AUTO UPDATE");
         "SELECT table_name, column_name, histogram->'$.buckets', histogram->'$.\"auto-update\"', histogram->'$.\"number-of-buckets-specified\"' \
          FROM information_schema.column_statistics WHERE schema_name = DATABASE() ORDER BY 1, 2"
+    };
+    let encrypts = |database: &str| {
+        let sql = format!("SELECT default_encryption FROM information_schema.schemata WHERE schema_name = '{database}'");
+        server.is_mariadb() || server.sql("", &sql).trim() == "YES"
     };
     let before = server.sql(name, look);
     assert!(before.lines().count() >= 2, "{before}");
@@ -143,6 +149,7 @@ async fn told(server: &Server) {
         let loaded = load(database, &sealed, mode).await.unwrap();
         assert_eq!(loaded.warnings, Vec::<String>::new(), "{mode:?}");
         assert_eq!(server.sql(name_of(database), look), before, "{mode:?}");
+        assert!(encrypts(name_of(database)), "{mode:?}");
     }
     let by_hand = server.fresh();
     server.restore_by_hand(&sealed.path, name_of(&by_hand)).unwrap();

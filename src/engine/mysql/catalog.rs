@@ -8,6 +8,7 @@ use super::super::EngineError;
 use super::columns::{RawColumn, columns, cut_by, dumped_columns, period};
 use super::computed;
 use super::connect::{Session, quote};
+use super::encryption;
 use super::flavour::Version;
 use super::here::HERE;
 use super::ours::OWN_TABLES;
@@ -27,6 +28,9 @@ pub(super) async fn identify(session: &mut Session) -> Result<Server, EngineErro
     let mut extra: BTreeMap<String, String> = extra.iter().map(|name| ((*name).to_owned(), next())).collect();
     if session.version.is_mariadb() {
         extra.insert("comment".to_owned(), comment(session).await?);
+    }
+    if encryption::is_default(session).await? {
+        extra.insert(encryption::DEFAULT_ENCRYPTION.to_owned(), "Y".to_owned());
     }
     Ok(Server {
         flavour: session.version.name().to_owned(),

@@ -16,6 +16,7 @@ use super::super::{EngineError, Loaded, Standing};
 use super::catalog;
 use super::compare;
 use super::connect::{Place, Session, literal, quote};
+use super::encryption;
 use super::fence::{Held, written};
 use super::load::aside::{self, Kept, Put};
 use super::load::{self, objects, run_one};
@@ -220,6 +221,7 @@ pub(super) async fn replace(
     progress.phase("finishing the schema", 0);
     let mut session = load::open(place, archive).await?;
     loaded.warnings.extend(objects::make(&mut session, &objects::of(archive).await?).await?);
+    loaded.warnings.extend(encryption::restore(&mut session, &archive.manifest().server).await?);
     let grants = notes.read(&mut session, GRANT).await?;
     loaded.warnings.extend(routine_grants::give(&mut session, &grants).await?);
     notes.remove(&mut session).await?;

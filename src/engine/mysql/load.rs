@@ -19,7 +19,7 @@ use super::super::{EngineError, Loaded};
 use super::connect::{Place, Session, literal, quote};
 use super::errors::{NO_SUCH_DATABASE, number_of_error};
 use super::split::Splitter;
-use super::{catalog, compare};
+use super::{catalog, compare, encryption};
 use crate::archive::Archive;
 use crate::archive::manifest::{FrameKind, Server};
 use crate::failure::Chain;
@@ -54,6 +54,7 @@ pub(super) async fn clean(
     progress.phase("finishing the schema", 0);
     let mut session = open(place, archive).await?;
     loaded.warnings.extend(objects::make(&mut session, &objects::of(archive).await?).await?);
+    loaded.warnings.extend(encryption::restore(&mut session, &archive.manifest().server).await?);
     session.close().await;
     fault::point("my.load.finished");
     Ok(loaded)

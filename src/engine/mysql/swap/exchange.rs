@@ -10,6 +10,7 @@ use super::super::super::EngineError;
 use super::super::super::replace::names::Names;
 use super::super::super::replace::states::{Left, by_notes};
 use super::super::connect::{Session, quote};
+use super::super::encryption;
 use super::super::errors::number_of_error;
 use super::super::fenced;
 use super::super::foreign::Dangling;
@@ -222,8 +223,10 @@ impl Exchange {
             let drops = self.drops(session).await?;
             objects::drop_by(session, &drops).await?;
             fault::point("my.swap.emptied");
-            for like in self.after.read(session, LIKE).await?.iter().filter_map(|like| serde_json::from_str(like).ok()) {
-                load::alter(session, &self.names.own, &like).await?;
+            let likes = self.after.read(session, LIKE).await?;
+            let likes: Vec<_> = likes.iter().filter_map(|like| serde_json::from_str(like).ok()).collect();
+            for like in &likes {
+                load::alter(session, &self.names.own, like).await?;
             }
             self.mend_defaults(session).await?;
             self.mend_foreign_keys(session).await?;
@@ -240,6 +243,9 @@ impl Exchange {
             load::prepare_by(session, &head).await?;
             let grants = self.after.read(session, GRANT).await?;
             warnings.extend(routine_grants::give(session, &grants).await?);
+            for like in &likes {
+                warnings.extend(encryption::restore(session, like).await?);
+            }
             fault::point("my.swap.made");
             self.after.write(session, DONE, "").await?;
         }
