@@ -43,10 +43,10 @@ const BLOB: u8 = 4;
 
 async fn tally_table(connection: &mut SqliteConnection, table: &TableDef, progress: &Progress) -> Result<Table, sqlx::Error> {
     let large = large::may_be_in(connection, table).await;
-    let others = if large { format!(" WHERE {} <= {}", large::size(&table.columns), large::LARGE) } else { String::new() };
+    let others = large.map_or(String::new(), |_| format!(" WHERE {} <= {}", large::size(&table.columns), large::LARGE));
     let mut found = scan(connection, table, &others, progress).await?;
-    if large {
-        let (rows, bytes) = large::add(connection, table, &mut found.sum).await?;
+    if let Some(rowid) = large {
+        let (rows, bytes) = large::add(connection, table, rowid, &mut found.sum).await?;
         (found.rows, found.bytes) = (found.rows + rows, found.bytes + bytes);
         progress.add(0, rows);
     }

@@ -1,7 +1,8 @@
 //! Rows too large to be copied whole: their values are read one by one, and a large one piece by piece.
 //!
 //! The driver copies each row, and reads some ahead, so a few huge values would take several times their size of memory. SQLite itself
-//! holds a value whole while a piece of it is read; nothing else here holds more than a piece.
+//! holds a value whole while a piece of it is read; nothing else here holds more than a piece. A row without a rowid is not found again at
+//! once, and is read like all others.
 
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Row};
@@ -16,12 +17,13 @@ pub(super) const LARGE: i64 = 1 << 20;
 /// Pieces a value is read in: SQLite reads all of it for each of them, so there are few.
 const PIECES: i64 = 16;
 
-/// Whether the table may have such rows. Costs a look at the head of each of its pages, and no row is read.
-pub(super) async fn may_be_in(connection: &mut SqliteConnection, table: &TableDef) -> bool {
+/// The name of the rowid, where the table may have such rows that are found by it. Costs a look at the head of each of its pages, and no row is read.
+pub(super) async fn may_be_in(connection: &mut SqliteConnection, table: &TableDef) -> Option<&'static str> {
+    let rowid = table.rowid?;
     let asked = "SELECT coalesce(max(mx_payload), 0) > ?1 FROM dbstat WHERE name = ?2 AND aggregate = TRUE";
     let asked = sqlx::query_scalar(asked).bind(LARGE).bind(&table.name).fetch_one(connection).await;
     // A table of that name in the database hides the one that knows; then each row is asked for its size.
-    asked.unwrap_or(true)
+    asked.unwrap_or(true).then_some(rowid)
 }
 
 /// The bytes of a row's texts and blobs, as an expression: in halves, for SQLite bounds how deep one is.
@@ -44,45 +46,26 @@ pub(super) fn size(columns: &[String]) -> String {
 pub(super) async fn add(
     connection: &mut SqliteConnection,
     table: &TableDef,
+    rowid: &str,
     sum: &mut RowSum,
 ) -> Result<(u64, u64), sqlx::Error> {
     let utf8: bool = sqlx::query_scalar("SELECT encoding = 'UTF-8' FROM pragma_encoding").fetch_one(&mut *connection).await?;
-    let (mut rows, mut bytes) = (0, 0);
-    for place in places(connection, table).await? {
+    let (name, size) = (schema::quoted(&table.name), size(&table.columns));
+    let asked = AssertSqlSafe(format!("SELECT {rowid} FROM main.{name} WHERE {size} > {LARGE}"));
+    let rowids: Vec<i64> = sqlx::query_scalar(asked).persistent(false).fetch_all(&mut *connection).await?;
+    let (rows, mut bytes) = (rowids.len() as u64, 0);
+    for id in rowids {
         let mut row = Hashed { hash: Xxh3::new(), bytes: 0 };
-        if let Some(rowid) = place.rowid {
-            row.push(&[INTEGER]);
-            row.push(&rowid.to_le_bytes());
-        }
+        row.push(&[INTEGER]);
+        row.push(&id.to_le_bytes());
+        let from = format!("main.{name} WHERE {rowid} = {id}");
         for column in &table.columns {
-            add_value(connection, &schema::quoted(column), &place.from, utf8, &mut row).await?;
+            add_value(connection, &schema::quoted(column), &from, utf8, &mut row).await?;
         }
         sum.add_hashed(&row.hash);
-        rows += 1;
         bytes += row.bytes;
     }
     Ok((rows, bytes))
-}
-
-/// Where one row is found again.
-struct Place {
-    rowid: Option<i64>,
-    from: String,
-}
-
-async fn places(connection: &mut SqliteConnection, table: &TableDef) -> Result<Vec<Place>, sqlx::Error> {
-    let (name, size) = (schema::quoted(&table.name), size(&table.columns));
-    let of = |what: &str| AssertSqlSafe(format!("SELECT {what} FROM main.{name} WHERE {size} > {LARGE}"));
-    let Some(rowid) = table.rowid else {
-        let count: i64 = sqlx::query_scalar(of("count(*)")).persistent(false).fetch_one(connection).await?;
-        // Nobody writes meanwhile, so the same question finds them in the same order.
-        let nth =
-            |n| Place { rowid: None, from: format!("(SELECT * FROM main.{name} WHERE {size} > {LARGE} LIMIT 1 OFFSET {n})") };
-        return Ok((0..count).map(nth).collect());
-    };
-    let rowids: Vec<i64> = sqlx::query_scalar(of(rowid)).persistent(false).fetch_all(connection).await?;
-    let one = |id| Place { rowid: Some(id), from: format!("(SELECT * FROM main.{name} WHERE {rowid} = {id})") };
-    Ok(rowids.into_iter().map(one).collect())
 }
 
 /// A row as it is summed, in as many pieces as it takes.
