@@ -10,12 +10,7 @@ pub(super) const DEFAULT_ENCRYPTION: &str = "default_encryption";
 
 /// Whether the session's database does. None does where there is no such thing.
 pub(super) async fn is_default(session: &mut Session) -> Result<bool, EngineError> {
-    if session.version.is_mariadb() {
-        return Ok(false);
-    }
-    let sql = "SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'information_schema' AND TABLE_NAME = 'SCHEMATA' \
-        AND COLUMN_NAME = 'DEFAULT_ENCRYPTION'";
-    if session.number("ask whether databases encrypt", sql).await? == 0 {
+    if !session.version.encrypts_databases() {
         return Ok(false);
     }
     let sql = "SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE CAST(SCHEMA_NAME AS BINARY) = CAST(DATABASE() AS BINARY) \
@@ -28,7 +23,13 @@ pub(super) async fn restore(session: &mut Session, like: &Server) -> Result<Opti
     if !like.extra.contains_key(DEFAULT_ENCRYPTION) || is_default(session).await? {
         return Ok(None);
     }
-    let sql = format!("ALTER DATABASE {} DEFAULT ENCRYPTION = 'Y'", quote(&session.place().database.clone()));
+    let database = session.place().database.clone();
+    switch_on(session, &database).await
+}
+
+/// Has a database encrypt new tables; what is to be said where it cannot.
+pub(super) async fn switch_on(session: &mut Session, database: &str) -> Result<Option<String>, EngineError> {
+    let sql = format!("ALTER DATABASE {} DEFAULT ENCRYPTION = 'Y'", quote(database));
     match session.run("have the database encrypt new tables", &sql).await {
         Ok(()) => Ok(None),
         Err(error @ (EngineError::Privilege { .. } | EngineError::Sql { .. })) => {

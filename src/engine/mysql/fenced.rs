@@ -1,8 +1,8 @@
 //! Old content that stands fenced: its tables were moved to the database beside, where nobody looks for them, to be proved or archived.
 //!
 //! Owns the notes that make it whole there. Views, routines, triggers and events cannot leave their database, so their definitions are
-//! written down beside the tables, and whoever reads the schema of that database reads them with it. Invariant: an
-//! archive of fenced content is the one that the database itself would have given; held by `tests/it/mysql_fence.rs`.
+//! written down beside the tables, and whoever reads the schema of that database reads them with it. Invariant: an archive of fenced
+//! content is the one that the database itself would have given; held by `tests/it/mysql_fence.rs`.
 
 use serde::{Deserialize, Serialize};
 

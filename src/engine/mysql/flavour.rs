@@ -115,6 +115,11 @@ impl Version {
         }
     }
 
+    /// Whether a database may have its new tables encrypted.
+    pub(super) fn encrypts_databases(&self) -> bool {
+        self.mysql(8, 0, 16)
+    }
+
     /// What asks for the binary log's position.
     pub(super) fn binlog_status(&self) -> &'static str {
         if self.mysql(8, 2, 0) {

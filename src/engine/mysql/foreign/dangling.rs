@@ -13,8 +13,8 @@ use super::{keys, line_of, parents};
 /// `ER_CANT_DROP_FIELD_OR_KEY`.
 const NOT_THERE: u16 = 1091;
 
-/// A foreign key to a table that is not there, or of which the server does not know as its parent, taken out of its table for as long as that stands in another database: it would go on
-/// to refer to that one.
+/// A foreign key to a table that is not there, or is none to refer to, taken out of its table for as long as that stands in another
+/// database: it would go on to refer to that one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in super::super) struct Dangling {
     table: String,

@@ -88,6 +88,10 @@ impl Exchange {
     ) -> Result<(), EngineError> {
         let schema = Schema::read_beside_tables(session).await?;
         fenced::note(session, &self.names.old, &schema.objects).await?;
+        if encryption::is_default(session).await? {
+            // By this the server prints which tables are not encrypted. Without it the old content would be archived as another's.
+            encryption::switch_on(session, &self.names.old).await?;
+        }
         self.before.remove(session).await?;
         let incoming = tables(session, &self.names.new).await?;
         let outgoing = tables(session, &self.names.own).await?;
