@@ -33,7 +33,8 @@ pub(super) fn usable_tablespace(name: &str) -> String {
     )
 }
 
-/// Creates an empty database like the one described, its owner's where it may be, in a tablespace where one is named; says what could not be the same here.
+/// Creates an empty database like the one described, its owner's where it may be, in a tablespace where one is named; says what could not
+/// be the same here.
 pub(super) async fn create(
     place: &Place,
     name: &str,

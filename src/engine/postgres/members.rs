@@ -132,7 +132,7 @@ pub(super) async fn demand_same(old: &Place, new: &Place, told: &Place) -> Resul
     let mut other = new.connect().await?;
     for member in here {
         // What the extension itself puts there is nobody's, and another version of it puts something else there.
-        if !member.written && sum(&mut other, &member.name).await?.is_some() {
+        if !member.written && is_there(&mut other, &member.name).await? {
             continue;
         }
         if !member.seen || sum(&mut session, &member.name).await? != sum(&mut other, &member.name).await? {
@@ -144,10 +144,13 @@ pub(super) async fn demand_same(old: &Place, new: &Place, told: &Place) -> Resul
     Ok(())
 }
 
+async fn is_there(session: &mut Session, name: &str) -> Result<bool, EngineError> {
+    session.truth(DOING, &format!("SELECT pg_catalog.to_regclass({}) IS NOT NULL", literal(name))).await
+}
+
 /// A sum of a table's rows; none where there is no such table.
 async fn sum(session: &mut Session, name: &str) -> Result<Option<String>, EngineError> {
-    let is_there = format!("SELECT pg_catalog.to_regclass({}) IS NOT NULL", literal(name));
-    if !session.truth(DOING, &is_there).await? {
+    if !is_there(session, name).await? {
         return Ok(None);
     }
     let sums = "pg_catalog.string_agg(r.sum, '' ORDER BY r.sum COLLATE \"C\")";
