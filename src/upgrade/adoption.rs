@@ -12,17 +12,24 @@ use super::{UpgradeError, append, left, record};
 use crate::config::Target;
 use crate::context::Context;
 use crate::ids::TargetName;
+use crate::shape::Shape;
 use crate::state_db::belongs::By;
 
-/// Takes the release of this plan for the good one.
+/// Takes the release of this plan for the good one, and this shape for what it left; none where the database cannot be looked at.
 ///
 /// # Errors
 /// When something of the target is open, or the journal cannot be written.
-pub(super) async fn adopt(ctx: &Context, target: &Target, plan: Plan, now: DateTime<Utc>) -> Result<(), UpgradeError> {
+pub(super) async fn adopt(
+    ctx: &Context,
+    target: &Target,
+    plan: Plan,
+    shape: Option<Shape>,
+    now: DateTime<Utc>,
+) -> Result<(), UpgradeError> {
     let to = plan.to.clone();
     let record = record::begin(&ctx.state, plan, now).await?;
     // If we die between these, the open adoption has no steps left, and whoever comes next ends it.
-    left::note_left(ctx, target, By::Upgrade, Some(&to), format!("adoption {}", record.id)).await?;
+    left::note(ctx, target, By::Upgrade, Some(&to), format!("adoption {}", record.id), shape).await?;
     end_adoption(ctx, &target.name).await
 }
 
@@ -34,6 +41,7 @@ pub(super) async fn adopt_unless_known(
     ctx: &Context,
     target: &Target,
     plan: Plan,
+    shape: Option<Shape>,
     now: DateTime<Utc>,
 ) -> Result<(), UpgradeError> {
     let to = plan.to.version.clone();
@@ -45,7 +53,7 @@ pub(super) async fn adopt_unless_known(
     if known().await? {
         return Ok(());
     }
-    match adopt(ctx, target, plan, now).await {
+    match adopt(ctx, target, plan, shape, now).await {
         Err(_) if known().await? => Ok(()),
         adopted => adopted,
     }

@@ -10,7 +10,7 @@ use std::io::Read as _;
 use super::adoption::adopt;
 use super::plan::{AfterFailure, Applies, Back, FORMAT, Lost, Plan, Purpose};
 use super::state::{Direction, ReleaseAt};
-use super::{UpgradeError, note, record};
+use super::{UpgradeError, left, note, record};
 use crate::archive::Archive;
 use crate::archive::manifest::Kind;
 use crate::backup;
@@ -84,7 +84,7 @@ pub(super) async fn accept(ctx: &Context, target: &Target, lost: &Lost) -> Resul
         service: target.service.as_ref().map(service::name).unwrap_or_default(),
         outside: None,
     };
-    adopt(ctx, target, plan, ctx.clock.now()).await?;
+    adopt(ctx, target, plan, left::shape(target).await, ctx.clock.now()).await?;
     note::remove(target);
     Ok(())
 }

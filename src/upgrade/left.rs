@@ -30,15 +30,18 @@ pub(super) async fn note_left(
     release: Option<&ReleaseAt>,
     source: String,
 ) -> Result<(), UpgradeError> {
-    let engine = Engine::of(&target.database);
-    let shape = match engine.shape(&backup::history_tables(target)).await {
+    note(ctx, target, by, release, source, shape(target).await).await
+}
+
+/// The shape that the database has now; none where it cannot be looked at.
+pub(super) async fn shape(target: &Target) -> Option<Shape> {
+    match Engine::of(&target.database).shape(&backup::history_tables(target)).await {
         Ok(shape) => Some(shape),
         Err(error) => {
             tracing::warn!(target = %target.name, reason = %Chain(&error), "what the upgrade left could not be looked at");
             None
         }
-    };
-    note(ctx, target, by, release, source, shape).await
+    }
 }
 
 /// The same of a shape that was read before.

@@ -271,7 +271,12 @@ pub async fn remember_release(ctx: &Context, target: &Target, seen: &Observation
         ctx.state.remember_release(&target.name, &release).await?;
     }
     if let Decision::Adopt(plan) = decide(seen, Asked::ByDaemon, seen.at) {
-        return adopt_unless_known(ctx, target, *plan, seen.at).await;
+        // What of a package's script is in the schema that was seen already is not this release's.
+        if !is_still(target, installed).await {
+            return Ok(());
+        }
+        let shape = seen.database.as_ref().ok().map(|database| database.shape.clone());
+        return adopt_unless_known(ctx, target, *plan, shape, seen.at).await;
     }
     remember_shape(ctx, target, seen).await
 }
@@ -352,6 +357,10 @@ pub async fn release_of_the_data(ctx: &Context, target: &Target) -> Result<Optio
             _ => on_record(),
         });
     };
+    if !is_still(target, installed).await {
+        // A package is being put in its place, and its script may have been at the schema before that was seen.
+        return Ok(None);
+    }
     let Some(judged) = seen.judgement() else { return Ok(on_record()) };
     Ok(match (judged.release.clone(), judged.stand()) {
         (Some(version), _) if version == installed.version => said(version, &installed.probe),

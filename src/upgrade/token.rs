@@ -1,8 +1,8 @@
 //! The one-time token by which the daemon's own start of the server passes the gate.
 //!
-//! Owns `STATE_DIR/gate/TARGET`. Written before a start, removed after it, or when a restored server is healthy. It names the process that wrote it, and is worth
-//! nothing once that has ended, so that one left by a crash lets nobody pass; held by `tests/it/promise.rs`. Without it, gate
-//! and daemon would wait for each other.
+//! Owns `STATE_DIR/gate/TARGET`. Written before a start, removed after it, or when a restored server is healthy. It names the process
+//! that wrote it, and is worth nothing once that has ended, so that one left by a crash lets nobody pass; held by
+//! `tests/it/promise.rs`. Without it, gate and daemon would wait for each other.
 
 use std::path::{Path, PathBuf};
 

@@ -13,7 +13,7 @@ async fn of_those_who_adopt_and_end_at_once_one_does_it_and_the_others_find_it_d
         assert_eq!(plan.target, target.name);
         let adopting = || {
             let (ctx, target, plan) = (ctx.clone(), target.clone(), plan.clone());
-            tokio::spawn(async move { adopt_unless_known(&ctx, &target, plan, ctx.clock.now()).await })
+            tokio::spawn(async move { adopt_unless_known(&ctx, &target, plan, None, ctx.clock.now()).await })
         };
         let ending = || {
             let (ctx, target) = (ctx.clone(), target.clone());
