@@ -6,6 +6,7 @@
 //! begun again, it ends as it would have; whoever acts in whatever gap, no committed row is missing from database and archives
 //! together; held by the tests beside this file.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -234,49 +235,88 @@ pub(crate) fn commands(plan: &Plan, state: &State) -> Vec<String> {
 pub(crate) async fn drive(
     hands: &impl Hands,
     plan: &Plan,
-    mut state: State,
+    state: State,
     stop: &CancellationToken,
 ) -> Result<Ended, UpgradeError> {
-    // Whoever begins to drive in the middle does not know what was done meanwhile, and by whom.
-    let mut since = if state.at == 0 && state.open.is_none() && state.failures == 0 { Since::Begun } else { Since::Resumed };
-    let mut moved = false;
+    let mut drive = Drive::begin(state);
     loop {
-        match next(plan, &state) {
-            Move::Rest => return Ok(ended(state)),
-            _ if stop.is_cancelled() => return Ok(Ended::Paused),
-            Move::Record(event) => state = record(hands, state, event).await?,
-            Move::Try(_, pause) if pause > PATIENCE && moved => return Ok(waiting(plan, &state, pause)),
+        match drive.turn(hands, plan, stop).await? {
+            ControlFlow::Continue(next) => drive = next,
+            ControlFlow::Break(ended) => return Ok(ended),
+        }
+    }
+}
+
+/// One run at an upgrade: what the journal adds up to, and what only this run knows.
+#[derive(Debug, Clone)]
+struct Drive {
+    state: State,
+    since: Since,
+    /// Whether a step was tried.
+    moved: bool,
+}
+
+impl Drive {
+    fn begin(state: State) -> Self {
+        // Whoever begins to drive in the middle does not know what was done meanwhile, and by whom.
+        let since = if state.at == 0 && state.open.is_none() && state.failures == 0 { Since::Begun } else { Since::Resumed };
+        Self { state, since, moved: false }
+    }
+
+    /// One move. All of what is known between two is in `self` and in the journal.
+    async fn turn(
+        self,
+        hands: &impl Hands,
+        plan: &Plan,
+        stop: &CancellationToken,
+    ) -> Result<ControlFlow<Ended, Self>, UpgradeError> {
+        match next(plan, &self.state) {
+            Move::Rest => Ok(ControlFlow::Break(ended(self.state))),
+            _ if stop.is_cancelled() => Ok(ControlFlow::Break(Ended::Paused)),
+            Move::Record(event) => Ok(ControlFlow::Continue(Self { state: record(hands, self.state, event).await?, ..self })),
+            Move::Try(_, pause) if pause > PATIENCE && self.moved => Ok(ControlFlow::Break(waiting(plan, &self.state, pause))),
             Move::Try(step, pause) => {
                 // Whoever drives anew wants it tried now.
-                if moved && !pause.is_zero() {
+                if self.moved && !pause.is_zero() {
                     // Cancel-safe on both sides: nothing is underway during a pause.
                     tokio::select! {
                         () = hands.pause(pause) => {}
-                        () = stop.cancelled() => return Ok(Ended::Paused),
+                        () = stop.cancelled() => return Ok(ControlFlow::Break(Ended::Paused)),
                     }
                 }
-                moved = true;
-                // Cancel-safe: it only looks.
-                let alone = tokio::select! {
-                    alone = hands.outlast(state.tool.as_ref()) => alone,
-                    () = stop.cancelled() => return Ok(Ended::Paused),
-                };
-                state = match alone {
-                    Ok(()) => match attempt(hands, plan, state, step, since, stop).await? {
-                        Some(state) => state,
-                        None => return Ok(Ended::Paused),
-                    },
-                    Err(failed) => {
-                        let next_steps = [failed.hints, commands(plan, &state)].concat();
-                        record(hands, state, Event::Halted { why: failed.message, next_steps }).await?
-                    }
-                };
-                // From an archive of this very run on, with the server stopped, it is known again.
-                if matches!(step, Step::Archive | Step::KeepFailed) && state.step() != Some(step) {
-                    since = Since::Begun;
-                }
+                self.tried(hands, plan, step, stop).await
             }
         }
+    }
+
+    async fn tried(
+        self,
+        hands: &impl Hands,
+        plan: &Plan,
+        step: Step,
+        stop: &CancellationToken,
+    ) -> Result<ControlFlow<Ended, Self>, UpgradeError> {
+        let Self { state, mut since, .. } = self;
+        // Cancel-safe: it only looks.
+        let alone = tokio::select! {
+            alone = hands.outlast(state.tool.as_ref()) => alone,
+            () = stop.cancelled() => return Ok(ControlFlow::Break(Ended::Paused)),
+        };
+        let state = match alone {
+            Ok(()) => match attempt(hands, plan, state, step, since, stop).await? {
+                Some(state) => state,
+                None => return Ok(ControlFlow::Break(Ended::Paused)),
+            },
+            Err(failed) => {
+                let next_steps = [failed.hints, commands(plan, &state)].concat();
+                record(hands, state, Event::Halted { why: failed.message, next_steps }).await?
+            }
+        };
+        // From an archive of this very run on, with the server stopped, it is known again.
+        if matches!(step, Step::Archive | Step::KeepFailed) && state.step() != Some(step) {
+            since = Since::Begun;
+        }
+        Ok(ControlFlow::Continue(Self { state, since, moved: true }))
     }
 }
 

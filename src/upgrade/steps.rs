@@ -132,7 +132,7 @@ pub(crate) async fn apply(hands: &impl Hands, plan: &Plan, state: &State, step: 
             Ok(Outcome::said(migrated.said))
         }
         Step::Inspect => forward::inspect(hands, plan).await,
-        Step::Start => start(hands).await,
+        Step::Start => forward::start_new(hands, plan).await,
         Step::StartOld => back::start_old(hands, plan, state).await,
         Step::Healthy => match hands.healthy().await {
             Ok(said) => Ok(Outcome::said(said)),
@@ -204,13 +204,6 @@ async fn proved(hands: &impl Hands, kind: Kind) -> Result<Reality, Failed> {
 async fn archive(hands: &impl Hands, kind: Kind) -> Result<Outcome, Failed> {
     let label = hands.archive(kind).await?;
     Ok(Outcome { note: format!("{label} is sealed, verified and pinned"), label: Some(label) })
-}
-
-async fn start(hands: &impl Hands) -> Result<Outcome, Failed> {
-    match hands.service().await {
-        ServiceState::Running => Ok(Outcome::said("it runs already")),
-        ServiceState::Stopped | ServiceState::Unknown(_) => hands.start().await.map(|()| Outcome::said("started")),
-    }
 }
 
 async fn still_stopped(hands: &impl Hands) -> Result<(), Failed> {

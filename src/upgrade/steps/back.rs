@@ -4,7 +4,7 @@
 //! under the fence of whatever restores. Never records. Held by the driver's tests, which have others write in every gap.
 
 use super::forward::others;
-use super::{Outcome, Reality, Since, archive, proved, start};
+use super::{Outcome, Reality, Since, archive, proved};
 use crate::archive::manifest::Kind;
 use crate::count::{few, many};
 use crate::engine::Compared;
@@ -177,7 +177,7 @@ pub(super) async fn start_old(hands: &impl Hands, plan: &Plan, state: &State) ->
         ];
         return Err(Failed::undecided(message, hints));
     }
-    start(hands).await
+    hands.start().await.map(|()| Outcome::said("started"))
 }
 
 /// Why the release before is not let loose unasked on what was put back, and what a person may do: the schema was changed outside of

@@ -171,6 +171,17 @@ pub(super) async fn inspect(hands: &impl Hands, plan: &Plan) -> Result<Outcome, 
     }
 }
 
+/// Our own start passes the gate, so the last thing before it is to see that it starts the release that the plan is for.
+pub(super) async fn start_new(hands: &impl Hands, plan: &Plan) -> Result<Outcome, Failed> {
+    if hands.service().await == ServiceState::Running {
+        return Ok(Outcome::said("it runs already"));
+    }
+    if let Some(foreign) = drift(hands, plan).await? {
+        return Err(Failed::undecided(foreign, Vec::new()));
+    }
+    hands.start().await.map(|()| Outcome::said("started"))
+}
+
 /// A server that a newer release replaced before it had been healthy for long enough is not a failed one. To restore would
 /// throw away what it wrote, for the sake of a release that is gone; the next upgrade archives it instead. Not where the
 /// server itself migrates: then nobody has looked at the database yet.

@@ -178,7 +178,12 @@ fn a_tool_that_nobody_saw_end_is_not_begun_on_what_it_left() {
         world.kill_in("migrate-second");
         assert_eq!(world.drive(), None);
         world.mend("migrate-second");
-        world.meddle(|inner| inner.outcome_known = outcome_known);
+        world.meddle(|inner| {
+            inner.outcome_known = outcome_known;
+            if outcome_known {
+                inner.migrate_on();
+            }
+        });
         let ended = world.drive().unwrap();
         check(&world, &world.plan(), &ended, "half a tool");
         assert_eq!(ended == Ended::Committed, committed, "{}", story(&world));

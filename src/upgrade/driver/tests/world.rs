@@ -2,6 +2,7 @@
 //! it starts, archives that are copies. Any call may fail, or never return.
 
 mod hands;
+pub(super) mod key;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -16,6 +17,7 @@ use crate::engine::Compared;
 use crate::failure::Class;
 use crate::ids::{Label, TargetName, UpgradeId};
 use crate::service::ServiceState;
+use crate::service::tool::ToolRun;
 use crate::shape::{Applied, History, Shape};
 use crate::upgrade::UpgradeError;
 use crate::upgrade::hands::{Hands, Look, Migrated};
@@ -114,6 +116,32 @@ pub(super) struct Inner {
     write_at: Option<usize>,
     /// Whether somebody else wrote, or started the server.
     disturbed: bool,
+    /// What the journal added up to before its first event here; nothing for a whole one.
+    base: State,
+    /// The names of the calls of this run.
+    pub(super) called: Vec<String>,
+    /// What is to happen at one call of this run, counted from 1.
+    pub(super) twist: Option<(usize, Twist)>,
+    pub(super) others: Others,
+    /// What upkeep did that it must never do.
+    wrong: Vec<String>,
+}
+
+/// What others have a hand in since.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub(super) struct Others {
+    pub(super) server: bool,
+    pub(super) release: bool,
+    pub(super) database: bool,
+}
+
+/// What happens at a call, once.
+#[derive(Clone, Copy)]
+pub(super) enum Twist {
+    /// It fails, and has had no effect or all of it.
+    Fails { failure: fn(&str) -> Failed, after: bool },
+    /// Somebody acts right before it.
+    Act(fn(&mut Inner)),
 }
 
 impl Inner {
@@ -133,8 +161,8 @@ impl Inner {
         label
     }
 
-    pub(super) fn record(&mut self, event: Event) {
-        self.journal.push(event);
+    pub(super) fn migrations(&self) -> usize {
+        self.db.migrations
     }
 
     pub(super) fn stop(&mut self) {
@@ -165,6 +193,27 @@ impl Inner {
     pub(super) fn forget_after(&mut self, events: usize) {
         self.journal.truncate(events);
         self.disturbed = true;
+    }
+
+    /// The vendor's tool that goes on without us does its next part.
+    pub(super) fn tool_goes_on(&mut self) {
+        if self.tool.is_some() {
+            self.migrate_on();
+        }
+    }
+
+    pub(super) fn tool_ends(&mut self) {
+        self.tool = None;
+    }
+
+    /// The next part of the migrations: each of its own, the second in two that no transaction holds together.
+    pub(super) fn migrate_on(&mut self) {
+        match (self.db.migrations, self.db.half) {
+            (1, _) => self.db.migrations = 2,
+            (2, false) => self.db.half = true,
+            (2, true) => (self.db.migrations, self.db.half) = (3, false),
+            _ => {}
+        }
     }
 
     /// The installed server starts: it writes, and migrates itself where that is how the product does it.
@@ -274,6 +323,11 @@ impl World {
             outcome_known: false,
             write_at: None,
             disturbed: false,
+            base: State::default(),
+            called: Vec::new(),
+            twist: None,
+            others: Others::default(),
+            wrong: Vec::new(),
         })))
     }
 
@@ -299,12 +353,17 @@ impl World {
             deadly: None,
             faults: inner.faults.clone(),
             hooks: BTreeMap::new(),
-            tool: None,
+            tool: inner.tool,
             begun: None,
-            handed: false,
-            outcome_known: false,
+            handed: inner.handed,
+            outcome_known: inner.outcome_known,
             write_at: None,
             disturbed: inner.disturbed,
+            base: inner.base.clone(),
+            called: Vec::new(),
+            twist: None,
+            others: inner.others,
+            wrong: inner.wrong.clone(),
         })))
     }
 
@@ -390,7 +449,8 @@ impl World {
     }
 
     pub(super) fn state(&self) -> State {
-        State::fold(&self.inner().journal).unwrap()
+        let inner = self.inner();
+        inner.journal.iter().try_fold(inner.base.clone(), State::apply).unwrap()
     }
 
     pub(super) fn journal(&self) -> Vec<Event> {
@@ -453,9 +513,15 @@ impl World {
         let (number, die) = {
             let mut inner = self.inner();
             inner.calls += 1;
+            inner.called.push(name.to_owned());
             let number = inner.calls;
             if inner.write_at == Some(number) {
                 inner.write();
+            }
+            if let Some((at, Twist::Act(act))) = inner.twist
+                && at == number
+            {
+                act(&mut inner);
             }
             (number, inner.kill == Some((number, Cut::Before)) || inner.deadly.as_deref() == Some(name))
         };
@@ -468,8 +534,19 @@ impl World {
         }
         let (value, die) = {
             let mut inner = self.inner();
+            let twist = match inner.twist {
+                Some((at, Twist::Fails { failure, after })) if at == number => Some((failure(name), after)),
+                _ => None,
+            };
             let fault = inner.faults.iter_mut().find(|fault| fault.call == name && fault.times > 0);
             let value = match fault {
+                _ if twist.is_some() => {
+                    let (failed, after) = twist.unwrap();
+                    if after {
+                        effect(&mut inner);
+                    }
+                    Err(failed)
+                }
                 Some(fault) => {
                     fault.times = fault.times.saturating_sub(u32::from(fault.times != u32::MAX));
                     Err(Failed { transient: fault.transient, ..Failed::new(fault.class, format!("{name} failed")) })
