@@ -130,3 +130,134 @@ fn a_server_that_is_down_is_told_everywhere_with_the_command_that_ends_it() {
     // What was refused is in its log.
     daemon.stop_and_tell();
 }
+
+/// What keeps a server down, how it comes about, the headline, the command that ends it, and how it is undone.
+type Cause = (&'static str, fn(&Upkeep), &'static str, &'static str, fn(&Upkeep));
+
+const CAUSES: [Cause; 8] = [
+    (
+        "release",
+        |place| place.lose("release/VERSION"),
+        "notes  SERVER DOWN",
+        "upkeep check",
+        |place| {
+            place.file("release/VERSION", "1.0");
+        },
+    ),
+    (
+        "database",
+        |place| place.moved("notes.db", "away.db"),
+        "notes  SERVER DOWN",
+        "upkeep check",
+        |place| {
+            place.moved("away.db", "notes.db");
+        },
+    ),
+    (
+        "downgrade",
+        |place| {
+            place.file("release/VERSION", "0.9");
+        },
+        "notes  DATABASE AHEAD, SERVER DOWN",
+        "upkeep rollback notes",
+        |place| {
+            place.file("release/VERSION", "1.0");
+        },
+    ),
+    (
+        "ahead",
+        |place| {
+            let row = "9, '9', 'more', 'SQL', 'V9__more.sql', 1, 'somebody', '2026-11-22 00:00:00.0', 1, 1";
+            place.sqlite("notes.db", &format!("INSERT INTO flyway_schema_history VALUES ({row})"));
+        },
+        "notes  DATABASE AHEAD, SERVER DOWN",
+        "upkeep rollback notes",
+        |place| place.sqlite("notes.db", "DELETE FROM flyway_schema_history WHERE installed_rank = 9"),
+    ),
+    (
+        "failed-migration",
+        |place| place.sqlite("notes.db", "UPDATE flyway_schema_history SET success = 0 WHERE version = '1'"),
+        "notes  MIGRATION FAILED, SERVER DOWN",
+        "upkeep migrate repair notes && upkeep upgrade notes",
+        |place| place.sqlite("notes.db", "UPDATE flyway_schema_history SET success = 1"),
+    ),
+    (
+        "invalid-migrations",
+        |place| {
+            place.file("release/migrations/V1__note.sql", "CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT);");
+            place.file("release/VERSION", "1.1");
+        },
+        "notes  SERVER DOWN",
+        "upkeep migrate validate notes",
+        |place| {
+            place.file("release/migrations/V1__note.sql", NOTE);
+            place.file("release/VERSION", "1.0");
+        },
+    ),
+    (
+        "changed-outside",
+        |place| {
+            place.sqlite("notes.db", "CREATE TABLE by_hand (id INTEGER PRIMARY KEY)");
+            place.file("release/VERSION", "1.1");
+        },
+        "notes  SERVER DOWN",
+        "upkeep diff notes",
+        |place| {
+            place.sqlite("notes.db", "DROP TABLE by_hand");
+            place.file("release/VERSION", "1.0");
+        },
+    ),
+    // The last: it ends by a command of a person's.
+    (
+        "rolled-back",
+        |place| {
+            place.file("release/migrations/V2__bad.sql", "INSERT INTO nowhere VALUES (1);");
+            place.file("release/VERSION", "1.2");
+            assert_ne!(place.run(&["upgrade", "notes"]).code, 0);
+        },
+        "notes  ROLLED BACK, SERVER DOWN",
+        "install version 1.0 of the server again; then start it: `touch",
+        |place| {
+            place.lose("release/migrations/V2__bad.sql");
+            place.file("release/VERSION", "1.0");
+        },
+    ),
+];
+
+const NOTE: &str = "CREATE TABLE note (id INTEGER PRIMARY KEY);";
+
+/// Each stands in the headline, the problems, an alarm, the one line of systemctl and `check`, and is over when its cause is.
+#[test]
+fn each_cause_is_told_in_five_places() {
+    let place = Upkeep::with(SERVED);
+    place.file("release/VERSION", "1.0");
+    place.file("release/migrations/V1__note.sql", NOTE);
+    place.ok(&["migrate", "apply", "notes"]);
+    place.file("running", "");
+    let mut daemon = Running::start(&place);
+    let target = |daemon: &Running| daemon.ask("GET", "/v1/targets/notes", "").json();
+    until("it is in step", || target(&daemon)["shape"]["step"] == "in-step");
+    place.lose("running");
+    until("it is seen to be stopped", || target(&daemon)["service"] == "stopped");
+    for (cause, make, headline, command, undo) in CAUSES {
+        daemon.forget();
+        make(&place);
+        until(cause, || target(&daemon)["outage"]["cause"] == cause);
+        let outage = target(&daemon)["outage"].clone();
+        let step = outage["next_step"].as_str().unwrap();
+        assert!(step.contains(command) && !step.contains("TARGET"), "{cause}: {step}");
+        let problem = format!("the server is down: {}; {step}", outage["why"].as_str().unwrap());
+        until(cause, || target(&daemon)["problems"][0] == problem.as_str());
+        let said = place.ok(&["status"]);
+        assert!(said.contains(headline), "{cause}: {said}");
+        let line = daemon.hears(&format!("STATUS=notes: {problem}"));
+        assert!(line.contains(step), "{cause}: {line}");
+        let checked = place.run(&["check"]);
+        assert!(checked.code != 0 && checked.stdout.contains("it is down: "), "{cause}: {checked:?}");
+        until(cause, || told(&place).contains(&("problem".to_owned(), problem.clone())));
+        undo(&place);
+        until("it is over", || target(&daemon)["outage"].is_null());
+    }
+    // What was refused is in its log.
+    daemon.stop_and_tell();
+}

@@ -55,6 +55,16 @@ impl Upkeep {
         path
     }
 
+    /// Removes a file below the scratch directory.
+    pub(crate) fn lose(&self, name: &str) {
+        std::fs::remove_file(self.path(name)).unwrap();
+    }
+
+    /// Renames a file below the scratch directory.
+    pub(crate) fn moved(&self, from: &str, to: &str) {
+        std::fs::rename(self.path(from), self.path(to)).unwrap();
+    }
+
     /// Sets a variable for what runs from here on.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.environment.push((name.to_owned(), value.to_owned()));
