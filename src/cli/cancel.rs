@@ -6,29 +6,29 @@ use crate::failure::{Class, Failure};
 use crate::ids::{JobId, TargetName};
 use crate::wire::{Action, Job, JobState};
 
-/// End a backup or verification that runs, or let any job go that has not begun.
+/// Stop a running backup or verification, or drop any job that has not started.
 ///
-/// Nothing of a backup that is ended is left behind. An upgrade, a rollback, a restore and a migration are never cut off in the middle.
+/// A stopped backup leaves nothing behind. Upgrades, rollbacks, restores and migrations are never stopped half-way.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The job, as `upkeep backup` and `upkeep status --json` name it; or a target, of which what can be ended is.
+    /// The job, as `upkeep backup` and `upkeep status --json` name it; or a target, to stop what can be stopped of it.
     #[arg(value_name = "JOB|TARGET")]
-    what: String,
+    job: String,
 }
 
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
     let asked = session::asked(world).await?;
     let Reach::Daemon(client) = &asked.1 else {
-        let failure = Failure::new(Class::Unavailable, "no daemon runs, and so no job waits or runs in it");
-        return Err(failure.hint("a command that works without one is ended with Ctrl-C where it runs").into());
+        let failure = Failure::new(Class::Unavailable, "no daemon is running, so there is no job to cancel");
+        return Err(failure.hint("a command that runs without the daemon is stopped with Ctrl-C in its own terminal").into());
     };
-    let named = match TargetName::parse(&arguments.what) {
+    let named = match TargetName::parse(&arguments.job) {
         Ok(name) => session::is_target(&asked, &name).await?.then_some(name),
         Err(_) => None,
     };
     let ids: Vec<JobId> = match named {
         Some(target) => of_target(client.jobs().await?, &target)?,
-        None => vec![JobId::parse(&arguments.what).map_err(|error| Failure::new(Class::Usage, error.to_string()))?],
+        None => vec![JobId::parse(&arguments.job).map_err(|error| Failure::new(Class::Usage, error.to_string()))?],
     };
     let (mut ended, mut failed) = (Vec::with_capacity(ids.len()), None);
     for id in ids {
@@ -51,7 +51,7 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
         let line = |job: &Job| {
             let target = job.action.target().map(|target| format!(" of {target}")).unwrap_or_default();
             match job.state {
-                JobState::Ok => format!("the {}{target} had ended already", job.action.name()),
+                JobState::Ok => format!("the {}{target} has already ended", job.action.name()),
                 _ => format!("the {}{target} is cancelled", job.action.name()),
             }
         };
@@ -76,13 +76,14 @@ fn of_target(jobs: Vec<Job>, target: &TargetName) -> Result<Vec<JobId>, Failure>
         false => first,
     };
     if chosen.is_empty() {
-        let failure = Failure::new(Class::NoInput, format!("nothing of `{target}` waits or runs that can be cancelled"));
         let failure =
-            failure.hint("see what runs: `upkeep status`; upgrades, rollbacks, restores and migrations go on to their end");
+            Failure::new(Class::NoInput, format!("nothing of `{target}` is waiting or running that can be cancelled"));
+        let failure = failure
+            .hint("see what is running: `upkeep status`; upgrades, rollbacks, restores and migrations always run to their end");
         let waits = its.iter().find(|job| job.state == JobState::Queued && awaited(&job.action));
         return Err(match waits {
             Some(job) => failure.hint(format!(
-                "its server waits at the gate for the {}; to refuse that start: `upkeep cancel {}`",
+                "its server is waiting at the gate for the {}; to refuse that start: `upkeep cancel {}`",
                 job.action.name(),
                 job.id
             )),

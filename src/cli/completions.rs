@@ -26,7 +26,7 @@ pub(super) struct ManArguments {
 pub(super) fn run(arguments: &Arguments, world: &World) -> Result<(), Stop> {
     use clap_complete::Shell;
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut super::description(), "upkeep", &mut script);
+    clap_complete::generate(arguments.shell, &mut shown(), "upkeep", &mut script);
     let script = String::from_utf8_lossy(&script).into_owned();
     let (targets, labels) = (takes(&TARGETS), takes(&LABELS));
     world.terminal.print(&match arguments.shell {
@@ -37,21 +37,26 @@ pub(super) fn run(arguments: &Arguments, world: &World) -> Result<(), Stop> {
     })
 }
 
-/// The arguments that are a target's name, and those that are an archive's label.
-const TARGETS: [&str; 2] = ["target", "what"];
-const LABELS: [&str; 4] = ["label", "archive", "what", "other"];
+/// The command line without what is nobody's to type. What is generated of it would show that in zsh and fish.
+fn shown() -> clap::Command {
+    let all = super::description();
+    let commands: Vec<_> = all.get_subcommands().filter(|command| !command.is_hide_set()).cloned().collect();
+    clap::Command::new("upkeep").args(all.get_arguments().cloned().collect::<Vec<_>>()).subcommands(commands)
+}
 
-/// The commands that take one of these as an argument of their own.
+/// The arguments that are a target's name, and those that are an archive's label.
+const TARGETS: [&str; 3] = ["target", "what", "job"];
+const LABELS: [&str; 5] = ["label", "archive", "what", "from", "to"];
+
+/// The commands that take one of these, by the last word before it (`backup`, and of `migrate info` the `info`).
 fn takes(names: &[&str]) -> Vec<String> {
-    let description = super::description();
-    let takes = |command: &&clap::Command| {
-        let own = command.get_positionals().any(|argument| names.contains(&argument.get_id().as_str()));
-        own || command
-            .get_subcommands()
-            .any(|below| below.get_positionals().any(|argument| names.contains(&argument.get_id().as_str())))
+    let takes =
+        |command: &&clap::Command| command.get_positionals().any(|argument| names.contains(&argument.get_id().as_str()));
+    let of = |command: &clap::Command| {
+        let below = command.get_subcommands().filter(takes).map(|below| below.get_name().to_owned());
+        below.chain(takes(&command).then(|| command.get_name().to_owned())).collect::<Vec<_>>()
     };
-    let shown = description.get_subcommands().filter(|command| !command.is_hide_set());
-    shown.filter(takes).map(|command| command.get_name().to_owned()).collect()
+    shown().get_subcommands().flat_map(of).collect()
 }
 
 /// What is generated knows options and commands; names are asked for where one of these commands stands.

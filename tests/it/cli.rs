@@ -96,8 +96,64 @@ fn names_of_targets_and_archives_are_completed() {
     assert!(!has("upkeep backup \"\"", &label) && !has("upkeep backup x", "notes"));
     assert!(has("upkeep restore notes \"\"", &label) && has("upkeep verify no", &label) && has("upkeep verify no", "notes"));
     assert!(has("upkeep unpin notes-", &label) && !has("upkeep unpin no", "notes"));
+    assert!(has("upkeep diff no", &label) && has("upkeep migrate info \"\"", "notes") && !has("upkeep migrate \"\"", "notes"));
+}
+
+/// A terminal of zsh's own, in which what it offers behind each line is shown, up to a mark.
+const ZSH: &str = r#"
+zmodload zsh/zpty
+zpty -b it "env TERM=dumb COLUMNS=200 zsh -f -i"
+asked() { zpty -w it "$1"; zpty -r it said $'*\n*END*' }
+asked "PS1=; PROMPT_EOL_MARK=; fpath=($PWD \$fpath); autoload -Uz compinit; compinit -u -D; LISTMAX=1000
+press() { zle list-choices; zle -R; zle -I; BUFFER=; print E''ND }
+zle -N press; bindkey '^I' press; print E''ND"
+for line; do
+    zpty -n -w it "$line"$'\t'
+    zpty -r it said '*END*'
+    print -r -- "${said//$'\r'/}"
+done
+"#;
+
+/// What zsh and fish really offer.
+#[test]
+fn zsh_and_fish_complete_commands_targets_and_labels() {
+    let upkeep = notes();
+    let label = upkeep.json(&["backup", "notes"])["label"].as_str().unwrap().to_owned();
+    upkeep.file("_upkeep", &upkeep.ok(&["completions", "zsh"]));
+    upkeep.file("upkeep.fish", &upkeep.ok(&["completions", "fish"]));
+    upkeep.file("complete.zsh", ZSH);
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_upkeep"));
+    let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let lines = [
+        ("upkeep ", "release-hold", true),
+        ("upkeep ", "demo-server", false),
+        ("upkeep backup ", "notes", true),
+        ("upkeep backup ", &label, false),
+        ("upkeep migrate info no", "notes", true),
+        ("upkeep restore notes ", &label, true),
+        ("upkeep diff ", &label, true),
+        ("upkeep unpin ", &label, true),
+        ("upkeep cancel ", "notes", true),
+        ("upkeep cancel ", &label, false),
+        ("upkeep verify ", &label, true),
+    ];
     for shell in ["zsh", "fish"] {
-        assert!(upkeep.ok(&["completions", shell]).contains("upkeep names --targets"), "{shell}");
+        let mut command = std::process::Command::new(shell);
+        match shell {
+            "zsh" => command.args(["-f", "complete.zsh"]),
+            _ => command.args(["-c", "source upkeep.fish; for line in $argv; complete -C\"$line\"; echo END; end"]),
+        };
+        command.args(lines.map(|(line, ..)| line)).current_dir(upkeep.root()).env("HOME", upkeep.root()).env("PATH", &path);
+        let Ok(output) = command.env("UPKEEP_CONFIG", upkeep.path("upkeep.toml")).output() else {
+            assert!(shell == "fish" || std::env::var_os("REQUIRE_SERVERS").is_none(), "{shell} is not installed");
+            continue;
+        };
+        let said = String::from_utf8(output.stdout).unwrap();
+        let answers: Vec<&str> = said.split("END").collect();
+        assert_eq!(answers.len(), lines.len() + 1, "{shell}: {said}");
+        for ((line, name, offered), answer) in lines.into_iter().zip(answers) {
+            assert_eq!(answer.contains(name), offered, "{shell}: {line}: {answer}");
+        }
     }
 }
 
@@ -225,7 +281,7 @@ fn check_sees_a_clock_that_has_gone_back() {
     let event = "INSERT INTO event (at, kind, message, body_json) VALUES (strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '+3 days'), 'test', 'x', 'null')";
     upkeep.sqlite("state/state.db", event);
     let ran = upkeep.run(&["check"]);
-    assert!(ran.code == 71 && ran.stdout.contains("and the newest event is of "), "{ran:?}");
+    assert!(ran.code == 71 && ran.stdout.contains("but the newest event is from "), "{ran:?}");
     assert!(ran.stdout.contains("nothing is deleted for its age while the clock is behind"), "{ran:?}");
 }
 
@@ -245,9 +301,9 @@ fn check_goes_on_where_a_password_cannot_be_read_and_names_one_in_the_open() {
     upkeep.configure(&format!("{NOTES}{}", shop.replace("shop@", "shop:geheim@").replace("password_file", "#")));
     mode(&upkeep.path("upkeep.toml"), 0o644);
     let ran = upkeep.run(&["check"]);
-    assert!(ran.stdout.contains("everybody may read a password") && !ran.stdout.contains("geheim"), "{ran:?}");
+    assert!(ran.stdout.contains("everybody on this host can read a password") && !ran.stdout.contains("geheim"), "{ran:?}");
     mode(&upkeep.path("upkeep.toml"), 0o640);
-    assert!(!upkeep.run(&["check"]).stdout.contains("everybody may read a password"));
+    assert!(!upkeep.run(&["check"]).stdout.contains("everybody on this host can read a password"));
 }
 
 #[test]
