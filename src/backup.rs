@@ -130,7 +130,7 @@ impl Explain for BackupError {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::NoRoom { target, directory, .. } => vec![
-                format!("see what retention would let go: `upkeep prune {target} --dry-run`"),
+                format!("see what retention would delete: `upkeep prune {target} --dry-run`"),
                 format!("make room on the file system of {directory}, or set `targets.{target}.backup.directory`"),
             ],
             Self::Hollow { target, previous, .. } => vec![
@@ -170,7 +170,7 @@ pub async fn backup(
     let engine = Engine::of(&target.database);
     let history_tables = history_tables(target);
 
-    progress.phase("looking", 0);
+    progress.phase("looking at the database", 0);
     engine.recover().await?;
     let server = told(engine.identify(), progress).await?;
     refuse_without_schema(target, request.kind, &engine, &server).await?;
@@ -232,7 +232,7 @@ pub async fn told<T>(asking: impl Future<Output = T>, progress: &Progress) -> T 
     if let Ok(answer) = tokio::time::timeout(SOON, &mut asking).await {
         return answer;
     }
-    progress.phase("waiting for the database, which somebody has locked or which is busy", 0);
+    progress.phase("waiting for the database, which is busy or locked by somebody else", 0);
     asking.await
 }
 

@@ -8,6 +8,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::text;
+
 /// What kind of failure it was. The exit code follows from it alone (sysexits.h).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -182,17 +184,21 @@ impl Failure {
         }
     }
 
-    /// Names the target concerned.
+    /// Names the target concerned, also where its words say `TARGET`.
     #[must_use]
     pub fn on(mut self, target: impl fmt::Display) -> Self {
-        self.target = Some(target.to_string());
+        let target = target.to_string();
+        let said = [&mut self.message].into_iter().chain(&mut self.causes).chain(&mut self.hints);
+        said.for_each(|said| *said = text::naming(said, &target));
+        self.target = Some(target);
         self
     }
 
     /// Adds a next step.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hints.push(hint.into());
+        let hint = hint.into();
+        self.hints.push(self.target.as_ref().map_or_else(|| hint.clone(), |target| text::naming(&hint, target)));
         self
     }
 

@@ -139,11 +139,11 @@ pub fn decide(facts: &Facts, names: &Names<'_>) -> Gate {
     }
 }
 
-/// What stands against a start while an upgrade has still to come, also where no script of it is known by name.
+/// What stands against a start while an upgrade has yet to run, also where no script of it is known by name.
 #[must_use]
 pub fn still_pending(pending: &[String]) -> String {
     match pending {
-        [] => "the release is new, and its upgrade has still to come".to_owned(),
+        [] => "the release is new, and its upgrade has yet to run".to_owned(),
         pending => format!("still pending: {}", few(pending, ", ")),
     }
 }

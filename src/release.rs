@@ -88,13 +88,13 @@ pub enum ReleaseError {
         why: String,
     },
     /// The package manager is at work.
-    #[error("the package manager is at work: {0}")]
+    #[error("the package manager is running: {0}")]
     PackageBusy(String),
     /// A package is neither the one version nor the other, and nobody is at work on it.
-    #[error("a package is not installed whole: {0}")]
+    #[error("a package is not fully installed: {0}")]
     PackageHalf(String),
     /// A file could not be looked at.
-    #[error("cannot look at {}", path.display())]
+    #[error("cannot check {}", path.display())]
     Io {
         /// The path.
         path: PathBuf,
@@ -108,7 +108,7 @@ pub enum ReleaseError {
     #[error(transparent)]
     Durable(#[from] DurableError),
     /// After pointing back another version is installed than was wanted.
-    #[error("the release was to be {wanted} again, and is {found}")]
+    #[error("the release should be {wanted} again, but is {found}")]
     NotBack {
         /// The version wanted.
         wanted: Version,

@@ -136,8 +136,8 @@ fn verdict(archive: &Candidate, reasons: Vec<String>) -> VerdictOf {
     let (label, taken_at) = (archive.label.clone(), archive.taken_at);
     if reasons.is_empty() {
         let why = match archive.standing {
-            Standing::Broken => "torn or damaged, and long passed by good ones",
-            Standing::Aside => "set aside, and long passed by good ones",
+            Standing::Broken => "torn or damaged, and superseded long ago by good ones",
+            Standing::Aside => "set aside, and superseded long ago by good ones",
             Standing::Verified | Standing::Unverified => "no rule keeps it",
         };
         return VerdictOf { label, taken_at, fate: Fate::LetGo, reasons: vec![why.to_owned()] };
@@ -153,11 +153,11 @@ fn counts(archive: &Candidate, now: DateTime<Utc>) -> bool {
 /// Why an archive that does not count stays nevertheless.
 fn uncounted_reason(archive: &Candidate, newest: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Option<String> {
     match archive.standing {
-        Standing::Unverified => Some("not verified: neither kept nor counted".to_owned()),
+        Standing::Unverified => Some("kept until verified; counts toward no rule".to_owned()),
         Standing::Broken | Standing::Aside if newest.is_some_and(|newest| newest - archive.taken_at > BROKEN_KEPT) => None,
-        Standing::Aside => Some("set aside by a restore or a failed upgrade: not counted".to_owned()),
-        Standing::Broken => Some("torn or damaged: left for a person to look at, not counted".to_owned()),
-        Standing::Verified => Some(format!("taken {} in the future: not counted", human(archive.taken_at - now))),
+        Standing::Aside => Some("set aside by a restore or a failed upgrade; counts toward no rule".to_owned()),
+        Standing::Broken => Some("torn or damaged; kept for a person to look at, counts toward no rule".to_owned()),
+        Standing::Verified => Some(format!("taken {} in the future; counts toward no rule", human(archive.taken_at - now))),
     }
 }
 

@@ -74,7 +74,7 @@ pub enum ServiceError {
         source: ProcessError,
     },
     /// It ended well, and the service is still not what was asked for.
-    #[error("asked {service} to {what}, and it is {state}")]
+    #[error("asked {service} to {what}, but it is {state}")]
     Still {
         /// `stop`, `start`.
         what: &'static str,

@@ -375,12 +375,12 @@ fn problems(seen: &Seen, known: &Known, good: Option<&Entry>, overdue: bool, now
         } else if entry.from_the_future(now) {
             let (label, at) = (&entry.label, entry.taken_at.format("%F %R UTC"));
             let hint = "the clock was wrong then or is now; it is not counted until that moment has passed";
-            problems.push(format!("archive {label} says that it is of {at}, which has not come: {hint}"));
+            problems.push(format!("archive {label} is dated {at}, which is in the future: {hint}"));
         }
     }
     if let Some(good) = good.filter(|good| good.data_only) {
         let hint = "an upgrade is refused until `upkeep check` finds a pg_dump of the server's major";
-        problems.push(format!("archive {} holds rows and no schema; {hint}", good.label));
+        problems.push(format!("archive {} holds rows but no schema; {hint}", good.label));
     }
     if let Some(run) = known.last_run.as_ref().filter(|run| run.end.as_ref().is_some_and(|end| end.outcome != Outcome::Ok)) {
         problems.push(format!("the last backup {}", run_message(run)));
@@ -391,7 +391,7 @@ fn problems(seen: &Seen, known: &Known, good: Option<&Entry>, overdue: bool, now
     }
     problems.extend(known.lost.clone());
     if let Some((upgrade, why)) = known.upgrade.as_ref().and_then(|upgrade| Some((upgrade, upgrade.waits_for.as_ref()?))) {
-        problems.push(format!("the way back from {} cannot go on yet, and is tried again: {why}", upgrade.to));
+        problems.push(format!("the way back from {} cannot go on yet, and is retried: {why}", upgrade.to));
     }
     problems
 }

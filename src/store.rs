@@ -99,7 +99,7 @@ impl Explain for StoreError {
             Self::Durable(error) => error.hints(),
             Self::Archive(error) => error.hints(),
             Self::State(error) => error.hints(),
-            Self::Pinned { label, .. } => vec![format!("let retention have it: `upkeep unpin {label}`")],
+            Self::Pinned { label, .. } => vec![format!("let retention delete it: `upkeep unpin {label}`")],
             Self::Gone(_) => vec!["see what there is: `upkeep list`".to_owned()],
             Self::NoLabel { .. } => vec!["is the clock standing still?".to_owned()],
             Self::Worker(_) => Vec::new(),
@@ -163,7 +163,7 @@ pub fn sweep(directory: &Path) -> Result<Vec<String>, StoreError> {
         }
         // Never opened, never removed: nobody of ours makes such a thing.
         if fs::symlink_metadata(&path).is_ok_and(|meta| !meta.is_file()) {
-            lines.push(format!("{} is not a file, and is left alone: move it away", path.display()));
+            lines.push(format!("{} is not a file; upkeep leaves it alone: move it away", path.display()));
         } else if orphan || !writer::is_being_written(&path)? {
             durable::remove(&path)?;
             lines.push(format!("removed {}, which was left over", path.display()));

@@ -46,6 +46,15 @@ pub fn shell<T: AsRef<str>>(words: &[T]) -> String {
     words.iter().map(|word| quote(word.as_ref())).collect::<Vec<_>>().join(" ")
 }
 
+/// A next step whose writer knew of no target: `TARGET` in a command or file of ours, and `[targets.T.`, become this one.
+#[must_use]
+pub fn naming(step: &str, target: &str) -> String {
+    let ours = |at: usize, piece: &str| at % 2 == 1 && (piece.starts_with("upkeep ") || piece.starts_with("RECOVERY-"));
+    let named = |(at, piece)| if ours(at, piece) { piece.replace("TARGET", target) } else { piece.to_owned() };
+    let pieces: Vec<String> = step.split('`').enumerate().map(named).collect();
+    pieces.join("`").replace("[targets.T.", &format!("[targets.{target}."))
+}
+
 fn escaped(text: &str, stays: fn(char) -> bool, colours: bool) -> Cow<'_, str> {
     if !text.chars().any(|letter| acts(letter) && !stays(letter)) {
         return Cow::Borrowed(text);
@@ -99,6 +108,24 @@ mod tests {
     fn words_are_read_back_by_a_shell() {
         let words = ["sh", "-c", "echo 'a b' && : $HOME", "", "a=b", "sample*"];
         assert_eq!(shell(&words), r"sh -c 'echo '\''a b'\'' && : $HOME' '' 'a=b' 'sample*'");
+    }
+
+    #[test]
+    fn a_next_step_names_its_target() {
+        for (step, named) in [
+            (
+                "look: `upkeep list TARGET`, `upkeep restore TARGET LABEL`",
+                "look: `upkeep list notes`, `upkeep restore notes LABEL`",
+            ),
+            ("read `RECOVERY-TARGET.txt` beside the archives", "read `RECOVERY-notes.txt` beside the archives"),
+            (
+                "allow it with `mixed = true` in `[targets.T.migrations]`",
+                "allow it with `mixed = true` in `[targets.notes.migrations]`",
+            ),
+            ("MERGE INTO TARGET; `MERGE INTO TARGET`", "MERGE INTO TARGET; `MERGE INTO TARGET`"),
+        ] {
+            assert_eq!(naming(step, "notes"), named);
+        }
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub use driver::Ended;
 pub use evidence::lost;
 pub use observe::{grown, observe, observe_at_gate, release_of_the_data, remember_release, remember_shape};
 pub use outage::{Naming, Outage, left_by_failure, outage};
-pub use plan::{Asked, Decision, Lost, Observation, Plan, Refusal, decide, standing};
+pub use plan::{Asked, Decision, Lost, Observation, Plan, Refusal, decide, next_steps, standing};
 pub use rollback::begin_rollback;
 pub use state::{Phase, Settle};
 pub use turn::{Turned, turn_back};
@@ -99,7 +99,7 @@ pub enum UpgradeError {
     #[error("no upgrade of `{0}` needs a person")]
     NotStuck(TargetName),
     /// An upgrade that is in no journal cannot be settled.
-    #[error("the present state of `{}` cannot be taken for the good one: {why}", lost.target)]
+    #[error("the present state of `{}` cannot be recorded as known-good: {why}", lost.target)]
     Lost {
         /// What is known of it.
         lost: Box<Lost>,
@@ -122,7 +122,7 @@ pub enum UpgradeError {
         last: Option<Label>,
     },
     /// There is nothing to roll back.
-    #[error("nothing to roll back for `{target}`: {why}")]
+    #[error("nothing to undo for `{target}`: {why}")]
     NothingToRollBack {
         /// The target.
         target: TargetName,
@@ -157,7 +157,7 @@ impl Explain for UpgradeError {
             Self::Durable(error) => error.safe(),
             Self::Migrate(error) => error.safe(),
             Self::Illegal(_) | Self::TooNew { .. } | Self::Damaged { .. } => {
-                Some("nothing more is done to server or database; the pre-upgrade archive is pinned".to_owned())
+                Some("server and database are left alone from here on; the pre-upgrade archive is pinned".to_owned())
             }
             Self::NotAsLeft { .. } => Some("nothing was changed".to_owned()),
             _ => None,

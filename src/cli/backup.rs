@@ -4,15 +4,15 @@ use super::{Stop, World, session};
 use crate::ids::TargetName;
 use crate::wire::{Action, Backup};
 
-/// Take an archive now, verified before it counts.
+/// Take an archive now; it counts once it is verified.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The target.
     target: TargetName,
-    /// What to say of it; kept in the archive itself.
+    /// A note about it, stored in the archive.
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
-    /// Keep it from retention.
+    /// Pin it: retention never deletes it.
     #[arg(long)]
     pin: bool,
 }

@@ -16,6 +16,7 @@ use super::{Stop, World, human, owner, session, table};
 use crate::config::Target;
 use crate::config::load::{self, Secrets};
 use crate::failure::{Class, Failure};
+use crate::text;
 
 /// Check configuration and host. Every problem is shown at once, each with its next step; nothing is changed.
 ///
@@ -94,10 +95,9 @@ impl Findings {
             Found::Advice(advice) => finding.advice = Some(*advice),
             Found::Problem(problem) => finding.problem = Some(*problem),
         }
-        // What knows of no targets says T.
         let hints = finding.advice.iter_mut().chain(&mut finding.problem).flat_map(|failure| &mut failure.hints);
         if let Some(name) = &finding.target {
-            hints.for_each(|hint| *hint = hint.replace("[targets.T.", &format!("[targets.{name}.")));
+            hints.for_each(|hint| *hint = text::naming(hint, name));
         }
         self.0.push(finding);
     }
@@ -131,6 +131,8 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
     worst.map_or(Ok(()), |class| Err(Stop::Answer(class.code())))
 }
 
+/// Columns for a target's name.
+const NAME: usize = 14;
 /// Where the words of a finding begin.
 const INDENT: usize = 32;
 /// Lines are broken to the terminal's columns, but to no more and no fewer than this.
@@ -141,9 +143,18 @@ fn text(report: &Report, terminal: Terminal) -> String {
     // Elsewhere than on a terminal a line is a line.
     let width = terminal.columns().map_or(usize::MAX, |columns| columns.clamp(COLUMNS.0, COLUMNS.1));
     let wrapped = |text: &str| table::wrapped(text, width, INDENT);
+    let mut above = "";
     for finding in &report.findings {
-        let whose = finding.target.as_deref().unwrap_or("host");
-        let subject = format!("{whose:<14} {:<14}", finding.what);
+        let mut whose = finding.target.as_deref().unwrap_or("host");
+        // A name that its column cannot hold stands above its findings.
+        if whose.len() > NAME {
+            if whose != above {
+                lines.push(whose.to_owned());
+                above = whose;
+            }
+            whose = "";
+        }
+        let subject = format!("{whose:<NAME$} {:<14}", finding.what);
         let (sign, tone, message) = match (&finding.good, &finding.advice, &finding.problem) {
             (Some(good), ..) => ("✓", Tone::Good, good),
             (None, Some(advice), _) => ("!", Tone::Warn, &advice.message),
@@ -163,7 +174,7 @@ fn text(report: &Report, terminal: Terminal) -> String {
     let advice = report.findings.iter().filter(|finding| finding.advice.is_some()).count();
     let besides = match advice {
         0 => String::new(),
-        count => format!(", {} to think about (!)", human::many(count as u64, "thing")),
+        count => format!(", {} to consider (!)", human::many(count as u64, "thing")),
     };
     lines.push(match report.problems {
         0 => format!("all is well{besides}"),

@@ -57,7 +57,7 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
             show(newest(events, &arguments), world)
         }
         Reach::Alone if arguments.follow => {
-            Err(Failure::new(Class::Unavailable, "no daemon is running, so nothing will happen to follow")
+            Err(Failure::new(Class::Unavailable, "no daemon is running, so there will be no new events")
                 .hint("start it: `systemctl start upkeepd`; what happened before: `upkeep events`")
                 .into())
         }
@@ -81,7 +81,7 @@ fn newest(mut events: Vec<Event>, arguments: &Arguments) -> Vec<Event> {
 fn show(events: Vec<Event>, world: &World) -> Result<(), Stop> {
     world.terminal.show(&events, |events| {
         let lines: Vec<String> = events.iter().map(|event| sentence(event, world.terminal)).collect();
-        if lines.is_empty() { "nothing happened yet".to_owned() } else { lines.join("\n") }
+        if lines.is_empty() { "nothing has happened yet".to_owned() } else { lines.join("\n") }
     })
 }
 

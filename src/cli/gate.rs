@@ -167,7 +167,7 @@ fn without_daemon(config: &Config, name: &TargetName, answer: Gate) -> Result<Pa
     if wanted == Some(WithoutDaemon::Pass) {
         return Ok(Passed::because(format!("no daemon runs, and `without_daemon = \"pass\"`; {answer}")));
     }
-    let message = format!("the server of `{name}` must not start: no daemon runs that could upgrade it; {answer}");
+    let message = format!("the server of `{name}` must not start: no daemon is running to upgrade it; {answer}");
     let failure = Failure::new(Class::Unavailable, message).on(name).safe("nothing was changed");
     Err(failure.hint("start the daemon, then the server: `systemctl start upkeepd`").into())
 }

@@ -4,12 +4,12 @@ use super::{Stop, World, moments, session};
 use crate::ids::TargetName;
 use crate::wire::{Action, Hold, ReleaseHold};
 
-/// No upgrades of a target for now. Backups go on.
+/// Put a target's upgrades on hold. Backups go on.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The target.
     target: TargetName,
-    /// Until this moment (2026-11-25T08:00:00Z) or for this long (3d); for ever when not given.
+    /// Until this moment (2026-11-25T08:00:00Z) or for this long (3d); until released when not given.
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
     /// Why; shown in the status.
@@ -17,7 +17,7 @@ pub(super) struct Arguments {
     reason: Option<String>,
 }
 
-/// Upgrades of a target again: every hold of it ends, also those the daemon set after a failed upgrade.
+/// Allow a target's upgrades again: lifts every hold on it, including those the daemon set after a failed upgrade.
 #[derive(Debug, clap::Args)]
 pub(super) struct ReleaseArguments {
     /// The target.

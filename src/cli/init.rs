@@ -24,7 +24,7 @@ const STATE: &str = "/var/lib/upkeep";
 /// Propose a configuration from what is found on this host: running services with their files, package, version, migrations
 /// and database, the database servers that listen, and what else lies in /opt and /srv.
 ///
-/// Writes a new file that says what it guessed and what it could not find out; never over one that is there. Read it, mend it,
+/// Writes a new file that says what it guessed and what it could not find out; never over one that is there. Read it, fix it,
 /// then run `upkeep check`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -99,7 +99,7 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
     durable::publish(&file, &path)?;
     world.terminal.show(&found, |found| {
         let many = human::many(found.servers.len() as u64, "possible target");
-        format!("wrote {} with {many}; read it, mend it, then run `upkeep setup` and `upkeep check`", path.display())
+        format!("wrote {} with {many}; read it, fix it, then run `upkeep setup` and `upkeep check`", path.display())
     })
 }
 

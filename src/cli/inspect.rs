@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::table::{Side, Table};
+use super::table::{self, Side, Table};
 use super::terminal::{Terminal, Tone};
 use super::{Stop, World, human, owner, session};
 use crate::archive::{Archive, Manifest};
@@ -12,7 +12,7 @@ use crate::failure::{Class, Failure};
 use crate::ids::Label;
 use crate::text;
 
-/// Show what an archive says of itself: version, shape, tables, how it is consistent.
+/// Show what an archive says about itself: version, shape, tables, how it is consistent.
 ///
 /// A file is read where it is, without configuration, daemon, catalogue or database. A label is looked for in the
 /// configured directories.
@@ -63,10 +63,18 @@ fn by_label(config: &Config, label: &Label) -> Result<PathBuf, Failure> {
     })
 }
 
+/// Where what is said begins.
+const INDENT: usize = 15;
+
 fn text(manifest: &Manifest, path: &Path, terminal: Terminal) -> String {
     let mut lines = vec![terminal.paint(Tone::Strong, manifest.label.as_str())];
     let mut line = |name: &str, text: String| {
-        lines.push(format!("  {} {}", terminal.paint(Tone::Quiet, &format!("{name:<12}")), text::line(&text)))
+        // A path and a command are to be copied: the terminal breaks them without a mark.
+        let text = match (name, terminal.columns()) {
+            ("file" | "by hand", _) | (_, None) => text::line(&text).into_owned(),
+            (_, Some(columns)) => table::wrapped(&text::line(&text), columns, INDENT),
+        };
+        lines.push(format!("  {} {text}", terminal.paint(Tone::Quiet, &format!("{name:<12}"))))
     };
     line("file", path.display().to_string());
     line("target", format!("{}, {}", manifest.target, manifest.kind));

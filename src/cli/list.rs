@@ -48,12 +48,13 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
     let mut entries = store::as_it_is(entries);
     entries.sort_by(|a: &Entry, b: &Entry| b.taken_at.cmp(&a.taken_at).then_with(|| b.label.cmp(&a.label)));
     let now = world.clock.now();
-    world.terminal.show(&entries, |entries| text(entries, now, world.terminal))
+    world.terminal.show(&entries, |entries| text(entries, &targets, now, world.terminal))
 }
 
-fn text(entries: &[Entry], now: chrono::DateTime<chrono::Utc>, terminal: Terminal) -> String {
+fn text(entries: &[Entry], targets: &[TargetName], now: chrono::DateTime<chrono::Utc>, terminal: Terminal) -> String {
     if entries.is_empty() {
-        return "no archives yet; take one: `upkeep backup TARGET`".to_owned();
+        let target = targets.first().map_or("TARGET", TargetName::as_str);
+        return format!("no archives yet; take one: `upkeep backup {target}`");
     }
     let columns = [
         ("label", Side::Left),
@@ -67,7 +68,7 @@ fn text(entries: &[Entry], now: chrono::DateTime<chrono::Utc>, terminal: Termina
     let mut table = Table::new(&columns).cut();
     for entry in entries {
         let (state, tone) = match entry.verdict {
-            Verdict::Whole if entry.from_the_future(now) => ("verified, of a moment to come", Tone::Warn),
+            Verdict::Whole if entry.from_the_future(now) => ("verified, dated in the future", Tone::Warn),
             Verdict::Whole if entry.data_only => ("verified, rows only", Tone::Warn),
             Verdict::Whole => ("verified", Tone::Good),
             Verdict::Unverified => ("not yet verified", Tone::Warn),

@@ -19,13 +19,13 @@ enum Verb {
     Info(Which),
     /// Whether the scripts and the history in the database agree.
     Validate(Which),
-    /// Apply what is pending, or part of it, after an archive was taken.
+    /// Apply what is pending, or part of it, after taking an archive.
     Apply(Apply),
     /// Write a baseline row into a database that has no history yet.
     Baseline(At),
     /// Remove rows of failed migrations and realign checksums.
     Repair(Which),
-    /// Take the newest version back by its undo script, or every version newer than one.
+    /// Undo the newest version with its undo script, or every version newer than the given one.
     Undo(At),
 }
 

@@ -36,7 +36,7 @@ pub(super) fn parse(text: &str, toward: Toward, now: DateTime<Utc>) -> Result<Da
         Toward::Future => now.checked_add_signed(span),
     });
     moment.ok_or_else(|| {
-        Failure::new(Class::Usage, format!("`{text}` is not a moment"))
+        Failure::new(Class::Usage, format!("`{text}` is not a point in time"))
             .hint("write 2026-11-22T02:30:00Z, \"2026-11-22 02:30\" (UTC), or a span from now such as 2h")
     })
 }

@@ -4,7 +4,7 @@ use super::{Stop, World, session};
 use crate::ids::Label;
 use crate::wire::{Action, Pin, Unpin};
 
-/// Keep an archive from retention until it is unpinned.
+/// Pin an archive: retention never deletes it until it is unpinned.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The archive.
@@ -14,7 +14,7 @@ pub(super) struct Arguments {
     reason: Option<String>,
 }
 
-/// Let retention have an archive again.
+/// Unpin an archive: retention may delete it again.
 #[derive(Debug, clap::Args)]
 pub(super) struct UnpinArguments {
     /// The archive.

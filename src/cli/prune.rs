@@ -4,7 +4,7 @@ use super::{Stop, World, session};
 use crate::ids::TargetName;
 use crate::wire::{Action, Prune};
 
-/// Let go of the archives that no rule keeps. Each verdict comes with its reasons.
+/// Delete the archives that no rule keeps. Each decision comes with its reasons.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The target.
@@ -12,7 +12,8 @@ pub(super) struct Arguments {
     /// Only say what would happen.
     #[arg(long)]
     dry_run: bool,
-    /// Say that you have looked at an archive that holds suddenly less than those before it: deletion, which waits for that, goes on.
+    /// Say that you have looked at an archive that suddenly holds less than those before it: deletion, which is paused
+    /// until then, goes on.
     #[arg(long, conflicts_with = "dry_run")]
     looked: bool,
 }

@@ -25,10 +25,10 @@ pub(super) struct Arguments {
     /// Only say what would happen.
     #[arg(long)]
     dry_run: bool,
-    /// Also when the database holds rows; they go into a safety archive first.
+    /// Replace the rows that the database holds; they go into a safety archive first.
     #[arg(long)]
     replace: bool,
-    /// Stop the server first and start it again after.
+    /// Stop the server first and start it again afterwards.
     #[arg(long)]
     stop_server: bool,
 }

@@ -100,7 +100,7 @@ pub(super) fn known(world: &World, config: &Config, target: &TargetName) -> Resu
 fn with_a_next_step(stop: Stop) -> Stop {
     match stop {
         Stop::Failure(failure) if failure.hints.is_empty() => {
-            Stop::from(failure.hint("mend the cause, and look at configuration and host: `upkeep check`"))
+            Stop::from(failure.hint("fix the cause, and look at configuration and host: `upkeep check`"))
         }
         stop => stop,
     }
@@ -131,7 +131,7 @@ async fn through(client: &Client, world: &World, action: &Action) -> Result<Valu
     match followed {
         Some(job) => ended(job),
         None => {
-            let end = if action.may_be_cut_off() { format!("; to end it: `upkeep cancel {id}`") } else { String::new() };
+            let end = if action.may_be_cut_off() { format!("; to stop it: `upkeep cancel {id}`") } else { String::new() };
             world.terminal.say(&format!("no longer watching; the daemon goes on with job {id} (see `upkeep status`){end}"));
             Err(Stop::Answer(INTERRUPTED))
         }
@@ -144,7 +144,7 @@ fn waits(job: &Job) -> String {
         Some(target) => format!("other work on {target}"),
         None => "other work".to_owned(),
     };
-    format!("waits for {what} to end (see `upkeep status`); to let it go: `upkeep cancel {}`", job.id)
+    format!("waiting for {what} to end (see `upkeep status`); to drop this job: `upkeep cancel {}`", job.id)
 }
 
 fn ended(job: Job) -> Result<Value, Stop> {
@@ -152,7 +152,7 @@ fn ended(job: Job) -> Result<Value, Stop> {
         (_, Some(failure)) => Err(failure.into()),
         (JobState::Ok, None) => Ok(job.result.unwrap_or(Value::Null)),
         (_, None) => {
-            Err(Failure::new(Class::TempFail, format!("job {} was interrupted: the daemon stopped before its end", job.id))
+            Err(Failure::new(Class::TempFail, format!("job {} was interrupted: the daemon stopped before it was done", job.id))
                 .hint("see what became of it: `upkeep status`, `upkeep events`")
                 .into())
         }
@@ -226,7 +226,7 @@ async fn ourselves(world: &World, action: &Action) -> Result<Value, Stop> {
                     told = true;
                     stop.cancel();
                     shown.clear();
-                    world.terminal.say("stopping at the next step boundary …");
+                    world.terminal.say("stopping after the current step …");
                 }
                 // Only a timer is dropped here.
                 () = tokio::time::sleep(LOOK_EVERY) => shown.update(&progress.snapshot()),

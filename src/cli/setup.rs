@@ -65,10 +65,10 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
     }
     if arguments.root == Path::new("/") && !done.is_empty() && Path::new("/run/systemd/system").is_dir() {
         Command::new(&["systemctl", "daemon-reload"], RELOAD_DEADLINE).succeed().await?;
-        done.push("told systemd; restart the daemon: `systemctl restart upkeepd`".to_owned());
+        done.push("systemd has read it; restart the daemon: `systemctl restart upkeepd`".to_owned());
     }
     if done.is_empty() {
-        done.push("everything is as it should be".to_owned());
+        done.push("everything is in place".to_owned());
     }
     world.terminal.show(&done, |done| done.join("\n"))
 }
@@ -151,7 +151,7 @@ fn write(path: &Path, text: &str) -> Result<Option<String>, Stop> {
     match trust::read_to_string(path, LONGEST) {
         Ok(found) if found == text => return Ok(None),
         Ok(found) if !found.contains(HEADER) => {
-            let failure = Failure::new(Class::CannotCreate, format!("{} is not one of ours", path.display()));
+            let failure = Failure::new(Class::CannotCreate, format!("{} was not written by upkeep", path.display()));
             return Err(failure.safe("it was left as it is").hint("move it away, and run this again").into());
         }
         Ok(_) => {}

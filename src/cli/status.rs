@@ -190,7 +190,7 @@ fn room(target: &TargetStatus) -> String {
     let days = target
         .days_left
         .filter(|days| *days <= FORESEEABLE_DAYS)
-        .map(|days| format!(", {} at this growth", human::many(u64::from(days), "day")));
+        .map(|days| format!(", {} at the current growth", human::many(u64::from(days), "day")));
     format!(
         "{}, {}{free}{}",
         human::many(target.archives, "archive"),
@@ -221,8 +221,8 @@ fn hold_words(hold: &HoldStatus, now: DateTime<Utc>) -> String {
 fn job_line(job: &Job) -> String {
     let target = job.action.target().map(|target| format!(" {target}")).unwrap_or_default();
     let phase = match job.state {
-        JobState::Queued => "waits".to_owned(),
-        _ if job.progress.phase.is_empty() => "runs".to_owned(),
+        JobState::Queued => "waiting for other work to end".to_owned(),
+        _ if job.progress.phase.is_empty() => "starting".to_owned(),
         _ => job.progress.phase.clone(),
     };
     let done = match (job.progress.done_bytes, job.progress.total_bytes) {

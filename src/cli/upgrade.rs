@@ -19,7 +19,7 @@ pub(super) struct Arguments {
     /// Give a stuck upgrade up and put everything back.
     #[arg(long, group = "settle")]
     abort: bool,
-    /// A person has mended it: take the present state as the new good one.
+    /// A person has fixed it: record the present state as the new known-good one.
     #[arg(long, group = "settle")]
     accept: bool,
 }

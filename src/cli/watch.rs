@@ -113,8 +113,8 @@ fn work(job: &Job, pace: &Pace, view: View) -> Vec<String> {
     let target = job.action.target().map(|target| format!(" {target}")).unwrap_or_default();
     let progress = &job.progress;
     let phase = match job.state {
-        JobState::Queued => "waits",
-        _ if progress.phase.is_empty() => "runs",
+        JobState::Queued => "waiting for other work to end",
+        _ if progress.phase.is_empty() => "starting",
         _ => progress.phase.as_str(),
     };
     let head = view.terminal.paint(Tone::Strong, &format!("{}{target}", job.action.name()));
@@ -153,7 +153,7 @@ fn more(target: &TargetStatus, view: View) -> Vec<String> {
     }
     if let Some(kept) = &target.kept {
         let rules: Vec<String> = kept.rules.iter().map(|rule| format!("{} {}", rule.rule, rule.archives)).collect();
-        let go = if kept.let_go == 0 { "none is let go".to_owned() } else { format!("{} let go next", kept.let_go) };
+        let go = if kept.let_go == 0 { "none to delete".to_owned() } else { format!("{} to delete next", kept.let_go) };
         let rules = if rules.is_empty() { String::new() } else { format!("; by rule: {}", rules.join(", ")) };
         lines.push(line(terminal, "kept", &format!("{} of {}, {go}{rules}", kept.kept, kept.kept + kept.let_go), Tone::Plain));
     }

@@ -102,7 +102,7 @@ impl Explain for ConfigProblems {
                 "start the daemon, which answers without it: `systemctl start upkeepd`; or run this as root".to_owned(),
             ];
         }
-        vec![format!("mend what is listed, then look again: `upkeep check --config {}`", self.path.display())]
+        vec![format!("fix what is listed, then look again: `upkeep check --config {}`", self.path.display())]
     }
 }
 
@@ -173,7 +173,7 @@ fn read(root: &Node<'_>, environment: &Environment, secrets: Secrets) -> Config 
         stop_timeout: daemon.duration("stop_timeout").unwrap_or_default(),
     };
     if poll.is_some_and(|poll| poll < values::SHORTEST_POLL) {
-        daemon.wrong("poll", "is shorter than 100ms, which would only burn the processor");
+        daemon.wrong("poll", "is shorter than 100ms, which would only waste processor time");
     }
     let control_settings = Control {
         socket: control.path("socket").unwrap_or_default(),

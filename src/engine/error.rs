@@ -133,7 +133,7 @@ pub enum EngineError {
         hint: String,
     },
     /// Somebody changes the schema: this looked at two of its states.
-    #[error("cannot {doing}: the schema was changed meanwhile")]
+    #[error("cannot {doing}: the schema was changed in the meantime")]
     Moved {
         /// What was not done, completing "cannot …".
         doing: String,
@@ -166,7 +166,7 @@ pub enum EngineError {
         source: super::NotKept,
     },
     /// Somebody wrote to what was to be replaced as empty.
-    #[error("{location} holds rows now (table {table}), and was to be filled as one that holds none")]
+    #[error("{location} holds rows now (table {table}), but was expected to hold none")]
     Filled {
         /// Where.
         location: String,
@@ -215,7 +215,9 @@ impl Explain for EngineError {
         match self {
             Self::Archive(error) => error.safe(),
             Self::Durable(error) => error.safe(),
-            Self::NotKept { .. } | Self::Filled { .. } => Some("what was there stands, open to everybody as before".to_owned()),
+            Self::NotKept { .. } | Self::Filled { .. } => {
+                Some("the old content is still in place and open to everybody as before".to_owned())
+            }
             Self::NotOurs { .. } | Self::Unfinished { .. } | Self::Pooler { .. } => Some("nothing was changed".to_owned()),
             Self::Lost { .. } => Some("nothing half-done was published; sealed archives are untouched".to_owned()),
             _ => None,
@@ -235,7 +237,9 @@ impl Explain for EngineError {
             Self::Refused { location, .. } => {
                 let mut hints = vec!["check `password_file` and the user in `[targets.T.database]`".to_owned()];
                 if location.starts_with("mysql:") {
-                    hints.push("an account that demands TLS is refused the same way, for upkeep speaks none to it: ALTER USER … REQUIRE NONE".to_owned());
+                    let tls = "an account that requires TLS is refused the same way, because upkeep does not use TLS here: \
+                        ALTER USER … REQUIRE NONE";
+                    hints.push(tls.to_owned());
                 }
                 hints
             }
@@ -250,7 +254,7 @@ impl Explain for EngineError {
             Self::Moved { .. } => vec!["wait until the migration or deployment is over, then try again".to_owned()],
             Self::Lost { .. } => vec!["look at the database server's own log, then try again".to_owned()],
             Self::NotKept { source, .. } => source.hints(),
-            Self::Filled { .. } => vec!["see that nobody uses it, then ask again: what it holds is archived first".to_owned()],
+            Self::Filled { .. } => vec!["make sure that nobody uses it, then try again: what it holds is archived first".to_owned()],
             Self::Archive(error) => error.hints(),
             Self::Process(error) => error.hints(),
             Self::Durable(error) => error.hints(),

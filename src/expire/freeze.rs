@@ -54,5 +54,5 @@ pub(super) fn write(state_dir: &Path, target: &TargetName, memory: &Memory) -> R
 
 /// Why nothing is deleted and what ends that, in words.
 pub(super) fn words(target: &TargetName, why: &str) -> String {
-    format!("{why}: nothing is deleted until somebody has looked at this and says so, `upkeep prune {target} --looked`")
+    format!("{why}: nothing is deleted until somebody has looked at this and says so: `upkeep prune {target} --looked`")
 }

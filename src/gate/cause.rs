@@ -8,7 +8,7 @@ use std::fmt;
 
 use crate::count::few;
 use crate::ids::TargetName;
-use crate::text::shell;
+use crate::text::{self, shell};
 use crate::version::Version;
 
 /// What keeps a server down, as far as gate and upgrade know.
@@ -90,7 +90,7 @@ pub enum Cause {
     NotAsked,
     /// Outside the window, in words.
     Window(String),
-    /// The upgrade has still to come.
+    /// The upgrade has yet to run.
     Pending,
     /// The gate refused the last start, and would let one pass now.
     Skipped,
@@ -194,10 +194,10 @@ impl Cause {
         let installed = names.installed.map_or_else(|| "the installed release".to_owned(), ToString::to_string);
         match self {
             Self::Stuck { to, .. } => format!("the upgrade to {to} needs a person"),
-            Self::Waiting { to, why } => format!("the way back from {to} cannot go on yet, and is tried again: {why}"),
-            Self::Unended { to } => format!("the upgrade to {to} has not ended, and nobody is at work on it"),
+            Self::Waiting { to, why } => format!("the way back from {to} cannot go on yet, and is retried: {why}"),
+            Self::Unended { to } => format!("the upgrade to {to} is unfinished, and nobody is working on it"),
             Self::RolledBack { to, why } => format!("the upgrade to {to} was rolled back: {why}"),
-            Self::Refused { to, why } => format!("the upgrade to {to} was not begun: {why}"),
+            Self::Refused { to, why } => format!("the upgrade to {to} did not start: {why}"),
             Self::Lost(why) | Self::Unknown(why) | Self::Outside(why) => why.clone(),
             Self::HalfRestored { label, .. } => format!("the restore of {label} into its database stopped half-way"),
             Self::Release(why) => format!("its release cannot be read: {why}"),
@@ -209,17 +209,17 @@ impl Cause {
                 format!("its database holds migrations that {installed} does not know: {}", few(migrations, ", "))
             }
             Self::Failed(migrations) => {
-                format!("the history says these migrations failed or did not end: {}", few(migrations, ", "))
+                format!("the history says that these migrations failed or never finished: {}", few(migrations, ", "))
             }
             Self::Invalid(problems) => format!("scripts and history contradict each other: {}", few(problems, "; ")),
             Self::Held { reason, .. } => format!("{installed} is on hold: {reason}"),
             Self::Room { free, needed } => {
                 format!("{free} bytes are free for archives, and up to {needed} are needed for its upgrade to {installed}")
             }
-            Self::NotAsked => format!("its upgrade to {installed} waits for a person, for `auto = false`"),
+            Self::NotAsked => format!("its upgrade to {installed} waits for a person, because `auto = false`"),
             Self::Window(why) => format!("its upgrade to {installed} waits: {why}"),
-            Self::Pending => format!("its upgrade to {installed} has still to come"),
-            Self::Skipped => "its last start was refused; release and database are in step by now".to_owned(),
+            Self::Pending => format!("its upgrade to {installed} has yet to run"),
+            Self::Skipped => "its last start was refused, but release and database are in step now".to_owned(),
             Self::Ended(how) => format!("it ended by itself ({how})"),
         }
     }
@@ -229,20 +229,20 @@ impl Cause {
         let then = if names.auto { "" } else { "; then `upkeep upgrade TARGET`" };
         let said = match self {
             Self::Stuck { next_steps, .. } if next_steps.is_empty() => {
-                "mend the cause and go on: `upkeep upgrade TARGET --resume`".to_owned()
+                "fix the cause and go on: `upkeep upgrade TARGET --resume`".to_owned()
             }
             // It names its target itself.
             Self::Stuck { next_steps, .. } => return next_steps.join("; "),
-            Self::Waiting { .. } => "mend the cause; to try at once: `upkeep upgrade TARGET --resume`".to_owned(),
+            Self::Waiting { .. } => "fix the cause; to try at once: `upkeep upgrade TARGET --resume`".to_owned(),
             Self::Unended { .. } => "start the daemon, which carries it on: `systemctl start upkeepd`".to_owned(),
-            Self::Refused { .. } => "mend the cause, then: `upkeep upgrade TARGET`".to_owned(),
+            Self::Refused { .. } => "fix the cause, then: `upkeep upgrade TARGET`".to_owned(),
             Self::RolledBack { .. } | Self::Held { failed: true, .. } => back(names),
             Self::Held { failed: false, .. } => {
                 let and = if names.auto { "" } else { " && upkeep upgrade TARGET" };
                 format!("allow it: `upkeep release-hold TARGET{and}`; or go back: {}", back(names))
             }
             Self::Lost(_) => {
-                "look at release and data; where both are right as they are: `upkeep upgrade TARGET --accept`".to_owned()
+                "check release and data; if both are right as they are: `upkeep upgrade TARGET --accept`".to_owned()
             }
             Self::HalfRestored { command, .. } => format!("end the restore: `{command}{}`", and_start(names)),
             Self::Release(_) => match names.package {
@@ -252,7 +252,7 @@ impl Cause {
                 }
                 None => format!("install it whole, see `upkeep check`{}", then_start(names)),
             },
-            Self::Database(_) => format!("mend that (`upkeep check` says more){}", then_start(names)),
+            Self::Database(_) => format!("fix that (`upkeep check` says more){}", then_start(names)),
             Self::Newer(version) => {
                 format!("{}; or go back with the data: `upkeep rollback TARGET`", forward(names, Some(version)))
             }
@@ -261,18 +261,18 @@ impl Cause {
                 let newer = |good: &&Version| names.installed.is_some_and(|installed| *good > installed);
                 format!("{}; or go back with the data: `upkeep rollback TARGET`", forward(names, names.good.filter(newer)))
             }
-            Self::Failed(_) => "see what they left: `upkeep migrate validate TARGET`; when that is mended: \
+            Self::Failed(_) => "see what they left behind: `upkeep migrate validate TARGET`; once that is fixed: \
                  `upkeep migrate repair TARGET && upkeep upgrade TARGET`"
                 .to_owned(),
             Self::Invalid(_) => {
-                "compare: `upkeep migrate validate TARGET`; when that is mended: `upkeep upgrade TARGET`".to_owned()
+                "compare: `upkeep migrate validate TARGET`; once that is fixed: `upkeep upgrade TARGET`".to_owned()
             }
             Self::Unknown(_) => {
-                "look at it: `upkeep diff TARGET`; to archive it, start the server on it and take it for good: \
+                "see what changed: `upkeep diff TARGET`; to archive it, start the server on it and record it as the known-good release: \
                  `upkeep upgrade TARGET`"
                     .to_owned()
             }
-            Self::Outside(_) => "look at it: `upkeep diff TARGET`; to archive it as it is and go on: `upkeep upgrade TARGET`; \
+            Self::Outside(_) => "see what changed: `upkeep diff TARGET`; to archive it as it is and go on: `upkeep upgrade TARGET`; \
                  or put back what was there: `upkeep restore TARGET --replace`"
                 .to_owned(),
             Self::Room { .. } => {
@@ -292,7 +292,7 @@ impl Cause {
                 None => format!("see its own log{}", then_start(names)),
             },
         };
-        said.replace("TARGET", target.as_str())
+        text::naming(&said, target.as_str())
     }
 }
 
@@ -311,11 +311,11 @@ fn back(names: &Names<'_>) -> String {
     match (names.package, names.good) {
         (Some(package), Some(version)) => {
             let (name, package, start) = (shell(&[&package.name]), package.of(version), and_start(names));
-            format!("install the version before: `apt install {package} --allow-downgrades && apt-mark hold {name}{start}`")
+            format!("install the previous version: `apt install {package} --allow-downgrades && apt-mark hold {name}{start}`")
         }
         (None, Some(version)) => format!("install version {version} of the server again{}", then_start(names)),
         (_, None) => {
-            format!("install the version before of the server again (`upkeep list TARGET` names it){}", then_start(names))
+            format!("install the server's previous version again (`upkeep list TARGET` names it){}", then_start(names))
         }
     }
 }

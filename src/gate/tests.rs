@@ -52,9 +52,12 @@ fn the_gate_answers_every_case() {
         ),
         (
             facts(Starter::Other, Open::Nothing, Standing::Failed(vec!["2.1.0".to_owned()]), None),
-            "refused: the history says these migrations failed or did not end: 2.1.0",
+            "refused: the history says that these migrations failed or never finished: 2.1.0",
         ),
-        (facts(Starter::Other, Open::Nothing, Standing::Outside("changed".to_owned()), None), "refused: changed (look at it"),
+        (
+            facts(Starter::Other, Open::Nothing, Standing::Outside("changed".to_owned()), None),
+            "refused: changed (see what changed",
+        ),
         (
             facts(Starter::Other, Open::Stuck { to: installed.clone(), next_steps: Vec::new() }, Standing::InStep, None),
             "refused: the upgrade to 2.0 needs a person",

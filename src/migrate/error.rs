@@ -332,7 +332,7 @@ impl Explain for MigrateError {
             }
             Self::Statement { left: Left::Journaled, .. } => {
                 vec![
-                    "mend the script from that statement on: the next run goes on there; or restore the archive taken before"
+                    "fix the script from that statement on: the next run goes on there; or restore the archive taken before"
                         .to_owned(),
                 ]
             }

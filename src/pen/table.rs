@@ -152,6 +152,19 @@ pub fn wrapped(text: &str, width: usize, indent: usize) -> String {
     lines.join(&format!("\n{}", " ".repeat(indent)))
 }
 
+/// Lines that begin with blanks, or with blanks and a number, each broken to the columns behind those.
+#[must_use]
+pub fn folded(text: &str, pen: Pen) -> String {
+    let Some(columns) = pen.columns else { return text.to_owned() };
+    let fold = |line: &str| {
+        let text = line.trim_start_matches(|letter: char| letter == ' ' || letter.is_ascii_digit());
+        let text = text.strip_prefix(". ").or_else(|| text.strip_prefix("- ")).unwrap_or(text);
+        let (begin, text) = line.split_at(if line.starts_with(' ') { line.len() - text.len() } else { 0 });
+        format!("{begin}{}", wrapped(text, columns, begin.len().max(2)))
+    };
+    text.lines().map(fold).collect::<Vec<_>>().join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,6 +177,17 @@ mod tests {
             "it is down; install it:\n  `apt install notes=1.0-3 && systemctl start notes`;\n  or see `upkeep plan`"
         );
         assert_eq!(wrapped("a ` alone is none", 8, 0), "a `\nalone is\nnone");
+    }
+
+    #[test]
+    fn what_follows_a_number_is_broken_behind_it() {
+        let plan = "upgrade notes from 1.0 to 2.0\n  1. stop-old: stop notes.service\n  10. hold: hold it\n  if a step fails: 2 are put back";
+        let pen = Pen { columns: Some(24), ..Pen::default() };
+        assert_eq!(
+            folded(plan, pen),
+            "upgrade notes from 1.0\n  to 2.0\n  1. stop-old: stop\n     notes.service\n  10. hold: hold it\n  if a step fails: 2 are\n  put back"
+        );
+        assert_eq!(folded(plan, Pen::default()), plan);
     }
 
     #[test]

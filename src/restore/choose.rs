@@ -7,7 +7,7 @@ use crate::ids::TargetName;
 use crate::state_db::catalogue::{self, Entry, Verdict};
 
 /// The archive that is meant. What restores and rollbacks kept of a database they replaced is only taken by name.
-/// One of a moment that has not come is taken by name, or by who asks for such a moment.
+/// One dated in the future is taken by name, or by who asks for such a moment.
 pub(super) fn choose<'a>(
     entries: &'a [Entry],
     target: &TargetName,
@@ -49,7 +49,7 @@ pub(super) fn passed_over(entries: &[Entry], chosen: &Entry, which: &Which, now:
         .map(|entry| {
             let why = match entry.verdict {
                 _ if entry.set_aside() => format!("{}, what a restore or a failed upgrade put aside", entry.kind),
-                Verdict::Whole if entry.from_the_future(now) => "of a moment that has not come".to_owned(),
+                Verdict::Whole if entry.from_the_future(now) => "dated in the future".to_owned(),
                 // Not chosen although good: not possible, for the chosen one is the newest of these.
                 Verdict::Whole => entry.kind.to_string(),
                 verdict => format!("{}, {verdict}", entry.kind),

@@ -113,7 +113,7 @@ impl Explain for RestoreError {
                 vec![format!("see what there is: `upkeep list {target}`")]
             }
             Self::Refused(refusal) => refusal.ways_out.clone(),
-            Self::Changed { .. } => vec!["see that nobody uses it, then restore again".to_owned()],
+            Self::Changed { .. } => vec!["make sure that nobody uses it, then restore again".to_owned()],
             _ => self.inner().map(Explain::hints).unwrap_or_default(),
         }
     }

@@ -125,7 +125,7 @@ impl fmt::Display for RestorePlan {
         let how = match self.mode {
             LoadMode::Clean => "load schema and data into the empty database",
             LoadMode::DataOnly => "load the data into the database of the same shape",
-            LoadMode::Replace => "put the archive in the place of what is there, as a whole",
+            LoadMode::Replace => "replace what is there with the archive, all at once",
         };
         writeln!(f, "  then: {how}")?;
         let (rows, tables) = (many(self.rows, "row"), many(self.tables, "table"));
@@ -203,11 +203,11 @@ fn in_use(at: &Situation<'_>, objections: &mut Objections) {
     }
     if at.whose == Whose::Target && at.server == ServerState::Running {
         objections.busy.push(format!("the server of target {} runs", at.home));
-        objections.ways_out.push("let upkeep stop the server and start it again after: add `--stop-server`".to_owned());
+        objections.ways_out.push("let upkeep stop the server and start it again afterwards: add `--stop-server`".to_owned());
     }
     if at.whose == Whose::Target && at.server == ServerState::Unknown {
         objections.busy.push(format!("whether the server of target {} runs cannot be told", at.manifest.target));
-        objections.ways_out.push("see why, mend it, and run this again: `upkeep check`".to_owned());
+        objections.ways_out.push("see why, fix it, and run this again: `upkeep check`".to_owned());
     }
     if !at.survey.sessions.is_empty() {
         objections.busy.push(format!("the database is in use by {}", at.survey.sessions.join("; ")));

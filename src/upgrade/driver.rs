@@ -92,7 +92,7 @@ pub(crate) fn next(plan: &Plan, state: &State) -> Move {
         Phase::Idle | Phase::Stuck | Phase::Committed | Phase::RolledBack | Phase::Refused | Phase::Accepted => Move::Rest,
         Phase::Aborting => {
             let cause = state.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-            let why = format!("a person gave it up{cause}");
+            let why = format!("a person aborted it{cause}");
             // Nothing was changed and the server was not touched: there is nothing to go back from.
             if state.touched.iter().all(|step| *step == Step::Preflight) {
                 return Move::Record(Event::Refused { why });
@@ -104,7 +104,7 @@ pub(crate) fn next(plan: &Plan, state: &State) -> Move {
             None => Move::Record(Event::RolledBack { next_steps: by_hand(plan, state) }),
             Some(step) if state.open.is_some() && state.unanswered >= plan.attempts => {
                 let times = state.unanswered;
-                halt(plan, state, format!("step {step} was begun {times} times and never came to an end"))
+                halt(plan, state, format!("step {step} was interrupted {times} times before it finished"))
             }
             Some(step) => match &state.failure {
                 Some(failure) if !again(plan, state, step, failure) => give_up(plan, state, step, failure),
@@ -219,11 +219,11 @@ pub(crate) fn commands(plan: &Plan, state: &State) -> Vec<String> {
         (Some(Step::Migrate | Step::Inspect), _) => lines.push(format!("see what was applied: `upkeep migrate info {target}`")),
         _ => {}
     }
-    lines.push(format!("when the cause is mended, go on: `upkeep upgrade {target} --resume`"));
+    lines.push(format!("once the cause is fixed, go on: `upkeep upgrade {target} --resume`"));
     if state.direction == Direction::Forward {
         lines.push(format!("or put everything back: `upkeep upgrade {target} --abort`"));
     }
-    lines.push(format!("or take the present state as the good one: `upkeep upgrade {target} --accept`"));
+    lines.push(format!("or record the present state as known-good: `upkeep upgrade {target} --accept`"));
     lines
 }
 

@@ -225,7 +225,7 @@ fn by_record(case: &Case<'_>) -> Judgement {
         return match case.known.last() {
             Some(known) => Judgement::of(Some(known.clone()), case.installed),
             None => Judgement::default().because(Unknown::Contradicts(format!(
-                "the database is what the {} left, and of which release that is nobody wrote down",
+                "the database is what the {} left, and no record says which release that is",
                 left.source
             ))),
         };
@@ -295,7 +295,7 @@ fn at_first_sight(case: &Case<'_>) -> Judgement {
     let why = match history::stands_to_release(case.shape, case.installed) {
         Stands::Unclear(why) => why,
         Stands::Silent if migrates_unseen(case) && case.serving == Serving::No => format!(
-            "nothing says yet whether the database belongs to release {}: it is taken for good once its server runs",
+            "nothing says yet whether the database belongs to release {}: it is recorded as the known-good release once its server runs",
             case.installed
         ),
         _ => return fresh,

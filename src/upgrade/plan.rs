@@ -20,7 +20,7 @@ use crate::shape::Shape;
 pub use super::judge::Scripts;
 pub use decide::{Asked, Decision, decide, forward, open_at, standing};
 pub use observation::{Database, Lost, Observation, Rules, Unread};
-pub use refusal::Refusal;
+pub use refusal::{Refusal, next_steps};
 
 /// The plan format written now.
 pub const FORMAT: u32 = 1;

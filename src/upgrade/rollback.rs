@@ -25,7 +25,7 @@ pub async fn begin_rollback(ctx: &Context, target: &Target, progress: &Progress)
         return Err(UpgradeError::Open { id: open.id, phase: open.state.phase });
     }
     let last = record::last_committed(&ctx.state, &target.name).await?;
-    let (committed, archive) = last.ok_or_else(|| nothing("no upgrade was committed since the last way back".to_owned()))?;
+    let (committed, archive) = last.ok_or_else(|| nothing("no upgrade completed since the last rollback".to_owned()))?;
     let to = committed.plan.from.clone();
     let to = to.ok_or_else(|| nothing("the release before the last upgrade is not known".to_owned()))?;
     if let Some(outside) = committed.plan.outside {

@@ -54,7 +54,7 @@ pub(super) async fn ended(ctx: &Context, target: &Target, ended: Ended) -> Resul
         }
         Ended::Waiting { why, next_steps, .. } => {
             let mut failure =
-                failed(Class::TempFail, format!("the upgrade of `{name}` is on its way back and cannot go on yet"));
+                failed(Class::TempFail, format!("the upgrade of `{name}` is being rolled back and cannot go on yet"));
             failure.causes = vec![why];
             failure.hints = next_steps;
             failure.safe("what was archived is pinned; the daemon tries again by itself, as does `upkeep upgrade` without one")
@@ -70,8 +70,8 @@ pub(super) fn rolled_back(name: &TargetName, why: String, next_steps: Vec<String
     let mut failure = Failure::new(Class::Unavailable, format!("the upgrade of `{name}` was rolled back"));
     failure.causes = vec![why];
     failure.hints = next_steps;
-    let hint = format!("when the cause is mended: `upkeep release-hold {name}`, then `upkeep upgrade {name}`");
-    failure.safe("the version and the data before it are back").hint(hint)
+    let hint = format!("once the cause is fixed: `upkeep release-hold {name}`, then `upkeep upgrade {name}`");
+    failure.safe("the earlier version and its data are back").hint(hint)
 }
 
 /// Starts a server that a restore stopped, if it is in step with what was restored; says what became of it.

@@ -19,5 +19,5 @@ pub(super) async fn run(ask: &Hold, work: Work<'_>) -> Result<HoldStatus, Failur
 
 pub(super) fn tell(ask: &Hold, hold: &HoldStatus, _: Pen) -> Option<String> {
     let until = hold.until.map_or("until it is released".to_owned(), |until| format!("until {} UTC", human::moment(until)));
-    Some(format!("no upgrades of {0} {until}; to end it: `upkeep release-hold {0}`", ask.target))
+    Some(format!("upgrades of {0} are on hold {until}; to lift it: `upkeep release-hold {0}`", ask.target))
 }

@@ -183,7 +183,7 @@ async fn demand_stopped(target: &Target) -> Result<(), Failure> {
         ServerState::Running | ServerState::StoppedFirst => Err(refuse(format!("the server of `{name}` runs"))
             .hint(format!("let upkeep stop it, archive, migrate and start it: `upkeep upgrade {name}`"))),
         ServerState::Unknown => Err(refuse(format!("whether the server of `{name}` runs cannot be told"))
-            .hint("see why, mend it, and run this again: `upkeep check`")),
+            .hint("see why, fix it, and run this again: `upkeep check`")),
     }
 }
 

@@ -21,5 +21,5 @@ pub(super) async fn run(ask: &Pin, work: Work<'_>) -> Result<Entry, Failure> {
 }
 
 pub(super) fn tell(ask: &Pin, _: &Entry, _: Pen) -> Option<String> {
-    Some(format!("{0} is kept from retention; to end it: `upkeep unpin {0}`", ask.label))
+    Some(format!("{0} is pinned: retention keeps it; to undo that: `upkeep unpin {0}`", ask.label))
 }

@@ -2,7 +2,7 @@
 
 use super::{Effect, Spec, Subject, Work, target};
 use crate::failure::Failure;
-use crate::pen::Pen;
+use crate::pen::{Pen, table};
 use crate::upgrade::{self, Asked, Decision};
 use crate::wire::{Decided, Plan};
 
@@ -15,19 +15,24 @@ pub(super) async fn run(ask: &Plan, work: Work<'_>) -> Result<Decided<upgrade::P
     let seen = upgrade::observe(ctx, target(ctx, &ask.target)?).await?;
     Ok(match upgrade::decide(&seen, Asked::ByPerson, ctx.clock.now()) {
         Decision::Nothing(why) => Decided::Nothing { why: why.to_string() },
-        Decision::Refuse(refusals) => Decided::Refuse { refusals: refusals.iter().map(ToString::to_string).collect() },
+        Decision::Refuse(refusals) => Decided::Refuse {
+            refusals: refusals.iter().map(ToString::to_string).collect(),
+            next_steps: upgrade::next_steps(&refusals, &ask.target),
+        },
         Decision::Adopt(plan) => Decided::Adopt { headline: plan.headline(), plan: *plan },
         Decision::Plan(plan) => Decided::Plan { headline: plan.headline(), plan: *plan },
     })
 }
 
-pub(super) fn tell(ask: &Plan, decided: &Decided<upgrade::Plan>, _: Pen) -> Option<String> {
+pub(super) fn tell(ask: &Plan, decided: &Decided<upgrade::Plan>, pen: Pen) -> Option<String> {
     Some(match decided {
-        Decided::Nothing { why } => why.clone(),
-        Decided::Refuse { refusals } => {
+        Decided::Nothing { why } => table::folded(why, pen),
+        Decided::Refuse { refusals, next_steps } => {
             let reasons = refusals.iter().map(|reason| format!("\n  - {reason}"));
-            format!("no upgrade of {} now:{}", ask.target, reasons.collect::<String>())
+            let steps = next_steps.iter().map(|step| format!("\n  next step: {step}"));
+            let said = format!("{} cannot be upgraded now:{}", ask.target, reasons.chain(steps).collect::<String>());
+            table::folded(&said, pen)
         }
-        Decided::Adopt { plan, .. } | Decided::Plan { plan, .. } => plan.to_string(),
+        Decided::Adopt { plan, .. } | Decided::Plan { plan, .. } => table::folded(&plan.to_string(), pen),
     })
 }

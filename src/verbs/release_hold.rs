@@ -16,5 +16,5 @@ pub(super) async fn run(ask: &ReleaseHold, work: Work<'_>) -> Result<Released, F
 }
 
 pub(super) fn tell(ask: &ReleaseHold, done: &Released, _: Pen) -> Option<String> {
-    Some(format!("{} released; upgrades of {} again", human::many(done.released, "hold"), ask.target))
+    Some(format!("{} released; {} may be upgraded again", human::many(done.released, "hold"), ask.target))
 }

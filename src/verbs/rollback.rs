@@ -21,7 +21,7 @@ pub(super) async fn run(ask: &Rollback, work: Work<'_>) -> Result<Upgraded, Fail
             None
         }
         Turned::GivenUp { to } => {
-            let said = format!("the upgrade of {name} to {to} was given up before it had changed anything");
+            let said = format!("the upgrade of {name} to {to} was abandoned before it had changed anything");
             return summary(ctx, target, Some(said)).await;
         }
         Turned::Back { to } => Some(format!(

@@ -23,5 +23,5 @@ pub(super) async fn run(ask: &Unpin, work: Work<'_>) -> Result<Entry, Failure> {
 }
 
 pub(super) fn tell(ask: &Unpin, _: &Entry, _: Pen) -> Option<String> {
-    Some(format!("retention may have {} again", ask.label))
+    Some(format!("{} is unpinned; retention may delete it", ask.label))
 }

@@ -65,7 +65,7 @@ pub(super) async fn run(ask: &Upgrade, work: Work<'_>) -> Result<Upgraded, Failu
 async fn asked_for(target: &Target, end: Ended, ctx: &Context, back: bool) -> Result<Upgraded, Failure> {
     match end {
         Ended::RolledBack { .. } if back => {
-            let said = format!("the way back of {} has ended: what was there before is back", target.name);
+            let said = format!("the rollback from {} is finished: what was there before is back", target.name);
             summary(ctx, target, Some(said)).await
         }
         // Given up before anything was changed.
@@ -94,7 +94,7 @@ async fn begin(target: &Target, work: Work<'_>) -> Result<Upgraded, Failure> {
         Decision::Refuse(refusals) => {
             // What passes by itself is tried later; a release that is not there is not.
             let class = refusals.iter().find_map(Refusal::class).unwrap_or(Class::TempFail);
-            let mut failure = Failure::new(class, format!("no upgrade of `{}` now", target.name));
+            let mut failure = Failure::new(class, format!("`{}` cannot be upgraded now", target.name));
             failure.causes = refusals.iter().map(ToString::to_string).collect();
             if work.asker.by == By::Gate {
                 // The server is down for it: what ends that.
@@ -102,6 +102,8 @@ async fn begin(target: &Target, work: Work<'_>) -> Result<Upgraded, Failure> {
                 let naming = upgrade::Naming::of(ctx, target, &seen).await?;
                 let words = naming.words(&seen, last.as_ref(), &refusals);
                 failure.hints.extend(words.map(|words| words.next_step));
+            } else {
+                failure.hints = upgrade::next_steps(&refusals, &target.name);
             }
             Err(failure.safe("nothing was changed").hint(format!("see the whole picture: `upkeep plan {}`", target.name)))
         }

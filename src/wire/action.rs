@@ -87,7 +87,7 @@ pub struct Restore {
     /// Only say what would happen.
     #[serde(default)]
     pub dry_run: bool,
-    /// Stop the server first and start it again after.
+    /// Stop the server first and start it again afterwards.
     #[serde(default)]
     pub stop_server: bool,
 }
@@ -117,7 +117,7 @@ pub enum Settle {
     Resume,
     /// Give up and put everything back.
     Abort,
-    /// A person has mended it: take the present state as the new good one.
+    /// A person has fixed it: record the present state as the new known-good one.
     Accept,
 }
 
@@ -133,7 +133,7 @@ pub struct Rollback {
 pub struct Hold {
     /// Of this target.
     pub target: TargetName,
-    /// Until then; for ever when not given.
+    /// Until then; until released when not given.
     #[serde(default)]
     pub until: Option<DateTime<Utc>>,
     /// Why.

@@ -28,6 +28,9 @@ pub enum Decided<P> {
     Refuse {
         /// Why, one sentence each.
         refusals: Vec<String>,
+        /// What a person does about each.
+        #[serde(default)]
+        next_steps: Vec<String>,
     },
     /// The release would be taken for the good one, with nothing done.
     Adopt {

@@ -246,7 +246,7 @@ fn a_frame_that_is_too_long_to_be_held_is_read_whole_or_not_at_all() {
         assert!(matches!(archive.check(2, &Progress::default()), Err(ArchiveError::Damaged { .. })), "byte {at}");
         file.write_all_at(&byte, frame.offset + at).unwrap();
     }
-    assert_eq!(read(&sealed.path).unwrap(), frames, "mended");
+    assert_eq!(read(&sealed.path).unwrap(), frames, "fixed");
     // Changed behind the look at its digest: what was handed on was right, and the rest is not.
     let archive = Archive::open(&sealed.path).unwrap();
     let mut handed = Vec::new();

@@ -357,7 +357,7 @@ fn tell_mended(db: Db) {
         assert_eq!(world.serving().as_deref(), Some("1.2.0"), "{at}");
         assert_eq!(world.scratch_databases(), Vec::<String>::new(), "{at}");
     }
-    let what = "an upgrade that goes on after its script was mended";
+    let what = "an upgrade that goes on after its script was fixed";
     let (killed, points) = (chosen(db, &points).len(), points.len());
     let mut told = std::io::stderr();
     writeln!(told, "{db}: {what}: killed at {killed} of {points} points").unwrap();

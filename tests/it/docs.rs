@@ -205,10 +205,10 @@ fn restore_by_hand_with(server: &'static mysql::Server) {
     server.sql("", "DROP DATABASE newdb; CREATE DATABASE newdb");
     let readme = read("README.md");
     let line = readme.lines().find(|line| line.contains(" | mysql ")).unwrap();
-    let (command, _) = line.split_once('#').unwrap();
+    let command = line;
     let file = command.split_whitespace().find(|word| word.ends_with(".zst")).unwrap();
     std::fs::copy(world.root().join("FILE"), world.root().join(file)).unwrap();
-    paste(&world, command.trim_end(), &environment);
+    paste(&world, command, &environment);
     assert_eq!((server.sql("newdb", ask).as_str(), body("newdb")), ("100\tnote 1", body(&own)));
     server.sql("", "DROP DATABASE newdb; DROP DATABASE olddb");
 }

@@ -84,7 +84,7 @@ fn whose_a_database_is(db: Db) {
         place.home.sql(&format!("UPDATE server_change_log SET status = '{status}' WHERE version = '1.10.1-collate'"));
         let plan = place.plan();
         assert!(
-            plan.starts_with("refuse the history says these migrations failed or did not end: 1.10.1-collate ("),
+            plan.starts_with("refuse the history says that these migrations failed or never finished: 1.10.1-collate ("),
             "{db}: {plan}"
         );
         assert_eq!(place.stands(), "failed 1.10.0", "{db}");

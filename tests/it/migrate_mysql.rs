@@ -184,7 +184,7 @@ async fn resumed(server: &'static Server) {
     place.put("V1__half.sql", &text.replace("(2)", "(9)").replace("nowhere", "a"));
     assert_eq!(
         problems(&place.apply().await.unwrap_err().error),
-        ["V1__half.sql line 3: statement 3 had run and was changed since; only what comes after may be mended"]
+        ["V1__half.sql line 3: statement 3 had run and was changed since; only what comes after may be fixed"]
     );
     place.put(
         "V1__half.sql",
@@ -195,7 +195,7 @@ async fn resumed(server: &'static Server) {
     assert_eq!(place.sql("SELECT id, b, c FROM a"), "1|1|NULL 2|2|NULL 3|3|3");
     assert_eq!(place.history(), "1|1|SQL|V1__half.sql|1 2|2|SQL|V2__next.sql|1");
     assert_eq!(place.tables(), "a flyway_schema_history n");
-    assert!(place.info().await.in_step(), "the checksum is the mended script's");
+    assert!(place.info().await.in_step(), "the checksum is the fixed script's");
 }
 
 async fn first_statement_fails(server: &'static Server) {

@@ -250,7 +250,7 @@ async fn crashed(server: &Server) {
         let engine = Engine::of(&server.database(&own));
         assert!(said(engine.survey(&[]).await.unwrap_err()).contains("__upkeep_old"), "{what}");
         let done = engine.settle().await.unwrap_or_else(|error| panic!("{what}: {}", said(error)));
-        assert!(done[0].contains("has its place again"), "{what}: {done:?}");
+        assert!(done[0].contains("is back in place"), "{what}: {done:?}");
         let listed = server.sql(&own, "SHOW TABLES").split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(listed.starts_with(tables) && listed.matches(' ').count() == tables.matches(' ').count(), "{what}: {listed}");
         assert_eq!(server.sql(&own, "SELECT what FROM content"), "old", "{what}");

@@ -213,7 +213,7 @@ fn a_lock_that_a_backup_of_a_file_waits_for_is_told() {
     let mut backup = backup.stderr(std::process::Stdio::piped()).stdout(std::process::Stdio::null()).spawn().unwrap();
     let mut words = std::io::BufReader::new(backup.stderr.take().unwrap());
     let mut heard = String::new();
-    while !heard.contains("waiting for the database, which somebody has locked") {
+    while !heard.contains("waiting for the database, which is busy or locked") {
         assert!(std::io::BufRead::read_line(&mut words, &mut heard).unwrap() > 0, "it says nothing of it: {heard}");
     }
     drop(said);

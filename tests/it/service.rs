@@ -82,9 +82,9 @@ async fn states_that_are_neither_running_nor_stopped_are_said_as_they_are() {
         assert_eq!(format!("{:?}", service::status(&service).await), expected, "{status}");
     }
     let error = service::stop(&scripts(dir.path(), "true", "true", "exit 0")).await.unwrap_err().to_string();
-    assert!(error.contains("to stop, and it is running"), "{error}");
+    assert!(error.contains("to stop, but it is running"), "{error}");
     let error = service::start(&scripts(dir.path(), "true", "true", "exit 3")).await.unwrap_err().to_string();
-    assert!(error.contains("to start, and it is stopped"), "{error}");
+    assert!(error.contains("to start, but it is stopped"), "{error}");
     let failing = scripts(dir.path(), "echo 'port in use'; exit 9", "true", "exit 3");
     let error = upkeep::failure::Chain(&service::start(&failing).await.unwrap_err()).to_string();
     assert!(error.ends_with("failed with exit code 9: port in use"), "{error}");

@@ -136,7 +136,7 @@ fn back_after_a_killed_upgrade(db: Db) {
         if phase == "running" {
             turned += 1;
             assert!(
-                said.contains("which had not ended, was turned back") || said.contains("was given up before"),
+                said.contains("which had not ended, was turned back") || said.contains("was abandoned before"),
                 "{at}: {said}"
             );
         }

@@ -352,7 +352,7 @@ async fn a_person_settles_what_is_stuck() {
 async fn an_upgrade_can_be_taken_back_later_and_nothing_written_since_is_lost() {
     let host = Host::new().await;
     let error = upgrade::begin_rollback(&host.env.ctx, &host.target, &Progress::default()).await.unwrap_err();
-    assert_eq!(error.to_string(), "nothing to roll back for `notes`: no upgrade was committed since the last way back");
+    assert_eq!(error.to_string(), "nothing to undo for `notes`: no upgrade completed since the last rollback");
     let before = host.rows().await;
     host.install("2.0", &[V1, V2]);
     assert_eq!(host.upgrade().await, Ended::Committed);

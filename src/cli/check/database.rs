@@ -45,7 +45,7 @@ async fn sqlite(engine: &Engine, target: &Target) -> Found {
     match engine.may_replace().await {
         Ok(_) => Found::good("a restore may take the file's place, and leave it its owner's"),
         Err(error) => {
-            let failure = Failure::of(&error).safe("archives are taken all the same");
+            let failure = Failure::of(&error).safe("archives are still taken");
             // Who only backs up restores as somebody else; an upgrade must be able to go back by itself.
             if target.migrations.is_some() || target.service.is_some() {
                 Found::problem(failure)
@@ -139,24 +139,28 @@ async fn mysql(target: &Target, findings: &mut Findings) {
         findings.add(Some(target), "backup", Err(Failure::of(&refused)));
     }
     for left in may.obstacles {
-        let failure = Failure::new(Class::Data, format!("no restore makes {}", left.what));
+        let failure = Failure::new(Class::Data, format!("no restore brings back {}", left.what));
         findings.add(Some(target), "restore", Found::advice(failure.safe("everything else is restored").hint(left.why)));
     }
     let found = match may.lock {
         None => Found::good(format!("read as of one moment: {}", may.moment)),
         Some(grant) => Found::advice(
-            Failure::new(Class::NoPermission, "read as of one moment by one connection only, for no lock may be taken")
-                .hint(format!("for several, as an administrator: {grant}")),
+            Failure::new(
+                Class::NoPermission,
+                "read as of one moment by one connection only, because this account may not take the lock",
+            )
+            .hint(format!("for several connections, as an administrator: {grant}")),
         ),
     };
     findings.add(Some(target), "locks", found);
     let found = match may.sessions {
         None => Found::good("sees whether others use the database"),
         Some(grant) => {
-            let what = "this account is not shown other accounts' sessions: nothing says that others use the database";
+            let what = "this account cannot see other accounts' sessions, so nobody can tell whether the database is in use";
             let failure = Failure::new(Class::NoPermission, what);
-            let safe = "a restore loses none of their rows: it shuts writers out, looks for what was written meanwhile and archives it";
-            Found::advice(failure.safe(safe).hint(format!("to be told before, as an administrator: {grant}")))
+            let safe =
+                "a restore still loses no rows: it shuts writers out and archives what they have written in the meantime";
+            Found::advice(failure.safe(safe).hint(format!("to be warned beforehand, as an administrator: {grant}")))
         }
     };
     findings.add(Some(target), "sessions", found);
@@ -202,7 +206,7 @@ pub(super) async fn room_to_restore(target: &Target, size: u64) -> Found {
                 Class::CannotCreate,
                 format!("needs up to {}, and {} has {} free", human::size(size), directory.display(), human::size(free)),
             )
-            .safe("archives can be taken all the same")
+            .safe("archives can still be taken")
             .hint("make room where the database server keeps its data"),
         ),
         Ok(free) => {

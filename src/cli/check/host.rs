@@ -43,10 +43,10 @@ pub(super) async fn fits(config: &Config, world: &World, findings: &mut Findings
 fn set_up(config: &Config, path: &Path) -> Result<String, Failure> {
     let outdated = setup::outdated(config, path);
     if outdated.is_empty() {
-        return Ok("polkit rule, gates and sandbox fit the configuration".to_owned());
+        return Ok("polkit rule, gates and sandbox match the configuration".to_owned());
     }
-    let mut failure = Failure::new(Class::Config, "the host does not fit the configuration");
-    failure.causes = outdated.iter().map(|path| format!("{} is missing or another", path.display())).collect();
+    let mut failure = Failure::new(Class::Config, "the host does not match the configuration");
+    failure.causes = outdated.iter().map(|path| format!("{} is missing or out of date", path.display())).collect();
     Err(failure.hint("as root: `upkeep setup`, then `systemctl restart upkeepd`"))
 }
 
@@ -82,7 +82,7 @@ pub(super) async fn look(config: &Config, world: &World, findings: &mut Findings
             Ok(Some(tool)) => Found::good(format!("{tool} answers at {}", config.control.socket.display())),
             // Not a problem of configuration or host: before the first start this is what one looks at.
             Ok(None) => Found::advice(
-                Failure::new(Class::Unavailable, "none runs, so nothing happens by itself")
+                Failure::new(Class::Unavailable, "not running, so nothing happens by itself")
                     .hint("start it when all is well: `systemctl enable --now upkeepd`"),
             ),
             Err(failure) => Found::problem(failure),
@@ -102,10 +102,10 @@ async fn daemon(config: &Config) -> Result<Option<String>, Failure> {
 /// Who works on the state now. The daemon does for as long as it runs.
 fn lock(config: &Config, daemon_runs: bool) -> Found {
     match Lock::holder(&config.daemon.state_dir.join(LOCK)) {
-        None => Found::good("the state is nobody's now"),
-        Some(holder) if daemon_runs => Found::good(format!("the state is held by {holder}")),
+        None => Found::good("the state directory is free"),
+        Some(holder) if daemon_runs => Found::good(format!("the state directory is in use by {holder}")),
         Some(holder) => Found::advice(
-            Failure::new(Class::TempFail, format!("the state is held by {holder}, and no daemon answers"))
+            Failure::new(Class::TempFail, format!("the state directory is in use by {holder}, and no daemon answers"))
                 .hint("wait until that has ended; a daemon that starts meanwhile is refused"),
         ),
     }
@@ -116,7 +116,7 @@ async fn clock(config: &Config, world: &World) -> Found {
     let now = world.clock.now();
     let newest = newest_event(config).await.filter(|at| *at - now > SLACK);
     if let Some(at) = newest {
-        let message = format!("it is {} UTC, and the newest event is of {} UTC", human::moment(now), human::moment(at));
+        let message = format!("it is {} UTC, but the newest event is from {} UTC", human::moment(now), human::moment(at));
         return Found::problem(
             Failure::new(Class::OsError, message)
                 .safe("nothing is deleted for its age while the clock is behind")
@@ -127,7 +127,7 @@ async fn clock(config: &Config, world: &World) -> Found {
     match asked.map(|finished| finished.stdout.trim().to_owned()).as_deref() {
         Ok("yes") => Found::good(format!("{} UTC, synchronised", human::moment(now))),
         Ok("no") => Found::advice(
-            Failure::new(Class::OsError, format!("{} UTC, and nothing keeps it right", human::moment(now)))
+            Failure::new(Class::OsError, format!("{} UTC, but nothing keeps it synchronised", human::moment(now)))
                 .hint("keep it synchronised: `apt-get install systemd-timesyncd`, or chrony"),
         ),
         Ok(_) | Err(_) => Found::good(format!("{} UTC", human::moment(now))),
@@ -164,7 +164,7 @@ fn in_the_open(world: &World) -> Option<Found> {
         .map(|path| path.display().to_string())
         .collect();
     let first = files.first()?;
-    let message = format!("everybody may read a password: it stands in the URL in {}", files.join(", "));
+    let message = format!("everybody on this host can read a password: it is in the URL in {}", files.join(", "));
     let first = text::shell(&[first]);
     Some(Found::problem(
         Failure::new(Class::Config, message)

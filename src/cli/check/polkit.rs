@@ -42,7 +42,7 @@ pub(super) async fn look(config: &Config) -> Option<Found> {
     let refused: Vec<&str> = asked.stdout.lines().collect();
     Some(match (asked.code, refused.as_slice()) {
         (Some(127), _) => Found::problem(
-            failed("there is no polkit, so the daemon may not start or stop any server".to_owned())
+            failed("polkit is missing, so the daemon may not start or stop any server".to_owned())
                 .hint("install it: `apt-get install polkitd`"),
         ),
         (Some(0), []) => {

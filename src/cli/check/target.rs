@@ -59,11 +59,9 @@ pub(super) async fn look(config: &Config, target: &Target, secrets: &[Unset], wo
 
 /// A password that cannot be read here. One that only the daemon's unit is given is no problem; the daemon knows how it does.
 async fn password(config: &Config, target: &Target, problem: &Unset) -> Found {
-    let failure = Failure::new(Class::Config, problem.what.clone()).safe("the database and its migrations were not looked at");
+    let failure = Failure::new(Class::Config, problem.what.clone()).safe("the database and its migrations were not checked");
     if !problem.key.ends_with(".password_credential") {
-        return Found::problem(
-            failure.hint(format!("mend it, or name another source in `[targets.{}.database]`", target.name)),
-        );
+        return Found::problem(failure.hint(format!("fix it, or name another source in `[targets.{}.database]`", target.name)));
     }
     let unit = Command::new(&["systemctl", "cat", "upkeepd.service"], DEADLINE).run().await;
     let given = |line: &str| {
@@ -84,7 +82,7 @@ async fn password(config: &Config, target: &Target, problem: &Unset) -> Found {
         Some(server) => Found::good(format!("a credential of the unit; with it the daemon reaches {server}")),
         None => Found::advice(
             Failure::new(Class::Config, "a credential that only the daemon's unit is given")
-                .safe("the database and its migrations were not looked at")
+                .safe("the database and its migrations were not checked")
                 .hint(format!("once the daemon runs, it says whether the database answers: `upkeep status {}`", target.name)),
         ),
     }
@@ -111,8 +109,8 @@ fn strange(target: &Target) -> Option<Found> {
     let paths = crate::store::strange(&target.backup.directory).ok()?;
     let first = paths.first()?;
     let more = if paths.len() > 1 { format!(", and {} more", paths.len() - 1) } else { String::new() };
-    let failure = Failure::new(Class::Data, format!("{} is not a file, and is left alone{more}", first.display()));
-    Some(Found::problem(failure.safe("every archive beside it is used as ever").hint("move it away")))
+    let failure = Failure::new(Class::Data, format!("{} is not a file; upkeep leaves it alone{more}", first.display()));
+    Some(Found::problem(failure.safe("the archives beside it are used as usual").hint("move it away")))
 }
 
 fn schedule(target: &Target, world: &World, findings: &mut Findings) {
@@ -120,7 +118,7 @@ fn schedule(target: &Target, world: &World, findings: &mut Findings) {
     let found = match next {
         Some(at) => Found::good(format!("next run {} UTC", human::moment(at))),
         None => Found::advice(
-            Failure::new(Class::Config, "none: archives are taken only by hand and before upgrades")
+            Failure::new(Class::Config, "none: archives are only taken by hand and before upgrades")
                 .hint(format!("every night: `schedule = \"30 2 * * *\"` in `[targets.{}.backup]`", target.name)),
         ),
     };
@@ -142,7 +140,8 @@ async fn installed(config: &Config, target: &Target, reached: bool, findings: &m
         owner::other_owner(&config.daemon.state_dir).map(|(user, _)| user).or_else(|| owner::daemon().map(|[user, _]| user));
     let user = daemon.unwrap_or_else(|| rustix::process::geteuid().as_raw());
     if let Some(program) = release::hopeless_revert(settings, user) {
-        let message = format!("`revert` cannot work: {program} needs root, or the lock that a package being installed has");
+        let message =
+            format!("`revert` cannot work: {program} needs root, or the lock that is held while a package is installed");
         let failure = Failure::new(Class::Config, message)
             .safe("it is not run; after a failed upgrade the database is put back, and the server waits for the earlier release")
             .hint("take it out of `[targets.T.release]`: `upkeep status` then names the command that installs the earlier release");
@@ -198,7 +197,7 @@ async fn history(target: &Target, told: &str) -> Found {
     };
     let failed = shape.failed(None);
     if !failed.is_empty() {
-        let message = format!("the history says these migrations failed or did not end: {}", few(&failed, ", "));
+        let message = format!("the history says that these migrations failed or never finished: {}", few(&failed, ", "));
         let hint = format!("restore the archive taken before them: `upkeep list {}`", target.name);
         return Found::problem(Failure::new(Class::Data, message).hint(hint));
     }
@@ -221,14 +220,14 @@ async fn server(target: &Target, settings: &Service, findings: &mut Findings) {
     };
     findings.add(Some(target), "service", found);
     if settings.health.is_empty() {
-        let message = "none: a server that starts and does not work would pass for well";
-        let hint = format!("what must answer: `health = [{{ http = \"http://127.0.0.1:8080/health\" }}]` in `{section}`");
+        let message = "none: a server that starts but does not work would count as healthy";
+        let hint = format!("say what must answer: `health = [{{ http = \"http://127.0.0.1:8080/health\" }}]` in `{section}`");
         findings.add(Some(target), "health", Found::advice(Failure::new(Class::Config, message).hint(hint)));
     } else if state == ServiceState::Running {
         let found = match service::healthy(settings).await {
             Ok(answer) => Ok(answer),
-            Err(answer) => Err(Failure::new(Class::Unavailable, format!("{name} runs and is not healthy: {answer}"))
-                .hint(format!("mend the server, or `health` in `{section}`; an upgrade would be rolled back"))),
+            Err(answer) => Err(Failure::new(Class::Unavailable, format!("{name} is running but not healthy: {answer}"))
+                .hint(format!("fix the server, or `health` in `{section}`; an upgrade would be rolled back"))),
         };
         findings.add(Some(target), "health", found);
     }
@@ -264,7 +263,7 @@ async fn tool(target: &Target) -> Option<Found> {
         let known = Command::new(&["id", "-u", "--", user], DEADLINE).run().await;
         if !known.is_ok_and(|known| known.success()) {
             let failure = Failure::new(Class::NoInput, format!("there is no user {user}"));
-            return Some(Found::problem(failure.hint(format!("mend `user` in `{section}`, or make that user"))));
+            return Some(Found::problem(failure.hint(format!("fix `user` in `{section}`, or make that user"))));
         }
     }
     let program = argv.first()?;
@@ -276,7 +275,7 @@ async fn tool(target: &Target) -> Option<Found> {
         program.contains('/') && std::fs::metadata(&path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
     if missing {
         let failure = Failure::new(Class::NoInput, format!("there is no {}", path.display()));
-        return Some(Found::problem(failure.hint(format!("mend `command` in `{section}`"))));
+        return Some(Found::problem(failure.hint(format!("fix `command` in `{section}`"))));
     }
     Some(Found::good(format!("{} as {whose}", text::shell(argv))))
 }

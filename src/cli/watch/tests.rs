@@ -101,10 +101,10 @@ fn at_80_columns() {
       database  sqlite:///srv/notes/notes.db, sqlite 3.51.3
       last good 4 h ago: notes-20261128T023000Z, 120 000 000 rows, 29 GB, verified 3
                 h ago
-      archives  91 archives, 2.2 TB; 54 GB free, 212 days at this growth
+      archives  91 archives, 2.2 TB; 54 GB free, 212 days at the current growth
       next run  2026-11-29 02:30:00 UTC, in 19 h
       and then  2026-11-30 02:30:00, 2026-12-01 02:30:00 UTC
-      kept      10 of 91, 81 let go next; by rule: daily 7, last 3, pinned 1
+      kept      10 of 91, 81 to delete next; by rule: daily 7, last 3, pinned 1
       sizes     ██████████████████████████████████ newest 29 GB, 26 GB to 29 GB
       durations ▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃█▃▃▃▃▃▃▃▃▃ newest 68 s, 65 s to 3 min
     ");
@@ -123,10 +123,10 @@ fn at_120_columns() {
     notes  backed up only
       database  sqlite:///srv/notes/notes.db, sqlite 3.51.3
       last good 4 h ago: notes-20261128T023000Z, 120 000 000 rows, 29 GB, verified 3 h ago
-      archives  91 archives, 2.2 TB; 54 GB free, 212 days at this growth
+      archives  91 archives, 2.2 TB; 54 GB free, 212 days at the current growth
       next run  2026-11-29 02:30:00 UTC, in 19 h
       and then  2026-11-30 02:30:00, 2026-12-01 02:30:00 UTC
-      kept      10 of 91, 81 let go next; by rule: daily 7, last 3, pinned 1
+      kept      10 of 91, 81 to delete next; by rule: daily 7, last 3, pinned 1
       sizes     ▆▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇█████████████████████████████████████ newest 29 GB, 22 GB to 29 GB
       durations ▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃█▃▃▃▃▃▃▃▃▃ newest 68 s, 61 s to 3 min
     ");
@@ -148,10 +148,10 @@ fn without_utf_8() {
       database  sqlite:///srv/notes/notes.db, sqlite 3.51.3
       last good 4 h ago: notes-20261128T023000Z, 120 000 000 rows, 29 GB, verified 3
                 h ago
-      archives  91 archives, 2.2 TB; 54 GB free, 212 days at this growth
+      archives  91 archives, 2.2 TB; 54 GB free, 212 days at the current growth
       next run  2026-11-29 02:30:00 UTC, in 19 h
       and then  2026-11-30 02:30:00, 2026-12-01 02:30:00 UTC
-      kept      10 of 91, 81 let go next; by rule: daily 7, last 3, pinned 1
+      kept      10 of 91, 81 to delete next; by rule: daily 7, last 3, pinned 1
       sizes     @@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@ newest 29 GB, 26 GB to 29 GB
       durations ------------------------@--------- newest 68 s, 65 s to 3 min
     ");
@@ -196,5 +196,5 @@ fn what_a_tool_says_and_what_waits() {
     assert_eq!(rows[2..6], ["no answer since then: connection refused", "", "backup notes  migrate", "  says: applying V34"]);
     status.jobs[0].state = JobState::Queued;
     let rows = frame(&status, &pace, None, view(80, 40, Glyphs::Blocks));
-    assert_eq!(rows[3], "backup notes  waits");
+    assert_eq!(rows[3], "backup notes  waiting for other work to end");
 }

@@ -228,9 +228,9 @@ impl Life {
     fn blinded(&mut self, name: &TargetName, glance: &Glance) {
         let now = Instant::now();
         let why = match glance {
-            Glance::Broken => "looking at it ended in a bug of upkeep's: see `journalctl -u upkeepd`, and report it".to_owned(),
+            Glance::Broken => "checking it failed on a bug in upkeep: see `journalctl -u upkeepd`, and report it".to_owned(),
             _ => format!(
-                "looking at it did not end within {} s: the database server, the release's directory or a program that is asked hangs",
+                "checking it took longer than {} s: the database server, the release's directory or a program that upkeep runs hangs",
                 self.bound().as_secs()
             ),
         };
@@ -328,7 +328,9 @@ impl Life {
                 self.looking.insert(handle.id(), Looking { target: name, world: 0, begun });
             }
             (Verdict::Remember, _) => eye_forgets(self.eyes.get_mut(&target.name)),
-            (Verdict::Settling(_), _) => tracing::debug!(target = %name, "a release is seen and not yet believed"),
+            (Verdict::Settling(_), _) => {
+                tracing::debug!(target = %name, "a new release is seen, and is watched until it stops changing")
+            }
             (Verdict::Upgrade | Verdict::Nothing | Verdict::Tried(_), _) => {}
         }
     }
@@ -349,7 +351,7 @@ fn eye_forgets(eye: Option<&mut Eye>) {
 fn waits(target: &TargetName, verdict: Verdict, now: DateTime<Utc>) -> Option<String> {
     let at = |wait: Duration| (now + TimeDelta::from_std(wait).unwrap_or_default()).format("%F %T UTC");
     match verdict {
-        Verdict::Settling(wait) => Some(format!("the release is believed when it has not changed until {}", at(wait))),
+        Verdict::Settling(wait) => Some(format!("the release is acted on if it has not changed by {}", at(wait))),
         Verdict::Tried(wait) => {
             Some(format!("it was tried already, and is tried again at {}; at once: `upkeep upgrade {target}`", at(wait)))
         }

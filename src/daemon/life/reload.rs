@@ -27,7 +27,7 @@ impl Life {
             Err(failure) => {
                 tracing::error!(error = %failure.message, causes = failure.causes.join("; "), "the new configuration is invalid; the old one stays");
                 let why = failure.causes.first().unwrap_or(&failure.message);
-                let problem = format!("the configuration on disk is invalid and the one before stays in force: {why}");
+                let problem = format!("the configuration on disk is invalid; the previous one stays in force: {why}");
                 self.event(None, "daemon.reload-failed", &problem).await;
                 self.host.problems = vec![problem];
                 Err(failure.safe("the daemon keeps the configuration it has"))

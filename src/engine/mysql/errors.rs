@@ -61,24 +61,24 @@ fn turned_away(number: Option<u16>, words: &str, grantee: &str) -> Option<(&'sta
     Some(match number {
         Some(1040) => ("it has no free connection", "try later, or raise it: SET GLOBAL max_connections = …;".to_owned(), Class::TempFail),
         Some(1203 | 1226) => (
-            "the account has used up what it may have of connections or queries",
+            "the account has used up its limit of connections or queries",
             format!("try later, or raise it: ALTER USER {grantee} WITH MAX_USER_CONNECTIONS 0 MAX_CONNECTIONS_PER_HOUR 0 MAX_QUERIES_PER_HOUR 0;"),
             Class::TempFail,
         ),
-        Some(3159) => ("it takes only connections under TLS, which upkeep does not speak to it", socket.to_owned(), Class::NoPermission),
+        Some(3159) => ("it accepts only TLS connections, which upkeep does not make to it", socket.to_owned(), Class::NoPermission),
         Some(1820 | 1862) => (
             "the account's password has expired",
             format!("as an administrator: ALTER USER {grantee} IDENTIFIED BY '…' PASSWORD EXPIRE NEVER;"),
             Class::NoPermission,
         ),
         Some(1184) => (
-            "it ends the connection at once, for its `init_connect` fails",
-            "mend `init_connect` (the server's log says what fails), or give the account what passes it by: CONNECTION_ADMIN, on MariaDB CONNECTION ADMIN"
+            "it closes the connection at once, because its `init_connect` fails",
+            "fix `init_connect` (the server's log says what fails), or let the account bypass it: CONNECTION_ADMIN, on MariaDB CONNECTION ADMIN"
                 .to_owned(),
             Class::Unavailable,
         ),
         None if words.contains("authentication plugin") => (
-            "the account logs in by a plugin that upkeep does not speak",
+            "the account uses an authentication plugin that upkeep does not support",
             format!("give it another: ALTER USER {grantee} IDENTIFIED VIA mysql_native_password USING PASSWORD('…'); on MySQL IDENTIFIED WITH caching_sha2_password BY '…'"),
             Class::NoPermission,
         ),

@@ -76,7 +76,7 @@ fn broken_view(name: &str, why: &str) -> LeftOut {
     LeftOut {
         what: format!("view {name} as one that works"),
         why: format!(
-            "{why}; its definition comes last in the archive, and a restore goes on without it. Mend it, or drop it: DROP VIEW {};",
+            "{why}; its definition comes last in the archive, and a restore goes on without it. Fix it, or drop it: DROP VIEW {};",
             quote(name)
         ),
     }

@@ -64,7 +64,7 @@ async fn read_history(session: &mut Session, table: &str, columns: &[String]) ->
         Ok(history) => Ok(Some(history)),
         Err(error) if tool == Tool::Flyway => Err(EngineError::Inexact {
             what: format!("migration history {table}: {error}"),
-            hint: "mend the row, or name the right table in `[targets.T.migrations]`".to_owned(),
+            hint: "fix the row, or name the right table in `[targets.T.migrations]`".to_owned(),
         }),
         // Rows that no such tool writes: then it is a table of somebody's own under a common name.
         Err(_) => Ok(None),

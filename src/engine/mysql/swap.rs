@@ -322,7 +322,7 @@ pub(super) async fn settle(place: &Place) -> Result<Vec<String>, EngineError> {
         for name in [(new, &names.new), (old, &names.old)].into_iter().filter(|(is_there, _)| *is_there).map(|(_, name)| name) {
             // Whoever dropped the database itself in the middle of an exchange may want what it was.
             done.push(match name == &names.old && exchange::holds_tables(&mut session, name).await? {
-                true => format!("database {name}: what {0} was before, left alone, for {0} itself is gone", names.own),
+                true => format!("database {name}: what {0} was before, left alone, because {0} itself is gone", names.own),
                 false => drop_unfinished(&mut session, name).await?,
             });
         }
@@ -345,12 +345,12 @@ async fn settle_exchange(session: &mut Session, exchange: &Exchange) -> Result<V
                 fault::point("my.settle.renamed");
             }
             done = exchange.finish(session).await?;
-            done.insert(0, format!("database {own}: finished taking the compared archive's content in"));
+            done.insert(0, format!("database {own}: finished putting the compared archive's content in place"));
         }
         Left::Fenced | Left::Loading | Left::Nothing => {
             if state == Left::Fenced {
                 if exchange::holds_tables(session, old).await? {
-                    done.push(format!("database {own}: the old content has its place again"));
+                    done.push(format!("database {own}: the old content is back in place"));
                 }
                 done.extend(undo(session, exchange).await?);
             }
@@ -360,14 +360,17 @@ async fn settle_exchange(session: &mut Session, exchange: &Exchange) -> Result<V
                 }
             }
         }
-        Left::Foreign => done.push(format!("database {old} beside {own}: not of our making in this order, left alone")),
+        Left::Foreign => done.push(format!(
+            "database {old} beside {own}: upkeep did not leave these databases like this; \
+                    check them and drop them by hand"
+        )),
     }
     Ok(done)
 }
 
 async fn drop_unfinished(session: &mut Session, name: &str) -> Result<String, EngineError> {
     drop_database(session, name).await?;
-    Ok(format!("database {name}: dropped, an unfinished load"))
+    Ok(format!("database {name}: dropped; it was an unfinished load"))
 }
 
 async fn drop_database(session: &mut Session, name: &str) -> Result<(), EngineError> {

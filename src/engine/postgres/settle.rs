@@ -47,7 +47,7 @@ async fn step(place: &Place, session: &mut Session, names: &Names, settled: &mut
             rename(session, new, own).await?;
             settled.finished = true;
             fault::point("pg.settle.renamed");
-            lines.push(format!("database {own}: finished taking the compared archive's content in"));
+            lines.push(format!("database {own}: finished putting the compared archive's content in place"));
             let told = tidy(place, session).await?;
             lines.extend(told.clone());
             Ok(told.is_none())
@@ -61,19 +61,22 @@ async fn step(place: &Place, session: &mut Session, names: &Names, settled: &mut
         Left::Fenced => {
             rename(session, old, own).await?;
             fault::point("pg.settle.renamed");
-            lines.push(format!("database {own}: the old content has its name again"));
+            lines.push(format!("database {own}: the old content has its name back"));
             lines.extend(dropped(session, &place.beside(new), Which::All).await?.err());
             Ok(false)
         }
         Left::Loading => {
             let dropped = dropped(session, &place.beside(new), Which::All).await?;
             let gone = dropped.is_ok();
-            lines.push(dropped.map_or_else(|why| why, |()| format!("database {new}: dropped, an unfinished load")));
+            lines.push(dropped.map_or_else(|why| why, |()| format!("database {new}: dropped; it was an unfinished load")));
             Ok(gone)
         }
         Left::Foreign => {
             let more = if new_seen.is_there { format!(" and {new}") } else { String::new() };
-            lines.push(format!("database {old}{more} beside {own}: not of our making in this order, left alone"));
+            lines.push(format!(
+                "database {old}{more} beside {own}: upkeep did not leave these databases like this; \
+                    check them and drop them by hand"
+            ));
             Ok(false)
         }
     }
@@ -97,7 +100,7 @@ async fn dropped(session: &mut Session, place: &Place, which: Which) -> Result<R
         Err(error @ (EngineError::Lost { .. } | EngineError::Connect { .. })) => Err(error),
         Err(error) => {
             let name = &place.database;
-            Ok(Err(format!("database {name}: is of no use any more and could not be dropped yet: {}", Chain(&error))))
+            Ok(Err(format!("database {name}: is no longer needed but could not be dropped yet: {}", Chain(&error))))
         }
     }
 }

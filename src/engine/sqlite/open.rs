@@ -236,7 +236,7 @@ fn act_as(whom: Whom) -> Result<(), EngineError> {
         rustix::thread::set_thread_res_uid(None::<Uid>, Some(Uid::from_raw(uid)), None::<Uid>)
     };
     become_him().map_err(|errno: rustix::io::Errno| EngineError::NotOurs {
-        what: format!("the database belongs to user {uid}, and we cannot act in his name: {}", io::Error::from(errno)),
+        what: format!("the database belongs to user {uid}, and upkeep cannot act as that user: {}", io::Error::from(errno)),
         hint: format!("run this as user {uid}"),
     })
 }

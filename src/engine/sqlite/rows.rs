@@ -157,7 +157,7 @@ async fn integrity(connection: &mut SqliteConnection, path: &Path, of: &str) -> 
         Some((line,)) if line == "ok" => Ok(()),
         first => Err(EngineError::Inexact {
             what: format!("{of} fails its integrity check: {}", first.map_or("no answer", |line| line.0.as_str())),
-            hint: "ask SQLite for all of it: `sqlite3 FILE 'PRAGMA integrity_check'`; an index alone is mended by `REINDEX`"
+            hint: "ask SQLite for all of it: `sqlite3 FILE 'PRAGMA integrity_check'`; an index alone is fixed by `REINDEX`"
                 .to_owned(),
         }),
     }

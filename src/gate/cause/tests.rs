@@ -39,9 +39,9 @@ fn table() -> Vec<(Cause, &'static str, &'static str)> {
             "the way back from 2.0 cannot go on yet",
             "`upkeep upgrade notes --resume`",
         ),
-        (Cause::Unended { to: v("2.0") }, "the upgrade to 2.0 has not ended", "`systemctl start upkeepd`"),
+        (Cause::Unended { to: v("2.0") }, "the upgrade to 2.0 is unfinished", "`systemctl start upkeepd`"),
         (Cause::RolledBack { to: v("2.0"), why: why() }, "the upgrade to 2.0 was rolled back: it broke", BACK),
-        (Cause::Refused { to: v("2.0"), why: why() }, "the upgrade to 2.0 was not begun: it broke", "`upkeep upgrade notes`"),
+        (Cause::Refused { to: v("2.0"), why: why() }, "the upgrade to 2.0 did not start: it broke", "`upkeep upgrade notes`"),
         (Cause::Lost(why()), "it broke", "`upkeep upgrade notes --accept`"),
         (
             Cause::HalfRestored { label: "notes-1".to_owned(), command: "upkeep restore notes notes-1".to_owned() },
@@ -62,7 +62,7 @@ fn table() -> Vec<(Cause, &'static str, &'static str)> {
         (Cause::Ahead(texts()), "its database holds migrations that 2.0 does not know: V3, V4", "`upkeep rollback notes`"),
         (
             Cause::Failed(texts()),
-            "the history says these migrations failed",
+            "the history says that these migrations failed",
             "`upkeep migrate repair notes && upkeep upgrade notes`",
         ),
         (Cause::Invalid(texts()), "scripts and history contradict each other: V3; V4", "`upkeep migrate validate notes`"),
@@ -75,9 +75,9 @@ fn table() -> Vec<(Cause, &'static str, &'static str)> {
             "1 bytes are free for archives",
             "in /var/backups/notes: `upkeep prune notes`; it goes on",
         ),
-        (Cause::NotAsked, "its upgrade to 2.0 waits for a person, for `auto = false`", "`upkeep upgrade notes`"),
+        (Cause::NotAsked, "its upgrade to 2.0 waits for a person, because `auto = false`", "`upkeep upgrade notes`"),
         (Cause::Window(why()), "its upgrade to 2.0 waits: it broke", "`upkeep upgrade notes`"),
-        (Cause::Pending, "its upgrade to 2.0 has still to come", "`upkeep upgrade notes`"),
+        (Cause::Pending, "its upgrade to 2.0 has yet to run", "`upkeep upgrade notes`"),
         (Cause::Skipped, "its last start was refused", "`systemctl start notes.service`"),
         (Cause::Ended("exit-code".to_owned()), "it ended by itself (exit-code)", "`journalctl -u notes.service -n 100`"),
     ]

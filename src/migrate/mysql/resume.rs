@@ -109,7 +109,7 @@ pub(super) fn judge(marks: &[Mark], all: &[Statement<'_>]) -> Result<Resume, Sto
             } else {
                 format!("statements {first} to {last} had run, and one of them was changed since")
             };
-            return Err(stop(all, unchanged, format!("{which}; only what comes after may be mended")));
+            return Err(stop(all, unchanged, format!("{which}; only what comes after may be fixed")));
         }
         unchanged = mark.number;
     }

@@ -277,7 +277,7 @@ impl Problem {
         match self {
             Self::Failed { .. } => "restore the archive taken before it, or undo its part by hand, then `upkeep migrate repair TARGET`",
             Self::Unfinished { .. } => {
-                "mend the script and go on at the statement that failed: `upkeep migrate apply TARGET`; or restore the archive taken before it"
+                "fix the script and go on at the statement that failed: `upkeep migrate apply TARGET`; or restore the archive taken before it"
             }
             Self::CannotGoOn { .. } => {
                 "put back what was changed, or restore the archive taken before it: `upkeep list TARGET`"

@@ -221,7 +221,7 @@ fn a_plan_reads_as_steps() {
         case.decide().unwrap().to_string(),
         "restore notes-1 of 2026-11-22 02:30:00 UTC into here\n  \
          first: archive what is there now, read it back and pin it\n  \
-         then: put the archive in the place of what is there, as a whole\n  \
+         then: replace what is there with the archive, all at once\n  \
          then: compare 7 rows of 1 table with the manifest\n  \
          note: release 1.2 is installed and the archive is of 1.1: an upgrade will follow"
     );

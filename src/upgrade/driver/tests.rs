@@ -247,11 +247,11 @@ fn a_step_that_kills_us_three_times_is_not_begun_a_fourth_time() {
     }
     let ended = world.drive().unwrap();
     let Ended::Stuck { why, .. } = &ended else { panic!("{ended:?}") };
-    assert_eq!(why, "step migrate was begun 3 times and never came to an end");
+    assert_eq!(why, "step migrate was interrupted 3 times before it finished");
     world.mend("migrate");
     world.say(Settle::Abort);
     let ended = world.drive().unwrap();
-    let reason = "a person gave it up: step migrate was begun 3 times and never came to an end";
+    let reason = "a person aborted it: step migrate was interrupted 3 times before it finished";
     assert_eq!(world.state().why.as_deref(), Some(reason));
     assert!(matches!(ended, Ended::RolledBack { .. }), "{}", story(&world));
     check(&world, &world.plan(), &ended, "poison");

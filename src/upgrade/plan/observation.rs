@@ -60,7 +60,7 @@ pub struct Unread {
     pub class: Class,
     /// In words.
     pub why: String,
-    /// Whether it is only that the package manager is at work, which passes.
+    /// Whether it is only that the package manager is running, which passes.
     pub busy: bool,
 }
 

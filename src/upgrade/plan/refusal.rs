@@ -7,8 +7,9 @@ use super::Unread;
 use crate::config::Window;
 use crate::count::few;
 use crate::failure::Class;
-use crate::ids::{Label, UpgradeId};
+use crate::ids::{Label, TargetName, UpgradeId};
 use crate::state_db::holds::Hold;
+use crate::text;
 use crate::version::Version;
 
 /// One reason.
@@ -114,7 +115,7 @@ impl Refusal {
                 "see `upkeep status`, then settle it: `upkeep upgrade TARGET --resume`, `--abort` or `--accept`"
             }
             Self::Open { .. } => "watch it: `upkeep status --watch`",
-            Self::Lost(_) => "look at release and data, then: `upkeep upgrade TARGET --accept`",
+            Self::Lost(_) => "check release and data, then: `upkeep upgrade TARGET --accept`",
             Self::HalfRestored(_) => "end the restore first: `upkeep restore TARGET LABEL`",
             Self::Release(_) => "install the release whole, or check `[targets.T.release]`: `upkeep check`",
             Self::Database(_) => "is the database server running? `upkeep check`",
@@ -123,10 +124,11 @@ impl Refusal {
             Self::Failed(_) => "see how they stand and what to do: `upkeep migrate validate TARGET`",
             Self::Invalid(_) => "compare: `upkeep migrate validate TARGET`",
             Self::Unknown(_) => {
-                "look at it (`upkeep diff TARGET`); archive it, restart the server on it and take it for good: `upkeep upgrade TARGET`"
+                "see what changed (`upkeep diff TARGET`); archive it, restart the server on it and record it as the known-good release: \
+                 `upkeep upgrade TARGET`"
             }
             Self::Outside(_) => {
-                "look at it (`upkeep diff TARGET`), then archive it as it is and go on: `upkeep upgrade TARGET`; \
+                "see what changed (`upkeep diff TARGET`), then archive it as it is and go on: `upkeep upgrade TARGET`; \
                  or put back what was there: `upkeep list TARGET`, `upkeep restore TARGET LABEL --replace`"
             }
             Self::NoService => "say how the server is stopped and started: `[targets.T.service]`",
@@ -137,6 +139,18 @@ impl Refusal {
             Self::Window(_) => "wait, or run it now: `upkeep upgrade TARGET`",
         }
     }
+}
+
+/// What a person does about these, each thing once.
+#[must_use]
+pub fn next_steps(refusals: &[Refusal], target: &TargetName) -> Vec<String> {
+    let mut steps: Vec<String> = Vec::new();
+    for step in refusals.iter().map(|refusal| text::naming(refusal.hint(), target.as_str())) {
+        if !steps.contains(&step) {
+            steps.push(step);
+        }
+    }
+    steps
 }
 
 impl fmt::Display for Refusal {
@@ -152,7 +166,7 @@ impl fmt::Display for Refusal {
                 write!(f, "the database holds migrations the release does not know: {}", few(migrations, ", "))
             }
             Self::Failed(migrations) => {
-                write!(f, "the history says these migrations failed or did not end: {}", few(migrations, ", "))
+                write!(f, "the history says that these migrations failed or never finished: {}", few(migrations, ", "))
             }
             Self::Invalid(problems) => {
                 write!(f, "scripts and history contradict each other: {}", few(problems, "; "))

@@ -113,7 +113,7 @@ fn every_observation_has_its_decision() {
                 good(seen, None);
                 scripts(seen).pending.clear();
             },
-            "adopt: take release 2.0 of notes as the good one",
+            "adopt: record release 2.0 of notes as the known-good one",
         ),
         (
             ByDaemon,
@@ -139,7 +139,7 @@ fn every_observation_has_its_decision() {
         (
             ByPerson,
             |seen| scripts(seen).failed.push("V2 add".to_owned()),
-            "refuse: the history says these migrations failed or did not end: V2 add",
+            "refuse: the history says that these migrations failed or never finished: V2 add",
         ),
         (
             ByPerson,

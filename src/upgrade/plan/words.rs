@@ -15,7 +15,7 @@ impl Plan {
                 format!("bring the database of {} in step with release {from}", self.target)
             }
             Purpose::Upgrade => format!("upgrade {} from {from} to {}", self.target, self.to.version),
-            Purpose::Adopt => format!("take release {} of {} as the good one", self.to.version, self.target),
+            Purpose::Adopt => format!("record release {} of {} as the known-good one", self.to.version, self.target),
             Purpose::Rollback { of, .. } => {
                 format!("put {} back from {from} to {} as before {of}", self.target, self.to.version)
             }

@@ -25,7 +25,7 @@ async fn resumed(server: &'static Server) {
     host.install("2.0", &[V1, ("V2__colour.sql", BAD)]);
     let Ended::Stuck { why, next_steps } = host.upgrade().await else { panic!("not stuck") };
     assert!(why.starts_with("step migrate failed: V2__colour.sql line 3 (statement 3) failed"), "{why}");
-    assert!(next_steps.iter().any(|step| step.starts_with("mend the script")), "{next_steps:?}");
+    assert!(next_steps.iter().any(|step| step.starts_with("fix the script")), "{next_steps:?}");
     assert_eq!((rows(server, &host).as_str(), host.serving().await), ("1|first|red 2|second|red", None));
     // What had run is not to be changed: it stays stuck, and nothing ran.
     host.put("app-2.0/sql/V2__colour.sql", &BAD.replace("'red'", "'blue'").replace("nowhere", "notes"));

@@ -41,12 +41,12 @@ fn it_goes_on_behind_the_last_that_is_done() {
 fn what_had_run_must_not_have_changed() {
     let text = "CREATE TABLE a (a int);\nINSERT INTO a VALUES (1);\nALTER TABLE a ADD b int;";
     let changed = "CREATE TABLE a (a bigint);\nINSERT INTO a VALUES (1);\nALTER TABLE a ADD b int;";
-    let why = "statement 1 had run and was changed since; only what comes after may be mended";
+    let why = "statement 1 had run and was changed since; only what comes after may be fixed";
     assert_eq!(judged(text, "dd", changed), format!("line 1: {why}"));
     let other = "CREATE TABLE a (a int);\n\nINSERT INTO a VALUES (7);\nALTER TABLE a ADD b int;";
-    let why = "statement 2 had run and was changed since; only what comes after may be mended";
+    let why = "statement 2 had run and was changed since; only what comes after may be fixed";
     assert_eq!(judged(text, "dd", other), format!("line 3: {why}"));
-    let why = "statements 1 to 2 had run, and one of them was changed since; only what comes after may be mended";
+    let why = "statements 1 to 2 had run, and one of them was changed since; only what comes after may be fixed";
     assert_eq!(
         judged("SET @a = 1; INSERT INTO a VALUES (@a)", "-d", "SET @a = 2; INSERT INTO a VALUES (@a)"),
         format!("line 1: {why}")

@@ -174,7 +174,7 @@ fn mysql(note: &mut Note, facts: &Facts<'_>) {
     let drops = [database.clone(), old.clone(), format!("{database}__upkeep_new")]
         .map(|name| format!("DROP DATABASE IF EXISTS {}", of_mysql(&name)))
         .join("; ");
-    note.step("Make the database anew, and load. (If the load stops, mend the cause and begin this step again.)");
+    note.step("Make the database anew, and load. (If the load stops, fix the cause and begin this step again.)");
     let anew = format!("SET foreign_key_checks = 0; {drops}; CREATE DATABASE {}", of_mysql(database));
     let load = format!("{client} --default-character-set=utf8mb4 --database={}", quote(database));
     note.run(&format!(
