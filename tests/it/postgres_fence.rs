@@ -124,7 +124,7 @@ async fn what_cannot_be_kept_again_stands() {
         let standing = Standing::Kept { archive: None, keep: &Refuses };
         let refused = Engine::of(&database).load(&archive, LoadMode::Replace, standing, 2, &Progress::default()).await;
         let refused = said(refused.unwrap_err());
-        assert!(refused.contains("no room") && refused.contains("what was there stands"), "{refused}");
+        assert!(refused.contains("no room") && refused.contains("the old content is still in place"), "{refused}");
         assert_eq!((cluster.content(name), cluster.psql("postgres", &about)), before);
         assert_eq!(beside(cluster, name), name);
         // Rows where none were expected: neither loaded over nor replaced.
