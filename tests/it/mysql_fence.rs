@@ -181,7 +181,10 @@ async fn not_kept(server: &Server) {
     let (schema, content) = (server.schema(name), server.content(name));
     let keep = Keeper { fails: true, ..Keeper::new(server, &dir) };
     let error = said(replace(&target, &other, None, &keep).await.unwrap_err());
-    assert!(error.contains("cannot be archived again") && error.contains("full disk") && error.contains("still in place"), "{error}");
+    assert!(
+        error.contains("cannot be archived again") && error.contains("full disk") && error.contains("still in place"),
+        "{error}"
+    );
     assert_eq!((server.content(name), server.schema(name), server.databases(name)), (content, schema, name.to_owned()));
     assert_eq!(Engine::of(&target).settle().await.unwrap(), Vec::<String>::new());
 }
