@@ -25,7 +25,10 @@ type Act = fn(&mut Inner);
 
 /// Somebody who is not upkeep, and what he does.
 const ACTS: [(&str, Act); 6] = [
-    ("somebody writes", Inner::write),
+    ("somebody writes", |inner| {
+        inner.write();
+        inner.others.rows = true;
+    }),
     ("somebody starts the server", |inner| {
         let before = inner.migrations();
         inner.serve();
@@ -126,6 +129,7 @@ impl Found {
     /// A way on which nothing goes wrong.
     fn well(&mut self, at: usize, node: Node, how: impl FnOnce() -> String) {
         self.ways += 1;
+        self.is_right(at, &node);
         let to = match self.known.get(&node.key()) {
             Some(to) => *to,
             None => self.add(Some((at, how())), node),
@@ -133,9 +137,16 @@ impl Found {
         self.well[at].push(to);
     }
 
+    /// What upkeep did on this way: another may lead to the same state.
+    fn is_right(&self, at: usize, node: &Node) {
+        let wrong = node.world.wrong();
+        assert!(wrong.is_empty(), "{wrong:?}: {}; {}", self.story(at), node.goes());
+    }
+
     /// One on which something does: looked at when all is known that is reached without.
     fn wrong(&mut self, at: usize, node: Node, how: impl FnOnce() -> String) {
         self.ways += 1;
+        self.is_right(at, &node);
         let key = node.key();
         if !self.known.contains_key(&key) && self.waiting.insert(key) {
             self.next.push(((at, how()), node));
@@ -198,7 +209,9 @@ impl Found {
             }
         }
         for (who, act) in ACTS.iter().filter(|_| wrong) {
-            self.wrong(at, node.after(*act), || (*who).to_owned());
+            let next = node.after(*act);
+            next.world.meddle(|inner| inner.others.unseen = true);
+            self.wrong(at, next, || (*who).to_owned());
         }
     }
 

@@ -130,6 +130,9 @@ pub(super) struct Inner {
 /// What others have a hand in since.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(super) struct Others {
+    pub(super) rows: bool,
+    /// Since the newest archive, while nothing was driven.
+    pub(super) unseen: bool,
     pub(super) server: bool,
     pub(super) release: bool,
     pub(super) database: bool,
@@ -158,6 +161,7 @@ impl Inner {
     fn take(&mut self, kind: Kind) -> Label {
         let label = Label::parse(&format!("{kind}-{}-0", self.archives.len() + 1)).unwrap();
         self.archives.push((kind, label.clone(), self.db.clone()));
+        self.others.unseen = false;
         label
     }
 
@@ -213,6 +217,14 @@ impl Inner {
             (2, false) => self.db.half = true,
             (2, true) => (self.db.migrations, self.db.half) = (3, false),
             _ => {}
+        }
+    }
+
+    /// Whoever goes on with what another began sees to it that what he changes for good is archived.
+    fn is_archived(&mut self) {
+        let archived = self.archives.iter().rev().find(|(kind, _, _)| *kind == Kind::PreUpgrade).map(|(_, _, db)| db);
+        if self.others.unseen && archived.is_some_and(|archived| *archived != self.db) {
+            self.wrong.push("what is changed for good is not what was archived".to_owned());
         }
     }
 

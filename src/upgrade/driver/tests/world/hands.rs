@@ -34,6 +34,9 @@ impl Hands for World {
             if !knows {
                 inner.wrong.push(format!("{} was started on a database that it does not know", inner.installed.version));
             }
+            if inner.plan.applies == Applies::Server && inner.db.migrations < known(inner.installed.version.as_str()) {
+                inner.is_archived();
+            }
             inner.start();
         };
         self.call(&name, start).await
@@ -129,6 +132,9 @@ impl Hands for World {
             return if whole { Ok(Migrated { said: "applied".to_owned(), applied: None }) } else { Err(half()) };
         }
         let (before, applies) = (self.db().migrations, self.plan().applies);
+        if (self.db().migrations, self.db().half) == (1, false) {
+            self.inner().is_archived();
+        }
         if applies == Applies::Tool {
             let handed = self.inner().handed;
             self.record(&if handed { handed_over() } else { spawned() }).await.unwrap();
