@@ -8,10 +8,12 @@
 pub mod format;
 pub mod manifest;
 pub mod reader;
+pub mod source;
 pub mod writer;
 
 pub use manifest::Manifest;
 pub use reader::Archive;
+pub use source::Source;
 pub use writer::{FrameEncoder, PendingArchive};
 
 use std::io;

@@ -6,12 +6,10 @@
 
 pub mod frame;
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use frame::{FrameReader, Trouble};
 
@@ -21,6 +19,7 @@ use super::format::{
     check_index,
 };
 use super::manifest::{Frame, Manifest};
+use super::source::Source;
 use crate::durable::{At, DurableError};
 use crate::process::give_way;
 use crate::progress::Progress;
@@ -30,19 +29,18 @@ use crate::trust;
 #[derive(Debug)]
 pub struct Archive {
     path: PathBuf,
-    file: File,
+    source: Arc<dyn Source>,
     size: u64,
-    manifest: Manifest,
+    manifest: Arc<Manifest>,
     /// Buffers and contexts of finished calls of [`Archive::read_frame`]: at most one for each thread that ever called.
     spares: Mutex<Vec<FrameReader>>,
 }
 
 impl Archive {
-    /// Reads footer and manifest. Blocking.
+    /// Reads footer and manifest of a file of this host. Blocking.
     ///
     /// # Errors
-    /// [`ArchiveError::Torn`] when the end is missing, [`ArchiveError::Damaged`] when footer or manifest disagree with
-    /// their digests, [`ArchiveError::TooNew`] for a later format.
+    /// As for [`Archive::read_from`], and when the file cannot be opened.
     pub fn open(path: &Path) -> Result<Self, ArchiveError> {
         let file = match trust::open(path) {
             Err(error) if matches!(trust::refused(&error), Some(trust::Refused::NotAFile(_))) => {
@@ -50,10 +48,26 @@ impl Archive {
             }
             opened => opened.at("open", path)?,
         };
-        let size = file.metadata().at("look at", path)?.len();
-        let footer = read_footer(&file, size, path)?;
-        let manifest = read_manifest(&file, &footer, path)?;
-        Ok(Self { path: path.to_owned(), file, size, manifest, spares: Mutex::new(Vec::new()) })
+        Self::read_from(Arc::new(file), path)
+    }
+
+    /// Reads footer and manifest from wherever the archive is; `path` is what a person calls that place. Blocking.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Torn`] when the end is missing, [`ArchiveError::Damaged`] when footer or manifest disagree with
+    /// their digests, [`ArchiveError::TooNew`] for a later format.
+    pub fn read_from(source: Arc<dyn Source>, path: &Path) -> Result<Self, ArchiveError> {
+        let size = source.size().at("look at", path)?;
+        let footer = read_footer(&*source, size, path)?;
+        let manifest = Arc::new(read_manifest(&*source, &footer, path)?);
+        Ok(Self { path: path.to_owned(), source, size, manifest, spares: Mutex::new(Vec::new()) })
+    }
+
+    /// The same archive for workers that may outlive this one by a moment: nothing is opened or read again.
+    #[must_use]
+    pub fn shared(&self) -> Self {
+        let (source, manifest) = (Arc::clone(&self.source), Arc::clone(&self.manifest));
+        Self { path: self.path.clone(), source, size: self.size, manifest, spares: Mutex::new(Vec::new()) }
     }
 
     /// The manifest.
@@ -62,13 +76,13 @@ impl Archive {
         &self.manifest
     }
 
-    /// The file.
+    /// The file, or what a person calls the place where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The file's length in bytes.
+    /// Its length in bytes.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.size
@@ -115,7 +129,7 @@ impl Archive {
     pub fn check(&self, threads: usize, progress: &Progress) -> Result<(), ArchiveError> {
         progress.phase("checking", self.manifest.stored_bytes);
         self.on_all(threads, progress, &|reader, index, frame| {
-            reader.check(&self.file, frame).map_err(|trouble| self.explain(index, frame, trouble))?;
+            reader.check(&*self.source, frame).map_err(|trouble| self.explain(index, frame, trouble))?;
             progress.add(frame.stored, 0);
             Ok(())
         })
@@ -156,7 +170,7 @@ impl Archive {
         if progress.is_given_up() {
             Err::<(), _>(io::Error::from(io::ErrorKind::Interrupted)).at("read", &self.path)?;
         }
-        let size = self.file.metadata().at("look at", &self.path)?.len();
+        let size = self.source.size().at("look at", &self.path)?;
         if size != self.size {
             return Err(damaged(&self.path, &format!("it was {} bytes long when opened and is {size} now", self.size)));
         }
@@ -176,7 +190,7 @@ impl Archive {
         let Some(frame) = self.manifest.frames.get(index) else {
             return Err(damaged(&self.path, &format!("there is no frame {index}")));
         };
-        reader.read(&self.file, frame, take).map_err(|trouble| self.explain(index, frame, trouble))
+        reader.read(&*self.source, frame, take).map_err(|trouble| self.explain(index, frame, trouble))
     }
 
     fn explain(&self, index: usize, frame: &Frame, trouble: Trouble) -> ArchiveError {
@@ -196,11 +210,11 @@ fn damaged(path: &Path, why: &str) -> ArchiveError {
 }
 
 /// Reads and checks the last bytes of the file, and every number in them.
-fn read_footer(file: &File, size: u64, path: &Path) -> Result<Footer, ArchiveError> {
+fn read_footer(source: &dyn Source, size: u64, path: &Path) -> Result<Footer, ArchiveError> {
     let torn = |why: &str| ArchiveError::Torn { path: path.to_owned(), why: why.to_owned() };
     let mut magic = [0; 4];
     let start = size.min(4) as usize;
-    file.read_exact_at(&mut magic[..start], 0).at("read", path)?;
+    source.read_exact_at(&mut magic[..start], 0).at("read", path)?;
     if magic[..start] != FRAME_MAGIC[..start] && magic[..start] != SKIPPABLE_MAGIC[..start] {
         return Err(damaged(path, "it does not begin like an archive"));
     }
@@ -209,7 +223,7 @@ fn read_footer(file: &File, size: u64, path: &Path) -> Result<Footer, ArchiveErr
         return Err(torn(&format!("{size} bytes are too few")));
     };
     let mut bytes = [0; FOOTER_BYTES];
-    file.read_exact_at(&mut bytes, footer_at).at("read", path)?;
+    source.read_exact_at(&mut bytes, footer_at).at("read", path)?;
     let footer = Footer::decode(&bytes).map_err(|why| match why {
         NoFooter::Magic => torn("it does not end with a footer: it was cut short, never sealed, or appended to"),
         NoFooter::Check => damaged(path, "the footer disagrees with its own digest"),
@@ -228,10 +242,10 @@ fn read_footer(file: &File, size: u64, path: &Path) -> Result<Footer, ArchiveErr
 }
 
 /// Reads and checks the manifest, and that its frames fill the file in front of it.
-fn read_manifest(file: &File, footer: &Footer, path: &Path) -> Result<Manifest, ArchiveError> {
+fn read_manifest(source: &dyn Source, footer: &Footer, path: &Path) -> Result<Manifest, ArchiveError> {
     let frames_end = footer.manifest_offset - SKIPPABLE_HEADER_BYTES;
     let mut header = [0; SKIPPABLE_HEADER_BYTES as usize];
-    file.read_exact_at(&mut header, frames_end).at("read", path)?;
+    source.read_exact_at(&mut header, frames_end).at("read", path)?;
     let content = footer.manifest_bytes + FOOTER_BYTES as u64;
     if header[..4] != SKIPPABLE_MAGIC || u64::from(u32::from_le_bytes([header[4], header[5], header[6], header[7]])) != content
     {
@@ -239,7 +253,7 @@ fn read_manifest(file: &File, footer: &Footer, path: &Path) -> Result<Manifest, 
     }
     // Bounded by MAX_MANIFEST_BYTES and by the file's own length, both checked with the footer.
     let mut json = vec![0; footer.manifest_bytes as usize];
-    file.read_exact_at(&mut json, footer.manifest_offset).at("read", path)?;
+    source.read_exact_at(&mut json, footer.manifest_offset).at("read", path)?;
     if *blake3::hash(&json).as_bytes() != footer.manifest_digest {
         return Err(damaged(path, "the manifest disagrees with its digest"));
     }

@@ -16,15 +16,12 @@ const WAITING: usize = 4;
 /// The archive as the workers of a load share it: they outlive a dropped caller by a moment, so it is one of their own.
 ///
 /// # Errors
-/// When it cannot be opened, or has no schema where one is needed.
-pub(super) async fn shared(archive: &Archive, mode: LoadMode) -> Result<Arc<Archive>, EngineError> {
-    let path = archive.path().to_owned();
-    let opened = tokio::task::spawn_blocking(move || Archive::open(&path)).await;
-    let archive = opened.map_err(|_| EngineError::Worker("opening the archive".to_owned()))??;
+/// When it has no schema where one is needed.
+pub(super) fn shared(archive: &Archive, mode: LoadMode) -> Result<Arc<Archive>, EngineError> {
     if archive.manifest().data_only && mode != LoadMode::DataOnly {
         return Err(EngineError::Unfit("it has no schema; it loads only into the shape its migrations make".to_owned()));
     }
-    Ok(Arc::new(archive))
+    Ok(Arc::new(archive.shared()))
 }
 
 /// Frames of a kind, in the order of the file.

@@ -154,7 +154,7 @@ impl MySql {
     }
 
     pub(super) async fn objections(&self, archive: &Archive) -> Result<Vec<String>, EngineError> {
-        let archive = shared(archive, LoadMode::DataOnly).await?;
+        let archive = shared(archive, LoadMode::DataOnly)?;
         let mut session = Place::of(&self.database)?.connect_to_server().await?;
         let mut objections = names::objections(&mut session, &archive).await?;
         objections.extend(writable::objection(&mut session).await?);
@@ -163,7 +163,7 @@ impl MySql {
     }
 
     pub(super) async fn differing(&self, archive: &Archive) -> Result<Vec<String>, EngineError> {
-        let archive = shared(archive, LoadMode::DataOnly).await?;
+        let archive = shared(archive, LoadMode::DataOnly)?;
         read_back::differing(&Place::of(&self.database)?, &archive).await
     }
 

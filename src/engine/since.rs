@@ -46,7 +46,7 @@ impl Engine {
         if shape != manifest.shape || shape.fingerprint.is_none() {
             return Ok(Compared::Differs("its schema or its history is another".to_owned()));
         }
-        let shared = shared(archive, LoadMode::DataOnly).await?;
+        let shared = shared(archive, LoadMode::DataOnly)?;
         let compared = match self {
             Self::Sqlite(engine) => Box::pin(engine.sums_differ(&shared, progress)).await,
             Self::Postgres(engine) => Box::pin(engine.sums_differ(&shared, progress)).await,

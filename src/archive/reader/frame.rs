@@ -4,14 +4,13 @@
 //! whose digest is wrong.
 
 use std::fmt;
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
 use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
 
 use crate::archive::format::MAX_WINDOW_LOG;
 use crate::archive::manifest::Frame;
+use crate::archive::source::Source;
 
 /// The largest piece handed on: zstd's block, so that each call of the decoder gives one.
 pub(crate) const PIECE_BYTES: usize = 128 * 1024;
@@ -25,7 +24,7 @@ const CHUNK_BYTES: usize = 1 << 20;
 /// Why a frame could not be read.
 #[derive(Debug)]
 pub(crate) enum Trouble {
-    /// The file could not be read.
+    /// What holds the archive could not be read.
     Read(io::Error),
     /// The frame is not what was sealed.
     Wrong(String),
@@ -56,27 +55,27 @@ impl FrameReader {
     /// Reads `frame`, whose place and length were checked against the file's.
     pub(crate) fn read(
         &mut self,
-        file: &File,
+        source: &dyn Source,
         frame: &Frame,
         take: &mut dyn FnMut(&[u8]) -> io::Result<()>,
     ) -> Result<(), Trouble> {
         self.decoder.reinit().map_err(|error| Trouble::Wrong(format!("zstd: {error}")))?;
         if frame.stored > MAX_HELD_BYTES {
-            return self.read_twice(file, frame, take);
+            return self.read_twice(source, frame, take);
         }
-        let length = self.fetch(file, frame)?;
+        let length = self.fetch(source, frame)?;
         let mut content = Content::of(frame);
         content.add(&mut self.decoder, &self.stored[..length], &mut self.piece, take)?;
         content.end()
     }
 
     /// A frame that is not held in memory is read to its end for its digest, and then once more: each chunk must be what it was.
-    fn read_twice(&mut self, file: &File, frame: &Frame, take: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> Result<(), Trouble> {
-        let chunks = self.digests(file, frame)?;
+    fn read_twice(&mut self, source: &dyn Source, frame: &Frame, take: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> Result<(), Trouble> {
+        let chunks = self.digests(source, frame)?;
         let mut content = Content::of(frame);
         for (digest, (offset, length)) in chunks.iter().zip(chunks_of(frame)) {
             let chunk = held(&mut self.stored, length);
-            file.read_exact_at(chunk, offset).map_err(Trouble::Read)?;
+            source.read_exact_at(chunk, offset).map_err(Trouble::Read)?;
             if blake3::hash(chunk) != *digest {
                 return Err(Trouble::Wrong("its bytes changed while they were read".to_owned()));
             }
@@ -86,11 +85,11 @@ impl FrameReader {
     }
 
     /// The digests of the chunks of a frame, which as a whole agrees with its own.
-    fn digests(&mut self, file: &File, frame: &Frame) -> Result<Vec<blake3::Hash>, Trouble> {
+    fn digests(&mut self, source: &dyn Source, frame: &Frame) -> Result<Vec<blake3::Hash>, Trouble> {
         let (mut whole, mut chunks) = (blake3::Hasher::new(), Vec::new());
         for (offset, length) in chunks_of(frame) {
             let chunk = held(&mut self.stored, length);
-            file.read_exact_at(chunk, offset).map_err(Trouble::Read)?;
+            source.read_exact_at(chunk, offset).map_err(Trouble::Read)?;
             whole.update(chunk);
             chunks.push(blake3::hash(chunk));
         }
@@ -98,18 +97,18 @@ impl FrameReader {
     }
 
     /// Reads the stored bytes of `frame` and compares their digest, no more.
-    pub(crate) fn check(&mut self, file: &File, frame: &Frame) -> Result<(), Trouble> {
+    pub(crate) fn check(&mut self, source: &dyn Source, frame: &Frame) -> Result<(), Trouble> {
         if frame.stored > MAX_HELD_BYTES {
-            return self.digests(file, frame).map(drop);
+            return self.digests(source, frame).map(drop);
         }
-        self.fetch(file, frame).map(drop)
+        self.fetch(source, frame).map(drop)
     }
 
     /// Gets the stored bytes, which agree with their digest, and says how many they are.
-    fn fetch(&mut self, file: &File, frame: &Frame) -> Result<usize, Trouble> {
+    fn fetch(&mut self, source: &dyn Source, frame: &Frame) -> Result<usize, Trouble> {
         let length = usize::try_from(frame.stored).map_err(|_| Trouble::Wrong("it is too long for this host".to_owned()))?;
         let stored = held(&mut self.stored, length);
-        file.read_exact_at(stored, frame.offset).map_err(Trouble::Read)?;
+        source.read_exact_at(stored, frame.offset).map_err(Trouble::Read)?;
         agrees(blake3::hash(stored), frame).map(|()| length)
     }
 }

@@ -121,7 +121,7 @@ async fn other_schema(place: &Place, archive: &Archive) -> Result<Option<String>
     } else {
         let sequences = sequences::read(&mut session, &schema).await?;
         let counters = script::counters(&schema, &sequences);
-        let kept = text(&shared(archive, LoadMode::DataOnly).await?, FrameKind::Sequences).await?;
+        let kept = text(&shared(archive, LoadMode::DataOnly)?, FrameKind::Sequences).await?;
         (kept.trim() != counters.trim()).then(|| "its counters stand elsewhere".to_owned())
     };
     session.close().await;

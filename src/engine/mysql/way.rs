@@ -16,7 +16,7 @@ pub(super) async fn load(
     jobs: usize,
     progress: &Progress,
 ) -> Result<Loaded, EngineError> {
-    let archive = shared(archive, mode).await?;
+    let archive = shared(archive, mode)?;
     let manifest = archive.manifest();
     let mut session = place.connect_to_server().await?;
     let flavour = session.version.name();

@@ -59,9 +59,7 @@ pub(super) async fn hold_to(
 
 /// Whether a database is what an archive has, in everything that an archive of it would have.
 pub(super) async fn is_as_in(place: &Place, archive: &Archive, jobs: usize, progress: &Progress) -> Result<bool, EngineError> {
-    let path = archive.path().to_owned();
-    let opened = tokio::task::spawn_blocking(move || Archive::open(&path)).await;
-    let archive = Arc::new(opened.map_err(|_| EngineError::Worker("opening an archive".to_owned()))??);
+    let archive = Arc::new(archive.shared());
     match differs(&place.as_usual(), &archive, jobs, progress).await {
         Ok(None) => Ok(true),
         Ok(Some(what)) => {

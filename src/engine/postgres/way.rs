@@ -21,7 +21,7 @@ pub(super) async fn load(
     jobs: usize,
     progress: &Progress,
 ) -> Result<Loaded, EngineError> {
-    let archive = shared(archive, mode).await?;
+    let archive = shared(archive, mode)?;
     let manifest = archive.manifest();
     if manifest.server.flavour != "postgresql" {
         return Err(EngineError::Unfit(format!("it holds a {} database", manifest.server.flavour)));

@@ -85,9 +85,8 @@ async fn clean(database: &Sqlite) -> Result<(), EngineError> {
 /// Writes the image into a file beside the database that is already like the one it is to replace.
 async fn fill(place: &Place, archive: &Archive, jobs: usize, progress: &Progress) -> Result<Stage, EngineError> {
     let stage = Stage::make(place)?;
-    let (from, to, shown) = (archive.path().to_owned(), stage.path.clone(), progress.clone());
+    let (archive, to, shown) = (archive.shared(), stage.path.clone(), progress.clone());
     let write = move || -> Result<Stage, EngineError> {
-        let archive = Archive::open(&from)?;
         image::unpack(&archive, &stage.file, &stage.path, jobs, &shown)?;
         Ok(stage)
     };
