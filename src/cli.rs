@@ -10,6 +10,7 @@ mod cancel;
 mod chart;
 mod check;
 mod completions;
+mod copy;
 mod daemon;
 mod demo;
 mod diff;
@@ -23,6 +24,7 @@ mod list;
 mod migrate;
 mod moments;
 mod names;
+mod offsite;
 mod owner;
 mod pin;
 mod plan;
@@ -94,6 +96,8 @@ enum Command {
     Prune(prune::Arguments),
     Pin(pin::Arguments),
     Unpin(pin::UnpinArguments),
+    Copy(copy::Arguments),
+    Offsite(offsite::Arguments),
     Gate(gate::Arguments),
     Check(check::Arguments),
     Init(init::Arguments),
@@ -196,6 +200,8 @@ async fn run(command: Command, world: &World) -> Result<(), Stop> {
         Command::Prune(arguments) => prune::run(arguments, world).await,
         Command::Pin(arguments) => pin::run(arguments, world).await,
         Command::Unpin(arguments) => pin::unpin(arguments, world).await,
+        Command::Copy(arguments) => copy::run(arguments, world).await,
+        Command::Offsite(arguments) => offsite::run(arguments, world).await,
         Command::Gate(arguments) => gate::run(arguments, world).await,
         Command::Check(arguments) => check::run(arguments, world).await,
         Command::Init(arguments) => init::run(arguments, world).await,

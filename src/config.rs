@@ -7,6 +7,7 @@ mod database;
 mod given;
 pub mod load;
 mod migrations;
+mod offsite;
 mod raw;
 mod secrets;
 mod server;
@@ -15,12 +16,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::ids::TargetName;
+use crate::ids::{PlaceName, TargetName};
 use crate::retention::Policy;
 use crate::schedule::Schedule;
 
 pub use database::{Database, Definers, Location, Secret};
 pub use migrations::{Callbacks, Migrations, Runner};
+pub use offsite::{Copies, Offsite, OffsiteKind};
 pub use server::{Health, HttpUrl, Probe, Release, Service, ServiceControl};
 
 /// Everything configured.
@@ -32,6 +34,8 @@ pub struct Config {
     pub control: Control,
     /// Who is told of problems; none when nobody is.
     pub alarms: Option<Alarms>,
+    /// The places away from the host, by name.
+    pub offsite: BTreeMap<PlaceName, Offsite>,
     /// The targets, by name.
     pub targets: BTreeMap<TargetName, Target>,
 }
@@ -95,6 +99,8 @@ pub struct Target {
     pub backup: Backup,
     /// Which archives are kept.
     pub retention: Policy,
+    /// Which archives are copied away from the host, and where to.
+    pub offsite: Copies,
     /// The server's release; without one the target is only backed up.
     pub release: Option<Release>,
     /// The migrations; without them an upgrade only restarts the server on the new version.

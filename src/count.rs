@@ -21,6 +21,12 @@ pub fn many(number: u64, noun: &str) -> String {
     format!("{} {noun}{ending}", count(number))
 }
 
+/// `1 copy`, `3 copies`: where the plural is not the noun with an s.
+#[must_use]
+pub fn many_of(number: u64, one: &str, several: &str) -> String {
+    format!("{} {}", count(number), if number == 1 { one } else { several })
+}
+
 /// How many names a refusal shows: enough to recognise what is meant, few enough to be read at night.
 const FEW: usize = 5;
 

@@ -9,6 +9,7 @@
 mod agenda;
 mod alarms;
 mod eyes;
+mod ferry;
 mod jobs;
 mod life;
 mod signals;

@@ -5,6 +5,7 @@
 //! any point the archives left are those kept plus some of those let go, each whole; held by the tests beside this module.
 
 mod freeze;
+mod wait;
 
 use std::path::Path;
 
@@ -49,6 +50,9 @@ pub struct Pruned {
     /// Why nothing is deleted for now, if so: an alarm for a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frozen: Option<String>,
+    /// Those of them that went without the copies they should have had.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<Label>,
 }
 
 /// Why retention could not be carried out.
@@ -103,13 +107,15 @@ pub async fn prune(ctx: &Context, target: &Target, mode: PruneMode, progress: &P
     let now = ctx.clock.now();
     let there: Vec<&Entry> = entries.iter().filter(|entry| is_there(entry)).collect();
     let candidates: Vec<Candidate> = there.iter().map(|entry| candidate(entry, pinned(entry))).collect();
-    let verdicts = retention::decide(&candidates, &target.retention, now);
+    let mut verdicts = retention::decide(&candidates, &target.retention, now);
+    let lost = wait::for_copies(ctx, target, &there, &mut verdicts).await?;
     let frozen = watch(ctx, target, &candidates, mode, now)?;
     // Newest first as decided, so the oldest come last.
     let let_go = verdicts.iter().rev().filter(|verdict| verdict.fate == Fate::LetGo);
     let doomed: Vec<&Entry> =
         let_go.filter_map(|verdict| there.iter().copied().find(|entry| entry.label == verdict.label)).collect();
-    let mut pruned = Pruned { target: target.name.clone(), mode, verdicts, deleted: Vec::new(), freed_bytes: 0, frozen };
+    let mut pruned =
+        Pruned { target: target.name.clone(), mode, verdicts, deleted: Vec::new(), freed_bytes: 0, frozen, lost: Vec::new() };
     if pruned.frozen.is_some() {
         return Ok(pruned);
     }
@@ -118,6 +124,9 @@ pub async fn prune(ctx: &Context, target: &Target, mode: PruneMode, progress: &P
         pruned.freed_bytes = total;
         return Ok(pruned);
     }
+    // Before they go: then it is known whatever happens.
+    wait::note_lost(ctx, &doomed, &lost).await?;
+    pruned.lost = lost.into_keys().collect();
     progress.phase("deleting", total);
     for entry in doomed {
         fault::point("prune.before_delete");

@@ -91,6 +91,18 @@ name! {
 }
 
 name! {
+    /// A place away from the host, as its table in the configuration says it.
+    PlaceName, "name for a place", "lower-case letters, digits, - and _, beginning with a letter, at most 64", 64,
+    |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_'
+}
+
+name! {
+    /// The name under which one host writes at a place: a directory's name there.
+    OwnerName, "name for an owner", "lower-case letters, digits and . _ -, beginning with a letter or digit, at most 64", 64,
+    |c| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c)
+}
+
+name! {
     /// A client-chosen identity of a request: the same one twice is one request.
     RequestId, "request id", "letters, digits, - and _, at most 64", 64,
     |c| c.is_ascii_alphanumeric() || c == '-' || c == '_'

@@ -52,6 +52,7 @@ pub mod backup;
 pub mod diff;
 pub mod expire;
 pub mod migrate;
+pub mod offsite;
 pub mod restore;
 pub mod upgrade;
 pub mod verify;

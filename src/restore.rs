@@ -6,6 +6,7 @@
 
 mod choose;
 mod error;
+mod from;
 mod owner;
 pub mod plan;
 pub mod unfinished;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use choose::{choose, passed_over};
 pub use error::RestoreError;
+use from::From;
 pub use owner::owner;
 pub use plan::{Refusal, Replace, RestorePlan, Safety, ServerState, Situation, Whose};
 pub use unfinished::{Unfinished, unfinished};
@@ -22,7 +24,7 @@ pub use unfinished::{Unfinished, unfinished};
 use crate::archive::manifest::{Kind, ReleaseNote};
 use crate::archive::{Archive, Manifest};
 use crate::backup::{self, BackupRequest};
-use crate::config::{Database, Target};
+use crate::config::{Database, Offsite, Target};
 use crate::context::Context;
 use crate::engine::passing::Patience;
 use crate::engine::{Engine, EngineError, Keep, Keeping, LoadMode, Loaded, NotKept, Standing, Survey};
@@ -33,7 +35,6 @@ use crate::progress::Progress;
 use crate::service::{self, ServiceState};
 use crate::state_db::belongs::{Belongs, By};
 use crate::state_db::catalogue::{self, Entry};
-use crate::verify;
 use crate::version::Version;
 
 /// Which archive is meant.
@@ -53,6 +54,8 @@ pub enum Which {
 pub struct RestoreRequest {
     /// The archive.
     pub which: Which,
+    /// Where its copy is, where that is to be read and not the archive here.
+    pub place: Option<Offsite>,
     /// The destination; none for the target's own database.
     pub into: Option<Database>,
     /// The configured target whose database that is, where it is another than the archive's: what guards it is what guards that one.
@@ -110,11 +113,11 @@ pub async fn restore(
     mode: Mode,
     progress: &Progress,
 ) -> Result<Restored, RestoreError> {
-    let entries = catalogue::list(&ctx.state, Some(&target.name)).await?;
-    let now = ctx.clock.now();
+    let (now, from) = (ctx.clock.now(), From::of(ctx, request).await?);
+    let entries = from.entries(ctx, target).await?;
     let entry = choose(&entries, &target.name, &request.which, now)?.clone();
     let destination = Destination::of(target, request).await;
-    let archive = open(&entry).await?;
+    let archive = from.open(&entry).await?;
     if mode == Mode::Run {
         let engine = Engine::of(&destination.database);
         // What an earlier restore left there may hide what is there: it is put in order before anybody looks.
@@ -129,7 +132,7 @@ pub async fn restore(
     }
     fault::point("restore.begun");
     // Loading reads the content itself, and publishes nothing before it was compared.
-    verify::check(ctx, &entry, progress).await?;
+    from.check(ctx, (&entry, &archive), progress).await?;
     fault::point("restore.checked");
     let release = match plan.safety {
         Safety::ArchiveFirst => destination.release(ctx, destination.home).await?,

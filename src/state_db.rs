@@ -5,6 +5,7 @@
 
 pub mod belongs;
 pub mod catalogue;
+pub mod copies;
 pub mod events;
 pub mod holds;
 pub mod journal;

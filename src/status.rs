@@ -4,6 +4,8 @@
 //! service) and may take its time; [`observe`] only reads the state database and what was last looked at, so that no answer
 //! waits for a server. Never changes anything. Held by `tests/it/daemon.rs` and the golden files in `tests/golden/api`.
 
+mod copies;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -197,6 +199,7 @@ pub struct Known {
     frozen: Option<String>,
     lost: Option<String>,
     first_seen: Option<DateTime<Utc>>,
+    copies: copies::KnownCopies,
 }
 
 /// The name under which it is marked when a daemon first knew of a target.
@@ -219,6 +222,7 @@ pub async fn known(state: &StateDb, config: &Config, target: &Target, now: DateT
             frozen: expire::frozen(&config.daemon.state_dir, &target.name)?,
             lost: upgrade::lost(state, target).await?.map(|lost| lost.to_string()),
             first_seen: state.schedule_mark(&target.name, FIRST_SEEN).await?,
+            copies: copies::known(state, config, target).await?,
         })
     };
     read.await.map_err(|failure: Failure| failure.on(&target.name))
@@ -322,13 +326,16 @@ pub fn one(target: &Target, known: &Known, seen: Option<&Seen>, jobs: &[Job], no
     let growth = room::growth(entries, now);
     let overdue = overdue(target, known, good, now);
     let (next_run, retry_at) = next_run(target, known, now);
+    let copies = copies::standing(&known.copies, entries, &target.offsite, now);
+    let mut problems = problems(&seen, known, good, overdue, now);
+    problems.extend(copies::problems(&known.copies, &copies, &target.offsite, now));
     TargetStatus {
         name: target.name.clone(),
         profile: target.profile.clone(),
         database: target.database.location.to_string(),
         looked_at: seen.at,
         work: work(&target.name, jobs).map(|job| job.action.name().to_owned()),
-        problems: problems(&seen, known, good, overdue, now),
+        problems,
         server: seen.server,
         release: seen.release,
         shape: seen.shape,
@@ -350,6 +357,7 @@ pub fn one(target: &Target, known: &Known, seen: Option<&Seen>, jobs: &[Job], no
         days_left: seen.free_bytes.and_then(|free| u32::try_from(free.checked_div(growth.bytes_per_day)?).ok()),
         history: history(entries),
         kept: (!entries.is_empty()).then(|| kept(target, entries, now)),
+        copies,
     }
 }
 
@@ -474,7 +482,8 @@ pub fn true_until(target: &Target, known: &Known, now: DateTime<Utc>) -> Option<
     let old = since.zip(max_age(target)).map(|(since, max_age)| since + max_age + TimeDelta::milliseconds(1));
     let (next_run, retry_at) = next_run(target, known, now);
     let ends = known.holds.iter().filter_map(|hold| hold.until);
-    [old, next_run, retry_at].into_iter().flatten().chain(ends).filter(|at| *at > now).min()
+    let late = copies::late_at(&known.copies, &known.entries, &target.offsite, now);
+    [old, next_run, retry_at].into_iter().flatten().chain(ends).chain(late).filter(|at| *at > now).min()
 }
 
 /// When the next scheduled run is due, and when one that failed is tried again before that.

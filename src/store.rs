@@ -5,6 +5,7 @@
 //! [`reconcile`] lists, or a leftover that [`sweep`] removes. Held by the tests beside this module.
 
 pub mod pins;
+pub mod place;
 pub mod room;
 
 use std::fs;

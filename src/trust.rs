@@ -229,6 +229,14 @@ fn bounded(file: File, most: u64) -> io::Result<Vec<u8>> {
     if content.len() as u64 > most { Err(Refused::TooLong(most).into()) } else { Ok(content) }
 }
 
+/// The names in an open directory, unsorted, of which there may be no more than `most`.
+///
+/// # Errors
+/// When it cannot be read, or holds more.
+pub fn names_in(dir: &OwnedFd, most: usize) -> io::Result<Vec<OsString>> {
+    names_of(dir, most)
+}
+
 fn names_of(dir: &OwnedFd, most: usize) -> io::Result<Vec<OsString>> {
     use std::os::unix::ffi::OsStringExt as _;
     let readable = rustix::fs::openat(dir, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;

@@ -5,11 +5,14 @@
 //! Decides nothing about when. A new verb is its words in `wire`, one file here, and one line in the table.
 
 mod backup;
+mod copy;
 mod course;
 mod gate;
 mod hold;
 mod lanes;
 mod migrate;
+mod offsite_check;
+mod offsite_init;
 mod open;
 mod pin;
 mod plan;
@@ -23,6 +26,7 @@ mod unknown;
 mod unpin;
 mod upgrade;
 mod verify;
+mod verify_copies;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -33,6 +37,7 @@ use crate::config::Target;
 use crate::context::Context;
 use crate::failure::{Class, Failure};
 use crate::ids::{Label, TargetName};
+use crate::offsite::Halt;
 use crate::pen::Pen;
 use crate::progress::Progress;
 use crate::state_db::catalogue::{self, Entry};
@@ -56,6 +61,13 @@ pub struct Work<'a> {
     pub stop: &'a CancellationToken,
     /// Who else works where.
     pub lanes: &'a Lanes,
+}
+
+impl Work<'_> {
+    /// For work at a place: how far it is, and who wants it.
+    fn halt(&self) -> Halt {
+        Halt { progress: self.progress.clone(), stop: self.stop.clone() }
+    }
 }
 
 macro_rules! table {
@@ -96,6 +108,10 @@ table! {
     Pin => pin,
     Unpin => unpin,
     Gate => gate,
+    Copy => copy,
+    VerifyCopies => verify_copies,
+    OffsiteInit => offsite_init,
+    OffsiteCheck => offsite_check,
 }
 
 /// Carries an action out; the answer is the object that the socket and `--json` show.

@@ -12,13 +12,13 @@ mod job;
 mod status;
 
 pub use action::{
-    Action, Asker, Backup, By, Gate, Hold, Migrate, MigrateAsk, MigrateVerb, Pin, Plan, Prune, ReleaseHold, Restore, Rollback,
-    Settle, Unpin, Upgrade, Verify,
+    Action, Asker, Backup, By, Copy, Gate, Hold, Migrate, MigrateAsk, MigrateVerb, OffsiteCheck, OffsiteInit, Pin, Plan, Prune,
+    ReleaseHold, Restore, Rollback, Settle, Unpin, Upgrade, Verify, VerifyCopies,
 };
 pub use address::Address;
 pub use answer::{Decided, Passed, Released, Undecided, Upgraded, Verified, WouldRun};
 pub use job::{Event, Job, JobState};
 pub use status::{
-    ArchiveStatus, HistoryStatus, HoldStatus, KeptStatus, OutageStatus, ReleaseStatus, RuleStatus, RunStatus, ShapeStatus,
-    Status, Step, TargetStatus, UpgradeStatus,
+    ArchiveStatus, CopiesStatus, CopyStatus, HistoryStatus, HoldStatus, KeptStatus, OutageStatus, ReleaseStatus, RuleStatus,
+    RunStatus, ShapeStatus, Status, Step, TargetStatus, UpgradeStatus,
 };

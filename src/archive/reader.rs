@@ -82,6 +82,12 @@ impl Archive {
         &self.path
     }
 
+    /// Where its bytes come from.
+    #[must_use]
+    pub fn source(&self) -> Arc<dyn Source> {
+        Arc::clone(&self.source)
+    }
+
     /// Its length in bytes.
     #[must_use]
     pub fn size(&self) -> u64 {

@@ -6,6 +6,7 @@
 
 mod database;
 mod host;
+mod offsite;
 mod polkit;
 mod target;
 
@@ -120,6 +121,7 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
     }
     let (config, secrets) = load::load_telling(&world.config, &world.environment)?;
     host::look(&config, world, &mut findings).await;
+    offsite::look(&config, &mut findings).await;
     for target in config.targets.values() {
         target::look(&config, target, &secrets, world, &mut findings).await;
     }

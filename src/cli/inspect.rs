@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use super::table::{self, Side, Table};
 use super::terminal::{Terminal, Tone};
-use super::{Stop, World, human, owner, session};
+use super::{Stop, World, human, offsite, owner, session};
 use crate::archive::{Archive, Manifest};
 use crate::config::Config;
 use crate::config::load::Secrets;
 use crate::failure::{Class, Failure};
-use crate::ids::Label;
+use crate::ids::{Label, OwnerName, PlaceName};
 use crate::text;
 
 /// Show what an archive says about itself: version, shape, tables, how it is consistent.
@@ -21,12 +21,27 @@ pub(super) struct Arguments {
     /// An archive's file or label.
     #[arg(value_name = "FILE|LABEL")]
     archive: String,
+    /// The copy of this label at a place away from the host.
+    #[arg(long, value_name = "PLACE")]
+    at: Option<PlaceName>,
+    /// The one that another host wrote there under this name.
+    #[arg(long, value_name = "OWNER", requires = "at")]
+    owner: Option<OwnerName>,
 }
 
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
-    let path = find(&arguments.archive, world).await?;
-    let archive = Archive::open(&path)?;
-    world.terminal.show(archive.manifest(), |manifest| text(manifest, &path, world.terminal))
+    let archive = match &arguments.at {
+        None => Archive::open(&find(&arguments.archive, world).await?)?,
+        Some(place) => {
+            let label = Label::parse(&arguments.archive).map_err(|error| Failure::new(Class::Usage, error.to_string()))?;
+            let there = offsite::there(world, place, arguments.owner.as_ref()).await?;
+            let opened = crate::offsite::open(&there.place, &label).await;
+            there.state.close().await;
+            opened?
+        }
+    };
+    let path = archive.path();
+    world.terminal.show(archive.manifest(), |manifest| text(manifest, path, world.terminal))
 }
 
 /// The file of what was typed: a path if there is one, else the label in a configured directory.

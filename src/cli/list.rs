@@ -3,10 +3,11 @@
 use super::session::{self, Reach};
 use super::table::{Side, Table};
 use super::terminal::{Terminal, Tone};
-use super::{Stop, World, human, owner};
+use super::{Stop, World, human, offsite, owner};
 use crate::config::load::Secrets;
 use crate::failure::{Class, Failure};
-use crate::ids::TargetName;
+use crate::ids::{OwnerName, PlaceName, TargetName};
+use crate::offsite::Listed;
 use crate::state_db::catalogue::{self, Entry, Verdict};
 use crate::store;
 
@@ -15,9 +16,18 @@ use crate::store;
 pub(super) struct Arguments {
     /// Only this target's.
     target: Option<TargetName>,
+    /// The copies at this place away from the host, by what is there.
+    #[arg(long, value_name = "PLACE")]
+    at: Option<PlaceName>,
+    /// Those that another host wrote there under this name.
+    #[arg(long, value_name = "OWNER", requires = "at")]
+    owner: Option<OwnerName>,
 }
 
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
+    if let Some(place) = &arguments.at {
+        return at(place, &arguments, world).await;
+    }
     let (config, reach) = session::asked(world).await?;
     let mut targets: Vec<TargetName> = match (&config, &reach) {
         (Some(config), _) => config.targets.keys().cloned().collect(),
@@ -49,6 +59,50 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
     entries.sort_by(|a: &Entry, b: &Entry| b.taken_at.cmp(&a.taken_at).then_with(|| b.label.cmp(&a.label)));
     let now = world.clock.now();
     world.terminal.show(&entries, |entries| text(entries, &targets, now, world.terminal))
+}
+
+/// What is at a place, newest first.
+async fn at(place: &PlaceName, arguments: &Arguments, world: &World) -> Result<(), Stop> {
+    let there = offsite::there(world, place, arguments.owner.as_ref()).await?;
+    let listed = crate::offsite::listed(&there.state, place, &there.place).await;
+    there.state.close().await;
+    let mut listed = listed?;
+    listed.retain(|copy| arguments.target.is_none() || copy.target.is_none() || copy.target == arguments.target);
+    let now = world.clock.now();
+    world.terminal.show(&listed, |listed| copies(listed, place, now, world.terminal))
+}
+
+fn copies(listed: &[Listed], place: &PlaceName, now: chrono::DateTime<chrono::Utc>, terminal: Terminal) -> String {
+    if listed.is_empty() {
+        return format!("no copies at {place} yet; send what is owed: `upkeep copy --to {place}`");
+    }
+    let columns = [
+        ("label", Side::Left),
+        ("taken", Side::Right),
+        ("kind", Side::Left),
+        ("size", Side::Right),
+        ("state", Side::Left),
+        ("", Side::Left),
+    ];
+    let mut table = Table::new(&columns).cut();
+    for copy in listed {
+        let tone = match copy.state.as_str() {
+            "verified" => Tone::Good,
+            "copied" => Tone::Plain,
+            "damaged" => Tone::Bad,
+            _ => Tone::Warn,
+        };
+        let read = copy.verified_at.map(|at| format!("read back {}", human::when(at, now)));
+        table.row(vec![
+            (copy.label.to_string(), Tone::Plain),
+            (copy.taken_at.map(|at| human::when(at, now)).unwrap_or_default(), Tone::Plain),
+            (copy.kind.map(|kind| kind.to_string()).unwrap_or_default(), Tone::Plain),
+            (human::size(copy.size), Tone::Plain),
+            (if copy.state == "damaged" { "DAMAGED".to_owned() } else { copy.state.clone() }, tone),
+            (copy.why.clone().or(read).unwrap_or_default(), Tone::Quiet),
+        ]);
+    }
+    table.render(terminal)
 }
 
 fn text(entries: &[Entry], targets: &[TargetName], now: chrono::DateTime<chrono::Utc>, terminal: Terminal) -> String {

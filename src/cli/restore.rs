@@ -1,7 +1,11 @@
 //! `upkeep restore`: an archive's content back into a database.
 
+use chrono::{DateTime, Utc};
+
 use super::{Stop, World, moments, session};
-use crate::ids::{Label, TargetName};
+use crate::config::load::Secrets;
+use crate::failure::{Class, Failure};
+use crate::ids::{Label, PlaceName, TargetName};
 use crate::wire::{Action, Address, Restore};
 
 /// Put an archive's content into a database, and compare every row with the archive before it counts.
@@ -14,11 +18,11 @@ pub(super) struct Arguments {
     /// The target.
     target: TargetName,
     /// This archive.
-    #[arg(conflicts_with = "at")]
     label: Option<Label>,
-    /// The newest verified archive from this moment or before (2026-11-22T02:30:00Z, "2026-11-22 02:30", 2h).
-    #[arg(long, value_name = "TIME")]
-    at: Option<String>,
+    /// The newest verified archive from this moment or before (2026-11-22T02:30:00Z, "2026-11-22 02:30", 2h); or, by a name, the copies at
+    /// this place away from the host. May be given once for each.
+    #[arg(long, value_name = "TIME|PLACE")]
+    at: Vec<String>,
     /// Into this database instead of the target's own (postgres://…, mysql://…, sqlite:///…).
     #[arg(long, value_name = "URL")]
     into: Option<String>,
@@ -34,7 +38,11 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
-    let at = arguments.at.as_deref().map(|text| moments::parse(text, moments::Toward::Past, world.clock.now())).transpose()?;
+    let (at, place) = told_apart(&arguments.at, world)?;
+    if at.is_some() && arguments.label.is_some() {
+        let failure = Failure::new(Class::Usage, "a label and a moment name two archives");
+        return Err(failure.hint("keep one of them; a place may stand beside either").into());
+    }
     let action = Action::Restore(Restore {
         target: arguments.target,
         label: arguments.label,
@@ -43,6 +51,36 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
         replace: arguments.replace,
         dry_run: arguments.dry_run,
         stop_server: arguments.stop_server,
+        place,
     });
     session::perform(world, action).await
+}
+
+/// A moment and a place, each given once at most. A place's name begins with a letter, and a moment but `now` does not.
+fn told_apart(at: &[String], world: &World) -> Result<(Option<DateTime<Utc>>, Option<PlaceName>), Stop> {
+    let (mut moment, mut place) = (None, None);
+    for text in at {
+        let named = text.starts_with(|letter: char| letter.is_ascii_lowercase()) && text != "now";
+        let twice = match PlaceName::parse(text).ok().filter(|_| named) {
+            Some(name) => place.replace(known(name, world)?).is_some(),
+            None => moment.replace(moments::parse(text, moments::Toward::Past, world.clock.now())?).is_some(),
+        };
+        if twice {
+            let failure = Failure::new(Class::Usage, "`--at` names two moments or two places");
+            return Err(failure.hint("one moment and one place may be given").into());
+        }
+    }
+    Ok((moment, place))
+}
+
+/// Whoever mistypes a moment is told of both.
+fn known(name: PlaceName, world: &World) -> Result<PlaceName, Stop> {
+    // Who may not read the configuration asks the daemon, which knows.
+    let config = session::config(world, Secrets::Leave).ok();
+    if config.is_none_or(|config| config.offsite.contains_key(&name)) {
+        return Ok(name);
+    }
+    let failure = Failure::new(Class::Usage, format!("`{name}` is neither a moment nor a place"));
+    let failure = failure.hint("a moment is 2026-11-22T02:30:00Z, \"2026-11-22 02:30\" (UTC), or a span before now such as 2h");
+    Err(failure.hint("places are tables of the configuration: [offsite.NAME]").into())
 }

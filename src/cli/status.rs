@@ -6,7 +6,7 @@ use super::terminal::{Terminal, Tone};
 use super::{Stop, World, human, session, table};
 use crate::failure::{Class, Failure};
 use crate::ids::TargetName;
-use crate::wire::{HoldStatus, Job, JobState, Status, Step, TargetStatus, UpgradeStatus};
+use crate::wire::{CopiesStatus, HoldStatus, Job, JobState, Status, Step, TargetStatus, UpgradeStatus};
 
 /// Room that lasts longer than ten years is not worth a number.
 const FORESEEABLE_DAYS: u32 = 3650;
@@ -148,6 +148,10 @@ pub(super) fn block(target: &TargetStatus, now: DateTime<Utc>, terminal: Termina
         None => line("last good", "no verified archive yet".to_owned(), Tone::Warn),
     }
     line("archives", room(target), Tone::Plain);
+    for copies in &target.copies {
+        let (text, tone) = copies_words(copies, now);
+        line("copies", text, tone);
+    }
     if let Some(failed) = target.last_run.as_ref().filter(|run| run.outcome != "ok") {
         line("last run", format!("{} {}: {}", failed.outcome, human::when(failed.ended_at, now), failed.message), Tone::Bad);
     }
@@ -197,6 +201,22 @@ fn room(target: &TargetStatus) -> String {
         human::size(target.archives_bytes),
         days.unwrap_or_default()
     )
+}
+
+fn copies_words(copies: &CopiesStatus, now: DateTime<Utc>) -> (String, Tone) {
+    let newest =
+        copies.newest.as_ref().map(|copy| format!(", newest of {}", human::when(copy.taken_at, now))).unwrap_or_default();
+    let read = match (copies.copied, copies.verified_since) {
+        (0, _) => String::new(),
+        (_, Some(at)) => format!(", each read back since {}", human::moment(at)),
+        (_, None) => ", not all read back yet".to_owned(),
+    };
+    let owed = match copies.owed {
+        0 => ", nothing owed".to_owned(),
+        owed => format!(", {} owed ({})", human::many(owed, "archive"), human::size(copies.owed_bytes)),
+    };
+    let tone = if copies.error.is_some() || copies.owed > 0 { Tone::Warn } else { Tone::Plain };
+    (format!("{}: {}{newest}{read}{owed}", copies.place, human::many_of(copies.copied, "copy", "copies")), tone)
 }
 
 fn upgrade_words(upgrade: &UpgradeStatus, now: DateTime<Utc>) -> (String, Tone) {

@@ -2,8 +2,8 @@
 
 use super::{Stop, World, session};
 use crate::failure::{Class, Failure};
-use crate::ids::{Label, TargetName};
-use crate::wire::{Action, Verify};
+use crate::ids::{Label, PlaceName, TargetName};
+use crate::wire::{Action, Verify, VerifyCopies};
 
 /// Read archives back, every byte, and check them against their seals.
 #[derive(Debug, clap::Args)]
@@ -18,6 +18,9 @@ pub(super) struct Arguments {
     /// Every archive of this target.
     #[arg(long, group = "which", value_name = "TARGET")]
     target: Option<TargetName>,
+    /// The copies at this place away from the host instead of the archives here.
+    #[arg(long, value_name = "PLACE")]
+    at: Option<PlaceName>,
 }
 
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
@@ -25,6 +28,9 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
         Some(what) => named(&what, world).await?,
         None => (None, arguments.target),
     };
+    if let Some(place) = arguments.at {
+        return session::perform(world, Action::VerifyCopies(VerifyCopies { place, label, of: target })).await;
+    }
     session::perform(world, Action::Verify(Verify { label, target })).await
 }
 

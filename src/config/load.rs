@@ -6,6 +6,7 @@
 
 mod layers;
 mod location;
+mod offsite;
 mod target;
 mod values;
 
@@ -182,16 +183,20 @@ fn read(root: &Node<'_>, environment: &Environment, secrets: Secrets) -> Config 
         restore_into: control.paths("restore_into"),
     };
     let alarms = values::alarms(&root.table("alarms"));
+    let offsite_node = root.table("offsite");
+    // By what is written: a place that has something wrong with it is there all the same.
+    let places: Vec<String> = offsite_node.entries().into_iter().map(|(name, _)| name).collect();
+    let offsite = offsite::places(&offsite_node);
     let entries = targets.entries();
     if entries.is_empty() {
         root.wrong("targets", "no target is configured; the least is [targets.NAME.database] with url = \"…\"");
     }
-    let read = entries
-        .into_iter()
-        .filter_map(|(name, node)| target::read(&name, node, &daemon_settings.state_dir, environment, secrets, &targets));
+    let read = entries.into_iter().filter_map(|(name, node)| {
+        target::read(&name, node, &daemon_settings.state_dir, environment, secrets, (&targets, &places))
+    });
     let read = read.map(|target| (target.name.clone(), target)).collect();
     daemon.close();
     control.close();
     root.close();
-    Config { daemon: daemon_settings, control: control_settings, alarms, targets: read }
+    Config { daemon: daemon_settings, control: control_settings, alarms, offsite, targets: read }
 }

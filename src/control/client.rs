@@ -240,9 +240,10 @@ fn request_of(action: &Action, request: &RequestId) -> Result<(String, Bytes), F
         Action::Verify(Verify { label: Some(label), .. }) => format!("/v1/archives/{label}/verify"),
         Action::Pin(Pin { label, .. }) => format!("/v1/archives/{label}/pin"),
         Action::Unpin(Unpin { label }) => format!("/v1/archives/{label}/unpin"),
-        _ => match action.target() {
-            Some(target) => format!("/v1/targets/{target}/{}", action.name()),
-            None => format!("/v1/{}", action.name()),
+        _ => match (action.target(), action.place()) {
+            (Some(target), _) => format!("/v1/targets/{target}/{}", action.name()),
+            (None, Some(place)) => format!("/v1/places/{place}/{}", action.name()),
+            (None, None) => format!("/v1/{}", action.name()),
         },
     };
     let value = serde_json::to_value(action);
@@ -252,6 +253,9 @@ fn request_of(action: &Action, request: &RequestId) -> Result<(String, Bytes), F
     };
     // What the path says is not said again.
     fields.retain(|name, value| !matches!(name.as_str(), "action" | "target") && !value.is_null());
+    if path.starts_with("/v1/places/") {
+        fields.remove("place");
+    }
     if path.starts_with("/v1/archives/") {
         fields.remove("label");
     }

@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use crate::state_db::runs::Tally;
-use crate::wire::{JobState, Status, TargetStatus};
+use crate::wire::{CopiesStatus, JobState, Status, TargetStatus};
 
 /// The content type that asks a scraper to read OpenMetrics.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -90,8 +90,32 @@ fn targets(page: &mut Page, status: &Status) {
     page.per_target(status, ("upkeep_free_bytes", "bytes", "Free where the archives live."), |t| {
         t.free_bytes.map(|b| b as f64)
     });
+    copies(page, status);
     page.per_target(status, ("upkeep_holds", "", "Holds on upgrades."), |t| Some(t.holds.len() as f64));
     page.per_target(status, ("upkeep_problems", "", "What a person should look at."), |t| Some(t.problems.len() as f64));
+}
+
+#[expect(clippy::cast_precision_loss, reason = "OpenMetrics numbers are floats; 2^53 bytes is 8 PiB")]
+fn copies(page: &mut Page, status: &Status) {
+    type Value = fn(&CopiesStatus, &Status) -> Option<f64>;
+    let gauges: [(&str, &str, &str, Value); 4] = [
+        ("upkeep_offsite_copies", "", "Copies at a place.", |copies, _| Some(copies.copied as f64)),
+        ("upkeep_offsite_owed", "", "Archives that a place lacks.", |copies, _| Some(copies.owed as f64)),
+        ("upkeep_offsite_owed_bytes", "bytes", "Their size.", |copies, _| Some(copies.owed_bytes as f64)),
+        ("upkeep_offsite_newest_copy_age_seconds", "seconds", "Age of the newest archive that is there.", |copies, status| {
+            copies.newest.as_ref().map(|newest| (status.at - newest.taken_at).num_seconds().max(0) as f64)
+        }),
+    ];
+    for (name, unit, help, value) in gauges {
+        page.family(name, "gauge", unit, help);
+        for target in &status.targets {
+            for copies in &target.copies {
+                if let Some(value) = value(copies, status) {
+                    page.sample(name, &[("target", target.name.as_str()), ("place", copies.place.as_str())], value);
+                }
+            }
+        }
+    }
 }
 
 fn upgrades(page: &mut Page, status: &Status) {

@@ -24,7 +24,7 @@ use super::limits::Limits;
 use super::metrics;
 use super::peers::Peer;
 use crate::failure::{Class, Failure};
-use crate::ids::{Label, RequestId, TargetName};
+use crate::ids::{Label, PlaceName, RequestId, TargetName};
 use crate::state_db::{StateError, catalogue};
 use crate::wire::{Action, Asker, Restore};
 
@@ -77,6 +77,9 @@ const TARGET_VERBS: [&str; 11] =
 /// The verbs of `POST /v1/archives/{label}/…`.
 const ARCHIVE_VERBS: [&str; 3] = ["verify", "pin", "unpin"];
 
+/// The verbs of `POST /v1/places/{place}/…`.
+const PLACE_VERBS: [&str; 4] = ["copy", "verify-copies", "offsite-init", "offsite-check"];
+
 /// The one table.
 fn table() -> Vec<(&'static str, String, MethodRouter<State>)> {
     let mut table = vec![
@@ -99,6 +102,12 @@ fn table() -> Vec<(&'static str, String, MethodRouter<State>)> {
             act(state, peer, verb, Subject::Archive(label), request)
         };
         table.push(("POST", format!("/v1/archives/{{label}}/{verb}"), post(act)));
+    }
+    for verb in PLACE_VERBS {
+        let act = move |state: Shared, peer: Extension<Peer>, Path(name): Path<String>, request: Request<Body>| {
+            act(state, peer, verb, Subject::Place(name), request)
+        };
+        table.push(("POST", format!("/v1/places/{{place}}/{verb}"), post(act)));
     }
     let verify =
         |state: Shared, peer: Extension<Peer>, request: Request<Body>| act(state, peer, "verify", Subject::All, request);
@@ -157,6 +166,7 @@ async fn reload(state: Shared, request: Request<Body>) -> Answer {
 enum Subject {
     Target(String),
     Archive(String),
+    Place(String),
     All,
 }
 
@@ -168,8 +178,12 @@ async fn act(state: Shared, peer: Extension<Peer>, verb: &'static str, subject: 
     let request = named.or(key).map(|text| RequestId::parse(&text)).transpose();
     let request = request.map_err(|error| Failure::new(Class::Usage, error.to_string()))?;
     let names: Vec<String> = given.keys().cloned().collect();
-    for reserved in ["action", "target", "label"].into_iter().filter(|name| given.contains_key(*name)) {
-        let allowed = reserved == "label" && verb == "restore";
+    for reserved in ["action", "target", "label", "place"].into_iter().filter(|name| given.contains_key(*name)) {
+        let allowed = match reserved {
+            "label" => ["restore", "copy", "verify-copies"].contains(&verb),
+            "place" => verb == "restore",
+            _ => false,
+        };
         if !allowed {
             return Err(
                 Failure::new(Class::Usage, format!("`{reserved}` is said by the path and must not be in the body")).into()
@@ -185,6 +199,7 @@ async fn act(state: Shared, peer: Extension<Peer>, verb: &'static str, subject: 
     match subject {
         Subject::Target(name) => given.insert("target".to_owned(), known_target(&state, &name)?.as_str().into()),
         Subject::Archive(label) => given.insert("label".to_owned(), known_label(&state, &label).await?.as_str().into()),
+        Subject::Place(name) => given.insert("place".to_owned(), known_place(&state, &name)?.as_str().into()),
         Subject::All => None,
     };
     if verb == "hold" {
@@ -197,7 +212,8 @@ async fn act(state: Shared, peer: Extension<Peer>, verb: &'static str, subject: 
     let known: Vec<&str> =
         known.as_ref().and_then(|v| v.as_object()).map(|map| map.keys().map(String::as_str).collect()).unwrap_or_default();
     if let Some(unknown) = names.iter().find(|name| !known.contains(&name.as_str())) {
-        let fields = known.iter().filter(|name| !matches!(**name, "action" | "target")).map(|name| format!("`{name}`"));
+        let fields =
+            known.iter().filter(|name| !matches!(**name, "action" | "target" | "place")).map(|name| format!("`{name}`"));
         let failure = Failure::new(Class::Usage, format!("`{verb}` has no field `{unknown}`"));
         let hint = format!("its fields: {}, `request_id`", fields.collect::<Vec<_>>().join(", "));
         return Err(failure.hint(hint.replace(": , ", ": ")).into());
@@ -221,6 +237,12 @@ fn known_target(state: &State, name: &str) -> Result<TargetName, Failure> {
         let shown: String = name.chars().take(80).collect();
         Failure::new(Class::NoInput, format!("there is no target `{shown}`")).hint(format!("configured: {}", names.join(", ")))
     })
+}
+
+fn known_place(state: &State, name: &str) -> Result<PlaceName, Failure> {
+    let shown: String = name.chars().take(80).collect();
+    let name = PlaceName::parse(name).map_err(|_| Failure::new(Class::NoInput, format!("there is no place `{shown}`")))?;
+    Ok(crate::offsite::place(&state.board.config(), &name)?.name.clone())
 }
 
 async fn known_label(state: &State, text: &str) -> Result<Label, Failure> {

@@ -119,14 +119,16 @@ impl Jobs {
     }
 
     fn advance(&mut self) {
+        // A place may hang as long as it likes: its lane takes nobody's turn.
+        let counts = |lane: &Lane| !matches!(lane, Lane::Aside | Lane::Place(_));
         let mut at = 0;
         // Lanes that are worked in, and those that an earlier one waits for, which goes first.
         let mut busy: BTreeSet<Lane> =
             self.running.values().map(|(.., lane)| lane).filter(|lane| **lane != Lane::Aside).cloned().collect();
-        let mut worked_in = busy.len();
+        let mut worked_in = busy.iter().filter(|lane| counts(lane)).count();
         while at < self.waiting.len() {
             let lane = &self.waiting[at].lane;
-            if *lane != Lane::Aside && (worked_in >= LANES_AT_ONCE || busy.contains(lane)) {
+            if *lane != Lane::Aside && ((counts(lane) && worked_in >= LANES_AT_ONCE) || busy.contains(lane)) {
                 busy.insert(lane.clone());
                 at += 1;
                 continue;
@@ -139,7 +141,7 @@ impl Jobs {
             };
             if *lane != Lane::Aside {
                 busy.insert(lane.clone());
-                worked_in += 1;
+                worked_in += usize::from(counts(lane));
             }
             let Some(Waiting { piece, lane, ctx, progress }) = self.waiting.remove(at) else { return };
             if let Piece::Job(job, _) = &piece {

@@ -4,6 +4,7 @@
 //! never waits for a database server or a job, only for our own state database. A failure of that is logged and the wake is
 //! lost, not the daemon: the next look finds what it left.
 
+mod copies;
 mod look;
 mod reload;
 mod tell;
@@ -24,6 +25,7 @@ use self::trouble::{Grumbles, Trouble};
 use super::agenda::{ATTEMPTS, Agenda, BACKUP};
 use super::alarms::{Alarms, Sent};
 use super::eyes::Eye;
+use super::ferry::Ferry;
 use super::jobs::{Ended, Jobs, Piece};
 use super::signals::{Inbox, Signal};
 use super::watch::Watch;
@@ -32,7 +34,7 @@ use crate::context::Context;
 use crate::control::board::{Ask, Board};
 use crate::count::many;
 use crate::failure::Failure;
-use crate::ids::{JobId, TargetName};
+use crate::ids::{JobId, PlaceName, TargetName};
 use crate::state_db::runs::{End, Run, Tally};
 use crate::status::{self, Host, Known, Look};
 use crate::upgrade;
@@ -130,6 +132,8 @@ pub(super) struct Life {
     beats: Beats,
     /// When an upgrade is driven on whose way back waits for a cause to pass.
     driven_again: BTreeMap<TargetName, Instant>,
+    /// When each place is gone to next.
+    ferries: BTreeMap<PlaceName, Ferry>,
     /// The problems already told as events.
     told: BTreeSet<(Option<TargetName>, String)>,
     alarms: Alarms,
@@ -194,6 +198,7 @@ impl Life {
                 soon: None,
             },
             driven_again: BTreeMap::new(),
+            ferries: BTreeMap::new(),
             told: BTreeSet::new(),
             alarms: Alarms::default(),
             ctx,
@@ -323,6 +328,7 @@ impl Life {
             Some(drained) => until.extend([drained, self.beats.extended + supervisor::EXTEND_EVERY]),
             None => {
                 until.extend(self.driven_again.values());
+                until.extend(self.next_ferry());
                 until.push(self.beats.polled + self.pace_of_all());
                 until.extend(self.beats.scheduled.is_none().then_some(now));
                 until.extend(self.may_look().then(|| self.eyes.values().filter_map(Eye::next).min()).flatten());
@@ -354,6 +360,7 @@ impl Life {
             self.schedules().await;
             self.give_up(now);
             self.drive_on(now).await;
+            self.ferry(now).await;
             self.poll(now);
         }
         self.probe().await;

@@ -9,6 +9,7 @@ use crate::durable::DurableError;
 use crate::engine::EngineError;
 use crate::failure::{Class, Explain};
 use crate::ids::{Label, TargetName};
+use crate::offsite::OffsiteError;
 use crate::state_db::StateError;
 use crate::verify::VerifyError;
 
@@ -57,6 +58,9 @@ pub enum RestoreError {
     /// The destination could not be asked or loaded.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The place that the copy is at.
+    #[error(transparent)]
+    Offsite(#[from] OffsiteError),
     /// The catalogue could not be read.
     #[error(transparent)]
     State(#[from] StateError),
@@ -74,6 +78,7 @@ impl RestoreError {
             Self::Safety { source, .. } => Some(source.as_ref()),
             Self::Verify(error) => Some(error),
             Self::Archive(error) => Some(error),
+            Self::Offsite(error) => Some(error),
             Self::Engine(error) => Some(error),
             Self::State(error) => Some(error),
             Self::Durable(error) => Some(error),

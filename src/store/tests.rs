@@ -27,6 +27,7 @@ pub(crate) async fn context(state_dir: &Path, now: &str) -> Context {
             restore_into: Vec::new(),
         },
         alarms: None,
+        offsite: BTreeMap::new(),
         targets: BTreeMap::new(),
     };
     Context {

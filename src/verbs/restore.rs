@@ -6,6 +6,7 @@ use super::{Effect, InLane, Lane, Lanes, Spec, Subject, Work, backup, course, op
 use crate::config::{Database, Target, load};
 use crate::context::Context;
 use crate::failure::{Class, Failure};
+use crate::offsite;
 use crate::pen::{Pen, human};
 use crate::progress::Progress;
 use crate::restore::{self, Mode, Replace, RestoreRequest, Restored, ServerState, Which};
@@ -45,7 +46,8 @@ pub(super) async fn run(ask: &Restore, work: Work<'_>) -> Result<Answer, Failure
     let into = into.filter(|_| !is_own || anothers.is_some());
     let replace = if ask.replace { Replace::Allow } else { Replace::Refuse };
     let installed = backup::installed(home).await.map(|installed| installed.version);
-    let request = RestoreRequest { which, into, home: anothers.cloned(), replace, installed };
+    let place = ask.place.as_ref().map(|name| offsite::place(&ctx.config, name)).transpose()?.cloned();
+    let request = RestoreRequest { which, place, into, home: anothers.cloned(), replace, installed };
     let mut state = restore::server(home).await;
     if ask.stop_server && is_own && state == ServerState::Running && home.service.is_some() {
         state = ServerState::StoppedFirst;
@@ -123,7 +125,8 @@ pub(super) fn tell(ask: &Restore, answer: &Answer, _: Pen) -> Option<String> {
     if ask.dry_run {
         return Some(plan.to_string());
     }
-    let mut lines = vec![format!("restored {} into {}", plan.label, plan.location)];
+    let from = ask.place.as_ref().map(|place| format!(" from {place}")).unwrap_or_default();
+    let mut lines = vec![format!("restored {}{from} into {}", plan.label, plan.location)];
     if let Some(loaded) = &done.loaded {
         let (rows, tables) = (human::many(loaded.rows, "row"), human::many(loaded.tables, "table"));
         lines.push(format!("  {rows} of {tables} compared, all as in the archive"));

@@ -66,7 +66,7 @@ async fn subjects<'a>(ctx: &'a Context, subject: Subject<'_>) -> Result<Vec<&'a 
     let name = match subject {
         Subject::Target(name) | Subject::Elsewhere(name) => Some(name.clone()),
         Subject::Archive(label) => catalogue::find(&ctx.state, label).await?.map(|entry| entry.target),
-        Subject::All => None,
+        Subject::All | Subject::Place(_) => None,
     };
     Ok(ctx.config.targets.values().filter(|target| name.as_ref().is_none_or(|name| *name == target.name)).collect())
 }

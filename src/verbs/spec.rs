@@ -1,6 +1,6 @@
 //! What a verb is about, where it waits, and what it changes.
 
-use crate::ids::{Label, TargetName};
+use crate::ids::{Label, PlaceName, TargetName};
 
 /// What a verb says of itself before it is carried out. Pure, from what was asked alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub enum Subject<'a> {
     Elsewhere(&'a TargetName),
     /// An archive.
     Archive(&'a Label),
+    /// A place away from the host, and the archives of every target that go there.
+    Place(&'a PlaceName),
     /// Every target.
     All,
 }
@@ -33,6 +35,8 @@ pub enum Lane {
     Target(TargetName),
     /// What reads archives of every target.
     Host,
+    /// What uses a place away from the host. It may hang as long as that place likes, and keeps nobody else from working.
+    Place(PlaceName),
     /// What takes moments, or must not wait: a hold, a pin, a plan, the gate.
     Aside,
 }
@@ -54,6 +58,11 @@ impl<'a> Spec<'a> {
     /// Of a target, in its lane.
     pub(super) fn of(target: &'a TargetName, effect: Effect) -> Self {
         Self { subject: Subject::Target(target), lane: Lane::Target(target.clone()), effect }
+    }
+
+    /// Of a place: beside the archives' own notes nothing here changes.
+    pub(super) fn at(place: &'a PlaceName) -> Self {
+        Self { subject: Subject::Place(place), lane: Lane::Place(place.clone()), effect: Effect::Notes }
     }
 
     /// What takes moments, or must not wait.

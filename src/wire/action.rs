@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::Address;
-use crate::ids::{Label, TargetName};
+use crate::ids::{Label, PlaceName, TargetName};
 
 /// Something to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +38,14 @@ pub enum Action {
     Unpin(Unpin),
     /// May the server start on this database? When migrations are pending: upgrade first.
     Gate(Gate),
+    /// Send what is owed to a place.
+    Copy(Copy),
+    /// Read copies at a place back, every byte.
+    VerifyCopies(VerifyCopies),
+    /// Set a place up for this host.
+    OffsiteInit(OffsiteInit),
+    /// Can a place be used?
+    OffsiteCheck(OffsiteCheck),
 }
 
 /// `backup`.
@@ -90,6 +98,9 @@ pub struct Restore {
     /// Stop the server first and start it again afterwards.
     #[serde(default)]
     pub stop_server: bool,
+    /// From the copy at this place instead of the archive here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<PlaceName>,
 }
 
 /// `plan`.
@@ -232,6 +243,46 @@ pub struct Gate {
     pub target: TargetName,
 }
 
+/// `copy`: one archive, or all that is owed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Copy {
+    /// To this place.
+    pub place: PlaceName,
+    /// Only this archive.
+    #[serde(default)]
+    pub label: Option<Label>,
+}
+
+/// `verify-copies`: one copy, those of a target, or all at the place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifyCopies {
+    /// At this place.
+    pub place: PlaceName,
+    /// Only this one.
+    #[serde(default)]
+    pub label: Option<Label>,
+    /// Only those of this target.
+    #[serde(default)]
+    pub of: Option<TargetName>,
+}
+
+/// `offsite-init`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OffsiteInit {
+    /// This place.
+    pub place: PlaceName,
+    /// Also when another host wrote there under this host's name.
+    #[serde(default)]
+    pub adopt: bool,
+}
+
+/// `offsite-check`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OffsiteCheck {
+    /// This place.
+    pub place: PlaceName,
+}
+
 /// On whose behalf something is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
@@ -289,13 +340,26 @@ impl Action {
             | Self::Gate(Gate { target }) => Some(target),
             Self::Verify(Verify { target, .. }) => target.as_ref(),
             Self::Pin(_) | Self::Unpin(_) => None,
+            Self::Copy(_) | Self::VerifyCopies(_) | Self::OffsiteInit(_) | Self::OffsiteCheck(_) => None,
+        }
+    }
+
+    /// The place it is about, where it is about one as a whole.
+    #[must_use]
+    pub fn place(&self) -> Option<&PlaceName> {
+        match self {
+            Self::Copy(Copy { place, .. })
+            | Self::VerifyCopies(VerifyCopies { place, .. })
+            | Self::OffsiteInit(OffsiteInit { place, .. })
+            | Self::OffsiteCheck(OffsiteCheck { place }) => Some(place),
+            _ => None,
         }
     }
 
     /// Whether it may be ended at any moment of its run: what it leaves is removed, and nobody goes on from the middle of it.
     #[must_use]
     pub fn may_be_cut_off(&self) -> bool {
-        matches!(self, Self::Backup(_) | Self::Verify(_))
+        matches!(self, Self::Backup(_) | Self::Verify(_) | Self::Copy(_) | Self::VerifyCopies(_))
     }
 
     /// Its name, as on the command line and in events.
@@ -315,6 +379,10 @@ impl Action {
             Self::Pin(_) => "pin",
             Self::Unpin(_) => "unpin",
             Self::Gate(_) => "gate",
+            Self::Copy(_) => "copy",
+            Self::VerifyCopies(_) => "verify-copies",
+            Self::OffsiteInit(_) => "offsite-init",
+            Self::OffsiteCheck(_) => "offsite-check",
         }
     }
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::Job;
-use crate::ids::{Label, TargetName, UpgradeId};
+use crate::ids::{Label, PlaceName, TargetName, UpgradeId};
 use crate::version::Version;
 
 /// `GET /v1/status`: where everything stands. A ready snapshot; it never waits for a job.
@@ -111,6 +111,51 @@ pub struct TargetStatus {
     /// What retention keeps of the archives that are there now.
     #[serde(default)]
     pub kept: Option<KeptStatus>,
+    /// Its copies, one for each place they go to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<CopiesStatus>,
+}
+
+/// A target's copies at one place, as far as was last seen there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopiesStatus {
+    /// The place.
+    pub place: PlaceName,
+    /// Its kind (`directory`).
+    pub kind: String,
+    /// How many are there, sealed.
+    pub copied: u64,
+    /// How many archives are owed.
+    pub owed: u64,
+    /// Their bytes.
+    pub owed_bytes: u64,
+    /// The oldest of them.
+    #[serde(default)]
+    pub oldest_owed: Option<DateTime<Utc>>,
+    /// The newest archive that has its copy.
+    #[serde(default)]
+    pub newest: Option<CopyStatus>,
+    /// When each copy was last read back: the longest ago. None where one was never.
+    #[serde(default)]
+    pub verified_since: Option<DateTime<Utc>>,
+    /// Why the place could not be used at the last try.
+    #[serde(default)]
+    pub error: Option<String>,
+    /// Since when that is so.
+    #[serde(default)]
+    pub error_since: Option<DateTime<Utc>>,
+    /// When the place was last reached.
+    #[serde(default)]
+    pub reached_at: Option<DateTime<Utc>>,
+}
+
+/// A copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopyStatus {
+    /// The archive's label.
+    pub label: Label,
+    /// The moment of its snapshot.
+    pub taken_at: DateTime<Utc>,
 }
 
 /// A server that is down, and not because somebody only stopped it.

@@ -77,6 +77,10 @@ fn golden(place: &Upkeep, name: &str, answer: &Value) {
 #[test]
 fn every_endpoint_answers_as_its_golden_file_says() {
     let place = place();
+    place.configure(&format!(
+        "{NOTES}[offsite.nas]\nkind = \"directory\"\npath = \"{{dir}}/nas\"\nowner = \"db1\"\nallow_same_device = true\n"
+    ));
+    std::fs::create_dir(place.path("nas")).unwrap();
     let daemon = Running::start(&place);
     let archive = daemon.job("/v1/targets/notes/backup", "{\"note\": \"by hand\", \"request_id\": \"first\"}");
     assert_eq!(archive["state"], "ok", "{archive}");
@@ -126,12 +130,17 @@ fn every_endpoint_answers_as_its_golden_file_says() {
         ("/v1/archives/{label}/verify", archived("verify"), "", "ok"),
         ("/v1/archives/{label}/pin", archived("pin"), "{\"reason\": \"audit\"}", "ok"),
         ("/v1/archives/{label}/unpin", archived("unpin"), "", "ok"),
+        ("/v1/places/{place}/offsite-init", "/v1/places/nas/offsite-init".to_owned(), "", "ok"),
+        ("/v1/places/{place}/offsite-check", "/v1/places/nas/offsite-check".to_owned(), "", "ok"),
+        ("/v1/places/{place}/copy", "/v1/places/nas/copy".to_owned(), "", "ok"),
+        ("/v1/places/{place}/verify-copies", "/v1/places/nas/verify-copies".to_owned(), "", "ok"),
         ("/v1/verify", "/v1/verify".to_owned(), "", "ok"),
     ] {
         asked.insert(format!("POST {pattern}"));
         let job = daemon.job(&path, body);
         assert_eq!(job["state"], ends, "{path}: {job}");
-        let verb = pattern.trim_start_matches("/v1/").replace("/{target}/", "-").replace("/{label}/", "-");
+        let verb =
+            pattern.trim_start_matches("/v1/").replace("/{target}/", "-").replace("/{label}/", "-").replace("/{place}/", "-");
         golden(&place, &format!("job-{verb}"), &job);
     }
     // What a job that ends so looks like is told in `daemon.rs`; this one has ended.
@@ -163,6 +172,7 @@ fn what_cannot_be_asked_is_refused_in_words() {
         ("GET", "/v1/targets/notes/backup", "", 405, "usage", "does not take GET"),
         ("DELETE", "/v1/targets/notes", "", 405, "usage", "does not take DELETE"),
         ("POST", "/v1/targets/nots/backup", "", 404, "no-input", "there is no target `nots`"),
+        ("POST", "/v1/places/nowhere/copy", "", 404, "no-input", "there is no place `nowhere`"),
         ("POST", "/v1/archives/nothing/pin", "", 404, "no-input", "there is no archive `nothing`"),
         ("POST", "/v1/targets/notes/backup", "{", 400, "usage", "must be a JSON object"),
         ("POST", "/v1/targets/notes/backup", "[]", 400, "usage", "must be a JSON object"),

@@ -17,6 +17,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/upgrades.md",
     "docs/migrations.md",
     "docs/restore-by-hand.md",
+    "docs/offsite.md",
 ];
 
 fn read(path: &str) -> String {

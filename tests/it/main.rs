@@ -53,6 +53,7 @@ mod mysql_texts;
 mod mysql_traps;
 mod mysql_views;
 mod mysql_wide;
+mod offsite;
 mod postgres_backup;
 mod postgres_catalogue;
 mod postgres_fence;

@@ -12,7 +12,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("L1 decisions", &["gate", "retention", "schedule"]),
     ("L2 hands", &["archive", "config", "context", "durable", "fault", "process", "state_db", "telemetry", "trust"]),
     ("L3 things", &["engine", "history", "release", "service", "store"]),
-    ("L4 work", &["backup", "diff", "expire", "migrate", "restore", "upgrade", "verify"]),
+    ("L4 work", &["backup", "diff", "expire", "migrate", "offsite", "restore", "upgrade", "verify"]),
     ("L5 life", &["control", "daemon", "status", "verbs"]),
     ("L6 shell", &["cli"]),
 ];

@@ -70,7 +70,12 @@ impl FrameReader {
     }
 
     /// A frame that is not held in memory is read to its end for its digest, and then once more: each chunk must be what it was.
-    fn read_twice(&mut self, source: &dyn Source, frame: &Frame, take: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> Result<(), Trouble> {
+    fn read_twice(
+        &mut self,
+        source: &dyn Source,
+        frame: &Frame,
+        take: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<(), Trouble> {
         let chunks = self.digests(source, frame)?;
         let mut content = Content::of(frame);
         for (digest, (offset, length)) in chunks.iter().zip(chunks_of(frame)) {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::super::owner::DAEMON_USER;
 use super::HEADER;
 use crate::config::load::DEFAULT_PATH;
-use crate::config::{Config, Health, Location, Probe, ServiceControl, Target};
+use crate::config::{Config, Health, Location, OffsiteKind, Probe, ServiceControl, Target};
 use crate::service::tool::{self, UNITS};
 
 pub(super) const POLKIT: &str = "etc/polkit-1/rules.d/60-upkeep.rules";
@@ -154,6 +154,11 @@ fn sandbox(config: &Config) -> Vec<String> {
             };
         }
     }
+    // The mount itself, and not what is above it: it may come and go.
+    paths.extend(config.offsite.values().map(|place| {
+        let OffsiteKind::Directory { path, .. } = &place.kind;
+        path.clone()
+    }));
     let told = config.alarms.iter().flat_map(|alarms| [&alarms.webhook, &alarms.ping]).flatten();
     afar |= told.filter_map(|url| url::Url::parse(url.reveal()).ok()).any(|url| url.host_str().is_some_and(|host| !near(host)));
     paths.insert(config.daemon.state_dir.clone());

@@ -32,6 +32,10 @@ fn the_rule_names_exactly_the_configured_units() {
     let daemon = &files[Path::new("etc/systemd/system/upkeepd.service.d/50-upkeep-setup.conf")];
     let wanted = "[Service]\nReadWritePaths=\"-/srv/notes\"\nReadWritePaths=\"-/var/backups/shop\"\nIPAddressAllow=any\n";
     assert!(daemon.ends_with(wanted), "{daemon}");
+    let nas = "[offsite.nas]\nkind = \"directory\"\npath = \"/mnt/nas\"\nowner = \"db1\"\n";
+    let with_a_place = super::files(&config(&format!("{TWO}{nas}")), Path::new(DEFAULT_PATH));
+    let daemon = &with_a_place[Path::new("etc/systemd/system/upkeepd.service.d/50-upkeep-setup.conf")];
+    assert!(daemon.contains("ReadWritePaths=\"-/mnt/nas\"\n"), "{daemon}");
     assert!(rule.contains(r#"["start", "stop", "reset-failed"].indexOf(action.lookup("verb"))"#), "{rule}");
     assert_eq!(files.len(), 4);
 }

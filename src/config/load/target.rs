@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use config::{Value, ValueKind};
 
-use super::{Environment, Secrets, location, values};
+use super::{Environment, Secrets, location, offsite, values};
 use crate::config::raw::Node;
 use crate::config::{
     Backup, Callbacks, Database, Definers, Location, Migrations, OnFailure, Probe, Release, Runner, Service, ServiceControl,
@@ -30,7 +30,7 @@ pub(super) fn read(
     state_dir: &Path,
     environment: &Environment,
     secrets: Secrets,
-    targets: &Node<'_>,
+    (targets, places): (&Node<'_>, &[String]),
 ) -> Option<Target> {
     let checked = TargetName::parse(name).map_err(|error| targets.wrong(name, error.to_string())).ok();
     let profile = node.text("profile").unwrap_or_default();
@@ -39,12 +39,24 @@ pub(super) fn read(
     let zone = backup_node.parsed("timezone", values::zone).unwrap_or_default();
     let backup = backup(&backup_node, zone, || state_dir.join("archives").join(name));
     let retention = retention(&node.table("retention"), zone);
+    let offsite = offsite::copies(&node.table("offsite"), places, backup.max_age);
     let release = release(&node.table("release"));
     let migrations = migrations(&node.table("migrations"), release.is_some(), state_dir);
     let service = service(&node.table("service"));
     let upgrade = upgrade(&node.table("upgrade"), zone);
     node.close();
-    Some(Target { name: checked?, profile, database: database?, backup, retention, release, migrations, service, upgrade })
+    Some(Target {
+        name: checked?,
+        profile,
+        database: database?,
+        backup,
+        retention,
+        offsite,
+        release,
+        migrations,
+        service,
+        upgrade,
+    })
 }
 
 fn database(node: &Node<'_>, environment: &Environment, secrets: Secrets) -> Option<Database> {

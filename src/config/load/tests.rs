@@ -286,6 +286,53 @@ fn overdue_follows_the_schedule() {
 }
 
 #[test]
+fn places_and_what_goes_there() {
+    let nas = "[offsite.nas]\nkind = \"directory\"\npath = \"/mnt/nas\"\n";
+    let config = good(&format!("{LEAST}{nas}owner = \"db1\"\n[targets.notes.offsite]\nto = [\"nas\"]\n"));
+    let place = config.offsite.values().next().unwrap();
+    let path = PathBuf::from("/mnt/nas");
+    assert_eq!((place.name.as_str(), place.owner.as_str()), ("nas", "db1"));
+    assert_eq!(place.kind, crate::config::OffsiteKind::Directory { path, allow_same_device: false });
+    let copies = &config.targets.values().next().unwrap().offsite;
+    assert_eq!((copies.to.len(), copies.kinds.len(), copies.max_age), (1, 3, Some(std::time::Duration::from_secs(50 * 3600))));
+    let scheduled = "[targets.notes.backup]\nschedule = \"30 2 * * *\"\n";
+    let config = good(&format!("{LEAST}{scheduled}{nas}owner = \"db1\"\nreread = \"none\"\n"));
+    assert_eq!(config.offsite.values().next().unwrap().reread, None);
+    assert_eq!(
+        config.targets.values().next().unwrap().offsite.max_age,
+        Some(std::time::Duration::from_secs(50 * 3600)),
+        "26h and a day"
+    );
+    for (text, wanted) in [
+        (
+            "[offsite.2nas]\nkind = \"directory\"\npath = \"/m\"\nowner = \"a\"\n",
+            "offsite.2nas: a place's name begins with a letter",
+        ),
+        ("[offsite.now]\nkind = \"directory\"\npath = \"/m\"\nowner = \"a\"\n", "nobody takes it for a moment"),
+        ("[offsite.nas]\nkind = \"directory\"\nowner = \"a\"\n", "offsite.nas.path: is missing"),
+        ("[offsite.nas]\npath = \"/m\"\nowner = \"a\"\n", "offsite.nas.kind: is missing"),
+        ("[offsite.nas]\nkind = \"directry\"\npath = \"/m\"\nowner = \"a\"\n", "did you mean"),
+        ("[offsite.nas]\nkind = \"directory\"\npath = \"m\"\nowner = \"a\"\n", "write the whole path"),
+        ("[offsite.nas]\nkind = \"directory\"\npath = \"/m\"\nowner = \"../a\"\n", "cannot be a name for an owner"),
+        ("[offsite.nas]\nkind = \"directory\"\npath = \"/m\"\nowner = \"a\"\nreread = \"5m\"\n", "shorter than 1h"),
+        ("[offsite.nas]\nkind = \"directory\"\npath = \"/m\"\nowner = \"a\"\nurl = \"x\"\n", "unknown key"),
+        ("[targets.notes.offsite]\nto = [\"nas\"]\n", "there is no place `nas`"),
+    ] {
+        let [line] = &problems_of(&format!("{LEAST}{text}"))[..] else { panic!("one problem: {text}") };
+        assert!(line.contains(wanted), "{line}");
+    }
+    for (line, wanted) in [
+        ("to = [\"nass\"]", "there is no place `nass` (did you mean"),
+        ("to = [\"nas\", \"nas\"]", "names `nas` twice"),
+        ("to = [\"nas\"]\nkinds = [\"nightly\"]", "`nightly` is no kind of archive"),
+    ] {
+        let text = format!("{LEAST}{nas}owner = \"db1\"\n[targets.notes.offsite]\n{line}\n");
+        let [found] = &problems_of(&text)[..] else { panic!("one problem: {line}") };
+        assert!(found.contains(wanted), "{found}");
+    }
+}
+
+#[test]
 fn database_urls() {
     let home = environment(&[("USER", "me")]);
     for (url, shown) in [

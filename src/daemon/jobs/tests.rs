@@ -47,6 +47,7 @@ async fn ended(task: impl Future<Output = Result<serde_json::Value, Failure>> + 
             restore_into: Vec::new(),
         },
         alarms: None,
+        offsite: BTreeMap::new(),
         targets: BTreeMap::new(),
     };
     let (board, _asks) = Board::new(state, Arc::new(config), serde_json::from_value(status).unwrap());

@@ -28,6 +28,15 @@ const READ_AT_START: usize = 8;
 /// How long systemd may take to make of the gate's answer what becomes of the server.
 const AFTER_GATE: Duration = Duration::from_secs(1);
 
+/// Who hears of the end of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    /// The log and the events.
+    ToAll,
+    /// Only whoever asks for the job: it is no news.
+    Quietly,
+}
+
 impl Life {
     pub(super) async fn request(&mut self, ask: Ask) {
         // A client that has gone away does not wait for its answer.
@@ -111,7 +120,8 @@ impl Life {
         match ended.piece {
             Piece::Job(job, _) => {
                 let cancelled = matches!(&ended.result, Some(Err(failure)) if failure.cancelled);
-                self.end(&job, ended.result).await;
+                let told = if self.ferried(&job, ended.result.as_ref()).await { Told::Quietly } else { Told::ToAll };
+                self.end(&job, ended.result, told).await;
                 // Cut off right after its seal it has left an archive that is in no list. Before a start the daemon looks by itself.
                 if let (true, None, Action::Backup(backup)) = (cancelled, self.drain_until, &job.action)
                     && self.ctx.config.targets.contains_key(&backup.target)
@@ -131,6 +141,7 @@ impl Life {
                 self.untidy_told.remove(&target);
                 let lines: Vec<String> = serde_json::from_value(lines).unwrap_or_default();
                 if !lines.is_empty() {
+                    self.call_ferries(Some(&target));
                     self.stale.insert(target.clone());
                     self.publish_soon();
                     if let Some(eye) = self.eyes.get_mut(&target) {
@@ -172,7 +183,7 @@ impl Life {
     }
 
     /// Writes down how a job ended and tells of it.
-    pub(super) async fn end(&mut self, job: &Job, result: Option<Result<serde_json::Value, Failure>>) {
+    pub(super) async fn end(&mut self, job: &Job, result: Option<Result<serde_json::Value, Failure>>, told: Told) {
         let at = self.ctx.clock.now();
         let target = job.action.target();
         let name = job.action.name();
@@ -195,7 +206,14 @@ impl Life {
             Some(Err(mut failure)) => {
                 failure.target = failure.target.or_else(|| target.map(ToString::to_string));
                 let causes = failure.causes.join(": ");
-                tracing::error!(target = shown, job = %job.id, action = name, elapsed_ms, error = %failure.message, causes, "failed");
+                match told {
+                    Told::ToAll => {
+                        tracing::error!(target = shown, job = %job.id, action = name, elapsed_ms, error = %failure.message, causes, "failed");
+                    }
+                    Told::Quietly => {
+                        tracing::debug!(target = shown, job = %job.id, action = name, error = %failure.message, causes, "failed as before");
+                    }
+                }
                 let message = format!("{name} failed: {}", failure.message);
                 (End { at, outcome: Outcome::Failed, result: serde_json::to_value(failure).unwrap_or_default() }, message)
             }
@@ -222,7 +240,9 @@ impl Life {
         self.after(&job.id, &job.action, end.outcome, passing);
         self.unwritten.push((job.id.clone(), end));
         self.write_ends().await;
-        self.event(target, &kind, &message).await;
+        if told == Told::ToAll {
+            self.event(target, &kind, &message).await;
+        }
     }
 
     /// What a job's end means for what was known and seen before it; it may have failed for what passes by itself.

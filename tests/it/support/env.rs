@@ -65,6 +65,7 @@ impl Env {
                 restore_into: Vec::new(),
             },
             alarms: None,
+            offsite: BTreeMap::new(),
             targets: BTreeMap::from([(target.name.clone(), target.clone())]),
         };
         upkeep::durable::make_dir(&state_dir).expect("a state directory");

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use upkeep::config::{Backup, Database, Location, OnFailure, Target, Upgrade, WithoutDaemon};
+use upkeep::config::{Backup, Copies, Database, Location, OnFailure, Target, Upgrade, WithoutDaemon};
 use upkeep::ids::TargetName;
 use upkeep::retention::Policy;
 
@@ -31,6 +31,7 @@ pub(crate) fn target(location: Location, directory: PathBuf, keep_last: u32) -> 
         database: Database::at(location),
         backup: Backup { directory, schedule: None, catch_up: false, jitter: Duration::ZERO, max_age: None, level: 3, jobs: 2 },
         retention: Policy { keep_last, minimum: 1, ..keep_all() },
+        offsite: Copies::default(),
         release: None,
         migrations: None,
         service: None,

@@ -43,6 +43,7 @@ async fn restored(host: &Host, label: &upkeep::ids::Label) -> Restored {
     let request = RestoreRequest {
         home: None,
         which: Which::Label(label.clone()),
+        place: None,
         into: None,
         replace: Replace::Allow,
         installed: Version::parse("2.0").ok(),

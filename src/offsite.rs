@@ -1,0 +1,120 @@
+//! Copies away from the host: what is owed is sent, sealed by its sidecar, read back, and read again in time.
+//!
+//! Owns the work at places; what a place can do is `store::place`'s. There is no queue: owed is what should be there without a sidecar that was
+//! seen. Nothing at a place is ever deleted or written over, and nothing that happens there takes anything from the archives here. Every
+//! call to a place is made on a thread of its own, for it may hang as long as the other side likes. Held by `tests/it/offsite.rs`.
+
+pub mod due;
+mod error;
+mod look;
+mod reconcile;
+mod round;
+mod send;
+mod setup;
+mod verify;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+pub use error::OffsiteError;
+pub use look::{Listed, choices, listed};
+pub use reconcile::Bad;
+pub use round::{EVERY, Round, Sent, copy};
+pub use setup::{Checked, check, init};
+pub use verify::{Reread, verify};
+
+use crate::archive::Archive;
+use crate::config::{Config, Offsite, OffsiteKind};
+use crate::ids::{Label, OwnerName, PlaceName};
+use crate::process::give_way;
+use crate::progress::Progress;
+use crate::state_db::StateDb;
+use crate::state_db::copies::Known;
+use crate::store::place::{Directory, Place, PlaceError};
+
+/// Who wants the work to go on: nobody any more, once it is given up or told to stop.
+#[derive(Debug, Clone)]
+pub struct Halt {
+    /// How far it is, and whether it was given up.
+    pub progress: Progress,
+    /// Told to stop at the next boundary.
+    pub stop: CancellationToken,
+}
+
+impl Halt {
+    fn wanted(&self) -> Result<(), OffsiteError> {
+        if self.is_halted() { Err(OffsiteError::Stopped) } else { Ok(()) }
+    }
+
+    fn is_halted(&self) -> bool {
+        self.progress.is_given_up() || self.stop.is_cancelled()
+    }
+}
+
+/// A configured place.
+///
+/// # Errors
+/// When there is none of that name.
+pub fn place<'a>(config: &'a Config, name: &PlaceName) -> Result<&'a Offsite, OffsiteError> {
+    let configured = || config.offsite.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    config.offsite.get(name).ok_or_else(|| OffsiteError::NoSuchPlace { place: name.clone(), configured: configured() })
+}
+
+/// Opens an owner's part of a place for reading: this host's own where none is named. What this host knows of the place is held to it;
+/// one that it never set up is believed.
+///
+/// # Errors
+/// When it is not there.
+pub async fn reading(state: &StateDb, offsite: &Offsite, owner: Option<&OwnerName>) -> Result<Arc<dyn Place>, OffsiteError> {
+    let known = state.place(&offsite.name).await?.filter(Known::is_set_up);
+    let (offsite, owner) = (offsite.clone(), owner.cloned());
+    let open = move || {
+        let owner = owner.as_ref().unwrap_or(&offsite.owner);
+        let OffsiteKind::Directory { path, .. } = &offsite.kind;
+        Directory::read(path, owner, known.as_ref().map(|known| known.marker.as_str()))
+    };
+    Ok(Arc::new(aside(open).await??))
+}
+
+/// Opens this host's own part of a place for writing; the host's id there.
+async fn writing(state: &StateDb, offsite: &Offsite) -> Result<(Arc<dyn Place>, String), OffsiteError> {
+    let known = state.place(&offsite.name).await?.filter(Known::is_set_up);
+    let known = known.ok_or_else(|| PlaceError::NotSetUp(offsite.name.to_string()))?;
+    let (offsite, host) = (offsite.clone(), known.host.clone());
+    let open = move || {
+        let OffsiteKind::Directory { path, .. } = &offsite.kind;
+        Directory::write(path, &offsite.name, &offsite.owner, (&known.marker, &known.host))
+    };
+    Ok((Arc::new(aside(open).await??), host))
+}
+
+/// A copy, opened where it is: sealed, and as long as its seal says.
+///
+/// # Errors
+/// When there is no such copy, or it is not whole as far as its ends say.
+pub async fn open(place: &Arc<dyn Place>, label: &Label) -> Result<Archive, OffsiteError> {
+    let (place, label) = (Arc::clone(place), label.clone());
+    aside(move || {
+        let sidecar = look::sidecar(&*place, &label)?;
+        opened(&*place, &sidecar.object)
+    })
+    .await?
+}
+
+fn opened(place: &dyn Place, object: &str) -> Result<Archive, OffsiteError> {
+    Ok(Archive::read_from(place.open(object)?, &PathBuf::from(place.called(object)))?)
+}
+
+/// Runs what blocks on a thread of its own. When the caller is dropped, the thread finds that out at its next step, or hangs alone.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, OffsiteError> {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let thread = std::thread::Builder::new().name("offsite".to_owned()).spawn(move || {
+        give_way();
+        // Whoever asked may have gone away.
+        tell.send(work()).ok();
+    });
+    thread.map_err(OffsiteError::Thread)?;
+    told.await.map_err(|_| OffsiteError::Worker)
+}

@@ -1,0 +1,205 @@
+//! What is at a place: listings and sidecars read, and held to each other and to what is known.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{OffsiteError, aside};
+use crate::archive::manifest::Kind;
+use crate::ids::{Label, PlaceName, TargetName};
+use crate::state_db::StateDb;
+use crate::state_db::catalogue::{Entry, Verdict};
+use crate::state_db::copies::CopyState;
+use crate::store;
+use crate::store::place::{Place, PlaceError, SIDECAR_BYTES, Sidecar};
+use crate::version::Version;
+
+/// What a listing of an owner's part says.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    /// Sealed, and as long as their seals say.
+    pub(super) sealed: BTreeMap<Label, Sidecar>,
+    /// Sealed and known before, with the length they have: their sidecars were not read again.
+    pub(super) known: BTreeMap<Label, u64>,
+    /// Sealed, and not what their seals say.
+    pub(super) damaged: BTreeMap<Label, String>,
+    /// Without a seal.
+    pub(super) unsealed: BTreeMap<Label, u64>,
+}
+
+/// Reads what is at a place. Of copies that are `known` by their length only the length is looked at. Blocking.
+pub(super) fn listing(place: &dyn Place, known: &BTreeMap<Label, u64>) -> Result<Listing, PlaceError> {
+    let objects = place.list()?;
+    let mut listing = Listing::default();
+    let mut lengths: BTreeMap<Label, (String, u64)> = BTreeMap::new();
+    for object in &objects {
+        if let Some(label) = store::label_of(&object.name) {
+            lengths.insert(label, (object.name.clone(), object.size));
+        }
+    }
+    for label in objects.iter().filter_map(|object| Sidecar::label_in(&object.name)) {
+        let Some((name, size)) = lengths.remove(&label) else {
+            listing.damaged.insert(label, "its sidecar is there, and its bytes are not".to_owned());
+            continue;
+        };
+        if known.get(&label) == Some(&size) {
+            listing.known.insert(label, size);
+            continue;
+        }
+        match sidecar(place, &label) {
+            Ok(sidecar) if sidecar.object == name && sidecar.size == size => drop(listing.sealed.insert(label, sidecar)),
+            Ok(sidecar) => {
+                let why = format!("it was sealed with {} bytes and has {size}", sidecar.size);
+                listing.damaged.insert(label, why);
+            }
+            Err(OffsiteError::Damaged { why, .. }) => drop(listing.damaged.insert(label, why)),
+            Err(OffsiteError::Place(PlaceError::Strange { path, what })) => {
+                listing.damaged.insert(label, format!("{path} is {what}"));
+            }
+            Err(OffsiteError::Place(error)) => return Err(error),
+            // Taken away while we look: not there.
+            Err(_) => {}
+        }
+    }
+    listing.unsealed = lengths.into_iter().map(|(label, (_, size))| (label, size)).collect();
+    Ok(listing)
+}
+
+/// Reads a copy's sidecar. Blocking.
+pub(super) fn sidecar(place: &dyn Place, label: &Label) -> Result<Sidecar, OffsiteError> {
+    let name = Sidecar::name_of(label);
+    let called = || place.called(&name);
+    let size = place.stat(&name)?.ok_or_else(|| OffsiteError::NoSuchCopy { label: label.clone(), place: called() })?;
+    let damaged = |why: String| OffsiteError::Damaged { label: label.clone(), place: called(), why };
+    if size > SIDECAR_BYTES {
+        return Err(damaged("its sidecar is longer than any".to_owned()));
+    }
+    let mut bytes = vec![0; usize::try_from(size).unwrap_or_default()];
+    let read = place.open(&name)?.read_exact_at(&mut bytes, 0);
+    read.map_err(|error| damaged(format!("its sidecar cannot be read: {error}")))?;
+    Sidecar::decode(&bytes, label).map_err(damaged)
+}
+
+/// One copy, as `upkeep list --at` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    /// Where.
+    pub place: PlaceName,
+    /// Of this archive.
+    pub label: Label,
+    /// Of this target; none where its sidecar cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<TargetName>,
+    /// Why the archive was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Kind>,
+    /// The release it was taken of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<Version>,
+    /// The moment of its snapshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_at: Option<DateTime<Utc>>,
+    /// When it was copied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copied_at: Option<DateTime<Utc>>,
+    /// Its bytes.
+    pub size: u64,
+    /// `copied`, `verified`, `damaged` or `unfinished`.
+    pub state: String,
+    /// Why, where it is not well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// When this host last read every byte of it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified_at: Option<DateTime<Utc>>,
+}
+
+/// The copies at a place, newest first, by what is there; what this host has noted of them is only added.
+///
+/// # Errors
+/// When the place cannot be listed.
+pub async fn listed(state: &StateDb, name: &PlaceName, place: &Arc<dyn Place>) -> Result<Vec<Listed>, OffsiteError> {
+    let looked = Arc::clone(place);
+    let listing = aside(move || listing(&*looked, &BTreeMap::new())).await??;
+    let noted = state.copies(Some(name), None).await?;
+    let note = |label: &Label, digest: &str| noted.iter().find(|copy| copy.label == *label && copy.digest == digest);
+    let blank = |label: &Label, size: u64, state: &str| Listed {
+        place: name.clone(),
+        label: label.clone(),
+        target: None,
+        kind: None,
+        release: None,
+        taken_at: None,
+        copied_at: None,
+        size,
+        state: state.to_owned(),
+        why: None,
+        verified_at: None,
+    };
+    let mut all: Vec<Listed> = Vec::new();
+    for (label, sidecar) in &listing.sealed {
+        let note = note(label, &sidecar.digest);
+        let damaged = note.filter(|note| note.state == CopyState::Damaged);
+        let verified_at = note.and_then(|note| note.verified_at);
+        let state = if damaged.is_some() {
+            "damaged"
+        } else if verified_at.is_some() {
+            "verified"
+        } else {
+            "copied"
+        };
+        all.push(Listed {
+            target: Some(sidecar.target.clone()),
+            kind: Some(sidecar.kind),
+            release: sidecar.release.clone(),
+            taken_at: Some(sidecar.taken_at),
+            copied_at: Some(sidecar.copied_at),
+            why: damaged.and_then(|note| note.why.clone()),
+            verified_at,
+            ..blank(label, sidecar.size, state)
+        });
+    }
+    all.extend(listing.damaged.iter().map(|(label, why)| Listed { why: Some(why.clone()), ..blank(label, 0, "damaged") }));
+    let why = "it has no sidecar: it is not a copy, or not yet";
+    all.extend(
+        listing.unsealed.iter().map(|(label, size)| Listed { why: Some(why.to_owned()), ..blank(label, *size, "unfinished") }),
+    );
+    all.sort_by(|a, b| (b.taken_at, &b.label).cmp(&(a.taken_at, &a.label)));
+    Ok(all)
+}
+
+/// The copies of a target as a restore chooses among archives: sealed is whole, until its bytes are read.
+///
+/// # Errors
+/// When the place cannot be listed.
+pub async fn choices(place: &Arc<dyn Place>, target: &TargetName) -> Result<Vec<Entry>, OffsiteError> {
+    let looked = Arc::clone(place);
+    let listing = aside(move || listing(&*looked, &BTreeMap::new())).await??;
+    let of_the_target = listing.sealed.into_values().filter(|sidecar| sidecar.target == *target);
+    Ok(of_the_target.map(|sidecar| choice(&**place, sidecar)).collect())
+}
+
+fn choice(place: &dyn Place, sidecar: Sidecar) -> Entry {
+    Entry {
+        path: PathBuf::from(place.called(&sidecar.object)),
+        target: sidecar.target,
+        label: sidecar.label,
+        size: sidecar.size,
+        kind: sidecar.kind,
+        taken_at: sidecar.taken_at,
+        duration_ms: 0,
+        release: sidecar.release,
+        head: None,
+        rows: 0,
+        raw_bytes: 0,
+        note: None,
+        pinned: None,
+        verified_at: None,
+        verdict: Verdict::Whole,
+        data_only: false,
+        left_out: Vec::new(),
+    }
+}

@@ -1,0 +1,92 @@
+//! Setting a place up, once, and looking whether it can be used.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{OffsiteError, aside, writing};
+use crate::config::{Offsite, OffsiteKind};
+use crate::context::Context;
+use crate::fault;
+use crate::ids::PlaceName;
+use crate::store::place::{Marker, Setup, Sidecar};
+use crate::trust;
+
+/// What was found of a place, and what is so now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checked {
+    /// Which.
+    pub place: PlaceName,
+    /// Its kind.
+    pub kind: String,
+    /// Where this host's part is.
+    pub path: String,
+    /// The name this host writes under.
+    pub owner: String,
+    /// Copies that are sealed there.
+    pub copies: u64,
+    /// Free room in bytes, where the place knows.
+    #[serde(default)]
+    pub free_bytes: Option<u64>,
+    /// What works and could be better, in one sentence each.
+    #[serde(default)]
+    pub advice: Vec<String>,
+}
+
+/// Sets a place up for this host: the marker, the owner's part, whose it is. May be done again.
+///
+/// # Errors
+/// When it cannot be, or the part is another host's and is not to be taken over.
+pub async fn init(ctx: &Context, offsite: &Offsite, adopt: bool) -> Result<Checked, OffsiteError> {
+    // Written down before anything is made there: whoever finds it half-way knows that it is his.
+    let (marker, host) = match ctx.state.place(&offsite.name).await? {
+        Some(known) => (known.marker, known.host),
+        None => {
+            let host = Marker::random().id;
+            ctx.state.set_place(&offsite.name, "", &host).await?;
+            (String::new(), host)
+        }
+    };
+    fault::point("offsite.intended");
+    let (of, ours) = (offsite.clone(), host.clone());
+    let mut beside: Vec<_> = ctx.config.targets.values().map(|target| target.backup.directory.clone()).collect();
+    beside.extend([ctx.config.daemon.state_dir.clone(), "/".into()]);
+    let set_up = move || {
+        let OffsiteKind::Directory { path, allow_same_device } = &of.kind;
+        let beside: Vec<&Path> = if *allow_same_device { Vec::new() } else { beside.iter().map(|path| &**path).collect() };
+        let marker = Some(&*marker).filter(|marker| !marker.is_empty());
+        Setup { path, place: &of.name, owner: &of.owner, apart_from: &beside, marker, host: &ours, adopt }.run()
+    };
+    let marker = aside(set_up).await??;
+    ctx.state.set_place(&offsite.name, &marker, &host).await?;
+    check(ctx, offsite).await
+}
+
+/// Looks whether a place can be used, by trying what a copy needs.
+///
+/// # Errors
+/// When it cannot.
+pub async fn check(ctx: &Context, offsite: &Offsite) -> Result<Checked, OffsiteError> {
+    let (place, _) = writing(&ctx.state, offsite).await?;
+    let OffsiteKind::Directory { path, .. } = &offsite.kind;
+    let (kind, top) = (offsite.kind.word().to_owned(), path.clone());
+    let of = offsite.clone();
+    let looked = move || -> Result<Checked, OffsiteError> {
+        place.try_out()?;
+        let copies = place.list()?.iter().filter(|object| Sidecar::label_in(&object.name).is_some()).count() as u64;
+        let mut advice = Vec::new();
+        if let Ok(weak) = trust::weaker(&top)
+            && let Some(first) = weak.first()
+        {
+            advice.push(format!(
+                "{first} may change what is in {}: whoever may do that decides what a restore from there restores",
+                top.display()
+            ));
+        }
+        let (free_bytes, path) = (place.free_bytes()?, place.called(""));
+        Ok(Checked { place: of.name.clone(), kind, path, owner: of.owner.to_string(), copies, free_bytes, advice })
+    };
+    let checked = aside(looked).await??;
+    ctx.state.reached(&offsite.name, None, ctx.clock.now()).await?;
+    Ok(checked)
+}

@@ -1,0 +1,137 @@
+//! Copies read back, every byte, and held to their sidecars.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::send::{content_error, read_through};
+use super::{Halt, OffsiteError, aside, look, opened, reading};
+use crate::archive::ArchiveError;
+use crate::config::Offsite;
+use crate::context::Context;
+use crate::ids::{Label, PlaceName, TargetName};
+use crate::state_db::copies::{Copy, CopyState};
+use crate::store::place::{Digests, Place, Sidecar};
+
+/// Copies that were read back and are what was sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reread {
+    /// Where.
+    pub place: PlaceName,
+    /// How many.
+    pub verified: u64,
+    /// Which.
+    pub labels: Vec<Label>,
+}
+
+/// Reads copies back: one, those of a target, or all of this host's. What is found is noted.
+///
+/// # Errors
+/// When one of them is not what was sent, or cannot be read.
+pub async fn verify(
+    ctx: &Context,
+    offsite: &Offsite,
+    (label, target): (Option<&Label>, Option<&TargetName>),
+    halt: &Halt,
+) -> Result<Reread, OffsiteError> {
+    let place = reading(&ctx.state, offsite, None).await?;
+    let labels = match label {
+        Some(label) => vec![label.clone()],
+        None => {
+            let listed = super::listed(&ctx.state, &offsite.name, &place).await?;
+            let is_meant = |of: &Option<TargetName>| target.is_none() || of.is_none() || of.as_ref() == target;
+            listed
+                .into_iter()
+                .filter(|copy| copy.state != "unfinished" && is_meant(&copy.target))
+                .map(|copy| copy.label)
+                .collect()
+        }
+    };
+    let (mut good, mut bad) = (Vec::new(), Vec::new());
+    for label in &labels {
+        halt.wanted()?;
+        match one(ctx, offsite, &place, label, halt).await {
+            Ok(_) => good.push(label.clone()),
+            Err(error) if error.ends_the_round() => return Err(error),
+            Err(error) => bad.push(error),
+        }
+    }
+    let (count, all) = (bad.len(), labels.len());
+    match bad.into_iter().next() {
+        None => Ok(Reread { place: offsite.name.clone(), verified: good.len() as u64, labels: good }),
+        Some(only) if all == 1 => Err(only),
+        Some(first) => Err(OffsiteError::Several { place: offsite.name.clone(), count, all, first: Box::new(first) }),
+    }
+}
+
+/// Reads one copy back and notes what it is.
+pub(super) async fn one(
+    ctx: &Context,
+    offsite: &Offsite,
+    place: &Arc<dyn Place>,
+    label: &Label,
+    halt: &Halt,
+) -> Result<Sidecar, OffsiteError> {
+    let (there, of, halt) = (Arc::clone(place), label.clone(), halt.clone());
+    let found = aside(move || blocking(&*there, &of, &halt)).await?;
+    let now = ctx.clock.now();
+    let known = ctx.state.copies(Some(&offsite.name), None).await?.into_iter().find(|copy| copy.label == *label);
+    match (&found, known) {
+        (Ok(sidecar), known) => {
+            // The seal itself may be another than the one that was written.
+            let other = known.as_ref().is_some_and(|known| !known.digest.is_empty() && known.digest != sidecar.digest);
+            if let (true, Some(known)) = (other, known) {
+                let why = "its sidecar is another than the one that was written".to_owned();
+                ctx.state.saw_copy(&Copy { state: CopyState::Damaged, why: Some(why.clone()), at: now, ..known }).await?;
+                return Err(OffsiteError::Damaged { label: label.clone(), place: offsite.name.to_string(), why });
+            }
+            let copy = Copy {
+                place: offsite.name.clone(),
+                label: label.clone(),
+                target: sidecar.target.clone(),
+                taken_at: sidecar.taken_at,
+                size: sidecar.size,
+                digest: sidecar.digest.clone(),
+                state: CopyState::Copied,
+                why: None,
+                at: now,
+                verified_at: Some(now),
+            };
+            ctx.state.saw_copy(&copy).await?;
+        }
+        (Err(OffsiteError::Damaged { why, .. }), Some(known)) => {
+            let damaged = Copy { state: CopyState::Damaged, why: Some(why.clone()), at: now, verified_at: None, ..known };
+            ctx.state.saw_copy(&damaged).await?;
+        }
+        (Err(_), _) => {}
+    }
+    found
+}
+
+fn blocking(place: &dyn Place, label: &Label, halt: &Halt) -> Result<Sidecar, OffsiteError> {
+    let sidecar = look::sidecar(place, label)?;
+    let called = place.called(&sidecar.object);
+    let damaged = |why: String| OffsiteError::Damaged { label: label.clone(), place: called.clone(), why };
+    if place.stat(&sidecar.object)? != Some(sidecar.size) {
+        return Err(damaged(format!("it was sealed with {} bytes and has others", sidecar.size)));
+    }
+    halt.progress.phase(&format!("reading {label} back"), sidecar.size);
+    let digests = Digests::by(sidecar.stretch_bytes);
+    let read = read_through(place.open(&sidecar.object)?, sidecar.size, digests, halt);
+    let (_, digest, _, stretches) = read.map_err(|error| content_error(place, &sidecar.object, error))?.end();
+    if digest != sidecar.digest {
+        let first = stretches.iter().zip(&sidecar.stretches).position(|(found, sealed)| found != sealed);
+        let at = first.map(|nth| nth as u64 * sidecar.stretch_bytes);
+        let where_ = at.map_or_else(String::new, |at| format!(", first after byte {at}"));
+        return Err(damaged(format!("its bytes are not those that were sent{where_}")));
+    }
+    // The right bytes of something that is no archive would be the right copy of nothing.
+    match opened(place, &sidecar.object) {
+        Ok(archive) if archive.manifest().label == *label => Ok(sidecar),
+        Ok(archive) => Err(damaged(format!("it says of itself that it is {}", archive.manifest().label))),
+        Err(OffsiteError::Archive(error @ (ArchiveError::Torn { .. } | ArchiveError::Damaged { .. }))) => {
+            Err(damaged(error.to_string()))
+        }
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,65 @@
+//! Where an archive is read from: the directory here, or its copy at a place.
+//!
+//! Of a copy nothing is spooled: its ends, then its frames are read by ranges, and each digest is checked before anything is done with what
+//! it is of.
+
+use std::sync::Arc;
+
+use super::{RestoreError, RestoreRequest};
+use crate::archive::Archive;
+use crate::config::Target;
+use crate::context::Context;
+use crate::offsite;
+use crate::progress::Progress;
+use crate::state_db::catalogue::{self, Entry};
+use crate::store::place::Place;
+use crate::verify;
+
+/// Threads that read a copy: more would only be more requests at once.
+const READERS: usize = 2;
+
+/// Where from.
+#[derive(Debug)]
+pub(super) enum From {
+    Here,
+    There(Arc<dyn Place>),
+}
+
+impl From {
+    pub(super) async fn of(ctx: &Context, request: &RestoreRequest) -> Result<Self, RestoreError> {
+        match &request.place {
+            None => Ok(Self::Here),
+            Some(place) => Ok(Self::There(offsite::reading(&ctx.state, place, None).await?)),
+        }
+    }
+
+    /// What there is to choose from.
+    pub(super) async fn entries(&self, ctx: &Context, target: &Target) -> Result<Vec<Entry>, RestoreError> {
+        match self {
+            Self::Here => Ok(catalogue::list(&ctx.state, Some(&target.name)).await?),
+            Self::There(place) => Ok(offsite::choices(place, &target.name).await?),
+        }
+    }
+
+    pub(super) async fn open(&self, entry: &Entry) -> Result<Archive, RestoreError> {
+        match self {
+            Self::Here => super::open(entry).await,
+            Self::There(place) => Ok(offsite::open(place, &entry.label).await?),
+        }
+    }
+
+    /// Compares every stored byte with its digest before anything is changed.
+    pub(super) async fn check(
+        &self,
+        ctx: &Context,
+        (entry, archive): (&Entry, &Archive),
+        progress: &Progress,
+    ) -> Result<(), RestoreError> {
+        if let Self::Here = self {
+            return Ok(verify::check(ctx, entry, progress).await?);
+        }
+        let (archive, progress, label) = (archive.shared(), progress.clone(), entry.label.clone());
+        let checked = tokio::task::spawn_blocking(move || archive.check(READERS, &progress)).await;
+        Ok(checked.map_err(|_| RestoreError::Worker(label))??)
+    }
+}

@@ -1,0 +1,227 @@
+//! A place away from the host: what is asked of every kind of it.
+//!
+//! Owns the contract and its errors. What has a name at a place never changes: an object is made once, whole and proved by reading it back,
+//! and is never written over. A copy is two objects, the archive's bytes first and its [`Sidecar`] last, which is the seal: without one
+//! there is no copy. Nothing here deletes what has a name. How much room there is, a place may not know. Held by the suite beside this module,
+//! which every kind of place passes.
+
+mod directory;
+mod marker;
+mod sidecar;
+
+use std::fmt;
+use std::io::{self, Read};
+use std::sync::Arc;
+
+pub use directory::{Directory, Setup};
+pub use marker::Marker;
+pub use sidecar::{Digests, FORMAT as SIDECAR_FORMAT, MOST_BYTES as SIDECAR_BYTES, Sidecar};
+
+use crate::archive::Source;
+use crate::durable::DurableError;
+use crate::failure::{Class, Explain};
+
+/// The ending of a sidecar's name; what stands before is the label.
+pub const SIDECAR: &str = ".copy.json";
+
+/// More objects than this under one owner are not listed: it would be a century of hourly copies.
+pub const MOST_OBJECTS: usize = 1_000_000;
+
+/// One object as a listing names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// Its name, below the owner's.
+    pub name: String,
+    /// Its length in bytes.
+    pub size: u64,
+}
+
+/// What came of making an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Put {
+    /// It is there, and every byte was read back and found right.
+    Created,
+    /// Its name was taken; nothing was changed.
+    Exists,
+}
+
+/// One owner's part of a place. Every call blocks, and may block for as long as the other side likes.
+pub trait Place: fmt::Debug + Send + Sync {
+    /// What a person calls an object there.
+    fn called(&self, name: &str) -> String;
+
+    /// Every object of this owner, in no order, or an error: a part of them is never taken for all.
+    ///
+    /// # Errors
+    /// When it cannot be listed to its end.
+    fn list(&self) -> Result<Vec<Object>, PlaceError>;
+
+    /// The length of an object; none where there is none of that name.
+    ///
+    /// # Errors
+    /// When that cannot be told, or what has the name is no object.
+    fn stat(&self, name: &str) -> Result<Option<u64>, PlaceError>;
+
+    /// An object, to be read by ranges.
+    ///
+    /// # Errors
+    /// When it is not there or cannot be opened.
+    fn open(&self, name: &str) -> Result<Arc<dyn Source>, PlaceError>;
+
+    /// Makes an object, unless its name is taken. It has its name when all of it was read back, and not before; whatever happens
+    /// in between leaves nothing that has a name. The content ends the work by an error.
+    ///
+    /// # Errors
+    /// When it cannot be made, or what is read back is not what was sent.
+    fn put_new(&self, name: &str, content: &mut dyn Read) -> Result<Put, PlaceError>;
+
+    /// Removes what never got a name, of writers that are gone; the caller sees to it that no other writes for this owner. How many there were.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    fn sweep(&self) -> Result<u64, PlaceError>;
+
+    /// Tries what making an object takes, a name that is taken included, and leaves nothing.
+    ///
+    /// # Errors
+    /// When it does not work, or a name that is taken would have been written over.
+    fn try_out(&self) -> Result<(), PlaceError>;
+
+    /// Free room in bytes; none where the place does not know.
+    ///
+    /// # Errors
+    /// When it should know and cannot be asked.
+    fn free_bytes(&self) -> Result<Option<u64>, PlaceError>;
+}
+
+/// What went wrong at a place.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaceError {
+    /// It is not there, or is not the one that was set up.
+    #[error("{path} is not the place that was meant: {why}")]
+    Absent {
+        /// Where it should be.
+        path: String,
+        /// What was found instead.
+        why: String,
+    },
+    /// It was never set up, by this host or at all.
+    #[error("place `{0}` is not set up on this host")]
+    NotSetUp(String),
+    /// Nobody ever wrote under this name.
+    #[error("there is nothing at {0}: nobody has written under this name")]
+    NoPart(String),
+    /// Another host writes under the same name.
+    #[error("{path} belongs to another host, or to this one before its state was made anew")]
+    Foreign {
+        /// The owner's part.
+        path: String,
+        /// The place's name.
+        place: String,
+    },
+    /// It lies where the archives lie.
+    #[error("{path} is on the file system of {beside}: a copy there would be lost with the archives")]
+    SameDevice {
+        /// Where it is.
+        path: String,
+        /// What lies there too.
+        beside: String,
+        /// The place's name.
+        place: String,
+    },
+    /// A file operation failed.
+    #[error(transparent)]
+    Durable(#[from] DurableError),
+    /// What was read back is not what was sent.
+    #[error("what was written to {0} does not read back as it was sent")]
+    Altered(String),
+    /// A name that was taken was given to something else.
+    #[error("{0} does not keep a name that is taken from being taken again")]
+    Overwrites(String),
+    /// The content could not be read, or its reader does not want it to go on.
+    #[error("the content for {path} could not be read")]
+    Content {
+        /// The object.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// Something that is no object has the name of one.
+    #[error("{path} is {what}, and nothing is done with it")]
+    Strange {
+        /// The object.
+        path: String,
+        /// What it is.
+        what: String,
+    },
+}
+
+impl PlaceError {
+    fn is_full(&self) -> bool {
+        matches!(self, Self::Durable(error) if error.disk_full())
+    }
+
+    /// Whether nothing can be done with the whole place now.
+    #[must_use]
+    pub fn is_of_the_place(&self) -> bool {
+        matches!(
+            self,
+            Self::Absent { .. } | Self::NotSetUp(_) | Self::NoPart(_) | Self::Foreign { .. } | Self::SameDevice { .. }
+        )
+    }
+}
+
+impl Explain for PlaceError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Absent { .. } => Class::Unavailable,
+            Self::NotSetUp(_) | Self::Foreign { .. } | Self::SameDevice { .. } => Class::Config,
+            Self::NoPart(_) => Class::NoInput,
+            Self::Durable(error) => error.class(),
+            Self::Altered(_) | Self::Overwrites(_) => Class::Io,
+            Self::Content { source, .. } if source.kind() == io::ErrorKind::Interrupted => Class::TempFail,
+            Self::Content { .. } => Class::Io,
+            Self::Strange { .. } => Class::Data,
+        }
+    }
+
+    fn safe(&self) -> Option<String> {
+        Some("archives on this host are untouched, and nothing at the place was changed".to_owned())
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Absent { path, .. } => {
+                vec![format!("is it mounted? `findmnt -T {path}`"), "set up once, it is known again by its marker".to_owned()]
+            }
+            Self::NotSetUp(place) => vec![format!("set it up, with it mounted: `upkeep offsite init {place}`")],
+            Self::NoPart(_) => vec![
+                "is `owner` right? each host that writes there has a directory of that name".to_owned(),
+                "the first time: `upkeep offsite init PLACE`".to_owned(),
+            ],
+            Self::Foreign { place, .. } => vec![
+                format!("give this host a name of its own there: `owner` in [offsite.{place}]"),
+                format!("or take it over, if no other host writes there: `upkeep offsite init {place} --adopt`"),
+            ],
+            Self::SameDevice { place, .. } => vec![
+                "mount the other file system first".to_owned(),
+                format!("or say that it is meant so: `allow_same_device = true` in [offsite.{place}]"),
+            ],
+            Self::Durable(DurableError::Io { path, .. }) if self.is_full() => vec![
+                format!("make room there: `df -h {}`", path.display()),
+                "upkeep deletes nothing there: old copies are a person's to take away, both files of each".to_owned(),
+            ],
+            Self::Durable(error) => error.hints(),
+            Self::Altered(_) => vec!["look at the medium and the log of its file system: `dmesg`".to_owned()],
+            Self::Content { .. } | Self::Overwrites(_) => Vec::new(),
+            Self::Strange { path, .. } => vec![format!("look what it is, and move it away: `ls -ld {path}`")],
+        }
+    }
+
+    fn transient(&self) -> bool {
+        matches!(self, Self::Absent { .. }) || matches!(self.class(), Class::TempFail)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,25 @@
+//! `offsite-check`: can a place be used? Everything that a copy needs is tried, and nothing is left there.
+
+use super::{Spec, Work, offsite_init};
+use crate::failure::Failure;
+use crate::offsite::{self, Checked};
+use crate::pen::Pen;
+use crate::wire::OffsiteCheck;
+
+pub(super) fn spec(ask: &OffsiteCheck) -> Spec<'_> {
+    Spec::at(&ask.place)
+}
+
+pub(super) async fn run(ask: &OffsiteCheck, work: Work<'_>) -> Result<Checked, Failure> {
+    let place = offsite::place(&work.ctx.config, &ask.place)?;
+    Ok(Box::pin(offsite::check(work.ctx, place)).await?)
+}
+
+pub(super) fn tell(ask: &OffsiteCheck, checked: &Checked, _: Pen) -> Option<String> {
+    let path = &checked.path;
+    Some(format!(
+        "{} can be used: {path} can be written to, and what has a name keeps it\n{}",
+        ask.place,
+        offsite_init::words(checked)
+    ))
+}
