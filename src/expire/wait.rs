@@ -1,4 +1,4 @@
-//! Retention waits for copies: an archive that is owed to a place is let go here when it is there, or when there is no more room or time.
+//! Retention waits for copies: an archive that is owed to a place is deleted here when it is there, or when there is no more room or time.
 
 use std::collections::BTreeMap;
 
@@ -46,7 +46,7 @@ pub(super) async fn note_lost(
 ) -> Result<(), StateError> {
     for entry in doomed {
         for place in lost.get(&entry.label).into_iter().flatten() {
-            tracing::error!(target = %entry.target, label = %entry.label, place = %place, "an archive is let go without its copy");
+            tracing::error!(target = %entry.target, label = %entry.label, place = %place, "an archive is deleted without its copy");
             let copy = Copy {
                 place: place.clone(),
                 label: entry.label.clone(),

@@ -99,7 +99,7 @@ pub(super) fn problems(known: &KnownCopies, standing: &[CopiesStatus], copies: &
             &format!("copies are missing at {place}"),
             "somebody deleted them there",
         ));
-        let lost = format!("archives were let go before they were copied to {place}");
+        let lost = format!("archives were deleted before they were copied to {place}");
         problems.extend(several(of(CopyState::Lost), &lost, "retention needed the room, or had waited for two weeks"));
     }
     problems
