@@ -45,6 +45,7 @@ mod rowless;
 mod rows;
 mod schema;
 mod script;
+mod second_engine;
 mod sequences;
 pub mod sessions;
 mod shape;

@@ -3,6 +3,7 @@
 use upkeep::engine::{Engine, EngineError, LoadMode};
 use upkeep::failure::{Class, Explain as _};
 
+use crate::mysql_backup::text_of;
 use crate::support::engines::Db;
 use crate::support::mysql::{Server, Which, dump, load, name_of, on_every_server, server};
 use crate::support::world::{World, text};
@@ -154,6 +155,20 @@ async fn told(server: &Server) {
     let by_hand = server.fresh();
     server.restore_by_hand(&sealed.path, name_of(&by_hand)).unwrap();
     assert_eq!(server.sql(name_of(&by_hand), look), before);
+    // Who is not shown them says so, and what would show them.
+    let reader = format!("reader_{name}");
+    server.user(&reader, name, "SELECT, SHOW VIEW, TRIGGER, EVENT, LOCK TABLES");
+    for shown in [false, true] {
+        let sealed = dump(&server.database_as(name, &reader), dir.path(), 1).await.unwrap();
+        let unseen = sealed.manifest.left_out.iter().find(|left| left.what.starts_with("kept statistics"));
+        assert_eq!(unseen.is_some(), server.is_mariadb() && !shown, "{:?}", sealed.manifest.left_out);
+        if let Some(left) = unseen {
+            let (_, grants) = left.why.split_once("; ").unwrap();
+            server.sql("", grants.split(" or ").next().unwrap());
+        }
+        let has = text_of(&sealed.path).contains("ANALYZE TABLE");
+        assert_eq!(has, unseen.is_none());
+    }
 }
 
 /// A tablespace of the server that a table is in, and that is not there where it is restored.

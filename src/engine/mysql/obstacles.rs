@@ -5,7 +5,7 @@ use super::connect::{Session, quote};
 use super::definition::Kind;
 use super::rows::timeless;
 use super::schema::Schema;
-use super::{catalog, here};
+use super::{catalog, here, statistics};
 use crate::archive::manifest::LeftOut;
 
 /// Views that do not work, events whose time has passed, reference systems that the server keeps to itself.
@@ -28,6 +28,7 @@ pub(super) async fn of(session: &mut Session, schema: &Schema) -> Result<Vec<Lef
     }));
     if session.version.is_mariadb() {
         all.extend(reference_systems(session).await?);
+        all.extend(statistics::unseen(session).await?);
     }
     Ok(all)
 }

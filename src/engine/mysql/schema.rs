@@ -15,6 +15,7 @@ use super::here::{self, HERE};
 use super::inherit::without_inherited;
 use super::libraries::unqualify_libraries;
 use super::ours::OWN_TABLES;
+use super::second_engine;
 use super::unqualify::{unqualify, unqualify_head};
 use crate::archive::manifest::LeftOut;
 use crate::config::Definers;
@@ -178,7 +179,13 @@ async fn define(
     database: &str,
 ) -> Result<Option<Definition>, EngineError> {
     let shown = if kind == Kind::View { views.define(session, name).await? } else { show(session, kind, name).await? };
-    let Some(Shown { sql, context, broken }) = shown else { return Ok(None) };
+    let Some(Shown { mut sql, context, broken }) = shown else { return Ok(None) };
+    if kind == Kind::Table && !session.version.is_mariadb() && second_engine::may_name(&sql) {
+        session.run("set up a session", "SET SESSION show_create_table_skip_secondary_engine = ON").await?;
+        let without = show(session, kind, name).await?;
+        session.run("set up a session", "SET SESSION show_create_table_skip_secondary_engine = OFF").await?;
+        sql = without.and_then(|without| second_engine::quoted(&sql, &without.sql)).unwrap_or(sql);
+    }
     let sql = match kind {
         Kind::Table if !session.version.is_mariadb() => without_inherited(&unqualify(&sql, database)),
         Kind::Table | Kind::View | Kind::Sequence => unqualify(&sql, database),

@@ -147,7 +147,7 @@ pub(super) fn trailer(schema: &Schema) -> Result<String, EngineError> {
     let broken = schema.of(Kind::View).filter(|view| view.broken.is_some()).cloned().collect::<Vec<_>>();
     // Of these some are made where a definer is there; the others nowhere.
     let (missing, perhaps): (Vec<_>, Vec<_>) =
-        ordered(&broken).into_iter().partition(|view| view.broken.as_deref() == Some(MISSING));
+        ordered(&broken).into_iter().partition(|view| view.broken.as_deref().is_some_and(|why| why.starts_with(MISSING)));
     for object in perhaps.into_iter().chain(missing) {
         write_object(&mut text, schema, &object)?;
     }

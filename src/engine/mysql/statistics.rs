@@ -6,6 +6,10 @@ use std::collections::BTreeMap;
 
 use super::super::EngineError;
 use super::connect::{Session, quote};
+use crate::archive::manifest::LeftOut;
+
+/// Where MariaDB keeps statistics.
+const TABLES: [&str; 3] = ["table_stats", "column_stats", "index_stats"];
 
 /// The statements that make them.
 pub(super) async fn read(session: &mut Session) -> Result<Vec<String>, EngineError> {
@@ -35,7 +39,7 @@ async fn kept(session: &mut Session) -> Result<Vec<String>, EngineError> {
     );
     let rows = match session.texts("list the statistics that are kept", &sql).await {
         Ok(rows) => rows,
-        // Who may not see them does not know of any; they are derived from the rows, and no answer depends on them.
+        // Who may not see them does not know of any: that is said by `unseen`.
         Err(EngineError::Privilege { .. }) => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
@@ -53,6 +57,27 @@ async fn kept(session: &mut Session) -> Result<Vec<String>, EngineError> {
         format!("ANALYZE TABLE {table} PERSISTENT FOR COLUMNS ({columns}) INDEXES ({indexes})")
     };
     Ok(tables.into_iter().map(statement).collect())
+}
+
+/// Statistics that there may be and that are not shown to this account: MariaDB keeps them in tables of its own.
+pub(super) async fn unseen(session: &mut Session) -> Result<Option<LeftOut>, EngineError> {
+    if !session.version.is_mariadb() {
+        return Ok(None);
+    }
+    let look = TABLES.map(|table| format!("(SELECT 1 FROM mysql.{table} LIMIT 0)")).join(" UNION ALL ");
+    match session.texts("look for statistics that are kept", &look).await {
+        Ok(_) => return Ok(None),
+        Err(EngineError::Privilege { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    let grantee = session.place().grantee();
+    let grants = TABLES.map(|table| format!("GRANT SELECT ON mysql.{table} TO {grantee};")).join(" ");
+    Ok(Some(LeftOut {
+        what: "kept statistics of columns and indexes, if there are any".to_owned(),
+        why: format!(
+            "this account is not shown them; {grants} or collect them again after a restore: ANALYZE TABLE … PERSISTENT FOR ALL;"
+        ),
+    }))
 }
 
 /// Whether a statement of an archive makes some.

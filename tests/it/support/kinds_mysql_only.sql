@@ -10,7 +10,7 @@ CREATE TABLE generated_key (a int, k int GENERATED ALWAYS AS (a + 10) STORED NOT
 SET sql_generate_invisible_primary_key = ON; CREATE TABLE keyed (v varchar(10)); CREATE TABLE `key ed` (v int, u int UNIQUE) COMMENT='x'; SET sql_generate_invisible_primary_key = OFF; INSERT INTO keyed VALUES ('a'), ('b'), ('a'); DELETE FROM keyed WHERE v = 'b'; INSERT INTO `key ed` VALUES (1, 2);
 CREATE TABLE attributed (a int COLUMN_FORMAT FIXED STORAGE DISK, b varchar(10) COLUMN_FORMAT DYNAMIC STORAGE MEMORY, c int COLUMN_FORMAT DEFAULT) AUTOEXTEND_SIZE=4M; CREATE TABLE `attri;buted` (a int COMMENT 'x', b int NOT SECONDARY) AUTOEXTEND_SIZE=8M;
 CREATE TABLE second (a int SECONDARY_ENGINE_ATTRIBUTE='{"x": "it''s"}', KEY (a) SECONDARY_ENGINE_ATTRIBUTE='{"k": 1}') SECONDARY_ENGINE_ATTRIBUTE='{"y": 1}';
-CREATE TABLE rapid (a int, b int NOT SECONDARY) SECONDARY_ENGINE=rapid; CREATE TABLE `ra;pid` (a int PRIMARY KEY) SECONDARY_ENGINE=mock; INSERT INTO rapid VALUES (1, 2);
+CREATE TABLE rapid (a int, b int NOT SECONDARY) SECONDARY_ENGINE=rapid; CREATE TABLE `ra;pid` (a int PRIMARY KEY) COMMENT=' SECONDARY_ENGINE=a b' SECONDARY_ENGINE='my `second*/; engine'; INSERT INTO rapid VALUES (1, 2);
 CREATE TABLE packed (a text) COMPRESSION='zlib'; CREATE TABLE `pack ed` (a text) COMPRESSION='lz4'; INSERT INTO packed VALUES (REPEAT('x', 50000));
 CREATE TABLE not_encrypted (a int) ENCRYPTION='N'; CREATE TABLE `not encrypted` (a int, b int) ENCRYPTION='N';
 CREATE TABLE measured (a int, b varchar(10), c date, KEY (a)) DEFAULT CHARSET=utf8mb4; INSERT INTO measured VALUES (1, 'ä', '2001-01-01'), (2, 'b', NULL), (2, 'c', NULL); ANALYZE TABLE measured UPDATE HISTOGRAM ON b, c WITH 7 BUCKETS; ANALYZE TABLE measured UPDATE HISTOGRAM ON a WITH 20 BUCKETS AUTO UPDATE;

@@ -122,13 +122,17 @@ impl Views {
         // MySQL prints the names where they are not the body's.
         let columns = if session.version.is_mariadb() { Vec::new() } else { columns(session, name).await? };
         let context = Context { client: listed.client.clone(), connection: listed.connection.clone(), ..Context::default() };
-        Ok(Some(Shown { sql: listed.statement(name, &columns), context, broken: Some(why.to_owned()) }))
+        let strings = if listed.body.contains('\'') { STRINGS } else { "" };
+        Ok(Some(Shown { sql: listed.statement(name, &columns), context, broken: Some(format!("{why}{strings}")) }))
     }
 }
 
 /// What is wrong with most views that are broken.
 pub(in super::super) const MISSING: &str =
     "it reads a table, column or function that is not there, or that its definer may not read";
+
+/// What else is to be said of one that is not printed.
+const STRINGS: &str = ", and the server lists it without the character sets of its strings (_latin1'…'), which its definition in the archive lacks";
 
 /// What a server's warnings beside a definition say of it.
 pub(super) fn broken_by(codes: &[String]) -> Option<String> {
