@@ -42,6 +42,7 @@ mod subscriptions;
 mod survey;
 mod swap;
 mod tokens;
+mod unqualified;
 mod way;
 mod worker;
 
@@ -53,9 +54,9 @@ use crate::archive::{Archive, PendingArchive};
 use crate::config::Database;
 use crate::progress::Progress;
 use crate::shape::Shape;
-use connect::Place;
 pub use connect::application_name;
 pub(crate) use connect::literal;
+use connect::{Place, Session};
 pub(crate) use direct::{NotDirect, plain as connect_plain};
 pub(crate) use said::readable;
 
@@ -140,21 +141,22 @@ impl Postgres {
 }
 
 /// Looks whether every row of a database could be read, and be restored: privileges on schemas, tables and sequences, row-level security,
-/// what `pg_dump` cannot print, and room for the locks.
+/// what `pg_dump` cannot print, room for the locks, and bytes in a definition that no archive keeps.
 ///
 /// # Errors
 /// The first kind of thing that is missing or in the way, with the exact statement that helps; or when it cannot be asked.
 pub async fn can_read_all(database: &Database) -> Result<(), EngineError> {
     let mut session = Place::of(database)?.connect().await?;
-    let answer = match catalog::demand_every_row(&mut session).await {
-        Ok(()) => match left_out::demand_restorable(&mut session).await {
-            Ok(()) => dump::demand_room(&mut session).await.map(|_| ()),
-            refused => refused,
-        },
-        denied => denied,
-    };
+    let answer = look_at_all(&mut session).await;
     session.close().await;
     answer
+}
+
+async fn look_at_all(session: &mut Session) -> Result<(), EngineError> {
+    catalog::demand_every_row(session).await?;
+    left_out::demand_restorable(session).await?;
+    dump::demand_room(session).await?;
+    dump::demand_readable_schema(session).await
 }
 
 /// What is there and would not be in an archive, because the role may not see it.
@@ -177,6 +179,14 @@ pub async fn kept_by_extensions(database: &Database) -> Result<Vec<LeftOut>, Eng
     let members = members::all(&mut session).await;
     session.close().await;
     Ok(members?.iter().map(members::Member::left_out).collect())
+}
+
+/// Functions that may fail where an archive is loaded, because no session that loads has a search path; each with the way out.
+///
+/// # Errors
+/// When the server cannot be asked.
+pub async fn without_search_path(database: &Database) -> Result<Vec<LeftOut>, EngineError> {
+    unqualified::of(&Place::of(database)?).await
 }
 
 /// What a hot standby cannot give of a database: its unlogged tables, by name. None where the server is a primary one.

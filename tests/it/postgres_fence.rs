@@ -7,8 +7,10 @@ use upkeep::config::Database;
 use upkeep::engine::{Engine, EngineError, Keep, Keeping, LoadMode, Loaded, MayRestore, Standing, postgres};
 use upkeep::progress::Progress;
 
+use crate::support::held::Held;
 use crate::support::postgres::{Cluster, cluster, dump, load, name_of, newer_cluster, own_cluster, said};
 use crate::support::wait::until;
+use crate::support::world::{Db, World, text};
 
 /// Keeps into a directory.
 #[derive(Debug)]
@@ -185,6 +187,45 @@ async fn only_who_stays_is_in_the_way() {
         passing.join().unwrap();
         loaded.unwrap_or_else(|error| panic!("{attributes:?}: {}", said(error)));
     }
+}
+
+/// Whoever begins to read a database's changes while an archive is loaded beside it does not lose his place: not with the database that
+/// is replaced, and not where he came when it was replaced already.
+#[test]
+fn a_slot_that_is_made_while_an_archive_is_loaded_is_never_dropped_unsaid() {
+    let Some(cluster) = cluster() else { return };
+    let world = World::new(Db::Postgres(cluster));
+    let (database, slot) = (world.database(), format!("late_{}", name_of(&world.database())));
+    let name = name_of(&database);
+    let archived = world.run(&["backup", "notes"]);
+    assert!(archived.status.success(), "{}", text(&archived));
+    let make = |database: &str| {
+        cluster.psql(database, &format!("SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput')"));
+    };
+    let of = || cluster.psql("postgres", &format!("SELECT database FROM pg_replication_slots WHERE slot_name = '{slot}'"));
+    let let_go = || cluster.psql("postgres", &format!("SELECT pg_drop_replication_slot('{slot}')"));
+    let held = Held::at(&world, &["restore", "notes", "--replace"], "pg.load.created");
+    make(name);
+    let output = held.go_on();
+    assert!(!output.status.success() && text(&output).contains(&slot), "{}", text(&output));
+    assert_eq!((of(), beside(cluster, name)), (name.to_owned(), name.to_owned()));
+    // The next restore is made where the slot stays.
+    let again = world.run(&["restore", "notes", "--replace"]);
+    assert!(again.status.success() && of() == name, "{}", text(&again));
+    let_go();
+    // What was replaced keeps its slot and stands beside until that is let go of.
+    std::fs::remove_file(world.root().join("held-at-pg.load.created")).unwrap();
+    let held = Held::at(&world, &["restore", "notes", "--replace"], "pg.swap.marked");
+    let old =
+        cluster.psql("postgres", &format!("SELECT datname FROM pg_database WHERE datname ~ '^{name}__' AND datname ~ 'old'"));
+    make(&old);
+    let output = held.go_on();
+    assert!(output.status.success() && text(&output).contains(&slot), "{}", text(&output));
+    assert_eq!((of(), cluster.psql(name, "SELECT 1")), (old, "1".to_owned()));
+    let_go();
+    let settled = world.run(&["restore", "notes", "--replace"]);
+    assert!(settled.status.success(), "{}", text(&settled));
+    assert_eq!(beside(cluster, name), name);
 }
 
 /// What only others may set of a database stays as it is: then the content is exchanged and not the database. It is known beforehand.

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 
 use upkeep::engine::{Engine, EngineError, LoadMode, MayRestore};
 
-use crate::support::postgres::{Cluster, bare_cluster, cluster, dump, load, name_of, said};
+use crate::support::postgres::{Cluster, bare_cluster, cluster, dump, load, name_of, newer_cluster, said};
 
 /// The kinds as `pg_dump` names them in its table of contents, by what of it is in a schema. What it has beside these: `TABLE DATA`,
 /// `SEQUENCE SET`, `BLOB` and `BLOBS`, `MATERIALIZED VIEW DATA`, which are compared as content; `DATABASE` and its properties, which are
-/// the database's own and no part of an archive; `SECURITY LABEL`, for which no server here has a provider; `SHELL TYPE`, which comes
-/// with each base type; `SUBSCRIPTION TABLE` and statistics, which only `pg_upgrade` writes or which are collected anew.
-const KINDS: [&str; 46] = [
+/// the database's own and no part of an archive; `SECURITY LABEL`, for which no server here has a provider and which is told of below;
+/// `SHELL TYPE`, which comes with each base type; `SUBSCRIPTION TABLE` and statistics, which only `pg_upgrade` writes or which are collected anew.
+const KINDS: [&str; 47] = [
     "ACCESS METHOD",
     "ACL",
     "AGGREGATE",
@@ -41,6 +41,7 @@ const KINDS: [&str; 46] = [
     "PROCEDURE",
     "PUBLICATION",
     "PUBLICATION TABLE",
+    "PUBLICATION TABLES IN SCHEMA",
     "ROW SECURITY",
     "RULE",
     "SCHEMA",
@@ -160,6 +161,70 @@ async fn on_another_host_what_is_not_equal_is_told() {
         "tablespace fast does not exist here",
     ] {
         assert!(warnings.iter().any(|warning| warning.starts_with(what)), "{what}: {warnings:#?}");
+    }
+}
+
+/// What came with later majors has no kind of its own in `pg_dump`'s table, and goes the same ways.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_newer_majors_brought_is_equal_after_every_restore() {
+    let Some(cluster) = newer_cluster() else { return };
+    let source = cluster.fresh();
+    let name = name_of(&source);
+    cluster.psql(name, &format!("SET client_min_messages = error; {}", include_str!("support/kinds_17.sql")));
+    let (schema, content) = (schema_of(cluster, name), cluster.content(name));
+    let dir = tempfile::tempdir().unwrap();
+    let sealed = dump(&source, dir.path(), 2).await.unwrap();
+    assert_eq!(sealed.manifest.left_out, []);
+    let equal = |copy: &str, way: &str| {
+        assert_eq!(schema_of(cluster, copy), schema, "{way}");
+        assert_eq!(cluster.content(copy), content, "{way}");
+    };
+    let by_hand = cluster.fresh();
+    cluster.restore_by_hand(&sealed.path, name_of(&by_hand)).unwrap();
+    equal(name_of(&by_hand), "by hand");
+    for way in ["beside", "in place"] {
+        if way == "in place" {
+            cluster.psql(
+                name_of(&by_hand),
+                &format!("SELECT pg_create_logical_replication_slot('{}', 'pgoutput')", name_of(&by_hand)),
+            );
+        }
+        load(&by_hand, &sealed, LoadMode::Replace).await.unwrap();
+        equal(name_of(&by_hand), way);
+    }
+    cluster.psql("postgres", &format!("SELECT pg_drop_replication_slot('{}')", name_of(&by_hand)));
+}
+
+/// A server that does not load the provider of a label refuses it. The one here knows none, and is told of two.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn labels_of_a_provider_that_is_not_loaded_are_left_out_and_told() {
+    let Some(cluster) = cluster() else { return };
+    let source = cluster.fresh();
+    let name = name_of(&source);
+    cluster.psql(
+        name,
+        "CREATE TABLE t (a int); INSERT INTO t VALUES (1); \
+         INSERT INTO pg_seclabel VALUES ('t'::regclass, 'pg_class'::regclass, 0, 'plain', 'x OWNER TO y;'), \
+           ('t'::regclass, 'pg_class'::regclass, 1, 'label IS FOR x', 'it''s ON $upkeep0$ x'); \
+         INSERT INTO pg_shseclabel SELECT oid, 'pg_database'::regclass, 'plain', 'the whole''s; $x$' FROM pg_database WHERE datname = current_database()",
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let sealed = dump(&source, dir.path(), 1).await.unwrap();
+    let of_database = &sealed.manifest.left_out[0];
+    assert!(of_database.why.contains("SECURITY LABEL FOR plain ON DATABASE"), "{of_database:?}");
+    let (by_hand, clean) = (cluster.fresh(), cluster.fresh());
+    cluster.restore_by_hand(&sealed.path, name_of(&by_hand)).unwrap();
+    let told = load(&clean, &sealed, LoadMode::Clean).await.unwrap().warnings;
+    // The labels of what is replaced, too, which cannot be set again.
+    let replaced = load(&source, &sealed, LoadMode::Replace).await.unwrap().warnings;
+    for warnings in [told, replaced] {
+        for provider in ["plain", "label IS FOR x"] {
+            let line = format!("security label provider {provider} is not loaded here");
+            assert!(warnings.iter().any(|warning| warning.starts_with(&line)), "{warnings:?}");
+        }
+    }
+    for copy in [&by_hand, &clean, &source] {
+        assert_eq!(cluster.psql(name_of(copy), "SELECT count(*) FROM t"), "1");
     }
 }
 

@@ -99,8 +99,21 @@ async fn bytes_that_are_not_utf8_are_kept_in_rows_and_refused_elsewhere() {
             "DROP VIEW v",
             "CREATE VIEW public.v",
         ),
+        (
+            "DO $do$ BEGIN EXECUTE E'CREATE TABLE \"caf\\351\" (a int)'; END $do$",
+            "DO $do$ BEGIN EXECUTE E'DROP TABLE \"caf\\351\"'; END $do$",
+            "",
+        ),
+        (
+            "DO $do$ BEGIN EXECUTE E'CREATE FUNCTION f() RETURNS text LANGUAGE sql AS $f$ SELECT ''caf\\351''::text $f$'; END $do$",
+            "DROP FUNCTION f()",
+            "CREATE FUNCTION public.f",
+        ),
     ] {
+        upkeep::engine::postgres::can_read_all(&source).await.unwrap();
         cluster.psql(&name, make);
+        let seen = said(upkeep::engine::postgres::can_read_all(&source).await.unwrap_err());
+        assert!(seen.contains("not UTF-8"), "`check` names what a backup refuses: {seen}");
         let error = dump(&source, dir.path(), 1).await.unwrap_err();
         let said = said(error);
         assert!(said.contains("not UTF-8") || said.contains("utf-8"), "{said}");
@@ -204,6 +217,42 @@ async fn rows_of_an_extension_that_are_in_no_dump_are_named_and_stay() {
     load(&target, &sealed, LoadMode::Replace).await.unwrap_err();
     cluster.psql(name_of(&target), "ALTER EXTENSION plpgsql DROP TABLE app.gone; ALTER EXTENSION plpgsql DROP TABLE kept");
     assert_eq!(may(&target).await, MayRestore::Beside);
+}
+
+/// The server asks a new owner for CREATE on the schema, unless a superuser hands over; an archive has that grant behind everything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_owner_who_may_make_things_by_a_grant_alone_gets_what_is_his() {
+    let Some(cluster) = cluster() else { return };
+    let source = cluster.fresh();
+    let name = name_of(&source);
+    let [boss, owner, account] = ["boss", "owner", "account"].map(|role| format!("{role}_{name}"));
+    cluster.psql(
+        name,
+        &format!(
+            "CREATE ROLE {boss}; CREATE ROLE {owner}; CREATE ROLE {account} LOGIN CREATEDB; GRANT {owner} TO {account}; \
+             ALTER DATABASE {name} OWNER TO {account}; CREATE SCHEMA \"s. x\" AUTHORIZATION {boss}; \
+             GRANT CREATE, USAGE ON SCHEMA \"s. x\" TO {owner}; GRANT USAGE ON SCHEMA \"s. x\" TO {account}; SET ROLE {owner}; \
+             SET search_path = \"s. x\"; CREATE TABLE t (a int); INSERT INTO t VALUES (1); GRANT SELECT ON t TO {account}; CREATE TYPE mood AS ENUM ('a'); \
+             CREATE FUNCTION f(mood) RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE SEQUENCE q; GRANT SELECT ON q TO {account}"
+        ),
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let as_account = |name: &str| cluster.database_as(name, &account);
+    let sealed = dump(&as_account(name), dir.path(), 1).await.unwrap();
+    let owners = "SELECT string_agg(relname || ' ' || relowner::regrole || ' ' || relacl::text, ', ' ORDER BY relname) FROM pg_class \
+        WHERE relnamespace = '\"s. x\"'::regnamespace AND relkind IN ('r', 'S')";
+    let copy = cluster.fresh_name();
+    for way in [LoadMode::Clean, LoadMode::Replace] {
+        let warnings = load(&as_account(&copy), &sealed, way).await.unwrap().warnings;
+        assert!(warnings.len() == 1 && warnings[0].starts_with(&format!("role {boss} is not one")), "{warnings:?}");
+        assert_eq!(cluster.psql(&copy, owners), cluster.psql(name, owners));
+        assert_eq!(cluster.psql(&copy, "SELECT proowner::regrole FROM pg_proc WHERE proname = 'f'"), owner);
+    }
+    // Whoever lost the grant since keeps what he has, and no restore could give it to him.
+    cluster.psql(name, &format!("REVOKE CREATE ON SCHEMA \"s. x\" FROM {owner}"));
+    let sealed = dump(&as_account(name), dir.path(), 1).await.unwrap();
+    let refused = said(load(&as_account(&cluster.fresh_name()), &sealed, LoadMode::Clean).await.unwrap_err());
+    assert!(refused.contains(&format!("GRANT CREATE ON SCHEMA \"s. x\" TO {owner};")), "{refused}");
 }
 
 /// Who made a role is a member of it since 16, and may neither act for it nor hand anything over to it.

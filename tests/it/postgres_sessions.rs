@@ -214,3 +214,17 @@ async fn a_hot_standby_gives_what_it_has_and_says_what_not() {
     );
     assert!(matches!(engine::postgres::may_restore(&back).await.unwrap(), MayRestore::Beside));
 }
+
+/// That passes, and is nothing that a person has to mend first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_without_a_free_connection_is_told_as_that() {
+    let Some(cluster) = cluster() else { return };
+    let source = cluster.fresh();
+    let role = format!("none_{}", name_of(&source));
+    cluster.psql("postgres", &format!("CREATE ROLE {role} LOGIN CONNECTION LIMIT 0"));
+    let dir = tempfile::tempdir().unwrap();
+    let error = dump(&cluster.database_as(name_of(&source), &role), dir.path(), 1).await.unwrap_err();
+    assert!(error.class() == Class::TempFail && error.transient(), "{error:?}");
+    let said = said(error);
+    assert!(said.contains("no free connection") && said.contains(&format!("ALTER ROLE \"{role}\" CONNECTION LIMIT")), "{said}");
+}

@@ -30,3 +30,17 @@ pub(super) async fn sum(session: &mut Session, schema: &str, name: &str) -> Resu
     );
     Ok(session.text(&doing, &sql).await?.and_then(|text| text.parse().ok()))
 }
+
+/// The same within a transaction that goes on; none as well where an index of the table calls a function that needs a search path, which
+/// the server looks into before it reads a row. That is told apart, and keeps no archive from being taken.
+pub(super) async fn sum_within(session: &mut Session, schema: &str, name: &str) -> Result<Option<u64>, EngineError> {
+    let doing = "sum up generated columns";
+    session.run(doing, "SAVEPOINT summing").await?;
+    match sum(session, schema, name).await {
+        Err(EngineError::Inexact { .. }) => {
+            session.run(doing, "ROLLBACK TO summing").await?;
+            Ok(None)
+        }
+        other => other,
+    }
+}

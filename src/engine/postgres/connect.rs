@@ -19,6 +19,7 @@ pub(super) use super::said::sqlstate;
 use super::said::{code_of, explained, message_of, readable};
 use crate::archive::manifest::Server;
 use crate::config::{Database, Location, Secret};
+use crate::failure::Class;
 
 /// How long one attempt to connect may take. A server that is up answers in milliseconds; one that recovers from a crash
 /// refuses at once.
@@ -194,6 +195,18 @@ impl Place {
                 what: format!("connect to database {}", self.database),
                 grant: format!("GRANT CONNECT ON DATABASE {} TO {};", quote(&self.database), quote(&self.inner.user)),
             },
+            Some(TOO_MANY_CONNECTIONS) => EngineError::TurnedAway {
+                location: self.location(),
+                why: "it has no free connection".to_owned(),
+                hint: format!(
+                    "try later, or raise what is full: ALTER SYSTEM SET max_connections = …; ALTER ROLE {} CONNECTION LIMIT …; \
+                     ALTER DATABASE {} CONNECTION LIMIT …;",
+                    quote(&self.inner.user),
+                    quote(&self.database)
+                ),
+                class: Class::TempFail,
+                source: Some(source),
+            },
             _ => EngineError::Connect { location: self.location(), source },
         }
     }
@@ -224,6 +237,8 @@ impl Place {
 
 /// SQLSTATE `invalid_catalog_name`.
 const NO_SUCH_DATABASE: &str = "3D000";
+/// SQLSTATE `too_many_connections`: the server's, the database's or the role's.
+const TOO_MANY_CONNECTIONS: &str = "53300";
 /// SQLSTATE `insufficient_privilege`.
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
 /// SQLSTATE `object_in_use`.

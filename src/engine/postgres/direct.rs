@@ -27,7 +27,7 @@ pub(super) const MONETARY: &str = "lc_monetary";
 
 /// What every session of the engine begins with, whatever the server, the database or the role sets: each of them changes what a
 /// session prints, reads or may do, or ends it. They are known to every server we speak to, and anybody may set them.
-pub(super) const SETTINGS: [(&str, &str); 15] = [
+pub(super) const SETTINGS: [(&str, &str); 16] = [
     ("search_path", ""),
     (MONETARY, "C"),
     ("statement_timeout", "0"),
@@ -43,6 +43,8 @@ pub(super) const SETTINGS: [(&str, &str); 15] = [
     ("standard_conforming_strings", "on"),
     ("array_nulls", "on"),
     ("transform_null_equals", "off"),
+    // Our questions to the catalogue look dear to the planner, and compiling them takes a hundred times as long as answering them.
+    ("jit", "off"),
 ];
 
 /// The same as `PGOPTIONS`, for a program of the vendor's of this major. When an idle session ends it does not

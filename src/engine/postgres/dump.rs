@@ -20,7 +20,7 @@ use super::connect::{Place, Session, sqlstate};
 use super::rows::{self, Task, Tasks};
 use super::schema::{Cleaner, head, restriction};
 use super::worker::{Go, Left, Setup, lock_all, read_in_turn, work};
-use super::{computed, create, large_objects, left_out, likeness, locks, order, printed, shape, standby};
+use super::{computed, create, large_objects, left_out, likeness, locks, order, printed, shape, standby, unqualified};
 use crate::archive::manifest::{Consistency, FrameKind, LeftOut, Server, Table};
 use crate::archive::writer::{EncodedFrame, FrameSink};
 use crate::archive::{FrameEncoder, PendingArchive};
@@ -106,6 +106,24 @@ pub(super) async fn demand_room(session: &mut Session) -> Result<Vec<String>, En
     Ok(locked)
 }
 
+/// Refuses a schema that no archive could keep, found by reading it as a backup does. Only a server without an encoding lets anybody write
+/// what is none, so only there it is worth the reading.
+pub(super) async fn demand_readable_schema(session: &mut Session) -> Result<(), EngineError> {
+    let (place, major, server) = (session.place().clone(), catalog::major(session).await?, catalog::identify(session).await?);
+    if rows::encoding(&server.charset) == rows::encoding("UTF8") {
+        return Ok(());
+    }
+    session.run("begin", "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
+    let snapshot = session.text("export the snapshot", "SELECT pg_catalog.pg_export_snapshot()").await?.unwrap_or_default();
+    let read = sections(&place, major, &snapshot, &server.charset, 1, false).await;
+    session.run("end", "ROLLBACK").await?;
+    match read {
+        Err(error @ EngineError::Inexact { .. }) => Err(error),
+        // Whoever changes a table at this moment is in the way of a look, and of no backup.
+        _ => Ok(()),
+    }
+}
+
 /// One attempt; `None` when the schema moved under it.
 async fn attempt_hold(place: &Place, request: &DumpRequest, progress: &Progress) -> Result<Option<Held>, EngineError> {
     let mut session = place.connect().await?;
@@ -139,6 +157,7 @@ async fn attempt_hold(place: &Place, request: &DumpRequest, progress: &Progress)
     let (position, taken_at) = moment(&mut session).await?;
     let shape = shape::shape(&mut session, &request.history_tables).await?;
     let mut left_out = left_out::of(&mut session).await?;
+    left_out.extend(unqualified::of(place).await?);
     let at_once = locks::is_room(&mut session, needed + locked.len() as u64).await?;
     let sections = match sections(place, major, &snapshot, &server.charset, request.level, at_once).await {
         Ok(sections) => sections.map(|(sections, told)| {
@@ -384,7 +403,7 @@ async fn read_rows(
     let mut tables: Vec<Table> = names.zip(&sums).map(|(relation, tally)| table(&relation, tally)).collect();
     for place in in_turn {
         let Table { schema, name, .. } = &tables[place];
-        let sum = computed::sum(&mut session, schema, name).await?;
+        let sum = computed::sum_within(&mut session, schema, name).await?;
         tables[place].computed = sum;
     }
     Ok((session, tables))

@@ -86,6 +86,18 @@ impl<'a> Statement<'a> {
         self.tokens.last().is_some_and(|last| last.is_sign(";")).then_some(role.text)
     }
 
+    /// The schema of what is given to somebody; none of what is in no schema.
+    pub(super) fn owner_in(&self) -> Option<&'a str> {
+        let dot = self.tokens.iter().position(|token| token.is_sign(".") && token.depth == 0)?;
+        dot.checked_sub(1).map(|at| self.tokens[at].text)
+    }
+
+    /// Whether it gives a privilege on a schema.
+    pub(super) fn grants_on_schema(&self) -> bool {
+        let on = self.place_of("ON", 0);
+        self.has(0, &["GRANT"]) && on.is_some_and(|on| self.has(on, &["ON", "SCHEMA"]))
+    }
+
     /// The roles without which it cannot run, where it is a statement that names roles: a grant, default privileges, a policy,
     /// a user mapping, another session's name. An owner is not among them.
     pub(super) fn names_roles(&self) -> Vec<&'a str> {
@@ -154,6 +166,12 @@ impl<'a> Statement<'a> {
     pub(super) fn commented_extension(&self) -> Option<&'a str> {
         let name = self.tokens.get(3).filter(|_| self.has(0, &["COMMENT", "ON", "EXTENSION"]))?;
         self.has(4, &["IS"]).then_some(name.text)
+    }
+
+    /// Whose a security label is: a provider that the server must have loaded.
+    pub(super) fn label_provider(&self) -> Option<&'a str> {
+        let name = self.tokens.get(3).filter(|token| self.has(0, &["SECURITY", "LABEL", "FOR"]) && token.is_name())?;
+        self.has(4, &["ON"]).then_some(name.text)
     }
 
     /// The tablespace that what follows is to be in: empty for the database's own.

@@ -1,11 +1,11 @@
 //! Statements that need a role or a tablespace of the server's, and what becomes of them where it is missing.
 //!
 //! Pure. Such a statement stands in a block that does nothing, loudly, where the role is missing: owners and privileges are lost there, and
-//! are told. Of a tablespace the default one is taken. A policy that takes rows away is never left out: where its role is missing the
+//! are told. Of a tablespace the default one is taken, and a security label is left out where its provider is not loaded. A policy that takes rows away is never left out: where its role is missing the
 //! block is an error. What a block needs is read out of it again ([`needs`]), so that a loader can say it.
 
 use super::connect::literal;
-use super::grammar::{Kind, Statement};
+use super::grammar::{Kind, Statement, unquoted};
 use super::split::statements_of;
 
 /// The mode in which a role must be another's to hand a thing over to it, wherever the archive is restored: membership alone is not
@@ -24,6 +24,8 @@ pub(super) enum Need {
     Acting(String),
     /// A tablespace's name.
     Tablespace(String),
+    /// A provider of security labels, which a server loads or does not.
+    Labels(String),
 }
 
 /// The statement, in a block where it needs one.
@@ -44,6 +46,9 @@ pub(super) fn guard(statement: &Statement<'_>) -> String {
             literal(name)
         );
         return block(sql, &ours, &warning(&format!("{name} belongs to somebody else")));
+    }
+    if statement.label_provider().is_some() {
+        return label(sql);
     }
     let roles = statement.names_roles();
     if roles.is_empty() {
@@ -96,15 +101,27 @@ fn tablespace(sql: &str, name: &str) -> String {
     block(sql, &usable, &otherwise)
 }
 
+/// Nothing says which providers a server has loaded but the attempt: a label of one that is not there is left out, and is told.
+fn label(sql: &str) -> String {
+    let tag = tag_for(&[sql]);
+    format!(
+        "DO {tag}BEGIN IF true THEN\n{sql}\nEND IF; EXCEPTION WHEN invalid_parameter_value THEN RAISE WARNING 'left out: %', SQLERRM; END{tag};"
+    )
+}
+
 fn warning(what: &str) -> String {
     format!("RAISE WARNING {}", literal(&format!("left out: {what}")).replace('%', "%%"))
 }
 
 fn block(sql: &str, condition: &str, otherwise: &str) -> String {
-    let parts = [sql, condition, otherwise];
-    let tag = (0..).map(|n| format!("$upkeep{n}$")).find(|tag| !parts.iter().any(|part| part.contains(tag.as_str())));
-    let tag = tag.unwrap_or_default();
+    let tag = tag_for(&[sql, condition, otherwise]);
     format!("DO {tag}BEGIN IF {condition} THEN\n{sql}\nELSE {otherwise}; END IF; END{tag};")
+}
+
+/// A dollar quote that stands in none of these.
+fn tag_for(parts: &[&str]) -> String {
+    let tag = (0..).map(|n| format!("$upkeep{n}$")).find(|tag| !parts.iter().any(|part| part.contains(tag.as_str())));
+    tag.unwrap_or_default()
 }
 
 /// The condition of a guarded statement and the statement itself, with the end of the block behind it; none where it is not guarded.
@@ -141,6 +158,9 @@ pub(super) fn needs(sql: &str) -> Vec<Need> {
     let Some((condition, inner)) = opened(sql) else { return Vec::new() };
     if let Some(name) = Statement::of(inner).default_tablespace() {
         return vec![Need::Tablespace(name)];
+    }
+    if let Some(provider) = Statement::of(inner).label_provider() {
+        return vec![Need::Labels(unquoted(provider))];
     }
     let asked = Statement::of(condition);
     let tokens = asked.tokens();

@@ -41,6 +41,13 @@ pub(super) async fn statements(session: &mut Session, new: &str, like: &str) -> 
                ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END || CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END \
              FROM pg_catalog.pg_database d, pg_catalog.aclexplode(d.datacl) a WHERE d.datname = {like} ORDER BY 1"
         ),
+        // Where the provider is not loaded any more a label says nothing, and cannot be set.
+        format!(
+            "SELECT 'DO ' || pg_catalog.quote_literal('BEGIN SECURITY LABEL FOR ' || pg_catalog.quote_ident(l.provider) || ' ON DATABASE ' || {new} \
+               || ' IS ' || pg_catalog.quote_literal(l.label) || '; EXCEPTION WHEN invalid_parameter_value THEN RAISE WARNING ''%'', SQLERRM; END') \
+             FROM pg_catalog.pg_shseclabel l JOIN pg_catalog.pg_database d ON d.oid = l.objoid \
+             WHERE l.classoid = 'pg_catalog.pg_database'::pg_catalog.regclass AND d.datname = {like} ORDER BY 1"
+        ),
     ];
     let mut statements = Vec::new();
     for sql in queries {
@@ -76,6 +83,31 @@ pub(super) async fn tablespace(session: &mut Session) -> Result<Option<String>, 
     Ok(texts(session, "read the database's tablespace", sql).await?.pop())
 }
 
+/// The logical replication slots of a database of the session's server: they go with it, whoever reads from them.
+async fn slots(session: &mut Session, database: &str) -> Result<Vec<String>, EngineError> {
+    let sql = format!(
+        "SELECT slot_name::text FROM pg_catalog.pg_replication_slots WHERE database = {} AND NOT temporary ORDER BY 1",
+        literal(database)
+    );
+    texts(session, "look for replication slots", &sql).await
+}
+
+fn let_go_of(slot: &str) -> String {
+    format!("SELECT pg_drop_replication_slot({});", literal(slot))
+}
+
+/// Refuses while a database has a replication slot. It was seen beforehand that it had none: this one was made since.
+pub(super) async fn demand_no_slot(session: &mut Session, database: &str) -> Result<(), EngineError> {
+    let Some(slot) = slots(session, database).await?.into_iter().next() else { return Ok(()) };
+    Err(EngineError::Inexact {
+        what: format!("replication slot {slot} was made in database {database} meanwhile, and would go with it"),
+        hint: format!(
+            "try again: an archive is loaded inside a database that has a slot, and the slot stays; or, when nobody reads from it any more: {}",
+            let_go_of(&slot)
+        ),
+    })
+}
+
 /// Which way a restore may go.
 ///
 /// # Errors
@@ -83,11 +115,11 @@ pub(super) async fn tablespace(session: &mut Session) -> Result<Option<String>, 
 pub(super) async fn may_restore(session: &mut Session) -> Result<MayRestore, EngineError> {
     subscriptions::demand_none_at_work(session).await?;
     let doing = "look for the privilege to restore";
-    let slots = "SELECT pg_catalog.format('(when nobody reads from replication slot %I any more) SELECT pg_drop_replication_slot(%L);', \
-        slot_name, slot_name) FROM pg_catalog.pg_replication_slots \
-        WHERE database = pg_catalog.current_database() AND NOT temporary ORDER BY 1";
+    let database = session.place().database.clone();
     // A slot goes with its database, and whoever reads from it would not know.
-    let mut grants = texts(session, doing, slots).await?;
+    let let_go =
+        |slot: &String| format!("(when nobody reads from replication slot {} any more) {}", quote(slot), let_go_of(slot));
+    let mut grants: Vec<String> = slots(session, &database).await?.iter().map(let_go).collect();
     // Rows that no archive has go with it, too; inside the database they stay where they are.
     let written: Vec<_> = members::all(session).await?.into_iter().filter(members::Member::is_written).collect();
     if let Some(member) = written.iter().find(|member| member.goes_in_place()) {

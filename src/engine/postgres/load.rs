@@ -6,6 +6,7 @@
 
 mod builds;
 mod copy;
+mod owners;
 mod plan;
 mod tables;
 
@@ -25,6 +26,7 @@ use crate::archive::manifest::{FrameKind, Table};
 use crate::fault;
 use crate::progress::Progress;
 pub(super) use copy::load_frame;
+use owners::Owners;
 
 /// Memory for checking a foreign key, in MiB: the keys of one side, hashed. A server that has less to give pages.
 const CHECK_MEMORY: u32 = 256;
@@ -116,24 +118,26 @@ pub(super) async fn run_frame_where(
     mut wanted: impl FnMut(&str) -> bool,
 ) -> Result<(), EngineError> {
     let (mut pieces, reading) = pieces(archive, index);
-    let mut splitter = Splitter::new();
+    let (mut splitter, mut owners) = (Splitter::new(), Owners::default());
     while let Some(piece) = pieces.recv().await {
-        run_where(session, splitter.push(&piece), &mut wanted).await?;
+        run_where(session, archive, splitter.push(&piece), &mut owners, &mut wanted).await?;
     }
     joined(reading.await)?;
-    run_where(session, splitter.finish(), &mut wanted).await
+    run_where(session, archive, splitter.finish(), &mut owners, &mut wanted).await
 }
 
 async fn run_where(
     session: &mut Session,
+    archive: &Arc<Archive>,
     chunks: Vec<Chunk>,
+    owners: &mut Owners,
     wanted: &mut impl FnMut(&str) -> bool,
 ) -> Result<(), EngineError> {
     for chunk in chunks {
         match chunk {
             Chunk::Statement { sql, .. } => {
                 if wanted(&sql) {
-                    run_one(session, &sql).await?;
+                    owners.run(session, archive, &sql).await?;
                 }
             }
             Chunk::Bytes(_) => return Err(EngineError::Unfit("a statement in it is not UTF-8".to_owned())),
@@ -169,6 +173,13 @@ pub(super) async fn missing(session: &mut Session, named: &[Need]) -> Result<Vec
                 format!("SELECT pg_catalog.to_regrole({}) IS NOT NULL AND NOT ({})", literal(role), guard::may_hand_over(role)),
                 format!(
                     "role {role} is not one that {user} may act for: its objects belong to {user}, its default privileges are left out"
+                ),
+            ),
+            Need::Labels(provider) => (
+                format!("SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_seclabel WHERE provider = {})", literal(provider)),
+                format!(
+                    "security label provider {provider} is not loaded here: its labels are left out (to have them, load it with \
+                     shared_preload_libraries, then restore again)"
                 ),
             ),
             Need::Tablespace(name) => (

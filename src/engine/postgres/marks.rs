@@ -6,6 +6,7 @@ use super::super::EngineError;
 use super::super::replace::names::{Longest, Names};
 use super::super::replace::states::Seen;
 use super::connect::{Place, Session, literal, quote};
+use super::likeness;
 use super::subscriptions::{self, Which};
 
 /// How long a database's name may be (NAMEDATALEN − 1).
@@ -38,6 +39,8 @@ pub(super) async fn rename(session: &mut Session, from: &str, to: &str) -> Resul
 pub(super) async fn drop_database(session: &mut Session, place: &Place, which: Which) -> Result<(), EngineError> {
     let name = &place.database;
     let doing = format!("drop database {name}");
+    // The server drops those of which nobody reads at this moment, and says nothing.
+    likeness::demand_no_slot(session, name).await?;
     subscriptions::drop_from(session, place, which).await?;
     let sql = format!("SELECT datistemplate FROM pg_catalog.pg_database WHERE datname = {}", literal(name));
     if session.truth(&doing, &sql).await? {

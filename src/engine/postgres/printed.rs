@@ -1,8 +1,9 @@
 //! What rows are found and printed by and no lock on their tables holds: names of schemas and sequences, labels, attributes of types.
 //!
 //! A snapshot shows the rows of its moment, and the server prints them by its catalogue of now. So the catalogue is looked at in the
-//! snapshot and again when everything was read: what is another, or was another in between (a row of the catalogue has another writer and
-//! the same content), is an archive of two moments. What only was added says nothing of what was there. Only reads. Held by
+//! snapshot and again when everything was read: what is another, or was another in between (a row of the catalogue has the same content and
+//! was written more than once since), is an archive of two moments. One transaction that writes the same again, as a repeated `GRANT` does,
+//! shows nobody anything else. What only was added says nothing of what was there. Only reads. Held by
 //! `tests/it/postgres_traps.rs`.
 
 use std::collections::BTreeMap;
@@ -24,24 +25,24 @@ const NAMES: [(&str, &str, &str, Option<&str>, &str); 8] = [
     ("role", "pg_roles", "rolname", None, "'regrole', 'aclitem'"),
 ];
 
-/// What is always looked at, each line with: what it is called; its number; what counts of it; who wrote it; all of it; whether it must
-/// still be there.
-const ALWAYS: &str = "SELECT 'schema ' || n.nspname, 'n' || n.oid, n.nspname::text, n.xmin::text, n::text, false \
+/// What is always looked at, each line with: what it is called; its number; what counts of it; which transaction wrote it; which wrote the
+/// next one; all of it; whether it must still be there.
+const ALWAYS: &str = "SELECT 'schema ' || n.nspname, 'n' || n.oid, n.nspname::text, n.xmin::text, n.xmax::text, n::text, false \
       FROM pg_catalog.pg_namespace n WHERE {user} \
     UNION ALL SELECT 'sequence ' || n.nspname || '.' || c.relname, 's' || c.oid, \
-        pg_catalog.concat_ws(' ', c.relname, c.relnamespace, s.seqtypid::oid, s.seqmin, s.seqmax), c.xmin::text, c::text, true \
+        pg_catalog.concat_ws(' ', c.relname, c.relnamespace, s.seqtypid::oid, s.seqmin, s.seqmax), c.xmin::text, c.xmax::text, c::text, true \
       FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
       JOIN pg_catalog.pg_sequence s ON s.seqrelid = c.oid WHERE {user} AND c.relpersistence <> 't' \
-    UNION ALL SELECT 'type ' || n.nspname || '.' || t.typname, 'e' || e.oid, e.enumlabel::text, e.xmin::text, e::text, false \
+    UNION ALL SELECT 'type ' || n.nspname || '.' || t.typname, 'e' || e.oid, e.enumlabel::text, e.xmin::text, e.xmax::text, e::text, false \
       FROM pg_catalog.pg_enum e JOIN pg_catalog.pg_type t ON t.oid = e.enumtypid JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace \
     UNION ALL SELECT 'type ' || n.nspname || '.' || c.relname, 'a' || c.oid, (SELECT pg_catalog.string_agg( \
           a.attnum::text || CASE WHEN a.attisdropped THEN '-' ELSE '+' END, '' ORDER BY a.attnum) \
-          FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0), '', '', false \
+          FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0), '', '', '', false \
       FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_type t ON t.oid = c.reltype \
       WHERE c.relkind = 'c' OR (c.relkind IN ('v', 'm', 'f') AND EXISTS (SELECT FROM pg_catalog.pg_depend d \
         WHERE d.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass AND d.refobjid IN (t.oid, t.typarray) AND d.deptype = 'n' \
           AND d.classid IN ('pg_catalog.pg_class'::pg_catalog.regclass, 'pg_catalog.pg_type'::pg_catalog.regclass))) \
-    UNION ALL SELECT 'extension ' || x.extname, 'x' || x.oid, pg_catalog.concat_ws(' ', x.extversion, x.extnamespace), '', '', false \
+    UNION ALL SELECT 'extension ' || x.extname, 'x' || x.oid, pg_catalog.concat_ws(' ', x.extversion, x.extnamespace), '', '', '', false \
       FROM pg_catalog.pg_extension x";
 
 /// Whether a column of the user's holds values of one of these types, by itself, in an array, a domain or a range.
@@ -65,7 +66,7 @@ fn query() -> String {
             _ => "o.oid >= 16384",
         };
         format!(
-            " UNION ALL SELECT '{noun} ' || {within}o.{name}, '{noun}' || o.oid, pg_catalog.concat_ws(' ', o.{name}{counts}), '', '', true \
+            " UNION ALL SELECT '{noun} ' || {within}o.{name}, '{noun}' || o.oid, pg_catalog.concat_ws(' ', o.{name}{counts}), '', '', '', true \
              FROM pg_catalog.{catalogue} o WHERE {own} AND {}",
             is_stored(types)
         )
@@ -79,6 +80,7 @@ struct Thing {
     name: String,
     counts: String,
     writer: String,
+    next: String,
     whole: String,
     must_stay: bool,
 }
@@ -94,8 +96,9 @@ async fn look(session: &mut Session) -> Result<Things, EngineError> {
             name: session.cell(doing, &row, 0)?,
             counts: session.cell::<Option<String>>(doing, &row, 2)?.unwrap_or_default(),
             writer: session.cell(doing, &row, 3)?,
-            whole: session.cell(doing, &row, 4)?,
-            must_stay: session.cell(doing, &row, 5)?,
+            next: session.cell(doing, &row, 4)?,
+            whole: session.cell(doing, &row, 5)?,
+            must_stay: session.cell(doing, &row, 6)?,
         };
         things.insert(session.cell(doing, &row, 1)?, thing);
     }
@@ -104,9 +107,11 @@ async fn look(session: &mut Session) -> Result<Things, EngineError> {
 
 /// What was there then and is another now, or was another in between.
 fn moved(then: &Things, now: &Things) -> Option<String> {
+    // Between two writers there may have been a moment with another name, which is in neither look.
+    let written_again = |then: &Thing, now: &Thing| now.writer != then.writer && now.writer != then.next;
     let is_another = |then: &Thing, now: Option<&Thing>| match now {
         None => then.must_stay,
-        Some(now) => now.counts != then.counts || (now.writer != then.writer && now.whole == then.whole),
+        Some(now) => now.counts != then.counts || (written_again(then, now) && now.whole == then.whole),
     };
     then.iter().find(|(number, thing)| is_another(thing, now.get(*number))).map(|(_, thing)| thing.name.clone())
 }
@@ -132,7 +137,7 @@ mod tests {
     fn thing(counts: &str, writer: &str, whole: &str, must_stay: bool) -> Things {
         let name = "schema live".to_owned();
         let [counts, writer, whole] = [counts, writer, whole].map(str::to_owned);
-        Things::from([("n1".to_owned(), Thing { name, counts, writer, whole, must_stay })])
+        Things::from([("n1".to_owned(), Thing { name, counts, writer, next: "8".to_owned(), whole, must_stay })])
     }
 
     #[test]
@@ -142,6 +147,7 @@ mod tests {
             (then.clone(), false),
             (thing("tmp", "8", "tmp, nobody", false), true),
             (thing("live", "9", "live, nobody", false), true),
+            (thing("live", "8", "live, nobody", false), false),
             (thing("live", "9", "live, granted", false), false),
             (Things::new(), false),
         ] {

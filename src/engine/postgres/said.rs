@@ -10,6 +10,8 @@ use super::super::EngineError;
 
 /// SQLSTATE `out_of_memory`, which also says that the lock table is full.
 const NO_MEMORY: &str = "53200";
+/// SQLSTATE `character_not_in_repertoire`.
+const NOT_UTF8: &str = "22021";
 /// SQLSTATEs of a table, a function and any other object that is not found.
 const NOT_FOUND: [&str; 3] = ["42P01", "42883", "42704"];
 
@@ -97,14 +99,42 @@ pub(super) fn is_about_locks(text: &str) -> bool {
     text.contains("max_locks_per_transaction")
 }
 
+/// Whether an error is about a name that was looked for in the search path and not found: one with a schema is not. The types of a
+/// function's and an operator's arguments are named with theirs. The words may be in any language.
+pub(super) fn looks_in_path(code: &str, message: &str) -> bool {
+    let words = || message.split_whitespace();
+    NOT_FOUND.contains(&code)
+        && match message.split_once('(') {
+            Some((before, _)) if code == NOT_FOUND[1] => !before.contains('.'),
+            None if code == NOT_FOUND[1] => words().any(|word| word.chars().all(|c| "+-*/<>=~!@#%^&|`?".contains(c))),
+            _ => !message.contains('.'),
+        }
+}
+
+/// The name that such an error is about, as far as its words let it be told.
+pub(super) fn missing_name(message: &str) -> String {
+    let quoted = message.split('"').nth(1).map(str::to_owned);
+    let called = message.split_once('(').and_then(|(before, _)| before.split_whitespace().last()).map(str::to_owned);
+    quoted.or(called).unwrap_or_else(|| format!("something ({message})"))
+}
+
 /// What is to be said of an error that is known for its cause. `doing` completes "cannot …".
 pub(super) fn explained(doing: &str, error: &sqlx::Error) -> Option<EngineError> {
     let said = error.as_database_error()?.try_downcast_ref::<Said>()?;
     if said.code == NO_MEMORY && said.hint.as_deref().is_some_and(is_about_locks) {
         return Some(EngineError::NoLocks { doing: doing.to_owned(), is: None, wanted: None });
     }
-    // A name with a schema is not looked for in the search path.
-    let unqualified = NOT_FOUND.contains(&said.code.as_str()) && !said.message.contains('.');
+    // Rows may hold any bytes where they come from, and are refused where they do not fit.
+    if said.code == NOT_UTF8 && !said.context.as_deref().is_some_and(|context| context.contains("COPY ")) {
+        return Some(EngineError::Inexact {
+            what: format!(
+                "cannot {doing}: a name or definition holds bytes that are not UTF-8, which no archive can keep ({})",
+                said.message
+            ),
+            hint: "write it again in UTF-8 (ALTER … RENAME TO …); the rows may hold any bytes".to_owned(),
+        });
+    }
+    let unqualified = looks_in_path(&said.code, &said.message);
     let inside = said.context.as_deref().and_then(|context| context.lines().next());
     let inside = inside.filter(|inside| unqualified && !inside.starts_with("COPY "))?;
     Some(EngineError::Inexact {
@@ -115,4 +145,26 @@ pub(super) fn explained(doing: &str, error: &sqlx::Error) -> Option<EngineError>
             said.message
         ),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{looks_in_path, missing_name};
+
+    #[test]
+    fn a_name_without_a_schema_is_told_from_one_with_one() {
+        for (code, message, in_path, name) in [
+            ("42P01", "relation \"t\" does not exist", true, "t"),
+            ("42P01", "relation \"app.t\" does not exist", false, "app.t"),
+            ("42883", "function same(app.mood, integer) does not exist", true, "same"),
+            ("42883", "function app.same(integer) does not exist", false, "app.same"),
+            ("42883", "operator does not exist: app.mood === app.mood", true, ""),
+            ("42883", "operator does not exist: integer app.=== integer", false, ""),
+            ("42704", "type \"mood\" does not exist", true, "mood"),
+            ("22012", "division by zero", false, ""),
+        ] {
+            assert_eq!(looks_in_path(code, message), in_path, "{message}");
+            assert!(name.is_empty() || missing_name(message) == name, "{message}");
+        }
+    }
 }

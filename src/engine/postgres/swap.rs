@@ -87,6 +87,7 @@ async fn beside(
     fault::point("pg.swap.proved");
     progress.phase("swapping", 0);
     let mut session = place.connect_to_maintenance().await?;
+    likeness::demand_no_slot(&mut session, &names.old).await?;
     // Under the fence, for whoever changed a setting while the archive was loaded was not kept away either.
     for statement in likeness::statements(&mut session, &names.new, &names.old).await? {
         session.run("give the new database the old one's settings", &statement).await?;

@@ -126,3 +126,15 @@ fn a_backslash_counts_outside_of_quotes_alone() {
         assert_eq!(Statement::of(sql).speaks_to_psql(), speaks, "{sql}");
     }
 }
+
+#[test]
+fn whose_a_security_label_is_is_known() {
+    for (sql, provider) in [
+        ("SECURITY LABEL FOR dummy ON TABLE app.t IS 'x OWNER TO y;';", Some("dummy")),
+        ("SECURITY LABEL FOR \"Du mmy\" ON COLUMN app.t.\"ON x\" IS 'it''s';", Some("\"Du mmy\"")),
+        ("COMMENT ON TABLE app.t IS 'SECURITY LABEL FOR dummy ON TABLE t';", None),
+        ("SECURITY LABEL ON TABLE app.t IS 'x';", None),
+    ] {
+        assert_eq!(Statement::of(sql).label_provider(), provider, "{sql}");
+    }
+}
