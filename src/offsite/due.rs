@@ -1,4 +1,4 @@
-//! What is owed to a place, what may not be let go here before it is there, and what is to be read again. Pure.
+//! What is owed to a place, what may not be deleted here before it is there, and what is to be read again. Pure.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -42,7 +42,7 @@ pub fn owed<'a>(entries: &'a [Entry], seen: &[Copy], place: &PlaceName, copies: 
     lacking(entries, seen, place, copies, now).into_iter().filter(|entry| !barred(&entry.label)).collect()
 }
 
-/// Which of the archives that retention would let go wait for a copy (with where), and which do not wait although they have none.
+/// Which of the archives that retention would delete wait for a copy (with where), and which do not wait although they have none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Waiting {
     /// They stay, until they are at these places.

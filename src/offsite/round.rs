@@ -212,7 +212,7 @@ async fn reread(
     Ok(())
 }
 
-/// What was let go without a copy is told until a round went well: then what can be there is there.
+/// What was deleted here without a copy is told until a round went well: then what can be there is there.
 async fn forget_lost(ctx: &Context, offsite: &Offsite, all_well: bool) -> Result<(), OffsiteError> {
     let seen = ctx.state.copies(Some(&offsite.name), None).await?;
     for copy in

@@ -39,7 +39,7 @@ pub enum CopyState {
     Foreign,
     /// It could not be made, and is tried again.
     Failed,
-    /// Its archive was let go before it could be made.
+    /// Its archive was deleted before it could be made.
     Lost,
 }
 

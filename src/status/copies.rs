@@ -127,3 +127,6 @@ pub(super) fn late_at(known: &KnownCopies, entries: &[Entry], copies: &Copies, n
     let oldest = standing(known, entries, copies, now).into_iter().filter_map(|one| one.oldest_owed);
     oldest.map(|oldest| oldest + limit + TimeDelta::milliseconds(1)).collect()
 }
+
+#[cfg(test)]
+mod tests;
