@@ -36,7 +36,7 @@ const STATUS_DEADLINE: Duration = Duration::from_secs(30);
 /// What is asked of a unit.
 const UNIT_PROPERTIES: &str = "--property=LoadState,ActiveState,SubState";
 
-/// The exit code by which a status command says "it does not run", as LSB has it.
+/// The exit code by which a status command says "it is not running", as LSB has it.
 const STOPPED: i32 = 3;
 
 /// Whether the managed server runs.
@@ -304,8 +304,8 @@ pub async fn healthy(service: &Service) -> Result<String, String> {
     if service.health.is_empty() {
         // Nothing to ask: running is all that can be known.
         return match status(service).await {
-            ServiceState::Running => Ok("it runs; no health check is configured".to_owned()),
-            ServiceState::Stopped => Err("it does not run".to_owned()),
+            ServiceState::Running => Ok("it is running; no health check is configured".to_owned()),
+            ServiceState::Stopped => Err("it is not running".to_owned()),
             ServiceState::Unknown(why) => Err(why),
         };
     }

@@ -57,10 +57,10 @@ pub enum StoreError {
         reason: String,
     },
     /// The archive that was to be pinned is gone.
-    #[error("archive {0} is not there any more")]
+    #[error("archive {0} no longer exists")]
     Gone(Label),
     /// There are archives of every label that this second has.
-    #[error("no label is left for target {target} in {}", directory.display())]
+    #[error("no free label is left for target {target} in {}", directory.display())]
     NoLabel {
         /// The target.
         target: TargetName,
@@ -68,7 +68,7 @@ pub enum StoreError {
         directory: PathBuf,
     },
     /// The thread that looked at the files ended without an answer.
-    #[error("the look at {} ended without an answer", .0.display())]
+    #[error("reading {} ended without an answer", .0.display())]
     Worker(PathBuf),
 }
 
@@ -101,7 +101,7 @@ impl Explain for StoreError {
             Self::Archive(error) => error.hints(),
             Self::State(error) => error.hints(),
             Self::Pinned { label, .. } => vec![format!("let retention delete it: `upkeep unpin {label}`")],
-            Self::Gone(_) => vec!["see what there is: `upkeep list`".to_owned()],
+            Self::Gone(_) => vec!["see which archives exist: `upkeep list`".to_owned()],
             Self::NoLabel { .. } => vec!["is the clock standing still?".to_owned()],
             Self::Worker(_) => Vec::new(),
         }
@@ -253,10 +253,10 @@ pub async fn reconcile(db: &StateDb, target: &Target) -> Result<Vec<String>, Sto
         match known.iter().find(|entry| entry.label == found.label) {
             Some(entry) if *entry == found => continue,
             Some(entry) if (entry.verdict, entry.size) != (found.verdict, found.size) => {
-                lines.push(format!("archive {} is not the file it was, and is {}", found.label, found.verdict));
+                lines.push(format!("archive {} is no longer the file it was; it is {}", found.label, found.verdict));
             }
-            Some(_) => lines.push(format!("archive {} has another place or pin than was known", found.label)),
-            None => lines.push(format!("archive {} was not listed, and is now, unverified", found.label)),
+            Some(_) => lines.push(format!("archive {} has another place or pin than the catalogue knew", found.label)),
+            None => lines.push(format!("archive {} was not in the catalogue; it is now, unverified", found.label)),
         }
         catalogue::insert(db, &found).await?;
     }
@@ -329,7 +329,7 @@ fn look_at_file(path: &Path, known: &[Entry]) -> Result<Option<Entry>, StoreErro
     }
     let archive = Archive::open(path)?;
     if archive.manifest().label != label {
-        let why = format!("it says of itself that it is archive {}", archive.manifest().label);
+        let why = format!("its manifest says that it is archive {}", archive.manifest().label);
         return Err(ArchiveError::Damaged { path: path.to_owned(), why }.into());
     }
     Ok(Some(Entry { pinned, ..Entry::of(archive.manifest(), path.to_owned(), size) }))

@@ -41,6 +41,7 @@ use crate::offsite::Halt;
 use crate::pen::Pen;
 use crate::progress::Progress;
 use crate::state_db::catalogue::{self, Entry};
+use crate::text;
 use crate::wire::{Action, Asker};
 
 pub use gate::{answer as gate_answer, look as gate};
@@ -123,10 +124,21 @@ pub async fn perform(action: &Action, work: Work<'_>) -> Result<Value, Failure> 
         open::admit(work.ctx, action).await?;
         Box::pin(run(action, work)).await
     };
-    done.await.map_err(|failure| match (action.target(), &failure.target) {
-        (Some(target), None) => failure.on(target),
-        _ => failure,
-    })
+    match (done.await, action.target()) {
+        (Ok(answer), Some(target)) => Ok(naming(answer, target)),
+        (Err(failure), Some(target)) if failure.target.is_none() => Err(failure.on(target)),
+        (done, _) => done,
+    }
+}
+
+/// An answer whose problems name the target in their next steps.
+fn naming(mut answer: Value, target: &TargetName) -> Value {
+    for problem in answer.get_mut("problems").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(Value::String(hint)) = problem.get_mut("hint") {
+            *hint = text::naming(hint, target.as_str());
+        }
+    }
+    answer
 }
 
 /// Whether an action, while it is carried out, changes a target's database in a way that no journal shows to the gate.
@@ -156,7 +168,7 @@ pub fn target<'a>(ctx: &'a Context, name: &TargetName) -> Result<&'a Target, Fai
 
 async fn entry(ctx: &Context, label: &Label) -> Result<Entry, Failure> {
     catalogue::find(&ctx.state, label).await?.ok_or_else(|| {
-        Failure::new(Class::NoInput, format!("there is no archive `{label}`")).hint("see what there is: `upkeep list`")
+        Failure::new(Class::NoInput, format!("there is no archive `{label}`")).hint("see which archives exist: `upkeep list`")
     })
 }
 

@@ -115,7 +115,7 @@ fn text(found: &Found) -> String {
         lines.push(format!("# Listening: {scheme} at {at}, port {port}."));
     }
     for path in &found.idle {
-        lines.push(format!("# {}: no running service lies there.", path.display()));
+        lines.push(format!("# {}: no running service was found there.", path.display()));
     }
     if found.servers.is_empty() {
         lines.push(
@@ -138,7 +138,7 @@ fn target(name: &TargetName, server: &Server, listeners: &[Listener]) -> Vec<Str
         None => {
             let scheme = listeners.first().map_or("postgres", |listener| listener.scheme);
             let port = listeners.first().map_or_else(String::new, |listener| format!(":{}", listener.port));
-            ("# A guess: user and database are called as the unit.", format!("{scheme}://{name}@127.0.0.1{port}/{name}"))
+            ("# A guess: user and database are named after the unit.", format!("{scheme}://{name}@127.0.0.1{port}/{name}"))
         }
     };
     let probe = match &server.package {
@@ -179,7 +179,7 @@ fn target(name: &TargetName, server: &Server, listeners: &[Listener]) -> Vec<Str
     lines.push("# What must answer before it counts as healthy.".to_owned());
     lines.push("# health = [{ http = \"http://127.0.0.1:8080/health\" }]".to_owned());
     lines.push(format!("[targets.{name}.upgrade]"));
-    lines.push("# A person decides until you have seen one go well.".to_owned());
+    lines.push("# Until you have seen an upgrade go well, a person starts each one.".to_owned());
     lines.push("auto = false".to_owned());
     lines
 }

@@ -153,7 +153,7 @@ fn ended(job: Job) -> Result<Value, Stop> {
         (JobState::Ok, None) => Ok(job.result.unwrap_or(Value::Null)),
         (_, None) => {
             Err(Failure::new(Class::TempFail, format!("job {} was interrupted: the daemon stopped before it was done", job.id))
-                .hint("see what became of it: `upkeep status`, `upkeep events`")
+                .hint("see how it ended: `upkeep status`, `upkeep events`")
                 .into())
         }
     }

@@ -286,5 +286,5 @@ fn unreachable(socket: &Path, error: &io::Error) -> Failure {
 fn lost(socket: &Path, error: &(dyn std::error::Error + 'static)) -> Failure {
     let mut failure = Failure::new(Class::Unavailable, format!("lost the daemon at {}", socket.display()));
     failure.causes.push(Chain(error).to_string());
-    failure.hint("see what became of it: `systemctl status upkeepd`, then `upkeep status`")
+    failure.hint("see how it ended: `systemctl status upkeepd`, then `upkeep status`")
 }

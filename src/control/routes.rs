@@ -250,7 +250,7 @@ async fn known_label(state: &State, text: &str) -> Result<Label, Failure> {
     if catalogue::find(state.board.state(), &label).await?.is_some() {
         return Ok(label);
     }
-    Err(Failure::new(Class::NoInput, format!("there is no archive `{label}`")).hint("see what there is: `upkeep list`"))
+    Err(Failure::new(Class::NoInput, format!("there is no archive `{label}`")).hint("see which archives exist: `upkeep list`"))
 }
 
 /// Reads a whole body within its bounds.

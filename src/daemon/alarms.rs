@@ -245,7 +245,7 @@ impl Alarms {
                 Some((ENDED, key.0, sent.alarm.message, body))
             }
             Err(error) => {
-                tracing::warn!(error, message = sent.alarm.message, "an alarm could not be told and is tried again");
+                tracing::warn!(error, message = sent.alarm.message, "an alarm could not be delivered and is retried");
                 if let Some(incident) = self.incidents.get_mut(&key) {
                     incident.told = if raised { Told::NotBefore(now + AGAIN) } else { Told::Yes };
                 }

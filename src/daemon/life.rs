@@ -225,7 +225,7 @@ impl Life {
             let current = upgrade::current(&self.ctx.state, &target).await?;
             let stuck = current.is_some_and(|current| current.phase == upgrade::Phase::Stuck);
             if !stuck && self.ctx.config.targets.contains_key(&target) {
-                tracing::info!(target = %target, "an upgrade is open and goes on");
+                tracing::info!(target = %target, "an open upgrade is carried on");
                 self.submit(Action::Upgrade(Upgrade { target, settle: None }), None, Asker::daemon()).await?;
             }
         }
@@ -255,8 +255,8 @@ impl Life {
         let (Some(target), Some(due)) = (&run.target, run.scheduled_for) else { return };
         match self.ctx.state.interruptions(target, due).await {
             Ok(times) if times >= ATTEMPTS => {
-                let message = format!("the backup due {due} was cut short {times} times and is let go");
-                tracing::error!(target = %target, "a scheduled backup was cut short too often and is let go");
+                let message = format!("the backup due {due} was cut short {times} times and is given up");
+                tracing::error!(target = %target, "a scheduled backup was cut short too often and is given up");
                 self.event(Some(target), "backup.let-go", &message).await;
                 let marked = self.ctx.state.mark_schedule(target, BACKUP, due).await;
                 self.wrote(marked);
@@ -388,8 +388,8 @@ impl Life {
         "draining".clone_into(&mut self.host.state);
         supervisor::stopping(&match self.jobs.running() {
             0 => "stopping".to_owned(),
-            1 => "stopping; one piece of work ends first".to_owned(),
-            several => format!("stopping; {several} pieces of work end first"),
+            1 => "stopping; waiting for one job to end".to_owned(),
+            several => format!("stopping; waiting for {several} jobs to end"),
         });
         tracing::info!(running = self.jobs.running(), "stopping");
         for ended in self.jobs.drain() {

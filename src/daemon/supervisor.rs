@@ -65,7 +65,7 @@ fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = send(&address, message.as_bytes())
         && !COMPLAINED.swap(true, Ordering::Relaxed)
     {
-        tracing::warn!(%error, "systemd cannot be told how we are");
+        tracing::warn!(%error, "cannot tell systemd our state");
     }
 }
 

@@ -54,11 +54,11 @@ pub(super) fn passed_over(entries: &[Entry], chosen: &Entry, which: &Which, now:
                 Verdict::Whole => entry.kind.to_string(),
                 verdict => format!("{}, {verdict}", entry.kind),
             };
-            format!("{} of {} is newer and not chosen: it is {why}", entry.label, entry.taken_at.format("%F %T UTC"))
+            format!("{} of {} is newer but was not chosen: it is {why}", entry.label, entry.taken_at.format("%F %T UTC"))
         })
         .collect();
     if let Some(more) = nearer.len().checked_sub(NAMED).filter(|more| *more > 0) {
-        notes.push(format!("{more} more are newer and not chosen: `upkeep list {}`", chosen.target));
+        notes.push(format!("{more} more are newer but were not chosen: `upkeep list {}`", chosen.target));
     }
     notes
 }

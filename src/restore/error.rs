@@ -115,7 +115,7 @@ impl Explain for RestoreError {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::NoSuchArchive { target, .. } | Self::NoneSuitable { target, .. } => {
-                vec![format!("see what there is: `upkeep list {target}`")]
+                vec![format!("see which archives exist: `upkeep list {target}`")]
             }
             Self::Refused(refusal) => refusal.ways_out.clone(),
             Self::Changed { .. } => vec!["make sure that nobody uses it, then restore again".to_owned()],

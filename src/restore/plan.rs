@@ -202,11 +202,11 @@ fn in_use(at: &Situation<'_>, objections: &mut Objections) {
         return;
     }
     if at.whose == Whose::Target && at.server == ServerState::Running {
-        objections.busy.push(format!("the server of target {} runs", at.home));
+        objections.busy.push(format!("the server of target {} is running", at.home));
         objections.ways_out.push("let upkeep stop the server and start it again afterwards: add `--stop-server`".to_owned());
     }
     if at.whose == Whose::Target && at.server == ServerState::Unknown {
-        objections.busy.push(format!("whether the server of target {} runs cannot be told", at.manifest.target));
+        objections.busy.push(format!("cannot tell whether the server of target {} is running", at.manifest.target));
         objections.ways_out.push("see why, fix it, and run this again: `upkeep check`".to_owned());
     }
     if !at.survey.sessions.is_empty() {
@@ -290,7 +290,7 @@ fn object_to_shape(at: &Situation<'_>, objections: &mut Objections) {
         objections.unfit.push(format!("only the {whose} has {}", named(&migrations)));
     }
     if differences.is_empty() {
-        objections.unfit.push("their histories agree and their schemas do not".to_owned());
+        objections.unfit.push("their histories agree, but their schemas differ".to_owned());
     }
 }
 
@@ -343,7 +343,7 @@ fn notes(at: &Situation<'_>) -> Vec<String> {
         }
     }
     if at.server == ServerState::NoService {
-        notes.push("whether the server runs is not known; only open sessions were looked for".to_owned());
+        notes.push("cannot tell whether the server is running; only open sessions were looked for".to_owned());
     }
     if let (Some(installed), Some(taken)) = (at.installed, &manifest.release) {
         let taken = &taken.version;

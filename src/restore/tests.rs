@@ -80,15 +80,18 @@ fn the_nearer_ones_that_are_not_chosen_are_named() {
     let said = words(at("2026-01-08T12:00:00Z"), &entries);
     assert_eq!(
         said,
-        "safety of 2026-01-08 00:00:00 UTC is newer and not chosen: it is pre-restore, what a restore or a failed upgrade put aside\n\
-         unread of 2026-01-07 00:00:00 UTC is newer and not chosen: it is scheduled, unverified"
+        "safety of 2026-01-08 00:00:00 UTC is newer but was not chosen: it is pre-restore, what a restore or a failed upgrade put aside\n\
+         unread of 2026-01-07 00:00:00 UTC is newer but was not chosen: it is scheduled, unverified"
     );
     let said = words(Which::Newest, &entries);
-    assert!(said.contains("dreamt of 2030-01-01 00:00:00 UTC is newer and not chosen: it is dated in the future"), "{said}");
+    assert!(
+        said.contains("dreamt of 2030-01-01 00:00:00 UTC is newer but was not chosen: it is dated in the future"),
+        "{said}"
+    );
     assert!(said.contains("torn of") && !said.contains("older"), "{said}");
     assert_eq!(words(Which::Label(chosen.label.clone()), &entries), "");
     entries.extend(
         (10..19).map(|day| entry(&format!("s{day}"), &format!("2026-01-{day}T00:00:00Z"), Kind::PreRestore, Verdict::Whole)),
     );
-    assert!(words(Which::Newest, &entries).ends_with("8 more are newer and not chosen: `upkeep list notes`"));
+    assert!(words(Which::Newest, &entries).ends_with("8 more are newer but were not chosen: `upkeep list notes`"));
 }

@@ -142,7 +142,7 @@ fn give_up(plan: &Plan, state: &State, step: Step, failure: &Failed) -> Move {
     // The first is the cause; the later ones may only tell what came of it.
     let why = match state.first_failure.as_ref().filter(|first| first.message != failure.message) {
         Some(first) => {
-            format!("step {step} failed: {}; and at the last of {} tries: {}", first.message, state.failures, failure.message)
+            format!("step {step} failed: {}; on the last of {} tries: {}", first.message, state.failures, failure.message)
         }
         None => format!("step {step} failed: {}", failure.message),
     };
@@ -214,7 +214,7 @@ pub(crate) fn commands(plan: &Plan, state: &State) -> Vec<String> {
             lines.push(format!("install version {} of the server by hand", earlier.version))
         }
         (Some(Step::Start | Step::Healthy | Step::StartOld | Step::HealthyOld), _) => {
-            lines.push(format!("start the server by hand and see why it will not: {}", start_command(plan)));
+            lines.push(format!("start the server by hand and see why it does not start: {}", start_command(plan)));
         }
         (Some(Step::Migrate | Step::Inspect), _) => lines.push(format!("see what was applied: `upkeep migrate info {target}`")),
         _ => {}

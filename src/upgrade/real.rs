@@ -107,7 +107,7 @@ impl<'a> RealHands<'a> {
     /// An archive of the catalogue, opened.
     async fn opened(&self, label: &Label) -> Result<Archive, Failed> {
         let entry = catalogue::find(&self.ctx.state, label).await.map_err(|error| Failed::of(&error))?;
-        let gone = || Failed::undecided(format!("archive {label} is not there any more"), Vec::new());
+        let gone = || Failed::undecided(format!("archive {label} no longer exists"), Vec::new());
         let path = entry.ok_or_else(gone)?.path;
         let opened = tokio::task::spawn_blocking(move || Archive::open(&path)).await;
         let worker =

@@ -81,7 +81,7 @@ pub(crate) async fn check(hands: &impl Hands, plan: &Plan, state: &State, step: 
             Ok(Reality::NotStarted)
         }
         Step::Stop | Step::StopNew => Ok(match hands.service().await {
-            ServiceState::Stopped => Reality::Done(Outcome::said("it was stopped already")),
+            ServiceState::Stopped => Reality::Done(Outcome::said("it was already stopped")),
             ServiceState::Running | ServiceState::Unknown(_) => Reality::NotStarted,
         }),
         Step::Archive => {
@@ -194,7 +194,7 @@ async fn proved(hands: &impl Hands, kind: Kind) -> Result<Reality, Failed> {
     let Some(label) = hands.find_archive(kind).await? else { return Ok(Reality::NotStarted) };
     Ok(match hands.compare(&label).await? {
         Compared::Same => Reality::Done(Outcome {
-            note: format!("{label} is there and whole, and the database is what it says"),
+            note: format!("{label} is there and whole, and the database matches it"),
             label: Some(label),
         }),
         Compared::Gone | Compared::Differs(_) => Reality::NotStarted,
@@ -211,7 +211,7 @@ async fn still_stopped(hands: &impl Hands) -> Result<(), Failed> {
         ServiceState::Stopped => Ok(()),
         ServiceState::Running => Err(Failed::new(Class::TempFail, "somebody started the server during the upgrade")),
         ServiceState::Unknown(why) => {
-            Err(Failed::new(Class::Unavailable, format!("whether the server runs cannot be told: {why}")))
+            Err(Failed::new(Class::Unavailable, format!("cannot tell whether the server is running: {why}")))
         }
     }
 }
@@ -226,7 +226,7 @@ async fn still_archived(hands: &impl Hands, state: &State, since: Since, then: R
     }
     Ok(match hands.compare(label).await? {
         Compared::Same => then,
-        Compared::Gone => Reality::Foreign("the database is not there any more".to_owned()),
+        Compared::Gone => Reality::Foreign("the database no longer exists".to_owned()),
         Compared::Differs(how) => {
             Reality::Outdated { to: Step::Archive, why: format!("somebody wrote since {label} was taken: {how}") }
         }

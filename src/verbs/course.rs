@@ -60,7 +60,7 @@ pub(super) async fn ended(ctx: &Context, target: &Target, ended: Ended) -> Resul
             failure.safe("what was archived is pinned; the daemon tries again by itself, as does `upkeep upgrade` without one")
         }
         Ended::Paused => failed(Class::TempFail, format!("the upgrade of `{name}` stopped between two steps"))
-            .safe("it goes on from there")
+            .safe("it continues from there")
             .hint("start the daemon: `systemctl start upkeepd`"),
     })
 }

@@ -180,9 +180,9 @@ async fn demand_stopped(target: &Target) -> Result<(), Failure> {
     let refuse = |what: String| Failure::new(Class::TempFail, what).safe("nothing was changed");
     match restore::server(target).await {
         ServerState::Stopped | ServerState::NoService => Ok(()),
-        ServerState::Running | ServerState::StoppedFirst => Err(refuse(format!("the server of `{name}` runs"))
+        ServerState::Running | ServerState::StoppedFirst => Err(refuse(format!("the server of `{name}` is running"))
             .hint(format!("let upkeep stop it, archive, migrate and start it: `upkeep upgrade {name}`"))),
-        ServerState::Unknown => Err(refuse(format!("whether the server of `{name}` runs cannot be told"))
+        ServerState::Unknown => Err(refuse(format!("cannot tell whether the server of `{name}` is running"))
             .hint("see why, fix it, and run this again: `upkeep check`")),
     }
 }

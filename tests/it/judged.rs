@@ -110,7 +110,7 @@ fn whose_a_database_is(db: Db) {
     place.upkeep.file("odd", "");
     let unsure = place.upkeep.run(&["restore", "notes", &old, "--replace"]);
     assert_eq!(unsure.code, 75, "{db}: {unsure:?}");
-    assert!(unsure.stderr.contains("whether the server of target notes runs cannot be told"), "{db}: {unsure:?}");
+    assert!(unsure.stderr.contains("cannot tell whether the server of target notes is running"), "{db}: {unsure:?}");
     std::fs::remove_file(place.upkeep.path("odd")).unwrap();
 
     // What is restored belongs to its archive's release: the server is not started on it, and the upgrade follows.

@@ -363,7 +363,7 @@ fn a_server_that_starts_during_the_safety_archive_keeps_its_database() {
     world.sql("UPDATE note SET body = 'changed'");
     starts_when_nobody_looks(&world);
     let (code, words) = fails(&world, &["restore", "notes", "--replace"]);
-    assert!(code == 75 && words.contains("runs"), "{words}");
+    assert!(code == 75 && words.contains("is running"), "{words}");
     assert_eq!(world.ask("SELECT body FROM note LIMIT 1"), "changed");
 }
 
@@ -373,7 +373,7 @@ fn a_server_that_starts_during_the_archive_is_not_migrated_under_its_feet() {
     world.install("1.1.0");
     starts_when_nobody_looks(&world);
     let (code, words) = fails(&world, &["migrate", "apply", "notes"]);
-    assert!(code == 75 && words.contains("runs"), "{words}");
+    assert!(code == 75 && words.contains("is running"), "{words}");
     assert_eq!(world.whole_version(), "1.0.0");
 }
 
@@ -393,15 +393,15 @@ fn a_restore_into_a_targets_database_by_another_name_is_one_into_that_target() {
     let into = |name: &str| format!("sqlite://{at}/{name}");
     for name in ["notes.db", "link.db"] {
         let (code, words) = fails(&world, &["restore", "notes", "--into", &into(name), "--replace"]);
-        assert!(code == 75 && words.contains("the server of target notes runs"), "{name}: {words}");
+        assert!(code == 75 && words.contains("the server of target notes is running"), "{name}: {words}");
     }
     std::fs::hard_link(root.join("notes.db"), root.join("hard.db")).unwrap();
     let (code, words) = fails(&world, &["restore", "notes", "--into", &into("hard.db"), "--replace"]);
-    assert!(code == 65 && words.contains("the server of target notes runs") && words.contains("has 2 names"), "{words}");
+    assert!(code == 65 && words.contains("the server of target notes is running") && words.contains("has 2 names"), "{words}");
     std::fs::remove_file(root.join("hard.db")).unwrap();
     std::fs::write(root.join("run/copy-runs"), "").unwrap();
     let (code, words) = fails(&world, &["restore", "notes", "--into", &into("to-copy.db"), "--replace"]);
-    assert!(code == 75 && words.contains("the server of target copy runs"), "{words}");
+    assert!(code == 75 && words.contains("the server of target copy is running"), "{words}");
     std::fs::remove_file(root.join("run/copy-runs")).unwrap();
     ok(&world, &["restore", "notes", "--into", &into("to-copy.db"), "--replace"]);
     let kept = world.json(&["list", "copy"]);

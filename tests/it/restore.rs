@@ -134,7 +134,7 @@ async fn rows_are_replaced_only_when_asked_and_are_kept_first() {
     assert_eq!(refused.class(), Class::Data);
     let failure = Failure::of(&refused);
     assert!(
-        failure.message.contains("their histories agree and their schemas do not; the destination holds rows"),
+        failure.message.contains("their histories agree, but their schemas differ; the destination holds rows"),
         "{failure}"
     );
     assert!(failure.hints.iter().any(|hint| hint.contains("--replace")), "{failure}");
@@ -220,7 +220,7 @@ async fn a_database_in_use_is_left_alone() {
     let running =
         restore::restore(&env.ctx, &env.target, &request, ServerState::Running, Mode::Run, &Progress::default()).await;
     let running = running.expect_err("the server runs");
-    assert!(running.to_string().contains("the server of target notes runs"), "{running}");
+    assert!(running.to_string().contains("the server of target notes is running"), "{running}");
 
     let other = Bystander::reading(&env.database(), &["sleep", "600"]);
     let named = format!("pid {}, sleep", other.pid());

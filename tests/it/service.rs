@@ -164,5 +164,5 @@ async fn a_server_that_is_not_healthy_is_given_up_with_its_last_answer() {
     let mut gone = scripts(dir.path(), "true", "true", "exit 3");
     gone.deadline = Duration::from_secs(600);
     let error = service::wait_healthy(&gone, Duration::ZERO).await.unwrap_err().to_string();
-    assert!(error.ends_with("the server has stopped; it does not run"), "{error}");
+    assert!(error.ends_with("the server has stopped; it is not running"), "{error}");
 }

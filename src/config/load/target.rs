@@ -165,7 +165,7 @@ fn release(node: &Node<'_>) -> Option<Release> {
     let probes = probes(node);
     let revert = node.argv("revert");
     if revert.as_ref().is_some_and(|argv| !argv.iter().any(|word| word.contains("{version}"))) {
-        node.wrong("revert", "nowhere says {version}, so it cannot know which one to put back");
+        node.wrong("revert", "does not contain {version}, so it cannot know which one to put back");
     }
     let release = Release {
         path: node.path("path").unwrap_or_default(),

@@ -82,7 +82,7 @@ impl Life {
         failed: u32,
     ) -> Option<DateTime<Utc>> {
         if missed > 0 {
-            tracing::warn!(target = %target.name, missed, "scheduled backups were missed; one stands for them");
+            tracing::warn!(target = %target.name, missed, "scheduled backups were missed; one is taken in their place");
         }
         if failed > 0 {
             tracing::info!(target = %target.name, failed, "a scheduled backup that failed is tried again");

@@ -68,7 +68,7 @@ impl Life {
             if known.action == action {
                 return Ok(known);
             }
-            let failure = Failure::new(Class::Usage, format!("request `{request}` asked for something else before"));
+            let failure = Failure::new(Class::Usage, format!("request `{request}` was already used for another request"));
             return Err(failure.hint("choose a new request id for each request"));
         }
         if self.drain_until.is_some() {

@@ -137,7 +137,7 @@ async fn left_out(leader: &mut Session, grants: &Grants, schema: &Schema) -> Res
         let libraries = if leader.version.libraries().is_some() { " and libraries" } else { "" };
         left_out.push(LeftOut {
             what: format!("procedures and functions{libraries} of other accounts"),
-            why: format!("this account may not see them; {grant}"),
+            why: format!("this account may not see them: {grant}"),
         });
     }
     left_out.extend(obstacles::of(leader, schema).await?);

@@ -201,7 +201,10 @@ async fn make_table(session: &mut Session, sql: &str) -> Result<Option<String>, 
         return Err(error);
     }
     let (table, places) = (places::table_of(sql), places.join(", "));
-    Ok(Some(format!("table {table} is where the server keeps its tables, for {places} cannot be had: {}", Chain(&error))))
+    Ok(Some(format!(
+        "table {table} was put where the server keeps its tables, because {places} is not available: {}",
+        Chain(&error)
+    )))
 }
 
 /// A session that loads: the archive's own header, and no checks of what is checked afterwards.

@@ -160,7 +160,7 @@ fn plans(#[case] case: Case, #[case] mode: LoadMode, #[case] safety: Safety) {
     &["the archive is at migration 2 and the destination at migration 3",
       "only the archive has migration 2 step 2", "only the destination has migration 3 step 3"], &["--replace", "--into"])]
 #[case::same_history_other_schema(with(|c| { c.survey = tables(); c.shape = shape(&["1", "2"], "Y") }), Class::Data,
-    &["their histories agree and their schemas do not"], &["--replace"])]
+    &["their histories agree, but their schemas differ"], &["--replace"])]
 #[case::rows(with(|c| { c.survey = rows(); c.shape = shape(&["1", "2"], "X") }), Class::Data,
     &["the destination holds rows"], &["--replace", "--into"])]
 #[case::half_way_by_replacing_is_somebodys(
@@ -178,14 +178,14 @@ fn plans(#[case] case: Case, #[case] mode: LoadMode, #[case] safety: Safety) {
 #[case::names_that_are_one(with(|c| { c.unfit = vec!["a and A are one name".to_owned()]; c.replace = Replace::Allow }), Class::Data,
     &["a and A are one name"], &["--into"])]
 #[case::server_unknown(with(|c| c.server = ServerState::Unknown), Class::TempFail,
-    &["whether the server of target notes runs cannot be told"], &["upkeep check"])]
+    &["cannot tell whether the server of target notes is running"], &["upkeep check"])]
 #[case::server_runs(with(|c| c.server = ServerState::Running), Class::TempFail,
-    &["the server of target notes runs"], &["stop the server", "--stop-server"])]
+    &["the server of target notes is running"], &["stop the server", "--stop-server"])]
 #[case::sessions(with(|c| c.survey.sessions = vec!["pid 8, psql".to_owned()]), Class::TempFail,
     &["in use by pid 8, psql"], &["close"])]
 #[case::everything_at_once(
     with(|c| { c.server = ServerState::Running; c.survey = rows(); c.shape = shape(&["1"], "Y") }), Class::Data,
-    &["runs", "only the archive has migration 2", "holds rows"], &["stop the server", "--replace"])]
+    &["is running", "only the archive has migration 2", "holds rows"], &["stop the server", "--replace"])]
 fn refuses(#[case] case: Case, #[case] class: Class, #[case] reasons: &[&str], #[case] ways_out: &[&str]) {
     let refusal = case.decide().unwrap_err();
     assert_eq!(refusal.class, class, "{refusal}");
@@ -201,7 +201,7 @@ fn refuses(#[case] case: Case, #[case] class: Class, #[case] reasons: &[&str], #
 #[case::newer(with(|c| c.installed = "1.2"), &["release 1.2 is installed and the archive is of 1.1: an upgrade will follow"])]
 #[case::older(with(|c| c.installed = "1.0"), &["release 1.0 is installed and the archive is of 1.1: install 1.1 before starting the server"])]
 #[case::same(with(|_| ()), &[])]
-#[case::no_server(with(|c| c.server = ServerState::NoService), &["whether the server runs is not known; only open sessions were looked for"])]
+#[case::no_server(with(|c| c.server = ServerState::NoService), &["cannot tell whether the server is running; only open sessions were looked for"])]
 #[case::elsewhere(with(|c| { c.installed = "1.2"; c.whose = Whose::Other }), &[])]
 #[case::left_out(
     with(|c| c.manifest.left_out = vec![LeftOut { what: "table a".to_owned(), why: "unlogged".to_owned() }]),

@@ -173,7 +173,7 @@ impl fmt::Display for Refusal {
             }
             Self::Unknown(why) | Self::Outside(why) => f.write_str(why),
             Self::NoService => f.write_str("no service is configured, so the server cannot be stopped and started"),
-            Self::Service(why) => write!(f, "whether the server runs cannot be told: {why}"),
+            Self::Service(why) => write!(f, "cannot tell whether the server is running: {why}"),
             Self::Hold(hold) => {
                 let what = hold.version.as_ref().map_or_else(|| "upgrades are".to_owned(), |version| format!("{version} is"));
                 let until =

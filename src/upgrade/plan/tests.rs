@@ -150,7 +150,7 @@ fn every_observation_has_its_decision() {
         (
             ByPerson,
             |seen| seen.service = Some(ServiceState::Unknown("no bus".to_owned())),
-            "refuse: whether the server runs cannot be told: no bus",
+            "refuse: cannot tell whether the server is running: no bus",
         ),
         (ByPerson, |seen| seen.service = Some(ServiceState::Stopped), plan),
         (

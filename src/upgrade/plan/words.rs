@@ -42,7 +42,7 @@ impl Plan {
             Step::PointBack => {
                 format!("make {} the installed release again", self.earlier().map_or("?".to_owned(), |r| r.version.to_string()))
             }
-            Step::Hold => "hold the version that was left, so that it is not tried again by itself".to_owned(),
+            Step::Hold => "put the version that was left on hold, so that it is not retried by itself".to_owned(),
         }
     }
 }

@@ -159,7 +159,7 @@ pub(super) async fn start_old(hands: &impl Hands, plan: &Plan, state: &State) ->
     if hands.service().await == ServiceState::Running {
         // Ours, of a try that was cut off; or the old one, which would not stop in the first place.
         if state.attempts > 1 || !state.route.contains(&Step::StopNew) {
-            return Ok(Outcome::said("it runs already"));
+            return Ok(Outcome::said("it is already running"));
         }
         // Somebody started one meanwhile, and which release it is was decided before the old one was installed again.
         hands.stop().await?;

@@ -29,7 +29,7 @@ pub(super) async fn preflight(hands: &impl Hands, plan: &Plan) -> Result<Outcome
     hands.ready().await?;
     match hands.service().await {
         ServiceState::Unknown(why) => {
-            Err(Failed::new(Class::Unavailable, format!("whether the server runs cannot be told: {why}")))
+            Err(Failed::new(Class::Unavailable, format!("cannot tell whether the server is running: {why}")))
         }
         state => Ok(Outcome::said(format!("release and database are those of the plan; the server is {state}"))),
     }
@@ -174,7 +174,7 @@ pub(super) async fn inspect(hands: &impl Hands, plan: &Plan) -> Result<Outcome, 
 /// Our own start passes the gate, so the last thing before it is to see that it starts the release that the plan is for.
 pub(super) async fn start_new(hands: &impl Hands, plan: &Plan) -> Result<Outcome, Failed> {
     if hands.service().await == ServiceState::Running {
-        return Ok(Outcome::said("it runs already"));
+        return Ok(Outcome::said("it is already running"));
     }
     if let Some(foreign) = drift(hands, plan).await? {
         return Err(Failed::undecided(foreign, Vec::new()));

@@ -6,7 +6,6 @@ use serde::Deserialize;
 
 use crate::pen::table::{Side, Table};
 use crate::pen::{Pen, human};
-use crate::text;
 use crate::wire::Migrate;
 
 /// An answer, as far as people are told of it.
@@ -65,7 +64,7 @@ struct Problem {
     hint: Option<String>,
 }
 
-pub(in crate::verbs) fn tell(ask: &Migrate, told: &Told, pen: Pen) -> Option<String> {
+pub(in crate::verbs) fn tell(_: &Migrate, told: &Told, pen: Pen) -> Option<String> {
     if let Some(scripts) = &told.would_run {
         return Some(would_run(scripts));
     }
@@ -79,8 +78,7 @@ pub(in crate::verbs) fn tell(ask: &Migrate, told: &Told, pen: Pen) -> Option<Str
     }
     for problem in &told.problems {
         lines.push(format!("problem: {}", problem.message));
-        let hint = problem.hint.as_ref().map(|hint| text::naming(hint, ask.target.as_str()));
-        lines.extend(hint.map(|hint| format!("  hint: {hint}")));
+        lines.extend(problem.hint.iter().map(|hint| format!("  hint: {hint}")));
     }
     lines.extend(told.baseline.iter().map(|version| format!("baseline: {version}")));
     if let Some(pending) = &told.pending {
