@@ -18,6 +18,7 @@ pub mod error;
 mod handover;
 mod host;
 pub mod keep;
+pub mod kept;
 mod lock;
 mod mysql;
 pub mod naming;
@@ -38,10 +39,12 @@ use serde::Serialize;
 
 use crate::config::{Database, Location, Migrations};
 use crate::progress::Progress;
-pub use error::{ApplyError, MigrateError};
-pub use keep::{KeptManifest, keep, lay_out};
+pub use error::MigrateError;
+pub use keep::{keep, lay_out};
+pub use kept::KeptManifest;
+pub use plan::Repaired;
 use plan::{Entry, Problem};
-pub use run::{AppliedScript, DryScript, DryStatement, Foreseen, Intent, Repaired, Report, Selection};
+pub use run::{AppliedScript, ApplyError, DryScript, DryStatement, Foreseen, Intent, Report, Selection};
 
 /// Where a database stands against a release's scripts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -92,14 +95,16 @@ macro_rules! on_host {
         match &$database.location {
             Location::Postgres { .. } => {
                 let mut $host = postgres::PostgresHost::new($database, $settings, pulse.clone());
-                let result = pulse::watched($database, &pulse, Box::pin(async { $call })).await;
+                let look = || -> pulse::Looking<'_> { Box::pin(postgres::look($database)) };
+                let result = pulse::watched($database, &pulse, look, Box::pin(async { $call })).await;
                 // A server that does not answer must not keep us from saying so.
                 tokio::time::timeout(pulse::CLOSE_WITHIN, host::Host::close($host)).await.ok();
                 result
             }
             Location::MySql { .. } => {
                 let mut $host = mysql::MySqlHost::new($database, $settings, pulse.clone());
-                let result = pulse::watched($database, &pulse, Box::pin(async { $call })).await;
+                let look = || -> pulse::Looking<'_> { Box::pin(mysql::look($database)) };
+                let result = pulse::watched($database, &pulse, look, Box::pin(async { $call })).await;
                 tokio::time::timeout(pulse::CLOSE_WITHIN, host::Host::close($host)).await.ok();
                 result
             }

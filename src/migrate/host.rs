@@ -5,33 +5,10 @@
 use super::error::MigrateError;
 use super::placeholders::Connected;
 use super::plan::Existing;
+pub(super) use super::plan::{Amendment, NewRow};
 use super::prepare::Prepared;
 use super::split::Dialect;
 use crate::engine::postgres::readable;
-
-/// A row to be written. Never says `installed_on`: the column's default does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct NewRow {
-    pub(super) rank: i32,
-    pub(super) version: Option<String>,
-    pub(super) description: String,
-    pub(super) kind: &'static str,
-    pub(super) script: String,
-    pub(super) checksum: Option<i32>,
-    pub(super) execution_ms: i32,
-    pub(super) success: bool,
-}
-
-/// A correction of the history.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Amendment {
-    /// Removes the row of this rank.
-    Remove(i64),
-    /// Adds a row.
-    Add(NewRow),
-    /// Gives the row of this rank what the script says.
-    Align { rank: i64, description: String, kind: &'static str, checksum: i32 },
-}
 
 /// How an attempt to run a script ended well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

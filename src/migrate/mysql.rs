@@ -15,7 +15,6 @@ mod objects;
 mod reads;
 mod resume;
 mod script;
-mod sort;
 
 use sqlx::{AssertSqlSafe, Column, Connection, MySqlConnection, Row as _};
 
@@ -33,7 +32,6 @@ use crate::history::flyway::{Row, Texts};
 pub(super) use connect::look;
 use connect::{Ours, code, number, quoted, text};
 use journal::Journal;
-pub(super) use sort::Sort;
 
 /// How long the server is let wait for a lock before it is asked again, in seconds: as long as Flyway lets it.
 const LOCK_WAIT_S: u64 = 10;

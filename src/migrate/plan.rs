@@ -3,6 +3,7 @@
 //! Owns Flyway's states and its rules for them. Never connects or reads files. Stricter than Flyway in one place: a database
 //! that holds versions the release does not know is *ahead*, which Flyway only warns of. Held by `plan/tests.rs`.
 
+mod amendment;
 mod facts;
 mod ignore;
 mod problem;
@@ -15,6 +16,8 @@ use std::collections::BTreeMap;
 use super::naming::Kind;
 use super::version::MigrationVersion;
 use crate::history::flyway::Row;
+pub use amendment::Repaired;
+pub(in crate::migrate) use amendment::{Amendment, NewRow};
 use facts::{Facts, Role};
 pub use ignore::Ignore;
 pub use problem::{Problem, in_words};

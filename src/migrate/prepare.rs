@@ -2,10 +2,13 @@
 //!
 //! Pure. Whatever can be refused about a script is refused here, before the first script of a run changes anything.
 
-use super::mysql::Sort;
+mod reach;
+mod sort;
+
 use super::plan::Problem;
 use super::split::{Dialect, Head, Piece, split};
-use super::sqlite::reaches;
+use reach::reaches;
+pub(super) use sort::{Sort, repeatable};
 
 /// A script's statements.
 #[derive(Debug)]

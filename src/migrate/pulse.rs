@@ -11,8 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::error::MigrateError;
-use super::{mysql, postgres};
-use crate::config::{Database, Location};
+use crate::config::Database;
 
 /// How long one attempt to connect may take, with what sets the session up: as long as the engines give it. A server that is up answers in
 /// milliseconds; one that accepts and never answers must not hold a lane for ever.
@@ -64,20 +63,14 @@ impl Drop for Beat {
     }
 }
 
-/// Works, as long as the server shows signs of life.
-pub(super) async fn watched<T>(
+/// Works, as long as the server shows signs of life, which `look` asks it for.
+pub(super) async fn watched<'a, T>(
     database: &Database,
     pulse: &Pulse,
+    look: impl FnMut() -> Looking<'a>,
     work: impl Future<Output = Result<T, MigrateError>>,
 ) -> Result<T, MigrateError> {
     let location = || database.location.to_string();
-    let look = || -> Looking<'_> {
-        match &database.location {
-            Location::Postgres { .. } => Box::pin(postgres::look(database)),
-            Location::MySql { .. } => Box::pin(mysql::look(database)),
-            Location::Sqlite { .. } => Box::pin(std::future::ready(Ok(pulse.sessions()))),
-        }
-    };
     tokio::select! {
         biased;
         done = work => done,
@@ -90,7 +83,7 @@ pub(super) async fn watched<T>(
 }
 
 /// What a look finds: the sessions that the server knows.
-type Looking<'a> = Pin<Box<dyn Future<Output = Result<BTreeSet<i64>, MigrateError>> + Send + 'a>>;
+pub(super) type Looking<'a> = Pin<Box<dyn Future<Output = Result<BTreeSet<i64>, MigrateError>> + Send + 'a>>;
 
 /// Why waiting is over.
 #[derive(Debug)]

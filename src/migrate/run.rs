@@ -13,6 +13,7 @@ mod foresee;
 mod pick;
 mod report;
 mod rows;
+mod stopped;
 mod undo;
 
 use super::error::MigrateError;
@@ -29,7 +30,8 @@ use desk::Desk;
 pub(super) use dry::dry_run;
 pub(super) use foresee::foresee;
 pub use foresee::{Foreseen, Intent};
-pub use report::{AppliedScript, DryScript, DryStatement, Repaired, Report, Selection};
+pub use report::{AppliedScript, DryScript, DryStatement, Report, Selection};
+pub use stopped::ApplyError;
 pub(super) use undo::undo;
 
 pub(super) async fn info<H: Host>(host: &mut H, settings: &Migrations, scripts: &Scripts) -> Result<Info, MigrateError> {

@@ -13,7 +13,7 @@ use super::checksum;
 use super::companion::Companion;
 use super::encoding::Encoding;
 use super::error::MigrateError;
-use super::keep;
+use super::kept;
 use super::naming::{self, Kind, Name};
 use super::version::MigrationVersion;
 use crate::config::Migrations;
@@ -109,14 +109,14 @@ pub struct Scripts {
 }
 
 /// Lists and hashes the scripts of a release. `flavour` is the engine's name for `{engine}` (`postgresql`); `root` is the
-/// release's directory or a folder that [`keep::lay_out`] made.
+/// release's directory or a folder that [`super::keep::lay_out`] made.
 ///
 /// # Errors
 /// When a location does not exist, or a script cannot be read, is not text in its encoding, or has a name that is almost a
 /// migration's.
 pub fn scripts(settings: &Migrations, flavour: &str, root: &Path) -> Result<Scripts, MigrateError> {
     let mut found = Scripts::default();
-    let kept = keep::laid_out(root)?;
+    let kept = kept::laid_out(root)?;
     for configured in &settings.locations {
         let location = configured.replace("{engine}", flavour);
         let path = match &kept {
@@ -125,7 +125,10 @@ pub fn scripts(settings: &Migrations, flavour: &str, root: &Path) -> Result<Scri
         };
         if location.contains(['*', '?']) {
             found.locations.extend(match &kept {
-                Some(kept) => kept.places_like(root, |known| matches(location.as_bytes(), known.as_bytes())),
+                Some(kept) => {
+                    let like = kept.places_like(root, |known| matches(location.as_bytes(), known.as_bytes()));
+                    like.into_iter().map(|(location, path)| Place { location, path }).collect()
+                }
                 None => wild(&location, root, &path)?,
             });
             continue;

@@ -4,10 +4,7 @@
 //! again first. A script that cannot run in a transaction is announced by a "failed" row, which stops every other run.
 //! Foreign keys are off, as they are in SQLite itself and in Java's driver; a script that wants them says so.
 
-mod reach;
 mod script;
-
-pub(super) use reach::reaches;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -6,10 +6,10 @@ use super::connect::code;
 use super::journal::Journal;
 use super::reads::asks_back;
 use super::resume::{Mark, Statement};
-use super::sort::Sort;
 use crate::fault;
 use crate::migrate::error::MigrateError;
 use crate::migrate::host::Doing;
+use crate::migrate::prepare::Sort;
 
 /// A statement that holds nothing for this server (`/*!99999 … */`).
 const EMPTY: u16 = 1065;

@@ -6,8 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::reads::{asks_back, asks_last_id, assignment, calls_stored, is_global, plain};
-use super::sort::{Sort, repeatable};
-use crate::migrate::prepare::Prepared;
+use crate::migrate::prepare::{Prepared, Sort, repeatable};
 use crate::migrate::split::{Dialect, Head, Piece, TokenKind, tokens};
 
 /// A statement's mark.

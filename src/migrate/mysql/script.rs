@@ -9,13 +9,12 @@ use super::course::{Course, Trouble, run, words};
 use super::journal::{Journal, Unfinished};
 use super::objects::{Object, object};
 use super::resume::{self, Mark, Resume, Statement, Stop, statements};
-use super::sort::Sort;
 use super::{LOCK_WAIT_S, MySqlHost, insert};
 use crate::fault;
 use crate::migrate::error::{Left, MigrateError, ServerSaid};
 use crate::migrate::host::{Doing, Host as _, NewRow, Ran, millis};
 use crate::migrate::plan::Problem;
-use crate::migrate::prepare::{Prepared, Transaction};
+use crate::migrate::prepare::{Prepared, Sort, Transaction};
 use crate::migrate::split::{Dialect, lines_before};
 
 /// What the server answers for an object that is not there: of a table, view, routine, trigger, event, database, sequence.

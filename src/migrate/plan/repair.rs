@@ -1,10 +1,8 @@
 //! What `repair` changes in a history: pure.
 
 use super::facts::{Facts, Role};
-use super::{Ignore, Resolved, abbreviated_description, problem, same_checksum, type_of};
+use super::{Amendment, Ignore, NewRow, Repaired, Resolved, abbreviated_description, problem, same_checksum, type_of};
 use crate::history::flyway::Row;
-use crate::migrate::host::{Amendment, NewRow};
-use crate::migrate::run::Repaired;
 
 /// As Flyway: failed rows go; what the release lacks although it has newer is noted as deleted; type, description and
 /// checksum of the rest follow the scripts. A row newer than the release is left alone, so that a repair with an older

@@ -1,14 +1,13 @@
 //! What changes the history and runs no script: a baseline, a repair.
 
 use super::desk::Desk;
-use super::report::Repaired;
 use super::rows::{BASELINE_DESCRIPTION, baseline_row, next_rank};
 use super::{callbacks, refuse_others};
 use crate::config::Migrations;
 use crate::fault;
 use crate::migrate::error::MigrateError;
 use crate::migrate::host::{Amendment, Host};
-use crate::migrate::plan::{self, Existing};
+use crate::migrate::plan::{self, Existing, Repaired};
 use crate::migrate::scan::Scripts;
 use crate::migrate::version::MigrationVersion;
 

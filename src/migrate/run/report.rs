@@ -41,17 +41,6 @@ pub struct AppliedScript {
     pub execution_ms: i32,
 }
 
-/// What a repair changed.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct Repaired {
-    /// Failed rows removed, by script.
-    pub removed: Vec<String>,
-    /// Migrations noted as deleted because the release does not have them.
-    pub deleted: Vec<String>,
-    /// Rows that took over a script's checksum, description or type, by script.
-    pub aligned: Vec<String>,
-}
-
 /// Which of the pending scripts are meant; all when nothing is named.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Selection {

@@ -59,7 +59,7 @@ impl Sort {
 }
 
 /// Whether running a definition a second time does no more than the first.
-pub(super) fn repeatable(head: &Head) -> bool {
+pub(in crate::migrate) fn repeatable(head: &Head) -> bool {
     let words = head.words();
     let conditional = |words: &[&str]| words.windows(2).any(|pair| pair == ["IF", "EXISTS"]);
     let fills = || words.contains(&"SELECT") || words.contains(&"AS");
