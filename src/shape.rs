@@ -51,8 +51,8 @@ impl Applied {
 
 impl History {
     /// The newest version in effect. Newest is the highest version wherever versions have an order: rows are also written out of it, by
-    /// scripts that came late and by tools that read a directory as text. Liquibase's identifiers and Alembic's revisions have none,
-    /// so there it is the last one applied.
+    /// scripts that came late and by tools that read a directory as text. Liquibase's identifiers, Alembic's revisions and the migrations of
+    /// Django's applications have none, so there it is the last one applied; Prisma and Knex read their names as text.
     #[must_use]
     pub fn head(&self) -> Option<&str> {
         let mut standing: Vec<&str> = Vec::new();
@@ -66,16 +66,18 @@ impl History {
             }
         }
         match self.tool.as_str() {
-            "liquibase" | "alembic" => standing.pop(),
+            "liquibase" | "alembic" | "django" => standing.pop(),
+            "prisma" | "knex" => standing.into_iter().max(),
             // Of two that are equal (`1` and `1.0`) the later row.
             _ => standing.into_iter().max_by(|a, b| compare(a, b)),
         }
     }
 
-    /// Whether it is a record of single statements, which says nothing that the history beside it does not.
+    /// Whether it stands beside a history and says of migrations only that they run or broke off, or nothing that the history does not: a
+    /// log of statements, a lock.
     #[must_use]
     pub fn is_log(&self) -> bool {
-        self.tool == "openmetadata-statements"
+        matches!(self.tool.as_str(), "openmetadata-statements" | "knex-lock" | "liquibase-lock")
     }
 
     fn is_table(&self, name: &str) -> bool {

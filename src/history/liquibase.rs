@@ -1,7 +1,7 @@
-//! Liquibase's `DATABASECHANGELOG`.
+//! Liquibase's `DATABASECHANGELOG`, and the lock beside it, which a run that broke off leaves held.
 
 use super::flyway::{NotARow, Texts};
-use super::{Reader, Tool, given, number, text};
+use super::{Reader, Tool, given, number, text, truth};
 use crate::shape::Applied;
 
 pub(super) const READER: Reader = Reader {
@@ -9,6 +9,13 @@ pub(super) const READER: Reader = Reader {
     tables: &["DATABASECHANGELOG"],
     columns: &["id", "author", "filename", "dateexecuted", "orderexecuted", "exectype", "md5sum"],
     read,
+};
+
+pub(super) const LOCK: Reader = Reader {
+    tool: Tool::LiquibaseLock,
+    tables: &["DATABASECHANGELOGLOCK"],
+    columns: &["id", "locked", "lockgranted", "lockedby"],
+    read: lock,
 };
 
 fn read(rows: &[Texts]) -> Result<Vec<Applied>, NotARow> {
@@ -27,4 +34,20 @@ fn read(rows: &[Texts]) -> Result<Vec<Applied>, NotARow> {
     }
     applied.sort_by_key(|row| row.rank);
     Ok(applied)
+}
+
+fn lock(rows: &[Texts]) -> Result<Vec<Applied>, NotARow> {
+    let mut held = Vec::new();
+    for row in rows {
+        // One bit, which MySQL tells as a byte, and that is told in hexadecimal.
+        let is_held = match text(row, "locked").as_str() {
+            "00" => false,
+            "01" => true,
+            _ => truth(row, "locked")?,
+        };
+        if is_held {
+            held.push(super::held(format!("a run of {} that has not ended holds the lock", text(row, "lockedby"))));
+        }
+    }
+    Ok(held)
 }

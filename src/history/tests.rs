@@ -101,6 +101,81 @@ fn the_histories_of_other_tools() {
 }
 
 #[test]
+fn a_migration_that_has_not_ended_is_told() {
+    // The second broke off and was resolved as rolled back, and then made again; the third broke off.
+    let prisma = |name: &str, started: &str, finished: &str, back: &str| {
+        format!(
+            "id=u,checksum=c,finished_at={finished},migration_name={name},logs=~,rolled_back_at={back},started_at={started},applied_steps_count=1"
+        )
+    };
+    let lines = [
+        prisma("20240301_c", "4", "~", "~"),
+        prisma("20240201_b", "2", "~", "3"),
+        prisma("20240201_b", "3", "5", "~"),
+        prisma("20240101_a", "1", "2", "~"),
+    ];
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let shown = ["1 20240101_a [] SQL [] c true", "2 20240201_b [] SQL [] c true", "3 20240301_c [] SQL [] c false"];
+    check("_prisma_migrations", &lines, Tool::Prisma, &shown);
+    let history = read(Tool::Prisma, "_prisma_migrations", &rows(&lines)).unwrap();
+    assert_eq!(history.head(), Some("20240201_b"));
+    let shape = Shape { histories: vec![history], fingerprint: None };
+    assert_eq!(shape.failed(None), ["20240301_c (_prisma_migrations)"]);
+    for (tool, table, free, held, told) in [
+        (
+            Tool::KnexLock,
+            "knex_migrations_lock",
+            "index=1,is_locked=0",
+            "index=1,is_locked=1",
+            "a run that has not ended holds the lock (knex_migrations_lock)",
+        ),
+        (
+            Tool::LiquibaseLock,
+            "DATABASECHANGELOGLOCK",
+            "id=1,locked=00,lockgranted=~,lockedby=~",
+            "id=1,locked=t,lockgranted=x,lockedby=host",
+            "a run of host that has not ended holds the lock (DATABASECHANGELOGLOCK)",
+        ),
+    ] {
+        check(table, &[free], tool, &[]);
+        let shape = Shape { histories: vec![read(tool, table, &rows(&[held])).unwrap()], fingerprint: None };
+        assert_eq!((shape.failed(None), shape.head()), (vec![told.to_owned()], None));
+    }
+}
+
+#[test]
+fn the_histories_of_tools_that_tell_only_of_what_ended() {
+    // 2 was taken back and 1 as well, which was then made again; an older goose has rows for the steps down.
+    let goose = [
+        "id=6,version_id=1,is_applied=t,tstamp=x",
+        "id=1,version_id=0,is_applied=t,tstamp=x",
+        "id=2,version_id=1,is_applied=1,tstamp=x",
+        "id=3,version_id=2,is_applied=true,tstamp=x",
+        "id=4,version_id=2,is_applied=f,tstamp=x",
+        "id=5,version_id=1,is_applied=0,tstamp=x",
+    ];
+    check("goose_db_version", &goose, Tool::Goose, &["1 1 [] SQL [] - true"]);
+    let django = ["id=9,app=notes,name=0002_more,applied=x", "id=3,app=auth,name=0012_last,applied=x"];
+    check(
+        "django_migrations",
+        &django,
+        Tool::Django,
+        &["1 auth.0012_last [] SQL [] - true", "2 notes.0002_more [] SQL [] - true"],
+    );
+    let knex = ["id=2,name=20240102_b.js,batch=1,migration_time=x", "id=1,name=20240101_a.js,batch=1,migration_time=x"];
+    check("knex_migrations", &knex, Tool::Knex, &["1 20240101_a.js [] SQL [] - true", "2 20240102_b.js [] SQL [] - true"]);
+    let refinery = ["version=2,name=more,applied_on=x,checksum=9", "version=1,name=first,applied_on=x,checksum=8"];
+    check("refinery_schema_history", &refinery, Tool::Refinery, &["1 1 [first] SQL [] 8 true", "2 2 [more] SQL [] 9 true"]);
+    let head = |tool, table, lines: &[&str]| read(tool, table, &rows(lines)).unwrap().head().map(str::to_owned);
+    assert_eq!(head(Tool::Django, "django_migrations", &django).as_deref(), Some("notes.0002_more"));
+    assert_eq!(head(Tool::Knex, "knex_migrations", &knex).as_deref(), Some("20240102_b.js"));
+    assert_eq!(
+        head(Tool::Refinery, "refinery_schema_history", &["version=10,name=j", "version=9,name=i"]).as_deref(),
+        Some("10")
+    );
+}
+
+#[test]
 fn a_row_that_is_none_of_the_tools_is_an_error() {
     for (tool, row, column) in [
         (Tool::GolangMigrate, "version=7,dirty=perhaps", "dirty"),

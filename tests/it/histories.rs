@@ -14,8 +14,9 @@ struct Table {
 }
 
 const TEXT: &str = "varchar(255)";
+const WHEN: &str = "timestamp NULL";
 
-/// As each tool makes it, with the types that all engines know. `BYTES` is the engine's own.
+/// As each tool makes it, with the types that all engines know. `BYTES` and `FLAG` are the engine's own.
 const TABLES: &[Table] = &[
     Table {
         name: "server_change_log",
@@ -83,6 +84,77 @@ const TABLES: &[Table] = &[
         tool: "alembic",
         read: "ff00 true",
     },
+    Table {
+        name: "_prisma_migrations",
+        columns: &[
+            ("id", TEXT),
+            ("checksum", TEXT),
+            ("finished_at", WHEN),
+            ("migration_name", TEXT),
+            ("logs", "text"),
+            ("rolled_back_at", WHEN),
+            ("started_at", WHEN),
+            ("applied_steps_count", "int"),
+        ],
+        rows: &[
+            &["'u1'", "'c'", "NULL", "'20240301_c'", "'no such column'", "NULL", "'2024-03-01 10:00:00'", "0"],
+            &["'u2'", "'c'", "NULL", "'20240201_b'", "'x'", "'2024-02-01 11:00:00'", "'2024-02-01 10:00:00'", "0"],
+            &["'u3'", "'c'", "'2024-02-01 12:00:01'", "'20240201_b'", "NULL", "NULL", "'2024-02-01 12:00:00'", "1"],
+            &["'u4'", "'c'", "'2024-01-01 10:00:01'", "'20240101_a'", "NULL", "NULL", "'2024-01-01 10:00:00'", "1"],
+        ],
+        tool: "prisma",
+        read: "20240101_a true, 20240201_b true, 20240301_c false",
+    },
+    Table {
+        name: "goose_db_version",
+        columns: &[("id", "int"), ("version_id", "bigint"), ("is_applied", "boolean"), ("tstamp", WHEN)],
+        rows: &[
+            &["1", "0", "true", "'2024-01-01 10:00:00'"],
+            &["2", "1", "true", "'2024-01-01 10:00:00'"],
+            &["3", "2", "true", "'2024-01-01 10:00:00'"],
+            &["4", "2", "false", "'2024-01-01 10:00:00'"],
+        ],
+        tool: "goose",
+        read: "1 true",
+    },
+    Table {
+        name: "django_migrations",
+        columns: &[("id", "int"), ("app", TEXT), ("name", TEXT), ("applied", WHEN)],
+        rows: &[
+            &["2", "'notes'", "'0001_initial'", "'2024-01-01 10:00:00'"],
+            &["1", "'auth'", "'0012_last'", "'2024-01-01 10:00:00'"],
+        ],
+        tool: "django",
+        read: "auth.0012_last true, notes.0001_initial true",
+    },
+    Table {
+        name: "knex_migrations",
+        columns: &[("id", "int"), ("name", TEXT), ("batch", "int"), ("migration_time", WHEN)],
+        rows: &[&["1", "'20240101_a.js'", "1", "'2024-01-01 10:00:00'"]],
+        tool: "knex",
+        read: "20240101_a.js true",
+    },
+    Table {
+        name: "knex_migrations_lock",
+        columns: &[("index", "int"), ("is_locked", "int")],
+        rows: &[&["1", "1"]],
+        tool: "knex-lock",
+        read: "- false",
+    },
+    Table {
+        name: "refinery_schema_history",
+        columns: &[("version", "int"), ("name", TEXT), ("applied_on", TEXT), ("checksum", TEXT)],
+        rows: &[&["10", "'more'", "'x'", "'9'"], &["9", "'first'", "'x'", "'8'"]],
+        tool: "refinery",
+        read: "9 true, 10 true",
+    },
+    Table {
+        name: "databasechangeloglock",
+        columns: &[("id", "int"), ("locked", "FLAG"), ("lockgranted", WHEN), ("lockedby", TEXT)],
+        rows: &[&["1", "true", "'2024-01-01 10:00:00'", "'host'"]],
+        tool: "liquibase-lock",
+        read: "- false",
+    },
 ];
 
 /// golang-migrate's and Rails's have one name.
@@ -118,15 +190,16 @@ fn read(db: Db) {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::new(db, &dir.path().join("app.db"));
         home.create();
-        let (mark, bytes) = match db {
-            Db::MySql(_) => ('`', "varbinary(64)"),
-            Db::Postgres(_) => ('"', "bytea"),
-            Db::Sqlite => ('"', "blob"),
+        let (mark, bytes, flag) = match db {
+            Db::MySql(_) => ('`', "varbinary(64)", "bit(1)"),
+            Db::Postgres(_) => ('"', "bytea", "boolean"),
+            Db::Sqlite => ('"', "blob", "boolean"),
         };
+        let own = |kind: &str| kind.replace("BYTES", bytes).replace("FLAG", flag);
         let quoted = |name: &str| format!("{mark}{}{mark}", spelled(name));
         let tables: Vec<&Table> = TABLES.iter().chain([last]).collect();
         for table in &tables {
-            let columns = table.columns.iter().map(|(name, kind)| format!("{} {}", quoted(name), kind.replace("BYTES", bytes)));
+            let columns = table.columns.iter().map(|(name, kind)| format!("{} {}", quoted(name), own(kind)));
             let name = quoted(table.name);
             let rows = table.rows.iter().map(|row| format!("({})", row.join(", ")));
             home.sql(&format!("CREATE TABLE {name} ({})", columns.collect::<Vec<_>>().join(", ")));
