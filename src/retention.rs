@@ -219,20 +219,27 @@ fn younger(age: TimeDelta, within: Duration) -> bool {
 }
 
 /// How old each archive is, given newest first, by the time that the archives themselves bear witness to: the time between one and
-/// the next, up to the present, but none of them for more than the second longest. A clock that is wrong makes one leap, and what was kept
-/// before it is not older for that; a host that was off for long keeps a little more.
+/// the next, up to the present, but the few longest for no more than the longest beside them ([`leaps`]). A clock that is wrong leaps, and
+/// what was kept before is not older for that; a host that was off for long keeps a little more.
 fn ages(archives: &[&Candidate], now: DateTime<Utc>) -> Vec<TimeDelta> {
     let moments = std::iter::once(now).chain(archives.iter().map(|archive| archive.taken_at));
     let between = |(later, earlier): (DateTime<Utc>, DateTime<Utc>)| (later - earlier).max(TimeDelta::zero());
     let gaps: Vec<TimeDelta> = moments.clone().zip(moments.skip(1)).map(between).collect();
     let mut longest = gaps.clone();
     longest.sort_unstable();
-    let bound = longest.iter().rev().nth(1).copied().unwrap_or(TimeDelta::MAX);
+    let bound = longest.iter().rev().nth(leaps(gaps.len())).copied().unwrap_or(TimeDelta::MAX);
     let add = |age: &mut TimeDelta, gap: TimeDelta| {
         *age = age.checked_add(&gap.min(bound)).unwrap_or(TimeDelta::MAX);
         Some(*age)
     };
     gaps.into_iter().scan(TimeDelta::zero(), add).collect()
+}
+
+/// How many of so many gaps may be leaps of the clock: one leaves no measure where there are but two, two where there are but three; and
+/// among many there may be more.
+fn leaps(gaps: usize) -> usize {
+    let few = if gaps >= 4 { 2 } else { 1 };
+    few.max(1 + gaps / 10)
 }
 
 fn no_rule(policy: &Policy) -> bool {

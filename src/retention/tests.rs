@@ -351,6 +351,9 @@ fn a_leap_of_the_clock_makes_no_archive_older() {
             let archives: Vec<Candidate> = daily(-59..1, 0).chain(daily(0..days, leap)).collect();
             let there = kept(&archives, wrong + TimeDelta::days(days - 1)).0;
             assert_eq!(there, 30, "{days} archives since a leap of {leap} days");
+            // And by another way the second time: neither of the two is a measure for the other.
+            let again = wrong + TimeDelta::days(days + 7 * leap);
+            assert!(kept(&archives, again).0 >= 29, "a second leap, seven times as long as the first");
             // Put right, what is from the future does not count.
             assert_eq!(kept(&archives, now()), (30 + usize::try_from(days).unwrap(), Some(29)), "put right after {leap} days");
         }
