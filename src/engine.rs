@@ -10,6 +10,7 @@ mod error;
 mod frames;
 pub mod identity;
 mod lost;
+mod memory;
 mod moment;
 pub mod mysql;
 pub(crate) mod passing;
@@ -83,6 +84,20 @@ pub struct DumpRequest {
     pub preamble: Vec<String>,
     /// Names of migration-history tables beyond the well-known ones, for the shape.
     pub history_tables: Vec<String>,
+    /// The shape by which it was said whose data this is: a dump that meets another fails ([`EngineError::OtherShape`]).
+    pub expected: Option<Shape>,
+}
+
+impl DumpRequest {
+    /// Refuses a shape that is another than the one expected.
+    fn demand_expected(&self, found: &Shape) -> Result<(), EngineError> {
+        match &self.expected {
+            Some(expected) if expected.fingerprint.is_some() && !expected.same_as(found) => {
+                Err(EngineError::OtherShape(Box::new(found.clone())))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What a dump found out; the caller makes the manifest of it.
@@ -238,6 +253,7 @@ impl Engine {
         jobs: usize,
         progress: &Progress,
     ) -> Result<Loaded, EngineError> {
+        self.demand_memory(archive)?;
         let mut loaded = each!(self, engine => engine.load(archive, mode, standing, jobs, progress).await)?;
         if mode != LoadMode::DataOnly {
             loaded.warnings.extend(readback::differs(self, archive).await);
@@ -251,13 +267,23 @@ impl Engine {
     /// # Errors
     /// When it cannot be reached or asked, or the archive cannot be read.
     pub async fn objections(&self, archive: &Archive) -> Result<Vec<String>, EngineError> {
+        let told = |refused: EngineError| std::iter::once(refused.to_string()).chain(refused.hints()).collect::<Vec<_>>();
+        let mut objections = self.demand_memory(archive).err().map(told).unwrap_or_default();
         match self {
-            Self::MySql(engine) => Box::pin(engine.objections(archive)).await,
-            Self::Sqlite(engine) => {
-                let refused = engine.may_replace().err();
-                Ok(refused.iter().flat_map(|error| std::iter::once(error.to_string()).chain(error.hints())).collect())
-            }
-            Self::Postgres(_) => Ok(Vec::new()),
+            Self::MySql(engine) => objections.extend(Box::pin(engine.objections(archive)).await?),
+            Self::Sqlite(engine) => objections.extend(engine.may_replace().err().map(told).unwrap_or_default()),
+            Self::Postgres(_) => {}
+        }
+        Ok(objections)
+    }
+
+    /// Refuses an archive with a row for which there is no memory. SQLite's rows are in none by themselves: they are asked for when they
+    /// are compared.
+    fn demand_memory(&self, archive: &Archive) -> Result<(), EngineError> {
+        match self {
+            Self::Postgres(_) => memory::demand_for(archive, memory::COPY_TENTHS),
+            Self::MySql(_) => memory::demand_for(archive, memory::SQL_TENTHS),
+            Self::Sqlite(_) => Ok(()),
         }
     }
 

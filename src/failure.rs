@@ -85,7 +85,7 @@ impl Class {
             Class::NoInput => "a label, target, file or migration directory does not exist",
             Class::Unavailable => "a server, socket or tool cannot be reached",
             Class::Software => "a bug in upkeep",
-            Class::OsError => "the host is out of processes or descriptors",
+            Class::OsError => "the host is out of processes, descriptors or memory",
             Class::CannotCreate => "a backup or state directory cannot be made, or there is no room",
             Class::Io => "reading, writing or syncing failed",
             Class::TempFail => "busy: a lock is held or an upgrade is in progress; try later",
@@ -141,6 +141,9 @@ pub struct Failure {
     /// Whether a person wanted it so: then nothing is tried again by itself.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cancelled: bool,
+    /// Whether it does not pass while nobody does anything about it, although its class is that of what may.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lasting: bool,
 }
 
 impl Failure {
@@ -156,6 +159,7 @@ impl Failure {
             hints: Vec::new(),
             target: None,
             cancelled: false,
+            lasting: false,
         }
     }
 
@@ -181,6 +185,7 @@ impl Failure {
             hints: error.hints(),
             target: None,
             cancelled: false,
+            lasting: false,
         }
     }
 

@@ -14,6 +14,7 @@ mod error;
 mod held;
 mod identity;
 mod lines;
+pub mod memory;
 mod relay;
 mod user;
 

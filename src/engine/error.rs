@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::archive::ArchiveError;
 use crate::failure::{Class, Explain};
+use crate::pen::human::size;
+use crate::process::memory::{Bound, Room};
+use crate::shape::Shape;
 
 /// One table that is not what the manifest says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +100,16 @@ pub enum EngineError {
         /// What it should be, likewise.
         wanted: Option<u64>,
     },
+    /// A row is too large for the memory there is.
+    #[error("cannot hold {row} in memory: it takes {}, and there is room for {}", size(*needed), size(room.bytes))]
+    NoMemory {
+        /// Which, with its table.
+        row: String,
+        /// Bytes it takes at the most.
+        needed: u64,
+        /// What there is.
+        room: Room,
+    },
     /// The archive is not one this database can take.
     #[error("archive does not fit: {0}")]
     Unfit(String),
@@ -138,6 +151,9 @@ pub enum EngineError {
         /// What was not done, completing "cannot …".
         doing: String,
     },
+    /// The schema is another than it was when it was said whose data this is.
+    #[error("cannot say whose data it is: the schema was changed since it was looked at")]
+    OtherShape(Box<Shape>),
     /// A program that only the database's vendor has is not on this host.
     #[error("there is no {program} on this host")]
     NoProgram {
@@ -192,17 +208,36 @@ pub(crate) const POOLER_HINT: &str = "in `[targets.T.database]`, name the server
     directory of its socket (`postgres://USER@localhost/DATABASE?host=/run/postgresql`). What is set in a session through a pooler is met by \
     its other clients";
 
+/// What gives a row of so many bytes room: the setting that bounds it, or the host.
+fn more_memory(needed: u64, bound: Bound) -> String {
+    // Beside the row the daemon itself, and whatever else it is at.
+    let gigabytes = (needed + (256 << 20)).div_ceil(1 << 30);
+    match bound {
+        Bound::Group => format!(
+            "raise `MemoryMax` of the unit: `systemctl edit upkeepd`, [Service], MemoryMax={gigabytes}G (docs/host.md, Memory); where \
+             another control group bounds it, that one's"
+        ),
+        Bound::Limit => format!(
+            "raise the limit of the process to {gigabytes} GB: `LimitDATA` and `LimitAS` of the unit, or `ulimit -d` and `ulimit -v` in a shell"
+        ),
+        Bound::Host => format!("the host itself has no more: free {gigabytes} GB of memory, or add swap"),
+    }
+}
+
 impl Explain for EngineError {
     fn class(&self) -> Class {
         match self {
             Self::Connect { .. } | Self::Lost { .. } | Self::NoProgram { .. } | Self::NoLocks { .. } => Class::Unavailable,
             Self::TurnedAway { class, .. } => *class,
             Self::Pooler { .. } => Class::Config,
+            Self::NoMemory { .. } => Class::OsError,
             Self::Refused { .. } | Self::Privilege { .. } | Self::NotOurs { .. } => Class::NoPermission,
             Self::Sql { .. } | Self::Unfit(_) | Self::Inexact { .. } | Self::Unreadable { .. } | Self::Differs(_) => {
                 Class::Data
             }
-            Self::InUse { .. } | Self::Moved { .. } | Self::Filled { .. } | Self::Unfinished { .. } => Class::TempFail,
+            Self::InUse { .. } | Self::Moved { .. } | Self::OtherShape(_) | Self::Filled { .. } | Self::Unfinished { .. } => {
+                Class::TempFail
+            }
             Self::NotKept { source, .. } => source.class(),
             Self::Archive(error) => error.class(),
             Self::Process(error) => error.class(),
@@ -219,6 +254,9 @@ impl Explain for EngineError {
                 Some("the old content is still in place and open to everybody as before".to_owned())
             }
             Self::NotOurs { .. } | Self::Unfinished { .. } | Self::Pooler { .. } => Some("nothing was changed".to_owned()),
+            Self::NoMemory { .. } => {
+                Some("nothing was published and nothing replaced; sealed archives are untouched".to_owned())
+            }
             Self::Lost { .. } => Some("nothing half-done was published; sealed archives are untouched".to_owned()),
             _ => None,
         }
@@ -243,6 +281,7 @@ impl Explain for EngineError {
                 }
                 hints
             }
+            Self::NoMemory { needed, room, .. } => vec![more_memory(*needed, room.bound)],
             Self::Privilege { grant, .. } => vec![format!("as the owner of the database: {grant}")],
             Self::Inexact { hint, .. }
             | Self::TurnedAway { hint, .. }
@@ -251,7 +290,7 @@ impl Explain for EngineError {
             | Self::Unreadable { hint, .. }
             | Self::Unfinished { hint, .. } => vec![hint.clone()],
             Self::InUse { .. } => vec!["stop the server and close other sessions, then try again".to_owned()],
-            Self::Moved { .. } => vec!["wait until the migration or deployment is over, then try again".to_owned()],
+            Self::Moved { .. } | Self::OtherShape(_) => vec!["wait until the migration or deployment is over, then try again".to_owned()],
             Self::Lost { .. } => vec!["look at the database server's own log, then try again".to_owned()],
             Self::NotKept { source, .. } => source.hints(),
             Self::Filled { .. } => vec!["make sure that nobody uses it, then try again: what it holds is archived first".to_owned()],
@@ -268,7 +307,12 @@ impl Explain for EngineError {
             Self::TurnedAway { class, .. } => *class == Class::TempFail,
             _ => matches!(
                 self,
-                Self::Connect { .. } | Self::Lost { .. } | Self::InUse { .. } | Self::Moved { .. } | Self::Filled { .. }
+                Self::Connect { .. }
+                    | Self::Lost { .. }
+                    | Self::InUse { .. }
+                    | Self::Moved { .. }
+                    | Self::OtherShape(_)
+                    | Self::Filled { .. }
             ),
         }
     }

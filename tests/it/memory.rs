@@ -5,7 +5,82 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
+use crate::support::engines::on_every_engine;
+use crate::support::mysql::Server;
 use crate::support::world::{Db, World, text};
+
+on_every_engine! {
+    a_row_for_which_there_is_no_room: refused;
+}
+
+/// What a process may have, in MiB: more than all of it takes beside the row, and less than the row.
+const LIMIT_MIB: u64 = 160;
+
+/// Under a limit of the kernel's a row that does not fit is refused by name, by a backup and by a restore, before an allocation fails.
+fn refused(db: Db) {
+    let world = World::new(db);
+    let (value, named) = match db {
+        Db::Sqlite => (format!("zeroblob({})", 96 << 20), "table large (rowid = 42)"),
+        Db::Postgres(_) => (format!("repeat('x', {})", 54 << 20), "table public.large (id = 42)"),
+        Db::MySql(_) => (format!("repeat('x', {})", 34 << 20), "table large (id = 42)"),
+    };
+    let waiting = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let _alone = match db {
+        Db::MySql(server) => Some((waiting.block_on(server.alone()), Packet::raise(server))),
+        _ => None,
+    };
+    let columns = if matches!(db, Db::MySql(_)) { "LONGTEXT" } else { "TEXT" };
+    world.sql(&format!(
+        "CREATE TABLE large (id INTEGER PRIMARY KEY, value {columns} NOT NULL); INSERT INTO large VALUES (1, 'small'); \
+         INSERT INTO large VALUES (42, {value});"
+    ));
+    let told = limited(&world, &["backup", "notes"], 71);
+    assert!(told.contains(named) && told.contains("LimitDATA"), "{told}");
+    let whole = world.run(&["backup", "notes"]);
+    assert!(whole.status.success(), "{}", text(&whole));
+    world.sql("DELETE FROM large WHERE id = 42");
+    // SQLite's is met when the rows are compared, those of the others beforehand: such an archive does not fit.
+    let told = limited(&world, &["restore", "notes", "--replace"], if matches!(db, Db::Sqlite) { 71 } else { 65 });
+    assert!(told.contains("table") && told.contains("large") && told.contains("LimitDATA"), "{told}");
+    assert_eq!(world.ask("SELECT count(*) FROM large"), "1", "the old content stands");
+}
+
+/// What the program says when it refuses under the limit. On one core, for each has threads of its own.
+fn limited(world: &World, arguments: &[&str], code: i32) -> String {
+    let command = world.command(arguments);
+    let mut limited = Command::new("taskset");
+    limited.args(["-c", &first_core(), "prlimit", &format!("--data={}", LIMIT_MIB << 20)]);
+    let output = under(limited, &command).stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(code), "{}", text(&output));
+    text(&output)
+}
+
+/// The first core that we may run on.
+fn first_core() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let all = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap();
+    all.trim().split([',', '-']).next().unwrap().to_owned()
+}
+
+/// A server takes longer statements, until this is dropped.
+struct Packet {
+    server: &'static Server,
+    before: String,
+}
+
+impl Packet {
+    fn raise(server: &'static Server) -> Self {
+        let before = server.sql("", "SELECT @@GLOBAL.max_allowed_packet").trim().to_owned();
+        server.sql("", "SET GLOBAL max_allowed_packet = 67108864");
+        Self { server, before }
+    }
+}
+
+impl Drop for Packet {
+    fn drop(&mut self) {
+        self.server.sql("", &format!("SET GLOBAL max_allowed_packet = {}", self.before));
+    }
+}
 
 /// What a backup takes whatever the rows are: frames, contexts, the program itself (64), and what a busy machine's threads hold at once beside
 /// that. A second value of 96 would not fit in it.
@@ -41,15 +116,21 @@ fn bounded(values: u64) {
 fn peak_mib(command: &Command) -> u64 {
     let told = tempfile::NamedTempFile::new().unwrap();
     let mut timed = Command::new("/usr/bin/time");
-    timed.args(["-f", "%M", "-o"]).arg(told.path()).arg(command.get_program()).args(command.get_args());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => timed.env(name, value),
-            None => timed.env_remove(name),
-        };
-    }
-    let output = timed.stdin(Stdio::null()).output().expect("the package `time`, which tests/run installs");
+    timed.args(["-f", "%M", "-o"]).arg(told.path());
+    let output = under(timed, command).stdin(Stdio::null()).output().expect("the package `time`, which tests/run installs");
     assert!(output.status.success(), "{}", text(&output));
     let kib: u64 = std::fs::read_to_string(told.path()).unwrap().trim().parse().unwrap();
     kib / 1024
+}
+
+/// The same program, run by another.
+fn under(mut outer: Command, command: &Command) -> Command {
+    outer.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => outer.env(name, value),
+            None => outer.env_remove(name),
+        };
+    }
+    outer
 }

@@ -96,6 +96,7 @@ async fn attempt_hold(place: &Place, request: &DumpRequest, progress: &Progress)
         return Ok(None);
     }
     let shape = Shape { histories: opened.seen.histories.clone(), fingerprint: Some(shape::fingerprint(&schema)) };
+    request.demand_expected(&shape)?;
     let left_out = left_out(&mut leader, &grants, &schema).await?;
     if let Some(said) = definer::said(place.definers(), &script::definers(&schema)) {
         server.extra.insert("definers".to_owned(), said);

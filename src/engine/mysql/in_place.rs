@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use super::super::crew::Stop;
 use super::super::frames::frames_of;
+use super::super::memory::{self, SQL_TENTHS};
 use super::super::{EngineError, Loaded, Standing};
 use super::catalog;
 use super::compare;
@@ -179,6 +180,7 @@ async fn exchange_some(
     for index in frames_of(archive, FrameKind::Data) {
         let table = manifest.frames[index].table.and_then(|table| manifest.tables.get(table as usize));
         if table.is_some_and(|table| tables.contains(&table)) {
+            let _turn = memory::turn_of_frame(archive, index, SQL_TENTHS).await?;
             load::load_frame(session, archive, index, progress, &Stop::default()).await?;
         }
     }

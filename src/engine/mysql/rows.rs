@@ -4,17 +4,19 @@
 //! statements and write the same literals, so equal sums mean equal rows. Invariant: a statement never outgrows what the server
 //! that sent the rows would itself accept; held by `tests/it/mysql_traps.rs`.
 
+mod large;
 pub(super) mod timeless;
 
 use std::ops::ControlFlow;
 
-use sqlx::Row;
 use sqlx::mysql::MySqlRow;
+use sqlx::{Connection as _, Row};
 use upkeep_rows::literal::Encoding;
 use upkeep_rows::tuple_into;
 
 use super::super::EngineError;
 use super::super::crew::Stop;
+use super::super::memory::{self, LARGE, SQL_TENTHS};
 use super::super::tally::{TakeRows, Tally};
 use super::connect::{Session, quote};
 use super::ranges::Task;
@@ -30,13 +32,24 @@ pub(super) async fn prepare(session: &mut Session) -> Result<(), EngineError> {
     session.run("set up a session", "SET SESSION character_set_results = NULL").await
 }
 
-/// The statement that reads a part of a table, in the order of its key where it is stored in that order.
-pub(super) fn select(relation: &Relation, range: Option<&str>) -> String {
+/// The statement that reads a part of a table, in the order of its key where it is stored in that order; of its rows those that meet
+/// `only`.
+pub(super) fn select(relation: &Relation, range: Option<&str>, only: Option<&str>) -> String {
     let mut columns: Vec<&str> = relation.columns.iter().map(|column| column.expression.as_str()).collect();
     if is_led(relation) {
         columns.insert(0, "1");
     }
-    let mut sql = format!("SELECT {} FROM {}", columns.join(", "), relation.quoted());
+    let mut sql = format!("SELECT {}{}", columns.join(", "), from(relation, range, only));
+    if !relation.key.is_empty() {
+        let order = |part: &KeyPart| quote(&part.name) + if part.descending { " DESC" } else { "" };
+        sql.push_str(&format!(" ORDER BY {}", relation.key.iter().map(order).collect::<Vec<_>>().join(", ")));
+    }
+    sql
+}
+
+/// What such a statement reads from, with the conditions.
+fn from(relation: &Relation, range: Option<&str>, only: Option<&str>) -> String {
+    let mut sql = format!(" FROM {}", relation.quoted());
     if relation.history {
         sql.push_str(" FOR SYSTEM_TIME ALL");
     }
@@ -44,13 +57,10 @@ pub(super) fn select(relation: &Relation, range: Option<&str>) -> String {
         sql.push_str(" FORCE INDEX (PRIMARY)");
     }
     let lasted = relation.period.as_ref().map(timeless::lasted);
-    let conditions: Vec<String> = range.map(str::to_owned).into_iter().chain(lasted).collect();
+    let only = only.map(|only| format!("({only})"));
+    let conditions: Vec<String> = range.map(str::to_owned).into_iter().chain(lasted).chain(only).collect();
     if !conditions.is_empty() {
         sql.push_str(&format!(" WHERE {}", conditions.join(" AND ")));
-    }
-    if !relation.key.is_empty() {
-        let order = |part: &KeyPart| quote(&part.name) + if part.descending { " DESC" } else { "" };
-        sql.push_str(&format!(" ORDER BY {}", relation.key.iter().map(order).collect::<Vec<_>>().join(", ")));
     }
     sql
 }
@@ -67,11 +77,40 @@ pub(super) fn insert_head(relation: &Relation) -> String {
     format!("INSERT INTO {} ({columns}) VALUES\n", relation.quoted())
 }
 
-/// Reads one task to its end, on a session that was [`prepare`]d. After an error the session may be in the middle of an answer.
+/// Reads one task to its end, its large rows last, on a session that was [`prepare`]d. After an error the session may be in the middle
+/// of an answer.
 pub(super) async fn read(
     session: &mut Session,
     relation: &Relation,
     task: &Task,
+    into: &mut (dyn TakeRows + Send),
+    progress: &Progress,
+    stop: &Stop,
+) -> Result<Tally, EngineError> {
+    let range = task.range.as_deref();
+    let Some(size) = large::size(relation, session.max_packet) else {
+        return read_by(session, relation, select(relation, range, None), into, progress, stop).await;
+    };
+    large::begin(session).await?;
+    let others = select(relation, range, Some(&large::others(&size)));
+    let mut tally = read_by(session, relation, others, into, progress, stop).await?;
+    if large::are_left(session).await? {
+        let turn = large::turn(session, relation, task, &size).await?;
+        let these = select(relation, range, Some(&large::these(&size)));
+        tally.merge(&read_by(session, relation, these, into, progress, stop).await?);
+        // What the driver holds of them is let go with the next answer, and then others have their turn.
+        session.connection.shrink_buffers();
+        session.run("let go of large rows", "DO 0").await?;
+        drop(turn);
+    }
+    Ok(tally)
+}
+
+/// Reads what a statement selects.
+async fn read_by(
+    session: &mut Session,
+    relation: &Relation,
+    sql: String,
     into: &mut (dyn TakeRows + Send),
     progress: &Progress,
     stop: &Stop,
@@ -84,6 +123,12 @@ pub(super) async fn read(
         statement.add(row, &mut tally).map_err(failed)?;
         if statement.is_too_large() {
             return Err(too_large(relation, row, max_packet));
+        }
+        // What is escaped in it is known now, and a restore would hold it as it is written.
+        let written = statement.last_length();
+        if written > LARGE {
+            let short = memory::demand(memory::needed(written, SQL_TENTHS));
+            short.map_err(|short| short.of(format!("a row of table {} ({})", relation.name, which(relation, row))))?;
         }
         if statement.is_full() {
             statement.spare_the_last(into, progress)?;
@@ -101,7 +146,6 @@ pub(super) async fn read(
             ControlFlow::Break(())
         }
     };
-    let sql = select(relation, task.range.as_deref());
     upkeep_rows::read(&mut session.connection, sql, &mut each).await.map_err(failed)?;
     if let Some(error) = broken {
         return Err(error);
@@ -156,6 +200,10 @@ impl Statement {
         self.text.len() >= self.full
     }
 
+    fn last_length(&self) -> u64 {
+        (self.text.len() - self.last) as u64
+    }
+
     /// Whether no statement could hold the last row.
     fn is_too_large(&self) -> bool {
         self.head + self.text.len() - self.last + 2 > self.max_packet
@@ -189,8 +237,8 @@ impl Statement {
     }
 }
 
-/// Names the row that no statement can hold.
-fn too_large(relation: &Relation, row: &MySqlRow, max_packet: u64) -> EngineError {
+/// Names a row, by its primary key.
+fn which(relation: &Relation, row: &MySqlRow) -> String {
     let led = usize::from(is_led(relation));
     let value = |name: &str| {
         let place = relation.columns.iter().position(|column| column.name == name)?;
@@ -199,12 +247,17 @@ fn too_large(relation: &Relation, row: &MySqlRow, max_packet: u64) -> EngineErro
         Some(format!("{name} = {}", String::from_utf8_lossy(&text).chars().take(80).collect::<String>()))
     };
     let key = relation.key.iter().filter_map(|part| value(&part.name)).collect::<Vec<_>>().join(", ");
-    let which = if key.is_empty() { "one without a primary key".to_owned() } else { key };
+    if key.is_empty() { "one without a primary key".to_owned() } else { key }
+}
+
+/// Names the row that no statement can hold.
+fn too_large(relation: &Relation, row: &MySqlRow, max_packet: u64) -> EngineError {
     EngineError::Inexact {
         what: format!(
-            "a row of table {} ({which}) is longer, written as SQL, than max_allowed_packet of this server, {max_packet} bytes: \
+            "a row of table {} ({}) is longer, written as SQL, than max_allowed_packet of this server, {max_packet} bytes: \
              no statement could restore it",
-            relation.name
+            relation.name,
+            which(relation, row)
         ),
         hint: "raise it: SET GLOBAL max_allowed_packet = 1073741824; and the same in the server's configuration".to_owned(),
     }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::Deserialize;
 use sqlx::postgres::PgRow;
 
 use super::super::EngineError;
@@ -45,6 +46,19 @@ pub(super) struct Relation {
     pub(super) unlogged: bool,
     /// The `WHERE …` of an extension's configuration table.
     pub(super) filter: String,
+    /// Bytes of the values that are stored beside its rows, for they are long.
+    pub(super) beside: u64,
+    /// The columns whose values can be long.
+    pub(super) wide: Vec<Wide>,
+}
+
+/// A column whose values can be long.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Wide {
+    /// The name, unquoted.
+    pub(super) name: String,
+    /// `text` or `bytea`, of which the server knows the length without reading it; empty for every other type.
+    pub(super) kind: String,
 }
 
 impl Relation {
@@ -143,7 +157,13 @@ async fn relations_where(session: &mut Session, condition: &str) -> Result<Vec<R
          COALESCE((SELECT amname = 'heap' FROM pg_catalog.pg_am a WHERE a.oid = c.relam), false), \
          COALESCE((SELECT pg_catalog.json_agg(a.attname::text ORDER BY a.attnum)::text FROM pg_catalog.pg_attribute a \
                    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''), '[]'), \
-         COALESCE(x.filter, '') {WITH_ROWS} AND c.relkind = 'r' {condition} ORDER BY n.nspname::text COLLATE \"C\", c.relname::text COLLATE \"C\""
+         COALESCE(x.filter, ''), \
+         CASE WHEN c.reltoastrelid = 0 THEN 0 ELSE pg_catalog.pg_relation_size(c.reltoastrelid) END, \
+         COALESCE((SELECT pg_catalog.json_agg(pg_catalog.json_build_object('name', a.attname::text, 'kind', \
+                     CASE WHEN a.atttypid IN (25, 1042, 1043) THEN 'text' WHEN a.atttypid = 17 THEN 'bytea' ELSE '' END) \
+                     ORDER BY a.attnum)::text FROM pg_catalog.pg_attribute a \
+                   WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND a.attlen < 0), '[]') \
+         {WITH_ROWS} AND c.relkind = 'r' {condition} ORDER BY n.nspname::text COLLATE \"C\", c.relname::text COLLATE \"C\""
     );
     let doing = "list the tables with their columns";
     let rows = session.rows(doing, &sql).await?;
@@ -159,6 +179,9 @@ async fn relations_where(session: &mut Session, condition: &str) -> Result<Vec<R
             unlogged: session.cell(doing, row, 4)?,
             heap: session.cell(doing, row, 5)?,
             filter: session.cell(doing, row, 7)?,
+            beside: size(8)?,
+            wide: serde_json::from_str(&session.cell::<String>(doing, row, 9)?)
+                .map_err(|_| EngineError::Worker(doing.to_owned()))?,
         })
     };
     rows.iter().map(read).collect()

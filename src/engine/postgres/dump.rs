@@ -156,6 +156,7 @@ async fn attempt_hold(place: &Place, request: &DumpRequest, progress: &Progress)
     };
     let (position, taken_at) = moment(&mut session).await?;
     let shape = shape::shape(&mut session, &request.history_tables).await?;
+    request.demand_expected(&shape)?;
     let mut left_out = left_out::of(&mut session).await?;
     left_out.extend(unqualified::of(place).await?);
     let at_once = locks::is_room(&mut session, needed + locked.len() as u64).await?;

@@ -27,6 +27,8 @@ pub(super) fn relation() -> Relation {
         heap: false,
         unlogged: false,
         filter: String::new(),
+        beside: 0,
+        wide: Vec::new(),
     }
 }
 

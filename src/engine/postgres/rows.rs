@@ -3,10 +3,13 @@
 //! Shared by the dump, which stores the rows, and by the comparison after a load, which only sums them: both read the same
 //! statements, so equal sums mean equal rows.
 
+mod large;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::TryStreamExt;
+use sqlx::Connection as _;
 
 use super::super::EngineError;
 use super::super::crew::Stop;
@@ -115,12 +118,16 @@ pub(super) fn copy_out(relation: &Relation, task: Task) -> String {
         return format!("COPY {name}{} TO STDOUT", column_list(relation));
     }
     let columns = relation.columns.iter().map(|column| quote(column)).collect::<Vec<_>>().join(", ");
-    let condition = match task.pages {
-        Some((from, Some(to))) => format!("WHERE ctid >= '({from},0)' AND ctid < '({to},0)'"),
-        Some((from, None)) => format!("WHERE ctid >= '({from},0)'"),
-        None => relation.filter.clone(),
-    };
+    let condition = condition(task).map_or_else(|| relation.filter.clone(), |range| format!("WHERE {range}"));
     format!("COPY (SELECT {columns} FROM ONLY {name} {condition}) TO STDOUT")
+}
+
+/// What a task's rows meet, where it is not the whole table.
+fn condition(task: Task) -> Option<String> {
+    Some(match task.pages? {
+        (from, Some(to)) => format!("ctid >= '({from},0)' AND ctid < '({to},0)'"),
+        (from, None) => format!("ctid >= '({from},0)'"),
+    })
 }
 
 /// The line that begins a table's rows in an archive; the loader sends the same statement.
@@ -131,7 +138,7 @@ pub(super) fn copy_in(relation: &Relation) -> String {
 /// Rows are handed on in pieces of about this many bytes: one call of the compressor, not one a row.
 pub(super) const PIECE_BYTES: usize = 128 * 1024;
 
-/// Reads one task to its end.
+/// Reads one task to its end, its large rows last.
 pub(super) async fn read(
     session: &mut Session,
     relation: &Relation,
@@ -140,9 +147,34 @@ pub(super) async fn read(
     progress: &Progress,
     stop: &Stop,
 ) -> Result<Tally, EngineError> {
+    if !large::may_be_in(relation) {
+        return copy(session, relation, &copy_out(relation, task), into, progress, stop).await;
+    }
+    large::begin(session).await?;
+    let mut tally = copy(session, relation, &large::copy_others(relation, task), into, progress, stop).await?;
+    for place in large::left(session).await? {
+        let turn = large::turn(session, relation, &place).await?;
+        tally.merge(&copy(session, relation, &large::copy_one(relation, &place), into, progress, stop).await?);
+        // What the driver holds of it is let go with the next answer, and then the next one has its turn.
+        session.connection.shrink_buffers();
+        session.run("let go of a large row", "SELECT").await?;
+        drop(turn);
+    }
+    Ok(tally)
+}
+
+/// Reads what a statement copies.
+async fn copy(
+    session: &mut Session,
+    relation: &Relation,
+    statement: &str,
+    into: &mut (dyn TakeRows + Send),
+    progress: &Progress,
+    stop: &Stop,
+) -> Result<Tally, EngineError> {
     let place = session.place().clone();
     let failed = |source| place.sort(&format!("read table {}.{}", relation.schema, relation.name), source);
-    let mut stream = session.connection.copy_out_raw(&copy_out(relation, task)).await.map_err(failed)?;
+    let mut stream = session.connection.copy_out_raw(statement).await.map_err(failed)?;
     let (mut tally, mut piece, mut rows) = (Tally::default(), Vec::with_capacity(PIECE_BYTES + PIECE_BYTES / 4), 0);
     // The server sends one row a message, each with its line end.
     while let Some(row) = stream.try_next().await.map_err(failed)? {

@@ -38,6 +38,7 @@ pub(super) async fn dump(
     let left_out = sound?.into_iter().collect();
     let counted = counted?;
     streamed?;
+    request.demand_expected(&counted.shape)?;
 
     Ok(Dumped {
         consistency: copy.consistency(),

@@ -15,6 +15,7 @@ use super::open::{self, because};
 use super::schema::{self, Form, TableDef};
 use crate::archive::manifest::{LeftOut, Table};
 use crate::engine::crew::{Stop, hire};
+use crate::engine::memory::Short;
 use crate::engine::tally::Tally;
 use crate::engine::{EngineError, Mismatch};
 use crate::progress::Progress;
@@ -29,7 +30,8 @@ pub(super) async fn tally(
     let mut tallied = Vec::new();
     for table in tables.iter().filter(|table| table.form != Form::Virtual) {
         let counted = tally_table(connection, table, progress).await;
-        tallied.push(counted.map_err(because(path, format!("read the rows of table {}", table.name)))?);
+        let named = |unread: Unread| unread.explained(table, path);
+        tallied.push(counted.map_err(named)?);
     }
     Ok(tallied)
 }
@@ -41,7 +43,37 @@ const REAL: u8 = 2;
 const TEXT: u8 = 3;
 const BLOB: u8 = 4;
 
-async fn tally_table(connection: &mut SqliteConnection, table: &TableDef, progress: &Progress) -> Result<Table, sqlx::Error> {
+/// Why a table's rows were not read.
+#[derive(Debug)]
+enum Unread {
+    Failed(sqlx::Error),
+    /// A row does not fit into memory; its rowid, where it has one.
+    Short(Short, Option<i64>),
+}
+
+impl From<sqlx::Error> for Unread {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Unread {
+    fn explained(self, table: &TableDef, path: &Path) -> EngineError {
+        match self {
+            Self::Failed(error) => because(path, format!("read the rows of table {}", table.name))(error),
+            Self::Short(short, rowid) => {
+                let which = rowid.map_or(String::new(), |rowid| format!(" (rowid = {rowid})"));
+                short.of(format!("a row of table {}{which}", table.name))
+            }
+        }
+    }
+}
+
+async fn tally_table(connection: &mut SqliteConnection, table: &TableDef, progress: &Progress) -> Result<Table, Unread> {
+    let _turn = match table.rowid {
+        Some(_) => None,
+        None => large::turn_of_copied(connection, table).await?,
+    };
     let large = large::may_be_in(connection, table).await;
     let others = large.map_or(String::new(), |_| format!(" WHERE {} <= {}", large::size(&table.columns), large::LARGE));
     let mut found = scan(connection, table, &others, progress).await?;

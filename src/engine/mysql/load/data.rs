@@ -11,6 +11,7 @@ use sqlx::AssertSqlSafe;
 
 use super::super::super::EngineError;
 use super::super::super::crew::{Stop, hire, join_all};
+use super::super::super::memory::{self, SQL_TENTHS};
 use super::super::connect::{Place, Session};
 use super::super::errors::number_of_error;
 use super::super::split::Splitter;
@@ -104,6 +105,8 @@ async fn load_in_transaction(
     progress: &Progress,
     stop: &Stop,
 ) -> Result<(), EngineError> {
+    // Before the transaction, whose locks another may wait for who has the turn.
+    let _turn = memory::turn_of_frame(archive, index, SQL_TENTHS).await?;
     let mut attempt = 1;
     loop {
         session.run("begin a transaction", "START TRANSACTION").await?;

@@ -25,7 +25,7 @@ fn relation(columns: Vec<Column>, key: &[&str]) -> Relation {
 fn rows_are_read_by_name_and_in_the_order_of_the_key() {
     let table = relation(vec![column("id", Encoding::Plain, false), column("b", Encoding::Hex, true)], &["id", "down"]);
     assert_eq!(
-        select(&table, Some("`id` <= 7")),
+        select(&table, Some("`id` <= 7"), None),
         "SELECT `id`, `b` FROM `t` FORCE INDEX (PRIMARY) WHERE `id` <= 7 ORDER BY `id`, `down` DESC"
     );
     assert_eq!(insert_head(&table), "INSERT INTO `t` (`id`, `b`) VALUES\n");
@@ -34,9 +34,9 @@ fn rows_are_read_by_name_and_in_the_order_of_the_key() {
 #[test]
 fn a_row_that_may_begin_with_a_long_value_is_led_by_a_number() {
     let text = relation(vec![column("b", Encoding::Hex, true), column("id", Encoding::Plain, false)], &[]);
-    assert_eq!(select(&text, None), "SELECT 1, `b`, `id` FROM `t`");
+    assert_eq!(select(&text, None, None), "SELECT 1, `b`, `id` FROM `t`");
     let empty = relation(Vec::new(), &[]);
-    assert_eq!(select(&empty, None), "SELECT 1 FROM `t`");
+    assert_eq!(select(&empty, None, None), "SELECT 1 FROM `t`");
     assert_eq!(insert_head(&empty), "INSERT INTO `t` () VALUES\n");
 }
 
@@ -46,7 +46,7 @@ fn history_is_read_as_a_whole() {
     table.history = true;
     table.period = Some(["row_start", "e`d"].map(str::to_owned));
     assert_eq!(
-        select(&table, None),
+        select(&table, None, None),
         "SELECT `id` FROM `t` FOR SYSTEM_TIME ALL FORCE INDEX (PRIMARY) WHERE `row_start` < `e``d` ORDER BY `id`"
     );
 }

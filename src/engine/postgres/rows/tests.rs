@@ -11,6 +11,8 @@ fn relation(pages: u64, columns: &[&str]) -> Relation {
         heap: true,
         unlogged: false,
         filter: String::new(),
+        beside: 0,
+        wide: Vec::new(),
     }
 }
 

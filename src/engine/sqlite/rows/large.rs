@@ -9,8 +9,9 @@ use sqlx::{AssertSqlSafe, Row};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::super::schema::{self, TableDef};
-use super::{BLOB, INTEGER, TEXT, encode_value};
+use super::{BLOB, INTEGER, TEXT, Unread, encode_value};
 use crate::archive::format::RowSum;
+use crate::engine::memory::{self, COPIED_TENTHS, PIECEWISE_TENTHS, Turn};
 
 /// A row of more bytes than this in its texts and blobs is one of these.
 pub(super) const LARGE: i64 = 1 << 20;
@@ -20,10 +21,36 @@ const PIECES: i64 = 16;
 /// The name of the rowid, where the table may have such rows that are found by it. Costs a look at the head of each of its pages, and no row is read.
 pub(super) async fn may_be_in(connection: &mut SqliteConnection, table: &TableDef) -> Option<&'static str> {
     let rowid = table.rowid?;
+    are_in(connection, table, LARGE).await.then_some(rowid)
+}
+
+/// Whether the table may have rows of more bytes than that.
+async fn are_in(connection: &mut SqliteConnection, table: &TableDef, bytes: i64) -> bool {
     let asked = "SELECT coalesce(max(mx_payload), 0) > ?1 FROM dbstat WHERE name = ?2 AND aggregate = TRUE";
-    let asked = sqlx::query_scalar(asked).bind(LARGE).bind(&table.name).fetch_one(connection).await;
+    let asked = sqlx::query_scalar(asked).bind(bytes).bind(&table.name).fetch_one(connection).await;
     // A table of that name in the database hides the one that knows; then each row is asked for its size.
-    asked.unwrap_or(true).then_some(rowid)
+    asked.unwrap_or(true)
+}
+
+/// Waits for the turn of a table whose rows are copied whole, where one of them is huge, and refuses it where there is no room.
+pub(super) async fn turn_of_copied(connection: &mut SqliteConnection, table: &TableDef) -> Result<Option<Turn>, Unread> {
+    let huge = i64::try_from(memory::LARGE).unwrap_or(i64::MAX);
+    if table.columns.is_empty() || !are_in(connection, table, huge).await {
+        return Ok(None);
+    }
+    let (name, size) = (schema::quoted(&table.name), size(&table.columns));
+    let asked = AssertSqlSafe(format!("SELECT coalesce(max({size}), 0) FROM main.{name}"));
+    let longest: i64 = sqlx::query_scalar(asked).persistent(false).fetch_one(&mut *connection).await?;
+    turn_of(longest, COPIED_TENTHS, None).await
+}
+
+/// Waits for the turn of a row of so many bytes, if it is huge.
+async fn turn_of(bytes: i64, tenths: u64, rowid: Option<i64>) -> Result<Option<Turn>, Unread> {
+    let bytes = u64::try_from(bytes).unwrap_or(0);
+    if bytes <= memory::LARGE {
+        return Ok(None);
+    }
+    memory::turn(memory::needed(bytes, tenths)).await.map(Some).map_err(|short| Unread::Short(short, rowid))
 }
 
 /// The bytes of a row's texts and blobs, as an expression: in halves, for SQLite bounds how deep one is.
@@ -48,13 +75,16 @@ pub(super) async fn add(
     table: &TableDef,
     rowid: &str,
     sum: &mut RowSum,
-) -> Result<(u64, u64), sqlx::Error> {
+) -> Result<(u64, u64), Unread> {
     let utf8: bool = sqlx::query_scalar("SELECT encoding = 'UTF-8' FROM pragma_encoding").fetch_one(&mut *connection).await?;
     let (name, size) = (schema::quoted(&table.name), size(&table.columns));
-    let asked = AssertSqlSafe(format!("SELECT {rowid} FROM main.{name} WHERE {size} > {LARGE}"));
-    let rowids: Vec<i64> = sqlx::query_scalar(asked).persistent(false).fetch_all(&mut *connection).await?;
+    let asked = AssertSqlSafe(format!("SELECT {rowid}, {size} FROM main.{name} WHERE {size} > {LARGE}"));
+    let rowids: Vec<(i64, i64)> = sqlx::query_as(asked).persistent(false).fetch_all(&mut *connection).await?;
     let (rows, mut bytes) = (rowids.len() as u64, 0);
-    for id in rowids {
+    // A text whose bytes in the file are not those that are summed is copied whole.
+    let tenths = if utf8 { PIECEWISE_TENTHS } else { COPIED_TENTHS };
+    for (id, size) in rowids {
+        let _turn = turn_of(size, tenths, Some(id)).await?;
         let mut row = Hashed { hash: Xxh3::new(), bytes: 0 };
         row.push(&[INTEGER]);
         row.push(&id.to_le_bytes());
