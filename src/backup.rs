@@ -19,6 +19,7 @@ use crate::failure::{Class, Explain};
 use crate::fault;
 use crate::ids::Label;
 use crate::progress::Progress;
+use crate::shape::Shape;
 use crate::state_db::StateError;
 use crate::state_db::catalogue::{self, Entry};
 use crate::store::{self, StoreError};
@@ -33,9 +34,14 @@ pub struct BackupRequest {
     pub note: Option<String>,
     /// Keeps it from retention, for this reason.
     pub pin: Option<String>,
-    /// The release installed, for the label and the manifest.
+    /// The release that the data belongs to, for the label and the manifest.
     pub release: Option<ReleaseNote>,
+    /// The shape by which that was told, where it was: data of another one is labelled by its own.
+    pub told_by: Option<Shape>,
 }
+
+/// How often a label is told anew by what a dump met. Whoever changes the schema each time gets an archive of no release.
+const LABELS: usize = 3;
 
 /// Uncompressed bytes for one byte of archive, assumed when there is no earlier archive to go by. Text and pages compress
 /// four to ten times; the most hopeful guess is taken, because a refusal must be certain.
@@ -179,20 +185,13 @@ pub async fn backup(
     let previous = catalogue::newest_good(&previous, ctx.clock.now()).cloned();
     check_room(target, &engine, &survey, previous.as_ref())?;
 
-    let pending = begin(ctx, target, &engine, request)?;
-    let dump = DumpRequest {
-        level: target.backup.level,
-        jobs: workers(target.backup.jobs),
-        preamble: preamble(target, request, &server.version),
-        history_tables,
-    };
-    let dumped = engine.dump(&dump, &pending.archive, progress).await?;
+    let (pending, dumped, request) = labelled(ctx, target, &engine, request.clone(), &server.version, progress).await?;
     fault::point("backup.dumped");
     refuse_hollow(target, request.kind, previous.as_ref(), &dumped)?;
 
     progress.phase("sealing", 0);
     let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let sealed = seal(pending, manifest(target, request, dumped, elapsed_ms), progress).await?;
+    let sealed = seal(pending, manifest(target, &request, dumped, elapsed_ms), progress).await?;
     fault::point("backup.sealed");
 
     let entry = catalogue::record(&ctx.state, &target.name, &sealed).await?;
@@ -205,6 +204,37 @@ pub async fn backup(
     let entry = verify::verify(ctx, &entry, progress).await?;
     fault::point("backup.verified");
     Ok(entry)
+}
+
+/// Dumps under the label of the release whose data it is, which is known only when the dump has begun: somebody may have migrated since
+/// the database was looked at. Gives what was asked with the release that the label names.
+async fn labelled(
+    ctx: &Context,
+    target: &Target,
+    engine: &Engine,
+    mut request: BackupRequest,
+    server_version: &str,
+    progress: &Progress,
+) -> Result<(Begun, Dumped, BackupRequest), BackupError> {
+    for left in (0..=LABELS).rev() {
+        let pending = begin(ctx, target, engine, &request)?;
+        let dump = DumpRequest {
+            level: target.backup.level,
+            jobs: workers(target.backup.jobs),
+            preamble: preamble(target, &request, server_version),
+            history_tables: history_tables(target),
+            expected: request.told_by.clone(),
+        };
+        let found = match engine.dump(&dump, &pending.archive, progress).await {
+            Err(EngineError::OtherShape(found)) => *found,
+            dumped => return Ok((pending, dumped?, request)),
+        };
+        let known = if left > 1 { ctx.state.release_of_shape(&target.name, &found).await? } else { None };
+        tracing::warn!(target = %target.name, "the schema was changed since it was looked at: the archive is labelled by what is there now");
+        request.told_by = known.as_ref().map(|_| found);
+        request.release = known.map(|version| ReleaseNote { version, probe: "its shape".to_owned() });
+    }
+    Err(EngineError::Moved { doing: "say whose data it is".to_owned() }.into())
 }
 
 /// Connections or threads for a configured number; 0 stands for one per core and one more, so that the cores stay busy while

@@ -33,6 +33,7 @@ use crate::fault;
 use crate::ids::Label;
 use crate::progress::Progress;
 use crate::service::{self, ServiceState};
+use crate::shape::Shape;
 use crate::state_db::belongs::{Belongs, By};
 use crate::state_db::catalogue::{self, Entry};
 use crate::version::Version;
@@ -136,7 +137,7 @@ pub async fn restore(
     fault::point("restore.checked");
     let release = match plan.safety {
         Safety::ArchiveFirst => destination.release(ctx, destination.home).await?,
-        Safety::NotNeeded => None,
+        Safety::NotNeeded => (None, None),
     };
     let keeper = Keeper { ctx, target: destination.home, request: safety_archive(&plan, release), progress };
     let safety = match plan.safety {
@@ -187,13 +188,16 @@ pub async fn restore_archive_for_rollback(
         note: kept.and_then(|kept| kept.note.clone()),
         pin: kept.and_then(|kept| kept.pinned.clone()).or_else(|| Some(format!("what was there before {label} was put back"))),
         release: None,
+        told_by: None,
     };
     // One that is gone or cannot be read proves nothing: then what is there is archived again.
     let kept = match kept {
         Some(kept) => open(kept).await.ok(),
         None => None,
     };
-    let request = BackupRequest { release: kept.as_ref().and_then(|kept| kept.manifest().release.clone()), ..request };
+    let release = kept.as_ref().and_then(|kept| kept.manifest().release.clone());
+    let told_by = kept.as_ref().filter(|_| release.is_some()).map(|kept| kept.manifest().shape.clone());
+    let request = BackupRequest { release, told_by, ..request };
     let keeper = Keeper { ctx, target, request, progress };
     let standing = Standing::Kept { archive: kept.as_ref(), keep: &keeper };
     destination.load(ctx, &archive, (LoadMode::Replace, standing), None, progress).await
@@ -220,12 +224,13 @@ impl Keep for Keeper<'_> {
 }
 
 /// What is asked of the archive of what a restore replaces.
-fn safety_archive(plan: &RestorePlan, release: Option<ReleaseNote>) -> BackupRequest {
+fn safety_archive(plan: &RestorePlan, (release, told_by): (Option<ReleaseNote>, Option<Shape>)) -> BackupRequest {
     BackupRequest {
         kind: Kind::PreRestore,
         note: Some(format!("what {} held before {} was restored", plan.location, plan.label)),
         pin: Some(format!("safety archive of the restore of {}", plan.label)),
         release,
+        told_by,
     }
 }
 
@@ -361,14 +366,15 @@ impl<'a> Destination<'a> {
         Ok(plan.mode == LoadMode::Replace && Engine::of(&self.database).survey(&[]).await?.half_loaded)
     }
 
-    /// The release that what is there belongs to, as far as that is known: of another database it is not.
-    async fn release(&self, ctx: &Context, target: &Target) -> Result<Option<ReleaseNote>, RestoreError> {
+    /// The release that what is there belongs to, as far as that is known, with the shape that tells it: of another database it is not.
+    async fn release(&self, ctx: &Context, target: &Target) -> Result<(Option<ReleaseNote>, Option<Shape>), RestoreError> {
         if self.whose == Whose::Other {
-            return Ok(None);
+            return Ok((None, None));
         }
         let shape = Engine::of(&self.database).shape(&backup::history_tables(target)).await?;
         let version = ctx.state.release_of_shape(&target.name, &shape).await?;
-        Ok(version.map(|version| ReleaseNote { version, probe: "its shape".to_owned() }))
+        let told_by = version.as_ref().map(|_| shape);
+        Ok((version.map(|version| ReleaseNote { version, probe: "its shape".to_owned() }), told_by))
     }
 
     /// Loads under the mark. A replacing load that fails has changed nothing, so its mark goes, unless it was one in place that

@@ -41,12 +41,19 @@ use crate::version::Version;
 pub use adoption::{adopting, end_adoption};
 pub use driver::Ended;
 pub use evidence::lost;
-pub use observe::{grown, observe, observe_at_gate, release_of_the_data, remember_release, remember_shape};
+pub use observe::{OfTheData, grown, observe, observe_at_gate, release_of_the_data, remember_release, remember_shape};
 pub use outage::{Naming, Outage, left_by_failure, outage};
 pub use plan::{Asked, Decision, Lost, Observation, Plan, Refusal, decide, next_steps, standing};
 pub use rollback::begin_rollback;
 pub use state::{Phase, Settle};
 pub use turn::{Turned, turn_back};
+
+/// Whether nothing would keep an upgrade by this plan from being begun. Changes nothing and writes nothing down.
+pub async fn nothing_in_the_way(ctx: &Context, target: &Target, plan: &Plan) -> bool {
+    let (progress, state) = (Progress::default(), state::State::default());
+    let hands = real::RealHands::looking(ctx, target, &progress, plan);
+    Box::pin(steps::apply(&hands, plan, &state, state::Step::Preflight, steps::Since::Begun)).await.is_ok()
+}
 
 /// Who sets the holds of a rollback.
 const US: &str = "upkeep";

@@ -335,19 +335,34 @@ pub fn grown(seen: &Observation) -> bool {
     fits(seen, &judged, &installed.version) && !same && matches!(seen.service, None | Some(ServiceState::Running))
 }
 
-/// The release that the data belongs to now, with what says so; none where that cannot be known. Where the database does not answer it
-/// is the one on record.
+/// Whose the data is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OfTheData {
+    /// The release, with what says so; none where that cannot be known.
+    pub release: Option<(Version, String)>,
+    /// The shape that it was told by: data of another shape may be another's. Where the database did not answer, the one on record.
+    pub shape: Option<Shape>,
+}
+
+/// The release that the data belongs to now. Where the database does not answer it is the one on record.
 ///
 /// # Errors
 /// When the state database cannot be read.
-pub async fn release_of_the_data(ctx: &Context, target: &Target) -> Result<Option<(Version, String)>, UpgradeError> {
+pub async fn release_of_the_data(ctx: &Context, target: &Target) -> Result<OfTheData, UpgradeError> {
     let seen = observe(ctx, target).await?;
+    let release = said_of(target, &seen).await;
+    let left = seen.left.and_then(|left| left.shape);
+    let shape = seen.database.map_or(left, |database| Some(database.shape)).filter(|_| release.is_some());
+    Ok(OfTheData { release, shape })
+}
+
+async fn said_of(target: &Target, seen: &Observation) -> Option<(Version, String)> {
     let installed = seen.release.as_ref().and_then(|release| release.as_ref().ok());
     let said = |version: Version, by: &str| Some((version, by.to_owned()));
     let on_record = || seen.good.as_ref().and_then(|good| said(good.version.clone(), "last good release"));
     let Some(installed) = installed else {
         // Nothing of today's release is known: what is on record, as long as the shape is what it left.
-        return Ok(match (&seen.database, &seen.left) {
+        return match (&seen.database, &seen.left) {
             (Ok(database), Some(left)) => match &left.shape {
                 Some(shape) if !shape.same_as(&database.shape) => {
                     database.known.last().cloned().and_then(|version| said(version, "its shape"))
@@ -355,14 +370,14 @@ pub async fn release_of_the_data(ctx: &Context, target: &Target) -> Result<Optio
                 _ => on_record(),
             },
             _ => on_record(),
-        });
+        };
     };
     if !is_still(target, installed).await {
         // A package is being put in its place, and its script may have been at the schema before that was seen.
-        return Ok(None);
+        return None;
     }
-    let Some(judged) = seen.judgement() else { return Ok(on_record()) };
-    Ok(match (judged.release.clone(), judged.stand()) {
+    let Some(judged) = seen.judgement() else { return on_record() };
+    match (judged.release.clone(), judged.stand()) {
         (Some(version), _) if version == installed.version => said(version, &installed.probe),
         (Some(version), _) if seen.good.as_ref().is_some_and(|good| good.version == version) => {
             said(version, "last good release")
@@ -371,5 +386,5 @@ pub async fn release_of_the_data(ctx: &Context, target: &Target) -> Result<Optio
         // Nothing is on record yet, and nothing speaks against the release that lies there.
         (None, Stand::InStep) => said(installed.version.clone(), &installed.probe),
         (None, _) => None,
-    })
+    }
 }

@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use super::hands::{Hands, Look, Migrated};
 use super::plan::Plan;
 use super::record::{self, Record};
-use super::state::{Event, Failed, ReleaseAt, Tool};
+use super::state::{Event, Failed, ReleaseAt, Step, Tool};
 use super::{UpgradeError, left, note, observe, token};
 use crate::archive::Archive;
 use crate::archive::manifest::{Kind, ReleaseNote};
@@ -48,14 +48,24 @@ pub(super) struct RealHands<'a> {
     begun: Mutex<Option<DateTime<Utc>>>,
     /// The tool this run began.
     tool: tool::Begun,
+    /// What this run saw of the database behind the migrations.
+    looked: Mutex<Option<Shape>>,
 }
 
 impl<'a> RealHands<'a> {
+    /// Hands for an upgrade that is in no journal: to look with, and for nothing else.
+    pub(super) fn looking(ctx: &'a Context, target: &'a Target, progress: &'a Progress, plan: &Plan) -> Self {
+        let id = UpgradeId::compose(&plan.target, &plan.to.version, ctx.clock.now());
+        let (plan, seq) = (plan.clone(), AtomicU32::new(0));
+        let (begun, looked) = (Mutex::default(), Mutex::default());
+        Self { ctx, target, progress, id, plan, seq, begun, tool: tool::Begun::default(), looked }
+    }
+
     /// Hands for an upgrade as the journal has it now.
     pub(super) fn new(ctx: &'a Context, target: &'a Target, progress: &'a Progress, record: &Record) -> Self {
         let (id, plan, seq) = (record.id.clone(), record.plan.clone(), AtomicU32::new(record.events));
         let begun = Mutex::new(record.begun);
-        Self { ctx, target, progress, id, plan, seq, begun, tool: tool::Begun::default() }
+        Self { ctx, target, progress, id, plan, seq, begun, tool: tool::Begun::default(), looked: Mutex::default() }
     }
 
     fn server(&self) -> Result<&Service, Failed> {
@@ -139,6 +149,21 @@ impl<'a> RealHands<'a> {
     }
 }
 
+impl RealHands<'_> {
+    /// What the upgrade left: the release, and the schema that is the release's. Where another one was put in its place meanwhile, whose
+    /// script may have been at the schema, that is what was seen behind the migrations; where nothing was, nobody knows whose it is.
+    async fn what_is_left(&self) -> (Option<&ReleaseAt>, Option<Shape>) {
+        let shape = left::shape(self.target).await;
+        let overtaken = self.release().await.is_ok_and(|now| now != self.plan.to);
+        let looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match looked {
+            _ if !overtaken => (Some(&self.plan.to), shape),
+            Some(looked) => (Some(&self.plan.to), Some(looked)),
+            None => (None, shape),
+        }
+    }
+}
+
 fn missing(message: &str, section: &str) -> Failed {
     let hints = vec![format!("put `{section}` back into the configuration")];
     Failed { hints, ..Failed::new(Class::Config, message) }
@@ -153,12 +178,17 @@ impl Hands for RealHands<'_> {
         let source = || format!("upgrade {}", self.id);
         match event {
             Event::Committed => {
-                left::note_left(self.ctx, self.target, By::Upgrade, Some(&self.plan.to), source()).await?;
+                let (release, shape) = self.what_is_left().await;
+                left::note(self.ctx, self.target, By::Upgrade, release, source(), shape).await?;
             }
             // Where no earlier release is known, nothing is on record, as at first sight. Where what was put back is not what the earlier one
             // left, what was on record before stands.
             Event::RolledBack { .. } if self.plan.earlier().is_some() && self.plan.outside.is_none() => {
                 left::note_left(self.ctx, self.target, By::Upgrade, self.plan.earlier(), source()).await?;
+            }
+            // What was seen before the migrations is not what they left.
+            Event::Intended { step: Step::Inspect, .. } => {
+                *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = None;
             }
             _ => {}
         }
@@ -227,6 +257,7 @@ impl Hands for RealHands<'_> {
         let shape = self.shape().await?;
         let installed = self.release().await?;
         let scripts = Box::pin(observe::scripts(self.target, &installed.path)).await.map_err(|error| Failed::of(&error))?;
+        *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = Some(shape.clone());
         Ok(Look { scripts: observe::with_histories(self.target, scripts, &shape, &installed.version), shape })
     }
 
@@ -262,18 +293,20 @@ impl Hands for RealHands<'_> {
     async fn archive(&self, kind: Kind) -> Result<Label, Failed> {
         // What the data belongs to: before anything changed that is told by its shape, for somebody may have migrated it by hand;
         // afterwards it is what the new release made of it.
-        let release = match kind {
+        let (release, told_by) = match kind {
             Kind::PreUpgrade => {
-                let said = Box::pin(observe::release_of_the_data(self.ctx, self.target)).await;
-                said.map_err(|error| Failed::of(&error))?.map(|(version, _)| version)
+                let of = Box::pin(observe::release_of_the_data(self.ctx, self.target)).await;
+                let of = of.map_err(|error| Failed::of(&error))?;
+                (of.release.map(|(version, _)| version), of.shape)
             }
-            _ => self.plan.newer().map(|release| release.version.clone()),
+            _ => (self.plan.newer().map(|release| release.version.clone()), None),
         };
         let request = BackupRequest {
             kind,
             note: Some(self.mark()),
             pin: Some(self.mark()),
             release: release.map(|version| ReleaseNote { version, probe: "upgrade plan".to_owned() }),
+            told_by,
         };
         let backup = Box::pin(backup::backup(self.ctx, self.target, &request, self.progress));
         let label = backup.await.map_err(|error| Failed::of(&error))?.label;

@@ -80,8 +80,9 @@ pub(super) async fn archive(
     if let Err(error @ EngineError::InUse { .. }) = backup::told(engine.identify(), progress).await {
         return Err(backup::BackupError::from(error).into());
     }
-    let release = release_of_the_data(ctx, target).await?;
-    let request = BackupRequest { kind, note, pin, release };
+    let of = Box::pin(upgrade::release_of_the_data(ctx, target)).await?;
+    let release = of.release.map(|(version, probe)| ReleaseNote { version, probe });
+    let request = BackupRequest { kind, note, pin, release, told_by: of.shape };
     let entry = Box::pin(backup::backup(ctx, target, &request, progress)).await?;
     // The release that serves now is where an upgrade goes back to: it is remembered also where no daemon ever ran. What
     // cannot be remembered takes nothing from the archive.
@@ -99,12 +100,6 @@ fn refuse_half_restored(ctx: &Context, target: &Target) -> Result<(), Failure> {
     let what = format!("the restore of {} into the database of target {} stopped half-way", mark.label, target.name);
     let failure = Failure::new(Class::Data, what).safe("no archive was made of it, and earlier ones are untouched");
     Err(failure.hint(format!("end it first: `{}`", mark.command(&target.name))))
-}
-
-/// The release that the data belongs to, which need not be the installed one; none where that cannot be known.
-async fn release_of_the_data(ctx: &Context, target: &Target) -> Result<Option<ReleaseNote>, Failure> {
-    let said = Box::pin(upgrade::release_of_the_data(ctx, target)).await?;
-    Ok(said.map(|(version, probe)| ReleaseNote { version, probe }))
 }
 
 async fn remember(ctx: &Context, target: &Target) -> Result<(), upgrade::UpgradeError> {

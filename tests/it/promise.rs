@@ -211,8 +211,13 @@ async fn a_restore_elsewhere_does_not_forget_the_one_that_stopped_half_way_here(
     let env = Env::sqlite().await;
     execute(&env.database(), "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT); INSERT INTO notes (text) VALUES ('a')")
         .await;
-    let request =
-        upkeep::backup::BackupRequest { kind: upkeep::archive::manifest::Kind::Manual, note: None, pin: None, release: None };
+    let request = upkeep::backup::BackupRequest {
+        kind: upkeep::archive::manifest::Kind::Manual,
+        note: None,
+        pin: None,
+        release: None,
+        told_by: None,
+    };
     let entry = upkeep::backup::backup(&env.ctx, &env.target, &request, &Progress::default()).await.unwrap();
     let state_dir = &env.ctx.config.daemon.state_dir;
     let mark = Unfinished {

@@ -24,7 +24,7 @@ const NOTES: &str = "PRAGMA journal_mode = WAL; CREATE TABLE notes (id INTEGER P
 
 async fn backup(env: &Env, kind: Kind) -> Result<Entry, BackupError> {
     let release = Some(ReleaseNote { version: Version::parse("1.1").expect("a version"), probe: "test".to_owned() });
-    let request = BackupRequest { kind, note: Some("a note".to_owned()), pin: None, release };
+    let request = BackupRequest { kind, note: Some("a note".to_owned()), pin: None, release, told_by: None };
     backup::backup(&env.ctx, &env.target, &request, &Progress::default()).await
 }
 

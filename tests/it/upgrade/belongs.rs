@@ -54,7 +54,7 @@ async fn restored(host: &Host, label: &upkeep::ids::Label) -> Restored {
 
 async fn of_the_data(host: &Host) -> Option<String> {
     let said = upgrade::release_of_the_data(&host.env.ctx, &host.target).await.unwrap();
-    said.map(|(version, _)| version.to_string())
+    said.release.map(|(version, _)| version.to_string())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -134,6 +134,32 @@ async fn migrations_applied_by_hand_make_another_releases_data() {
     assert_eq!(before.release, Version::parse("2.0").ok(), "and its label says whose shape it has");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_is_labelled_by_what_its_dump_met_and_not_by_the_look_before() {
+    let host = Host::new().await;
+    let shape = async || host.look().await.database.unwrap().shape;
+    let archived = async |told_by| {
+        let request = BackupRequest { told_by: Some(told_by), ..of_one() };
+        let entry = backup::backup(&host.env.ctx, &host.target, &request, &Progress::default()).await.unwrap();
+        let manifest = upkeep::archive::Archive::open(&entry.path).unwrap().manifest().clone();
+        let release = manifest.release.map(|release| release.version.to_string());
+        assert_eq!(entry.release.map(|release| release.to_string()), release);
+        assert_eq!(entry.label.as_str().contains("-1.0-"), release.is_some(), "{}", entry.label);
+        release
+    };
+    let before = shape().await;
+    assert_eq!(archived(before.clone()).await.as_deref(), Some("1.0"));
+    // A package's script is at the schema between look and dump; of a release that nobody has seen the data is nobody's.
+    execute(&host.env.database(), "ALTER TABLE notes ADD COLUMN colour TEXT; UPDATE flyway_schema_history SET checksum = 7")
+        .await;
+    let after = shape().await;
+    assert_eq!(archived(before.clone()).await, None);
+    assert_eq!(archived(after.clone()).await.as_deref(), Some("1.0"), "what the caller saw is his to name");
+    // And back again: it is what is on record.
+    execute(&host.env.database(), "ALTER TABLE notes DROP COLUMN colour").await;
+    assert_eq!(archived(after).await, None, "its history is another");
+}
+
 /// A package whose own script migrates the database before upkeep sees the release.
 async fn migrated_by_its_package(mut host: Host, with_migrations: bool) -> Host {
     if !with_migrations {
@@ -155,7 +181,7 @@ async fn migrated_by_its_package(mut host: Host, with_migrations: bool) -> Host 
 
 fn of_one() -> BackupRequest {
     let release = Version::parse("1.0").ok().map(|version| ReleaseNote { version, probe: "a test".to_owned() });
-    BackupRequest { kind: Kind::Manual, note: None, pin: None, release }
+    BackupRequest { kind: Kind::Manual, note: None, pin: None, release, told_by: None }
 }
 
 const CHANGED: &str = "refuse: the schema was changed outside of migrations: it is not the one that release 1.0 left";
