@@ -17,6 +17,9 @@ const AFTER_FAILURE: Duration = Duration::from_secs(3600);
 /// The same where it failed for what may pass by itself, a database server that restarts say: at first, and each time twice as long.
 const AFTER_PASSING: Duration = Duration::from_secs(5);
 
+/// How often it is asked whether what an upgrade was refused for still stands in its way.
+const ASK_EVERY: Duration = Duration::from_secs(300);
+
 /// The pause after a look that did not end, at first and at most: whatever hangs is not asked once a second for a day.
 const AFTER_TROUBLE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(1800));
 
@@ -43,6 +46,21 @@ pub(super) struct Eye {
     tried: Option<(String, Instant)>,
     /// How often in a row that failed for what may pass by itself.
     passing: u32,
+    /// Whether it was refused for what does not.
+    refused: bool,
+    /// When it was last asked whether that still stands.
+    asked: Option<Instant>,
+}
+
+/// How an upgrade ended, for when it is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// Well, or for what is not worth another try soon.
+    Ended,
+    /// It failed for what may pass by itself.
+    Passing,
+    /// It was not begun for what only a person or a changed world lifts: then it is not tried, but asked whether that still stands.
+    Refused,
 }
 
 impl Eye {
@@ -103,8 +121,16 @@ impl Eye {
         self.again(now);
     }
 
-    /// An upgrade has ended; it failed for what may pass by itself, or it did not.
-    pub(super) fn ended(&mut self, passing: bool, now: Instant) {
+    /// The configuration was read again: what an upgrade was refused for may stand no longer.
+    pub(super) fn ask_soon(&mut self, now: Instant) {
+        self.asked = None;
+        self.again(now);
+    }
+
+    /// An upgrade has ended.
+    pub(super) fn ended(&mut self, how: How, now: Instant) {
+        let passing = how == How::Passing;
+        (self.refused, self.asked) = (how == How::Refused, Some(now));
         self.passing = if passing { self.passing.saturating_add(1) } else { 0 };
         if let Some((_, at)) = self.tried.as_mut().filter(|_| passing) {
             *at = now;
@@ -174,7 +200,16 @@ impl Eye {
         }
         let tried = self.tried.as_ref().filter(|(before, _)| *before == fingerprint);
         if tried.is_none() {
-            self.passing = 0;
+            (self.passing, self.refused) = (0, false);
+        }
+        if self.refused {
+            return match self.asked.map(|asked| asked + ASK_EVERY).filter(|again| *again > now) {
+                Some(_) => Verdict::Refused,
+                None => {
+                    self.asked = Some(now);
+                    Verdict::Ask
+                }
+            };
         }
         let again = tried.map(|(_, at)| *at + self.pause());
         if let Some(again) = again.filter(|again| *again > now) {
@@ -215,6 +250,10 @@ pub(super) enum Verdict {
     Upgrade,
     /// An upgrade was tried lately, and is tried again by ourselves after this long.
     Tried(Duration),
+    /// An upgrade was refused for what does not pass by itself.
+    Refused,
+    /// The same, and it is time to ask whether that still stands.
+    Ask,
 }
 
 #[cfg(test)]

@@ -78,6 +78,8 @@ enum Glance {
     /// It panicked.
     Broken,
     Remembered(Result<(), Failure>),
+    /// Whether nothing stands in an upgrade's way any more.
+    Free(bool),
 }
 
 /// A look underway.

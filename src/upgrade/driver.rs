@@ -51,6 +51,8 @@ pub enum Ended {
     Refused {
         /// Why.
         why: String,
+        /// Whether that does not pass while nobody does anything about it.
+        lasts: bool,
     },
     /// A person mended it.
     Accepted,
@@ -381,7 +383,7 @@ fn ended(state: State) -> Ended {
     match state.phase {
         Phase::Committed => Ended::Committed,
         Phase::RolledBack => Ended::RolledBack { why, next_steps: state.next_steps },
-        Phase::Refused => Ended::Refused { why },
+        Phase::Refused => Ended::Refused { why, lasts: state.failure.is_some_and(|failure| !failure.passes()) },
         Phase::Accepted => Ended::Accepted,
         Phase::Stuck => Ended::Stuck { why, next_steps: state.next_steps },
         Phase::Idle | Phase::Running | Phase::Aborting | Phase::RollingBack => Ended::NothingOpen,

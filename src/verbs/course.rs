@@ -41,9 +41,9 @@ pub(super) async fn ended(ctx: &Context, target: &Target, ended: Ended) -> Resul
         Ended::Committed | Ended::Accepted => return summary(ctx, target, None).await,
         Ended::NothingOpen => return Ok(undecided("nothing", "no upgrade is open")),
         Ended::RolledBack { why, next_steps } => rolled_back(name, why, next_steps),
-        Ended::Refused { why } => {
+        Ended::Refused { why, lasts } => {
             let mut failure = failed(Class::TempFail, format!("the upgrade of `{name}` was not begun"));
-            failure.causes = vec![why];
+            (failure.causes, failure.lasting) = (vec![why], lasts);
             failure.safe("nothing was changed")
         }
         Ended::Stuck { why, next_steps } => {

@@ -134,12 +134,42 @@ fn an_upgrade_that_failed_for_what_passes_is_tried_again_soon_and_then_less_ofte
         eye.saw(Some(sight), SETTLE, POLL, now)
     };
     for pause in [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600] {
-        eye.ended(true, now);
+        eye.ended(How::Passing, now);
         now += Duration::from_secs(pause);
         let early = now.checked_sub(Duration::from_secs(1)).unwrap();
         assert_eq!(look(&mut eye, early), Verdict::Tried(Duration::from_secs(1)), "{pause} s");
         assert_eq!(look(&mut eye, now), Verdict::Upgrade, "{pause} s");
     }
-    eye.ended(false, now);
+    eye.ended(How::Ended, now);
     assert_eq!(look(&mut eye, now + Duration::from_secs(3599)), Verdict::Tried(Duration::from_secs(1)), "it does not pass");
+}
+
+/// What only a person or a changed world lifts is not tried over and over: it is asked at a steady pace whether it still stands.
+#[test]
+fn a_lasting_refusal_is_asked_about_and_not_tried() {
+    let mut eye = check(&[
+        (0, Some("a"), Verdict::Settling(SETTLE)),
+        (30, Some("a"), Verdict::Remember),
+        (31, Some("a"), Verdict::Upgrade),
+    ]);
+    let begun = Instant::now() + Duration::from_secs(50);
+    let look = |eye: &mut Eye, second: u64, fingerprint: &str| {
+        let now = begun + Duration::from_secs(second);
+        eye.again(now);
+        eye.begin(now).unwrap();
+        let sight = Sight { fingerprint: Some(fingerprint.to_owned()), wants_upgrade: true, ..Sight::default() };
+        eye.saw(Some(sight), Duration::ZERO, POLL, now)
+    };
+    eye.ended(How::Refused, begun);
+    let verdicts: Vec<Verdict> = (1..=24 * 60).map(|minute| look(&mut eye, minute * 60, "a")).collect();
+    assert!(!verdicts.contains(&Verdict::Upgrade), "a day, and not one try");
+    assert_eq!(verdicts.iter().filter(|verdict| **verdict == Verdict::Ask).count(), 24 * 12);
+    let day = 24 * 3600;
+    eye.ask_soon(begun + Duration::from_secs(day));
+    assert_eq!(look(&mut eye, day + 1, "a"), Verdict::Ask, "the configuration was read again");
+    eye.reconsider(begun + Duration::from_secs(day + 2));
+    assert_eq!(look(&mut eye, day + 3, "a"), Verdict::Upgrade, "nothing stands in its way any more");
+    eye.ended(How::Refused, begun + Duration::from_secs(day + 4));
+    assert_eq!(look(&mut eye, day + 5, "b"), Verdict::Remember);
+    assert_eq!(look(&mut eye, day + 6, "b"), Verdict::Upgrade, "another release is another matter");
 }

@@ -213,6 +213,11 @@ impl Life {
         match glance {
             Glance::Looked(look) => self.looked(target, world, look).await,
             Glance::Hung | Glance::Broken => self.blinded(&target, &glance),
+            Glance::Free(is_free) => {
+                if let Some(eye) = self.eyes.get_mut(&target).filter(|_| is_free) {
+                    eye.reconsider(Instant::now());
+                }
+            }
             Glance::Remembered(Ok(())) => {
                 self.stale.insert(target);
                 self.publish_soon();
@@ -278,7 +283,7 @@ impl Life {
         if let Some(why) = waits(&name, verdict, self.ctx.clock.now()).filter(|_| wants) {
             eye.seen.refusals.push(why);
         }
-        if wants && !matches!(verdict, Verdict::Tried(_)) {
+        if wants && !matches!(verdict, Verdict::Tried(_) | Verdict::Refused | Verdict::Ask) {
             // Nobody is to be called for what we begin ourselves.
             eye.seen.outage = None;
         }
@@ -316,7 +321,15 @@ impl Life {
                 let begun = Instant::now() + LONGEST_SLEEP * 60;
                 self.looking.insert(handle.id(), Looking { target: name, world: 0, begun });
             }
-            (Verdict::Nothing | Verdict::Tried(_), Some(look))
+            (Verdict::Ask, Some(look)) if self.may_upgrade(&target) => {
+                let upgrade::Decision::Plan(plan) = look.decision else { return };
+                let ctx = self.ctx.clone();
+                let handle = self
+                    .looks
+                    .spawn(Box::pin(async move { Glance::Free(upgrade::nothing_in_the_way(&ctx, &target, &plan).await) }));
+                self.looking.insert(handle.id(), Looking { target: name, world: 0, begun: Instant::now() });
+            }
+            (Verdict::Nothing | Verdict::Tried(_) | Verdict::Refused, Some(look))
                 if self.may_upgrade(&target) && upgrade::grown(&look.observation) =>
             {
                 let ctx = self.ctx.clone();
@@ -331,7 +344,7 @@ impl Life {
             (Verdict::Settling(_), _) => {
                 tracing::debug!(target = %name, "a new release is seen, and is watched until it stops changing")
             }
-            (Verdict::Upgrade | Verdict::Nothing | Verdict::Tried(_), _) => {}
+            (Verdict::Upgrade | Verdict::Nothing | Verdict::Tried(_) | Verdict::Refused | Verdict::Ask, _) => {}
         }
     }
 
@@ -355,6 +368,9 @@ fn waits(target: &TargetName, verdict: Verdict, now: DateTime<Utc>) -> Option<St
         Verdict::Tried(wait) => {
             Some(format!("it was tried already, and is tried again at {}; at once: `upkeep upgrade {target}`", at(wait)))
         }
+        Verdict::Refused | Verdict::Ask => Some(format!(
+            "it was not begun, and is begun when what stands in its way does so no longer; at once: `upkeep upgrade {target}`"
+        )),
         Verdict::Nothing | Verdict::Remember | Verdict::Upgrade => None,
     }
 }

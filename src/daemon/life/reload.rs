@@ -61,7 +61,7 @@ impl Life {
                 self.jobs.add(Piece::Tidy(target.name.clone()), self.ctx.clone());
             }
             let now = Instant::now();
-            self.eyes.entry(target.name.clone()).or_insert_with(|| Eye::after(Duration::ZERO, now)).again(now);
+            self.eyes.entry(target.name.clone()).or_insert_with(|| Eye::after(Duration::ZERO, now)).ask_soon(now);
             self.stale.insert(target.name.clone());
         }
         let marked = self.first_seen().await;

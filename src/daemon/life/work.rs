@@ -7,6 +7,7 @@ use crate::config::HttpUrl;
 use crate::control::board::Ask;
 use crate::control::convert;
 use crate::daemon::agenda::BACKUP;
+use crate::daemon::eyes::How;
 use crate::daemon::jobs::{Ended, LIVING, Piece};
 use crate::failure::{Class, Failure};
 use crate::ids::{JobId, RequestId, TargetName};
@@ -196,6 +197,7 @@ impl Life {
             Some(Err(failure)) if failure.cancelled => Some(Ok(())),
             Some(Err(failure)) => Some(Err(failure.class)),
         };
+        let lasting = matches!(&result, Some(Err(failure)) if failure.lasting);
         let (end, message) = match result {
             Some(Ok(result)) => {
                 tracing::info!(target = shown, job = %job.id, action = name, elapsed_ms, "done");
@@ -237,7 +239,14 @@ impl Life {
         }
         let kind = format!("{name}.{}", end.outcome.as_str());
         let passing = matches!(class, Some(Err(class)) if schedule::may_pass(class));
-        self.after(&job.id, &job.action, end.outcome, passing);
+        let how = if lasting {
+            How::Refused
+        } else if passing {
+            How::Passing
+        } else {
+            How::Ended
+        };
+        self.after(&job.id, &job.action, end.outcome, how);
         self.unwritten.push((job.id.clone(), end));
         self.write_ends().await;
         if told == Told::ToAll {
@@ -245,15 +254,15 @@ impl Life {
         }
     }
 
-    /// What a job's end means for what was known and seen before it; it may have failed for what passes by itself.
-    fn after(&mut self, id: &JobId, action: &Action, outcome: Outcome, passing: bool) {
+    /// What a job's end means for what was known and seen before it.
+    fn after(&mut self, id: &JobId, action: &Action, outcome: Outcome, how: How) {
         self.tallies = None;
         let now = Instant::now();
         let Some(target) = action.target() else { return self.stale.extend(self.ctx.config.targets.keys().cloned()) };
         self.stale.insert(target.clone());
         let Some(eye) = self.eyes.get_mut(target) else { return };
         if matches!(action, Action::Upgrade(_)) {
-            eye.ended(passing, now);
+            eye.ended(how, now);
         }
         if status::changes(action, target) {
             eye.changed(now);
