@@ -39,13 +39,7 @@ fn read(rows: &[Texts]) -> Result<Vec<Applied>, NotARow> {
 fn lock(rows: &[Texts]) -> Result<Vec<Applied>, NotARow> {
     let mut held = Vec::new();
     for row in rows {
-        // One bit, which MySQL tells as a byte, and that is told in hexadecimal.
-        let is_held = match text(row, "locked").as_str() {
-            "00" => false,
-            "01" => true,
-            _ => truth(row, "locked")?,
-        };
-        if is_held {
+        if truth(row, "locked")? {
             held.push(super::held(format!("a run of {} that has not ended holds the lock", text(row, "lockedby"))));
         }
     }

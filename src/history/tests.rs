@@ -132,8 +132,8 @@ fn a_migration_that_has_not_ended_is_told() {
         (
             Tool::LiquibaseLock,
             "DATABASECHANGELOGLOCK",
-            "id=1,locked=00,lockgranted=~,lockedby=~",
-            "id=1,locked=t,lockgranted=x,lockedby=host",
+            "id=1,locked=\0,lockgranted=~,lockedby=~",
+            "id=1,locked=\u{1},lockgranted=x,lockedby=host",
             "a run of host that has not ended holds the lock (DATABASECHANGELOGLOCK)",
         ),
     ] {

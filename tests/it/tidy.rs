@@ -174,6 +174,7 @@ const BY_PATH: &[(&str, &[(&str, &str)])] = &[
         "fs::read_to_string(",
         &[
             ("src/process/identity.rs", "/proc"),
+            ("src/process/memory.rs", "/proc and /sys"),
             ("src/engine/sqlite/sessions.rs", "/proc"),
             ("src/control/metrics.rs", "/proc"),
             ("src/control/peers.rs", "/etc/passwd and /etc/group"),
