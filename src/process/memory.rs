@@ -61,7 +61,8 @@ fn least(which: fn(Leaves) -> u64) -> Option<Room> {
         (of_limits(which), Bound::Limit),
         (host.map(|host| which(Leaves { now: host.available.saturating_add(host.swap), ever: host.ever })), Bound::Host),
     ];
-    let least = all.into_iter().filter_map(|(bytes, bound)| Some(Room { bytes: bytes?, bound })).min_by_key(|room| room.bytes)?;
+    let least =
+        all.into_iter().filter_map(|(bytes, bound)| Some(Room { bytes: bytes?, bound })).min_by_key(|room| room.bytes)?;
     Some(Room { bytes: least.bytes.saturating_sub(KEPT_FREE), ..least })
 }
 
