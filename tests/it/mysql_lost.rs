@@ -216,7 +216,7 @@ async fn directories(server: &Server) {
         let said = loaded
             .warnings
             .iter()
-            .any(|said| said.contains("is where the server keeps its tables, for") && said.contains(&directory));
+            .any(|said| said.contains("was put where the server keeps its tables, because") && said.contains(&directory));
         assert_eq!(said, moves, "{mode:?}: {:?}", loaded.warnings);
         assert_eq!(server.sql(name_of(&database), &format!("SELECT a FROM tm_{name}")), "7");
         assert_eq!(server.sql(name_of(&database), &format!("SHOW CREATE TABLE tm_{name}")).contains("DIRECTORY"), !moves);

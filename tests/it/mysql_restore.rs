@@ -223,7 +223,7 @@ async fn states(server: &Server) {
         server.sql(&name, "CREATE TABLE theirs (a int)");
     }
     let done = Engine::of(&server.database(&own)).settle().await.unwrap();
-    assert!(done[0].contains("left alone"), "{done:?}");
+    assert!(done[0].contains("upkeep did not leave these databases like this"), "{done:?}");
     assert_eq!(server.databases(&own), format!("{own} {own}__upkeep_old"));
 }
 
