@@ -4,6 +4,7 @@
 //! environment), reports every problem at once and gives these types; the raw shapes stay in there.
 
 mod database;
+mod encryption;
 mod given;
 pub mod load;
 mod migrations;
@@ -20,7 +21,7 @@ use crate::ids::{PlaceName, TargetName};
 use crate::retention::Policy;
 use crate::schedule::Schedule;
 
-pub use database::{Database, Definers, Location, Secret};
+pub use database::{Database, Definers, Identity, Location, Roots, Secret, Tls};
 pub use migrations::{Callbacks, Migrations, Runner};
 pub use offsite::{Copies, Offsite, OffsiteKind};
 pub use server::{Health, HttpUrl, Probe, Release, Service, ServiceControl};
@@ -69,9 +70,9 @@ pub struct Control {
 pub struct Alarms {
     /// Gets each alarm as one JSON object on its standard input.
     pub command: Option<Vec<String>>,
-    /// Gets each as the body of a POST. Plain HTTP.
+    /// Gets each as the body of a POST.
     pub webhook: Option<HttpUrl>,
-    /// Asked after each good archive of a schedule; `{target}` is replaced. Plain HTTP.
+    /// Asked after each good archive of a schedule; `{target}` is replaced.
     pub ping: Option<HttpUrl>,
     /// How long a problem must last before anybody is told.
     pub after: Duration,

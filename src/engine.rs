@@ -16,10 +16,12 @@ pub mod mysql;
 pub(crate) mod passing;
 pub mod postgres;
 mod readback;
+mod relay;
 pub mod replace;
 mod since;
 pub mod sqlite;
 mod tally;
+mod transport;
 
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +38,7 @@ pub use error::{EngineError, Mismatch};
 pub(crate) use lost::is_lost;
 pub use replace::{Keep, Keeping, NotKept, Standing};
 pub use since::Compared;
+pub(crate) use transport::untrusted;
 
 /// A database, by engine. Cheap to make: nothing is connected until a method is called, and every method leaves nothing
 /// connected behind.
@@ -183,6 +186,18 @@ impl Engine {
     /// When it cannot be reached or asked.
     pub async fn identify(&self) -> Result<Server, EngineError> {
         each!(self, engine => engine.identify().await)
+    }
+
+    /// What a connection to the server is worth: under TLS, and how it was verified. None of a file, or where there is no TLS.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    pub async fn worth(database: &Database) -> Result<Option<String>, EngineError> {
+        match database.location {
+            Location::Sqlite { .. } => Ok(None),
+            Location::Postgres { .. } => postgres::worth(database).await,
+            Location::MySql { .. } => mysql::worth(database).await,
+        }
     }
 
     /// What is in the database. A database that does not exist is an answer, not an error.

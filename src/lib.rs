@@ -38,6 +38,7 @@ pub mod fault;
 pub mod process;
 pub mod state_db;
 pub mod telemetry;
+pub mod tls;
 pub mod trust;
 
 // L3 things

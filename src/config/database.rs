@@ -40,13 +40,51 @@ pub struct Database {
     pub client_bindir: Vec<PathBuf>,
     /// Whose its views, routines, triggers and events are in an archive, and after a restore (MySQL and MariaDB).
     pub definers: Definers,
+    /// What a connection under TLS goes by, beside the mode that the location names.
+    pub tls: Tls,
+}
+
+/// Whose certificates are trusted, and what we prove ourselves with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// Whom a server's certificate must come from; none where nobody was named.
+    pub roots: Option<Roots>,
+    /// Our own certificate, for a server that asks for one.
+    pub identity: Option<Identity>,
+    /// Whether the URL says anything of TLS: then no file of the clients' does.
+    pub in_url: bool,
+}
+
+/// Whom certificates must come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Roots {
+    /// Whoever the host trusts.
+    System,
+    /// Whoever stands in this file, and nobody else.
+    File(PathBuf),
+}
+
+/// A certificate of ours and its key. The key itself is only read where it is used, and never kept here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The certificate and what leads to its root, in PEM.
+    pub certificate: PathBuf,
+    /// Its private key, in PEM.
+    pub key: PathBuf,
 }
 
 impl Database {
     /// The database there, with everything else as it is when nothing is said of it.
     #[must_use]
     pub fn at(location: Location) -> Self {
-        Self { location, password: None, password_variable: None, client_bindir: Vec::new(), definers: Definers::Keep }
+        Self {
+            location,
+            password: None,
+            password_variable: None,
+            client_bindir: Vec::new(),
+            definers: Definers::Keep,
+            tls: Tls::default(),
+        }
     }
 }
 

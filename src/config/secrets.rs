@@ -1,6 +1,6 @@
 //! Where passwords come from: the URL, a file, an environment variable, a systemd credential, `.pgpass`, `.my.cnf`.
 //!
-//! Owns reading them, once, at the edge. Never prints one: it leaves here as a [`Secret`]. Invariant: no message holds a
+//! Owns reading them, once, at the edge; and what these files say of TLS. Never prints one: it leaves here as a [`Secret`]. Invariant: no message holds a
 //! secret; held by `load/tests.rs`.
 
 use std::fs;
@@ -16,6 +16,7 @@ use crate::trust::{self, Refused};
 
 mod my_cnf;
 use my_cnf::my_cnf;
+pub(crate) use my_cnf::tls as tls_of_clients;
 
 /// The keys that name a source, of which at most one may be given.
 pub(crate) const SOURCES: [&str; 3] = ["password_file", "password_env", "password_credential"];

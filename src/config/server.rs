@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::database::Roots;
+
 /// `[targets.T.release]`.
 #[derive(Debug, Clone)]
 pub struct Release {
@@ -64,7 +66,7 @@ pub enum ServiceControl {
 /// One health check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
-    /// A GET that must answer 2xx. Plain HTTP.
+    /// A GET that must answer 2xx.
     Http(HttpUrl),
     /// A TCP connection that must open, `host:port`.
     Tcp(String),
@@ -72,28 +74,49 @@ pub enum Health {
     Command(Vec<String>),
 }
 
-/// An `http://` URL. It may hold a secret: a password before the `@`, a token in the query or, of a webhook, in the path. So what
+/// An `http://` or `https://` URL, and whom a certificate must come from there. It may hold a secret: a password before the `@`, a token in the query or, of a webhook, in the path. So what
 /// is printed of it is scheme, host, port and path, and of a [`HttpUrl::host`] not even the path.
 #[derive(Clone, PartialEq, Eq)]
-pub struct HttpUrl(String);
+pub struct HttpUrl {
+    text: String,
+    roots: Roots,
+}
 
 impl HttpUrl {
     /// Wraps a URL as it was written.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        Self { text: text.into(), roots: Roots::System }
+    }
+
+    /// The same, where nobody but who stands in this file is trusted.
+    #[must_use]
+    pub fn trusting(self, file: Option<PathBuf>) -> Self {
+        Self { roots: file.map_or(Roots::System, Roots::File), ..self }
+    }
+
+    /// The same URL with another text.
+    #[must_use]
+    pub fn with(&self, text: String) -> Self {
+        Self { text, roots: self.roots.clone() }
+    }
+
+    /// Whom a certificate must come from.
+    #[must_use]
+    pub fn roots(&self) -> &Roots {
+        &self.roots
     }
 
     /// The URL itself, for the one call that needs it.
     #[must_use]
     pub fn reveal(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// Scheme, host and port, to be printed where the path is a secret too.
     #[must_use]
     pub fn host(&self) -> String {
-        match url::Url::parse(&self.0) {
+        match url::Url::parse(&self.text) {
             Ok(parsed) => {
                 let port = parsed.port().map(|port| format!(":{port}")).unwrap_or_default();
                 format!("{}://{}{port}", parsed.scheme(), parsed.host_str().unwrap_or_default())
@@ -106,7 +129,7 @@ impl HttpUrl {
 impl fmt::Display for HttpUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.host())?;
-        let Ok(parsed) = url::Url::parse(&self.0) else { return Ok(()) };
+        let Ok(parsed) = url::Url::parse(&self.text) else { return Ok(()) };
         f.write_str(parsed.path())?;
         if parsed.query().is_some() { f.write_str("?…") } else { Ok(()) }
     }

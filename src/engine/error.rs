@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::archive::ArchiveError;
-use crate::failure::{Class, Explain};
+use crate::failure::{Chain, Class, Explain};
 use crate::pen::human::size;
 use crate::process::memory::{Bound, Room};
 use crate::shape::Shape;
+use crate::tls::TlsError;
 
 /// One table that is not what the manifest says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -224,6 +225,14 @@ fn more_memory(needed: u64, bound: Bound) -> String {
     }
 }
 
+impl EngineError {
+    /// There is no connection, for there is no TLS as it was asked for.
+    pub(super) fn untrusted(location: String, refusal: &TlsError) -> Self {
+        let (why, hint) = (Chain(refusal).to_string(), refusal.hints().join("; "));
+        Self::TurnedAway { location, why, hint, class: refusal.class(), source: None }
+    }
+}
+
 impl Explain for EngineError {
     fn class(&self) -> Class {
         match self {
@@ -272,12 +281,19 @@ impl Explain for EngineError {
                 ),
                 None => "as a superuser raise `max_locks_per_transaction` (ALTER SYSTEM SET), to twice what it is at first; then restart the database server".to_owned(),
             }],
-            Self::Refused { location, .. } => {
+            Self::Refused { location, source, .. } => {
                 let mut hints = vec!["check `password_file` and the user in `[targets.T.database]`".to_owned()];
                 if location.starts_with("mysql:") {
-                    let tls = "an account that requires TLS is refused the same way, because upkeep does not use TLS here: \
-                        ALTER USER … REQUIRE NONE";
+                    let tls = "an account that requires TLS is refused the same way: set ssl-mode=REQUIRED in the `url`, and for REQUIRE X509 \
+                        ssl-cert and ssl-key as well";
                     hints.push(tls.to_owned());
+                }
+                let said = source.to_string();
+                if said.contains("no encryption") || said.contains("SSL off") {
+                    hints.push("the server accepts this account only over TLS: set sslmode=require in the `url`, or better verify-full".to_owned());
+                }
+                if said.contains("client certificate") {
+                    hints.push("the server requires a client certificate: set sslcert and sslkey in the `url`".to_owned());
                 }
                 hints
             }

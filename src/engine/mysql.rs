@@ -34,6 +34,7 @@ mod notes;
 mod obstacles;
 mod others;
 mod ours;
+mod packets;
 mod place;
 mod plain;
 mod privileges;
@@ -46,6 +47,7 @@ mod rows;
 mod schema;
 mod script;
 mod second_engine;
+mod secure;
 mod sequences;
 pub mod sessions;
 mod shape;
@@ -197,6 +199,17 @@ pub struct MayRead {
 
 /// What a replacement does with databases.
 const REPLACES: [&str; 4] = ["CREATE", "DROP", "ALTER", "INSERT"];
+
+/// What a connection is worth, in words; none where it is not under TLS.
+///
+/// # Errors
+/// When there is none.
+pub async fn worth(database: &Database) -> Result<Option<String>, EngineError> {
+    let session = Place::of(database)?.connect().await?;
+    let worth = session.worth();
+    session.close().await;
+    Ok(worth)
+}
 
 /// Whether the account sees everything in the database, so that a backup can hold it.
 ///

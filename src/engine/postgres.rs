@@ -28,7 +28,6 @@ mod members;
 mod order;
 mod printed;
 mod proof;
-mod relay;
 mod rows;
 mod said;
 mod schema;
@@ -48,6 +47,7 @@ mod worker;
 
 use std::sync::Arc;
 
+pub(crate) use super::transport::tls_options;
 use super::{DumpRequest, Dumped, EngineError, LoadMode, Loaded, MayRestore, Standing, Survey};
 use crate::archive::manifest::{LeftOut, Server};
 use crate::archive::{Archive, PendingArchive};
@@ -157,6 +157,17 @@ async fn look_at_all(session: &mut Session) -> Result<(), EngineError> {
     left_out::demand_restorable(session).await?;
     dump::demand_room(session).await?;
     dump::demand_readable_schema(session).await
+}
+
+/// What a connection is worth, in words; none where it is not under TLS.
+///
+/// # Errors
+/// When there is none.
+pub async fn worth(database: &Database) -> Result<Option<String>, EngineError> {
+    let session = Place::of(database)?.connect().await?;
+    let worth = session.worth();
+    session.close().await;
+    Ok(worth)
 }
 
 /// What is there and would not be in an archive, because the role may not see it.

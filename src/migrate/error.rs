@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::plan::Problem;
 use super::version::NotAMigrationVersion;
+use crate::config::Database;
 use crate::durable::DurableError;
 use crate::engine;
 use crate::failure::{Class, Explain};
@@ -89,7 +90,7 @@ pub enum MigrateError {
         /// Its words, where it had any.
         said: Option<String>,
     },
-    /// A database file cannot be opened, or not for changing it.
+    /// A database file cannot be opened, or not for changing it; a server is not who it must be.
     #[error(transparent)]
     Place(Box<crate::engine::EngineError>),
     /// The server stopped answering while migrations ran.
@@ -254,6 +255,16 @@ impl MigrateError {
             Self::LeftOpen { .. } | Self::Silent { .. } | Self::Gone { .. } => true,
             Self::Refused(problems) => problems.iter().any(|problem| matches!(problem, Problem::CannotGoOn { .. })),
             _ => false,
+        }
+    }
+}
+
+impl MigrateError {
+    /// There is no connection, for whatever reason.
+    pub(super) fn connecting(database: &Database, source: sqlx::Error) -> Self {
+        match engine::untrusted(database, &source) {
+            Some(error) => Self::Place(Box::new(error)),
+            None => Self::Connect { location: database.location.to_string(), source },
         }
     }
 }

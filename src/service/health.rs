@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::config::{Health, HttpUrl};
+use crate::failure::{Chain, Explain as _};
 use crate::process::Command;
 use crate::text;
+use crate::tls::{self, Demand, Settings, TlsError, Verify};
 
 /// How long one answer may take; a server slower than this is not healthy.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
@@ -67,16 +69,45 @@ async fn within<T>(what: &str, answer: impl Future<Output = Result<T, String>>) 
     }
 }
 
-/// A request by hand: one head out, one status line in. A client library would bring pools and TLS for nothing. `shown` is what
+/// What an answer is read from, in clear or under TLS.
+trait Both: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Both for T {}
+
+/// What the settings of these URLs are called.
+const SETTINGS: Settings = Settings {
+    place: "the URL",
+    roots: "ca_file",
+    certificate: "ca_file",
+    key: "ca_file",
+    mode: "ca_file",
+    without_name: None,
+};
+
+/// Connects, under TLS where the URL says so: there a certificate must be for its host, and come from whom the host or a file trusts.
+async fn connect(url: &HttpUrl, parsed: &url::Url, shown: &str) -> Result<Box<dyn Both>, String> {
+    let (host, port) = parsed.host_str().zip(parsed.port_or_known_default()).ok_or_else(|| format!("{shown}: not a URL"))?;
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let stream = TcpStream::connect((bare, port)).await.map_err(|error| format!("{shown}: {error}"))?;
+    if parsed.scheme() != "https" {
+        return Ok(Box::new(stream));
+    }
+    let demand = Demand { host: bare, verify: Verify::Name, roots: url.roots(), identity: None, settings: SETTINGS };
+    let told = |error: &TlsError| format!("{shown}: {}; {}", Chain(error), error.hints().join("; "));
+    let ready = demand.ready().map_err(|error| told(&error))?;
+    match ready.over(stream).await {
+        Ok(stream) => Ok(Box::new(stream)),
+        Err(error) => Err(tls::refusal(&error).map_or_else(|| format!("{shown}: {error}"), told)),
+    }
+}
+
+/// A request by hand: one head out, one status line in. A client library would bring pools for nothing. `shown` is what
 /// the answer in words calls the URL.
 async fn exchange(method: &str, url: &HttpUrl, json: &str, shown: &str) -> Result<String, String> {
     let parsed = url::Url::parse(url.reveal()).map_err(|error| format!("{shown}: {error}"))?;
-    let host = parsed.host_str().filter(|_| parsed.scheme() == "http");
-    let host = host.ok_or_else(|| format!("{shown}: not a plain http URL"))?;
-    let port = parsed.port_or_known_default().unwrap_or(80);
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let mut stream = connect(url, &parsed, shown).await?;
     let broke = |error: std::io::Error| format!("{shown}: {error}");
-    let mut stream = TcpStream::connect((bare, port)).await.map_err(broke)?;
+    let (host, port) = (parsed.host_str().unwrap_or_default(), parsed.port_or_known_default().unwrap_or(80));
     let query = parsed.query().map(|query| format!("?{query}")).unwrap_or_default();
     let length = json.len();
     let body =
@@ -86,6 +117,7 @@ async fn exchange(method: &str, url: &HttpUrl, json: &str, shown: &str) -> Resul
         parsed.path()
     );
     stream.write_all(request.as_bytes()).await.map_err(broke)?;
+    stream.flush().await.map_err(broke)?;
     let mut answer = Vec::new();
     while !answer.contains(&b'\n') && (answer.len() as u64) < ANSWER_BYTES {
         let mut buffer = [0; 512];

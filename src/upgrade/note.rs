@@ -52,6 +52,7 @@ pub(super) async fn leave(
         sha256: digest.ok(),
         manifest: opened.as_ref().map(Archive::manifest),
         location: place(&target.database.location),
+        tls: target.database.tls.clone(),
         client_bindir: &target.database.client_bindir,
         asks_password: target.database.password.is_some(),
         server: target.service.as_ref().map_or(Server::Unknown, |service| match &service.control {

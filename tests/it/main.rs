@@ -77,6 +77,7 @@ mod sqlite_borders;
 mod status_truth;
 mod story;
 mod tidy;
+mod tls;
 mod transfers;
 mod unasked;
 mod unfinished;

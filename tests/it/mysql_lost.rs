@@ -245,17 +245,6 @@ async fn turned_away(server: &Server) {
     assert!(error.class() == Class::TempFail && error.transient(), "{error:?}");
     assert!(error.hints()[0].contains("MAX_USER_CONNECTIONS"), "{:?}", error.hints());
     drop(held);
-    let mut secure = server.database(&name);
-    if let upkeep::config::Location::MySql { ssl_mode, .. } = &mut secure.location {
-        *ssl_mode = "REQUIRED".to_owned();
-    }
-    let error = Engine::of(&secure).identify().await.unwrap_err();
-    assert!(error.to_string().contains("ssl-mode REQUIRED") && !error.to_string().contains("archive"), "{error}");
-    let tls = format!("tls_{name}");
-    server.user(&tls, &name, "ALL");
-    server.sql("", &format!("ALTER USER {tls} REQUIRE SSL"));
-    let error = tried(&tls).await;
-    assert!(error.hints().iter().any(|hint| hint.contains("REQUIRE NONE")), "{error}: {:?}", error.hints());
     if server.is_mariadb() && server.try_sql("", "INSTALL SONAME 'auth_ed25519'").is_ok() {
         let ed = format!("ed_{name}");
         server.sql("", &format!("CREATE USER {ed} IDENTIFIED VIA ed25519 USING PASSWORD('x')"));

@@ -1,5 +1,6 @@
 //! What the tests share: real servers, scratch places, bounded waits.
 
+pub(crate) mod certificates;
 pub(crate) mod daemon;
 pub(crate) mod engines;
 pub(crate) mod env;
@@ -11,6 +12,7 @@ pub(crate) mod postgres;
 pub(crate) mod relay;
 pub(crate) mod scripts;
 pub(crate) mod servers;
+pub(crate) mod tap;
 pub(crate) mod targets;
 pub(crate) mod upkeep;
 pub(crate) mod wait;

@@ -32,12 +32,34 @@ pub(super) async fn look(target: &Target, findings: &mut Findings) -> Option<u64
     let tables = human::many(survey.tables.len() as u64, "table");
     let found = format!("{} {}, {tables}, {}", server.flavour, server.version, human::size(survey.bytes));
     findings.add(Some(target), "database", Ok(found));
+    if let Some(found) = connection(target).await {
+        findings.add(Some(target), "connection", found);
+    }
     match target.database.location {
         Location::Sqlite { .. } => findings.add(Some(target), "privileges", sqlite(&engine, target).await),
         Location::Postgres { .. } => postgres(&engine, &server, target, findings).await,
         Location::MySql { .. } => mysql(target, findings).await,
     }
     Some(survey.bytes)
+}
+
+/// Whether others can hear what is said to the server.
+async fn connection(target: &Target) -> Option<Found> {
+    let (host, setting) = match &target.database.location {
+        Location::Sqlite { .. } => return None,
+        Location::Postgres { host, .. } => (host, "sslmode=verify-full"),
+        Location::MySql { host, .. } => (host, "ssl-mode=VERIFY_IDENTITY"),
+    };
+    Some(match Engine::worth(&target.database).await {
+        Ok(Some(worth)) => Found::good(worth),
+        Ok(None) if host.starts_with('/') => Found::good("over a Unix socket"),
+        Ok(None) if super::super::setup::near(host) => Found::good("without TLS, on this host"),
+        Ok(None) => Found::advice(
+            Failure::new(Class::Config, format!("without TLS: anyone between this host and {host} can read every row"))
+                .hint(format!("enable TLS at the server and set {setting} in `url` in `[targets.T.database]`")),
+        ),
+        Err(error) => Found::problem(Failure::of(&error)),
+    })
 }
 
 /// Whether a restore could take the file's place and leave it its server's.

@@ -5,26 +5,15 @@
 use std::path::PathBuf;
 
 use super::Environment;
+use crate::config::encryption;
 use crate::config::raw::guess;
 use crate::config::{Database, Location, Secret, secrets};
 use crate::failure::{Class, Explain};
-
-/// What libpq knows as `sslmode`.
-const SSL_MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
-
-/// Those of them under which libpq connects over TLS or not at all.
-const DEMAND_TLS: [&str; 3] = ["require", "verify-ca", "verify-full"];
 
 /// Where Debian's PostgreSQL puts its socket: what no host means.
 const POSTGRES_SOCKET_DIR: &str = "/var/run/postgresql";
 
 const POSTGRES_PORT: u16 = 5432;
-
-/// What MySQL's clients know as `--ssl-mode`.
-const MYSQL_SSL_MODES: [&str; 5] = ["DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY"];
-
-/// Those of them under which these clients connect over TLS or not at all.
-const MYSQL_DEMAND_TLS: [&str; 3] = ["REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY"];
 
 /// Where Debian's MariaDB and MySQL put their socket: what no host means.
 const MYSQL_SOCKET: &str = "/var/run/mysqld/mysqld.sock";
@@ -72,7 +61,26 @@ pub fn parse_url_beside(text: &str, beside: &Database, environment: &Environment
     let own = || secrets::of_clients(&parsed.location, environment);
     let password = parsed.password.clone().or_else(|| beside.password.clone().filter(|_| same)).or_else(own);
     let (client_bindir, definers) = (beside.client_bindir.clone(), beside.definers.clone());
-    Ok(Database { password, client_bindir, definers, ..parsed })
+    let mut database = Database { password, client_bindir, definers, ..parsed };
+    let same = server(&database.location) == server(&beside.location);
+    match (&beside.location, &mut database.location) {
+        _ if database.tls.in_url => {}
+        // The same server is spoken to no less safely than the configuration has it.
+        (Location::Postgres { sslmode: theirs, .. }, Location::Postgres { sslmode: mode, .. })
+        | (Location::MySql { ssl_mode: theirs, .. }, Location::MySql { ssl_mode: mode, .. })
+            if same =>
+        {
+            mode.clone_from(theirs);
+            database.tls.clone_from(&beside.tls);
+        }
+        _ => secrets::tls_of_clients(&mut database, environment),
+    }
+    Ok(database)
+}
+
+/// Engine, host and port.
+fn server(location: &Location) -> Option<(bool, &str, u16)> {
+    account(location).map(|(engine, host, port, _)| (engine, host, port))
 }
 
 /// Engine, host, port and user.
@@ -100,22 +108,18 @@ fn postgres(parsed: &url::Url, environment: &Environment) -> Result<Database, No
     let mut host = parsed.host_str().filter(|host| !host.is_empty()).map(decoded).transpose()?;
     let mut port = parsed.port();
     let mut user = Some(parsed.username()).filter(|user| !user.is_empty()).map(decoded).transpose()?;
-    let mut sslmode = "prefer".to_owned();
+    let mut tls = encryption::Postgres::default();
     for (key, value) in parsed.query_pairs() {
         match key.as_ref() {
             "host" => host = Some(value.into_owned()),
             "user" => user = Some(value.into_owned()),
             "port" => port = Some(value.parse().map_err(|_| NotAUrl(format!("`{value}` is not a port")))?),
-            "sslmode" if DEMAND_TLS.contains(&value.as_ref()) => return Err(no_tls("sslmode", &value, "prefer")),
-            "sslmode" if SSL_MODES.contains(&value.as_ref()) => sslmode = value.into_owned(),
-            "sslmode" => {
-                let near = guess(&value, SSL_MODES.into_iter());
-                return Err(NotAUrl(format!("`{value}` is not an sslmode{near}; it is one of {}", SSL_MODES.join(", "))));
-            }
+            key if tls.take(key, &value).map_err(NotAUrl)? => {}
             "password" => return Err(NotAUrl("write the password before the @, or better into `password_file`".to_owned())),
             other => {
-                let near = guess(other, ["host", "port", "user", "sslmode"].into_iter());
-                return Err(NotAUrl(format!("unknown parameter `{other}`{near}; known are host, port, user, sslmode")));
+                let known = [&["host", "port", "user"][..], &encryption::Postgres::KEYS].concat();
+                let near = guess(other, known.iter().copied());
+                return Err(NotAUrl(format!("unknown parameter `{other}`{near}; known are {}", known.join(", "))));
             }
         }
     }
@@ -128,34 +132,26 @@ fn postgres(parsed: &url::Url, environment: &Environment) -> Result<Database, No
     let host = host.map(|host| host.trim_matches(['[', ']']).to_owned());
     let host = host.unwrap_or_else(|| POSTGRES_SOCKET_DIR.to_owned());
     let password = parsed.password().map(decoded).transpose()?.map(Secret::new);
+    let (sslmode, tls) = tls.finish().map_err(NotAUrl)?;
     let location = Location::Postgres { host, port: port.unwrap_or(POSTGRES_PORT), user, database, sslmode };
-    Ok(Database { password, ..Database::at(location) })
+    Ok(Database { password, tls, ..Database::at(location) })
 }
 
 fn mysql(parsed: &url::Url, environment: &Environment) -> Result<Database, NotAUrl> {
     let form = "mysql://user@host:3306/database";
     let mut host = parsed.host_str().filter(|host| !host.is_empty()).map(decoded).transpose()?;
     let mut user = Some(parsed.username()).filter(|user| !user.is_empty()).map(decoded).transpose()?;
-    let mut ssl_mode = "PREFERRED".to_owned();
+    let mut tls = encryption::MySql::default();
     for (key, value) in parsed.query_pairs() {
         match key.as_ref() {
             "socket" => host = Some(value.into_owned()),
             "user" => user = Some(value.into_owned()),
-            "ssl-mode" if MYSQL_DEMAND_TLS.contains(&value.to_ascii_uppercase().as_str()) => {
-                return Err(no_tls("ssl-mode", &value, "PREFERRED"));
-            }
-            "ssl-mode" if MYSQL_SSL_MODES.contains(&value.to_ascii_uppercase().as_str()) => {
-                ssl_mode = value.to_ascii_uppercase()
-            }
-            "ssl-mode" => {
-                let near = guess(&value, MYSQL_SSL_MODES.into_iter());
-                let known = MYSQL_SSL_MODES.join(", ");
-                return Err(NotAUrl(format!("`{value}` is not an ssl-mode{near}; it is one of {known}")));
-            }
+            key if tls.take(key, &value).map_err(NotAUrl)? => {}
             "password" => return Err(NotAUrl("write the password before the @, or better into `password_file`".to_owned())),
             other => {
-                let near = guess(other, ["socket", "user", "ssl-mode"].into_iter());
-                return Err(NotAUrl(format!("unknown parameter `{other}`{near}; known are socket, user, ssl-mode")));
+                let known = [&["socket", "user"][..], &encryption::MySql::KEYS].concat();
+                let near = guess(other, known.iter().copied());
+                return Err(NotAUrl(format!("unknown parameter `{other}`{near}; known are {}", known.join(", "))));
             }
         }
     }
@@ -167,17 +163,9 @@ fn mysql(parsed: &url::Url, environment: &Environment) -> Result<Database, NotAU
     let user = user.ok_or_else(|| NotAUrl(format!("names no user; it stands first: {form}")))?;
     let host = host.map(|host| host.trim_matches(['[', ']']).to_owned()).unwrap_or_else(|| MYSQL_SOCKET.to_owned());
     let password = parsed.password().map(decoded).transpose()?.map(Secret::new);
+    let (ssl_mode, tls) = tls.finish().map_err(NotAUrl)?;
     let location = Location::MySql { host, port: parsed.port().unwrap_or(MYSQL_PORT), user, database, ssl_mode };
-    Ok(Database { password, ..Database::at(location) })
-}
-
-/// This program speaks no TLS to databases. Whoever demands it learns so when the configuration is read, and not when a
-/// backup fails, or after a password went over the wire in the clear.
-fn no_tls(key: &str, value: &str, plain: &str) -> NotAUrl {
-    NotAUrl(format!(
-        "{key}={value} demands TLS, which this upkeep does not speak to databases; connect through the server's Unix socket, or \
-         through a tunnel with {key}={plain}"
-    ))
+    Ok(Database { password, tls, ..Database::at(location) })
 }
 
 /// Undoes percent-encoding.

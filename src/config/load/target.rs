@@ -96,11 +96,16 @@ fn database(node: &Node<'_>, environment: &Environment, secrets: Secrets) -> Opt
         node.wrong("definers", "only MySQL and MariaDB have them");
     }
     node.close();
-    let Database { location, password, .. } = parsed?;
+    let mut parsed = parsed?;
+    if secrets == Secrets::Read {
+        secrets::tls_of_clients(&mut parsed, environment);
+    }
+    let Database { location, password, tls, .. } = parsed;
     let ours = |location: &Location| secrets::of_clients(location, environment);
     let kept = || (secrets == Secrets::Read).then(|| ours(&location)).flatten();
     let password = password.or(named).or_else(kept);
-    Some(Database { location, password, password_variable, client_bindir, definers: definers.unwrap_or(Definers::Keep) })
+    let definers = definers.unwrap_or(Definers::Keep);
+    Some(Database { location, password, password_variable, client_bindir, definers, tls })
 }
 
 fn backup(node: &Node<'_>, zone: chrono_tz::Tz, directory: impl FnOnce() -> PathBuf) -> Backup {

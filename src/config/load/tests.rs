@@ -3,7 +3,7 @@ use std::os::unix::fs::PermissionsExt;
 use rstest::rstest;
 
 use super::*;
-use crate::config::{Definers, Health, HttpUrl, Location, OnFailure, Principal, Probe, Runner, Secret, ServiceControl};
+use crate::config::{Definers, Health, HttpUrl, Location, OnFailure, Principal, Probe, Roots, Runner, Secret, ServiceControl};
 
 /// A directory with the named files in it; the first is the main one.
 fn files(files: &[(&str, &str)]) -> (tempfile::TempDir, PathBuf) {
@@ -236,7 +236,7 @@ path = "current"
 [targets.notes.service]
 unit = "notes.service"
 start = ["x"]
-health = [{ http = "https://h/" }, {}]
+health = [{ http = "ftp://h/", ca_file = "/ca" }, { tcp = "h:1", ca_file = "/ca" }, {}]
 [targets.notes.upgrade]
 window = "1-5"
 on_failure = "rolback"
@@ -364,18 +364,66 @@ fn database_urls() {
         ("postgers://u@h/db", "did you mean `postgres`"),
         ("postgres://u@h", "names no database"),
         ("postgres://u:secret@h/db?sslmode=on", "`on` is not an sslmode"),
-        ("postgres://u:secret@h/db?sslmode=require", "sslmode=require demands TLS"),
-        ("postgres://u:secret@h/db?sslmode=verify-ca", "sslmode=verify-ca demands TLS"),
-        ("postgres:///db?host=/run/pg&user=u&sslmode=verify-full", "sslmode=verify-full demands TLS"),
-        ("mysql://u:secret@h/db?ssl-mode=REQUIRED", "ssl-mode=REQUIRED demands TLS"),
-        ("mariadb://u:secret@h/db?ssl-mode=verify_ca", "ssl-mode=verify_ca demands TLS"),
-        ("mysql://u:secret@h/db?ssl-mode=VERIFY_IDENTITY", "ssl-mode=VERIFY_IDENTITY demands TLS"),
+        ("postgres://u:secret@h/db?sslmode=verify-ca", "needs the CA: `sslrootcert="),
+        ("postgres://u:secret@h/db?sslmode=require&sslrootcert=system", "needs sslmode=verify-full instead of require"),
+        ("postgres://u:secret@h/db?sslmode=require&sslrootcert=ca.pem", "`sslrootcert` must be an absolute path"),
+        ("postgres://u:secret@h/db?sslcert=/c", "`sslcert` needs `sslkey`"),
+        ("postgres://u:secret@h/db?sslkey=/k", "`sslkey` needs `sslcert`"),
+        ("postgres://u:secret@h/db?channel_binding=require", "SCRAM-SHA-256-PLUS, which upkeep does not support"),
+        ("postgres://u:secret@h/db?sslrootcrt=/ca", "did you mean `sslrootcert`"),
+        ("mariadb://u:secret@h/db?ssl-mode=verify_ca", "needs the CA: `ssl-ca="),
+        ("mysql://u:secret@h/db?ssl-mode=REQUIRED&ssl-ca=/ca", "does not use ssl-ca: set ssl-mode=VERIFY_CA"),
+        ("mysql://u:secret@h/db?ssl-key=/k", "`ssl-key` needs `ssl-cert`"),
         ("postgres://u:secret@h/db?hots=x", "did you mean `host`"),
         ("postgres://u:secr%zzet@h/db", "two hex digits"),
     ] {
         let error = parse_url(url, &home).expect_err(url).to_string();
         assert!(error.contains(why) && !error.contains("secr"), "{url}: {error}");
     }
+}
+
+#[test]
+fn what_a_url_says_of_tls() {
+    let home = environment(&[("USER", "me")]);
+    let said = |url: &str| {
+        let database = parse_url(url, &home).unwrap_or_else(|error| panic!("{url}: {error}"));
+        let (Location::Postgres { sslmode: mode, .. } | Location::MySql { ssl_mode: mode, .. }) = &database.location else {
+            panic!("{url}")
+        };
+        let roots = match &database.tls.roots {
+            None => String::new(),
+            Some(Roots::System) => " system".to_owned(),
+            Some(Roots::File(path)) => format!(" {}", path.display()),
+        };
+        let key = database.tls.identity.map(|pair| format!(" {} {}", pair.certificate.display(), pair.key.display()));
+        format!("{mode}{roots}{}", key.unwrap_or_default())
+    };
+    for (url, expected) in [
+        ("postgres://u@h/db", "prefer"),
+        ("postgres://u@h/db?sslmode=require", "require"),
+        ("postgres://u@h/db?sslmode=require&sslrootcert=/ca", "require /ca"),
+        ("postgres://u@h/db?sslrootcert=system", "verify-full system"),
+        ("postgres://u@h/db?sslmode=verify-full", "verify-full"),
+        ("postgres://u@h/db?sslmode=verify-ca&sslrootcert=%2Fa%20b&sslcert=/c&sslkey=/k", "verify-ca /a b /c /k"),
+        ("postgres:///db?host=/run/pg&channel_binding=prefer", "prefer"),
+        ("mysql://u@h/db", "PREFERRED"),
+        ("mysql://u@h/db?ssl-mode=required", "REQUIRED"),
+        ("mysql://u@h/db?ssl-ca=/ca", "VERIFY_CA /ca"),
+        ("mysql://u@h/db?ssl-mode=VERIFY_IDENTITY", "VERIFY_IDENTITY"),
+        ("mariadb://u@h/db?ssl-mode=VERIFY_IDENTITY&ssl-ca=/ca&ssl-cert=/c&ssl-key=/k", "VERIFY_IDENTITY /ca /c /k"),
+    ] {
+        assert_eq!(said(url), expected, "{url}");
+    }
+    // The same server is spoken to as safely; another one says for itself.
+    let beside = parse_url("postgres://u@h/db?sslmode=verify-full&sslrootcert=/ca", &home).unwrap();
+    let other = |url: &str| parse_url_beside(url, &beside, &home).unwrap();
+    let mode = |database: &crate::config::Database| match &database.location {
+        Location::Postgres { sslmode, .. } => (sslmode.clone(), database.tls.roots.is_some()),
+        _ => panic!(),
+    };
+    assert_eq!(mode(&other("postgres://v@h/db2")), ("verify-full".to_owned(), true));
+    assert_eq!(mode(&other("postgres://u@h/db2?sslmode=prefer")), ("prefer".to_owned(), false));
+    assert_eq!(mode(&other("postgres://u@h2/db2")), ("prefer".to_owned(), false));
 }
 
 #[test]

@@ -69,9 +69,16 @@ pub(super) fn principals(node: &Node<'_>, key: &str) -> Vec<Principal> {
     texts.iter().filter_map(|text| principal(text).map_err(|what| node.wrong(key, what)).ok()).collect()
 }
 
-/// One health check, `{ http = "…" }`, `{ tcp = "…" }` or `{ command = […] }`.
+/// One health check, `{ http = "…" }` (over HTTPS with `ca_file` as well), `{ tcp = "…" }` or `{ command = […] }`.
 pub(super) fn health(check: &Node<'_>) -> Option<Health> {
-    let http = check.parsed("http", http_url).map(Health::Http);
+    let ca_file = check.path("ca_file");
+    if ca_file.is_some() && !check.has("http") {
+        check.wrong("ca_file", "is only for an `http` check with an https:// URL");
+    }
+    let http = check.parsed("http", |text| match (http_url(text)?, &ca_file) {
+        (_, Some(_)) if text.starts_with("http:") => Err("must be an https:// URL to be used with `ca_file`".to_owned()),
+        (url, ca_file) => Ok(Health::Http(url.trusting(ca_file.clone()))),
+    });
     let tcp = check.parsed("tcp", host_port).map(Health::Tcp);
     let command = check.argv("command").map(Health::Command);
     check.close();
@@ -80,32 +87,24 @@ pub(super) fn health(check: &Node<'_>) -> Option<Health> {
 
 /// `[alarms]`; none when nobody is to be told.
 pub(super) fn alarms(node: &Node<'_>) -> Option<Alarms> {
+    let ca_file = node.path("ca_file");
+    let url = |key: &str| node.parsed(key, http_url).map(|url| url.trusting(ca_file.clone()));
     let alarms = Alarms {
         command: node.argv("command"),
-        webhook: node.parsed("webhook", plain_http),
-        ping: node.parsed("ping", plain_http),
+        webhook: url("webhook"),
+        ping: url("ping"),
         after: node.duration("after").unwrap_or_default(),
     };
     node.close();
     Some(alarms).filter(|alarms| alarms.command.is_some() || alarms.webhook.is_some() || alarms.ping.is_some())
 }
 
-fn plain_http(text: &str) -> Result<HttpUrl, String> {
-    http_url(text).map_err(|why| {
-        let https = text.starts_with("https:");
-        let host = HttpUrl::new(text).host();
-        if https { format!("`{host}`: told over plain HTTP only; for HTTPS let `command` run a client") } else { why }
-    })
-}
-
 /// No message holds the text itself: there may be a password in it.
 fn http_url(text: &str) -> Result<HttpUrl, String> {
     let parsed = url::Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
-    let url = HttpUrl::new(text);
     match parsed.scheme() {
-        "http" if parsed.has_host() => Ok(url),
-        "https" => Err(format!("`{url}`: health is asked over plain HTTP; name the server's own port on this host")),
-        scheme => Err(format!("is not an http:// URL, but one of `{scheme}`")),
+        "http" | "https" if parsed.has_host() => Ok(HttpUrl::new(text)),
+        scheme => Err(format!("is not an http:// or https:// URL, but one of `{scheme}`")),
     }
 }
 

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use super::Life;
-use crate::config::HttpUrl;
 use crate::control::board::Ask;
 use crate::control::convert;
 use crate::daemon::agenda::BACKUP;
@@ -234,7 +233,7 @@ impl Life {
             if end.outcome == Outcome::Ok
                 && let Some(ping) = self.ctx.config.alarms.as_ref().and_then(|alarms| alarms.ping.as_ref())
             {
-                self.alarms.alive(HttpUrl::new(ping.reveal().replace("{target}", target.as_str())));
+                self.alarms.alive(ping.with(ping.reveal().replace("{target}", target.as_str())));
             }
         }
         let kind = format!("{name}.{}", end.outcome.as_str());

@@ -5,17 +5,16 @@
 
 use std::time::Duration;
 
-use sqlx::mysql::{MySqlConnectOptions, MySqlRow, MySqlSslMode};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, MySqlConnection, Row};
+use sqlx::mysql::MySqlRow;
+use sqlx::{AssertSqlSafe, Connection, MySqlConnection, Row};
 
 use super::super::EngineError;
+use super::super::relay::Carrier;
 use super::errors::{NO_SUCH_DATABASE, number_of_error};
 use super::flavour::Version;
 use super::login;
-use super::place::Inner;
 pub(super) use super::place::{Place, literal, quote};
 use super::sessions::Own;
-use crate::failure::Class;
 
 /// How long one attempt to connect may take. A server that is up answers in milliseconds; one that recovers from a crash
 /// refuses at once.
@@ -51,38 +50,13 @@ impl Place {
 
     async fn open(&self, database: Option<&str>) -> Result<Session, EngineError> {
         let failed = |source| self.connecting(source);
-        let (inner, options) = (&self.inner, self.options(database)?);
-        let connecting = login::connect(&options, &inner.host, &inner.user, inner.password.as_ref());
+        let configured = self.configured();
+        // Names of character sets come in one statement of our own.
+        let connecting = Box::pin(login::connect(&configured, database, |options| options.set_names(false)));
         let connecting = tokio::time::timeout(CONNECT_WITHIN, connecting);
         let late = || sqlx::Error::Io(std::io::Error::from(std::io::ErrorKind::TimedOut));
-        let connection = connecting.await.map_err(|_| failed(late()))?.map_err(failed)?;
-        Session::begin(connection, self.clone()).await
-    }
-
-    fn options(&self, database: Option<&str>) -> Result<MySqlConnectOptions, EngineError> {
-        let Inner { host, port, user, ssl_mode, password, .. } = &*self.inner;
-        if !matches!(ssl_mode.as_str(), "PREFERRED" | "DISABLED") {
-            return Err(EngineError::TurnedAway {
-                location: self.location(),
-                why: format!("ssl-mode {ssl_mode} asks for TLS, which upkeep does not speak to MySQL"),
-                hint: "connect through the server's Unix socket, or over a tunnel with ssl-mode=PREFERRED".to_owned(),
-                class: Class::Config,
-                source: None,
-            });
-        }
-        // sqlx would set modes, zone and names of its own; ours come in one statement of our own.
-        let options = MySqlConnectOptions::new()
-            .username(user)
-            .ssl_mode(MySqlSslMode::Disabled)
-            .set_names(false)
-            .timezone(None)
-            .pipes_as_concat(false)
-            .no_engine_substitution(false)
-            .statement_cache_capacity(1)
-            .disable_statement_logging();
-        let options = if host.starts_with('/') { options.socket(host) } else { options.host(host).port(*port) };
-        let options = database.into_iter().fold(options, |options, name| options.database(name));
-        Ok(password.iter().fold(options, |options, password| options.password(password.reveal())))
+        let logged = connecting.await.map_err(|_| failed(late()))?.map_err(failed)?;
+        Session::begin(logged, self.clone()).await
     }
 }
 
@@ -96,11 +70,12 @@ pub(super) struct Session {
     pub(super) version: Version,
     /// The longest statement the server takes.
     pub(super) max_packet: u64,
+    carrier: Option<Carrier>,
     _own: Own,
 }
 
 impl Session {
-    async fn begin(mut connection: MySqlConnection, place: Place) -> Result<Self, EngineError> {
+    async fn begin((mut connection, carrier): login::Logged, place: Place) -> Result<Self, EngineError> {
         let sql = "SELECT VERSION(), @@version_comment, CAST(CONNECTION_ID() AS CHAR), CAST(@@max_allowed_packet AS CHAR), CURRENT_USER()";
         let row = sqlx::raw_sql(sql).fetch_one(&mut connection).await;
         let row = row.map_err(|source| place.sort("ask the server what it is", source))?;
@@ -115,7 +90,7 @@ impl Session {
         place.inner.account.get_or_init(|| text(4));
         let (id, max_packet) = (text(2).parse().unwrap_or(0), text(3).parse().unwrap_or(1 << 20));
         let _own = Own::begin(&place.inner.host, place.inner.port, id);
-        let mut session = Self { connection, place, version, max_packet, _own };
+        let mut session = Self { connection, place, version, max_packet, carrier, _own };
         let own = session.version.settings().iter().map(|setting| format!(", SESSION {setting}")).collect::<String>();
         let settings = format!("{SETTINGS}{own}; SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ");
         session.run("set up a session", &settings).await?;
@@ -176,6 +151,14 @@ impl Session {
     /// Says goodbye. An error here changes nothing: the server ends the session with the socket.
     pub(super) async fn close(self) {
         self.connection.close().await.ok();
+        if let Some(carrier) = self.carrier {
+            carrier.ended().await;
+        }
+    }
+
+    /// What the connection is worth, where it is under TLS.
+    pub(super) fn worth(&self) -> Option<String> {
+        self.carrier.as_ref().and_then(Carrier::worth)
     }
 
     /// Drops the socket without a word, for a session in the middle of an answer. The server notices when it next writes.

@@ -2,7 +2,7 @@
 
 use sqlx::mysql::MySqlDatabaseError;
 
-use super::super::EngineError;
+use super::super::{EngineError, transport};
 use super::place::{Place, quote};
 use crate::failure::Class;
 
@@ -65,7 +65,7 @@ fn turned_away(number: Option<u16>, words: &str, grantee: &str) -> Option<(&'sta
             format!("try later, or raise it: ALTER USER {grantee} WITH MAX_USER_CONNECTIONS 0 MAX_CONNECTIONS_PER_HOUR 0 MAX_QUERIES_PER_HOUR 0;"),
             Class::TempFail,
         ),
-        Some(3159) => ("it accepts only TLS connections, which upkeep does not make to it", socket.to_owned(), Class::NoPermission),
+        Some(3159) => ("it accepts only TLS connections", format!("set ssl-mode=REQUIRED in the `url`, or {socket}"), Class::NoPermission),
         Some(1820 | 1862) => (
             "the account's password has expired",
             format!("as an administrator: ALTER USER {grantee} IDENTIFIED BY '…' PASSWORD EXPIRE NEVER;"),
@@ -101,6 +101,9 @@ impl Place {
     }
 
     pub(super) fn connecting(&self, source: sqlx::Error) -> EngineError {
+        if let Some(refusal) = transport::refusal(&source) {
+            return EngineError::untrusted(self.location(), refusal);
+        }
         let source = match self.turned_away(source) {
             Ok(turned) => return turned,
             Err(source) => source,

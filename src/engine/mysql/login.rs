@@ -1,4 +1,4 @@
-//! Logging in, and the part of it that sqlx cannot do over a Unix socket.
+//! Logging in: the one place where a connection to MySQL or MariaDB begins, and the part of it that sqlx cannot do over a Unix socket.
 //!
 //! A password of `caching_sha2_password` that the server does not remember is asked for in full. Over a Unix socket it is then sent as it
 //! is: nobody can listen there. sqlx asks for the server's public key instead, which the server takes for a wrong password. So the
@@ -6,15 +6,18 @@
 //! Source: <https://dev.mysql.com/doc/dev/mysql-server/latest/page_caching_sha2_authentication_exchanges.html>.
 //! Held by `tests/it/mysql_traps.rs`.
 
-use std::io::{self, ErrorKind};
+use std::io;
 
-use sqlx::mysql::MySqlConnectOptions;
-use sqlx::{Connection, MySqlConnection};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
+use sqlx::{ConnectOptions, Connection, MySqlConnection};
 use tokio::net::UnixStream;
 
+use super::super::relay::{self, Carrier};
+use super::super::transport::{self, Wish};
 use super::errors::number_of;
-use crate::config::Secret;
+use super::packets::Wire;
+use super::secure;
+use crate::config::{Database, Location, Secret};
 
 /// `ER_ACCESS_DENIED_ERROR`.
 const ACCESS_DENIED: u16 = 1045;
@@ -26,26 +29,61 @@ const CAPABILITIES: u32 = 1 | 1 << 9 | 1 << 15 | 1 << 19;
 /// `utf8mb4_general_ci`.
 const COLLATION: u8 = 45;
 const COM_QUIT: u8 = 1;
-/// Packets of a login are short; what is longer is none.
-const LONGEST_PACKET: usize = 64 * 1024;
 
-/// Connects. `host` is a name, or the path of a Unix socket.
+/// A connection, and what carries it, which ends by itself after it.
+pub(crate) type Logged = (MySqlConnection, Option<Carrier>);
+
+/// Connects, as the configuration has it, to one of the server's databases or to none. Nothing is set that the driver would set.
 ///
 /// # Errors
-/// sqlx's, of its own login.
-pub async fn connect(
-    options: &MySqlConnectOptions,
-    host: &str,
-    user: &str,
-    password: Option<&Secret>,
-) -> Result<MySqlConnection, sqlx::Error> {
-    let error = match MySqlConnection::connect_with(options).await {
-        Err(error) if host.starts_with('/') && number_of(&error) == Some(ACCESS_DENIED) => error,
+/// sqlx's, of its own login; [`transport::refusal`] finds one of TLS in it.
+pub(crate) async fn connect(
+    database: &Database,
+    name: Option<&str>,
+    with: impl FnOnce(MySqlConnectOptions) -> MySqlConnectOptions,
+) -> Result<Logged, sqlx::Error> {
+    let Location::MySql { host, port, user, .. } = &database.location else {
+        return Err(sqlx::Error::Configuration("not an address of MySQL".into()));
+    };
+    // The driver would set modes and a time zone of its own. TLS is not its own either: it would trust more than was named.
+    let options = MySqlConnectOptions::new()
+        .username(user)
+        .ssl_mode(MySqlSslMode::Disabled)
+        .timezone(None)
+        .pipes_as_concat(false)
+        .no_engine_substitution(false)
+        .statement_cache_capacity(1)
+        // Scripts may hold secrets; they are not for the log.
+        .disable_statement_logging();
+    let options = name.into_iter().fold(with(options), |options, name| options.database(name));
+    let options = database.password.iter().fold(options, |options, password| options.password(password.reveal()));
+    let socket = host.starts_with('/');
+    let wish = transport::mysql(database).map_err(|error| sqlx::Error::Tls(Box::new(error)))?;
+    let met = match wish {
+        Wish::Plain if socket => return Ok((in_clear(&options.socket(host), host, database).await?, None)),
+        Wish::Plain => return Ok((MySqlConnection::connect_with(&options.host(host).port(*port)).await?, None)),
+        wish if socket => secure::to(database, UnixStream::connect(host).await?, wish).await,
+        wish => secure::to(database, relay::tcp(host, *port).await?, wish).await,
+    };
+    let (room, carrier) = met.map_err(transport::said)?;
+    match MySqlConnection::connect_with(&options.socket(room)).await {
+        Ok(connection) => Ok((connection, Some(carrier))),
+        // The driver only sees that it ended.
+        Err(error) => Err(carrier.why(error)),
+    }
+}
+
+/// Over a Unix socket.
+async fn in_clear(options: &MySqlConnectOptions, socket: &str, database: &Database) -> Result<MySqlConnection, sqlx::Error> {
+    // Nobody can listen there.
+    let options = options.clone().enable_cleartext_plugin(true);
+    let error = match MySqlConnection::connect_with(&options).await {
+        Err(error) if number_of(&error) == Some(ACCESS_DENIED) => error,
         other => return other,
     };
-    let Some(password) = password else { return Err(error) };
-    match remind(host, user, password.reveal()).await {
-        Ok(true) => MySqlConnection::connect_with(options).await,
+    let (Some(password), Location::MySql { user, .. }) = (&database.password, &database.location) else { return Err(error) };
+    match remind(socket, user, password).await {
+        Ok(true) => MySqlConnection::connect_with(&options).await,
         Ok(false) => Err(error),
         Err(why) => {
             tracing::debug!(error = %why, "no full authentication");
@@ -55,8 +93,8 @@ pub async fn connect(
 }
 
 /// Authenticates in full, once and for nothing else; whether the server let us in. No password leaves for an account of another kind.
-async fn remind(socket: &str, user: &str, password: &str) -> io::Result<bool> {
-    let mut wire = Wire { stream: UnixStream::connect(socket).await?, sequence: 0 };
+async fn remind(socket: &str, user: &str, password: &Secret) -> io::Result<bool> {
+    let mut wire = Wire::new(UnixStream::connect(socket).await?);
     // The server's greeting: version 10 of the protocol. What else is in it is for those who compute a scramble.
     if wire.read().await?.first() != Some(&10) {
         return Ok(false);
@@ -85,36 +123,8 @@ async fn remind(socket: &str, user: &str, password: &str) -> io::Result<bool> {
             // Remembered after all: the answer follows.
             [1, 3] => {}
             // In full.
-            [1, 4] => wire.write(&[password.as_bytes(), b"\0"].concat()).await?,
+            [1, 4] => wire.write(&[password.reveal().as_bytes(), b"\0"].concat()).await?,
             _ => return Ok(false),
         }
-    }
-}
-
-/// Packets of MySQL's protocol: three bytes of length, one that counts, and so many bytes.
-struct Wire {
-    stream: UnixStream,
-    sequence: u8,
-}
-
-impl Wire {
-    async fn read(&mut self) -> io::Result<Vec<u8>> {
-        let mut head = [0; 4];
-        self.stream.read_exact(&mut head).await?;
-        let length = usize::from(head[0]) | usize::from(head[1]) << 8 | usize::from(head[2]) << 16;
-        if length > LONGEST_PACKET {
-            return Err(io::Error::new(ErrorKind::InvalidData, format!("a packet of {length} bytes in a login")));
-        }
-        self.sequence = head[3].wrapping_add(1);
-        let mut packet = vec![0; length];
-        self.stream.read_exact(&mut packet).await?;
-        Ok(packet)
-    }
-
-    async fn write(&mut self, packet: &[u8]) -> io::Result<()> {
-        let [a, b, c, _] = u32::try_from(packet.len()).map_err(io::Error::other)?.to_le_bytes();
-        let mut bytes = vec![a, b, c, self.sequence];
-        bytes.extend_from_slice(packet);
-        self.stream.write_all(&bytes).await
     }
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::super::EngineError;
 use super::sessions::is_own;
-use crate::config::{Database, Definers, Location, Secret};
+use crate::config::{Database, Definers, Location};
 
 /// Where a database is and as whom; cheap to clone.
 #[derive(Debug, Clone)]
@@ -21,7 +21,6 @@ pub(super) struct Inner {
     pub(super) port: u16,
     pub(super) user: String,
     pub(super) ssl_mode: String,
-    pub(super) password: Option<Secret>,
     definers: Definers,
     /// As it is configured.
     configured: Database,
@@ -40,7 +39,6 @@ impl Place {
             port: *port,
             user: user.clone(),
             ssl_mode: ssl_mode.clone(),
-            password: database.password.clone(),
             definers: database.definers.clone(),
             configured: database.clone(),
             account: OnceLock::new(),

@@ -12,9 +12,9 @@ use std::time::Duration;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
-use super::super::EngineError;
+use super::super::relay::Carrier;
+use super::super::{EngineError, transport};
 use super::direct::{self, MONETARY, NotDirect};
-use super::relay::Carrier;
 pub(super) use super::said::sqlstate;
 use super::said::{code_of, explained, message_of, readable};
 use crate::archive::manifest::Server;
@@ -113,10 +113,13 @@ impl Place {
             ("PGPORT".to_owned(), port.to_string()),
             ("PGUSER".to_owned(), user.clone()),
             ("PGDATABASE".to_owned(), self.database.clone()),
-            ("PGSSLMODE".to_owned(), sslmode.clone()),
             ("PGAPPNAME".to_owned(), application_name()),
             ("PGOPTIONS".to_owned(), direct::as_environment(major)),
         ]);
+        variables.insert("PGSSLMODE".to_owned(), sslmode.clone());
+        let Database { location, tls, .. } = &self.inner.configured;
+        let options = transport::tls_options(location, tls);
+        variables.extend(options.into_iter().map(|(name, value)| (format!("PG{}", name.to_ascii_uppercase()), value)));
         if let Some(password) = password {
             variables.insert("PGPASSWORD".to_owned(), password.reveal().to_owned());
         }
@@ -186,6 +189,9 @@ impl Place {
             NotDirect::Pooler(said) => return EngineError::Pooler { location: self.location(), said },
             NotDirect::Failed(source) => readable(source),
         };
+        if let Some(refusal) = transport::refusal(&source) {
+            return EngineError::untrusted(self.location(), refusal);
+        }
         match code_of(&source).as_deref() {
             Some(code) if code.starts_with("28") => {
                 EngineError::Refused { location: self.location(), user: self.inner.user.clone(), source }
@@ -296,6 +302,11 @@ impl Session {
         T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
     {
         row.try_get(column).map_err(|source| self.place.sort(doing, source))
+    }
+
+    /// What the connection is worth, where it is under TLS.
+    pub(super) fn worth(&self) -> Option<String> {
+        self.carrier.as_ref().and_then(Carrier::worth)
     }
 
     /// Says goodbye. An error here changes nothing: the server ends the session with the socket.

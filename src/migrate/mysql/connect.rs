@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlRow, MySqlSslMode};
-use sqlx::{ConnectOptions, Connection as _, MySqlConnection, Row as _};
+use sqlx::mysql::{MySqlDatabaseError, MySqlRow};
+use sqlx::{Connection as _, MySqlConnection, Row as _};
 
 use crate::config::{Database, Location};
 use crate::engine::mysql::login;
@@ -37,32 +37,12 @@ pub(in crate::migrate) async fn look(database: &Database) -> Result<BTreeSet<i64
 }
 
 async fn open(database: &Database, pulse: &Pulse) -> Result<(MySqlConnection, Ours), MigrateError> {
-    let failed = |source| MigrateError::Connect { location: database.location.to_string(), source };
-    let Location::MySql { host, port, user, database: name, ssl_mode } = &database.location else {
+    let failed = |source| MigrateError::connecting(database, source);
+    let Location::MySql { host, port, database: name, .. } = &database.location else {
         return Err(MigrateError::Worker("connecting to MySQL".to_owned()));
     };
-    if !matches!(ssl_mode.as_str(), "PREFERRED" | "DISABLED") {
-        let why =
-            format!("ssl-mode {ssl_mode} asks for TLS, which this build does not speak to MySQL; use the server's Unix socket");
-        return Err(failed(sqlx::Error::Configuration(why.into())));
-    }
-    // The driver would add modes of its own to `sql_mode`, and set a time zone.
-    let options = MySqlConnectOptions::new()
-        .username(user)
-        .database(name)
-        .ssl_mode(MySqlSslMode::Disabled)
-        .timezone(None)
-        .pipes_as_concat(false)
-        .no_engine_substitution(false)
-        .statement_cache_capacity(1);
-    let options = if host.starts_with('/') { options.socket(host) } else { options.host(host).port(*port) };
-    let options = match &database.password {
-        Some(password) => options.password(password.reveal()),
-        None => options,
-    };
-    // Scripts may hold secrets; they are not for the log.
-    let options = options.disable_statement_logging();
-    let mut connection = login::connect(&options, host, user, database.password.as_ref()).await.map_err(failed)?;
+    // What carries the connection ends with it.
+    let (mut connection, _) = Box::pin(login::connect(database, Some(name), |options| options)).await.map_err(failed)?;
     // The driver announces itself as one that ignores spaces, and the server adds that mode; a stored program would keep it.
     sqlx::raw_sql("SET SESSION sql_mode = @@GLOBAL.sql_mode").execute(&mut connection).await.map_err(failed)?;
     let id = sqlx::raw_sql("SELECT CAST(CONNECTION_ID() AS CHAR)").fetch_one(&mut connection).await.map_err(failed)?;

@@ -38,7 +38,7 @@ pub(in crate::migrate) async fn look(database: &Database) -> Result<BTreeSet<i64
 
 async fn open(database: &Database) -> Result<PgConnection, MigrateError> {
     let location = || database.location.to_string();
-    let failed = |source| MigrateError::Connect { location: location(), source: readable(source) };
+    let failed = |source| MigrateError::connecting(database, readable(source));
     // What carries the connection ends with it.
     let (mut connection, _) = connect_plain(database, &application_name()).await.map_err(|why| match why {
         NotDirect::Pooler(said) => MigrateError::Pooler { location: location(), said },

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::archive::manifest::Manifest;
-use crate::config::Location;
+use crate::config::{Location, Tls};
 use crate::text::shell;
 
 /// How the managed server is stopped and started.
@@ -45,6 +45,7 @@ pub(super) struct Facts<'a> {
     pub(super) sha256: Option<String>,
     pub(super) manifest: Option<&'a Manifest>,
     pub(super) location: Location,
+    pub(super) tls: Tls,
     pub(super) client_bindir: &'a [PathBuf],
     pub(super) asks_password: bool,
     pub(super) server: Server,

@@ -14,6 +14,7 @@ use upkeep::archive::writer::Sealed;
 use upkeep::config::{Database, Location};
 use upkeep::engine::EngineError;
 
+use super::certificates::Certificates;
 pub(crate) use super::postgres::{load, said};
 use super::servers::{Mortal, as_user, feed, feed_archive, give, inside, is_root, start_watched, wait_until_ready};
 
@@ -192,6 +193,10 @@ impl Server {
         std::fs::remove_dir_all(&real).ok();
         std::fs::create_dir_all(real.join("data")).unwrap();
         std::fs::create_dir_all(real.join("tmp")).unwrap();
+        let certificates = Certificates::make(&real.join("certificates"));
+        for end in ["pem", "key"] {
+            std::fs::copy(certificates.file(&format!("server.{end}")), certificates.file(&format!("shown.{end}"))).unwrap();
+        }
         give("mysql", &program.root, &seen);
         let mut install = match program.is_mariadb {
             true => as_user("mysql", &program.root, "/usr/bin/mariadb-install-db"),
@@ -230,8 +235,26 @@ impl Server {
             true => server.arg("--debug-no-sync"),
             false => server.args(["--innodb-flush-method=nosync", "--mysqlx=OFF", "--log-error-verbosity=1"]),
         };
+        let certificates = self.seen.join("certificates");
+        for (option, file) in [("cert", "shown.pem"), ("key", "shown.key"), ("ca", "ca.pem")] {
+            server.arg(format!("--ssl-{option}={}", certificates.join(file).display()));
+        }
         server.args(&self.options);
         server
+    }
+
+    /// What its certificate is one of, `server` by itself.
+    pub(crate) fn certificates(&self) -> Certificates {
+        Certificates { directory: self.socket.parent().unwrap().join("certificates") }
+    }
+
+    /// Has it present another of its certificates; sessions that begin afterwards see it.
+    pub(crate) fn presents(&self, certificates: &Certificates, name: &str) {
+        for end in ["pem", "key"] {
+            std::fs::copy(certificates.file(&format!("{name}.{end}")), certificates.file(&format!("shown.{end}"))).unwrap();
+        }
+        give("mysql", &self.program.root, &self.seen.join("certificates"));
+        self.sql("", if self.is_mariadb() { "FLUSH SSL" } else { "ALTER INSTANCE RELOAD TLS" });
     }
 
     /// Uses the server beside others.
@@ -264,6 +287,10 @@ impl Server {
         let path = format!("/usr/bin/{}", if self.program.is_mariadb { mariadb } else { mysql });
         let mut command = inside(&self.program.root, &path);
         command.arg("--no-defaults").arg(format!("--socket={}/sock", self.seen.display())).arg("--user=root");
+        if self.program.is_mariadb {
+            // Newer ones would look at the server's certificate.
+            command.arg("--skip-ssl");
+        }
         command
     }
 

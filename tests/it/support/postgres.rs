@@ -5,6 +5,7 @@
 //! PostgreSQL does not run as root: as root, everything runs as the user `postgres`. The server is stopped by its own pid
 //! when the process ends (`pg_ctl` is not needed: the postmaster gets a death signal through a watchdog pipe).
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -34,6 +35,8 @@ pub(crate) struct Cluster {
     data: PathBuf,
     /// What its server is started with beside the usual.
     settings: Vec<String>,
+    /// Where it listens over TCP, if it does.
+    pub(crate) tcp: Option<SocketAddr>,
 }
 
 static DATABASES: AtomicU32 = AtomicU32::new(0);
@@ -70,6 +73,21 @@ pub(crate) fn mortal_cluster(name: &str) -> Option<(&'static Cluster, Mortal)> {
 pub(crate) fn own_cluster(name: &str, settings: &[&str]) -> Option<&'static Cluster> {
     let bindir = bindirs().into_iter().next().or_else(missing)?;
     Some(Box::leak(Box::new(Cluster::start(&bindir, name, settings))))
+}
+
+/// A cluster of each major for one test, listening on a loopback address of this process.
+pub(crate) fn tls_clusters() -> Vec<&'static Cluster> {
+    let started = bindirs().into_iter().map(|bindir| {
+        // A process has 250 addresses: one for each major, which all listen on the same port.
+        let (pid, major) = (std::process::id(), major_of(&bindir));
+        let parts = [127, 1 + pid / 250 % 250, 1 + pid % 250, major].map(|part| u8::try_from(part).unwrap());
+        let address = SocketAddr::from((parts, 5432));
+        let settings = [format!("listen_addresses={}", address.ip())];
+        let settings = settings.each_ref().map(String::as_str);
+        &*Box::leak(Box::new(Cluster { tcp: Some(address), ..Cluster::start(&bindir, "tls", &settings) }))
+    });
+    let started: Vec<_> = started.collect();
+    if started.is_empty() { missing().unwrap_or_default() } else { started }
 }
 
 fn missing<T>() -> Option<T> {
@@ -180,8 +198,15 @@ impl Cluster {
             .unwrap();
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
         let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
-        let cluster =
-            Self { major, socket_dir: real, bindir: bindir.to_owned(), superuser: "postgres".to_owned(), data, settings };
+        let cluster = Self {
+            major,
+            socket_dir: real,
+            bindir: bindir.to_owned(),
+            superuser: "postgres".to_owned(),
+            data,
+            settings,
+            tcp: None,
+        };
         cluster.run();
         cluster
     }
@@ -207,9 +232,35 @@ impl Cluster {
         let made = copy.output().unwrap();
         assert!(made.status.success(), "pg_basebackup: {}", String::from_utf8_lossy(&made.stderr));
         let (bindir, superuser, settings) = (self.bindir.clone(), self.superuser.clone(), self.settings.clone());
-        let standby = Self { major: self.major, socket_dir: directory, bindir, superuser, data, settings };
+        let standby = Self { major: self.major, socket_dir: directory, bindir, superuser, data, settings, tcp: None };
         standby.run();
         standby
+    }
+
+    /// Puts a file in its data directory in the place of another.
+    pub(crate) fn replace(&self, name: &str, file: &Path) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let place = self.socket_dir.join("data").join(name);
+        std::fs::remove_file(&place).ok();
+        std::fs::copy(file, &place).unwrap();
+        std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o600)).unwrap();
+        give("postgres", &split_root(&self.bindir).0, &self.data.join(name));
+    }
+
+    /// Who may come, from now on.
+    pub(crate) fn admit(&self, who: &str) {
+        std::fs::write(self.socket_dir.join("data/pg_hba.conf"), who).unwrap();
+        self.reload();
+    }
+
+    /// Has it read its files again; sessions that begin afterwards know.
+    pub(crate) fn reload(&self) {
+        let before = self.psql("postgres", "SELECT pg_conf_load_time() FROM pg_reload_conf()");
+        let after = || match self.try_psql("postgres", "SELECT pg_conf_load_time()") {
+            Ok(after) if after == before => Err(format!("still as of {after}")),
+            other => other,
+        };
+        wait_until_ready("a reload", after);
     }
 
     fn program(&self) -> Command {

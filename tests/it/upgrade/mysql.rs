@@ -20,7 +20,7 @@ fn tables(server: &Server, host: &Host) -> String {
 }
 
 async fn resumed(server: &'static Server) {
-    let mut host = Host::mysql(server).await;
+    let mut host = Box::pin(Host::mysql(server)).await;
     host.target.upgrade.on_failure = OnFailure::Hold;
     host.install("2.0", &[V1, ("V2__colour.sql", BAD)]);
     let Ended::Stuck { why, next_steps } = host.upgrade().await else { panic!("not stuck") };
@@ -41,7 +41,7 @@ async fn resumed(server: &'static Server) {
 }
 
 async fn rolled_back(server: &'static Server) {
-    let host = Host::mysql(server).await;
+    let host = Box::pin(Host::mysql(server)).await;
     let before = (rows(server, &host), tables(server, &host));
     host.install("2.0", &[V1, ("V2__colour.sql", BAD)]);
     let Ended::RolledBack { why, next_steps } = host.upgrade().await else { panic!("not rolled back") };

@@ -6,12 +6,43 @@ fn location(host: &str) -> Location {
 }
 
 fn found(text: &str, mode: u32, host: &str) -> Option<String> {
+    read(text, mode, |environment| my_cnf(&location(host), environment).map(|secret| secret.reveal().to_owned()))
+}
+
+fn read<T>(text: &str, mode: u32, with: impl FnOnce(&Environment) -> T) -> T {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join(".my.cnf");
     std::fs::File::create(&path).and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes())).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
     let environment = Environment::from([("HOME".to_owned(), home.path().display().to_string())]);
-    my_cnf(&location(host), &environment).map(|secret| secret.reveal().to_owned())
+    with(&environment)
+}
+
+#[test]
+fn what_it_says_of_tls_is_taken_as_the_clients_take_it() {
+    let tls = |text: &str, in_url: bool| {
+        let mut database = Database::at(location("db.example"));
+        database.tls.in_url = in_url;
+        read(&format!("[client]\n{text}"), 0o600, |environment| super::tls(&mut database, environment));
+        let Location::MySql { ssl_mode, .. } = database.location else { panic!() };
+        let identity = database.tls.identity.map(|pair| format!(" {} {}", pair.certificate.display(), pair.key.display()));
+        let roots = database.tls.roots.map(|roots| format!(" {roots:?}"));
+        format!("{ssl_mode}{}{}", roots.unwrap_or_default(), identity.unwrap_or_default())
+    };
+    for (text, expected) in [
+        ("password=x", "DISABLED"),
+        ("ssl-mode=required", "REQUIRED"),
+        ("ssl_mode=VERIFY_IDENTITY\nssl-ca=/ca.pem", "VERIFY_IDENTITY File(\"/ca.pem\")"),
+        ("ssl-ca=/ca.pem", "VERIFY_CA File(\"/ca.pem\")"),
+        ("ssl-cert=/c\nssl-key=/k", "REQUIRED /c /k"),
+        ("ssl", "REQUIRED"),
+        ("ssl=0", "DISABLED"),
+        ("ssl-verify-server-cert\nssl-ca=/ca.pem", "VERIFY_IDENTITY File(\"/ca.pem\")"),
+        ("host=other.example\nssl-mode=REQUIRED", "DISABLED"),
+    ] {
+        assert_eq!(tls(text, false), expected, "{text}");
+    }
+    assert_eq!(tls("ssl-mode=REQUIRED", true), "DISABLED", "the URL says it");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Facts, Note, quote, quoted};
 use crate::archive::manifest::Server as Origin;
-use crate::config::Location;
+use crate::config::{Location, Roots};
 use crate::text::shell;
 
 pub(super) fn put_back(note: &mut Note, facts: &Facts<'_>) {
@@ -53,7 +53,7 @@ fn postgres(note: &mut Note, facts: &Facts<'_>) {
     let Location::Postgres { database, .. } = &facts.location else { return };
     let psql = program(facts.client_bindir, "psql");
     let maintenance = if database == "postgres" { "template1" } else { "postgres" };
-    let on = |name: &str| format!("{psql} -Xq -v ON_ERROR_STOP=1 -d {}", quote(&conninfo(&facts.location, name)));
+    let on = |name: &str| format!("{psql} -Xq -v ON_ERROR_STOP=1 -d {}", quote(&conninfo(facts, name)));
     let (fresh, before) = (beside(database, "_new_", &facts.id), beside(database, "_before_", &facts.id));
     let run = |sql: &str| format!("{} -c {}", on(maintenance), quote(sql));
     // What the server makes of the names; a database that has none of them is nothing to do.
@@ -121,10 +121,37 @@ fn beside(database: &str, what: &str, id: &str) -> String {
     format!("{}{what}{stamp}", database.get(..end).unwrap_or_default())
 }
 
-fn conninfo(location: &Location, database: &str) -> String {
-    let Location::Postgres { host, port, user, sslmode, .. } = location else { return String::new() };
+fn conninfo(facts: &Facts<'_>, database: &str) -> String {
+    let Location::Postgres { host, port, user, sslmode, .. } = &facts.location else { return String::new() };
     let value = |value: &str| format!("'{}'", value.replace('\\', r"\\").replace('\'', r"\'"));
-    format!("host={} port={port} user={} dbname={} sslmode={}", value(host), value(user), value(database), value(sslmode))
+    let tls = crate::engine::postgres::tls_options(&facts.location, &facts.tls);
+    let tls: String = tls.into_iter().map(|(name, path)| format!(" {name}={}", value(&path))).collect();
+    format!("host={} port={port} user={} dbname={} sslmode={}{tls}", value(host), value(user), value(database), value(sslmode))
+}
+
+/// What the clients of either vendor understand, which is no less than upkeep asks for.
+fn tls_of_mysql(facts: &Facts<'_>, mariadb: bool) -> String {
+    let Location::MySql { ssl_mode, host, .. } = &facts.location else { return String::new() };
+    let mut words = match (ssl_mode.as_str(), mariadb) {
+        // The clients' own choice.
+        ("PREFERRED", _) => Vec::new(),
+        ("DISABLED", true) => vec!["--skip-ssl".to_owned()],
+        ("REQUIRED", true) => vec!["--ssl".to_owned(), "--disable-ssl-verify-server-cert".to_owned()],
+        // MariaDB's looks at name and chain together.
+        (_, true) => vec!["--ssl".to_owned(), "--ssl-verify-server-cert".to_owned()],
+        (mode, false) if host.starts_with('/') && mode == "DISABLED" => Vec::new(),
+        (mode, false) => vec![format!("--ssl-mode={mode}")],
+    };
+    let roots = match (&facts.tls.roots, ssl_mode.as_str()) {
+        (Some(Roots::File(path)), "VERIFY_CA" | "VERIFY_IDENTITY") => Some(path.clone()),
+        (None | Some(Roots::System), "VERIFY_IDENTITY") => crate::tls::system_file().map(Path::to_owned),
+        _ => None,
+    };
+    words.extend(roots.map(|path| format!("--ssl-ca={}", quoted(&path))));
+    if let Some(identity) = &facts.tls.identity {
+        words.push(format!("--ssl-cert={} --ssl-key={}", quoted(&identity.certificate), quoted(&identity.key)));
+    }
+    words.into_iter().map(|word| format!(" {word}")).collect()
 }
 
 fn mysql(note: &mut Note, facts: &Facts<'_>) {
@@ -136,7 +163,8 @@ fn mysql(note: &mut Note, facts: &Facts<'_>) {
         false => format!("--protocol=tcp --host={} --port={port}", quote(host)),
     };
     let password = if facts.asks_password { " -p" } else { "" };
-    let with = |name: &str| format!("{} {place} --user={}{password}", program(facts.client_bindir, name), quote(user));
+    let tls = tls_of_mysql(facts, mariadb);
+    let with = |name: &str| format!("{} {place} --user={}{password}{tls}", program(facts.client_bindir, name), quote(user));
     let (client, dump) = (with(client), with(dump));
     // Masking policies, which MySQL 9 has, are for whoever may read the tables that hold them; a program that knows none passes over it.
     let gtid = if mariadb { "" } else { " --set-gtid-purged=OFF --loose-skip-masking-policies" };

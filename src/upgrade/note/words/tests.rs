@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::{Identity, Roots};
 
 fn facts(location: Location, bindir: &[PathBuf]) -> Facts<'_> {
     Facts {
@@ -10,6 +11,7 @@ fn facts(location: Location, bindir: &[PathBuf]) -> Facts<'_> {
         sha256: Some("ab".repeat(32)),
         manifest: None,
         location,
+        tls: Tls::default(),
         client_bindir: bindir,
         asks_password: true,
         server: Server::Commands {
@@ -74,4 +76,35 @@ fn what_a_name_has_of_control_characters_ends_no_comment() {
     facts.what = "upgrade\u{1b}[2J\rrm -rf /".to_owned();
     let text = text(&facts);
     assert!(text.lines().next().unwrap().ends_with("upgrade?[2J?rm -rf /"), "{text}");
+}
+
+/// Whoever goes the way back by hand connects no less safely.
+#[test]
+fn the_clients_are_told_of_tls_what_upkeep_is_told() {
+    let (user, database) = ("u".to_owned(), "d".to_owned());
+    let tls = Tls {
+        roots: Some(Roots::File("/etc/a b/ca.pem".into())),
+        identity: Some(Identity { certificate: "/c.pem".into(), key: "/k.pem".into() }),
+        in_url: true,
+    };
+    let at = Location::Postgres {
+        host: "db".into(),
+        port: 5432,
+        user: user.clone(),
+        database: database.clone(),
+        sslmode: "verify-full".into(),
+    };
+    let note = text(&Facts { tls: tls.clone(), ..facts(at, &[]) });
+    let whole = r"sslmode='\''verify-full'\'' sslrootcert='\''/etc/a b/ca.pem'\'' sslcert='\''/c.pem'\'' sslkey='\''/k.pem'\''";
+    assert!(note.contains(whole), "{note}");
+    let mysql = |mode: &str| Location::MySql {
+        host: "db".into(),
+        port: 3306,
+        user: user.clone(),
+        database: database.clone(),
+        ssl_mode: mode.to_owned(),
+    };
+    let note = text(&Facts { tls, ..facts(mysql("VERIFY_CA"), &[]) });
+    assert!(note.contains("--ssl-mode=VERIFY_CA --ssl-ca='/etc/a b/ca.pem' --ssl-cert=/c.pem --ssl-key=/k.pem"), "{note}");
+    assert!(!text(&facts(mysql("PREFERRED"), &[])).contains("--ssl"));
 }
