@@ -21,8 +21,8 @@ fn refused(db: Db) {
     let world = World::new(db);
     let (value, named) = match db {
         Db::Sqlite => (format!("zeroblob({})", 96 << 20), "table large (rowid = 42)"),
-        Db::Postgres(_) => (format!("repeat('x', {})", 54 << 20), "table public.large (id = 42)"),
-        Db::MySql(_) => (format!("repeat('x', {})", 34 << 20), "table large (id = 42)"),
+        Db::Postgres(_) => (format!("repeat('x', {})", 64 << 20), "table public.large (id = 42)"),
+        Db::MySql(_) => (format!("repeat('x', {})", 40 << 20), "table large (id = 42)"),
     };
     let waiting = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let _alone = match db {
