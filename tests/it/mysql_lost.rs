@@ -185,7 +185,7 @@ async fn tablespaces(server: &Server) {
         let warnings =
             load(&database, &sealed, if moves { LoadMode::Clean } else { LoadMode::Replace }).await.unwrap().warnings;
         let said = warnings.iter().any(|said| {
-            said.starts_with(&format!("table t is where the server keeps its tables, for ts_{name} cannot be had"))
+            said.starts_with(&format!("table t was put where the server keeps its tables, because ts_{name} is not available"))
         });
         assert_eq!(said, moves, "{warnings:?}");
         assert_eq!(server.sql(name_of(&database), "SELECT a FROM t"), "7");
