@@ -108,7 +108,7 @@ pub async fn prune(ctx: &Context, target: &Target, mode: PruneMode, progress: &P
     let there: Vec<&Entry> = entries.iter().filter(|entry| is_there(entry)).collect();
     let candidates: Vec<Candidate> = there.iter().map(|entry| candidate(entry, pinned(entry))).collect();
     let mut verdicts = retention::decide(&candidates, &target.retention, now);
-    let lost = wait::for_copies(ctx, target, &there, &mut verdicts).await?;
+    let lost = wait::for_copies(ctx, target, &there, &mut verdicts, mode).await?;
     let frozen = watch(ctx, target, &candidates, mode, now)?;
     // Newest first as decided, so the oldest come last.
     let let_go = verdicts.iter().rev().filter(|verdict| verdict.fate == Fate::LetGo);
@@ -170,8 +170,10 @@ pub async fn looked(ctx: &Context, target: &Target) -> Result<(), ExpireError> {
     let candidates: Vec<Candidate> =
         entries.iter().filter(|entry| is_there(entry)).map(|entry| candidate(entry, None)).collect();
     let newest = retention::newest_compared(&candidates, ctx.clock.now());
-    let memory = freeze::Memory { compared: retention::Compared { until: newest, looked: newest }, frozen: None };
-    Ok(freeze::write(&ctx.config.daemon.state_dir, &target.name, &memory)?)
+    let state_dir = &ctx.config.daemon.state_dir;
+    let waits = freeze::read(state_dir, &target.name)?.waits;
+    let memory = freeze::Memory { compared: retention::Compared { until: newest, looked: newest }, frozen: None, waits };
+    Ok(freeze::write(state_dir, &target.name, &memory)?)
 }
 
 /// Why nothing of a target is deleted until a person has looked, if so.

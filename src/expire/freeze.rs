@@ -1,16 +1,18 @@
-//! What retention remembers of a target: how far archives were compared, and whether it waits for a person's word.
+//! What retention remembers of a target: how far archives were compared, whether it waits for a person's word, and since when for copies.
 //!
 //! Owns `STATE_DIR/retention/TARGET.json`. Invariant: once nothing is deleted because an archive held suddenly less, nothing is until a
 //! person says that he has looked, whatever comes, and across restarts. Where the file cannot be read nothing is deleted either.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::durable::{self, At, DurableError};
 use crate::fault;
-use crate::ids::TargetName;
+use crate::ids::{Label, TargetName};
 use crate::retention::Compared;
 
 /// What is remembered.
@@ -21,6 +23,9 @@ pub(super) struct Memory {
     /// Why nothing is deleted.
     #[serde(default)]
     pub(super) frozen: Option<String>,
+    /// Since when each archive that retention lets go waits for its copy.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) waits: BTreeMap<Label, DateTime<Utc>>,
 }
 
 /// What retention remembers is a few lines.

@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
+
+use super::freeze::{self, Memory};
+use super::{ExpireError, PruneMode};
 use crate::config::Target;
 use crate::context::Context;
 use crate::durable;
@@ -18,7 +22,8 @@ pub(super) async fn for_copies(
     target: &Target,
     there: &[&Entry],
     verdicts: &mut [VerdictOf],
-) -> Result<BTreeMap<Label, Vec<PlaceName>>, StateError> {
+    mode: PruneMode,
+) -> Result<BTreeMap<Label, Vec<PlaceName>>, ExpireError> {
     if target.offsite.to.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -27,7 +32,16 @@ pub(super) async fn for_copies(
     let doomed: Vec<&Entry> = there.iter().copied().filter(|entry| goes(&entry.label)).collect();
     let free = durable::free_bytes(&target.backup.directory).ok();
     let largest = there.iter().map(|entry| entry.size).max().unwrap_or_default();
-    let Waiting { stay, lost } = due::waiting(&doomed, &seen, &target.offsite, (free, largest), ctx.clock.now());
+    let (state_dir, now) = (&ctx.config.daemon.state_dir, ctx.clock.now());
+    let memory = freeze::read(state_dir, &target.name)?;
+    let Waiting { stay, lost } = due::waiting(&doomed, &seen, &target.offsite, &memory.waits, (free, largest), now);
+    let first = |label: &Label| memory.waits.get(label).copied().filter(|first| *first <= now).unwrap_or(now);
+    let waits: BTreeMap<Label, DateTime<Utc>> =
+        stay.keys().chain(lost.keys()).map(|label| (label.clone(), first(label))).collect();
+    // While nothing is deleted no wait needs to be counted, and what cannot be read is not written over.
+    if mode == PruneMode::Apply && memory.frozen.is_none() && memory.waits != waits {
+        freeze::write(state_dir, &target.name, &Memory { waits, ..memory })?;
+    }
     for verdict in verdicts {
         if let Some(places) = stay.get(&verdict.label) {
             let places: Vec<&str> = places.iter().map(PlaceName::as_str).collect();
@@ -44,8 +58,14 @@ pub(super) async fn note_lost(
     doomed: &[&Entry],
     lost: &BTreeMap<Label, Vec<PlaceName>>,
 ) -> Result<(), StateError> {
+    let seen = if lost.is_empty() { Vec::new() } else { ctx.state.copies(None, None).await? };
     for entry in doomed {
         for place in lost.get(&entry.label).into_iter().flatten() {
+            let before = seen.iter().find(|copy| copy.place == *place && copy.label == entry.label);
+            // What is there under its name and is no copy of it stays told as that: forgotten, it would be taken for one.
+            if before.is_some_and(|copy| matches!(copy.state, CopyState::Damaged | CopyState::Foreign | CopyState::Lost)) {
+                continue;
+            }
             tracing::error!(target = %entry.target, label = %entry.label, place = %place, "an archive is deleted without its copy");
             let copy = Copy {
                 place: place.clone(),
@@ -53,7 +73,7 @@ pub(super) async fn note_lost(
                 target: entry.target.clone(),
                 taken_at: entry.taken_at,
                 size: entry.size,
-                digest: String::new(),
+                digest: before.map(|copy| copy.digest.clone()).unwrap_or_default(),
                 state: CopyState::Lost,
                 why: Some("retention needed the room or had waited for two weeks".to_owned()),
                 at: ctx.clock.now(),

@@ -10,7 +10,7 @@ use crate::ids::{Label, PlaceName};
 use crate::state_db::catalogue::{Entry, Verdict};
 use crate::state_db::copies::{Copy, CopyState};
 
-/// How long retention waits for a copy: after two weeks somebody has been told often enough, and other archives need the room.
+/// How long retention waits for a copy, from when it first found it lacking: after two weeks somebody has been told often enough, and other archives need the room.
 pub const WAITS: TimeDelta = TimeDelta::days(14);
 
 /// Retention waits for copies only while there is room for this many archives as large as the largest: the next backups go first.
@@ -51,12 +51,23 @@ pub struct Waiting {
     pub lost: BTreeMap<Label, Vec<PlaceName>>,
 }
 
-/// Decides which of `doomed` wait. `free` is the room where they lie, `largest` the length of the largest archive.
+/// Since when an archive is waited for: since it was first found doomed without its copy, which `since` remembers, or since the copy that it
+/// had was found not to be well. A moment that has not come says nothing.
+fn waits_since(entry: &Entry, seen: &[Copy], since: &BTreeMap<Label, DateTime<Utc>>, now: DateTime<Utc>) -> DateTime<Utc> {
+    let ill = |copy: &&Copy| matches!(copy.state, CopyState::Damaged | CopyState::Foreign | CopyState::Missing);
+    let ill = seen.iter().filter(ill).filter(|copy| copy.label == entry.label).map(|copy| copy.at);
+    let first = since.get(&entry.label).copied().filter(|first| *first <= now).unwrap_or(now);
+    ill.filter(|at| *at <= now).fold(first, DateTime::max)
+}
+
+/// Decides which of `doomed` wait. `since` remembers from when each is waited for, `free` is the room where they lie, `largest` the length
+/// of the largest archive.
 #[must_use]
 pub fn waiting(
     doomed: &[&Entry],
     seen: &[Copy],
     copies: &Copies,
+    since: &BTreeMap<Label, DateTime<Utc>>,
     (free, largest): (Option<u64>, u64),
     now: DateTime<Utc>,
 ) -> Waiting {
@@ -77,7 +88,7 @@ pub fn waiting(
     for entry in uncopied {
         let tight = room.is_some_and(|room| room < largest.saturating_mul(RESERVE));
         let to = lacks(entry);
-        if tight || now - entry.taken_at > WAITS {
+        if tight || now - waits_since(entry, seen, since, now) > WAITS {
             room = room.map(|room| room.saturating_add(entry.size));
             waiting.lost.insert(entry.label.clone(), to);
         } else {

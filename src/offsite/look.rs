@@ -12,7 +12,7 @@ use crate::archive::manifest::Kind;
 use crate::ids::{Label, PlaceName, TargetName};
 use crate::state_db::StateDb;
 use crate::state_db::catalogue::{Entry, Verdict};
-use crate::state_db::copies::CopyState;
+use crate::state_db::copies::{Copy, CopyState};
 use crate::store;
 use crate::store::place::{Place, PlaceError, SIDECAR_BYTES, Sidecar};
 use crate::version::Version;
@@ -107,7 +107,7 @@ pub struct Listed {
     pub copied_at: Option<DateTime<Utc>>,
     /// Its bytes.
     pub size: u64,
-    /// `copied`, `verified`, `damaged` or `unfinished`.
+    /// `copied`, `verified`, `damaged`, `foreign` or `unfinished`.
     pub state: String,
     /// Why, where it is not well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -125,7 +125,11 @@ pub async fn listed(state: &StateDb, name: &PlaceName, place: &Arc<dyn Place>) -
     let looked = Arc::clone(place);
     let listing = aside(move || listing(&*looked, &BTreeMap::new())).await??;
     let noted = state.copies(Some(name), None).await?;
-    let note = |label: &Label, digest: &str| noted.iter().find(|copy| copy.label == *label && copy.digest == digest);
+    // What is known of other bytes is nothing of these, unless it is that these are not the right ones.
+    let note = |label: &Label, digest: &str| {
+        let is_told = |copy: &Copy| copy.digest == digest || copy.state == CopyState::Damaged;
+        noted.iter().find(|copy| copy.label == *label && is_told(copy))
+    };
     let blank = |label: &Label, size: u64, state: &str| Listed {
         place: name.clone(),
         label: label.clone(),
@@ -142,10 +146,10 @@ pub async fn listed(state: &StateDb, name: &PlaceName, place: &Arc<dyn Place>) -
     let mut all: Vec<Listed> = Vec::new();
     for (label, sidecar) in &listing.sealed {
         let note = note(label, &sidecar.digest);
-        let damaged = note.filter(|note| note.state == CopyState::Damaged);
+        let bad = note.filter(|note| matches!(note.state, CopyState::Damaged | CopyState::Foreign));
         let verified_at = note.and_then(|note| note.verified_at);
-        let state = if damaged.is_some() {
-            "damaged"
+        let state = if let Some(bad) = bad {
+            bad.state.as_str()
         } else if verified_at.is_some() {
             "verified"
         } else {
@@ -157,7 +161,7 @@ pub async fn listed(state: &StateDb, name: &PlaceName, place: &Arc<dyn Place>) -
             release: sidecar.release.clone(),
             taken_at: Some(sidecar.taken_at),
             copied_at: Some(sidecar.copied_at),
-            why: damaged.and_then(|note| note.why.clone()),
+            why: bad.and_then(|note| note.why.clone()),
             verified_at,
             ..blank(label, sidecar.size, state)
         });

@@ -46,11 +46,19 @@ pub(super) async fn reconcile(
     let listing = aside(move || look::listing(&*looked, &known)).await??;
     for (label, sidecar) in &listing.sealed {
         let before = seen.iter().find(|copy| copy.label == *label);
-        // What was found damaged stays so until other bytes are there.
-        if before.is_some_and(|copy| copy.state == CopyState::Damaged && copy.digest == sidecar.digest) {
-            continue;
-        }
         let entry = catalogue::find(&ctx.state, label).await?;
+        match before {
+            // What was found damaged stays so until it is read back and found right.
+            Some(copy) if copy.state == CopyState::Damaged && copy.digest == sidecar.digest => continue,
+            // With its archive gone nothing says any more whose it is.
+            Some(copy) if copy.state == CopyState::Foreign && !is_here(entry.as_ref()) => continue,
+            Some(copy) if copy.state != CopyState::Foreign && is_another(copy, sidecar) => {
+                let damaged = Copy { state: CopyState::Damaged, why: Some(ANOTHER.to_owned()), at: now, ..copy.clone() };
+                news(ctx, &seen, Copy { verified_at: None, ..damaged }, bad).await?;
+                continue;
+            }
+            _ => {}
+        }
         match is_ours(place, sidecar, entry).await? {
             None => {
                 let verified_at = before.filter(|copy| copy.digest == sidecar.digest).and_then(|copy| copy.verified_at);
@@ -77,9 +85,25 @@ pub(super) async fn reconcile(
     vanished(ctx, offsite, (&seen, &listing), bad).await
 }
 
+/// What is told of a seal that is another than the one that this host wrote or saw.
+pub(super) const ANOTHER: &str = "its sidecar is another than the one that was written";
+
+/// Whether a seal is another than the one that this host wrote or saw: bytes that never change have one digest.
+pub(super) fn is_another(known: &Copy, sidecar: &Sidecar) -> bool {
+    !known.digest.is_empty() && known.digest != sidecar.digest
+}
+
+fn is_here(entry: Option<&Entry>) -> bool {
+    entry.is_some_and(|entry| entry.path.exists())
+}
+
 /// Why a sealed copy is not of the archive that has its label here; none where it is, or where there is no such archive any more.
-async fn is_ours(place: &Arc<dyn Place>, sidecar: &Sidecar, entry: Option<Entry>) -> Result<Option<String>, OffsiteError> {
-    let Some(entry) = entry.filter(|entry| entry.path.exists()) else { return Ok(None) };
+pub(super) async fn is_ours(
+    place: &Arc<dyn Place>,
+    sidecar: &Sidecar,
+    entry: Option<Entry>,
+) -> Result<Option<String>, OffsiteError> {
+    let Some(entry) = entry.filter(|entry| is_here(Some(entry))) else { return Ok(None) };
     if entry.size != sidecar.size {
         return Ok(Some(format!("it has {} bytes, and the archive here {}", sidecar.size, entry.size)));
     }

@@ -85,6 +85,10 @@ async fn round(ctx: &Context, offsite: &Offsite, only: Option<&Label>, halt: &Ha
     let mut failures = 0;
     for entry in &owed {
         halt.wanted()?;
+        // Retention may have been faster: what is not here any more is not owed.
+        if catalogue::find(&ctx.state, &entry.label).await?.is_none() {
+            continue;
+        }
         match one(ctx, &place, (entry, &host), halt).await {
             Ok(sidecar) => {
                 note(ctx, offsite, entry, &sidecar).await?;
@@ -93,6 +97,7 @@ async fn round(ctx: &Context, offsite: &Offsite, only: Option<&Label>, halt: &Ha
                 round.copied.push(Sent { label: entry.label.clone(), target: entry.target.clone(), size: entry.size });
             }
             Err(error) if error.ends_the_round() => return Err(error),
+            Err(_) if catalogue::find(&ctx.state, &entry.label).await?.is_none() => {}
             Err(error) => {
                 let state = if matches!(error, OffsiteError::Foreign { .. }) { CopyState::Foreign } else { CopyState::Failed };
                 let why = Chain(&error).to_string();
@@ -176,6 +181,9 @@ async fn refused(
     round: &mut Round,
 ) -> Result<(), OffsiteError> {
     let seen = ctx.state.copies(Some(&offsite.name), None).await?;
+    if seen.iter().any(|copy| copy.label == entry.label && copy.state == CopyState::Lost) {
+        return Ok(());
+    }
     let copy = of_entry(offsite, entry, ctx.clock.now());
     news(ctx, &seen, Copy { state, why: Some(why.to_owned()), ..copy }, &mut round.bad).await
 }

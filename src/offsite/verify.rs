@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::reconcile::{ANOTHER, is_another, is_ours, of_sidecar};
 use super::send::{content_error, read_through};
 use super::{Halt, OffsiteError, aside, look, opened, reading};
 use crate::archive::ArchiveError;
 use crate::config::Offsite;
 use crate::context::Context;
 use crate::ids::{Label, PlaceName, TargetName};
+use crate::state_db::catalogue;
 use crate::state_db::copies::{Copy, CopyState};
 use crate::store::place::{Digests, Place, Sidecar};
 
@@ -77,35 +79,36 @@ pub(super) async fn one(
     let now = ctx.clock.now();
     let known = ctx.state.copies(Some(&offsite.name), None).await?.into_iter().find(|copy| copy.label == *label);
     match (&found, known) {
+        // What stands in an archive's way is a round's to look at again: as whole as it may be, it is not known to be of that archive.
+        (Ok(sidecar), Some(Copy { state: CopyState::Foreign, why, .. })) => {
+            let (path, why) = (place.called(&sidecar.object), why.unwrap_or_default());
+            return Err(OffsiteError::Foreign { label: label.clone(), path, why });
+        }
+        (_, Some(Copy { state: CopyState::Foreign, .. })) => {}
         (Ok(sidecar), known) => {
-            // The seal itself may be another than the one that was written.
-            let other = known.as_ref().is_some_and(|known| !known.digest.is_empty() && known.digest != sidecar.digest);
-            if let (true, Some(known)) = (other, known) {
-                let why = "its sidecar is another than the one that was written".to_owned();
-                ctx.state.saw_copy(&Copy { state: CopyState::Damaged, why: Some(why.clone()), at: now, ..known }).await?;
+            if let Some(known) = known.filter(|known| is_another(known, sidecar)) {
+                let why = ANOTHER.to_owned();
+                note_damaged(ctx, known, &why).await?;
                 return Err(OffsiteError::Damaged { label: label.clone(), place: offsite.name.to_string(), why });
             }
-            let copy = Copy {
-                place: offsite.name.clone(),
-                label: label.clone(),
-                target: sidecar.target.clone(),
-                taken_at: sidecar.taken_at,
-                size: sidecar.size,
-                digest: sidecar.digest.clone(),
-                state: CopyState::Copied,
-                why: None,
-                at: now,
-                verified_at: Some(now),
-            };
-            ctx.state.saw_copy(&copy).await?;
+            let copy = of_sidecar(offsite, sidecar, now);
+            if let Some(why) = is_ours(place, sidecar, catalogue::find(&ctx.state, label).await?).await? {
+                ctx.state.saw_copy(&Copy { state: CopyState::Foreign, why: Some(why.clone()), ..copy }).await?;
+                return Err(OffsiteError::Foreign { label: label.clone(), path: place.called(&sidecar.object), why });
+            }
+            ctx.state.saw_copy(&Copy { verified_at: Some(now), ..copy }).await?;
         }
-        (Err(OffsiteError::Damaged { why, .. }), Some(known)) => {
-            let damaged = Copy { state: CopyState::Damaged, why: Some(why.clone()), at: now, verified_at: None, ..known };
-            ctx.state.saw_copy(&damaged).await?;
-        }
+        (Err(OffsiteError::Damaged { why, .. }), Some(known)) => note_damaged(ctx, known, why).await?,
         (Err(_), _) => {}
     }
     found
+}
+
+/// Since when it is damaged stays as it is while it lasts.
+async fn note_damaged(ctx: &Context, known: Copy, why: &str) -> Result<(), OffsiteError> {
+    let at = if known.state == CopyState::Damaged { known.at } else { ctx.clock.now() };
+    let damaged = Copy { state: CopyState::Damaged, why: Some(why.to_owned()), at, verified_at: None, ..known };
+    Ok(ctx.state.saw_copy(&damaged).await?)
 }
 
 fn blocking(place: &dyn Place, label: &Label, halt: &Halt) -> Result<Sidecar, OffsiteError> {

@@ -210,7 +210,49 @@ fn a_foreign_file_under_an_archives_name_is_left_alone() {
     // What a crash left of ours is taken for what it is: our bytes without their seal.
     std::fs::remove_file(part(&world).join(format!("{label}.copy.json"))).unwrap();
     works(&world, &["copy"]);
-    assert_eq!(there(&world), [(label, "verified".to_owned())]);
+    assert_eq!(there(&world), [(label.clone(), "verified".to_owned())]);
+
+    // Sealed, whole, and found to be of another archive: no reading makes it ours, and neither does the loss of ours.
+    noted(&world, "UPDATE copy SET state = 'foreign', why = 'of another', verified_at = NULL");
+    for arguments in [&["verify", label.as_str(), "--at", "nas"][..], &["verify", "--all", "--at", "nas"]] {
+        fails(&world, arguments, 65, "is not archive");
+        assert_eq!(there(&world), [(label.clone(), "foreign".to_owned())]);
+    }
+    std::fs::rename(archive(&world, &label), world.root().join("away")).unwrap();
+    works(&world, &["copy"]);
+    fails(&world, &["verify", &label, "--at", "nas"], 65, "is not archive");
+    assert_eq!(there(&world), [(label.clone(), "foreign".to_owned())]);
+    assert!(problems(&world).contains("is foreign"), "{}", problems(&world));
+}
+
+/// Changes what this host has noted, with nobody at work.
+fn noted(world: &World, sql: &str) {
+    crate::support::engines::ask_file(&world.root().join("state/state.db"), sql);
+}
+
+/// A sealed copy that is known to be bad stays known for that when retention gives its archive up.
+#[test]
+fn what_is_known_to_be_bad_stays_known_when_its_archive_goes() {
+    let rules = "[targets.notes.retention]\nkeep_last = 1\nkeep_daily = 0\nkeep_weekly = 0\nkeep_monthly = 0\n\
+        keep_per_version = 0\nminimum = 1\n";
+    let (world, label) = with_one_archive(Db::Sqlite, rules);
+    works(&world, &["copy"]);
+    flip(&object(&world, &label));
+    fails(&world, &["verify", &label, "--at", "nas"], 65, "is damaged");
+    backup(&world);
+    assert!(works(&world, &["prune", "notes"]).contains("waits for its copy at nas"));
+    // Somebody was told for two weeks.
+    let memory = world.root().join("state/retention/notes.json");
+    let mut remembered: Value = serde_json::from_slice(&std::fs::read(&memory).unwrap()).unwrap();
+    assert!(remembered["waits"][&label].is_string(), "{remembered}");
+    remembered["waits"][&label] = "2026-01-01T00:00:00Z".into();
+    std::fs::write(&memory, remembered.to_string()).unwrap();
+    noted(&world, "UPDATE copy SET at = '2026-01-01T00:00:00+00:00' WHERE state = 'damaged'");
+    assert!(works(&world, &["prune", "notes"]).contains("1 archive deleted"));
+    works(&world, &["copy"]);
+    let of_it: Vec<_> = there(&world).into_iter().filter(|(of, _)| *of == label).collect();
+    assert_eq!(of_it, [(label.clone(), "damaged".to_owned())]);
+    assert!(problems(&world).contains(&format!("the copy of {label} at nas is damaged")), "{}", problems(&world));
 }
 
 /// Below an absent mount lies an empty directory: nothing is written to it, and nothing at the place counts as gone.

@@ -74,11 +74,15 @@ fn owed_is_what_should_be_there_and_was_not_seen_newest_first() {
 
 #[test]
 fn retention_waits_for_a_copy_for_two_weeks_and_while_there_is_room() {
-    let entries: Vec<Entry> = [("new", 1), ("week", 7), ("old", 15), ("there", 3)].map(|(l, d)| entry(l, d)).into();
+    // How old an archive is says nothing: the policy kept it for a month before it let it go.
+    let entries: Vec<Entry> = [("new", 41), ("week", 47), ("old", 55), ("there", 43)].map(|(l, d)| entry(l, d)).into();
     let doomed: Vec<&Entry> = entries.iter().collect();
     let seen = [copy("there", CopyState::Copied, None)];
+    let label = |text: &str| Label::parse(text).unwrap();
+    let since: BTreeMap<Label, DateTime<Utc>> =
+        [("week", 7), ("old", 15)].map(|(l, days)| (label(l), utc(NOW) - TimeDelta::days(days))).into();
     let ask = |free: Option<u64>| {
-        let waiting = waiting(&doomed, &seen, &copies(), (free, 100), utc(NOW));
+        let waiting = waiting(&doomed, &seen, &copies(), &since, (free, 100), utc(NOW));
         let names = |labels: BTreeMap<Label, Vec<PlaceName>>| labels.into_keys().map(|l| l.to_string()).collect::<Vec<_>>();
         (names(waiting.stay), names(waiting.lost))
     };
@@ -89,15 +93,34 @@ fn retention_waits_for_a_copy_for_two_weeks_and_while_there_is_room() {
     assert_eq!(ask(Some(0)), (words(&["new", "week"]), words(&["old"])));
     let four: Vec<Entry> = [("a", 4), ("b", 3), ("c", 2), ("d", 1)].map(|(l, d)| entry(l, d)).into();
     let doomed: Vec<&Entry> = four.iter().collect();
-    let tight = waiting(&doomed, &[], &copies(), (Some(0), 100), utc(NOW));
+    let tight = waiting(&doomed, &[], &copies(), &BTreeMap::new(), (Some(0), 100), utc(NOW));
     assert_eq!(
         tight.lost.keys().map(Label::as_str).collect::<Vec<_>>(),
         ["a", "b"],
         "the oldest first, and no more than are needed"
     );
     assert_eq!(tight.stay.keys().map(Label::as_str).collect::<Vec<_>>(), ["c", "d"]);
-    let none = waiting(&doomed, &[], &Copies::default(), (Some(0), 100), utc(NOW));
+    let none = waiting(&doomed, &[], &Copies::default(), &BTreeMap::new(), (Some(0), 100), utc(NOW));
     assert_eq!(none, Waiting::default(), "where nothing is copied nothing waits");
+}
+
+#[test]
+fn a_wait_begins_where_its_copy_is_first_missed() {
+    let old = entry("old", 400);
+    let at = |days: i64| utc(NOW) - TimeDelta::days(days);
+    let ask = |since: Option<i64>, ill: Option<(CopyState, i64)>| {
+        let since: BTreeMap<Label, DateTime<Utc>> = since.map(|days| (old.label.clone(), at(days))).into_iter().collect();
+        let seen: Vec<Copy> = ill.map(|(state, days)| Copy { at: at(days), ..copy("old", state, None) }).into_iter().collect();
+        waiting(&[&old], &seen, &copies(), &since, (None, 100), utc(NOW)).lost.is_empty()
+    };
+    assert!(ask(None, None), "found lacking just now");
+    assert!(ask(Some(14), None) && !ask(Some(15), None));
+    assert!(ask(Some(-400), None), "remembered by a clock that was wrong");
+    for state in [CopyState::Damaged, CopyState::Foreign, CopyState::Missing] {
+        assert!(ask(Some(15), Some((state, 3))), "{state} since three days: somebody was told then");
+        assert!(!ask(Some(15), Some((state, 15))) && !ask(Some(15), Some((state, -400))), "{state}");
+    }
+    assert!(!ask(Some(15), Some((CopyState::Failed, 1))), "one that could never be made is no other wait");
 }
 
 #[test]

@@ -213,6 +213,32 @@ fn a_sidecar_reads_back_and_fits_its_bound_at_the_longest_names() {
     }
 }
 
+/// Whoever can write at a place decides neither how much memory it takes to read a copy back, nor that a sidecar fits what it is of.
+#[test]
+fn a_sidecar_whose_stretches_do_not_fit_its_length_is_none() {
+    let label = Label::parse("notes").unwrap();
+    let written = |size: u64, stretch_bytes: u64, stretches: usize| {
+        let stretches = vec!["0".repeat(32); stretches];
+        let (taken_at, object) = ("2026-11-22T02:30:00Z", "notes.sql.zst");
+        let sidecar = serde_json::json!({
+            "format": 1, "label": "notes", "object": object, "host": "h", "target": "notes", "kind": "manual", "taken_at": taken_at,
+            "copied_at": taken_at, "size": size, "digest": "d", "stretch_bytes": stretch_bytes, "stretches": stretches,
+        });
+        Sidecar::decode(sidecar.to_string().as_bytes(), &label)
+    };
+    for (size, stretch_bytes, stretches) in [(0, 1, 0), (10, 1 << 20, 1), (64, 1, 64), ((64 << 20) + 1, (1 << 20) + 1, 64)] {
+        written(size, stretch_bytes, stretches).unwrap();
+    }
+    for (size, stretch_bytes, stretches) in
+        [(1 << 40, 1, 64), (65, 1, 64), (65, 1, 65), (10, 0, 1), (10, 1 << 20, 0), (10, 1 << 20, 2), (u64::MAX, u64::MAX, 0)]
+    {
+        assert!(written(size, stretch_bytes, stretches).is_err(), "{size} bytes by {stretch_bytes}: {stretches}");
+    }
+    let mut digests = Digests::by(1);
+    digests.add(&[7; 100_000]);
+    assert_eq!(digests.end().3.len(), 64);
+}
+
 /// However the bytes come by, the digests are the same, and one changed byte is told by its stretch.
 #[test]
 fn digests_tell_the_stretch_in_which_a_byte_is_another() {
