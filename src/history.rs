@@ -49,12 +49,8 @@ pub enum Tool {
     Django,
     /// Knex.
     Knex,
-    /// Knex's lock, which is held while migrations run.
-    KnexLock,
     /// refinery.
     Refinery,
-    /// Liquibase's lock, which is held while migrations run.
-    LiquibaseLock,
 }
 
 impl Tool {
@@ -74,9 +70,7 @@ impl Tool {
             Self::Goose => "goose",
             Self::Django => "django",
             Self::Knex => "knex",
-            Self::KnexLock => "knex-lock",
             Self::Refinery => "refinery",
-            Self::LiquibaseLock => "liquibase-lock",
         }
     }
 }
@@ -93,7 +87,7 @@ struct Reader {
 }
 
 /// More particular tables first: golang-migrate's and Rails's have one name.
-const READERS: [&Reader; 15] = [
+const READERS: [&Reader; 13] = [
     &flyway::READER,
     &openmetadata::CHANGES,
     &openmetadata::STATEMENTS,
@@ -106,9 +100,7 @@ const READERS: [&Reader; 15] = [
     &goose::READER,
     &django::READER,
     &knex::READER,
-    &knex::LOCK,
     &refinery::READER,
-    &liquibase::LOCK,
 ];
 
 /// Every name under which a history table is commonly found; the configured name comes in addition.
@@ -135,11 +127,6 @@ pub fn recognise<S: AsRef<str>>(table: &str, columns: &[S]) -> Option<Tool> {
 }
 
 impl Tool {
-    /// Whether its table is none of migrations but stands beside one: a log of statements, a lock.
-    fn is_beside(self) -> bool {
-        matches!(self, Self::OpenMetadataStatements | Self::KnexLock | Self::LiquibaseLock)
-    }
-
     /// Whether its history beside Flyway's means that Flyway's is of the past, or half of the whole.
     #[must_use]
     pub fn took_over_from_flyway(self) -> bool {
@@ -154,7 +141,7 @@ pub fn handed_to(table: &str, text: &str) -> Option<Tool> {
     let lower = text.to_lowercase();
     let has = |column: &&str| lower.contains(*column);
     let named = |reader: &&&Reader| reader.tables.iter().any(|name| name.eq_ignore_ascii_case(table));
-    let other = |reader: &&&Reader| !matches!(reader.tool, Tool::Flyway | Tool::Rails) && !reader.tool.is_beside();
+    let other = |reader: &&&Reader| !matches!(reader.tool, Tool::Flyway | Tool::OpenMetadataStatements | Tool::Rails);
     READERS.iter().filter(other).filter(named).find(|reader| reader.columns.iter().all(has)).map(|reader| reader.tool)
 }
 
@@ -216,12 +203,6 @@ fn truth(row: &Texts, column: &'static str) -> Result<bool, NotARow> {
         "f" | "false" | "0" | "\0" => Ok(false),
         _ => Err(NotARow { column, value: value.chars().take(40).collect() }),
     }
-}
-
-/// A lock that is held: somebody migrates, or broke off and never gave it back.
-fn held(description: String) -> Applied {
-    let (kind, script) = ("LOCK".to_owned(), String::new());
-    Applied { rank: 1, version: None, description, kind, script, checksum: None, success: false }
 }
 
 /// Rows that bear no rank of their own, in the order given.

@@ -8,6 +8,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// Tools whose histories records and archives of an upkeep before do not have, though their tables were there.
+const READ_LATER: [&str; 5] = ["prisma", "goose", "django", "knex", "refinery"];
+
 /// One row of a history table, in that tool's own terms.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Applied {
@@ -73,11 +76,10 @@ impl History {
         }
     }
 
-    /// Whether it stands beside a history and says of migrations only that they run or broke off, or nothing that the history does not: a
-    /// log of statements, a lock.
+    /// Whether it is a record of single statements, which says nothing that the history beside it does not.
     #[must_use]
     pub fn is_log(&self) -> bool {
-        matches!(self.tool.as_str(), "openmetadata-statements" | "knex-lock" | "liquibase-lock")
+        self.tool == "openmetadata-statements"
     }
 
     fn is_table(&self, name: &str) -> bool {
@@ -178,14 +180,43 @@ impl Shape {
         self.same_as(now) || (has_history && self.difference(now).is_empty())
     }
 
-    /// The migrations that one has and the other lacks, as lines for people (`only in the archive: V3 add column`).
+    /// The migrations that one has and the other lacks, as lines for people (`only in the archive: V3 add column`). Where the schemas are
+    /// one, a table that only one of them has as a history was there for both: an upkeep before did not read that tool's.
     #[must_use]
     pub fn difference(&self, other: &Shape) -> Vec<Difference> {
         let mut lines = Vec::new();
-        let (mine, theirs) = (self.keys(), other.keys());
+        let one_schema = self.fingerprint.is_some() && self.fingerprint == other.fingerprint;
+        let (mine, theirs) = if one_schema { (self.keys_of(other), other.keys_of(self)) } else { (self.keys(), other.keys()) };
         lines.extend(mine.iter().filter(|key| !theirs.contains(key)).cloned().map(Difference::OnlyLeft));
         lines.extend(theirs.iter().filter(|key| !mine.contains(key)).cloned().map(Difference::OnlyRight));
         lines
+    }
+
+    /// What this shape is by what an upkeep read that wrote `record`: without the histories of tools that were not read at first, where
+    /// the record has none of that tool.
+    #[must_use]
+    pub fn as_read_for(&self, record: &Shape) -> Shape {
+        let read = |history: &&History| !READ_LATER.contains(&history.tool.as_str()) || record.has_table(&history.table);
+        Shape { histories: self.histories.iter().filter(read).cloned().collect(), fingerprint: self.fingerprint.clone() }
+    }
+
+    /// Whether the histories are one, failed rows included; of one schema those tables count that both have as histories.
+    #[must_use]
+    pub fn same_histories(&self, other: &Shape) -> bool {
+        let of = |one: &Shape, other: &Shape| -> Vec<History> {
+            let one_schema = one.fingerprint.is_some() && one.fingerprint == other.fingerprint;
+            one.histories.iter().filter(|history| !one_schema || other.has_table(&history.table)).cloned().collect()
+        };
+        of(self, other) == of(other, self)
+    }
+
+    fn has_table(&self, table: &str) -> bool {
+        self.histories.iter().any(|history| history.table == table)
+    }
+
+    /// The keys of the tables that the other has as histories as well.
+    fn keys_of(&self, other: &Shape) -> Vec<MigrationKey> {
+        self.keys().into_iter().filter(|key| other.has_table(&key.table)).collect()
     }
 
     fn keys(&self) -> Vec<MigrationKey> {
@@ -217,6 +248,7 @@ pub struct MigrationKey {
 impl fmt::Display for MigrationKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.version {
+            Some(version) if self.description.is_empty() => f.write_str(version),
             Some(version) => write!(f, "{version} {}", self.description),
             None => write!(f, "repeatable {}", self.description),
         }

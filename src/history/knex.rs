@@ -1,14 +1,11 @@
-//! Knex's `knex_migrations`, and the lock beside it, which a run that broke off leaves held.
+//! Knex's `knex_migrations`. The lock beside it is no part of it: it is held whenever a server that works as it should migrates.
 
 use super::flyway::{NotARow, Texts};
-use super::{Reader, Tool, given, number, ranked, truth};
+use super::{Reader, Tool, given, number, ranked};
 use crate::shape::Applied;
 
 pub(super) const READER: Reader =
     Reader { tool: Tool::Knex, tables: &["knex_migrations"], columns: &["id", "name", "batch", "migration_time"], read };
-
-pub(super) const LOCK: Reader =
-    Reader { tool: Tool::KnexLock, tables: &["knex_migrations_lock"], columns: &["index", "is_locked"], read: lock };
 
 fn read(rows: &[Texts]) -> Result<Vec<Applied>, NotARow> {
     let mut applied = Vec::with_capacity(rows.len());
@@ -25,13 +22,4 @@ fn read(rows: &[Texts]) -> Result<Vec<Applied>, NotARow> {
     }
     applied.sort_by_key(|row| row.rank);
     Ok(ranked(applied))
-}
-
-fn lock(rows: &[Texts]) -> Result<Vec<Applied>, NotARow> {
-    let held = rows.iter().map(|row| truth(row, "is_locked")).collect::<Result<Vec<_>, _>>()?;
-    Ok(held
-        .into_iter()
-        .filter(|held| *held)
-        .map(|_| super::held("a run that has not ended holds the lock".to_owned()))
-        .collect())
 }

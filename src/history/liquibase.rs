@@ -1,7 +1,7 @@
-//! Liquibase's `DATABASECHANGELOG`, and the lock beside it, which a run that broke off leaves held.
+//! Liquibase's `DATABASECHANGELOG`. The lock beside it is no part of it: it is held whenever a server that works as it should migrates.
 
 use super::flyway::{NotARow, Texts};
-use super::{Reader, Tool, given, number, text, truth};
+use super::{Reader, Tool, given, number, text};
 use crate::shape::Applied;
 
 pub(super) const READER: Reader = Reader {
@@ -9,13 +9,6 @@ pub(super) const READER: Reader = Reader {
     tables: &["DATABASECHANGELOG"],
     columns: &["id", "author", "filename", "dateexecuted", "orderexecuted", "exectype", "md5sum"],
     read,
-};
-
-pub(super) const LOCK: Reader = Reader {
-    tool: Tool::LiquibaseLock,
-    tables: &["DATABASECHANGELOGLOCK"],
-    columns: &["id", "locked", "lockgranted", "lockedby"],
-    read: lock,
 };
 
 fn read(rows: &[Texts]) -> Result<Vec<Applied>, NotARow> {
@@ -34,14 +27,4 @@ fn read(rows: &[Texts]) -> Result<Vec<Applied>, NotARow> {
     }
     applied.sort_by_key(|row| row.rank);
     Ok(applied)
-}
-
-fn lock(rows: &[Texts]) -> Result<Vec<Applied>, NotARow> {
-    let mut held = Vec::new();
-    for row in rows {
-        if truth(row, "locked")? {
-            held.push(super::held(format!("a run of {} that has not ended holds the lock", text(row, "lockedby"))));
-        }
-    }
-    Ok(held)
 }

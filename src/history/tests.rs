@@ -121,26 +121,6 @@ fn a_migration_that_has_not_ended_is_told() {
     assert_eq!(history.head(), Some("20240201_b"));
     let shape = Shape { histories: vec![history], fingerprint: None };
     assert_eq!(shape.failed(None), ["20240301_c (_prisma_migrations)"]);
-    for (tool, table, free, held, told) in [
-        (
-            Tool::KnexLock,
-            "knex_migrations_lock",
-            "index=1,is_locked=0",
-            "index=1,is_locked=1",
-            "a run that has not ended holds the lock (knex_migrations_lock)",
-        ),
-        (
-            Tool::LiquibaseLock,
-            "DATABASECHANGELOGLOCK",
-            "id=1,locked=\0,lockgranted=~,lockedby=~",
-            "id=1,locked=\u{1},lockgranted=x,lockedby=host",
-            "a run of host that has not ended holds the lock (DATABASECHANGELOGLOCK)",
-        ),
-    ] {
-        check(table, &[free], tool, &[]);
-        let shape = Shape { histories: vec![read(tool, table, &rows(&[held])).unwrap()], fingerprint: None };
-        assert_eq!((shape.failed(None), shape.head()), (vec![told.to_owned()], None));
-    }
 }
 
 #[test]

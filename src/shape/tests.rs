@@ -86,3 +86,24 @@ fn a_digest_is_the_same_exactly_where_shapes_are() {
     }
     assert_eq!(Shape { fingerprint: None, ..one }.digest(), None);
 }
+
+#[test]
+fn a_history_that_an_upkeep_before_did_not_read_is_no_difference() {
+    let shape = |fingerprint: &str, histories: &[History]| Shape {
+        histories: histories.to_vec(),
+        fingerprint: Some(fingerprint.to_owned()),
+    };
+    let (own, django) = (plain("flyway", &["1"]), plain("django", &["auth.0001", "notes.0001"]));
+    let (before, now) = (shape("a", std::slice::from_ref(&own)), shape("a", &[own.clone(), django.clone()]));
+    assert!(before.same_as(&now) && now.same_as(&before) && before.still(&now) && now.same_histories(&before));
+    // Another schema: the table may have come with it.
+    let later = shape("b", &[own.clone(), django.clone()]);
+    assert_eq!(before.difference(&later).len(), 2);
+    assert!(!later.same_histories(&before));
+    assert!(before.difference(&later.as_read_for(&before)).is_empty(), "by the tools that were read then");
+    // What was read then counts, whatever the schema.
+    let migrated = shape("a", &[plain("flyway", &["1", "2"]), django]);
+    assert_eq!(before.difference(&migrated).len(), 1);
+    assert!(!migrated.same_histories(&before));
+    assert_eq!(before.difference(&migrated.as_read_for(&before)).len(), 1);
+}

@@ -135,25 +135,11 @@ const TABLES: &[Table] = &[
         read: "20240101_a.js true",
     },
     Table {
-        name: "knex_migrations_lock",
-        columns: &[("index", "int"), ("is_locked", "int")],
-        rows: &[&["1", "1"]],
-        tool: "knex-lock",
-        read: "- false",
-    },
-    Table {
         name: "refinery_schema_history",
         columns: &[("version", "int"), ("name", TEXT), ("applied_on", TEXT), ("checksum", TEXT)],
         rows: &[&["10", "'more'", "'x'", "'9'"], &["9", "'first'", "'x'", "'8'"]],
         tool: "refinery",
         read: "9 true, 10 true",
-    },
-    Table {
-        name: "databasechangeloglock",
-        columns: &[("id", "int"), ("locked", "FLAG"), ("lockgranted", WHEN), ("lockedby", TEXT)],
-        rows: &[&["1", "true", "'2024-01-01 10:00:00'", "'host'"]],
-        tool: "liquibase-lock",
-        read: "- false",
     },
 ];
 

@@ -56,7 +56,7 @@ fn no_way_back(plan: &Plan, earlier: &ReleaseAt, ahead: &[String]) -> Failed {
 /// The histories are still those of the plan: an archive of anything else would not be the way back that it is taken for.
 pub(super) async fn still_planned(hands: &impl Hands, plan: &Plan) -> Result<(), Failed> {
     let now = hands.shape().await?;
-    if now.histories == plan.before.histories {
+    if now.same_histories(&plan.before) {
         return Ok(());
     }
     let message = format!("somebody migrated the database since the plan was made{}", moved(plan, &now));
@@ -69,7 +69,7 @@ pub(super) async fn check_migrate(hands: &impl Hands, plan: &Plan, state: &State
     }
     let look = hands.look().await?;
     let begun = state.touched.contains(&Step::Migrate);
-    if !begun && look.shape.histories != plan.before.histories {
+    if !begun && !look.shape.same_histories(&plan.before) {
         return Ok(Reality::Foreign(format!(
             "the database was migrated by somebody else since the server was stopped, and no migration of this upgrade had begun{}",
             moved(plan, &look.shape)
