@@ -31,7 +31,7 @@ use crate::ids::{Label, OwnerName, PlaceName};
 use crate::process::give_way;
 use crate::progress::Progress;
 use crate::state_db::StateDb;
-use crate::state_db::copies::Known;
+use crate::state_db::copies::{Copy, Known};
 use crate::store::place::{Directory, Place, PlaceError};
 
 /// Who wants the work to go on: nobody any more, once it is given up or told to stop.
@@ -90,17 +90,44 @@ async fn writing(state: &StateDb, offsite: &Offsite) -> Result<(Arc<dyn Place>, 
     Ok((Arc::new(aside(open).await??), host))
 }
 
-/// A copy, opened where it is: sealed, and as long as its seal says.
+/// A copy, opened where it is: sealed, as long as its seal says, of the archive and target that its seal names, and with the seal that this
+/// host knows, where it knows one.
 ///
 /// # Errors
 /// When there is no such copy, or it is not whole as far as its ends say.
-pub async fn open(place: &Arc<dyn Place>, label: &Label) -> Result<Archive, OffsiteError> {
+pub async fn open(place: &Arc<dyn Place>, label: &Label, known: Option<Copy>) -> Result<Archive, OffsiteError> {
     let (place, label) = (Arc::clone(place), label.clone());
     aside(move || {
         let sidecar = look::sidecar(&*place, &label)?;
-        opened(&*place, &sidecar.object)
+        let damaged = |why: &str| OffsiteError::Damaged {
+            label: label.clone(),
+            place: place.called(&sidecar.object),
+            why: why.to_owned(),
+        };
+        if known.is_some_and(|known| look::is_another(&known, &sidecar)) {
+            return Err(damaged(look::ANOTHER));
+        }
+        let archive = opened(&*place, &sidecar.object)?;
+        let manifest = archive.manifest();
+        if archive.size() != sidecar.size {
+            return Err(damaged(&format!("it was sealed with {} bytes and has {}", sidecar.size, archive.size())));
+        }
+        if manifest.label != label || manifest.target != sidecar.target {
+            return Err(damaged(&format!("it says of itself that it is {} of {}", manifest.label, manifest.target)));
+        }
+        Ok(archive)
     })
     .await?
+}
+
+/// Reads a copy back before anything is made of it: every byte is what its seal says.
+///
+/// # Errors
+/// When it is not, or cannot be read.
+pub async fn prove(place: &Arc<dyn Place>, label: &Label, progress: &Progress) -> Result<(), OffsiteError> {
+    let (place, label) = (Arc::clone(place), label.clone());
+    let halt = Halt { progress: progress.clone(), stop: CancellationToken::new() };
+    aside(move || verify::blocking(&*place, &label, &halt).map(drop)).await?
 }
 
 fn opened(place: &dyn Place, object: &str) -> Result<Archive, OffsiteError> {

@@ -118,7 +118,7 @@ pub async fn restore(
     let entries = from.entries(ctx, target).await?;
     let entry = choose(&entries, &target.name, &request.which, now)?.clone();
     let destination = Destination::of(target, request).await;
-    let archive = from.open(&entry).await?;
+    let archive = from.open(ctx, &entry).await?;
     if mode == Mode::Run {
         let engine = Engine::of(&destination.database);
         // What an earlier restore left there may hide what is there: it is put in order before anybody looks.

@@ -3,7 +3,7 @@
 use super::{Stop, World, session};
 use crate::config::Config;
 use crate::failure::{Class, Failure};
-use crate::ids::{Label, PlaceName};
+use crate::ids::{Label, PlaceName, TargetName};
 use crate::wire::{Action, Copy};
 
 /// Send archives to the places away from the host that they are owed to, and seal and read them back there.
@@ -47,9 +47,14 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
     failed.map_or(Ok(()), Err)
 }
 
-/// The places that an archive goes to, by its target, which its label begins with; or that any goes to.
+/// The places that an archive goes to, by its target, which its label begins with; or that any goes to. A target's name may go on where
+/// another's ends (`notes`, `notes-beta`): the longest that fits is meant.
 fn used(config: &Config, label: Option<&Label>) -> Vec<PlaceName> {
-    let is_its = |name: &str| label.is_none_or(|label| label.as_str().starts_with(name));
+    let fits = |name: &str, label: &Label| label.as_str().strip_prefix(name).is_some_and(|rest| rest.starts_with('-'));
+    let of = |label: &Label| {
+        config.targets.keys().map(TargetName::as_str).filter(|name| fits(name, label)).max_by_key(|name| name.len())
+    };
+    let is_its = |name: &str| label.is_none_or(|label| of(label) == Some(name));
     let targets = config.targets.values().filter(|target| is_its(target.name.as_str()));
     let mut places: Vec<PlaceName> = targets.flat_map(|target| target.offsite.to.clone()).collect();
     places.sort();

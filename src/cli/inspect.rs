@@ -35,7 +35,7 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
         Some(place) => {
             let label = Label::parse(&arguments.archive).map_err(|error| Failure::new(Class::Usage, error.to_string()))?;
             let there = offsite::there(world, place, arguments.owner.as_ref()).await?;
-            let opened = crate::offsite::open(&there.place, &label).await;
+            let opened = crate::offsite::open(&there.place, &label, None).await;
             there.state.close().await;
             opened?
         }

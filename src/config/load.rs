@@ -13,6 +13,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -194,7 +195,9 @@ fn read(root: &Node<'_>, environment: &Environment, secrets: Secrets) -> Config 
     let read = entries.into_iter().filter_map(|(name, node)| {
         target::read(&name, node, &daemon_settings.state_dir, environment, secrets, (&targets, &places))
     });
-    let read = read.map(|target| (target.name.clone(), target)).collect();
+    let read: BTreeMap<_, _> = read.map(|target| (target.name.clone(), target)).collect();
+    let archives = read.values().map(|target| &*target.backup.directory).chain([&*daemon_settings.state_dir]);
+    offsite::lie_apart(&offsite_node, &offsite, &archives.collect::<Vec<_>>());
     daemon.close();
     control.close();
     root.close();

@@ -64,6 +64,14 @@ pub enum OffsiteError {
         /// What disagrees.
         why: String,
     },
+    /// The archive here cannot be read, so that nobody can tell whether the copy is of it.
+    #[error("archive {label} here cannot be read, so its copy cannot be compared with it")]
+    Ours {
+        /// The archive.
+        label: Label,
+        /// Why.
+        source: ArchiveError,
+    },
     /// The archive that should be copied is not in the catalogue, or is not one that is copied there.
     #[error("archive {label} is not one that is copied to {place}: {why}")]
     NotWanted {
@@ -102,7 +110,7 @@ impl OffsiteError {
     fn inner(&self) -> Option<&dyn Explain> {
         match self {
             Self::Place(error) => Some(error),
-            Self::Archive(error) => Some(error),
+            Self::Archive(error) | Self::Ours { source: error, .. } => Some(error),
             Self::Verify(error) => Some(error),
             Self::State(error) => Some(error),
             Self::Durable(error) => Some(error),

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{OffsiteError, aside};
 use crate::archive::manifest::Kind;
+use crate::failure::Chain;
 use crate::ids::{Label, PlaceName, TargetName};
 use crate::state_db::StateDb;
 use crate::state_db::catalogue::{Entry, Verdict};
@@ -26,6 +27,8 @@ pub(super) struct Listing {
     pub(super) known: BTreeMap<Label, u64>,
     /// Sealed, and not what their seals say.
     pub(super) damaged: BTreeMap<Label, String>,
+    /// With a sidecar that cannot be read now: nobody knows what they are.
+    pub(super) unreadable: BTreeMap<Label, String>,
     /// Without a seal.
     pub(super) unsealed: BTreeMap<Label, u64>,
 }
@@ -59,6 +62,10 @@ pub(super) fn listing(place: &dyn Place, known: &BTreeMap<Label, u64>) -> Result
             Err(OffsiteError::Place(PlaceError::Strange { path, what })) => {
                 listing.damaged.insert(label, format!("{path} is {what}"));
             }
+            // One that cannot be opened takes no other from whoever needs it.
+            Err(OffsiteError::Place(error)) if error.is_of_one() => {
+                drop(listing.unreadable.insert(label, Chain(&error).to_string()))
+            }
             Err(OffsiteError::Place(error)) => return Err(error),
             // Taken away while we look: not there.
             Err(_) => {}
@@ -66,6 +73,14 @@ pub(super) fn listing(place: &dyn Place, known: &BTreeMap<Label, u64>) -> Result
     }
     listing.unsealed = lengths.into_iter().map(|(label, (_, size))| (label, size)).collect();
     Ok(listing)
+}
+
+/// What is told of a seal that is another than the one that this host wrote or saw.
+pub(super) const ANOTHER: &str = "its sidecar is another than the one that was written";
+
+/// Whether a seal is another than the one that this host wrote or saw: bytes that never change have one digest.
+pub(super) fn is_another(known: &Copy, sidecar: &Sidecar) -> bool {
+    !known.digest.is_empty() && known.digest != sidecar.digest
 }
 
 /// Reads a copy's sidecar. Blocking.
@@ -107,7 +122,7 @@ pub struct Listed {
     pub copied_at: Option<DateTime<Utc>>,
     /// Its bytes.
     pub size: u64,
-    /// `copied`, `verified`, `damaged`, `foreign` or `unfinished`.
+    /// `copied`, `verified`, `damaged`, `foreign`, `unreadable` or `unfinished`.
     pub state: String,
     /// Why, where it is not well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -166,6 +181,9 @@ pub async fn listed(state: &StateDb, name: &PlaceName, place: &Arc<dyn Place>) -
             ..blank(label, sidecar.size, state)
         });
     }
+    all.extend(
+        listing.unreadable.iter().map(|(label, why)| Listed { why: Some(why.clone()), ..blank(label, 0, "unreadable") }),
+    );
     all.extend(listing.damaged.iter().map(|(label, why)| Listed { why: Some(why.clone()), ..blank(label, 0, "damaged") }));
     let why = "it has no sidecar: it is not a copy, or not yet";
     all.extend(
@@ -175,18 +193,32 @@ pub async fn listed(state: &StateDb, name: &PlaceName, place: &Arc<dyn Place>) -
     Ok(all)
 }
 
-/// The copies of a target as a restore chooses among archives: sealed is whole, until its bytes are read.
+/// The copies of a target as a restore chooses among archives: sealed is whole, until its bytes are read, unless this host knows better.
 ///
 /// # Errors
 /// When the place cannot be listed.
-pub async fn choices(place: &Arc<dyn Place>, target: &TargetName) -> Result<Vec<Entry>, OffsiteError> {
+pub async fn choices(
+    state: &StateDb,
+    name: &PlaceName,
+    place: &Arc<dyn Place>,
+    target: &TargetName,
+) -> Result<Vec<Entry>, OffsiteError> {
     let looked = Arc::clone(place);
     let listing = aside(move || listing(&*looked, &BTreeMap::new())).await??;
+    for (label, why) in &listing.unreadable {
+        tracing::warn!(label = %label, place = %name, why, "a copy is passed over: its sidecar cannot be read");
+    }
+    let noted = state.copies(Some(name), None).await?;
+    let is_bad = |sidecar: &Sidecar| {
+        let bad = |copy: &&Copy| matches!(copy.state, CopyState::Damaged | CopyState::Foreign) || is_another(copy, sidecar);
+        noted.iter().filter(|copy| copy.label == sidecar.label).any(|copy| bad(&copy))
+    };
+    let verdict = |sidecar: &Sidecar| if is_bad(sidecar) { Verdict::Damaged } else { Verdict::Whole };
     let of_the_target = listing.sealed.into_values().filter(|sidecar| sidecar.target == *target);
-    Ok(of_the_target.map(|sidecar| choice(&**place, sidecar)).collect())
+    Ok(of_the_target.map(|sidecar| choice(&**place, verdict(&sidecar), sidecar)).collect())
 }
 
-fn choice(place: &dyn Place, sidecar: Sidecar) -> Entry {
+fn choice(place: &dyn Place, verdict: Verdict, sidecar: Sidecar) -> Entry {
     Entry {
         path: PathBuf::from(place.called(&sidecar.object)),
         target: sidecar.target,
@@ -202,7 +234,7 @@ fn choice(place: &dyn Place, sidecar: Sidecar) -> Entry {
         note: None,
         pinned: None,
         verified_at: None,
-        verdict: Verdict::Whole,
+        verdict,
         data_only: false,
         left_out: Vec::new(),
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::look::{self, Listing};
+use super::look::{self, ANOTHER, Listing, is_another};
 use super::{OffsiteError, aside, send};
 use crate::config::Offsite;
 use crate::context::Context;
@@ -59,13 +59,19 @@ pub(super) async fn reconcile(
             }
             _ => {}
         }
-        match is_ours(place, sidecar, entry).await? {
-            None => {
+        match is_ours(place, sidecar, entry).await {
+            // It is the archive here that cannot be read: of the copy that says nothing.
+            Err(error @ OffsiteError::Ours { .. }) => {
+                let why = Chain(&error).to_string();
+                tracing::warn!(label = %label, place = %offsite.name, why, "a copy cannot be compared");
+            }
+            Err(error) => return Err(error),
+            Ok(None) => {
                 let verified_at = before.filter(|copy| copy.digest == sidecar.digest).and_then(|copy| copy.verified_at);
                 let copy = of_sidecar(offsite, sidecar, now);
                 ctx.state.saw_copy(&Copy { verified_at, ..copy }).await?;
             }
-            Some(why) => {
+            Ok(Some(why)) => {
                 let copy = Copy { state: CopyState::Foreign, why: Some(why), ..of_sidecar(offsite, sidecar, now) };
                 news(ctx, &seen, copy, bad).await?;
             }
@@ -83,14 +89,6 @@ pub(super) async fn reconcile(
         news(ctx, &seen, Copy { state: CopyState::Damaged, why: Some(why.clone()), at: now, ..copy }, bad).await?;
     }
     vanished(ctx, offsite, (&seen, &listing), bad).await
-}
-
-/// What is told of a seal that is another than the one that this host wrote or saw.
-pub(super) const ANOTHER: &str = "its sidecar is another than the one that was written";
-
-/// Whether a seal is another than the one that this host wrote or saw: bytes that never change have one digest.
-pub(super) fn is_another(known: &Copy, sidecar: &Sidecar) -> bool {
-    !known.digest.is_empty() && known.digest != sidecar.digest
 }
 
 fn is_here(entry: Option<&Entry>) -> bool {
@@ -111,7 +109,7 @@ pub(super) async fn is_ours(
     match aside(move || send::is_of(&*place, &object, &entry)).await? {
         Ok(true) => Ok(None),
         Ok(false) => Ok(Some("it is another archive than the one of this label here".to_owned())),
-        Err(error) if error.ends_the_round() => Err(error),
+        Err(error) if error.ends_the_round() || matches!(error, OffsiteError::Ours { .. }) => Err(error),
         Err(error) => Ok(Some(Chain(&error).to_string())),
     }
 }
@@ -125,7 +123,8 @@ async fn vanished(
 ) -> Result<(), OffsiteError> {
     let now = ctx.clock.now();
     let sealed = |label: &Label| {
-        listing.sealed.contains_key(label) || listing.known.contains_key(label) || listing.damaged.contains_key(label)
+        let Listing { sealed, known, damaged, unreadable, .. } = listing;
+        sealed.contains_key(label) || known.contains_key(label) || damaged.contains_key(label) || unreadable.contains_key(label)
     };
     for copy in seen.iter().filter(|copy| copy.place == offsite.name && !sealed(&copy.label)) {
         match copy.state {

@@ -102,7 +102,8 @@ pub(super) fn content_error(place: &dyn Place, object: &str, source: io::Error) 
 
 /// Whether a copy that somebody sealed under an archive's name is of that archive, by what both say of themselves at their ends. Blocking.
 pub(super) fn is_of(place: &dyn Place, object: &str, entry: &Entry) -> Result<bool, OffsiteError> {
-    let here = Archive::open(&entry.path)?;
+    let ours = |source| OffsiteError::Ours { label: entry.label.clone(), source };
+    let here = Archive::open(&entry.path).map_err(ours)?;
     let there = opened(place, object)?;
     Ok(here.manifest() == there.manifest())
 }

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::reconcile::{ANOTHER, is_another, is_ours, of_sidecar};
+use super::look::{ANOTHER, is_another};
+use super::reconcile::{is_ours, of_sidecar};
 use super::send::{content_error, read_through};
 use super::{Halt, OffsiteError, aside, look, opened, reading};
 use crate::archive::ArchiveError;
 use crate::config::Offsite;
 use crate::context::Context;
+use crate::failure::Chain;
 use crate::ids::{Label, PlaceName, TargetName};
 use crate::state_db::catalogue;
 use crate::state_db::copies::{Copy, CopyState};
@@ -111,17 +113,26 @@ async fn note_damaged(ctx: &Context, known: Copy, why: &str) -> Result<(), Offsi
     Ok(ctx.state.saw_copy(&damaged).await?)
 }
 
-fn blocking(place: &dyn Place, label: &Label, halt: &Halt) -> Result<Sidecar, OffsiteError> {
-    let sidecar = look::sidecar(place, label)?;
+pub(super) fn blocking(place: &dyn Place, label: &Label, halt: &Halt) -> Result<Sidecar, OffsiteError> {
+    // One copy that cannot be read keeps no other from being read: it is told, and is no copy until it can be.
+    let unread = |error: OffsiteError| match error {
+        OffsiteError::Place(error) if error.is_of_one() => OffsiteError::Damaged {
+            label: label.clone(),
+            place: place.called(&Sidecar::name_of(label)),
+            why: format!("it cannot be read: {}", Chain(&error)),
+        },
+        error => error,
+    };
+    let sidecar = look::sidecar(place, label).map_err(unread)?;
     let called = place.called(&sidecar.object);
     let damaged = |why: String| OffsiteError::Damaged { label: label.clone(), place: called.clone(), why };
-    if place.stat(&sidecar.object)? != Some(sidecar.size) {
+    if place.stat(&sidecar.object).map_err(|error| unread(error.into()))? != Some(sidecar.size) {
         return Err(damaged(format!("it was sealed with {} bytes and has others", sidecar.size)));
     }
     halt.progress.phase(&format!("reading {label} back"), sidecar.size);
     let digests = Digests::by(sidecar.stretch_bytes);
-    let read = read_through(place.open(&sidecar.object)?, sidecar.size, digests, halt);
-    let (_, digest, _, stretches) = read.map_err(|error| content_error(place, &sidecar.object, error))?.end();
+    let read = read_through(place.open(&sidecar.object).map_err(|error| unread(error.into()))?, sidecar.size, digests, halt);
+    let (_, digest, _, stretches) = read.map_err(|error| unread(content_error(place, &sidecar.object, error)))?.end();
     if digest != sidecar.digest {
         let first = stretches.iter().zip(&sidecar.stretches).position(|(found, sealed)| found != sealed);
         let at = first.map(|nth| nth as u64 * sidecar.stretch_bytes);
@@ -130,7 +141,7 @@ fn blocking(place: &dyn Place, label: &Label, halt: &Halt) -> Result<Sidecar, Of
     }
     // The right bytes of something that is no archive would be the right copy of nothing.
     match opened(place, &sidecar.object) {
-        Ok(archive) if archive.manifest().label == *label => Ok(sidecar),
+        Ok(archive) if archive.manifest().label == *label && archive.manifest().target == sidecar.target => Ok(sidecar),
         Ok(archive) => Err(damaged(format!("it says of itself that it is {}", archive.manifest().label))),
         Err(OffsiteError::Archive(error @ (ArchiveError::Torn { .. } | ArchiveError::Damaged { .. }))) => {
             Err(damaged(error.to_string()))

@@ -9,6 +9,7 @@ use super::{RestoreError, RestoreRequest};
 use crate::archive::Archive;
 use crate::config::Target;
 use crate::context::Context;
+use crate::ids::PlaceName;
 use crate::offsite;
 use crate::progress::Progress;
 use crate::state_db::catalogue::{self, Entry};
@@ -22,14 +23,14 @@ const READERS: usize = 2;
 #[derive(Debug)]
 pub(super) enum From {
     Here,
-    There(Arc<dyn Place>),
+    There(PlaceName, Arc<dyn Place>),
 }
 
 impl From {
     pub(super) async fn of(ctx: &Context, request: &RestoreRequest) -> Result<Self, RestoreError> {
         match &request.place {
             None => Ok(Self::Here),
-            Some(place) => Ok(Self::There(offsite::reading(&ctx.state, place, None).await?)),
+            Some(place) => Ok(Self::There(place.name.clone(), offsite::reading(&ctx.state, place, None).await?)),
         }
     }
 
@@ -37,14 +38,18 @@ impl From {
     pub(super) async fn entries(&self, ctx: &Context, target: &Target) -> Result<Vec<Entry>, RestoreError> {
         match self {
             Self::Here => Ok(catalogue::list(&ctx.state, Some(&target.name)).await?),
-            Self::There(place) => Ok(offsite::choices(place, &target.name).await?),
+            Self::There(name, place) => Ok(offsite::choices(&ctx.state, name, place, &target.name).await?),
         }
     }
 
-    pub(super) async fn open(&self, entry: &Entry) -> Result<Archive, RestoreError> {
+    pub(super) async fn open(&self, ctx: &Context, entry: &Entry) -> Result<Archive, RestoreError> {
         match self {
             Self::Here => super::open(entry).await,
-            Self::There(place) => Ok(offsite::open(place, &entry.label).await?),
+            Self::There(name, place) => {
+                let noted = ctx.state.copies(Some(name), None).await?;
+                let known = noted.into_iter().find(|copy| copy.label == entry.label);
+                Ok(offsite::open(place, &entry.label, known).await?)
+            }
         }
     }
 
@@ -55,9 +60,8 @@ impl From {
         (entry, archive): (&Entry, &Archive),
         progress: &Progress,
     ) -> Result<(), RestoreError> {
-        if let Self::Here = self {
-            return Ok(verify::check(ctx, entry, progress).await?);
-        }
+        let Self::There(_, place) = self else { return Ok(verify::check(ctx, entry, progress).await?) };
+        offsite::prove(place, &entry.label, progress).await?;
         let (archive, progress, label) = (archive.shared(), progress.clone(), entry.label.clone());
         let checked = tokio::task::spawn_blocking(move || archive.check(READERS, &progress)).await;
         Ok(checked.map_err(|_| RestoreError::Worker(label))??)

@@ -161,6 +161,22 @@ impl PlaceError {
         matches!(self, Self::Durable(error) if error.disk_full())
     }
 
+    /// Whether it is the matter of one object, and others may well be read: a sector that is bad, a file that is another user's.
+    #[must_use]
+    pub fn is_of_one(&self) -> bool {
+        let is_gone = |source: &io::Error| {
+            use rustix::io::Errno;
+            let gone = [Errno::STALE, Errno::NOTCONN, Errno::HOSTDOWN, Errno::HOSTUNREACH, Errno::TIMEDOUT, Errno::SHUTDOWN];
+            Errno::from_io_error(source).is_some_and(|errno| gone.contains(&errno))
+        };
+        match self {
+            Self::Durable(DurableError::Io { source, .. }) => !is_gone(source),
+            Self::Content { source, .. } => source.kind() != io::ErrorKind::Interrupted && !is_gone(source),
+            Self::Strange { .. } => true,
+            _ => false,
+        }
+    }
+
     /// Whether nothing can be done with the whole place now.
     #[must_use]
     pub fn is_of_the_place(&self) -> bool {

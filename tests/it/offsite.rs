@@ -177,13 +177,28 @@ fn a_copy_that_is_not_what_was_sent_is_damaged() {
     works(&world, &["verify", "--all", "--at", "nas"]);
     assert_eq!(problems(&world), "[]");
 
+    // One that cannot be read is told as that, and keeps nobody from the list.
+    let unreadable = |arguments: &[&str]| world.command(arguments).env("UPKEEP_FAULT_FAIL", "place.open").output().unwrap();
+    let listed = unreadable(&["list", "--at", "nas"]);
+    assert!(listed.status.success() && text(&listed).contains("unreadable"), "{}", text(&listed));
+    let read = unreadable(&["verify", "--all", "--at", "nas"]);
+    assert!(read.status.code() == Some(65) && text(&read).contains("it cannot be read"), "{}", text(&read));
+    fails(&world, &["restore", "notes", "--at", "nas", "--dry-run"], 66, "no verified archive");
+    works(&world, &["verify", "--all", "--at", "nas"]);
+    assert_eq!(problems(&world), "[]");
+
     // Both may be another's work: what this host knows of its own copy is held to them.
     flip(&object);
     let forged = std::fs::read_to_string(part(&world).join(format!("{label}.copy.json"))).unwrap();
     let digest = |path: &Path| blake3::hash(&std::fs::read(path).unwrap()).to_hex().to_string();
     let forged = forged.replace(&blake3::hash(&whole).to_hex().to_string(), &digest(&object));
     std::fs::write(part(&world).join(format!("{label}.copy.json")), forged).unwrap();
+    let refused = world.run(&["restore", "notes", &label, "--at", "nas", "--replace"]);
+    assert!(refused.status.code() == Some(65) && text(&refused).contains("another than"), "{}", text(&refused));
     fails(&world, &["verify", &label, "--at", "nas"], 65, "is damaged");
+    works(&world, &["copy"]);
+    assert_eq!(there(&world), [(label.clone(), "damaged".to_owned())], "no round takes it for a copy");
+    assert_eq!(world.ask("SELECT body FROM note WHERE id = 7"), "mine", "nothing was changed");
 }
 
 /// What has an archive's name and is none of ours is left alone, told, and in nobody's way once it is gone.

@@ -1,6 +1,7 @@
 //! `[offsite.NAME]` and `[targets.T.offsite]`, turned into checked types.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::archive::manifest::Kind;
@@ -66,6 +67,24 @@ fn one(name: &str, node: &Node<'_>, places: &Node<'_>) -> Option<Offsite> {
     node.close();
     known?;
     Some(Offsite { name: parsed?, kind: OffsiteKind::Directory { path: path?, allow_same_device }, owner: owner?, reread })
+}
+
+/// Refuses a place that lies where archives or our state lie, and the reverse: what is away there is gone with what is here, and each would
+/// find the other's files.
+pub(super) fn lie_apart(node: &Node<'_>, places: &BTreeMap<PlaceName, Offsite>, ours: &[&Path]) {
+    for place in places.values() {
+        let OffsiteKind::Directory { path, .. } = &place.kind;
+        if let Some(here) =
+            ours.iter().find(|here| !here.as_os_str().is_empty() && (path.starts_with(here) || here.starts_with(path)))
+        {
+            let what = format!(
+                "{} and {} lie in each other: copies stand away from archives and state",
+                path.display(),
+                here.display()
+            );
+            node.table(place.name.as_str()).wrong("path", what);
+        }
+    }
 }
 
 /// A span of time, or `none`.

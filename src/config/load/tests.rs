@@ -317,6 +317,8 @@ fn places_and_what_goes_there() {
         ("[offsite.nas]\nkind = \"directory\"\npath = \"/m\"\nowner = \"a\"\nreread = \"5m\"\n", "shorter than 1h"),
         ("[offsite.nas]\nkind = \"directory\"\npath = \"/m\"\nowner = \"a\"\nurl = \"x\"\n", "unknown key"),
         ("[targets.notes.offsite]\nto = [\"nas\"]\n", "there is no place `nas`"),
+        ("[offsite.nas]\nkind = \"directory\"\npath = \"/var/lib/upkeep/nas\"\nowner = \"a\"\n", "lie in each other"),
+        ("[offsite.nas]\nkind = \"directory\"\npath = \"/var/lib\"\nowner = \"a\"\n", "lie in each other"),
     ] {
         let [line] = &problems_of(&format!("{LEAST}{text}"))[..] else { panic!("one problem: {text}") };
         assert!(line.contains(wanted), "{line}");

@@ -69,6 +69,12 @@ impl Life {
 
     /// Takes note of how a job ended, as far as it is about copies. Whether its end is no news: nothing was done, or it failed as before.
     pub(super) async fn ferried(&mut self, job: &Job, result: Option<&Result<serde_json::Value, Failure>>) -> bool {
+        // Whoever sets a place up wants to see it used.
+        if let (Action::OffsiteInit(set_up), Some(Ok(_))) = (&job.action, result)
+            && let Some(ferry) = self.ferries.get_mut(&set_up.place)
+        {
+            ferry.call(Instant::now());
+        }
         let Action::Copy(Copy { place, label }) = &job.action else {
             let changes = matches!(
                 job.action,

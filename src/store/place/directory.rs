@@ -99,6 +99,7 @@ impl Directory {
 
     fn file(&self, name: &str) -> Result<File, PlaceError> {
         plain(name, &self.path)?;
+        crate::fault::check("place.open").at("open", &self.path.join(name))?;
         regular(&self.dir, name, &self.path.join(name))
     }
 
@@ -160,7 +161,7 @@ impl Place for Directory {
     }
 
     fn try_out(&self) -> Result<(), PlaceError> {
-        create::try_out(&self.dir, &self.path, &marker::owner(1))
+        create::try_out(&self.dir, &self.path)
     }
 
     fn free_bytes(&self) -> Result<Option<u64>, PlaceError> {

@@ -131,6 +131,8 @@ fn a_copy_on_the_disk_of_the_archives_is_refused_unless_it_is_meant() {
 fn a_part_is_one_hosts() {
     let dir = tempfile::tempdir().unwrap();
     let (marker, host) = set_up(dir.path(), &owner("db1"), None, false).unwrap();
+    let mode = std::fs::metadata(dir.path().join(".upkeep-destination")).unwrap().permissions();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777, 0o644, "the other host's daemon reads it");
     let (same, other) = set_up(dir.path(), &owner("db2"), None, false).unwrap();
     assert!(same == marker && other != host, "one place, two hosts");
     assert_eq!(

@@ -38,19 +38,26 @@ pub(super) fn put_new(dir: &OwnedFd, place: &Path, name: &str, content: &mut dyn
     done
 }
 
-/// Writes a few bytes as an object's are written, and publishes them under a name that is taken.
-pub(super) fn try_out(dir: &OwnedFd, place: &Path, taken: &str) -> Result<(), PlaceError> {
-    let temporary = format!(".try.{}.tmp", &uuid::Uuid::new_v4().simple().to_string()[..8]);
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let created = rustix::fs::openat(dir, &*temporary, flags, Mode::from(0o640)).map_err(io::Error::from);
-    let mut file = File::from(created.at("write to", place)?);
-    let done = fill(&mut file, (place, &temporary), &mut &b"a try"[..]);
-    let done = done.and_then(|()| publish(dir, place, (&temporary, taken)));
+/// Writes a few bytes twice as an object's are written, and publishes the second under the name that the first has: no name that matters is
+/// ever in danger. Both names are temporary ones, so that whatever happens they are swept.
+pub(super) fn try_out(dir: &OwnedFd, place: &Path) -> Result<(), PlaceError> {
+    let name = || format!(".try.{}.tmp", &uuid::Uuid::new_v4().simple().to_string()[..8]);
+    let (taken, temporary) = (name(), name());
+    let done = put_new(dir, place, &taken, &mut &b"the first"[..]).and_then(|_| try_to_take(dir, place, (&temporary, &taken)));
     rustix::fs::unlinkat(dir, &*temporary, AtFlags::empty()).ok();
+    rustix::fs::unlinkat(dir, &*taken, AtFlags::empty()).ok();
     match done? {
         Put::Exists => Ok(()),
-        Put::Created => Err(PlaceError::Overwrites(place.join(taken).display().to_string())),
+        Put::Created => Err(PlaceError::Overwrites(place.display().to_string())),
     }
+}
+
+fn try_to_take(dir: &OwnedFd, place: &Path, (temporary, taken): (&str, &str)) -> Result<Put, PlaceError> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let created = rustix::fs::openat(dir, temporary, flags, Mode::from(0o640)).map_err(io::Error::from);
+    let mut file = File::from(created.at("write to", place)?);
+    fill(&mut file, (place, temporary), &mut &b"a try"[..])?;
+    publish(dir, place, (temporary, taken))
 }
 
 fn is_taken(dir: &OwnedFd, place: &Path, name: &str) -> Result<bool, PlaceError> {

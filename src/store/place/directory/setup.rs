@@ -71,6 +71,8 @@ impl Setup<'_> {
         match has_marker(top, self.path, self.marker) {
             Err(PlaceError::Absent { .. }) if self.marker.is_none() && !self.has_something(top)? => {
                 create::put_new(top, self.path, marker::DESTINATION, &mut &*Marker::random().encode())?;
+                // Other hosts' daemons read it, whoever they are for the file system; one that knows no modes has nothing to be asked.
+                rustix::fs::chmodat(top, marker::DESTINATION, Mode::from(0o644), rustix::fs::AtFlags::empty()).ok();
                 // Whoever was faster has made it.
                 has_marker(top, self.path, None)
             }
