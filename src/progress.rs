@@ -42,7 +42,7 @@ pub struct Snapshot {
     pub total_bytes: u64,
     /// Rows done in this phase.
     pub done_rows: u64,
-    /// The last line that a vendor's tool printed in this phase; empty when none did.
+    /// The last line that a vendor's tool printed in this phase, or what is waited for; empty when there is neither.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub said: String,
 }
@@ -68,7 +68,7 @@ impl Progress {
         self.0.done_rows.fetch_add(rows, Ordering::Relaxed);
     }
 
-    /// Shows the last line that a tool printed.
+    /// Shows the last line that a tool printed, or what is waited for.
     pub fn say(&self, line: &str) {
         line.clone_into(&mut lock(&self.0.said));
     }
@@ -87,6 +87,12 @@ impl Progress {
     /// Waits until that is so.
     pub async fn given_up(&self) {
         self.0.given_up.cancelled().await;
+    }
+
+    /// Whether both are of the same work.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// For a thread of the work.

@@ -101,7 +101,7 @@ pub enum EngineError {
         /// What it should be, likewise.
         wanted: Option<u64>,
     },
-    /// A row is too large for the memory there is.
+    /// A row is too large for the memory there is, whatever else takes some.
     #[error("cannot hold {row} in memory: it takes {}, and there is room for {}", size(*needed), size(room.bytes))]
     NoMemory {
         /// Which, with its table.
@@ -110,6 +110,16 @@ pub enum EngineError {
         needed: u64,
         /// What there is.
         room: Room,
+    },
+    /// Others have the memory that a row takes.
+    #[error("cannot hold {row} in memory now: it takes {}, and {}", size(*needed), room.map_or_else(|| "another large row, whose turn it is, does not move on".to_owned(), |room| format!("there is room for {}", size(room.bytes))))]
+    NoMemoryNow {
+        /// Which, with its table.
+        row: String,
+        /// Bytes it takes at the most.
+        needed: u64,
+        /// What is left; none where another large row did not end.
+        room: Option<Room>,
     },
     /// The archive is not one this database can take.
     #[error("archive does not fit: {0}")]
@@ -239,11 +249,14 @@ impl Explain for EngineError {
             Self::Connect { .. } | Self::Lost { .. } | Self::NoProgram { .. } | Self::NoLocks { .. } => Class::Unavailable,
             Self::TurnedAway { class, .. } => *class,
             Self::Pooler { .. } => Class::Config,
-            Self::NoMemory { .. } => Class::OsError,
+            Self::NoMemoryNow { .. } => Class::OsError,
             Self::Refused { .. } | Self::Privilege { .. } | Self::NotOurs { .. } => Class::NoPermission,
-            Self::Sql { .. } | Self::Unfit(_) | Self::Inexact { .. } | Self::Unreadable { .. } | Self::Differs(_) => {
-                Class::Data
-            }
+            Self::Sql { .. }
+            | Self::NoMemory { .. }
+            | Self::Unfit(_)
+            | Self::Inexact { .. }
+            | Self::Unreadable { .. }
+            | Self::Differs(_) => Class::Data,
             Self::InUse { .. } | Self::Moved { .. } | Self::OtherShape(_) | Self::Filled { .. } | Self::Unfinished { .. } => {
                 Class::TempFail
             }
@@ -263,7 +276,7 @@ impl Explain for EngineError {
                 Some("the old content is still in place and open to everybody as before".to_owned())
             }
             Self::NotOurs { .. } | Self::Unfinished { .. } | Self::Pooler { .. } => Some("nothing was changed".to_owned()),
-            Self::NoMemory { .. } => {
+            Self::NoMemory { .. } | Self::NoMemoryNow { .. } => {
                 Some("nothing was published and nothing replaced; sealed archives are untouched".to_owned())
             }
             Self::Lost { .. } => Some("nothing half-done was published; sealed archives are untouched".to_owned()),
@@ -298,6 +311,10 @@ impl Explain for EngineError {
                 hints
             }
             Self::NoMemory { needed, room, .. } => vec![more_memory(*needed, room.bound)],
+            Self::NoMemoryNow { needed, room: Some(room), .. } => {
+                vec!["wait until other jobs are over, then try again".to_owned(), more_memory(*needed, room.bound)]
+            }
+            Self::NoMemoryNow { room: None, .. } => vec!["see with `upkeep status` which other job does not move on".to_owned()],
             Self::Privilege { grant, .. } => vec![format!("as the owner of the database: {grant}")],
             Self::Inexact { hint, .. }
             | Self::TurnedAway { hint, .. }
@@ -325,6 +342,7 @@ impl Explain for EngineError {
                 self,
                 Self::Connect { .. }
                     | Self::Lost { .. }
+                    | Self::NoMemoryNow { .. }
                     | Self::InUse { .. }
                     | Self::Moved { .. }
                     | Self::OtherShape(_)

@@ -4,7 +4,7 @@
 //! asks then takes what he would have taken. Only reads.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Where the kernel shows the control groups.
 const GROUPS: &str = "/sys/fs/cgroup";
@@ -55,11 +55,11 @@ pub fn whole_room() -> Option<Room> {
 
 fn least(which: fn(Leaves) -> u64) -> Option<Room> {
     let host = of_host();
-    let swap = host.as_ref().map_or_else(free_swap, |host| host.swap);
+    let swap = swap();
     let all = [
         (of_groups(swap, which), Bound::Group),
         (of_limits(which), Bound::Limit),
-        (host.map(|host| which(Leaves { now: host.available.saturating_add(host.swap), ever: host.ever })), Bound::Host),
+        (host.map(|host| which(Leaves { now: host.available.saturating_add(swap.now), ever: host.ever })), Bound::Host),
     ];
     let least =
         all.into_iter().filter_map(|(bytes, bound)| Some(Room { bytes: bytes?, bound })).min_by_key(|room| room.bytes)?;
@@ -75,26 +75,54 @@ fn field(table: &str, name: &str) -> Option<u64> {
     table.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok())
 }
 
-/// The least that a control group leaves, from the process's own up to the root.
-fn of_groups(free_swap: u64, which: fn(Leaves) -> u64) -> Option<u64> {
+/// The least that a control group leaves, from the process's own up to the root, of either version.
+fn of_groups(swap: Leaves, which: fn(Leaves) -> u64) -> Option<u64> {
     let own = read("/proc/self/cgroup")?;
-    let own = own.lines().find_map(|line| line.strip_prefix("0::"))?.trim_start_matches('/').to_owned();
-    let root = Path::new(GROUPS);
-    let all = root.join(own);
-    all.ancestors().take_while(|group| group.starts_with(root)).filter_map(|group| of_group(group, free_swap)).map(which).min()
+    own.lines().filter_map(|line| of_hierarchy(line, swap, which)).min()
 }
 
-fn of_group(group: &Path, free_swap: u64) -> Option<Leaves> {
-    let number = |name: &str| read(group.join(name))?.trim().parse::<u64>().ok();
+/// The least along one line of `/proc/self/cgroup`: `0::/system.slice` is of version 2, `5:memory:/docker` of version 1.
+fn of_hierarchy(line: &str, swap: Leaves, which: fn(Leaves) -> u64) -> Option<u64> {
+    let mut parts = line.splitn(3, ':').skip(1);
+    let (controllers, own) = (parts.next()?, parts.next()?.trim_start_matches('/'));
+    let (root, of): (_, fn(&Path, Leaves) -> Option<Leaves>) = match controllers {
+        "" => (PathBuf::from(GROUPS), of_group),
+        _ if controllers.split(',').any(|controller| controller == "memory") => {
+            (Path::new(GROUPS).join("memory"), of_old_group)
+        }
+        _ => return None,
+    };
+    let all = root.join(own);
+    all.ancestors().take_while(|group| group.starts_with(&root)).filter_map(|group| of(group, swap)).map(which).min()
+}
+
+fn number(group: &Path, name: &str) -> Option<u64> {
+    read(group.join(name))?.trim().parse().ok()
+}
+
+/// What is taken of a group's memory and does not give way, as cached files do.
+fn taken(group: &Path, names: &[&str]) -> Option<u64> {
+    let table = read(group.join("memory.stat"))?;
+    Some(names.iter().filter_map(|name| field(&table, name)).sum())
+}
+
+fn of_group(group: &Path, swap: Leaves) -> Option<Leaves> {
     // `max` is no number: then this group leaves everything.
-    let most = number("memory.max")?;
-    let taken = read(group.join("memory.stat"))?;
-    // Cached files give way.
-    let taken: u64 =
-        ["anon ", "shmem ", "unevictable ", "slab_unreclaimable "].iter().filter_map(|name| field(&taken, name)).sum();
-    let swap = number("memory.swap.max")
-        .map_or(free_swap, |most| most.saturating_sub(number("memory.swap.current").unwrap_or(0)).min(free_swap));
-    Some(Leaves { now: most.saturating_sub(taken).saturating_add(swap), ever: most.saturating_add(swap) })
+    let most = number(group, "memory.max")?;
+    let taken = taken(group, &["anon ", "shmem ", "unevictable ", "slab_unreclaimable "])?;
+    let swap = number(group, "memory.swap.max").map_or(swap, |most| Leaves {
+        now: most.saturating_sub(number(group, "memory.swap.current").unwrap_or(0)).min(swap.now),
+        ever: most.min(swap.ever),
+    });
+    Some(Leaves { now: most.saturating_sub(taken).saturating_add(swap.now), ever: most.saturating_add(swap.ever) })
+}
+
+/// A group of version 1. A limit of memory and swap together is not read: it is never below that of memory alone.
+fn of_old_group(group: &Path, _: Leaves) -> Option<Leaves> {
+    // A huge number stands for no limit.
+    let most = number(group, "memory.limit_in_bytes")?;
+    let taken = taken(group, &["total_rss ", "total_shmem ", "total_unevictable "])?;
+    Some(Leaves { now: most.saturating_sub(taken), ever: most })
 }
 
 /// The least that the process's own limits leave.
@@ -110,8 +138,7 @@ fn of_limits(which: fn(Leaves) -> u64) -> Option<u64> {
 /// What the host has.
 struct Host {
     available: u64,
-    swap: u64,
-    /// All of both, where it is shown.
+    /// All of it with all swap, where it is shown.
     ever: u64,
 }
 
@@ -119,13 +146,13 @@ fn of_host() -> Option<Host> {
     if let Some(table) = read("/proc/meminfo") {
         let bytes = |name: &str| field(&table, name).map(|kilobytes| kilobytes << 10);
         let ever = bytes("MemTotal:")?.saturating_add(bytes("SwapTotal:")?);
-        return Some(Host { available: bytes("MemAvailable:")?, swap: bytes("SwapFree:")?, ever });
+        return Some(Host { available: bytes("MemAvailable:")?, ever });
     }
     // A unit sees nothing of /proc but processes (`ProcSubset=pid`); the nodes are shown elsewhere.
     let nodes = fs::read_dir("/sys/devices/system/node").ok()?.flatten();
     let tables: Vec<String> = nodes.filter_map(|node| read(node.path().join("meminfo"))).collect();
     let available = tables.iter().map(|table| of_node(table)).sum::<Option<u64>>().filter(|bytes| *bytes > 0)?;
-    Some(Host { available, swap: free_swap(), ever: u64::MAX })
+    Some(Host { available, ever: u64::MAX })
 }
 
 /// What is free on one node, or cached of files: `Node 0 MemFree: 812 kB`.
@@ -135,9 +162,10 @@ fn of_node(table: &str) -> Option<u64> {
     all.into_iter().sum::<Option<u64>>().map(|kilobytes| kilobytes << 10)
 }
 
-fn free_swap() -> u64 {
+fn swap() -> Leaves {
     let told = rustix::system::sysinfo();
-    told.freeswap.saturating_mul(u64::from(told.mem_unit))
+    let bytes = |units: u64| units.saturating_mul(u64::from(told.mem_unit));
+    Leaves { now: bytes(told.freeswap), ever: bytes(told.totalswap) }
 }
 
 #[cfg(test)]
@@ -161,12 +189,17 @@ mod tests {
         let group = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| crate::durable::write(&group.path().join(name), text.as_bytes()).unwrap();
         write("memory.max", "max\n");
-        assert_eq!(of_group(group.path(), 5), None);
+        let swap = Leaves { now: 5, ever: 7 };
+        assert_eq!(of_group(group.path(), swap), None);
         write("memory.max", "1000\n");
         write("memory.stat", "anon 300\nfile 600\nshmem 50\nunevictable 0\nslab_unreclaimable 50\n");
-        assert_eq!(of_group(group.path(), 5), Some(Leaves { now: 605, ever: 1005 }));
+        assert_eq!(of_group(group.path(), swap), Some(Leaves { now: 605, ever: 1007 }));
         write("memory.swap.max", "0\n");
-        assert_eq!(of_group(group.path(), 5), Some(Leaves { now: 600, ever: 1000 }));
+        assert_eq!(of_group(group.path(), swap), Some(Leaves { now: 600, ever: 1000 }));
+        assert_eq!(of_old_group(group.path(), swap), None);
+        write("memory.limit_in_bytes", "1000\n");
+        write("memory.stat", "rss 100\ntotal_cache 500\ntotal_rss 300\ntotal_shmem 50\ntotal_unevictable 0\n");
+        assert_eq!(of_old_group(group.path(), swap), Some(Leaves { now: 650, ever: 1000 }));
     }
 
     #[test]

@@ -180,7 +180,7 @@ async fn exchange_some(
     for index in frames_of(archive, FrameKind::Data) {
         let table = manifest.frames[index].table.and_then(|table| manifest.tables.get(table as usize));
         if table.is_some_and(|table| tables.contains(&table)) {
-            let _turn = memory::turn_of_frame(archive, index, SQL_TENTHS).await?;
+            let _turn = memory::turn_of_frame(archive, index, SQL_TENTHS, progress).await?;
             load::load_frame(session, archive, index, progress, &Stop::default()).await?;
         }
     }

@@ -95,7 +95,7 @@ pub(super) async fn read(
     let others = select(relation, range, Some(&large::others(&size)));
     let mut tally = read_by(session, relation, others, into, progress, stop).await?;
     if large::are_left(session).await? {
-        let turn = large::turn(session, relation, task, &size).await?;
+        let turn = large::turn(session, relation, task, &size, progress).await?;
         let these = select(relation, range, Some(&large::these(&size)));
         tally.merge(&read_by(session, relation, these, into, progress, stop).await?);
         // What the driver holds of them is let go with the next answer, and then others have their turn.
@@ -127,7 +127,7 @@ async fn read_by(
         // What is escaped in it is known now, and a restore would hold it as it is written.
         let written = statement.last_length();
         if written > LARGE {
-            let short = memory::demand(memory::needed(written, SQL_TENTHS));
+            let short = memory::demand(memory::needed_in_frame(written, SQL_TENTHS));
             short.map_err(|short| short.of(format!("a row of table {} ({})", relation.name, which(relation, row))))?;
         }
         if statement.is_full() {

@@ -233,6 +233,7 @@ pub(super) async fn frames_in_turn(session: &mut Session, archive: &Archive) -> 
 }
 
 /// A table of the manifest, as statements about it need it.
+/// What is stored beside its rows is not asked: for tables without large rows, or that are not read by this.
 pub(super) fn relation_of(table: &Table) -> Relation {
     Relation {
         schema: table.schema.clone(),

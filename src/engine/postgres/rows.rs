@@ -153,7 +153,7 @@ pub(super) async fn read(
     large::begin(session).await?;
     let mut tally = copy(session, relation, &large::copy_others(relation, task), into, progress, stop).await?;
     for place in large::left(session).await? {
-        let turn = large::turn(session, relation, &place).await?;
+        let turn = large::turn(session, relation, &place, progress).await?;
         tally.merge(&copy(session, relation, &large::copy_one(relation, &place), into, progress, stop).await?);
         // What the driver holds of it is let go with the next answer, and then the next one has its turn.
         session.connection.shrink_buffers();

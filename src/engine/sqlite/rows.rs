@@ -72,15 +72,14 @@ impl Unread {
 async fn tally_table(connection: &mut SqliteConnection, table: &TableDef, progress: &Progress) -> Result<Table, Unread> {
     let _turn = match table.rowid {
         Some(_) => None,
-        None => large::turn_of_copied(connection, table).await?,
+        None => large::turn_of_copied(connection, table, progress).await?,
     };
     let large = large::may_be_in(connection, table).await;
     let others = large.map_or(String::new(), |_| format!(" WHERE {} <= {}", large::size(&table.columns), large::LARGE));
     let mut found = scan(connection, table, &others, progress).await?;
     if let Some(rowid) = large {
-        let (rows, bytes) = large::add(connection, table, rowid, &mut found.sum).await?;
+        let (rows, bytes) = large::add(connection, table, rowid, &mut found.sum, progress).await?;
         (found.rows, found.bytes) = (found.rows + rows, found.bytes + bytes);
-        progress.add(0, rows);
     }
     Ok(Table {
         schema: String::new(),

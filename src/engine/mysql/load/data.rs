@@ -106,7 +106,7 @@ async fn load_in_transaction(
     stop: &Stop,
 ) -> Result<(), EngineError> {
     // Before the transaction, whose locks another may wait for who has the turn.
-    let _turn = memory::turn_of_frame(archive, index, SQL_TENTHS).await?;
+    let _turn = memory::turn_of_frame(archive, index, SQL_TENTHS, progress).await?;
     let mut attempt = 1;
     loop {
         session.run("begin a transaction", "START TRANSACTION").await?;

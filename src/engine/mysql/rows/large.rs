@@ -11,6 +11,7 @@ use super::super::connect::{Session, quote};
 use super::super::ranges::Task;
 use super::super::relation::Relation;
 use super::from;
+use crate::progress::Progress;
 use upkeep_rows::literal::Encoding;
 
 /// Binary values that are longer are written in base 64, the others in hex.
@@ -56,11 +57,17 @@ pub(super) async fn are_left(session: &mut Session) -> Result<bool, EngineError>
 }
 
 /// Waits for the turn of the large rows of a task, and refuses the largest where there is no room.
-pub(super) async fn turn(session: &mut Session, relation: &Relation, task: &Task, size: &str) -> Result<Turn, EngineError> {
+pub(super) async fn turn(
+    session: &mut Session,
+    relation: &Relation,
+    task: &Task,
+    size: &str,
+    progress: &Progress,
+) -> Result<Turn, EngineError> {
     let of = from(relation, task.range.as_deref(), Some(&these(size)));
     let longest =
         session.number(&format!("measure rows of table {}", relation.name), &format!("SELECT MAX({size}){of}")).await?;
-    match memory::turn(memory::needed(longest, SQL_TENTHS)).await {
+    match memory::turn(memory::needed_in_frame(longest, SQL_TENTHS), progress).await {
         Ok(turn) => Ok(turn),
         Err(short) => {
             let key = key(session, relation, &format!("{of} AND {size} >= {longest} LIMIT 1")).await;

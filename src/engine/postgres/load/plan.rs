@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use super::super::super::memory;
 use super::super::catalog::Relation;
 use super::super::large_objects;
 use super::super::rows::Task;
@@ -126,8 +127,10 @@ impl Plan {
             let is_kept = kept.iter().any(|(schema, name)| *schema == table.schema && *name == table.name);
             if !large_objects::is_it(&table.schema, &table.name) {
                 work.analyze = analyze;
-                // A table of one frame is read at once; and only the server knows which rows of an extension's table count.
-                work.proof = if frames.len() > 1 || is_kept {
+                // A table of one frame is read at once, but for a large row, which the server is asked for; and only the server knows
+                // which rows of an extension's table count.
+                let is_large = |index: &usize| memory::large_row_of(&manifest.frames[*index]).is_some();
+                work.proof = if frames.len() > 1 || is_kept || frames.iter().any(is_large) {
                     Proof::Unmeasured
                 } else {
                     let whole = Task { table: place, pages: None, bytes: table.bytes };

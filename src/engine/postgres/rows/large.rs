@@ -10,6 +10,7 @@ use super::super::super::memory::{self, COPY_TENTHS, LARGE, Turn};
 use super::super::catalog::{Relation, Wide, texts};
 use super::super::connect::{Session, literal, quote};
 use super::{Task, condition};
+use crate::progress::Progress;
 
 /// How much longer a value can be than what is stored of it, at the most: lz4 tells of 255 bytes with one.
 const SQUEEZED: u64 = 255;
@@ -61,13 +62,18 @@ fn copy_where(relation: &Relation, condition: &str) -> String {
 }
 
 /// Waits for the turn of the row at a place, and refuses it where there is no room.
-pub(super) async fn turn(session: &mut Session, relation: &Relation, place: &str) -> Result<Turn, EngineError> {
+pub(super) async fn turn(
+    session: &mut Session,
+    relation: &Relation,
+    place: &str,
+    progress: &Progress,
+) -> Result<Turn, EngineError> {
     let from = format!("FROM ONLY {} WHERE ctid = {}", relation.quoted(), literal(place));
     let mut needed = measure(session, relation, &from, at_most).await?;
     if !memory::fits(needed) {
         needed = measure(session, relation, &from, exact).await?;
     }
-    match memory::turn(needed).await {
+    match memory::turn(needed, progress).await {
         Ok(turn) => Ok(turn),
         Err(short) => {
             let key = key(session, relation, &from).await.map_or(String::new(), |key| format!(" ({key})"));
@@ -80,7 +86,7 @@ pub(super) async fn turn(session: &mut Session, relation: &Relation, place: &str
 async fn measure(session: &mut Session, relation: &Relation, from: &str, of: fn(&Wide) -> String) -> Result<u64, EngineError> {
     let sql = format!("SELECT ({})::text {from}", sum(&relation.wide, of));
     let told = session.text(&format!("measure a row of table {}.{}", relation.schema, relation.name), &sql).await?;
-    Ok(memory::needed(told.and_then(|told| told.parse().ok()).unwrap_or(0), COPY_TENTHS))
+    Ok(memory::needed_in_frame(told.and_then(|told| told.parse().ok()).unwrap_or(0), COPY_TENTHS))
 }
 
 /// The row's primary key, where it has one and it can be asked for.

@@ -12,6 +12,7 @@ use super::super::schema::{self, TableDef};
 use super::{BLOB, INTEGER, TEXT, Unread, encode_value};
 use crate::archive::format::RowSum;
 use crate::engine::memory::{self, COPIED_TENTHS, PIECEWISE_TENTHS, Turn};
+use crate::progress::Progress;
 
 /// A row of more bytes than this in its texts and blobs is one of these.
 pub(super) const LARGE: i64 = 1 << 20;
@@ -33,7 +34,11 @@ async fn are_in(connection: &mut SqliteConnection, table: &TableDef, bytes: i64)
 }
 
 /// Waits for the turn of a table whose rows are copied whole, where one of them is huge, and refuses it where there is no room.
-pub(super) async fn turn_of_copied(connection: &mut SqliteConnection, table: &TableDef) -> Result<Option<Turn>, Unread> {
+pub(super) async fn turn_of_copied(
+    connection: &mut SqliteConnection,
+    table: &TableDef,
+    progress: &Progress,
+) -> Result<Option<Turn>, Unread> {
     let huge = i64::try_from(memory::LARGE).unwrap_or(i64::MAX);
     if table.columns.is_empty() || !are_in(connection, table, huge).await {
         return Ok(None);
@@ -41,16 +46,16 @@ pub(super) async fn turn_of_copied(connection: &mut SqliteConnection, table: &Ta
     let (name, size) = (schema::quoted(&table.name), size(&table.columns));
     let asked = AssertSqlSafe(format!("SELECT coalesce(max({size}), 0) FROM main.{name}"));
     let longest: i64 = sqlx::query_scalar(asked).persistent(false).fetch_one(&mut *connection).await?;
-    turn_of(longest, COPIED_TENTHS, None).await
+    turn_of(longest, COPIED_TENTHS, None, progress).await
 }
 
 /// Waits for the turn of a row of so many bytes, if it is huge.
-async fn turn_of(bytes: i64, tenths: u64, rowid: Option<i64>) -> Result<Option<Turn>, Unread> {
+async fn turn_of(bytes: i64, tenths: u64, rowid: Option<i64>, progress: &Progress) -> Result<Option<Turn>, Unread> {
     let bytes = u64::try_from(bytes).unwrap_or(0);
     if bytes <= memory::LARGE {
         return Ok(None);
     }
-    memory::turn(memory::needed(bytes, tenths)).await.map(Some).map_err(|short| Unread::Short(short, rowid))
+    memory::turn(memory::needed(bytes, tenths), progress).await.map(Some).map_err(|short| Unread::Short(short, rowid))
 }
 
 /// The bytes of a row's texts and blobs, as an expression: in halves, for SQLite bounds how deep one is.
@@ -75,6 +80,7 @@ pub(super) async fn add(
     table: &TableDef,
     rowid: &str,
     sum: &mut RowSum,
+    progress: &Progress,
 ) -> Result<(u64, u64), Unread> {
     let utf8: bool = sqlx::query_scalar("SELECT encoding = 'UTF-8' FROM pragma_encoding").fetch_one(&mut *connection).await?;
     let (name, size) = (schema::quoted(&table.name), size(&table.columns));
@@ -84,7 +90,7 @@ pub(super) async fn add(
     // A text whose bytes in the file are not those that are summed is copied whole.
     let tenths = if utf8 { PIECEWISE_TENTHS } else { COPIED_TENTHS };
     for (id, size) in rowids {
-        let _turn = turn_of(size, tenths, Some(id)).await?;
+        let _turn = turn_of(size, tenths, Some(id), progress).await?;
         let mut row = Hashed { hash: Xxh3::new(), bytes: 0 };
         row.push(&[INTEGER]);
         row.push(&id.to_le_bytes());
@@ -94,6 +100,7 @@ pub(super) async fn add(
         }
         sum.add_hashed(&row.hash);
         bytes += row.bytes;
+        progress.add(0, 1);
     }
     Ok((rows, bytes))
 }

@@ -247,3 +247,23 @@ fn tables_in_turn_and_computed_indexes_wait_for_all_rows() {
     }
     assert!(others.contains(&Step::Index(1, "computed".to_owned())), "{others:?}");
 }
+
+#[test]
+fn a_large_row_is_asked_for_before_it_is_compared() {
+    let mut manifest = manifest(&[1, 1]);
+    manifest.frames[0].raw = memory::LARGE + 1;
+    let mut plan = Plan::of(&manifest, 1, &[], &[], builds(&[], &[], &[]), false);
+    let mut asked = Vec::new();
+    while let Next::Take(step) = plan.next() {
+        match &step {
+            Step::Measure(place) => {
+                asked.push(*place);
+                plan.measured(*place, &Arc::new(relation_of(&manifest.tables[*place])), Vec::new());
+            }
+            Step::Compare(_, task) => assert_eq!(task.table, 1),
+            _ => {}
+        }
+        plan.done(&step);
+    }
+    assert_eq!(asked, [0]);
+}

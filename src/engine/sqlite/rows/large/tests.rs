@@ -35,7 +35,7 @@ async fn large_rows_are_summed_as_all_others() {
                     let others = format!(" WHERE {} <= {LARGE}", size(&table.columns));
                     let mut apart = scan(&mut connection, &table, &others, &Default::default()).await.unwrap();
                     let bytes;
-                    (rows, bytes) = add(&mut connection, &table, rowid, &mut apart.sum).await.unwrap();
+                    (rows, bytes) = add(&mut connection, &table, rowid, &mut apart.sum, &Progress::default()).await.unwrap();
                     let apart = (apart.rows + rows, apart.bytes + bytes, apart.sum);
                     assert_eq!((whole.rows, whole.bytes, whole.sum), apart, "{}", table.name);
                 }
