@@ -41,7 +41,6 @@ mod subscriptions;
 mod survey;
 mod swap;
 mod tokens;
-mod unqualified;
 mod way;
 mod worker;
 
@@ -190,14 +189,6 @@ pub async fn kept_by_extensions(database: &Database) -> Result<Vec<LeftOut>, Eng
     let members = members::all(&mut session).await;
     session.close().await;
     Ok(members?.iter().map(members::Member::left_out).collect())
-}
-
-/// Functions that may fail where an archive is loaded, because no session that loads has a search path; each with the way out.
-///
-/// # Errors
-/// When the server cannot be asked.
-pub async fn without_search_path(database: &Database) -> Result<Vec<LeftOut>, EngineError> {
-    unqualified::of(&Place::of(database)?).await
 }
 
 /// What a hot standby cannot give of a database: its unlogged tables, by name. None where the server is a primary one.

@@ -2,7 +2,7 @@
 
 use upkeep::engine::LoadMode;
 
-use crate::support::postgres::{cluster, dump, load, name_of, said};
+use crate::support::postgres::{cluster, dump, load, name_of};
 
 /// The tables that are read are smaller than those that read them, and stand behind them by name.
 const TABLES: &str = "CREATE SCHEMA app; SET search_path = app; SET check_function_bodies = off; \
@@ -67,68 +67,4 @@ async fn what_functions_read_is_there_before_they_are_called() {
         assert_eq!(cluster.content(name_of(copy)), cluster.content(name), "{way}");
         assert_eq!(cluster.psql(name_of(copy), through_the_index), "3", "{way}");
     }
-}
-
-/// Functions that find what they name by a search path; those beside them do without one.
-const BLIND: &str = "CREATE SCHEMA app; CREATE SCHEMA more; SET search_path = app, more, public; CREATE EXTENSION unaccent SCHEMA public; \
-    CREATE TYPE app.mood AS ENUM ('good'); CREATE TABLE more.lookup (id integer PRIMARY KEY, word text); INSERT INTO lookup VALUES (1, 'one'); \
-    CREATE FUNCTION app.known(i integer) RETURNS boolean LANGUAGE sql STABLE AS 'SELECT EXISTS (SELECT FROM lookup WHERE id = i)'; \
-    CREATE FUNCTION app.deep(i integer) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RETURN EXISTS (SELECT FROM lookup l WHERE l.id = i); END $$; \
-    CREATE FUNCTION app.through(i integer) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RETURN app.deep(i); END $$; \
-    CREATE FUNCTION app.same(m app.mood) RETURNS app.mood LANGUAGE sql IMMUTABLE AS 'SELECT m'; \
-    CREATE FUNCTION app.of_mood(m app.mood) RETURNS app.mood LANGUAGE sql IMMUTABLE AS 'SELECT same(m)'; \
-    CREATE FUNCTION app.plain(t text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT unaccent(t)'; \
-    CREATE FUNCTION app.shown(i integer) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN (SELECT word FROM lookup WHERE id = i); END $$; \
-    CREATE FUNCTION app.put_together(i integer) RETURNS boolean LANGUAGE plpgsql AS $$ DECLARE found boolean; \
-      BEGIN EXECUTE 'SELECT EXISTS (SELECT FROM lookup WHERE id = $1)' INTO found USING i; RETURN found; END $$; \
-    CREATE DOMAIN app.known_id AS integer CHECK (known(VALUE)); \
-    CREATE TABLE app.a_domain (id app.known_id); INSERT INTO a_domain VALUES (1); \
-    CREATE TABLE app.b_check (id integer CHECK (through(id)), m mood, n mood GENERATED ALWAYS AS (of_mood(m)) STORED, \
-      CHECK (put_together(id))); INSERT INTO b_check VALUES (1, 'good'); \
-    CREATE INDEX b_plain ON b_check (plain(id::text)); \
-    CREATE VIEW app.a_view AS SELECT shown(id) AS word FROM b_check; CREATE MATERIALIZED VIEW app.filled AS SELECT word FROM a_view; \
-    CREATE FUNCTION app.has_path(i integer) RETURNS boolean LANGUAGE sql STABLE SET search_path = more AS 'SELECT EXISTS (SELECT FROM lookup WHERE id = i)'; \
-    CREATE FUNCTION app.whole(i integer) RETURNS boolean LANGUAGE sql STABLE BEGIN ATOMIC SELECT EXISTS (SELECT FROM lookup l WHERE l.id = i); END; \
-    CREATE FUNCTION app.named(lookup integer) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RETURN lookup IS DISTINCT FROM 7 AND extract(day FROM now()) > 0 \
-      AND EXISTS (SELECT FROM more.lookup WHERE lookup.id = named.lookup); END $$; \
-    CREATE FUNCTION app.not_called() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM lookup'; \
-    CREATE TABLE app.c_good (id integer CHECK (has_path(id) AND whole(id) AND named(id))); INSERT INTO c_good VALUES (1);";
-
-/// A verified archive that does not load is known before it is needed, without running what somebody wrote.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_function_that_needs_a_search_path_is_named_before_a_restore_fails() {
-    let Some(cluster) = cluster() else { return };
-    let source = cluster.fresh();
-    let name = name_of(&source);
-    cluster.psql(name, BLIND);
-    let dir = tempfile::tempdir().unwrap();
-    let sealed = dump(&source, dir.path(), 2).await.unwrap();
-    let seen = upkeep::engine::postgres::without_search_path(&source).await.unwrap();
-    assert_eq!(sealed.manifest.left_out, seen);
-    let told: Vec<String> = seen.iter().map(|left| format!("{}: {}", left.what, left.why)).collect();
-    for (function, missing, caller, path) in [
-        ("known(integer)", "lookup", "table app.a_domain", "\"more\""),
-        ("deep(integer)", "lookup", "table app.b_check", "\"more\""),
-        ("of_mood(app.mood)", "same", "table app.b_check", "\"app\""),
-        ("plain(text)", "unaccent", "table app.b_check", "\"public\""),
-        ("shown(integer)", "lookup", "materialized view app.filled", "\"more\""),
-        ("put_together(integer)", "lookup", "table app.b_check", "\"more\""),
-    ] {
-        let line = format!("a search_path for function app.{function}: it names {missing} without a schema, {caller} calls it");
-        let way_out = format!("ALTER FUNCTION app.{function} SET search_path = {path};");
-        assert!(told.iter().any(|told| told.starts_with(&line) && told.contains(&way_out)), "{line}; {way_out}: {told:#?}");
-    }
-    assert_eq!(told.len(), 6, "{told:#?}");
-    // It is true of them, and the way out is one.
-    let copy = cluster.fresh();
-    said(load(&copy, &sealed, LoadMode::Clean).await.unwrap_err());
-    for left in seen {
-        let (_, statement) = left.why.split_once("or: ").unwrap();
-        cluster.psql(name, statement.split(';').next().unwrap());
-    }
-    let sealed = dump(&source, dir.path(), 2).await.unwrap();
-    assert_eq!(sealed.manifest.left_out, []);
-    let copy = cluster.fresh();
-    load(&copy, &sealed, LoadMode::Clean).await.unwrap();
-    assert_eq!(cluster.content(name_of(&copy)), cluster.content(name));
 }

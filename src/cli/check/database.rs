@@ -99,19 +99,6 @@ async fn postgres(engine: &Engine, server: &Server, target: &Target, findings: &
         }
         Err(error) => findings.add(Some(target), "extensions", Found::advice(Failure::of(&error))),
     }
-    match engine::postgres::without_search_path(&target.database).await {
-        Ok(blind) => {
-            for left in blind {
-                let failure = Failure::new(Class::Data, format!("not in the archives: {}", left.what));
-                findings.add(
-                    Some(target),
-                    "restore",
-                    Found::advice(failure.safe("archives are taken all the same").hint(left.why)),
-                );
-            }
-        }
-        Err(error) => findings.add(Some(target), "restore", Found::advice(Failure::of(&error))),
-    }
     match engine::postgres::missing_on_standby(&target.database).await {
         Ok(None) => {}
         Ok(Some(unlogged)) => return findings.add(Some(target), "standby", standby(&unlogged, target)),

@@ -20,7 +20,7 @@ use super::connect::{Place, Session, sqlstate};
 use super::rows::{self, Task, Tasks};
 use super::schema::{Cleaner, head, restriction};
 use super::worker::{Go, Left, Setup, lock_all, read_in_turn, work};
-use super::{computed, create, large_objects, left_out, likeness, locks, order, printed, shape, standby, unqualified};
+use super::{computed, create, large_objects, left_out, likeness, locks, order, printed, shape, standby};
 use crate::archive::manifest::{Consistency, FrameKind, LeftOut, Server, Table};
 use crate::archive::writer::{EncodedFrame, FrameSink};
 use crate::archive::{FrameEncoder, PendingArchive};
@@ -158,7 +158,6 @@ async fn attempt_hold(place: &Place, request: &DumpRequest, progress: &Progress)
     let shape = shape::shape(&mut session, &request.history_tables).await?;
     request.demand_expected(&shape)?;
     let mut left_out = left_out::of(&mut session).await?;
-    left_out.extend(unqualified::of(place).await?);
     let at_once = locks::is_room(&mut session, needed + locked.len() as u64).await?;
     let sections = match sections(place, major, &snapshot, &server.charset, request.level, at_once).await {
         Ok(sections) => sections.map(|(sections, told)| {

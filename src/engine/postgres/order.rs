@@ -40,11 +40,10 @@ struct Facts {
 }
 
 /// Functions of the user's that are called when a row arrives, with the table. Followed along what the server knows to depend on each
-/// other: from the table's checks, generated columns, indexes and types to operators, other types and their checks, and functions. Of a
-/// materialized view it is what its query and the views in it call.
-const CALLS: &str = "reach(relid, classid, objid) AS ( \
+/// other: from the table's checks, generated columns, indexes and types to operators, other types and their checks, and functions.
+const CALLS: &str = "WITH RECURSIVE reach(relid, classid, objid) AS ( \
       SELECT t.relid, 'pg_catalog.pg_class'::pg_catalog.regclass::oid, t.relid FROM tables t \
-      UNION SELECT r.relid, e.classid, e.objid FROM reach r JOIN pg_catalog.pg_class s ON s.oid = r.relid CROSS JOIN LATERAL ( \
+      UNION SELECT r.relid, e.classid, e.objid FROM reach r CROSS JOIN LATERAL ( \
         SELECT 'pg_catalog.pg_constraint'::pg_catalog.regclass::oid, k.oid FROM pg_catalog.pg_constraint k \
           WHERE r.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND k.conrelid = r.objid AND k.contype = 'c' \
         UNION ALL SELECT 'pg_catalog.pg_constraint'::pg_catalog.regclass::oid, k.oid FROM pg_catalog.pg_constraint k \
@@ -59,30 +58,20 @@ const CALLS: &str = "reach(relid, classid, objid) AS ( \
           WHERE r.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND i.inhrelid = r.objid \
         UNION ALL SELECT 'pg_catalog.pg_class'::pg_catalog.regclass::oid, t.typrelid FROM pg_catalog.pg_type t \
           WHERE r.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND t.oid = r.objid AND t.typrelid <> 0 \
-        UNION ALL SELECT 'pg_catalog.pg_rewrite'::pg_catalog.regclass::oid, w.oid FROM pg_catalog.pg_rewrite w \
-          JOIN pg_catalog.pg_class v ON v.oid = w.ev_class AND (v.relkind = 'm' OR v.relkind = 'v' AND s.relkind = 'm') \
-          WHERE r.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND w.ev_class = r.objid \
-        UNION ALL SELECT d.refclassid, v.oid FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class v ON v.oid = d.refobjid AND v.relkind = 'v' \
-          WHERE r.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.classid = r.classid AND d.objid = r.objid \
-            AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass \
         UNION ALL SELECT d.refclassid, d.refobjid FROM pg_catalog.pg_depend d \
           WHERE d.classid = r.classid AND d.objid = r.objid AND d.deptype IN ('n', 'a', 'i') \
             AND d.refclassid IN ('pg_catalog.pg_type'::pg_catalog.regclass, 'pg_catalog.pg_proc'::pg_catalog.regclass, \
                                  'pg_catalog.pg_operator'::pg_catalog.regclass) \
             AND NOT (r.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass)) e(classid, objid)) \
-    SELECT n.nspname::text, c.relname::text, r.objid::bigint, c.relkind::text FROM reach r JOIN pg_catalog.pg_class c ON c.oid = r.relid \
+    SELECT n.nspname::text, c.relname::text, r.objid::bigint FROM reach r JOIN pg_catalog.pg_class c ON c.oid = r.relid \
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
       WHERE r.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND r.objid >= 16384";
-
-/// The query for the functions that are called for the rows of what the query `relations` finds: schema and name of whose, function, kind.
-pub(super) fn calls(relations: &str) -> String {
-    format!("WITH RECURSIVE tables(relid) AS ({relations}), {CALLS}")
-}
 
 /// The tables, each after those it reads.
 pub(super) async fn in_turn(session: &mut Session) -> Result<Vec<Name>, EngineError> {
     let doing = "look which tables call functions";
-    let sql = calls(&format!("SELECT c.oid {WITH_ROWS} AND c.relkind = 'r' AND x.oid IS NULL"));
+    let tables = format!("tables(relid) AS (SELECT c.oid {WITH_ROWS} AND c.relkind = 'r' AND x.oid IS NULL), ");
+    let sql = CALLS.replacen("WITH RECURSIVE ", &format!("WITH RECURSIVE {tables}"), 1);
     let mut facts = Facts::default();
     for row in session.rows(doing, &sql).await? {
         let name: Name = (session.cell(doing, &row, 0)?, session.cell(doing, &row, 1)?);

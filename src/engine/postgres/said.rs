@@ -101,7 +101,7 @@ pub(super) fn is_about_locks(text: &str) -> bool {
 
 /// Whether an error is about a name that was looked for in the search path and not found: one with a schema is not. The types of a
 /// function's and an operator's arguments are named with theirs. The words may be in any language.
-pub(super) fn looks_in_path(code: &str, message: &str) -> bool {
+fn looks_in_path(code: &str, message: &str) -> bool {
     let words = || message.split_whitespace();
     NOT_FOUND.contains(&code)
         && match message.split_once('(') {
@@ -109,13 +109,6 @@ pub(super) fn looks_in_path(code: &str, message: &str) -> bool {
             None if code == NOT_FOUND[1] => words().any(|word| word.chars().all(|c| "+-*/<>=~!@#%^&|`?".contains(c))),
             _ => !message.contains('.'),
         }
-}
-
-/// The name that such an error is about, as far as its words let it be told.
-pub(super) fn missing_name(message: &str) -> String {
-    let quoted = message.split('"').nth(1).map(str::to_owned);
-    let called = message.split_once('(').and_then(|(before, _)| before.split_whitespace().last()).map(str::to_owned);
-    quoted.or(called).unwrap_or_else(|| format!("something ({message})"))
 }
 
 /// What is to be said of an error that is known for its cause. `doing` completes "cannot …".
@@ -149,22 +142,21 @@ pub(super) fn explained(doing: &str, error: &sqlx::Error) -> Option<EngineError>
 
 #[cfg(test)]
 mod tests {
-    use super::{looks_in_path, missing_name};
+    use super::looks_in_path;
 
     #[test]
     fn a_name_without_a_schema_is_told_from_one_with_one() {
-        for (code, message, in_path, name) in [
-            ("42P01", "relation \"t\" does not exist", true, "t"),
-            ("42P01", "relation \"app.t\" does not exist", false, "app.t"),
-            ("42883", "function same(app.mood, integer) does not exist", true, "same"),
-            ("42883", "function app.same(integer) does not exist", false, "app.same"),
-            ("42883", "operator does not exist: app.mood === app.mood", true, ""),
-            ("42883", "operator does not exist: integer app.=== integer", false, ""),
-            ("42704", "type \"mood\" does not exist", true, "mood"),
-            ("22012", "division by zero", false, ""),
+        for (code, message, in_path) in [
+            ("42P01", "relation \"t\" does not exist", true),
+            ("42P01", "relation \"app.t\" does not exist", false),
+            ("42883", "function same(app.mood, integer) does not exist", true),
+            ("42883", "function app.same(integer) does not exist", false),
+            ("42883", "operator does not exist: app.mood === app.mood", true),
+            ("42883", "operator does not exist: integer app.=== integer", false),
+            ("42704", "type \"mood\" does not exist", true),
+            ("22012", "division by zero", false),
         ] {
             assert_eq!(looks_in_path(code, message), in_path, "{message}");
-            assert!(name.is_empty() || missing_name(message) == name, "{message}");
         }
     }
 }
