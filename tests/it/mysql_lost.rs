@@ -257,8 +257,10 @@ async fn turned_away(server: &Server) {
 #[test]
 fn a_schema_that_is_read_only_is_not_archived_to_be_replaced() {
     let Some(server) = server(Which::MySql) else { return };
+    let _guard = server.shared_blocking();
     let world = World::new(Db::MySql(server));
-    assert!(world.run(&["backup", "notes"]).status.success());
+    let archived = world.run(&["backup", "notes"]);
+    assert!(archived.status.success(), "{}", text(&archived));
     let name = world.ask("SELECT DATABASE()");
     let archives = || world.json(&["list", "notes"]).as_array().unwrap().len();
     let before = archives();
@@ -267,5 +269,6 @@ fn a_schema_that_is_read_only_is_not_archived_to_be_replaced() {
     assert!(!refused.status.success() && text(&refused).contains("READ ONLY = 0"), "{}", text(&refused));
     assert_eq!(archives(), before);
     server.sql("", &format!("ALTER SCHEMA {name} READ ONLY = 0"));
-    assert!(world.run(&["restore", "notes", "--replace"]).status.success());
+    let restored = world.run(&["restore", "notes", "--replace"]);
+    assert!(restored.status.success(), "{}", text(&restored));
 }

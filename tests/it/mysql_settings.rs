@@ -1,10 +1,12 @@
 //! MySQL and MariaDB: what a server would not have made today, and made once, is restored all the same.
 
+use sqlx::Connection as _;
 use upkeep::archive::Archive;
 use upkeep::engine::{Engine, LoadMode};
+use upkeep::failure::{Class, Explain as _};
 
 use crate::mysql_backup::same;
-use crate::support::mysql::{Server, Which, dump, load, mortal_server, name_of};
+use crate::support::mysql::{Server, Which, dump, load, mortal_server, name_of, said};
 
 /// Settings of a whole server, which others' tests would feel.
 #[rstest::rstest]
@@ -16,6 +18,7 @@ async fn what_a_server_is_set_to_is_passed_by_or_known_before(#[case] which: Whi
     let Some((server, _mortal)) = mortal_server(which) else { return };
     made_once(server).await;
     read_only(server).await;
+    turned_away(server).await;
 }
 
 /// What today's settings refuse is restored.
@@ -86,4 +89,67 @@ async fn read_only(server: &Server) {
         assert_eq!(objects, !writes, "{privilege}");
         assert!(writes || privilege != privileges[2], "{privilege}");
     }
+}
+
+/// What a server is set to, until this goes.
+struct Set<'a> {
+    server: &'a Server,
+    back: String,
+}
+
+impl<'a> Set<'a> {
+    fn to(server: &'a Server, name: &str, value: &str) -> Self {
+        let usual = server.sql("", &format!("SELECT QUOTE(@@GLOBAL.{name})"));
+        server.sql("", &format!("SET GLOBAL {name} = {value}"));
+        // A number is set without quotes.
+        let inner = usual.trim_matches('\'');
+        let usual = if inner.parse::<u64>().is_ok() { inner } else { &usual };
+        Self { server, back: format!("SET GLOBAL {name} = {usual}") }
+    }
+}
+
+impl Drop for Set<'_> {
+    fn drop(&mut self) {
+        self.server.sql("", &self.back);
+    }
+}
+
+/// A server that is full passes, and is tried again; one that ends every session is for whoever runs it.
+async fn turned_away(server: &Server) {
+    let source = server.fresh();
+    let (name, user) = (name_of(&source), format!("many_{}", name_of(&source)));
+    server.user(&user, name, "ALL");
+    let account = server.database_as(name, &user);
+    let dir = tempfile::tempdir().unwrap();
+    // MariaDB has room for ten at least; whoever may do everything has a place of his own.
+    let few = Set::to(server, "max_connections", "10");
+    let options = sqlx::mysql::MySqlConnectOptions::new().socket(&server.socket).username(&user).database(name);
+    let options = options.ssl_mode(sqlx::mysql::MySqlSslMode::Disabled);
+    let (mut held, mut full) = (Vec::new(), None);
+    // A place of somebody who is just leaving is taken as well.
+    for _ in 0..100 {
+        while let Ok(one) = sqlx::mysql::MySqlConnection::connect_with(&options).await {
+            held.push(one);
+        }
+        let (looked, dumped) = (Engine::of(&account).identify().await, dump(&account, dir.path(), 1).await);
+        if let (Err(looked), Err(dumped)) = (looked, dumped) {
+            full = Some((looked, dumped));
+            break;
+        }
+    }
+    held.clear();
+    drop(few);
+    let ending = Set::to(server, "init_connect", "'SELECT nowhere'");
+    let ended = Engine::of(&account).identify().await;
+    drop(ending);
+    let (looked, dumped) = full.unwrap();
+    for error in [looked, dumped] {
+        assert!(error.class() == Class::TempFail && error.transient(), "{error:?}");
+        let said = said(error);
+        assert!(said.contains("no free connection") && said.contains("max_connections"), "{said}");
+    }
+    let ended = ended.unwrap_err();
+    assert!(ended.class() == Class::Unavailable && !ended.transient(), "{ended:?}");
+    let said = said(ended);
+    assert!(said.contains("init_connect") && said.contains("CONNECTION"), "{said}");
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sqlx::{AssertSqlSafe, Connection as _, Executor};
+use sqlx::{AssertSqlSafe, Executor};
 use upkeep::config::Secret;
 use upkeep::engine::{Engine, EngineError, LoadMode};
 use upkeep::failure::{Class, Explain};
@@ -31,7 +31,6 @@ on_every_server! { alone;
     t_my8_character_sets_and_time_zones_of_the_server_change_nothing: charsets;
     t_my10_a_row_that_no_statement_can_hold_is_named: too_large;
     t_my11_events_stay_as_they_are_and_none_fires_into_a_restore: events;
-    a_server_that_is_full_or_ends_every_session_is_told_as_that: turned_away;
 }
 
 /// Its delimiter, above all: the vendors' own dumps lose the trigger and what comes after it.
@@ -450,46 +449,6 @@ async fn unreachable(server: &Server) {
     let error = Engine::of(&down).survey(&[]).await.unwrap_err();
     assert!(matches!(error, EngineError::Connect { .. }), "{error:?}");
     assert!(error.transient());
-}
-
-/// The first passes, and is tried again; the second is for whoever runs the server.
-async fn turned_away(server: &Server) {
-    let source = server.fresh();
-    let (name, user) = (name_of(&source), format!("many_{}", name_of(&source)));
-    server.user(&user, name, "ALL");
-    let account = server.database_as(name, &user);
-    let dir = tempfile::tempdir().unwrap();
-    // MariaDB has room for ten at least; whoever may do everything has a place of his own.
-    let usual = server.sql("", "SELECT @@GLOBAL.max_connections");
-    server.sql("", "SET GLOBAL max_connections = 10");
-    let options = sqlx::mysql::MySqlConnectOptions::new().socket(&server.socket).username(&user).database(name);
-    let options = options.ssl_mode(sqlx::mysql::MySqlSslMode::Disabled);
-    let (mut held, mut full) = (Vec::new(), None);
-    // A place of somebody who is just leaving is taken as well.
-    for _ in 0..100 {
-        while let Ok(one) = sqlx::mysql::MySqlConnection::connect_with(&options).await {
-            held.push(one);
-        }
-        let (looked, dumped) = (Engine::of(&account).identify().await, dump(&account, dir.path(), 1).await);
-        if let (Err(looked), Err(dumped)) = (looked, dumped) {
-            full = Some((looked, dumped));
-            break;
-        }
-    }
-    held.clear();
-    server.sql("", &format!("SET GLOBAL max_connections = {usual}; SET GLOBAL init_connect = 'SELECT nowhere'"));
-    let ended = Engine::of(&account).identify().await;
-    server.sql("", "SET GLOBAL init_connect = ''");
-    let (looked, dumped) = full.unwrap();
-    for error in [looked, dumped] {
-        assert!(error.class() == Class::TempFail && error.transient(), "{error:?}");
-        let said = said(error);
-        assert!(said.contains("no free connection") && said.contains("max_connections"), "{said}");
-    }
-    let ended = ended.unwrap_err();
-    assert!(ended.class() == Class::Unavailable && !ended.transient(), "{ended:?}");
-    let said = said(ended);
-    assert!(said.contains("init_connect") && said.contains("CONNECTION"), "{said}");
 }
 
 /// MySQL's own kind of account, which over a socket wants the password itself the first time after a restart.
