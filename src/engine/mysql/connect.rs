@@ -18,7 +18,7 @@ use super::sessions::Own;
 
 /// How long one attempt to connect may take. A server that is up answers in milliseconds; one that recovers from a crash
 /// refuses at once.
-const CONNECT_WITHIN: Duration = Duration::from_secs(15);
+pub(super) const CONNECT_WITHIN: Duration = Duration::from_secs(15);
 
 /// What every session begins with, whichever the server. No wait of the server for us is cut short (a slow disk slows us
 /// down, it does not end us); strings and times are what is stored; nothing that the administrator set for applications

@@ -11,12 +11,15 @@ use tokio::net::UnixStream;
 
 use super::super::relay::{self, Both, Carrier, Door, Seen};
 use super::super::transport::{self, Wish};
+use super::connect::CONNECT_WITHIN;
 use super::packets::Wire;
 use crate::config::{Database, Location, Secret};
 use crate::tls::{Ready, Stream, TlsError};
 
 /// The version of the protocol that a greeting begins with.
 const PROTOCOL: u8 = 10;
+/// What a refusal begins with.
+const REFUSES: u8 = 0xff;
 /// `CLIENT_SSL`.
 const SSL: u32 = 1 << 11;
 /// As much of the driver's answer as asks for TLS: capabilities, longest packet, character set, and nothing.
@@ -40,50 +43,57 @@ struct Login {
     demanded: bool,
 }
 
+/// What follows a greeting. Only what was not demanded to be under TLS goes on in clear.
+enum Next {
+    /// The server has refused us: the driver hears why, and no more.
+    Refused,
+    /// As it is.
+    InClear,
+    /// Under TLS.
+    Login(Login),
+}
+
 /// Meets the server, and says where the driver finds it.
 pub(super) async fn to(database: &Database, server: impl Both, wish: Wish) -> io::Result<(String, Carrier)> {
-    let Location::MySql { host, ssl_mode, .. } = &database.location else {
-        return Err(io::Error::other("not an address of MySQL"));
-    };
     let mut server = Wire::new(server);
     let greeting = server.read().await?;
-    let greets = greeting.first() == Some(&PROTOCOL);
-    let speaks = greets && capabilities(&greeting).is_some_and(|capabilities| capabilities & SSL != 0);
-    let demanded = matches!(wish, Wish::Demand(_));
-    if greets && !speaks && demanded {
-        return Err(io::Error::other(transport::not_spoken(database)));
-    }
-    let login = match wish {
-        Wish::Prefer(ready) | Wish::Demand(ready) if speaks => {
-            let (host, mode) = (host.clone(), ssl_mode.clone());
-            Some(Login { ready, password: database.password.clone(), host, mode, demanded })
+    let speaks = capabilities(&greeting).is_some_and(|capabilities| capabilities & SSL != 0);
+    // The driver takes whatever begins with another byte for a greeting, and would answer it.
+    let next = match (greeting.first(), wish) {
+        (Some(&REFUSES), _) => Next::Refused,
+        (Some(&PROTOCOL), Wish::Prefer(ready)) if speaks => Next::Login(Login::of(database, ready, false)),
+        (Some(&PROTOCOL), Wish::Demand(ready)) if speaks => Next::Login(Login::of(database, ready, true)),
+        (Some(&PROTOCOL), Wish::Demand(_)) => return Err(io::Error::other(transport::not_spoken(database))),
+        (Some(&PROTOCOL), Wish::Prefer(_) | Wish::Plain) => Next::InClear,
+        (other, _) => {
+            let other = other.copied().unwrap_or_default();
+            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("it greets with {other:#04x}, as no MySQL does")));
         }
-        _ => None,
     };
     let (room, door) = Door::open(str::to_owned)?;
     let carrier = Carrier::begin(|seen| async move {
         let Ok(driver) = door.arrival().await else { return };
-        if let Err(error) = pass_on(driver, server, &greeting, login, &seen).await {
+        if let Err(error) = pass_on(driver, server, &greeting, next, &seen).await {
             seen.put(error);
         }
     });
     Ok((room, carrier))
 }
 
-async fn pass_on<S: Both>(
-    driver: UnixStream,
-    server: Wire<S>,
-    greeting: &[u8],
-    login: Option<Login>,
-    seen: &Seen,
-) -> io::Result<()> {
+async fn pass_on<S: Both>(driver: UnixStream, server: Wire<S>, greeting: &[u8], next: Next, seen: &Seen) -> io::Result<()> {
     let mut driver = Wire::new(driver);
     driver.write(greeting).await?;
-    let Some(login) = login else {
-        relay::carry(driver.stream, server.stream, drop).await;
-        return Ok(());
+    let login = match next {
+        Next::Refused => return Ok(()),
+        Next::InClear => {
+            relay::carry(driver.stream, server.stream, drop).await;
+            return Ok(());
+        }
+        Next::Login(login) => login,
     };
-    let secured = login.begin(&mut driver, server).await;
+    // Whoever waits gives up by then: a server that says no more holds nothing of ours.
+    let secured = tokio::time::timeout(CONNECT_WITHIN, login.begin(&mut driver, server)).await;
+    let secured = secured.unwrap_or_else(|late| Err(late.into()));
     match secured {
         Ok(server) => {
             seen.secured(login.ready.worth(&server));
@@ -96,6 +106,14 @@ async fn pass_on<S: Both>(
 }
 
 impl Login {
+    fn of(database: &Database, ready: Ready, demanded: bool) -> Self {
+        let (host, mode) = match &database.location {
+            Location::MySql { host, ssl_mode, .. } => (host.clone(), ssl_mode.clone()),
+            _ => Default::default(),
+        };
+        Self { ready, password: database.password.clone(), host, mode, demanded }
+    }
+
     /// From the driver's answer until the server has let us in, or not; both sides are then at the end of a packet.
     async fn begin<S: Both>(&self, driver: &mut Wire<UnixStream>, mut server: Wire<S>) -> io::Result<Stream<S>> {
         let mut answer = driver.read().await?;
