@@ -305,6 +305,14 @@ async fn mysql_modes(server: &Server) {
     behind.tap.strip(true);
     let off: &[&str] = &["localhost does not offer TLS, and `ssl-mode=REQUIRED` requires it", "ssl-mode=PREFERRED"];
     behind.are(&plain, &[(("REQUIRED", None, "localhost"), Err(off)), (("PREFERRED", None, "localhost"), CLEAR)]).await;
+    behind.tap.heard(&[]);
+    // The driver would take it for a greeting, and answer it in clear.
+    let strange: &[&str] = &["it greets with 0x0b"];
+    behind.tap.greet_with(11);
+    for mode in ["PREFERRED", "REQUIRED", "VERIFY_IDENTITY"] {
+        behind.are(&plain, &[((mode, Some("ca"), "localhost"), Err(strange))]).await;
+    }
+    assert_eq!(behind.tap.heard(&[&plain]), [false], "nobody says who he is");
     server.sql("", &format!("DROP USER '{plain}'@'%', '{ssl}'@'%', '{x509}'@'%'"));
 }
 

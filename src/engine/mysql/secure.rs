@@ -50,7 +50,7 @@ enum Next {
     /// As it is.
     InClear,
     /// Under TLS.
-    Login(Login),
+    Login(Box<Login>),
 }
 
 /// Meets the server, and says where the driver finds it.
@@ -61,8 +61,8 @@ pub(super) async fn to(database: &Database, server: impl Both, wish: Wish) -> io
     // The driver takes whatever begins with another byte for a greeting, and would answer it.
     let next = match (greeting.first(), wish) {
         (Some(&REFUSES), _) => Next::Refused,
-        (Some(&PROTOCOL), Wish::Prefer(ready)) if speaks => Next::Login(Login::of(database, ready, false)),
-        (Some(&PROTOCOL), Wish::Demand(ready)) if speaks => Next::Login(Login::of(database, ready, true)),
+        (Some(&PROTOCOL), Wish::Prefer(ready)) if speaks => Next::Login(Box::new(Login::of(database, ready, false))),
+        (Some(&PROTOCOL), Wish::Demand(ready)) if speaks => Next::Login(Box::new(Login::of(database, ready, true))),
         (Some(&PROTOCOL), Wish::Demand(_)) => return Err(io::Error::other(transport::not_spoken(database))),
         (Some(&PROTOCOL), Wish::Prefer(_) | Wish::Plain) => Next::InClear,
         (other, _) => {

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -22,6 +22,8 @@ pub(crate) struct Tap {
     pub(crate) port: u16,
     heard: Arc<Mutex<Vec<u8>>>,
     strips: Arc<AtomicBool>,
+    /// What greetings begin with instead of the protocol's version; 0 for none.
+    version: Arc<AtomicU8>,
 }
 
 /// A connection of either kind, of which two hands may hold one.
@@ -51,7 +53,12 @@ impl Line for UnixStream {
 impl Tap {
     pub(crate) fn before(to: To) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let tap = Self { port: listener.local_addr().unwrap().port(), heard: Arc::default(), strips: Arc::default() };
+        let tap = Self {
+            port: listener.local_addr().unwrap().port(),
+            heard: Arc::default(),
+            strips: Arc::default(),
+            version: Arc::default(),
+        };
         let here = tap.clone();
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
@@ -76,6 +83,11 @@ impl Tap {
         self.strips.store(strips, Ordering::SeqCst);
     }
 
+    /// From now on they also greet with this version of the protocol.
+    pub(crate) fn greet_with(&self, version: u8) {
+        self.version.store(version, Ordering::SeqCst);
+    }
+
     /// Whether a text was heard since this was last asked for any.
     pub(crate) fn heard(&self, texts: &[&str]) -> Vec<bool> {
         let heard = std::mem::take(&mut *self.heard.lock().unwrap());
@@ -89,6 +101,9 @@ impl Tap {
         while let Ok(length @ 1..) = from.read(&mut buffer) {
             if std::mem::take(&mut first) {
                 without_tls(&mut buffer[..length]);
+                if let version @ 1.. = self.version.load(Ordering::SeqCst) {
+                    buffer[4] = version;
+                }
             }
             self.heard.lock().unwrap().extend_from_slice(&buffer[..length]);
             if to.write_all(&buffer[..length]).is_err() {
