@@ -3,8 +3,6 @@
 //! Owns every connection of the MySQL engine and the settings each begins with. Never keeps a connection between two calls of the
 //! engine. Invariant: a password travels only in the wire protocol.
 
-use std::time::Duration;
-
 use sqlx::mysql::MySqlRow;
 use sqlx::{AssertSqlSafe, Connection, MySqlConnection, Row};
 
@@ -13,12 +11,9 @@ use super::super::relay::Carrier;
 use super::errors::{NO_SUCH_DATABASE, number_of_error};
 use super::flavour::Version;
 use super::login;
+use super::packets::CONNECT_WITHIN;
 pub(super) use super::place::{Place, literal, quote};
 use super::sessions::Own;
-
-/// How long one attempt to connect may take. A server that is up answers in milliseconds; one that recovers from a crash
-/// refuses at once.
-pub(super) const CONNECT_WITHIN: Duration = Duration::from_secs(15);
 
 /// What every session begins with, whichever the server. No wait of the server for us is cut short (a slow disk slows us
 /// down, it does not end us); strings and times are what is stored; nothing that the administrator set for applications

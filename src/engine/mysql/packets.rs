@@ -1,8 +1,13 @@
 //! Packets of MySQL's protocol, as far as a login needs them: three bytes of length, one that counts, and so many bytes.
 
 use std::io::{self, ErrorKind};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+/// How long one attempt to connect may take. A server that is up answers in milliseconds; one that recovers from a crash
+/// refuses at once.
+pub(super) const CONNECT_WITHIN: Duration = Duration::from_secs(15);
 
 /// Packets of a login are short; what is longer is none.
 const LONGEST_PACKET: usize = 64 * 1024;

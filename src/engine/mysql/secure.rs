@@ -11,8 +11,7 @@ use tokio::net::UnixStream;
 
 use super::super::relay::{self, Both, Carrier, Door, Seen};
 use super::super::transport::{self, Wish};
-use super::connect::CONNECT_WITHIN;
-use super::packets::Wire;
+use super::packets::{CONNECT_WITHIN, Wire};
 use crate::config::{Database, Location, Secret};
 use crate::tls::{Ready, Stream, TlsError};
 
