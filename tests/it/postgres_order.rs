@@ -68,3 +68,29 @@ async fn what_functions_read_is_there_before_they_are_called() {
         assert_eq!(cluster.psql(name_of(copy), through_the_index), "3", "{way}");
     }
 }
+
+/// Whoever asks a table for its rows has the server work out what its indexes and statistics are made of: a backup does not ask so where
+/// that would run what somebody wrote.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_runs_no_function_of_an_index_or_of_statistics() {
+    let Some(cluster) = cluster() else { return };
+    let source = cluster.fresh();
+    cluster.psql(
+        name_of(&source),
+        "CREATE TABLE z_read (id integer); INSERT INTO z_read VALUES (1); \
+         CREATE FUNCTION known(i integer) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT EXISTS (SELECT FROM public.z_read WHERE id = i)'; \
+         CREATE FUNCTION noticed(i integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN \
+           IF current_setting('application_name') LIKE 'upkeep%' THEN RAISE EXCEPTION 'run by a backup'; END IF; RETURN i; END $$; \
+         CREATE TABLE by_index (a integer, b boolean GENERATED ALWAYS AS (public.known(a)) STORED); \
+         CREATE TABLE by_part (LIKE by_index INCLUDING ALL); CREATE TABLE by_statistics (LIKE by_index INCLUDING ALL); \
+         CREATE INDEX ON by_index ((a + noticed(1))); CREATE INDEX ON by_part (a) WHERE a > noticed(2); \
+         CREATE STATISTICS counted ON (a + noticed(3)) FROM by_statistics; INSERT INTO by_index VALUES (1)",
+    );
+    for table in ["by_index", "by_part", "by_statistics"] {
+        let asked = format!("SET application_name = 'upkeep'; SELECT count(b) FROM ONLY {table}");
+        assert!(cluster.try_psql(name_of(&source), &asked).unwrap_err().contains("run by a backup"), "{table}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let sealed = dump(&source, dir.path(), 1).await.unwrap();
+    assert!(sealed.manifest.tables.iter().all(|table| table.computed.is_none()), "{:?}", sealed.manifest.tables);
+}

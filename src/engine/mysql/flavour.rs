@@ -156,6 +156,11 @@ impl Version {
         ])
     }
 
+    /// Whether it can be asked for a table's definition without its second engine.
+    pub(super) fn leaves_out_second_engine(&self) -> bool {
+        self.mysql(8, 0, 18)
+    }
+
     /// Whether a database may be read-only by an option of its own.
     pub(super) fn has_schema_options(&self) -> bool {
         self.mysql(8, 0, 22)

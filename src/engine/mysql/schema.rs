@@ -180,7 +180,7 @@ async fn define(
 ) -> Result<Option<Definition>, EngineError> {
     let shown = if kind == Kind::View { views.define(session, name).await? } else { show(session, kind, name).await? };
     let Some(Shown { mut sql, context, broken }) = shown else { return Ok(None) };
-    if kind == Kind::Table && !session.version.is_mariadb() && second_engine::may_name(&sql) {
+    if kind == Kind::Table && session.version.leaves_out_second_engine() && second_engine::may_name(&sql) {
         session.run("set up a session", "SET SESSION show_create_table_skip_secondary_engine = ON").await?;
         let without = show(session, kind, name).await?;
         session.run("set up a session", "SET SESSION show_create_table_skip_secondary_engine = OFF").await?;

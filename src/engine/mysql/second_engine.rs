@@ -2,6 +2,7 @@
 //!
 //! What is printed ends nowhere in particular, so it is what a definition without it lacks.
 
+use super::counter::without_counter;
 use super::place::quote;
 
 /// What it stands behind.
@@ -14,14 +15,18 @@ pub(super) fn may_name(sql: &str) -> bool {
 
 /// The definition with the name quoted, where it needs that; `without` is the same as printed without a second engine.
 pub(super) fn quoted(sql: &str, without: &str) -> Option<String> {
-    let length = sql.len().checked_sub(without.len())?;
+    // Between the two looks writers move the counter, which stands before it.
+    let (still, without) = (without_counter(sql), without_counter(without));
+    let length = still.len().checked_sub(without.len())?;
     let named = |at: &usize| {
-        without.is_char_boundary(*at) && sql[..*at] == without[..*at] && sql.get(at + length..) == Some(&without[*at..])
+        without.is_char_boundary(*at) && still[..*at] == without[..*at] && still.get(at + length..) == Some(&without[*at..])
     };
-    let at = sql.match_indices(MARK).map(|(at, _)| at).filter(|at| *at <= without.len()).find(named)?;
-    let name = sql.get(at + MARK.len()..at + length)?;
+    let at = still.match_indices(MARK).map(|(at, _)| at).filter(|at| *at <= without.len()).find(named)?;
+    let name = still.get(at + MARK.len()..at + length)?;
+    let at = at + sql.len() - still.len();
+    let (before, behind) = (sql.get(..at)?, sql.get(at + length..)?);
     // The one that there is: older archives have it without quotes. Any other may be a word of the server's language.
-    (!name.eq_ignore_ascii_case("rapid")).then(|| format!("{}{MARK}{}{}", &sql[..at], quote(name), &sql[at + length..]))
+    (!name.eq_ignore_ascii_case("rapid")).then(|| format!("{before}{MARK}{}{behind}", quote(name)))
 }
 
 #[cfg(test)]
@@ -45,5 +50,11 @@ mod tests {
             assert_eq!(quoted(&with, &without), wanted);
         }
         assert_eq!(quoted(&without, &without), None);
+        // Rows arrived between the two looks.
+        let at = |counter: u32, second: &str| {
+            format!("CREATE TABLE `t` (\n  `a` int\n) ENGINE=InnoDB AUTO_INCREMENT={counter} COMMENT='x'{second}")
+        };
+        let wanted = Some(at(9, " SECONDARY_ENGINE=`a b`"));
+        assert_eq!(quoted(&at(9, " SECONDARY_ENGINE=a b"), &at(10, "")), wanted);
     }
 }

@@ -16,7 +16,7 @@ use super::super::relay::Carrier;
 use super::super::{EngineError, transport};
 use super::direct::{self, MONETARY, NotDirect};
 pub(super) use super::said::sqlstate;
-use super::said::{code_of, explained, message_of, readable};
+use super::said::{code_of, explained, message_of, readable, unreadable};
 use crate::archive::manifest::Server;
 use crate::config::{Database, Location, Secret};
 use crate::failure::Class;
@@ -281,7 +281,7 @@ impl Session {
     /// Runs a query and gives all its rows.
     pub(super) async fn rows(&mut self, doing: &str, sql: &str) -> Result<Vec<PgRow>, EngineError> {
         let rows = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_all(&mut self.connection).await;
-        rows.map_err(|source| self.place.sort(doing, source))
+        rows.map_err(|source| unreadable(doing, &source).unwrap_or_else(|| self.place.sort(doing, source)))
     }
 
     /// Runs a query whose answer is one text, or none.

@@ -403,7 +403,7 @@ async fn read_rows(
     let mut tables: Vec<Table> = names.zip(&sums).map(|(relation, tally)| table(&relation, tally)).collect();
     for place in in_turn {
         let Table { schema, name, .. } = &tables[place];
-        let sum = computed::sum_within(&mut session, schema, name).await?;
+        let sum = computed::sum(&mut session, schema, name).await?;
         tables[place].computed = sum;
     }
     Ok((session, tables))

@@ -7,7 +7,7 @@ use super::super::EngineError;
 use super::catalog::{USER_SCHEMA, WITH_ROWS, texts};
 use super::connect::{Session, literal, quote};
 use super::grammar::Statement;
-use super::{likeness, members};
+use super::{likeness, marks, members};
 use crate::archive::manifest::LeftOut;
 
 /// Everything.
@@ -50,7 +50,8 @@ async fn of_the_database(session: &mut Session) -> Result<Option<LeftOut>, Engin
     let comment = "SELECT pg_catalog.shobj_description(d.oid, 'pg_database') FROM pg_catalog.pg_database d \
         WHERE d.datname = pg_catalog.current_database()";
     let comment = session.text("read the database's comment", comment).await?;
-    statements.extend(comment.map(|text| format!("COMMENT ON DATABASE {} IS {}", quote(&database), literal(&text))));
+    let comment = comment.as_deref().and_then(marks::without_mark);
+    statements.extend(comment.map(|text| format!("COMMENT ON DATABASE {} IS {}", quote(&database), literal(text))));
     if statements.is_empty() {
         return Ok(None);
     }

@@ -4,6 +4,7 @@
 //! and that is found out here beforehand, from the catalogue alone: whoever may not carry it over leaves the database where it is and
 //! exchanges what is in it (`in_place`). Also what keeps any load from replacing anything: a subscription.
 
+use super::super::replace::names::Names;
 use super::super::{EngineError, MayRestore};
 use super::catalog::{self, texts};
 use super::connect::{Session, literal, quote};
@@ -96,15 +97,13 @@ fn let_go_of(slot: &str) -> String {
     format!("SELECT pg_drop_replication_slot({});", literal(slot))
 }
 
-/// Refuses while a database has a replication slot. It was seen beforehand that it had none: this one was made since.
-pub(super) async fn demand_no_slot(session: &mut Session, database: &str) -> Result<(), EngineError> {
+/// Refuses while a database has a replication slot. It was seen beforehand that it had none: this one was made since. `other` is what
+/// else there is to do than to let go of it.
+pub(super) async fn demand_no_slot(session: &mut Session, database: &str, other: &str) -> Result<(), EngineError> {
     let Some(slot) = slots(session, database).await?.into_iter().next() else { return Ok(()) };
     Err(EngineError::Inexact {
         what: format!("replication slot {slot} was made in database {database} meanwhile, and would go with it"),
-        hint: format!(
-            "try again: an archive is loaded inside a database that has a slot, and the slot stays; or, when nobody reads from it any more: {}",
-            let_go_of(&slot)
-        ),
+        hint: format!("{other}when nobody reads from it any more: {}", let_go_of(&slot)),
     })
 }
 
@@ -112,7 +111,7 @@ pub(super) async fn demand_no_slot(session: &mut Session, database: &str) -> Res
 ///
 /// # Errors
 /// What keeps every restore from replacing what is in the session's database, with the way out.
-pub(super) async fn may_restore(session: &mut Session) -> Result<MayRestore, EngineError> {
+pub(super) async fn may_restore(session: &mut Session, names: &Names) -> Result<MayRestore, EngineError> {
     subscriptions::demand_none_at_work(session).await?;
     let doing = "look for the privilege to restore";
     let database = session.place().database.clone();
@@ -120,6 +119,11 @@ pub(super) async fn may_restore(session: &mut Session) -> Result<MayRestore, Eng
     let let_go =
         |slot: &String| format!("(when nobody reads from replication slot {} any more) {}", quote(slot), let_go_of(slot));
     let mut grants: Vec<String> = slots(session, &database).await?.iter().map(let_go).collect();
+    // What an earlier exchange left cannot be dropped while it has one, and its names are taken until then.
+    for left in [&names.new, &names.old] {
+        let of = |slot: &String| format!("(database {left} is left of an earlier restore) {}", let_go(slot));
+        grants.extend(slots(session, left).await?.iter().map(of));
+    }
     // Rows that no archive has go with it, too; inside the database they stay where they are.
     let written: Vec<_> = members::all(session).await?.into_iter().filter(members::Member::is_written).collect();
     if let Some(member) = written.iter().find(|member| member.goes_in_place()) {

@@ -40,7 +40,7 @@ pub(super) async fn drop_database(session: &mut Session, place: &Place, which: W
     let name = &place.database;
     let doing = format!("drop database {name}");
     // The server drops those of which nobody reads at this moment, and says nothing.
-    likeness::demand_no_slot(session, name).await?;
+    likeness::demand_no_slot(session, name, "").await?;
     subscriptions::drop_from(session, place, which).await?;
     let sql = format!("SELECT datistemplate FROM pg_catalog.pg_database WHERE datname = {}", literal(name));
     if session.truth(&doing, &sql).await? {
@@ -68,7 +68,14 @@ pub(super) async fn mark(session: &mut Session, new: &str, old: &str, label: &st
 /// Gives a database the comment that it had, or was to have, without the mark.
 pub(super) async fn unmark(session: &mut Session, name: &str) -> Result<(), EngineError> {
     let Some(comment) = comment_on(session, name).await?.filter(|comment| comment.starts_with(MARK)) else { return Ok(()) };
-    let before = comment.split_once('\n').map(|(_, before)| before).filter(|before| !before.is_empty());
-    let before = before.map_or("NULL".to_owned(), literal);
+    let before = without_mark(&comment).map_or("NULL".to_owned(), literal);
     session.run("take the mark off", &format!("COMMENT ON DATABASE {} IS {before}", quote(name))).await
+}
+
+/// A database's comment as somebody wrote it.
+pub(super) fn without_mark(comment: &str) -> Option<&str> {
+    if !comment.starts_with(MARK) {
+        return Some(comment);
+    }
+    comment.split_once('\n').map(|(_, before)| before).filter(|before| !before.is_empty())
 }

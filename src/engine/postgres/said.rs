@@ -117,16 +117,6 @@ pub(super) fn explained(doing: &str, error: &sqlx::Error) -> Option<EngineError>
     if said.code == NO_MEMORY && said.hint.as_deref().is_some_and(is_about_locks) {
         return Some(EngineError::NoLocks { doing: doing.to_owned(), is: None, wanted: None });
     }
-    // Rows may hold any bytes where they come from, and are refused where they do not fit.
-    if said.code == NOT_UTF8 && !said.context.as_deref().is_some_and(|context| context.contains("COPY ")) {
-        return Some(EngineError::Inexact {
-            what: format!(
-                "cannot {doing}: a name or definition holds bytes that are not UTF-8, which no archive can keep ({})",
-                said.message
-            ),
-            hint: "write it again in UTF-8 (ALTER … RENAME TO …); the rows may hold any bytes".to_owned(),
-        });
-    }
     let unqualified = looks_in_path(&said.code, &said.message);
     let inside = said.context.as_deref().and_then(|context| context.lines().next());
     let inside = inside.filter(|inside| unqualified && !inside.starts_with("COPY "))?;
@@ -137,6 +127,19 @@ pub(super) fn explained(doing: &str, error: &sqlx::Error) -> Option<EngineError>
              function, or ALTER FUNCTION … SET search_path = … for it; then take another archive ({})",
             said.message
         ),
+    })
+}
+
+/// The same of a question to the catalogue, whose answer cannot be written in the session's encoding. A statement of an archive's that a
+/// server refuses for its bytes says nothing of the source's names.
+pub(super) fn unreadable(doing: &str, error: &sqlx::Error) -> Option<EngineError> {
+    let said = error.as_database_error().filter(|said| said.code().as_deref() == Some(NOT_UTF8))?;
+    Some(EngineError::Inexact {
+        what: format!(
+            "cannot {doing}: a name or definition holds bytes that are not UTF-8, which no archive can keep ({})",
+            said.message()
+        ),
+        hint: "write it again in UTF-8 (ALTER … RENAME TO …); the rows may hold any bytes".to_owned(),
     })
 }
 

@@ -8,7 +8,7 @@ use super::super::replace::states::{Left, Seen, by_names};
 use super::connect::{Place, Session};
 use super::marks::{drop_database, look, names_of, rename, unmark};
 use super::subscriptions::Which;
-use crate::failure::Chain;
+use crate::failure::{Chain, Explain as _};
 use crate::fault;
 
 /// What settling did.
@@ -100,7 +100,8 @@ async fn dropped(session: &mut Session, place: &Place, which: Which) -> Result<R
         Err(error @ (EngineError::Lost { .. } | EngineError::Connect { .. })) => Err(error),
         Err(error) => {
             let name = &place.database;
-            Ok(Err(format!("database {name}: is no longer needed but could not be dropped yet: {}", Chain(&error))))
+            let next = error.hints().into_iter().map(|hint| format!("; {hint}")).collect::<String>();
+            Ok(Err(format!("database {name}: is no longer needed but could not be dropped yet: {}{next}", Chain(&error))))
         }
     }
 }

@@ -87,7 +87,8 @@ async fn beside(
     fault::point("pg.swap.proved");
     progress.phase("swapping", 0);
     let mut session = place.connect_to_maintenance().await?;
-    likeness::demand_no_slot(&mut session, &names.old).await?;
+    let other = "try again: an archive is loaded inside a database that has a slot, and the slot stays; or, ";
+    likeness::demand_no_slot(&mut session, &names.old, other).await?;
     // Under the fence, for whoever changed a setting while the archive was loaded was not kept away either.
     for statement in likeness::statements(&mut session, &names.new, &names.old).await? {
         session.run("give the new database the old one's settings", &statement).await?;

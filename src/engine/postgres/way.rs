@@ -6,6 +6,7 @@ use super::super::frames::shared;
 use super::super::{EngineError, LoadMode, Loaded, MayRestore, Standing};
 use super::connect::{Place, Session, quote};
 use super::create::create_as_archived;
+use super::marks::names_of;
 use super::settle::settle;
 use super::{in_place, likeness, load, standby, survey, swap};
 use crate::archive::Archive;
@@ -94,7 +95,8 @@ pub(super) async fn may_replace(place: &Place) -> Result<Option<String>, EngineE
 /// What keeps every restore from replacing what is in the session's database, with the way out.
 pub(super) async fn may_restore(session: &mut Session) -> Result<MayRestore, EngineError> {
     standby::demand_primary(session).await?;
-    let may = likeness::may_restore(session).await?;
+    let names = names_of(session.place());
+    let may = likeness::may_restore(session, &names).await?;
     if let MayRestore::InPlace(_) = may {
         in_place::demand_room(session, in_place::REPLACING, true).await?;
     }
