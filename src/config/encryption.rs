@@ -63,6 +63,13 @@ impl Postgres {
             "verify-ca" if self.roots.is_none() => {
                 return Err("sslmode=verify-ca needs the CA: `sslrootcert=/path/of/the/ca.pem`".to_owned());
             }
+            // Whoever shows another certificate would be spoken to without TLS, and told the password.
+            mode @ ("prefer" | "allow") if self.roots.is_some() => {
+                return Err(format!(
+                    "sslrootcert keeps nobody out under sslmode={mode}, which goes on without TLS: set sslmode=verify-ca, or verify-full to \
+                     check the name as well"
+                ));
+            }
             _ => {}
         }
         let identity = pair(("sslcert", self.certificate), ("sslkey", self.key))?;
@@ -101,7 +108,8 @@ impl MySql {
 
     /// The mode and the rest of it. A CA alone has it looked at, as with the clients.
     pub(crate) fn finish(self) -> Result<(String, Tls), String> {
-        let in_url = self.mode.is_some() || self.roots.is_some() || self.certificate.is_some() || self.key.is_some();
+        // A certificate of ours alone says nothing of the server's.
+        let in_url = self.mode.is_some() || self.roots.is_some();
         let usual = if self.roots.is_some() { "VERIFY_CA" } else { "PREFERRED" };
         let mode = self.mode.unwrap_or_else(|| usual.to_owned());
         match (mode.as_str(), &self.roots) {

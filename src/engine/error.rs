@@ -297,7 +297,7 @@ impl Explain for EngineError {
             Self::Refused { location, source, .. } => {
                 let mut hints = vec!["check `password_file` and the user in `[targets.T.database]`".to_owned()];
                 if location.starts_with("mysql:") {
-                    let tls = "an account that requires TLS is refused the same way: set ssl-mode=REQUIRED in the `url`, and for REQUIRE X509 \
+                    let tls = "an account that requires TLS is refused the same way: if the `url` does not demand it yet, set ssl-mode=REQUIRED, and for REQUIRE X509 \
                         ssl-cert and ssl-key as well";
                     hints.push(tls.to_owned());
                 }

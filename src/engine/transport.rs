@@ -63,6 +63,10 @@ pub(super) fn mysql(database: &Database) -> Result<Wish, TlsError> {
         "VERIFY_CA" => Verify::Chain,
         _ => Verify::Nothing,
     };
+    if ssl_mode == "VERIFY_CA" && database.tls.roots.is_none() {
+        // The host's list of CAs would let in anybody with a public certificate for a name of his own.
+        return Err(TlsError::NoCa { mode: "ssl-mode=VERIFY_CA", setting: MYSQL.roots });
+    }
     let name = if socket { "localhost" } else { host };
     let ready = demand(database, name, verify, MYSQL).ready()?;
     Ok(if ssl_mode == "PREFERRED" { Wish::Prefer(ready) } else { Wish::Demand(ready) })
@@ -79,12 +83,21 @@ pub(super) fn not_spoken(database: &Database) -> TlsError {
         Location::MySql { host, ssl_mode, .. } => TlsError::NotSpoken {
             host: host.clone(),
             demand: format!("ssl-mode={ssl_mode}"),
-            hint: "enable it at the server (`ssl_cert` and `ssl_key`), or set ssl-mode=PREFERRED if the network is safe",
+            // Whoever had it verified is not advised to do without: it is what somebody in between would bring about.
+            hint: match ssl_mode.starts_with("VERIFY") {
+                true => "enable it at the server (`ssl_cert` and `ssl_key`)",
+                false => "enable it at the server (`ssl_cert` and `ssl_key`), or set ssl-mode=PREFERRED if the network is safe",
+            },
         },
         Location::Postgres { host, sslmode, .. } => TlsError::NotSpoken {
             host: host.clone(),
             demand: format!("sslmode={sslmode}"),
-            hint: "enable it at the server (`ssl = on` in postgresql.conf), or set sslmode=prefer if the network is safe",
+            hint: match sslmode.starts_with("verify") {
+                true => "enable it at the server (`ssl = on` in postgresql.conf)",
+                false => {
+                    "enable it at the server (`ssl = on` in postgresql.conf), or set sslmode=prefer if the network is safe"
+                }
+            },
         },
         Location::Sqlite { .. } => TlsError::Broken("a file has no TLS".to_owned()),
     }

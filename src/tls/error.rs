@@ -108,6 +108,14 @@ pub enum TlsError {
         /// The setting that names another list.
         setting: &'static str,
     },
+    /// A certificate is to be from a CA that nobody named.
+    #[error("`{mode}` needs the CA, and `{setting}` names none")]
+    NoCa {
+        /// The setting that demands it, with its value.
+        mode: &'static str,
+        /// The setting that names the CA.
+        setting: &'static str,
+    },
     /// No certificate can be for what is no name.
     #[error("`{host}` is neither a host name nor an address, so no certificate can match it")]
     NoName {
@@ -213,6 +221,7 @@ impl Explain for TlsError {
             | Self::OpenKey { .. }
             | Self::Pair { .. }
             | Self::NoRoots { .. }
+            | Self::NoCa { .. }
             | Self::NoName { .. } => Class::Config,
         }
     }
@@ -235,6 +244,7 @@ impl Explain for TlsError {
             Self::NoRoots { setting } => {
                 format!("`apt-get install ca-certificates`, or name a CA file with `{setting}`")
             }
+            Self::NoCa { setting, .. } => format!("name the CA's file with `{setting}`; a directory of them is not read"),
             Self::NoName { settings, .. } => format!("write the server's host name in {}", settings.place),
             Self::Certificate { why, settings, .. } => certificate_hint(why, settings),
             Self::Ours { settings, .. } => {

@@ -369,6 +369,8 @@ fn database_urls() {
         ("postgres://u:secret@h/db?sslmode=verify-ca", "needs the CA: `sslrootcert="),
         ("postgres://u:secret@h/db?sslmode=require&sslrootcert=system", "needs sslmode=verify-full instead of require"),
         ("postgres://u:secret@h/db?sslmode=require&sslrootcert=ca.pem", "`sslrootcert` must be an absolute path"),
+        ("postgres://u:secret@h/db?sslrootcert=/ca", "keeps nobody out under sslmode=prefer"),
+        ("postgres://u:secret@h/db?sslmode=allow&sslrootcert=/ca", "set sslmode=verify-ca, or verify-full"),
         ("postgres://u:secret@h/db?sslcert=/c", "`sslcert` needs `sslkey`"),
         ("postgres://u:secret@h/db?sslkey=/k", "`sslkey` needs `sslcert`"),
         ("postgres://u:secret@h/db?channel_binding=require", "SCRAM-SHA-256-PLUS, which upkeep does not support"),

@@ -23,7 +23,7 @@ fn what_it_says_of_tls_is_taken_as_the_clients_take_it() {
     let tls = |text: &str, in_url: bool| {
         let mut database = Database::at(location("db.example"));
         database.tls.in_url = in_url;
-        read(&format!("[client]\n{text}"), 0o600, |environment| super::tls(&mut database, environment));
+        read(&format!("[client]\n{text}"), 0o644, |environment| super::tls(&mut database, environment));
         let Location::MySql { ssl_mode, .. } = database.location else { panic!() };
         let identity = database.tls.identity.map(|pair| format!(" {} {}", pair.certificate.display(), pair.key.display()));
         let roots = database.tls.roots.map(|roots| format!(" {roots:?}"));
@@ -35,6 +35,10 @@ fn what_it_says_of_tls_is_taken_as_the_clients_take_it() {
         ("ssl_mode=VERIFY_IDENTITY\nssl-ca=/ca.pem", "VERIFY_IDENTITY File(\"/ca.pem\")"),
         ("ssl-ca=/ca.pem", "VERIFY_CA File(\"/ca.pem\")"),
         ("ssl-cert=/c\nssl-key=/k", "REQUIRED /c /k"),
+        // Refused by name where it is used, never less than what was asked for.
+        ("ssl-ca=ca.pem", "VERIFY_CA File(\"ca.pem\")"),
+        ("ssl-capath=/etc/cas", "VERIFY_CA"),
+        ("ssl-mode=VERIFY_CA\nssl-capath=/etc/cas", "VERIFY_CA"),
         ("ssl", "REQUIRED"),
         ("ssl=0", "DISABLED"),
         ("ssl-verify-server-cert\nssl-ca=/ca.pem", "VERIFY_IDENTITY File(\"/ca.pem\")"),
