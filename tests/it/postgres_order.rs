@@ -1,6 +1,6 @@
 //! PostgreSQL: tables whose rows are checked or computed by functions that read other tables come after those, whoever loads them.
 
-use upkeep::engine::LoadMode;
+use upkeep::engine::{Engine, LoadMode};
 
 use crate::support::postgres::{cluster, dump, load, name_of};
 
@@ -84,13 +84,22 @@ async fn a_backup_runs_no_function_of_an_index_or_of_statistics() {
          CREATE TABLE by_index (a integer, b boolean GENERATED ALWAYS AS (public.known(a)) STORED); \
          CREATE TABLE by_part (LIKE by_index INCLUDING ALL); CREATE TABLE by_statistics (LIKE by_index INCLUDING ALL); \
          CREATE INDEX ON by_index ((a + noticed(1))); CREATE INDEX ON by_part (a) WHERE a > noticed(2); \
-         CREATE STATISTICS counted ON (a + noticed(3)) FROM by_statistics; INSERT INTO by_index VALUES (1)",
+         CREATE STATISTICS counted ON (a + noticed(3)) FROM by_statistics; INSERT INTO by_index VALUES (1); \
+         ALTER TABLE by_part ADD wide text; INSERT INTO by_part (a, wide) SELECT 1, string_agg(md5(i::text), '') FROM generate_series(1, 9000) i; \
+         CREATE TYPE pair AS (word text); CREATE FUNCTION shown(pair) RETURNS text LANGUAGE plpgsql AS $$ BEGIN \
+           IF current_setting('application_name') LIKE 'upkeep%' THEN RAISE EXCEPTION 'run by a backup'; END IF; RETURN $1.word; END $$; \
+         CREATE CAST (pair AS text) WITH FUNCTION shown(pair); CREATE TABLE by_cast (p pair); \
+         INSERT INTO by_cast (p.word) SELECT string_agg(md5(i::text), '') FROM generate_series(1, 80000) i",
     );
     for table in ["by_index", "by_part", "by_statistics"] {
         let asked = format!("SET application_name = 'upkeep'; SELECT count(b) FROM ONLY {table}");
         assert!(cluster.try_psql(name_of(&source), &asked).unwrap_err().contains("run by a backup"), "{table}");
     }
+    let asked = "SET application_name = 'upkeep'; SELECT octet_length(p::text) FROM by_cast";
+    assert!(cluster.try_psql(name_of(&source), asked).unwrap_err().contains("run by a backup"));
     let dir = tempfile::tempdir().unwrap();
     let sealed = dump(&source, dir.path(), 1).await.unwrap();
     assert!(sealed.manifest.tables.iter().all(|table| table.computed.is_none()), "{:?}", sealed.manifest.tables);
+    // Nor does whoever looks whether there are rows.
+    assert!(Engine::of(&source).survey(&[]).await.unwrap().holds_rows);
 }

@@ -40,8 +40,9 @@ pub(super) struct Relation {
     pub(super) pages: u64,
     /// Its size on disk with TOAST, in bytes.
     pub(super) bytes: u64,
-    /// Whether ctid ranges mean something (a heap).
-    pub(super) heap: bool,
+    /// Whether its rows may be asked for by their place: it is a heap, and no query runs somebody's code ([`RUNS_CODE`]). Else it is read as a
+    /// whole by `COPY`, which plans nothing.
+    pub(super) by_place: bool,
     /// Whether its rows do not survive a crash of the server.
     pub(super) unlogged: bool,
     /// The `WHERE …` of an extension's configuration table.
@@ -130,6 +131,16 @@ pub(super) const WITH_ROWS: &str = "FROM pg_catalog.pg_class c JOIN pg_catalog.p
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
                       AND e.objid = c.oid AND e.deptype = 'e')))";
 
+/// Whether the server runs somebody's code, as whoever asks, for any query on a table `c` before it reads a row: it works out the expressions of
+/// indexes, partial ones' conditions and statistics, and what of them needs more than the server's own may be anybody's.
+pub(super) const RUNS_CODE: &str = "EXISTS (SELECT FROM ( \
+      SELECT 'pg_catalog.pg_class'::pg_catalog.regclass::oid, i.indexrelid FROM pg_catalog.pg_index i \
+        WHERE i.indrelid = c.oid AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL) \
+      UNION ALL SELECT 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass::oid, s.oid FROM pg_catalog.pg_statistic_ext s WHERE s.stxrelid = c.oid \
+    ) w(classid, objid) JOIN pg_catalog.pg_depend d ON d.classid = w.classid AND d.objid = w.objid AND d.refobjid >= 16384 \
+      AND d.refclassid IN ('pg_catalog.pg_proc'::pg_catalog.regclass, 'pg_catalog.pg_operator'::pg_catalog.regclass, \
+                           'pg_catalog.pg_type'::pg_catalog.regclass))";
+
 /// Quoted names of everything to be locked against changes of its definition, in order.
 pub(super) async fn lockable(session: &mut Session) -> Result<Vec<String>, EngineError> {
     let sql = format!("SELECT n.nspname::text, c.relname::text {WITH_ROWS} AND c.relkind IN ('r', 'p') ORDER BY c.oid");
@@ -154,7 +165,7 @@ async fn relations_where(session: &mut Session, condition: &str) -> Result<Vec<R
         "SELECT n.nspname::text, c.relname::text, \
          pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::bigint, \
          pg_catalog.pg_table_size(c.oid), c.relpersistence = 'u', \
-         COALESCE((SELECT amname = 'heap' FROM pg_catalog.pg_am a WHERE a.oid = c.relam), false), \
+         COALESCE((SELECT amname = 'heap' FROM pg_catalog.pg_am a WHERE a.oid = c.relam), false) AND NOT {RUNS_CODE}, \
          COALESCE((SELECT pg_catalog.json_agg(a.attname::text ORDER BY a.attnum)::text FROM pg_catalog.pg_attribute a \
                    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''), '[]'), \
          COALESCE(x.filter, ''), \
@@ -177,7 +188,7 @@ async fn relations_where(session: &mut Session, condition: &str) -> Result<Vec<R
             pages: size(2)?,
             bytes: size(3)?,
             unlogged: session.cell(doing, row, 4)?,
-            heap: session.cell(doing, row, 5)?,
+            by_place: session.cell(doing, row, 5)?,
             filter: session.cell(doing, row, 7)?,
             beside: size(8)?,
             wide: serde_json::from_str(&session.cell::<String>(doing, row, 9)?)

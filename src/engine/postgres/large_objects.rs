@@ -24,7 +24,7 @@ pub(super) fn relation() -> Relation {
         columns: vec!["loid".to_owned(), "offset".to_owned(), "data".to_owned()],
         pages: 0,
         bytes: 0,
-        heap: false,
+        by_place: false,
         unlogged: false,
         filter: String::new(),
         beside: 0,

@@ -94,7 +94,7 @@ impl Tasks {
 /// Cuts one table.
 pub(super) fn cut(table: usize, relation: &Relation, major: u32) -> Vec<Task> {
     let ranges = relation.bytes.div_ceil(RANGE_BYTES).clamp(1, relation.pages.max(1));
-    if ranges == 1 || major < RANGES_SINCE || !relation.heap || !relation.filter.is_empty() {
+    if ranges == 1 || major < RANGES_SINCE || !relation.by_place || !relation.filter.is_empty() {
         return vec![Task { table, pages: None, bytes: relation.bytes }];
     }
     let edge = |n: u64| relation.pages * n / ranges;

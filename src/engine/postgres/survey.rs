@@ -2,7 +2,7 @@
 
 use super::super::passing::Patience;
 use super::super::{EngineError, Survey};
-use super::catalog::{BATCH, WITH_ROWS, extension_tables, relations, texts};
+use super::catalog::{BATCH, RUNS_CODE, WITH_ROWS, extension_tables, relations, texts};
 use super::connect::{Place, Session, application_name, literal, quote};
 use super::large_objects;
 use super::shape::history_names;
@@ -24,7 +24,7 @@ pub(super) async fn survey(place: &Place, history_tables: &[String]) -> Result<S
     let sql = format!(
         "SELECT n.nspname::text, c.relname::text, COALESCE(pg_catalog.pg_table_size(c.oid), 0), \
          pg_catalog.has_table_privilege(c.oid, 'SELECT') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') \
-           AND NOT pg_catalog.row_security_active(c.oid), COALESCE(pg_catalog.pg_relation_size(c.oid), 0) > 0 \
+           AND NOT pg_catalog.row_security_active(c.oid) AND NOT {RUNS_CODE}, COALESCE(pg_catalog.pg_relation_size(c.oid), 0) > 0 \
          {WITH_ROWS} AND c.relkind = 'r' AND x.oid IS NULL ORDER BY 1, 2"
     );
     let rows = session.rows(doing, &sql).await?;
@@ -36,7 +36,7 @@ pub(super) async fn survey(place: &Place, history_tables: &[String]) -> Result<S
         let filled: bool = session.cell(doing, row, 4)?;
         if filled && !histories.contains(&(schema.clone(), name.clone())) {
             let may_read: bool = session.cell(doing, row, 3)?;
-            // What we may not look into counts as filled: better one refusal too many than rows lost.
+            // What we may not or had better not look into counts as filled: better one refusal too many than rows lost.
             holds_rows |= !may_read;
             readable.push(format!("EXISTS (SELECT FROM ONLY {}.{})", quote(&schema), quote(&name)));
         }
@@ -82,8 +82,15 @@ pub(super) async fn lasting_sessions(session: &mut Session, database: &str) -> R
 pub(super) async fn first_filled(session: &mut Session, histories: &[String]) -> Result<Option<String>, EngineError> {
     let nobodys = [history_names(session, histories).await?, extension_tables(session).await?].concat();
     let relations = relations(session).await?;
-    let all = relations.iter().filter(|relation| !nobodys.contains(&(relation.schema.clone(), relation.name.clone())));
+    let all: Vec<_> =
+        relations.iter().filter(|relation| !nobodys.contains(&(relation.schema.clone(), relation.name.clone()))).collect();
+    // A table that is not to be asked counts as filled where it has pages.
+    if let Some(table) = all.iter().find(|relation| !relation.by_place && relation.pages > 0) {
+        return Ok(Some(table.quoted()));
+    }
     let tests: Vec<String> = all
+        .into_iter()
+        .filter(|relation| relation.by_place)
         .map(|one| one.quoted())
         .map(|name| format!("SELECT {} WHERE EXISTS (SELECT FROM ONLY {name})", literal(&name)))
         .collect();

@@ -24,7 +24,7 @@ const LEFT: &str = "upkeep.large";
 
 /// Whether a table may have such rows, by what is stored beside it.
 pub(super) fn may_be_in(relation: &Relation) -> bool {
-    relation.heap && relation.filter.is_empty() && relation.beside > STORED && !relation.wide.is_empty()
+    relation.by_place && relation.filter.is_empty() && relation.beside > STORED && !relation.wide.is_empty()
 }
 
 /// Forgets what was left out before.
@@ -98,7 +98,7 @@ async fn key(session: &mut Session, relation: &Relation, from: &str) -> Option<S
     );
     let mut named = Vec::new();
     for column in texts(session, "ask for a key", &sql).await.ok()? {
-        let sql = format!("SELECT pg_catalog.left({}::text, 80) {from}", quote(&column));
+        let sql = format!("SELECT pg_catalog.left(pg_catalog.concat({}), 80) {from}", quote(&column));
         named.push(format!("{column} = {}", session.text("ask for a key", &sql).await.ok()??));
     }
     (!named.is_empty()).then(|| named.join(", "))
@@ -113,8 +113,9 @@ fn estimate(wide: &Wide) -> String {
         // A row that is made of a value holds it as it is uncompressed.
         _ => format!(
             "CASE WHEN pg_catalog.pg_column_size({name}) <= {STORED} THEN 0 \
-             WHEN pg_catalog.pg_column_size(ROW({name})) <= {} THEN 0 ELSE pg_catalog.octet_length({name}::text) END",
-            LARGE / PRINTED
+             WHEN pg_catalog.pg_column_size(ROW({name})) <= {} THEN 0 ELSE pg_catalog.octet_length({}) END",
+            LARGE / PRINTED,
+            text(wide)
         ),
     };
     format!("COALESCE({length}, 0)::bigint")
@@ -123,10 +124,10 @@ fn estimate(wide: &Wide) -> String {
 /// What `COPY` writes as two characters, as SQL has it.
 const ESCAPED: [&str; 7] = ["\\b", "\\f", "\\n", "\\r", "\\t", "\\v", "\\\\"];
 
-/// A value as text.
+/// A value as text, by its type's own output: a cast may be somebody's function.
 fn text(wide: &Wide) -> String {
     let name = quote(&wide.name);
-    if wide.kind == "text" { name } else { format!("{name}::text") }
+    if wide.kind == "text" { name } else { format!("pg_catalog.concat({name})") }
 }
 
 /// What a value's length is at the most as `COPY` writes it.

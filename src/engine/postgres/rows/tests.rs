@@ -8,7 +8,7 @@ fn relation(pages: u64, columns: &[&str]) -> Relation {
         columns: columns.iter().map(|column| (*column).to_owned()).collect(),
         pages,
         bytes: pages * 8192,
-        heap: true,
+        by_place: true,
         unlogged: false,
         filter: String::new(),
         beside: 0,
@@ -34,6 +34,8 @@ fn ranges_cover_every_page_once_and_the_last_has_no_end() {
     }
     assert_eq!(cut(0, &relation(1_000_003, &["a"]), 13).len(), 1, "13 reads the whole table for each range");
     assert!(cut(0, &relation(1_000_003, &["a"]), 14).len() > 100);
+    let whole = Relation { by_place: false, ..relation(1_000_003, &["a"]) };
+    assert_eq!(cut(0, &whole, 14).len(), 1, "a query would run somebody's code");
 }
 
 #[test]
