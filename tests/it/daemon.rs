@@ -31,6 +31,14 @@ fn count(daemon: &Running, action: &str, state: &str) -> usize {
     runs(daemon).iter().filter(|(a, s)| a == action && s == state).count()
 }
 
+/// Asks for a backup of `slow` and waits until it runs: at its start the daemon first puts the target in order, and a job that still
+/// waits behind that is let go at once by a stop.
+fn begun(daemon: &Running) -> String {
+    let job = daemon.ask("POST", "/v1/targets/slow/backup", "").json()["id"].as_str().unwrap().to_owned();
+    until("the backup runs", || daemon.ask("GET", &format!("/v1/jobs/{job}"), "").json()["state"] == "running");
+    job
+}
+
 #[test]
 fn it_says_when_it_is_ready_how_it_is_and_when_it_stops() {
     let place = place(NOTES);
@@ -90,7 +98,7 @@ fn hup_reads_the_configuration_again_and_loses_no_job() {
     let place = place(SLOW);
     place.file("hang", "");
     let mut daemon = Running::start(&place);
-    let job = daemon.ask("POST", "/v1/targets/slow/backup", "").json()["id"].as_str().unwrap().to_owned();
+    let job = begun(&daemon);
     assert_eq!(daemon.ask("POST", "/v1/targets/notes/backup", "").status, 404);
 
     daemon.forget();
@@ -122,7 +130,7 @@ fn term_lets_short_work_end_and_refuses_more() {
     let place = place(SLOW);
     place.file("hang", "");
     let mut daemon = Running::start(&place);
-    let job = daemon.ask("POST", "/v1/targets/slow/backup", "").json()["id"].as_str().unwrap().to_owned();
+    let job = begun(&daemon);
     let queued = daemon.ask("POST", "/v1/targets/slow/backup", "").json()["id"].as_str().unwrap().to_owned();
     daemon.signal(Signal::TERM);
     daemon.hears("STOPPING=1");
@@ -145,7 +153,7 @@ fn term_cuts_off_what_does_not_end_in_time() {
     place.file("upkeep.toml", &config.replace("[daemon]\n", "[daemon]\nstop_timeout = \"300ms\"\n"));
     place.file("hang", "");
     let mut daemon = Running::start(&place);
-    let job = daemon.ask("POST", "/v1/targets/slow/backup", "").json()["id"].as_str().unwrap().to_owned();
+    let job = begun(&daemon);
     daemon.signal(Signal::TERM);
     assert_eq!(daemon.ends().code(), Some(0), "{}", daemon.log());
     std::fs::remove_file(place.path("hang")).unwrap();
@@ -159,7 +167,7 @@ fn a_second_term_ends_it_at_once() {
     let place = place(SLOW);
     place.file("hang", "");
     let mut daemon = Running::start(&place);
-    let job = daemon.ask("POST", "/v1/targets/slow/backup", "").json()["id"].as_str().unwrap().to_owned();
+    let job = begun(&daemon);
     daemon.signal(Signal::TERM);
     daemon.hears("STOPPING=1");
     daemon.signal(Signal::TERM);
@@ -175,7 +183,7 @@ fn after_a_kill_the_next_one_says_what_was_cut_short_and_works() {
     let place = place(SLOW);
     place.file("hang", "");
     let mut daemon = Running::start(&place);
-    let job = daemon.ask("POST", "/v1/targets/slow/backup", "").json()["id"].as_str().unwrap().to_owned();
+    let job = begun(&daemon);
     daemon.signal(Signal::KILL);
     daemon.ends();
     assert!(daemon.socket().exists(), "a kill leaves the socket behind");
