@@ -270,7 +270,7 @@ fn a_follower_is_woken_and_comes_back_where_it_was() {
     let place = place();
     let daemon = Running::start(&place);
     let mut stream = UnixStream::connect(daemon.socket()).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(180))).unwrap();
     stream.write_all(b"GET /v1/events HTTP/1.1\r\nhost: u\r\n\r\n").unwrap();
     let mut text = String::new();
     let mut read = |until: &str| {
@@ -405,7 +405,7 @@ impl Served {
 /// Sends bytes as they are and reads to the end, which the server must bring about.
 fn raw(socket: &Path, bytes: &[u8]) -> String {
     let mut stream = UnixStream::connect(socket).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(180))).unwrap();
     // The server may have heard enough before we have said it all.
     stream.write_all(bytes).ok();
     let mut answer = Vec::new();
@@ -415,7 +415,7 @@ fn raw(socket: &Path, bytes: &[u8]) -> String {
     }
 }
 
-const SHORT: Duration = Duration::from_millis(300);
+const SHORT: Duration = Duration::from_secs(2);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bad_client_is_cut_and_costs_nobody_anything() {
@@ -528,7 +528,7 @@ async fn one_connection_too_many_is_told_so_and_room_comes_back() {
     assert_eq!((full.status, full.json()["class"].as_str()), (503, Some("temp-fail")));
     assert!(full.head.contains("retry-after: 1"), "{full:?}");
     drop(held);
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(180);
     while served.ask("GET", "/v1/status", String::new()).await.unwrap().status != 200 {
         assert!(Instant::now() < deadline, "room came back");
     }

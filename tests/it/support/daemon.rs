@@ -61,7 +61,7 @@ impl Running {
     /// Waits until the supervisor was sent a message that contains `words`, and gives it.
     #[track_caller]
     pub(crate) fn hears(&mut self, words: &str) -> String {
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + Duration::from_secs(180);
         loop {
             let heard = self.heard.lock().unwrap().clone();
             if let Some(message) = heard.iter().find(|message| message.contains(words)) {
@@ -181,7 +181,7 @@ impl Answer {
 /// One request on a connection of its own, and everything that comes back.
 pub(crate) fn ask(socket: &Path, method: &str, path: &str, body: &str) -> std::io::Result<Answer> {
     let mut stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    stream.set_read_timeout(Some(Duration::from_secs(180)))?;
     let length = body.len();
     let request =
         format!("{method} {path} HTTP/1.1\r\nhost: upkeep\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");

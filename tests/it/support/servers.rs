@@ -119,7 +119,7 @@ impl Mortal {
 
     /// Starts it again, and waits until it answers. What is left of the one before may be in the way for a moment.
     pub(crate) fn begin(&self) {
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(180);
         while std::time::Instant::now() < deadline {
             let pid = spawn_watched((self.program)(), &self.files);
             let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
@@ -137,7 +137,7 @@ impl Mortal {
 
 /// Asks until the server answers; bounded.
 pub(crate) fn wait_until_ready(server: &str, ask: impl Fn() -> Result<String, String>) {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(180);
     let mut said = String::new();
     while std::time::Instant::now() < deadline {
         match ask() {
