@@ -5,14 +5,15 @@
 //! every row whose commit was acknowledged is in the database or in an archive. None ends stuck: no blow is more than what
 //! passes by itself.
 //!
-//! `TEST_RANDOM_UPGRADES` says how many (a few otherwise, the same each time), `TEST_RANDOM_SEED` with which seed; each run prints its own.
+//! `TEST_RANDOM_UPGRADES` says how many, `TEST_RANDOM_SEED` with which seed; each run prints its own. Otherwise there are a few, the same
+//! each time: every kind of release and every kind of blow once, and chance has only the pauses.
 
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 
 use crate::support::daemon::{Running, ask};
 use crate::support::mysql::{Which, mortal_server};
@@ -22,7 +23,7 @@ use crate::support::wait::until_within;
 use crate::support::world::{Db, World, text};
 use crate::support::writer::Writer;
 
-/// The seed of the few upgrades that every run of the tests makes.
+/// The seed of the pauses in what every run of the tests makes.
 const USUAL: u64 = 21;
 
 /// How long an upgrade may take with everything that happens to it.
@@ -125,6 +126,19 @@ const BLOWS_WITH_A_TOOL: [Blow; 10] = [
     Blow::EndTool(Signal::TERM, Whom::Group),
 ];
 
+/// One of the few: its release, who applies the migrations, and what falls on it.
+type Few = (Release, Runner, &'static [Blow]);
+
+/// What every run of the tests makes. Where the vendor's tool is to be ended it is known where it stands: between two of its statements,
+/// where it waits, and what comes before its end falls there as well. Everything else falls where chance has it.
+const FEW: [Few; 5] = [
+    (Release::Several, Runner::Ours, &[Blow::KillDaemon, Blow::KillServer]),
+    (Release::Failing, Runner::Tool, &[Blow::KillServer, Blow::EndTool(Signal::KILL, Whom::Alone), Blow::StopDaemon]),
+    (Release::Crashing, Runner::Tool, &[Blow::KillDaemon, Blow::EndTool(Signal::TERM, Whom::Group)]),
+    (Release::NeverHealthy, Runner::Tool, &[Blow::EndTool(Signal::KILL, Whom::Group), Blow::RestartServer]),
+    (Release::Good, Runner::Tool, &[Blow::HoldServer, Blow::EndTool(Signal::TERM, Whom::Alone)]),
+];
+
 /// Who applies the migrations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Runner {
@@ -143,6 +157,7 @@ const TOOL: &str = "echo $$ > run/tool\n\
         [ $number -gt $done ] || continue\n\
         sleep 0.1\n\
         client \"$(cat $file)\" || exit 1\n\
+        while [ -e run/hold ]; do : > run/held; sleep 0.05; done\n\
     done\n";
 
 /// Where it stands.
@@ -180,10 +195,15 @@ fn tell(db: Db, server: Option<Mortal>) {
     let away = if rounds.is_some() { 60_000 } else { 2_000 };
     let mut tale = Tale::begin(db, server, fastrand::Rng::with_seed(seed), away);
     let (mut committed, mut back) = (0, 0);
-    for _ in 0..rounds.unwrap_or(5) {
-        if tale.upgrade() { committed += 1 } else { back += 1 }
+    let upgrades: Vec<Option<&Few>> =
+        rounds.map_or_else(|| FEW.iter().map(Some).collect(), |rounds| (0..rounds).map(|_| None).collect());
+    for few in upgrades {
+        if tale.upgrade(few) { committed += 1 } else { back += 1 }
     }
     let (blows, tools) = (tale.blows, tale.tools_ended);
+    if rounds.is_none() {
+        assert_eq!((blows, tools), (11, 4), "every blow of the few fell");
+    }
     tale.daemon.take().unwrap().stop_and_tell();
     writeln!(
         told,
@@ -229,18 +249,29 @@ impl Tale {
         }
     }
 
-    /// One release dropped in; whether it was taken.
-    fn upgrade(&mut self) -> bool {
-        let release = *self.chance.choice(&RELEASES).unwrap();
+    /// One release dropped in, one of the few or as chance has it; whether it was taken.
+    fn upgrade(&mut self, few: Option<&Few>) -> bool {
+        let (release, runner, blows) = match few {
+            Some((release, runner, blows)) => (*release, *runner, blows.to_vec()),
+            None => self.any(),
+        };
         let next = self.next_version();
         let (scripts, columns) = self.release(release, next);
-        self.take_runner();
+        self.take_runner(runner);
         let known: BTreeSet<PathBuf> = self.archives().into_iter().collect();
         let before = self.rows();
         let writer = Writer::begin(self.world.home());
+        let waits = few.is_some() && blows.iter().any(|blow| matches!(blow, Blow::EndTool(..)));
+        if waits {
+            self.have_the_tool_wait();
+        }
         self.world.install(&format!("1.0.{next}"));
-        for _ in 0..self.chance.u32(0..3) {
-            self.strike();
+        if waits {
+            let held = self.held();
+            until_within(BOUND, "the vendor's tool stands between two statements", || held.exists());
+        }
+        for blow in blows {
+            self.strike(blow);
         }
         let committed = self.end_of(next, release);
         let written = writer.end();
@@ -253,9 +284,33 @@ impl Tale {
         committed
     }
 
+    /// An upgrade as chance has it.
+    fn any(&mut self) -> (Release, Runner, Vec<Blow>) {
+        let release = *self.chance.choice(&RELEASES).unwrap();
+        let (runner, blows) =
+            if self.chance.bool() { (Runner::Ours, &BLOWS[..]) } else { (Runner::Tool, &BLOWS_WITH_A_TOOL[..]) };
+        let blows = (0..self.chance.u32(0..3)).map(|_| *self.chance.choice(blows).unwrap()).collect();
+        (release, runner, blows)
+    }
+
+    /// Has the vendor's tool wait behind the first of its statements, and say so.
+    fn have_the_tool_wait(&self) {
+        std::fs::remove_file(self.held()).ok();
+        std::fs::write(self.hold(), "").unwrap();
+    }
+
+    /// The file by which it says so.
+    fn held(&self) -> PathBuf {
+        self.world.root().join("run/held")
+    }
+
+    /// The file at which the vendor's tool waits between two statements.
+    fn hold(&self) -> PathBuf {
+        self.world.root().join("run/hold")
+    }
+
     /// Has somebody apply the migrations, now this one and now that.
-    fn take_runner(&mut self) {
-        let runner = if self.chance.bool() { Runner::Ours } else { Runner::Tool };
+    fn take_runner(&mut self, runner: Runner) {
         if runner == self.runner {
             return;
         }
@@ -309,12 +364,11 @@ impl Tale {
     }
 
     /// Waits a while, and hits.
-    fn strike(&mut self) {
-        let blows: &[Blow] = if self.runner == Runner::Tool { &BLOWS_WITH_A_TOOL } else { &BLOWS };
-        let blow = *self.chance.choice(blows).unwrap();
+    fn strike(&mut self, blow: Blow) {
         // Short ones are more frequent than long ones.
         let away = self.chance.u64(0..=self.away) * self.chance.u64(0..=self.away) / self.away;
-        let pause = self.chance.u64(0..1500);
+        let waits = self.hold().exists();
+        let pause = if waits { 0 } else { self.chance.u64(0..1500) };
         idle(pause);
         self.blows += 1;
         let server = self.server.as_ref();
@@ -322,6 +376,7 @@ impl Tale {
             (Blow::Nothing, _) => self.blows -= 1,
             (Blow::KillDaemon, _) => self.daemon_again(Signal::KILL),
             (Blow::StopDaemon, _) => self.daemon_again(Signal::TERM),
+            (Blow::EndTool(signal, whom), _) if waits => self.end_waiting_tool(signal, whom),
             (Blow::EndTool(signal, whom), _) => self.end_tool(signal, whom, pause / 3),
             (Blow::KillServer, Some(server)) => {
                 server.end(Signal::KILL);
@@ -343,32 +398,37 @@ impl Tale {
         }
     }
 
+    /// The vendor's tool, if it runs.
+    fn tool(&self) -> Option<Pid> {
+        let pid = std::fs::read_to_string(self.world.root().join("run/tool")).ok()?;
+        let pid = Pid::from_raw(pid.trim().parse().ok()?)?;
+        let words = std::fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).ok()?;
+        (words == b"sh\0tool\0").then_some(pid)
+    }
+
     /// Waits a moment for the tool and ends it in the middle; none runs where the upgrade is at its end, or held up.
     fn end_tool(&mut self, signal: Signal, whom: Whom, behind: u64) {
-        let file = self.world.root().join("run/tool");
-        let running = || {
-            let pid = rustix::process::Pid::from_raw(std::fs::read_to_string(&file).ok()?.trim().parse().ok()?)?;
-            let words = std::fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).ok()?;
-            (words == b"sh\0tool\0").then_some(pid)
-        };
         let mut found = None;
         for _ in 0..100 {
-            found = running();
+            found = self.tool();
             if found.is_some() {
                 break;
             }
             idle(20);
         }
         idle(behind);
-        match (found.and_then(|_| running()), whom) {
-            (Some(pid), Whom::Alone) => rustix::process::kill_process(pid, signal).ok(),
-            (Some(pid), Whom::Group) => {
-                let group = rustix::process::getpgid(Some(pid)).ok();
-                group.and_then(|group| rustix::process::kill_process_group(group, signal).ok())
-            }
-            (None, _) => None,
+        match found.and_then(|_| self.tool()) {
+            Some(pid) if hit(pid, signal, whom) => self.tools_ended += 1,
+            _ => self.blows -= 1,
         }
-        .map_or_else(|| self.blows -= 1, |()| self.tools_ended += 1);
+    }
+
+    /// Ends the tool where it waits.
+    fn end_waiting_tool(&mut self, signal: Signal, whom: Whom) {
+        let pid = self.tool().expect("the vendor's tool waits");
+        assert!(hit(pid, signal, whom), "the vendor's tool {pid:?} was hit");
+        std::fs::remove_file(self.hold()).unwrap();
+        self.tools_ended += 1;
     }
 
     fn daemon_again(&mut self, signal: Signal) {
@@ -467,6 +527,17 @@ fn client(world: &World) -> String {
         Db::MySql(server) => {
             let (programs, socket) = (world.programs(), server.socket.display().to_string());
             format!("{}/mysql --socket={socket} --user=root -NB {} -e \"$1\"", programs.display(), world.home().name)
+        }
+    }
+}
+
+/// Whether there was somebody to hit.
+fn hit(pid: Pid, signal: Signal, whom: Whom) -> bool {
+    match whom {
+        Whom::Alone => rustix::process::kill_process(pid, signal).is_ok(),
+        Whom::Group => {
+            let group = rustix::process::getpgid(Some(pid));
+            group.is_ok_and(|group| rustix::process::kill_process_group(group, signal).is_ok())
         }
     }
 }
