@@ -7,7 +7,7 @@
 mod health;
 pub mod tool;
 
-pub use health::{ask, ping, post};
+pub use health::{ask, can_ask, ping, post};
 
 use std::fmt;
 use std::time::Duration;

@@ -113,6 +113,12 @@ impl HttpUrl {
         &self.text
     }
 
+    /// Whether it is asked under TLS; a scheme is the same in capital letters.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        url::Url::parse(&self.text).is_ok_and(|parsed| parsed.scheme() == "https")
+    }
+
     /// Scheme, host and port, to be printed where the path is a secret too.
     #[must_use]
     pub fn host(&self) -> String {

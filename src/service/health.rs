@@ -62,6 +62,20 @@ pub async fn ping(url: &HttpUrl) -> Result<String, String> {
     within(&shown, exchange("GET", url, "", &shown)).await
 }
 
+/// Whether what is needed to ask an `https://` URL is there, without asking it.
+///
+/// # Errors
+/// Why it cannot be asked.
+pub fn can_ask(url: &HttpUrl) -> Result<(), TlsError> {
+    let Some(parsed) = url::Url::parse(url.reveal()).ok().filter(|_| url.is_https()) else { return Ok(()) };
+    demand(url, parsed.host_str().unwrap_or_default()).ready().map(drop)
+}
+
+/// A certificate must be for the host, and come from whom this host or a file trusts.
+fn demand<'a>(url: &'a HttpUrl, host: &'a str) -> Demand<'a> {
+    Demand { host, verify: Verify::Name, roots: url.roots(), identity: None, settings: SETTINGS }
+}
+
 async fn within<T>(what: &str, answer: impl Future<Output = Result<T, String>>) -> Result<T, String> {
     match tokio::time::timeout(ANSWER_DEADLINE, answer).await {
         Ok(answer) => answer,
@@ -84,7 +98,7 @@ const SETTINGS: Settings = Settings {
     without_name: None,
 };
 
-/// Connects, under TLS where the URL says so: there a certificate must be for its host, and come from whom the host or a file trusts.
+/// Connects, under TLS where the URL says so.
 async fn connect(url: &HttpUrl, parsed: &url::Url, shown: &str) -> Result<Box<dyn Both>, String> {
     let (host, port) = parsed.host_str().zip(parsed.port_or_known_default()).ok_or_else(|| format!("{shown}: not a URL"))?;
     let bare = host.trim_start_matches('[').trim_end_matches(']');
@@ -92,9 +106,8 @@ async fn connect(url: &HttpUrl, parsed: &url::Url, shown: &str) -> Result<Box<dy
     if parsed.scheme() != "https" {
         return Ok(Box::new(stream));
     }
-    let demand = Demand { host: bare, verify: Verify::Name, roots: url.roots(), identity: None, settings: SETTINGS };
     let told = |error: &TlsError| format!("{shown}: {}; {}", Chain(error), error.hints().join("; "));
-    let ready = demand.ready().map_err(|error| told(&error))?;
+    let ready = demand(url, bare).ready().map_err(|error| told(&error))?;
     match ready.over(stream).await {
         Ok(stream) => Ok(Box::new(stream)),
         Err(error) => Err(tls::refusal(&error).map_or_else(|| format!("{shown}: {error}"), told)),

@@ -272,7 +272,7 @@ fn certificate_hint(why: &Wrong, settings: &Settings) -> String {
             let or = settings.without_name.map(|mode| format!(", or set {mode} to accept any certificate of its CA"));
             format!("write the server's name in {} as its certificate has it{}", settings.place, or.unwrap_or_default())
         }
-        Wrong::Time { .. } => "give the server a new certificate, or correct this host's clock".to_owned(),
+        Wrong::Time { .. } => "give the server (or its CA) a new certificate, or correct this host's clock".to_owned(),
         Wrong::Other { .. } => "give the server another certificate".to_owned(),
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio_rustls::rustls::client::WebPkiServerVerifier;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use tokio_rustls::rustls::crypto::CryptoProvider;
+use tokio_rustls::rustls::crypto::{self, CryptoProvider};
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme};
 
@@ -44,7 +44,10 @@ impl Said {
 /// Whom certificates must come from.
 #[derive(Debug)]
 pub(super) struct Trusted {
-    library: Arc<WebPkiServerVerifier>,
+    /// None where the time of all of them is over.
+    library: Option<Arc<WebPkiServerVerifier>>,
+    /// Whose time is over, or has not begun: trusted no more.
+    old: Vec<Certificate>,
     /// Themselves, for a server that has one of them.
     all: Vec<CertificateDer<'static>>,
     /// Where they are from, for people.
@@ -52,12 +55,22 @@ pub(super) struct Trusted {
 }
 
 impl Trusted {
-    /// None where nobody in it can be used.
+    /// None where nobody in it can be used. The library does not look at the time of a CA, which the clients of the servers do.
     pub(super) fn new(all: Vec<CertificateDer<'static>>, from: String, provider: &Arc<CryptoProvider>) -> Option<Self> {
+        let now = UnixTime::now().as_secs();
         let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(all.iter().cloned());
-        let library = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build().ok()?;
-        Some(Self { library, all, from })
+        let mut old = Vec::new();
+        for one in &all {
+            match Certificate::read(one).filter(|read| read.time(now) != certificate::Time::Now) {
+                Some(read) => old.push(read),
+                None => drop(roots.add_parsable_certificates([one.clone()])),
+            }
+        }
+        if roots.is_empty() && old.is_empty() {
+            return None;
+        }
+        let library = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build().ok();
+        Some(Self { library, old, all, from })
     }
 }
 
@@ -90,7 +103,11 @@ impl ServerCertVerifier for Verifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let Some(trusted) = &self.trusted else { return Ok(ServerCertVerified::assertion()) };
-        match trusted.library.verify_server_cert(leaf, others, name, ocsp, now) {
+        let found = match &trusted.library {
+            Some(library) => library.verify_server_cert(leaf, others, name, ocsp, now),
+            None => Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)),
+        };
+        match found {
             Ok(fine) => Ok(fine),
             Err(Error::InvalidCertificate(why)) => {
                 let read = Certificate::read(leaf).unwrap_or_default();
@@ -110,7 +127,7 @@ impl ServerCertVerifier for Verifier {
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         match &self.trusted {
-            Some(trusted) => trusted.library.verify_tls12_signature(message, cert, signed),
+            Some(_) => crypto::verify_tls12_signature(message, cert, signed, &self.provider.signature_verification_algorithms),
             // Who is not looked at need not prove anything either, with a certificate that may be too old to be read.
             None => Ok(HandshakeSignatureValid::assertion()),
         }
@@ -123,7 +140,7 @@ impl ServerCertVerifier for Verifier {
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         match &self.trusted {
-            Some(trusted) => trusted.library.verify_tls13_signature(message, cert, signed),
+            Some(_) => crypto::verify_tls13_signature(message, cert, signed, &self.provider.signature_verification_algorithms),
             None => Ok(HandshakeSignatureValid::assertion()),
         }
     }
@@ -171,6 +188,10 @@ fn judge(
 }
 
 fn issuer(read: &Certificate, trusted: &Trusted) -> Wrong {
+    if let Some(old) = trusted.old.iter().find(|old| old.subject == read.issuer && read.issuer != read.subject) {
+        let what = format!("its CA `{}`, in {}, is valid from {} until {}", old.subject, trusted.from, old.from(), old.until());
+        return Wrong::Time { what };
+    }
     Wrong::Issuer { issuer: read.issuer.clone(), wanted: trusted.from.clone(), own: read.issuer == read.subject }
 }
 

@@ -352,6 +352,10 @@ async fn health_webhook_and_ping_are_asked_over_https() {
     let certificates = Certificates::make(&home.path().join("certificates"));
     let ca = |name: &str| -> Option<PathBuf> { Some(certificates.file(&format!("{name}.pem"))) };
     let (good, over) = (web(&certificates, "server").await, web(&certificates, "expired").await);
+    let of_old = web(&certificates, "of-old").await;
+    // An old CA beside one that signed nothing here.
+    let both = ["old.pem", "other.pem"].map(|name| std::fs::read_to_string(certificates.file(name)).unwrap()).concat();
+    std::fs::write(certificates.file("both.pem"), both).unwrap();
     for (port, host, roots, expected) in [
         (good, "localhost", ca("ca"), Ok("204")),
         (good, "localhost", ca("server"), Ok("204")),
@@ -359,6 +363,10 @@ async fn health_webhook_and_ping_are_asked_over_https() {
         (good, "localhost", None, Err("which is not in this host's list of trusted CAs")),
         (good, "127.0.0.1", ca("ca"), Err("it is for localhost")),
         (over, "localhost", ca("ca"), Err("it expired")),
+        (of_old, "localhost", ca("old"), Err("its CA `An old authority`, in ")),
+        (of_old, "localhost", ca("both"), Err("is valid from 2020-01-01 00:00:00 UTC until 2021-01-01 00:00:00 UTC")),
+        // Trusted as it is, whoever signed it.
+        (of_old, "localhost", ca("of-old"), Ok("204")),
         (good, "localhost", ca("missing"), Err("`ca_file`")),
     ] {
         let url = HttpUrl::new(format!("https://u:hunter2@{host}:{port}/hunter3?token=hunter4")).trusting(roots);

@@ -15,7 +15,7 @@ use crate::durable::Lock;
 use crate::failure::{Class, Failure};
 use crate::process::Command;
 use crate::state_db::StateDb;
-use crate::{text, trust};
+use crate::{service, text, trust};
 
 /// A configuration longer than this holds no password that anybody wrote.
 const LONGEST: u64 = 16 * 1024 * 1024;
@@ -90,6 +90,15 @@ pub(super) async fn look(config: &Config, world: &World, findings: &mut Findings
     );
     findings.add(None, "lock", lock(config, runs));
     findings.add(None, "clock", clock(config, world).await);
+    if let Some(alarms) = &config.alarms {
+        let mut urls = alarms.webhook.iter().chain(&alarms.ping);
+        // An incident is no time to find out.
+        if let Some((url, error)) = urls.find_map(|url| service::can_ask(url).err().map(|error| (url, error))) {
+            let mut failure = Failure::of(&error);
+            failure.message = format!("nothing can be sent to {}: {}", url.host(), failure.message);
+            findings.add(None, "alarms", Found::problem(failure));
+        }
+    }
 }
 
 async fn daemon(config: &Config) -> Result<Option<String>, Failure> {

@@ -76,7 +76,7 @@ pub(super) fn health(check: &Node<'_>) -> Option<Health> {
         check.wrong("ca_file", "is only for an `http` check with an https:// URL");
     }
     let http = check.parsed("http", |text| match (http_url(text)?, &ca_file) {
-        (_, Some(_)) if text.starts_with("http:") => Err("must be an https:// URL to be used with `ca_file`".to_owned()),
+        (url, Some(_)) if !url.is_https() => Err("must be an https:// URL to be used with `ca_file`".to_owned()),
         (url, ca_file) => Ok(Health::Http(url.trusting(ca_file.clone()))),
     });
     let tcp = check.parsed("tcp", host_port).map(Health::Tcp);
@@ -95,6 +95,9 @@ pub(super) fn alarms(node: &Node<'_>) -> Option<Alarms> {
         ping: url("ping"),
         after: node.duration("after").unwrap_or_default(),
     };
+    if ca_file.is_some() && !alarms.webhook.iter().chain(&alarms.ping).any(HttpUrl::is_https) {
+        node.wrong("ca_file", "is only for a `webhook` or `ping` with an https:// URL");
+    }
     node.close();
     Some(alarms).filter(|alarms| alarms.command.is_some() || alarms.webhook.is_some() || alarms.ping.is_some())
 }

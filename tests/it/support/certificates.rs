@@ -21,25 +21,31 @@ const CONFIGURATION: &str = "[ca]\ndefault_ca=own\n[own]\ndatabase=DIR/index\nse
     [client]\nbasicConstraints=CA:FALSE\n[authority]\nbasicConstraints=critical,CA:TRUE\nkeyUsage=keyCertSign,digitalSignature\n";
 
 impl Certificates {
-    /// An authority `ca`, another `other`, `server` for localhost, the same in `expired`, a `client` whose name is `visitor`, and `own`, which
-    /// is self-signed and has its name in its subject alone.
+    /// An authority `ca`, another `other`, `server` for localhost, the same in `expired`, a `client` whose name is `visitor`, `own`, which
+    /// is self-signed and has its name in its subject alone, and `of-old`, good itself, of the authority `old` whose time is over.
     pub(crate) fn make(directory: &Path) -> Self {
         std::fs::create_dir_all(directory).unwrap();
         let made = Self { directory: directory.to_owned() };
         std::fs::write(made.file("index"), "").unwrap();
         std::fs::write(made.file("serial"), "01\n").unwrap();
         std::fs::write(made.file("conf"), CONFIGURATION.replace("DIR", &directory.display().to_string())).unwrap();
-        for (name, subject) in [("ca", "A test's authority"), ("other", "Another authority"), ("own", "localhost")] {
-            made.request(name, subject);
-            made.sign(name, name, "authority", LONG);
-        }
-        for (name, subject, section, time) in [
-            ("server", "localhost", "server", LONG),
-            ("expired", "localhost", "server", OVER),
-            ("client", "visitor", "client", LONG),
+        for (name, subject) in [
+            ("ca", "A test's authority"),
+            ("other", "Another authority"),
+            ("own", "localhost"),
+            ("old", "An old authority"),
         ] {
             made.request(name, subject);
-            made.sign(name, "ca", section, time);
+            made.sign(name, name, "authority", if name == "old" { OVER } else { LONG });
+        }
+        for (name, subject, by, section, time) in [
+            ("server", "localhost", "ca", "server", LONG),
+            ("expired", "localhost", "ca", "server", OVER),
+            ("client", "visitor", "ca", "client", LONG),
+            ("of-old", "localhost", "old", "server", LONG),
+        ] {
+            made.request(name, subject);
+            made.sign(name, by, section, time);
         }
         made
     }
