@@ -29,12 +29,9 @@ impl Certificates {
         std::fs::write(made.file("index"), "").unwrap();
         std::fs::write(made.file("serial"), "01\n").unwrap();
         std::fs::write(made.file("conf"), CONFIGURATION.replace("DIR", &directory.display().to_string())).unwrap();
-        for (name, subject) in [
-            ("ca", "A test's authority"),
-            ("other", "Another authority"),
-            ("own", "localhost"),
-            ("old", "An old authority"),
-        ] {
+        for (name, subject) in
+            [("ca", "A test's authority"), ("other", "Another authority"), ("own", "localhost"), ("old", "An old authority")]
+        {
             made.request(name, subject);
             made.sign(name, name, "authority", if name == "old" { OVER } else { LONG });
         }
