@@ -31,6 +31,15 @@ fn count(daemon: &Running, action: &str, state: &str) -> usize {
     runs(daemon).iter().filter(|(a, s)| a == action && s == state).count()
 }
 
+/// A place whose backups hang, and whose daemon gives work so long to end when it is told to stop.
+fn stopped_within(timeout: &str) -> Upkeep {
+    let place = place(SLOW);
+    let config = std::fs::read_to_string(place.path("upkeep.toml")).unwrap();
+    place.file("upkeep.toml", &config.replace("[daemon]\n", &format!("[daemon]\nstop_timeout = \"{timeout}\"\n")));
+    place.file("hang", "");
+    place
+}
+
 /// Asks for a backup of `slow` and waits until it runs: at its start the daemon first puts the target in order, and a job that still
 /// waits behind that is let go at once by a stop.
 fn begun(daemon: &Running) -> String {
@@ -127,8 +136,7 @@ fn hup_reads_the_configuration_again_and_loses_no_job() {
 
 #[test]
 fn term_lets_short_work_end_and_refuses_more() {
-    let place = place(SLOW);
-    place.file("hang", "");
+    let place = stopped_within("10m");
     let mut daemon = Running::start(&place);
     let job = begun(&daemon);
     let queued = daemon.ask("POST", "/v1/targets/slow/backup", "").json()["id"].as_str().unwrap().to_owned();
@@ -148,10 +156,7 @@ fn term_lets_short_work_end_and_refuses_more() {
 
 #[test]
 fn term_cuts_off_what_does_not_end_in_time() {
-    let place = place(SLOW);
-    let config = std::fs::read_to_string(place.path("upkeep.toml")).unwrap();
-    place.file("upkeep.toml", &config.replace("[daemon]\n", "[daemon]\nstop_timeout = \"300ms\"\n"));
-    place.file("hang", "");
+    let place = stopped_within("300ms");
     let mut daemon = Running::start(&place);
     let job = begun(&daemon);
     daemon.signal(Signal::TERM);
