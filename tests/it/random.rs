@@ -27,7 +27,7 @@ use crate::support::writer::Writer;
 const USUAL: u64 = 21;
 
 /// How long an upgrade may take with everything that happens to it.
-const BOUND: Duration = Duration::from_secs(240);
+const BOUND: Duration = Duration::from_secs(900);
 
 #[test]
 fn sqlite() {
