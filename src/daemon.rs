@@ -12,6 +12,7 @@ mod eyes;
 mod ferry;
 mod jobs;
 mod life;
+mod metronome;
 mod signals;
 mod supervisor;
 mod watch;

@@ -154,8 +154,7 @@ impl Schedule {
     /// When a field is wrong (it is named), or when no day will ever match.
     pub fn parse(expression: &str, zone: Tz) -> Result<Self, ScheduleError> {
         let written = expression.trim();
-        let nickname = NICKNAMES.iter().find(|(name, _)| written.eq_ignore_ascii_case(name));
-        let fields: Vec<&str> = nickname.map_or(written, |(_, meaning)| meaning).split_whitespace().collect();
+        let fields = fields(written);
         if !matches!(fields.len(), 5 | 6) {
             return Err(ScheduleError::Fields { expression: written.to_owned(), found: fields.len() });
         }
@@ -183,6 +182,13 @@ impl Schedule {
     #[must_use]
     pub fn expression(&self) -> &str {
         &self.expression
+    }
+
+    /// The same in six fields, for who reads no other: nicknames as what they mean, and second 0 where none is said.
+    #[must_use]
+    pub fn with_seconds(&self) -> String {
+        let fields = fields(&self.expression);
+        if fields.len() == 5 { format!("0 {}", fields.join(" ")) } else { fields.join(" ") }
     }
 
     /// The zone it is meant in.
@@ -279,6 +285,12 @@ impl Schedule {
             window = window * 2;
         }
     }
+}
+
+/// The fields of an expression, or of what a nickname stands for.
+fn fields(written: &str) -> Vec<&str> {
+    let nickname = NICKNAMES.iter().find(|(name, _)| written.eq_ignore_ascii_case(name));
+    nickname.map_or(written, |(_, meaning)| meaning).split_whitespace().collect()
 }
 
 fn parser() -> CronParser {

@@ -27,6 +27,7 @@ use super::alarms::{Alarms, Sent};
 use super::eyes::Eye;
 use super::ferry::Ferry;
 use super::jobs::{Ended, Jobs, Piece};
+use super::metronome::Metronome;
 use super::signals::{Inbox, Signal};
 use super::watch::Watch;
 use super::{Source, supervisor};
@@ -56,6 +57,8 @@ const SOON: Duration = Duration::from_millis(100);
 enum Wake {
     /// Time has passed: look what is due (schedules, the poll, the watchdog, the snapshot).
     Clock,
+    /// A schedule's time has come by the clock on the wall: look what is due.
+    Tick,
     /// Something changed near a release.
     Hint,
     /// A client asks.
@@ -104,6 +107,7 @@ pub(super) struct Life {
     /// Ends looks when the daemon ends.
     blind: CancellationToken,
     watch: Watch,
+    metronome: Metronome,
     /// What our own state said of each target when it was last read.
     known: BTreeMap<TargetName, Known>,
     /// Targets of which it says something else by now.
@@ -174,6 +178,7 @@ impl Life {
             looking: BTreeMap::new(),
             blind: CancellationToken::new(),
             watch: Watch::on(&ctx.config),
+            metronome: Metronome::silent(),
             known: BTreeMap::new(),
             stale: ctx.config.targets.keys().cloned().collect(),
             shown: BTreeMap::new(),
@@ -231,6 +236,7 @@ impl Life {
                 self.submit(Action::Upgrade(Upgrade { target, settle: None }), None, Asker::daemon()).await?;
             }
         }
+        self.metronome.tune(&self.ctx.config);
         self.alarms = Alarms::remember(&self.ctx.state).await?;
         self.refresh().await?;
         self.publish().await;
@@ -273,6 +279,7 @@ impl Life {
         while !(self.drain_until.is_some() && self.jobs.idle()) {
             match self.next(&mut inbox, &mut asks).await {
                 Wake::Clock => self.clock().await,
+                Wake::Tick => self.ticked().await,
                 Wake::Hint => self.hint(),
                 Wake::Request(ask) => self.request(ask).await,
                 Wake::JobEnded(ended) => self.job_ended(*ended).await,
@@ -298,7 +305,7 @@ impl Life {
 
     async fn next(&mut self, inbox: &mut Inbox, asks: &mut mpsc::Receiver<Ask>) -> Wake {
         let pause = self.pause();
-        let Self { jobs, looks, watch, alarms, .. } = self;
+        let Self { jobs, looks, watch, metronome, alarms, .. } = self;
         // Every arm is cancel-safe, as each says of itself: what is not taken now is taken in the next round.
         tokio::select! {
             signal = inbox.next() => Wake::Signal(signal),
@@ -310,6 +317,7 @@ impl Life {
             },
             sent = alarms.next() => Wake::Told(sent.map(Box::new)),
             () = watch.hint() => Wake::Hint,
+            () = metronome.tick() => Wake::Tick,
             () = tokio::time::sleep(pause) => Wake::Clock,
         }
     }

@@ -47,6 +47,14 @@ const PATIENCE: (Duration, Duration) = (Duration::from_secs(15), Duration::from_
 const GRACE: Duration = Duration::from_secs(2);
 
 impl Life {
+    /// Looks at the schedules, whatever they said when they were last asked.
+    pub(super) async fn ticked(&mut self) {
+        if self.drain_until.is_none() {
+            self.beats.scheduled = None;
+            self.schedules().await;
+        }
+    }
+
     /// Gives every scheduled backup that is due to a job.
     pub(super) async fn schedules(&mut self) {
         let now = self.ctx.clock.now();

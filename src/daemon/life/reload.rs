@@ -68,6 +68,7 @@ impl Life {
         self.log(marked);
         self.known.retain(|name, _| self.ctx.config.targets.contains_key(name));
         self.watch = Watch::on(&self.ctx.config);
+        self.metronome.tune(&self.ctx.config);
         (self.beats.scheduled, self.beats.whole) = (None, None);
         self.schedules().await;
     }
