@@ -38,6 +38,7 @@ mod terminal;
 mod upgrade;
 mod verify;
 mod watch;
+mod web;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -103,6 +104,7 @@ enum Command {
     Init(init::Arguments),
     Setup(setup::Arguments),
     Events(events::Arguments),
+    Web(web::Arguments),
     Demo(demo::Arguments),
     #[command(hide = true)]
     DemoServer(demo::server::Arguments),
@@ -207,6 +209,7 @@ async fn run(command: Command, world: &World) -> Result<(), Stop> {
         Command::Init(arguments) => init::run(arguments, world).await,
         Command::Setup(arguments) => setup::run(arguments, world).await,
         Command::Events(arguments) => events::run(arguments, world).await,
+        Command::Web(arguments) => web::run(arguments, world).await,
         Command::Demo(arguments) => demo::run(arguments, world).await,
         Command::DemoServer(arguments) => demo::server::run(arguments, world).await,
         Command::Completions(arguments) => completions::run(&arguments, world),

@@ -5,6 +5,7 @@
 //! waits for a server. Never changes anything. Held by `tests/it/daemon.rs` and the golden files in `tests/golden/api`.
 
 mod copies;
+pub mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 

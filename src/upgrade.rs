@@ -23,6 +23,7 @@ mod real;
 mod record;
 mod rollback;
 mod steps;
+mod told;
 mod turn;
 
 use chrono::{DateTime, Utc};
@@ -46,6 +47,7 @@ pub use outage::{Naming, Outage, left_by_failure, outage};
 pub use plan::{Asked, Decision, Lost, Observation, Plan, Refusal, decide, next_steps, standing};
 pub use rollback::begin_rollback;
 pub use state::{Phase, Settle};
+pub use told::{Line, Told, Went, told};
 pub use turn::{Turned, turn_back};
 
 /// Whether nothing would keep an upgrade by this plan from being begun. Changes nothing and writes nothing down.

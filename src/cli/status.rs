@@ -6,10 +6,8 @@ use super::terminal::{Terminal, Tone};
 use super::{Stop, World, human, session, table};
 use crate::failure::{Class, Failure};
 use crate::ids::TargetName;
-use crate::wire::{CopiesStatus, HoldStatus, Job, JobState, Status, Step, TargetStatus, UpgradeStatus};
-
-/// Room that lasts longer than ten years is not worth a number.
-const FORESEEABLE_DAYS: u32 = 3650;
+use crate::status::words;
+use crate::wire::{Job, JobState, Status, TargetStatus};
 
 /// Lines are broken to the terminal's columns, but to no more than this, indented by the width of the names before them.
 const COLUMNS: usize = 100;
@@ -69,7 +67,7 @@ pub(super) fn text(status: &Status, now: DateTime<Utc>, terminal: Terminal) -> S
     if !running.is_empty() {
         lines.push(String::new());
     }
-    lines.extend(running.into_iter().map(job_line));
+    lines.extend(running.into_iter().map(words::job));
     lines.join("\n")
 }
 
@@ -81,62 +79,17 @@ pub(super) fn headline(status: &Status, now: DateTime<Utc>, terminal: Terminal) 
     }
 }
 
-/// The one word that says whether a person must do something, the most pressing first.
-pub(super) fn state(target: &TargetStatus) -> (String, Tone) {
-    if let Some(work) = target.work.as_ref().filter(|work| *work != "upgrade") {
-        return (format!("{work} underway"), Tone::Warn);
-    }
-    if let Some(outage) = &target.outage {
-        let first = match outage.cause.as_str() {
-            "rolled-back" => "ROLLED BACK, ",
-            "stuck" => "STUCK, ",
-            "failed-migration" => "MIGRATION FAILED, ",
-            "held" => "ON HOLD, ",
-            "not-asked" | "window" | "pending" | "room" => "UPGRADE PENDING, ",
-            "downgrade" | "ahead" => "DATABASE AHEAD, ",
-            _ => "",
-        };
-        return (format!("{first}SERVER DOWN"), Tone::Bad);
-    }
-    let open = target.upgrade.as_ref().filter(|upgrade| upgrade.ended_at.is_none());
-    let step = target.shape.as_ref().map(|shape| shape.step);
-    match (open, step) {
-        (Some(upgrade), _) if upgrade.phase == "stuck" => ("STUCK".to_owned(), Tone::Bad),
-        (Some(upgrade), _) => (format!("upgrading to {}", upgrade.to), Tone::Warn),
-        (None, Some(Step::Failed)) => ("MIGRATION FAILED".to_owned(), Tone::Bad),
-        (None, Some(Step::Ahead)) => ("database ahead of the release".to_owned(), Tone::Bad),
-        (None, Some(Step::Pending)) => ("upgrade pending".to_owned(), Tone::Warn),
-        (None, Some(Step::InStep)) => ("in step".to_owned(), Tone::Good),
-        (None, None) if target.looked_at.is_none() && target.server.is_none() => ("not looked at yet".to_owned(), Tone::Plain),
-        (None, Some(Step::Unknown)) if target.server.is_none() => ("database unreachable".to_owned(), Tone::Bad),
-        (None, Some(Step::Unknown)) if target.release.is_some() => ("not known to be in step".to_owned(), Tone::Warn),
-        (None, Some(Step::Unknown) | None) => ("backed up only".to_owned(), Tone::Plain),
-    }
-}
-
 pub(super) fn block(target: &TargetStatus, now: DateTime<Utc>, terminal: Terminal) -> Vec<String> {
-    let (word, tone) = state(target);
+    let (word, tone) = words::state(target);
     let mut head = format!("{}  {}", terminal.paint(Tone::Strong, target.name.as_str()), terminal.paint(tone, &word));
     if target.overdue {
         head.push_str(&format!("  {}", terminal.paint(Tone::Bad, "OVERDUE")));
     }
     let mut lines = vec![head];
     let mut line = |name: &str, text: String, tone: Tone| lines.push(line(terminal, name, &text, tone));
-    let server = match (&target.server, &target.work, target.looked_at) {
-        (Some(server), ..) => server.clone(),
-        (None, Some(work), _) => format!("{work} works on it"),
-        (None, None, None) => "not looked at yet".to_owned(),
-        (None, None, Some(_)) => "does not answer".to_owned(),
-    };
-    line("database", format!("{}, {server}{}", target.database, shape_words(target)), Tone::Plain);
+    line("database", words::database(target), Tone::Plain);
     if let Some(release) = &target.release {
-        let service = match (&target.service, &target.serving) {
-            // What runs is what was installed when it was started.
-            (Some(word), Some(serving)) => format!(", not taken over yet; server {word}, of {serving}"),
-            (Some(word), None) => format!(", server {word}"),
-            (None, _) => String::new(),
-        };
-        line("release", format!("{} in {}{service}", release.version, release.path), Tone::Plain);
+        line("release", words::release(target, release), Tone::Plain);
     }
     match &target.last_good {
         Some(archive) => {
@@ -147,9 +100,9 @@ pub(super) fn block(target: &TargetStatus, now: DateTime<Utc>, terminal: Termina
         }
         None => line("last good", "no verified archive yet".to_owned(), Tone::Warn),
     }
-    line("archives", room(target), Tone::Plain);
+    line("archives", words::room(target), Tone::Plain);
     for copies in &target.copies {
-        let (text, tone) = copies_words(copies, now);
+        let (text, tone) = words::copies(copies, now);
         line("copies", text, tone);
     }
     if let Some(failed) = target.last_run.as_ref().filter(|run| run.outcome != "ok") {
@@ -163,11 +116,11 @@ pub(super) fn block(target: &TargetStatus, now: DateTime<Utc>, terminal: Termina
         None => line("next run", "none scheduled".to_owned(), Tone::Quiet),
     }
     if let Some(upgrade) = &target.upgrade {
-        let (text, tone) = upgrade_words(upgrade, now);
+        let (text, tone) = words::upgrade(upgrade, now);
         line("upgrade", text, tone);
         upgrade.next_steps.iter().for_each(|step| line("next step", step.clone(), Tone::Strong));
     }
-    target.holds.iter().for_each(|hold| line("hold", hold_words(hold, now), Tone::Warn));
+    target.holds.iter().for_each(|hold| line("hold", words::hold(hold, now), Tone::Warn));
     target.refusals.iter().for_each(|refusal| line("no upgrade", refusal.clone(), Tone::Warn));
     target.problems.iter().for_each(|problem| line("problem", problem.clone(), Tone::Bad));
     lines
@@ -177,79 +130,4 @@ pub(super) fn block(target: &TargetStatus, now: DateTime<Utc>, terminal: Termina
 pub(super) fn line(terminal: Terminal, name: &str, text: &str, tone: Tone) -> String {
     let text = table::wrapped(text, terminal.columns().map_or(ELSEWHERE, |columns| columns.min(COLUMNS)), INDENT);
     format!("  {} {}", terminal.paint(Tone::Quiet, &format!("{name:<9}")), terminal.paint(tone, &text))
-}
-
-fn shape_words(target: &TargetStatus) -> String {
-    let Some(shape) = &target.shape else { return String::new() };
-    let head = shape.head.as_deref().map(|head| format!(", at migration {head}")).unwrap_or_default();
-    let list = |word: &str, names: &[String]| match names {
-        [] => String::new(),
-        names => format!(", {word} {}", names.join(", ")),
-    };
-    format!("{head}{}{}", list("pending:", &shape.pending), list("unknown to the release:", &shape.ahead))
-}
-
-fn room(target: &TargetStatus) -> String {
-    let free = target.free_bytes.map(|free| format!("; {} free", human::size(free))).unwrap_or_default();
-    let days = target
-        .days_left
-        .filter(|days| *days <= FORESEEABLE_DAYS)
-        .map(|days| format!(", {} at the current growth", human::many(u64::from(days), "day")));
-    format!(
-        "{}, {}{free}{}",
-        human::many(target.archives, "archive"),
-        human::size(target.archives_bytes),
-        days.unwrap_or_default()
-    )
-}
-
-fn copies_words(copies: &CopiesStatus, now: DateTime<Utc>) -> (String, Tone) {
-    let newest =
-        copies.newest.as_ref().map(|copy| format!(", newest of {}", human::when(copy.taken_at, now))).unwrap_or_default();
-    let read = match (copies.copied, copies.verified_since) {
-        (0, _) => String::new(),
-        (_, Some(at)) => format!(", each read back since {}", human::moment(at)),
-        (_, None) => ", not all read back yet".to_owned(),
-    };
-    let owed = match copies.owed {
-        0 => ", nothing owed".to_owned(),
-        owed => format!(", {} owed ({})", human::many(owed, "archive"), human::size(copies.owed_bytes)),
-    };
-    let tone = if copies.error.is_some() || copies.owed > 0 { Tone::Warn } else { Tone::Plain };
-    (format!("{}: {}{newest}{read}{owed}", copies.place, human::many_of(copies.copied, "copy", "copies")), tone)
-}
-
-fn upgrade_words(upgrade: &UpgradeStatus, now: DateTime<Utc>) -> (String, Tone) {
-    let from = upgrade.from.as_ref().map(|from| format!("{from} to ")).unwrap_or_else(|| "to ".to_owned());
-    let step = upgrade.step.as_deref().map(|step| format!(" at step {step}")).unwrap_or_default();
-    let when = human::when(upgrade.ended_at.unwrap_or(upgrade.started_at), now);
-    let message = upgrade.message.as_deref().map(|message| format!(": {message}")).unwrap_or_default();
-    let tone = match upgrade.phase.as_str() {
-        "committed" => Tone::Plain,
-        "stuck" => Tone::Bad,
-        _ => Tone::Warn,
-    };
-    (format!("{from}{}: {}{step}, {when}{message}", upgrade.to, upgrade.phase), tone)
-}
-
-fn hold_words(hold: &HoldStatus, now: DateTime<Utc>) -> String {
-    let what = hold.version.as_ref().map_or("every version".to_owned(), |version| format!("version {version}"));
-    let until = hold.until.map(|at| format!(" until {} UTC", human::moment(at))).unwrap_or_default();
-    format!("{what}, by {} {}{until}: {}", hold.who, human::when(hold.since, now), hold.reason)
-}
-
-fn job_line(job: &Job) -> String {
-    let target = job.action.target().map(|target| format!(" {target}")).unwrap_or_default();
-    let phase = match job.state {
-        JobState::Queued => "waiting for other work to end".to_owned(),
-        _ if job.progress.phase.is_empty() => "starting".to_owned(),
-        _ => job.progress.phase.clone(),
-    };
-    let done = match (job.progress.done_bytes, job.progress.total_bytes) {
-        (0, _) => String::new(),
-        (done, 0) => format!(", {}", human::size(done)),
-        (done, total) => format!(", {} of {}", human::size(done), human::size(total.max(done))),
-    };
-    let said = if job.progress.said.is_empty() { String::new() } else { format!(": {}", job.progress.said) };
-    format!("{}{target}: {phase}{done}{said}", job.action.name())
 }

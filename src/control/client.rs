@@ -59,6 +59,12 @@ impl Client {
         }
     }
 
+    /// Where it listens.
+    #[must_use]
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
     /// Where everything stands.
     ///
     /// # Errors
@@ -276,14 +282,14 @@ fn not_understood(error: &serde_json::Error) -> Failure {
         .hint("is the daemon of another version? `systemctl restart upkeepd`")
 }
 
-fn unreachable(socket: &Path, error: &io::Error) -> Failure {
+pub(super) fn unreachable(socket: &Path, error: &io::Error) -> Failure {
     let class = if error.kind() == io::ErrorKind::PermissionDenied { Class::NoPermission } else { Class::Unavailable };
     let mut failure = Failure::new(class, format!("cannot reach the daemon at {}", socket.display()));
     failure.causes.push(error.to_string());
     failure.hint("see whether it runs: `systemctl status upkeepd`")
 }
 
-fn lost(socket: &Path, error: &(dyn std::error::Error + 'static)) -> Failure {
+pub(super) fn lost(socket: &Path, error: &(dyn std::error::Error + 'static)) -> Failure {
     let mut failure = Failure::new(Class::Unavailable, format!("lost the daemon at {}", socket.display()));
     failure.causes.push(Chain(error).to_string());
     failure.hint("see how it ended: `systemctl status upkeepd`, then `upkeep status`")

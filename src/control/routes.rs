@@ -21,8 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::board::{Board, json};
 use super::limits::Limits;
-use super::metrics;
 use super::peers::Peer;
+use super::{metrics, page};
 use crate::failure::{Class, Failure};
 use crate::ids::{Label, PlaceName, RequestId, TargetName};
 use crate::state_db::{StateError, catalogue};
@@ -83,6 +83,7 @@ const PLACE_VERBS: [&str; 4] = ["copy", "verify-copies", "offsite-init", "offsit
 /// The one table.
 fn table() -> Vec<(&'static str, String, MethodRouter<State>)> {
     let mut table = vec![
+        ("GET", "/".to_owned(), get(page_for_people)),
         ("GET", "/v1/status".to_owned(), get(status)),
         ("GET", "/v1/targets/{target}".to_owned(), get(target)),
         ("GET", "/v1/targets/{target}/archives".to_owned(), get(archives)),
@@ -134,6 +135,34 @@ pub fn router(state: State) -> Router {
 
 async fn status(state: Shared) -> Response<Body> {
     answer(StatusCode::OK, "application/json", state.board.snapshot().json.clone())
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Shown {
+    /// `top`: only what is refreshed while a job runs.
+    #[serde(default)]
+    part: Option<String>,
+}
+
+async fn page_for_people(
+    state: Shared,
+    shown: Result<axum::extract::Query<Shown>, axum::extract::rejection::QueryRejection>,
+) -> Answer {
+    let axum::extract::Query(shown) = shown.map_err(|error| Failure::new(Class::Usage, error.body_text()))?;
+    let part = match shown.part.as_deref() {
+        None => page::Part::Whole,
+        Some("top") => page::Part::Top,
+        Some(_) => return Err(Failure::new(Class::Usage, "`part` is `top`, or not given").into()),
+    };
+    let nonce = RequestId::random();
+    let sheet = page::sheet(&state.board, part).await?;
+    let mut response = answer(StatusCode::OK, "text/html; charset=utf-8", page::html(&sheet, nonce.as_str()).into());
+    for (name, value) in page::headers(nonce.as_str()) {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    Ok(response)
 }
 
 async fn metrics_page(state: Shared) -> Response<Body> {

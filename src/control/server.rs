@@ -25,7 +25,7 @@ use super::board::Board;
 use super::lanes::{Lane, Place};
 pub use super::limits::Limits;
 use super::peers::{Credentials, Judge, Peer, Role};
-use super::routes;
+use super::{origin, routes};
 use crate::failure::{Class, Failure};
 
 /// How long accepting pauses when the host is out of descriptors: long enough for one to come free, short for a person.
@@ -142,7 +142,7 @@ enum Admission {
 async fn connection(stream: UnixStream, admission: Admission, age: Duration, shared: &Shared) {
     let router = TowerToHyperService::new(shared.router.clone());
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-        let refusal = refusal(&admission, request.method());
+        let refusal = refusal(&admission, &request);
         if let Admission::In(peer) = &admission {
             request.extensions_mut().insert(peer.clone());
         }
@@ -193,7 +193,7 @@ where
 }
 
 /// What a connection's peer may not do, before any route is looked at.
-fn refusal(admission: &Admission, method: &Method) -> Option<Response<Body>> {
+fn refusal(admission: &Admission, request: &Request<Incoming>) -> Option<Response<Body>> {
     let peer = match admission {
         Admission::Full => {
             let failure = Failure::new(Class::TempFail, "too many connections to the control socket");
@@ -201,7 +201,11 @@ fn refusal(admission: &Admission, method: &Method) -> Option<Response<Body>> {
         }
         Admission::In(peer) => peer,
     };
-    let reads = matches!(*method, Method::GET | Method::HEAD);
+    // Before the role: what another site's page has a browser ask is not what the browser's user asks.
+    if let Some(failure) = origin::refusal(request.method(), request.uri(), request.headers()) {
+        return Some(routes::failed(&failure));
+    }
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     match peer.role {
         Role::Operator => None,
         Role::Observer if reads => None,

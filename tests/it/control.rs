@@ -108,6 +108,9 @@ fn every_endpoint_answers_as_its_golden_file_says() {
     assert!(metrics.head.contains("content-type: application/openmetrics-text; version=1.0.0"), "{metrics:?}");
     assert!(metrics.body.contains("upkeep_archives{target=\"notes\"} 1\n") && metrics.body.contains("# EOF\n"));
 
+    let page = get("/", "/");
+    assert!(page.head.contains("content-type: text/html") && page.body.starts_with("<!doctype html>"), "{page:?}");
+
     // Each action, with how it ends for a target that is only backed up.
     let archived = |verb: &str| format!("/v1/archives/{label}/{verb}");
     for (pattern, path, body, ends) in [
@@ -160,7 +163,7 @@ fn what_cannot_be_asked_is_refused_in_words() {
     let place = place();
     let daemon = Running::start(&place);
     for (method, path, body, status, class, words) in [
-        ("GET", "/", "", 404, "no-input", "there is nothing at /"),
+        ("GET", "/v1", "", 404, "no-input", "there is nothing at /v1"),
         ("GET", "/v1/targets/nots", "", 404, "no-input", "there is no target `nots`"),
         ("GET", "/v1/targets/NO%20NAME", "", 404, "no-input", "there is no target"),
         ("GET", "/v1/jobs/0000", "", 404, "no-input", "there is no job `0000`"),

@@ -54,6 +54,7 @@ mod mysql_traps;
 mod mysql_views;
 mod mysql_wide;
 mod offsite;
+mod page;
 mod postgres_backup;
 mod postgres_catalogue;
 mod postgres_fence;

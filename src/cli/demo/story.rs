@@ -6,8 +6,9 @@ use super::layout::{self, RELEASES, Release};
 use super::look;
 use super::stage::Stage;
 use crate::archive::manifest::Kind;
-use crate::cli::{Stop, status};
+use crate::cli::Stop;
 use crate::state_db::catalogue::{Entry, Verdict};
+use crate::status::words;
 use crate::wire::TargetStatus;
 
 /// How many notes people have written before the story begins.
@@ -225,5 +226,5 @@ fn version(target: &TargetStatus) -> String {
 }
 
 fn state(target: &TargetStatus) -> String {
-    status::state(target).0
+    words::state(target).0
 }
