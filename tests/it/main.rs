@@ -34,6 +34,7 @@ mod migrate_commands;
 mod migrate_mysql;
 mod migrate_postgres;
 mod migrate_sqlite;
+mod monitoring;
 mod mysql_backup;
 mod mysql_computed;
 mod mysql_definers;
