@@ -12,6 +12,7 @@ mod offsite;
 mod raw;
 mod secrets;
 mod server;
+mod written;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

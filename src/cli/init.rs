@@ -3,6 +3,7 @@
 //! Owns the text made of what was found, a pure function of it; the looking is `init::look`'s. Writes one new file; never over
 //! one that is there.
 
+mod address;
 mod look;
 
 use std::fs;
@@ -13,10 +14,11 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{Stop, World, human};
-use crate::config::Location;
 use crate::durable;
 use crate::failure::{Class, Failure};
 use crate::ids::TargetName;
+use crate::text;
+use address::Address;
 
 /// Where the state is unless the configuration says otherwise; its group is the daemon's.
 const STATE: &str = "/var/lib/upkeep";
@@ -49,7 +51,7 @@ struct Server {
     scripts: Vec<String>,
     /// The database that its command line or environment names, without the password.
     #[serde(skip)]
-    database: Option<Location>,
+    database: Option<Address>,
 }
 
 /// A database server that listens.
@@ -73,7 +75,7 @@ struct Found {
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
     let servers = look::servers(&world.environment).await;
     let found = Found { listeners: look::listeners(), idle: look::idle(&servers), servers };
-    let proposal = text(&found);
+    let proposal = proposal(&found);
     if arguments.print {
         return world.terminal.show(&found, |_| proposal);
     }
@@ -104,7 +106,7 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
 }
 
 /// The proposal. Pure.
-fn text(found: &Found) -> String {
+fn proposal(found: &Found) -> String {
     let mut lines = vec![
         "# Proposed by `upkeep init` from what it found on this host. What is a guess says so; `upkeep check` says what is"
             .to_owned(),
@@ -132,9 +134,15 @@ fn text(found: &Found) -> String {
     lines.join("\n")
 }
 
+/// A text as TOML writes it.
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
 fn target(name: &TargetName, server: &Server, listeners: &[Listener]) -> Vec<String> {
+    let lost = server.database.iter().flat_map(|address| &address.lost);
     let (said, url) = match &server.database {
-        Some(location) => ("# As its command line or environment says, without the password.", location.to_string()),
+        Some(address) => ("# As its command line or environment says, without the password.", address.url.clone()),
         None => {
             let scheme = listeners.first().map_or("postgres", |listener| listener.scheme);
             let port = listeners.first().map_or_else(String::new, |listener| format!(":{}", listener.port));
@@ -149,7 +157,7 @@ fn target(name: &TargetName, server: &Server, listeners: &[Listener]) -> Vec<Str
     let mut lines = vec![
         format!("[targets.{name}.database]"),
         said.to_owned(),
-        format!("url = \"{url}\""),
+        format!("url = {}", quoted(&url)),
         "# The password, one line: `install -m 640 -g upkeep /dev/null FILE`, then write it there.".to_owned(),
         format!("# password_file = \"/etc/upkeep/{name}.password\""),
         format!("[targets.{name}.backup]"),
@@ -159,6 +167,13 @@ fn target(name: &TargetName, server: &Server, listeners: &[Listener]) -> Vec<Str
         format!("path = \"{}\"", server.path.display()),
         format!("version = {probe}"),
     ];
+    // Under the URL, where what is missing is to be written.
+    let page = if url.starts_with("postgres") { "postgresql" } else { "mysql" };
+    let unkept = lost.map(|lost| {
+        let lost = text::line(lost);
+        format!("# The application says {lost} as well, which is not in this URL: docs/{page}.md has the parameters; until then this is less safe.")
+    });
+    lines.splice(3..3, unkept.collect::<Vec<_>>());
     if server.package.is_none() && !server.version_file {
         lines.push("# A guess: neither a package nor a file VERSION was found.".to_owned());
     }

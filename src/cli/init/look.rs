@@ -5,9 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Listener, Server};
-use crate::config::load::{Environment, parse_url};
-use crate::config::{Database, Location};
+use super::{Listener, Server, address};
+use crate::config::load::Environment;
 use crate::process::Command;
 
 /// How long each question to the host may take.
@@ -53,7 +52,7 @@ pub(super) async fn servers(environment: &Environment) -> Vec<Server> {
             package: package(&path).await,
             version_file: path.join("VERSION").is_file(),
             scripts: scripts(&path),
-            database: database(&words, &running.environment, environment),
+            database: address::of(&words, &running.environment, environment),
             path,
         });
     }
@@ -107,16 +106,6 @@ fn homes(word: &str) -> Vec<PathBuf> {
         (deeper && !SHARED.contains(&first)).then(|| Path::new(home).join(first))
     });
     below.collect()
-}
-
-/// The database that is named in a word of the command line or a variable, as a URL.
-fn database(words: &[String], variables: &BTreeMap<String, String>, environment: &Environment) -> Option<Location> {
-    let values = words.iter().map(|word| word.split_once('=').map_or(word.as_str(), |(_, value)| value));
-    values.chain(variables.values().map(String::as_str)).find_map(|value| {
-        let url = value.strip_prefix("jdbc:").unwrap_or(value).replace("postgresql://", "postgres://");
-        let known = ["postgres://", "mysql://", "mariadb://", "sqlite:///"].iter().any(|scheme| url.starts_with(scheme));
-        known.then(|| parse_url(&url, environment).ok()).flatten().map(|Database { location, .. }| location)
-    })
 }
 
 /// Directories in /opt and /srv of which no server is.

@@ -23,22 +23,6 @@ fn a_server_lies_where_its_command_line_says() {
 }
 
 #[test]
-fn its_database_is_the_one_it_was_told() {
-    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-    let none = BTreeMap::new();
-    let said = |argv: &[&str], variables: &BTreeMap<String, String>| {
-        database(&words(argv), variables, &Environment::new()).map(|location| location.to_string())
-    };
-    assert_eq!(
-        said(&["app", "--db=postgres://app:geheim@db:5433/shop"], &none).as_deref(),
-        Some("postgres://app@db:5433/shop")
-    );
-    let variable = BTreeMap::from([("DATABASE_URL".to_owned(), "mysql://app:geheim@127.0.0.1/shop".to_owned())]);
-    assert_eq!(said(&["app"], &variable).as_deref(), Some("mysql://app@127.0.0.1:3306/shop"));
-    assert_eq!(said(&["app", "http://127.0.0.1:8080/"], &none), None);
-}
-
-#[test]
 fn listening_servers_are_known_by_socket_and_port() {
     let postgres = socket("/run/postgresql/.s.PGSQL.5433").unwrap();
     assert_eq!(
