@@ -87,10 +87,7 @@ impl Postgres {
     }
 
     pub(super) async fn shape(&self, history_tables: &[String]) -> Result<Shape, EngineError> {
-        let mut session = Place::of(&self.database)?.connect().await?;
-        let shape = shape::shape(&mut session, history_tables).await?;
-        session.close().await;
-        Ok(shape)
+        looked(&self.database, async |session| shape::shape(session, history_tables).await).await
     }
 
     pub(super) async fn can_dump_schema(&self, server: &Server) -> Result<(), EngineError> {
@@ -139,16 +136,28 @@ impl Postgres {
     }
 }
 
+/// Looks at a database over a session of its own, which waits for nobody long; who is in the way is named.
+async fn looked<T>(
+    database: &Database,
+    look: impl AsyncFnOnce(&mut Session) -> Result<T, EngineError>,
+) -> Result<T, EngineError> {
+    let place = Place::of(database)?;
+    let mut session = place.connect_to_look().await?;
+    let answer = look(&mut session).await;
+    session.close().await;
+    match answer {
+        Err(error) => Err(locks::blame(&place, error).await),
+        answer => answer,
+    }
+}
+
 /// Looks whether every row of a database could be read, and be restored: privileges on schemas, tables and sequences, row-level security,
 /// what `pg_dump` cannot print, room for the locks, and bytes in a definition that no archive keeps.
 ///
 /// # Errors
 /// The first kind of thing that is missing or in the way, with the exact statement that helps; or when it cannot be asked.
 pub async fn can_read_all(database: &Database) -> Result<(), EngineError> {
-    let mut session = Place::of(database)?.connect().await?;
-    let answer = look_at_all(&mut session).await;
-    session.close().await;
-    answer
+    looked(database, look_at_all).await
 }
 
 async fn look_at_all(session: &mut Session) -> Result<(), EngineError> {
@@ -174,10 +183,7 @@ pub async fn worth(database: &Database) -> Result<Option<String>, EngineError> {
 /// # Errors
 /// When the server cannot be asked.
 pub async fn hidden(database: &Database) -> Result<Vec<LeftOut>, EngineError> {
-    let mut session = Place::of(database)?.connect().await?;
-    let answer = left_out::hidden(&mut session).await;
-    session.close().await;
-    answer
+    looked(database, left_out::hidden).await
 }
 
 /// What extensions keep from dumps, and so from archives, each with the statement that changes it.
@@ -185,10 +191,8 @@ pub async fn hidden(database: &Database) -> Result<Vec<LeftOut>, EngineError> {
 /// # Errors
 /// When the server cannot be asked.
 pub async fn kept_by_extensions(database: &Database) -> Result<Vec<LeftOut>, EngineError> {
-    let mut session = Place::of(database)?.connect().await?;
-    let members = members::all(&mut session).await;
-    session.close().await;
-    Ok(members?.iter().map(members::Member::left_out).collect())
+    let members = looked(database, members::all).await?;
+    Ok(members.iter().map(members::Member::left_out).collect())
 }
 
 /// What a hot standby cannot give of a database: its unlogged tables, by name. None where the server is a primary one.
@@ -196,10 +200,7 @@ pub async fn kept_by_extensions(database: &Database) -> Result<Vec<LeftOut>, Eng
 /// # Errors
 /// When the server cannot be asked.
 pub async fn missing_on_standby(database: &Database) -> Result<Option<Vec<String>>, EngineError> {
-    let mut session = Place::of(database)?.connect().await?;
-    let missing = standby::missing(&mut session).await;
-    session.close().await;
-    missing
+    looked(database, standby::missing).await
 }
 
 /// Which way a restore may go, as far as its privileges say.
@@ -207,10 +208,7 @@ pub async fn missing_on_standby(database: &Database) -> Result<Option<Vec<String
 /// # Errors
 /// When nothing in the database may be replaced by anybody as it is (a subscription), or the server cannot be asked.
 pub async fn may_restore(database: &Database) -> Result<MayRestore, EngineError> {
-    let mut session = Place::of(database)?.connect().await?;
-    let answer = way::may_restore(&mut session).await;
-    session.close().await;
-    answer
+    looked(database, way::may_restore).await
 }
 
 /// The directory of the server's data, where it says so and it is on this host: what a restore fills.

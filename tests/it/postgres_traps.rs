@@ -7,7 +7,7 @@ use upkeep::failure::{Class, Explain};
 
 use crate::support::engines::Db;
 use crate::support::held::Held;
-use crate::support::postgres::{cluster, dump, load, name_of, newer_cluster, said};
+use crate::support::postgres::{Cluster, cluster, dump, load, name_of, newer_cluster, said};
 use crate::support::wait::until;
 use crate::support::world::{World, text};
 
@@ -127,20 +127,33 @@ async fn t_pg4_rows_of_unlogged_tables_are_in_the_archive() {
     assert_eq!(dump(&source, dir.path(), 1).await.unwrap().manifest.rows(), 2);
 }
 
-/// T-PG5: a schema change that queues up behind the dump's locks stops the dump's own workers.
+/// T-PG5: a schema change that queues up behind the dump's locks stops the dump's own workers; and one that is forgotten stops whoever
+/// looks, for the functions that measure a table or print a view wait for its locks as well.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn t_pg5_a_table_somebody_keeps_locked_is_named_and_so_is_he() {
+async fn t_pg5_what_somebody_keeps_locked_is_named_and_so_is_he() {
     let Some(cluster) = cluster() else { return };
+    let newer = newer_cluster().unwrap_or(cluster);
+    let (table, view) = ("LOCK TABLE t IN ACCESS EXCLUSIVE MODE", "CREATE OR REPLACE VIEW v AS SELECT a FROM t");
+    tokio::join!(is_named(cluster, table), is_named(cluster, view), is_named(newer, table), is_named(newer, view));
+}
+
+async fn is_named(cluster: &Cluster, kept: &str) {
     let source = cluster.fresh();
-    cluster.psql(name_of(&source), "CREATE TABLE t (a int)");
+    let body = "CREATE TABLE t (a int DEFAULT 1); INSERT INTO t VALUES (7); CREATE VIEW v AS SELECT a FROM t";
+    cluster.psql(name_of(&source), body);
     let mut other = cluster.connect(name_of(&source)).await;
-    other.execute("BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE").await.unwrap();
-    let dir = tempfile::tempdir().unwrap();
-    let error = dump(&source, dir.path(), 2).await.unwrap_err();
-    assert!(matches!(error, EngineError::InUse { .. }), "{error:?}");
-    assert!(error.transient());
-    assert!(said(error).contains("LOCK TABLE t IN ACCESS EXCLUSIVE MODE"));
+    other.execute(sqlx::AssertSqlSafe(format!("BEGIN; {kept}"))).await.unwrap();
+    let (engine, dir) = (Engine::of(&source), tempfile::tempdir().unwrap());
+    let survey = engine.survey(&[]).await.unwrap();
+    assert!(survey.exists && survey.holds_rows && survey.tables.len() == 1, "{survey:?}");
+    let (looked, dumped) = tokio::join!(engine.shape(&[]), dump(&source, dir.path(), 2));
+    for error in [looked.map(drop).unwrap_err(), dumped.map(drop).unwrap_err()] {
+        assert!(matches!(error, EngineError::InUse { .. }), "{error:?}");
+        assert!(error.transient());
+        assert!(said(error).contains(kept), "{kept} is named");
+    }
     other.close().await.unwrap();
+    engine.shape(&[]).await.unwrap();
     dump(&source, dir.path(), 2).await.unwrap();
 }
 

@@ -271,7 +271,7 @@ pub(super) async fn texts(session: &mut Session, doing: &str, sql: &str) -> Resu
 pub(super) async fn sequence_lines(session: &mut Session, wait: Duration) -> Result<Vec<String>, EngineError> {
     let names = sequences(session).await?;
     let mut values = session.place().connect().await?;
-    values.run("bound the wait for locks", &format!("SET lock_timeout = {}", wait.as_millis())).await?;
+    values.wait_at_most(wait).await?;
     let lines = values_of(&mut values, &names).await;
     values.close().await;
     lines

@@ -11,9 +11,8 @@ use super::super::tally::{Nowhere, Tally, differing, verdict};
 use super::super::{EngineError, Loaded, Mismatch};
 use super::catalog::{self, Relation};
 use super::computed;
-use super::connect::{Place, Session};
+use super::connect::{LOCK_WAIT, Place, Session};
 use super::large_objects;
-use super::locks::LOCK_WAIT;
 use super::rows::{self, Task, Tasks};
 use super::split::statements_of;
 use super::worker::share;
@@ -31,7 +30,10 @@ pub(super) struct Reader {
 impl Reader {
     /// Connects.
     pub(super) async fn open(place: &Place) -> Result<Self, EngineError> {
-        let mut session = place.connect().await?;
+        Self::over(place.connect().await?).await
+    }
+
+    async fn over(mut session: Session) -> Result<Self, EngineError> {
         let major = prepare(&mut session).await?;
         Ok(Self { session, major })
     }
@@ -105,12 +107,12 @@ pub(super) async fn compare_at_one_moment(
 ) -> Result<Loaded, EngineError> {
     let manifest = archive.manifest();
     progress.phase("comparing", manifest.tables.iter().map(|table| table.bytes).sum());
-    let mut holder = place.connect().await?;
+    let mut holder = place.connect_to_look().await?;
     holder.run("begin", "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
     let snapshot = holder.text("export the snapshot", "SELECT pg_catalog.pg_export_snapshot()").await?.unwrap_or_default();
     let (begin, doing) = (share(&snapshot), "share the snapshot");
     let relations = expected(&mut holder, manifest).await?;
-    let Reader { mut session, major } = Reader::open(place).await?;
+    let Reader { mut session, major } = Reader::over(place.connect_to_look().await?).await?;
     let (tasks, stop, mut tallies) = (Tasks::of(&relations, major), Stop::default(), Vec::new());
     session.run(doing, &begin).await?;
     loop {

@@ -25,6 +25,10 @@ use crate::failure::Class;
 /// refuses at once.
 const CONNECT_WITHIN: Duration = Duration::from_secs(15);
 
+/// How long one attempt waits for a lock somebody else holds: longer than an ordinary schema change, shorter than anybody's
+/// patience.
+pub(super) const LOCK_WAIT: Duration = Duration::from_secs(5);
+
 /// Databases that every cluster has, in the order tried, for what cannot be done from inside the database itself.
 const MAINTENANCE: [&str; 2] = ["postgres", "template1"];
 
@@ -137,6 +141,13 @@ impl Place {
         if let Some(monetary) = &self.monetary {
             session.run("set up a session", &format!("SET {MONETARY} = {}", literal(monetary))).await?;
         }
+        Ok(session)
+    }
+
+    /// Connects to look or to read: nobody's lock is waited for long.
+    pub(super) async fn connect_to_look(&self) -> Result<Session, EngineError> {
+        let mut session = self.connect().await?;
+        session.wait_at_most(LOCK_WAIT).await?;
         Ok(session)
     }
 
@@ -270,6 +281,11 @@ impl Session {
     /// Where it is connected to.
     pub(super) fn place(&self) -> &Place {
         &self.place
+    }
+
+    /// Bounds how long each lock is waited for.
+    pub(super) async fn wait_at_most(&mut self, wait: Duration) -> Result<(), EngineError> {
+        self.run("bound the wait for locks", &format!("SET lock_timeout = {}", wait.as_millis())).await
     }
 
     /// Runs one or more statements. `doing` completes "cannot …".

@@ -16,8 +16,9 @@ use super::super::tally::Tally;
 use super::super::{DumpRequest, Dumped, EngineError, moment};
 use super::catalog::{self, Relation};
 use super::client::Client;
-use super::connect::{Place, Session, sqlstate};
+use super::connect::{LOCK_WAIT, Place, Session, sqlstate};
 use super::rows::{self, Task, Tasks};
+use super::said::NOT_AVAILABLE;
 use super::schema::{Cleaner, head, restriction};
 use super::worker::{Go, Left, Setup, lock_all, read_in_turn, work};
 use super::{computed, create, large_objects, left_out, likeness, locks, order, printed, shape, standby};
@@ -34,7 +35,7 @@ pub(super) const FOLLOW_WAIT: Duration = Duration::from_millis(500);
 /// SQLSTATEs of a table and a schema that went away between two looks.
 const GONE: [&str; 2] = ["42P01", "3F000"];
 /// The same, and of a lock not granted.
-const PASSING: [&str; 3] = ["55P03", GONE[0], GONE[1]];
+const PASSING: [&str; 3] = [NOT_AVAILABLE, GONE[0], GONE[1]];
 
 /// Everything locked, in one snapshot.
 struct Held {
@@ -80,7 +81,7 @@ pub(super) async fn dump(
     let mut made = 0;
     let held = loop {
         made += 1;
-        if let Some(ended) = moment::ended(made, attempt_hold(place, request, progress).await, passes).await {
+        if let Some(ended) = moment::ended(made, hold(place, request, progress).await, passes).await {
             break ended?;
         }
     };
@@ -124,9 +125,18 @@ pub(super) async fn demand_readable_schema(session: &mut Session) -> Result<(), 
     }
 }
 
+/// One attempt, which names who kept it waiting for a lock.
+async fn hold(place: &Place, request: &DumpRequest, progress: &Progress) -> Result<Option<Held>, EngineError> {
+    match attempt_hold(place, request, progress).await {
+        Err(error) => Err(locks::blame(place, error).await),
+        held => held,
+    }
+}
+
 /// One attempt; `None` when the schema moved under it.
 async fn attempt_hold(place: &Place, request: &DumpRequest, progress: &Progress) -> Result<Option<Held>, EngineError> {
-    let mut session = place.connect().await?;
+    // It holds every table, so it waits for nobody long: who wants one of them waits for it, and everybody else for him.
+    let mut session = place.connect_to_look().await?;
     let major = catalog::major(&mut session).await?;
     let mut server = catalog::identify(&mut session).await?;
     let settings = rows::reading_settings(&server.charset);
@@ -140,8 +150,8 @@ async fn attempt_hold(place: &Place, request: &DumpRequest, progress: &Progress)
     // The locks come before the first query of the transaction and so before its snapshot: a TRUNCATE or a rewriting
     // ALTER TABLE between the two would show the snapshot an empty table.
     session.run("begin", "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
-    if let Err(error) = lock_all(&mut session, &locked, locks::LOCK_WAIT).await {
-        return Err(blame(place, locks::told(place, error, needed).await).await);
+    if let Err(error) = lock_all(&mut session, &locked).await {
+        return Err(locks::blame(place, locks::told(place, error, needed).await).await);
     }
     let snapshot = session.text("export the snapshot", "SELECT pg_catalog.pg_export_snapshot()").await?.unwrap_or_default();
     if catalog::lockable(&mut session).await? != locked {
@@ -152,7 +162,7 @@ async fn attempt_hold(place: &Place, request: &DumpRequest, progress: &Progress)
     let setup = Setup { place: place.clone(), snapshot: snapshot.clone(), settings, stop: stop.0.clone() };
     let hands = match enlist(&setup, request.jobs.max(1)).await {
         Ok(hands) => hands,
-        Err(error) => return Err(blame(place, error).await),
+        Err(error) => return Err(locks::blame(place, error).await),
     };
     let (position, taken_at) = moment(&mut session).await?;
     let shape = shape::shape(&mut session, &request.history_tables).await?;
@@ -164,10 +174,10 @@ async fn attempt_hold(place: &Place, request: &DumpRequest, progress: &Progress)
             left_out::add_what_is_told(&mut left_out, told);
             sections
         }),
-        Err(error) => return Err(blame(place, locks::told(place, error, needed).await).await),
+        Err(error) => return Err(locks::blame(place, locks::told(place, error, needed).await).await),
     };
     // Functions and types are not locked by tables' locks: whoever changed one while we read gets a new attempt.
-    let mut fresh = place.connect().await?;
+    let mut fresh = place.connect_to_look().await?;
     fresh.run("set up a session", &setup.settings).await?;
     let now = shape::fingerprint(&mut fresh).await?;
     fresh.close().await;
@@ -205,15 +215,6 @@ fn gone_is_moved(error: EngineError) -> EngineError {
         }
         _ => error,
     }
-}
-
-/// Names who is in the way, if it was a lock: asked on a connection of its own, while what we hold keeps him there.
-async fn blame(place: &Place, error: EngineError) -> EngineError {
-    let about_locks = sqlstate(&error).as_deref() == Some(PASSING[0]) || matches!(error, EngineError::Process(_));
-    let Some(mut asking) = (if about_locks { place.connect().await.ok() } else { None }) else { return error };
-    let sessions = catalog::lock_holders(&mut asking).await.unwrap_or_default();
-    asking.close().await;
-    if sessions.is_empty() { error } else { EngineError::InUse { location: place.location(), sessions } }
 }
 
 /// Starts the workers and waits until each shares the snapshot.
@@ -304,9 +305,9 @@ async fn write(mut held: Held, request: &DumpRequest, sink: &FrameSink, progress
     fault::aside("pg.dump.held");
     let (mut session, tables) = read_rows(&mut held, request, sink, progress).await.map_err(gone_is_moved)?;
     progress.phase("finishing", 0);
-    let sequences = match catalog::sequence_lines(&mut session, locks::LOCK_WAIT).await {
+    let sequences = match catalog::sequence_lines(&mut session, LOCK_WAIT).await {
         Ok(lines) => lines.join("\n"),
-        Err(error) => return Err(blame(&session.place().clone(), gone_is_moved(error)).await),
+        Err(error) => return Err(locks::blame(&session.place().clone(), gone_is_moved(error)).await),
     };
     printed::demand_as_in_snapshot(&mut session).await?;
     append_text(sink, FrameKind::Sequences, request.level, format!("{sequences}\n\n")).await?;

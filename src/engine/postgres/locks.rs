@@ -1,15 +1,23 @@
-//! Whether the server has room for the locks that one transaction takes.
+//! Locks: how long somebody else's is waited for, who holds it, and whether the server has room for those that one transaction takes.
 //!
-//! The room is one for all sessions, and fixed when the server starts.
-
-use std::time::Duration;
+//! Not only statements wait for locks. What measures a table or prints a definition (`pg_table_size`, `pg_get_viewdef`, `pg_get_ruledef`,
+//! `pg_get_functiondef`, and `pg_get_expr` since 17) takes one on what it is about, and would stand behind a `VACUUM FULL` or a forgotten
+//! transaction for as long as that lasts. So whoever only looks or reads has a session that waits for nobody long; held by
+//! `tests/it/postgres_traps.rs`. The room is one for all sessions, and fixed when the server starts.
 
 use super::super::EngineError;
+use super::catalog;
 use super::connect::{Place, Session};
+use super::said::is_about_a_kept_lock;
 
-/// How long one attempt waits for a lock somebody else holds: longer than an ordinary schema change, shorter than anybody's
-/// patience.
-pub(super) const LOCK_WAIT: Duration = Duration::from_secs(5);
+/// Names who is in the way, if it was a lock: asked on a connection of its own, while what we hold keeps him there.
+pub(super) async fn blame(place: &Place, error: EngineError) -> EngineError {
+    let about_locks = is_about_a_kept_lock(&error) || matches!(error, EngineError::Process(_));
+    let Some(mut asking) = (if about_locks { place.connect().await.ok() } else { None }) else { return error };
+    let sessions = catalog::lock_holders(&mut asking).await.unwrap_or_default();
+    asking.close().await;
+    if sessions.is_empty() { error } else { EngineError::InUse { location: place.location(), sessions } }
+}
 
 /// How large it is.
 struct Room {

@@ -7,8 +7,7 @@
 
 use super::super::EngineError;
 use super::catalog::USER_SCHEMA;
-use super::connect::{Place, Session, literal, quote};
-use super::locks::LOCK_WAIT;
+use super::connect::{LOCK_WAIT, Place, Session, literal, quote};
 use crate::archive::manifest::LeftOut;
 
 /// What is asked, in messages.
@@ -87,9 +86,10 @@ fn candidates() -> String {
 /// # Errors
 /// When the server cannot be asked, or somebody keeps such a table locked: a backup that waited for him would keep everybody from every table.
 pub(super) async fn all(session: &mut Session) -> Result<Vec<Member>, EngineError> {
-    session.run("bound the wait for locks", &format!("SET lock_timeout = {}", LOCK_WAIT.as_millis())).await?;
+    let before = session.text(DOING, "SELECT pg_catalog.current_setting('lock_timeout')").await?.unwrap_or_default();
+    session.wait_at_most(LOCK_WAIT).await?;
     let found = look(session).await?;
-    session.run("release the bound", "SET lock_timeout = 0").await?;
+    session.run("wait for locks as before", &format!("SET lock_timeout = {}", literal(&before))).await?;
     Ok(found)
 }
 

@@ -119,7 +119,7 @@ fn moved(then: &Things, now: &Things) -> Option<String> {
 /// Refuses what was read in the session's snapshot where the catalogue it was printed by is another since.
 pub(super) async fn demand_as_in_snapshot(session: &mut Session) -> Result<(), EngineError> {
     let then = look(session).await?;
-    let mut fresh = session.place().connect().await?;
+    let mut fresh = session.place().connect_to_look().await?;
     let now = look(&mut fresh).await?;
     fresh.close().await;
     match moved(&then, &now) {

@@ -14,8 +14,7 @@ use super::super::{EngineError, Standing};
 use super::catalog::{self, Relation};
 use super::client::Client;
 use super::compare::prepare;
-use super::connect::{Place, Session};
-use super::locks::LOCK_WAIT;
+use super::connect::{LOCK_WAIT, Place, Session};
 use super::rows::{self, Tasks};
 use super::schema::{self, Cleaner};
 use super::{dump, large_objects, survey};
@@ -85,7 +84,7 @@ async fn differs(
 ) -> Result<Option<String>, EngineError> {
     let manifest = archive.manifest();
     progress.phase("proving what is replaced", manifest.tables.iter().map(|table| table.bytes).sum());
-    let mut session = place.connect().await?;
+    let mut session = place.connect_to_look().await?;
     let major = prepare(&mut session).await?;
     let server = catalog::identify(&mut session).await?;
     if (&server.flavour, &server.version) != (&manifest.server.flavour, &manifest.server.version) || manifest.data_only {

@@ -93,6 +93,14 @@ pub(super) fn sqlstate(error: &EngineError) -> Option<String> {
     }
 }
 
+/// SQLSTATE `lock_not_available`.
+pub(super) const NOT_AVAILABLE: &str = "55P03";
+
+/// Whether an error is that somebody else kept a lock for longer than the session waits.
+pub(super) fn is_about_a_kept_lock(error: &EngineError) -> bool {
+    sqlstate(error).as_deref() == Some(NOT_AVAILABLE)
+}
+
 /// Whether a text of the server's or of a client of it is about a lock table that is full. The words may be in any language; the setting
 /// is always called the same.
 pub(super) fn is_about_locks(text: &str) -> bool {

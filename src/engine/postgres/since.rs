@@ -1,10 +1,11 @@
-//! The rows of a database against those of an archive, within one snapshot and without a lock that others feel.
+//! The rows of a database against those of an archive, within one snapshot, without a lock that others feel and without a wait for one of
+//! theirs that has no end.
 
 use std::sync::Arc;
 
 use super::super::EngineError;
-use super::compare;
 use super::connect::Place;
+use super::{compare, locks};
 use crate::archive::Archive;
 use crate::progress::Progress;
 
@@ -13,5 +14,8 @@ use crate::progress::Progress;
 /// # Errors
 /// [`EngineError::Differs`] where they are others, and when the database cannot be read.
 pub(super) async fn compare(place: &Place, archive: &Arc<Archive>, progress: &Progress) -> Result<(), EngineError> {
-    compare::compare_at_one_moment(place, archive, progress).await.map(drop)
+    match compare::compare_at_one_moment(place, archive, progress).await {
+        Ok(_) => Ok(()),
+        Err(error) => Err(locks::blame(place, error).await),
+    }
 }

@@ -1,11 +1,17 @@
 //! A glance at a database: is it there, what is in it, who else is using it. Works with as few privileges as it can.
 
+use std::time::Duration;
+
 use super::super::passing::Patience;
 use super::super::{EngineError, Survey};
 use super::catalog::{BATCH, RUNS_CODE, WITH_ROWS, extension_tables, relations, texts};
-use super::connect::{Place, Session, application_name, literal, quote};
+use super::connect::{LOCK_WAIT, Place, Session, application_name, literal, quote};
 use super::large_objects;
+use super::said::is_about_a_kept_lock;
 use super::shape::history_names;
+
+/// How long a lock is waited for once it is known that somebody keeps one.
+const SHORT_WAIT: Duration = Duration::from_millis(100);
 
 /// Views and routines that are no extension's.
 const OTHERS: &str = "SELECT count(*)::text FROM (\
@@ -15,32 +21,44 @@ const OTHERS: &str = "SELECT count(*)::text FROM (\
     WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' AND NOT EXISTS (\
       SELECT FROM pg_catalog.pg_depend AS d WHERE d.classid = o.class AND d.objid = o.oid AND d.deptype = 'e')";
 
+/// How large the tables are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sizes {
+    /// As the server measures them now, for which it must have a lock on each.
+    Measured,
+    /// As the catalogue has them since somebody last counted, which may be long ago: where somebody keeps one of those locks.
+    Noted,
+}
+
+impl Sizes {
+    /// Expressions over `pg_class c`: bytes, and whether there may be rows.
+    fn columns(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Measured => {
+                ("COALESCE(pg_catalog.pg_table_size(c.oid), 0)", "COALESCE(pg_catalog.pg_relation_size(c.oid), 0) > 0")
+            }
+            Self::Noted => (
+                "(c.relpages::bigint + COALESCE((SELECT t.relpages FROM pg_catalog.pg_class t WHERE t.oid = c.reltoastrelid), 0)) \
+                 * pg_catalog.current_setting('block_size')::bigint",
+                "true",
+            ),
+        }
+    }
+}
+
 /// Looks.
 pub(super) async fn survey(place: &Place, history_tables: &[String]) -> Result<Survey, EngineError> {
     let Some(mut session) = place.connect_if_exists().await? else { return Ok(Survey::default()) };
+    session.wait_at_most(LOCK_WAIT).await?;
     let histories = history_names(&mut session, history_tables).await?;
-    let doing = "list the tables with their sizes";
-    // Sizes of tables we may not read are still ours to know; a table locked by DDL is not worth waiting for.
-    let sql = format!(
-        "SELECT n.nspname::text, c.relname::text, COALESCE(pg_catalog.pg_table_size(c.oid), 0), \
-         pg_catalog.has_table_privilege(c.oid, 'SELECT') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') \
-           AND NOT pg_catalog.row_security_active(c.oid) AND NOT {RUNS_CODE}, COALESCE(pg_catalog.pg_relation_size(c.oid), 0) > 0 \
-         {WITH_ROWS} AND c.relkind = 'r' AND x.oid IS NULL ORDER BY 1, 2"
-    );
-    let rows = session.rows(doing, &sql).await?;
-    let (mut tables, mut readable, mut holds_rows) = (Vec::with_capacity(rows.len()), Vec::new(), false);
-    for row in &rows {
-        let (schema, name): (String, String) = (session.cell(doing, row, 0)?, session.cell(doing, row, 1)?);
-        let bytes = u64::try_from(session.cell::<i64>(doing, row, 2)?).unwrap_or(0);
-        tables.push((format!("{schema}.{name}"), bytes));
-        let filled: bool = session.cell(doing, row, 4)?;
-        if filled && !histories.contains(&(schema.clone(), name.clone())) {
-            let may_read: bool = session.cell(doing, row, 3)?;
-            // What we may not or had better not look into counts as filled: better one refusal too many than rows lost.
-            holds_rows |= !may_read;
-            readable.push(format!("EXISTS (SELECT FROM ONLY {}.{})", quote(&schema), quote(&name)));
+    let (tables, mut holds_rows, readable) = match measure(&mut session, Sizes::Measured, &histories).await {
+        Err(error) if is_about_a_kept_lock(&error) => {
+            // Once is enough: the next one who waits for him would wait as long.
+            session.wait_at_most(SHORT_WAIT).await?;
+            measure(&mut session, Sizes::Noted, &histories).await?
         }
-    }
+        measured => measured?,
+    };
     if !holds_rows {
         holds_rows = any_row(&mut session, &readable).await? || large_objects::any(&mut session).await?;
     }
@@ -58,10 +76,45 @@ pub(super) async fn survey(place: &Place, history_tables: &[String]) -> Result<S
     Ok(Survey { exists: true, tables, others, bytes, holds_rows, sessions, unseen: None, half_loaded: false })
 }
 
+/// The tables with their sizes; whether one of them is to be counted as filled; and of the others the questions whether they are.
+async fn measure(
+    session: &mut Session,
+    sizes: Sizes,
+    histories: &[(String, String)],
+) -> Result<(Vec<(String, u64)>, bool, Vec<String>), EngineError> {
+    let doing = "list the tables with their sizes";
+    let (bytes, filled) = sizes.columns();
+    // Sizes of tables we may not read are still ours to know.
+    let sql = format!(
+        "SELECT n.nspname::text, c.relname::text, {bytes}, \
+         pg_catalog.has_table_privilege(c.oid, 'SELECT') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') \
+           AND NOT pg_catalog.row_security_active(c.oid) AND NOT {RUNS_CODE}, {filled} \
+         {WITH_ROWS} AND c.relkind = 'r' AND x.oid IS NULL ORDER BY 1, 2"
+    );
+    let rows = session.rows(doing, &sql).await?;
+    let (mut tables, mut readable, mut holds_rows) = (Vec::with_capacity(rows.len()), Vec::new(), false);
+    for row in &rows {
+        let (schema, name): (String, String) = (session.cell(doing, row, 0)?, session.cell(doing, row, 1)?);
+        let bytes = u64::try_from(session.cell::<i64>(doing, row, 2)?).unwrap_or(0);
+        tables.push((format!("{schema}.{name}"), bytes));
+        let filled: bool = session.cell(doing, row, 4)?;
+        if filled && !histories.contains(&(schema.clone(), name.clone())) {
+            let may_read: bool = session.cell(doing, row, 3)?;
+            // What we may not or had better not look into counts as filled: better one refusal too many than rows lost.
+            holds_rows |= !may_read;
+            readable.push(format!("EXISTS (SELECT FROM ONLY {}.{})", quote(&schema), quote(&name)));
+        }
+    }
+    Ok((tables, holds_rows, readable))
+}
+
+/// A table that somebody keeps locked counts as filled, too.
 async fn any_row(session: &mut Session, tests: &[String]) -> Result<bool, EngineError> {
     for batch in tests.chunks(BATCH) {
-        if session.truth("look for rows", &format!("SELECT {}", batch.join(" OR "))).await? {
-            return Ok(true);
+        match session.truth("look for rows", &format!("SELECT {}", batch.join(" OR "))).await {
+            Ok(false) => {}
+            Err(error) if !is_about_a_kept_lock(&error) => return Err(error),
+            _ => return Ok(true),
         }
     }
     Ok(false)

@@ -6,7 +6,6 @@
 //! Every frame is SQL that stands on its own: `COPY … FROM stdin;`, rows, `\.`.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -15,16 +14,15 @@ use super::super::crew::Stop;
 use super::super::cutter::{Cutter, full, place};
 use super::super::tally::{TakeRows, Tally};
 use super::catalog::{BATCH, Relation};
-use super::connect::{Place, Session, sqlstate};
+use super::connect::{Place, Session};
 use super::large_objects;
 use super::rows::{self, PIECE_BYTES, Task, Tasks};
+use super::said::is_about_a_kept_lock;
 use crate::archive::FrameEncoder;
 use crate::archive::manifest::FrameKind;
 use crate::archive::writer::FrameSink;
 use crate::progress::Progress;
 
-/// SQLSTATE `lock_not_available`.
-const NOT_AT_ONCE: &str = "55P03";
 /// What ends a table's rows for `psql`.
 pub(super) const END_OF_ROWS: &[u8] = b"\\.\n\n";
 
@@ -75,14 +73,13 @@ impl Left {
     }
 }
 
-/// Locks every table against changes of its definition. Nothing waits longer than the bound.
-pub(super) async fn lock_all(session: &mut Session, locked: &[String], wait: Duration) -> Result<(), EngineError> {
-    session.run("bound the wait for locks", &format!("SET LOCAL lock_timeout = {}", wait.as_millis())).await?;
+/// Locks every table against changes of its definition.
+pub(super) async fn lock_all(session: &mut Session, locked: &[String]) -> Result<(), EngineError> {
     for batch in locked.chunks(BATCH) {
         let names = batch.iter().map(|name| format!("ONLY {name}")).collect::<Vec<_>>().join(", ");
         session.run("lock the tables against schema changes", &format!("LOCK TABLE {names} IN ACCESS SHARE MODE")).await?;
     }
-    session.run("release the bound", "SET LOCAL lock_timeout = 0").await
+    Ok(())
 }
 
 /// A worker's life. It tells `ready` when it shares the snapshot, and ends quietly when no word comes.
@@ -180,7 +177,7 @@ async fn lock(session: &mut Session, go: &Go, setup: &Setup, tasks: &[Task]) -> 
     let sql = format!("ROLLBACK; {}; LOCK TABLE {names} IN ACCESS SHARE MODE NOWAIT", share(&setup.snapshot));
     match session.run("lock what is read next", &sql).await {
         Ok(()) => Ok(true),
-        Err(error) if sqlstate(&error).as_deref() == Some(NOT_AT_ONCE) => Ok(false),
+        Err(error) if is_about_a_kept_lock(&error) => Ok(false),
         Err(error) => Err(error),
     }
 }
