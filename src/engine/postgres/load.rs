@@ -9,6 +9,7 @@ mod copy;
 mod owners;
 mod plan;
 mod tables;
+mod together;
 
 use std::sync::Arc;
 
@@ -48,7 +49,7 @@ pub(super) async fn fill(
     let mut named = Vec::new();
     progress.phase("loading the schema", 0);
     for index in frames_of(archive, FrameKind::PreData) {
-        run_frame(&mut session, archive, index, &mut named).await?;
+        together::run_frame(&mut session, archive, index, &mut named).await?;
     }
     fault::point("pg.load.schema");
     let manifest = archive.manifest();
@@ -56,13 +57,11 @@ pub(super) async fn fill(
     progress.phase("loading and comparing", raw + manifest.tables.iter().map(|table| table.bytes).sum::<u64>());
     let filled = tables::fill(place, archive, &head, jobs, progress, &mut named, &stop.0).await?;
     for index in frames_of(archive, FrameKind::Sequences) {
-        run_frame(&mut session, archive, index, &mut named).await?;
+        together::run_frame(&mut session, archive, index, &mut named).await?;
     }
     fault::point("pg.load.rows");
     progress.phase("finishing the schema", 0);
-    for sql in filled.rest {
-        run_one(&mut session, &sql).await?;
-    }
+    together::run_all(&mut session, &filled.rest).await?;
     fault::point("pg.load.loaded");
     let told = subscriptions::let_go_of_slots(&mut session).await?;
     let mut loaded = compare::conclude(place, archive, filled.tallies, progress, &stop.0).await?;
@@ -134,17 +133,20 @@ async fn run_where(
     wanted: &mut impl FnMut(&str) -> bool,
 ) -> Result<(), EngineError> {
     for chunk in chunks {
-        match chunk {
-            Chunk::Statement { sql, .. } => {
-                if wanted(&sql) {
-                    owners.run(session, archive, &sql).await?;
-                }
-            }
-            Chunk::Bytes(_) => return Err(EngineError::Unfit("a statement in it is not UTF-8".to_owned())),
-            Chunk::Meta(_) | Chunk::Rest(_) => {}
+        if let Some(sql) = statement(chunk)?.filter(|sql| wanted(sql)) {
+            owners.run(session, archive, &sql).await?;
         }
     }
     Ok(())
+}
+
+/// The statement that a chunk of a frame is, if it is one.
+fn statement(chunk: Chunk) -> Result<Option<String>, EngineError> {
+    match chunk {
+        Chunk::Statement { sql, .. } => Ok(Some(sql)),
+        Chunk::Bytes(_) => Err(EngineError::Unfit("a statement in it is not UTF-8".to_owned())),
+        Chunk::Meta(_) | Chunk::Rest(_) => Ok(None),
+    }
 }
 
 pub(super) async fn run_one(session: &mut Session, sql: &str) -> Result<(), EngineError> {

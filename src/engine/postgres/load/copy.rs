@@ -98,6 +98,43 @@ pub(in super::super) async fn load_frame(
     )))
 }
 
+/// Loads small tables, each with its frames, in one transaction. What is gained by truncating them first is less than that costs.
+pub(super) async fn load_few(
+    session: &mut Session,
+    archive: &Arc<Archive>,
+    few: &[(usize, &[usize])],
+    progress: &Progress,
+    stop: &Stop,
+) -> Result<(), EngineError> {
+    let tables: Vec<&Table> = few.iter().filter_map(|(table, _)| archive.manifest().tables.get(*table)).collect();
+    let Some(first) = tables.first() else { return Ok(()) };
+    let names: Vec<String> = tables.iter().map(|table| format!("ONLY {}", relation_of(table).quoted())).collect();
+    let doing = format!("begin to load table {} and {} more", first.qualified(), names.len() - 1);
+    let ask = |(at, name): (usize, &String)| format!("SELECT {at}::bigint WHERE EXISTS (SELECT FROM {name})");
+    let asked = names.iter().enumerate().map(ask).collect::<Vec<_>>().join(" UNION ALL ");
+    let locked = format!("BEGIN; LOCK TABLE {} IN ACCESS EXCLUSIVE MODE; {asked}", names.join(", "));
+    let filled = match session.rows(&doing, &locked).await {
+        // One at a time there may be.
+        Err(EngineError::NoLocks { .. }) => {
+            session.run("begin anew", "ROLLBACK").await?;
+            for (_, frames) in few {
+                load_whole(session, archive, frames, progress, stop).await?;
+            }
+            return Ok(());
+        }
+        filled => filled?,
+    };
+    if let Some(row) = filled.first() {
+        let at = usize::try_from(session.cell::<i64>(&doing, row, 0)?).unwrap_or_default();
+        let table = tables.get(at).unwrap_or(first).qualified();
+        return Err(EngineError::Filled { location: session.place().location(), table });
+    }
+    for index in few.iter().flat_map(|(_, frames)| frames.iter()) {
+        load_frame(session, archive, *index, "", progress, stop).await?;
+    }
+    session.run(&format!("commit table {} and {} more", first.qualified(), names.len() - 1), "COMMIT").await
+}
+
 fn frame_and_table(manifest: &Manifest, index: usize) -> Result<(&Frame, &Table), EngineError> {
     let frame = manifest.frames.get(index);
     let table = frame.and_then(|frame| frame.table).and_then(|table| manifest.tables.get(table as usize));

@@ -51,6 +51,11 @@ impl Owners {
         }
     }
 
+    /// Whether something is looked up, and perhaps granted, before a statement is run.
+    pub(super) async fn looks_first(&mut self, session: &mut Session, sql: &str) -> Result<bool, EngineError> {
+        Ok(handed_over(sql).is_some() && !self.is_superuser(session).await?)
+    }
+
     async fn is_superuser(&mut self, session: &mut Session) -> Result<bool, EngineError> {
         if let Some(known) = self.superuser {
             return Ok(known);

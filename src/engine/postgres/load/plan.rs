@@ -16,6 +16,11 @@ use super::builds::Builds;
 use super::relation_of;
 use crate::archive::manifest::{FrameKind, Manifest};
 
+/// A table whose rows are no more than this is loaded together with others: for it the messages are what takes the time.
+const SMALL_BYTES: u64 = 64 * 1024;
+/// How many of them at once: few messages, and little that others wait for.
+const FEW: usize = 32;
+
 /// What one worker does at a time. A number is a table's place in the manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
@@ -176,6 +181,17 @@ impl Plan {
         }
     }
 
+    /// A step that was handed out, and others that are handed out and done together with it.
+    pub(super) fn with_company(&mut self, first: Step) -> Vec<Step> {
+        let next = match &first {
+            Step::Whole(place, _) if self.tables[*place].bytes <= SMALL_BYTES => Self::next_small,
+            Step::Analyze(_) => Self::next_analyze,
+            _ => |_: &mut Self| None,
+        };
+        let others = std::iter::from_fn(|| next(self)).take(FEW - 1);
+        std::iter::once(first).chain(others).collect()
+    }
+
     /// Takes note that a step is done.
     pub(super) fn done(&mut self, step: &Step) {
         match step {
@@ -221,6 +237,13 @@ impl Plan {
 
     fn next_load(&mut self) -> Option<Step> {
         let (_, work) = self.find(|work| !work.in_turn && !work.loads.is_empty())?;
+        work.loading += 1;
+        work.loads.pop_front()
+    }
+
+    fn next_small(&mut self) -> Option<Step> {
+        let whole = |work: &Work| matches!(work.loads.front(), Some(Step::Whole(..)));
+        let (_, work) = self.find(|work| !work.in_turn && work.bytes <= SMALL_BYTES && whole(work))?;
         work.loading += 1;
         work.loads.pop_front()
     }

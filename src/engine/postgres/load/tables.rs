@@ -15,7 +15,7 @@ use super::super::compare::Reader;
 use super::super::connect::{Place, Session};
 use super::super::guard::{self, Need};
 use super::builds::{Builds, sort_memory};
-use super::copy::{load_frame, load_whole};
+use super::copy::{load_few, load_frame, load_whole};
 use super::plan::{Next, Plan, Step};
 use super::{
     CHECK_MEMORY, demand_roles_of_policies, frames_of, in_turn, note_needs, open, relation_of, run_frame, run_one, text,
@@ -50,8 +50,8 @@ impl Board {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next step, as soon as there is one; none when there is nothing left, or the others stopped.
-    async fn next(&self, stop: &Stop) -> Option<Step> {
+    /// The next steps, as soon as there are some; none when there is nothing left, or the others stopped.
+    async fn next(&self, stop: &Stop) -> Option<Vec<Step>> {
         loop {
             // Listening before looking: a change in between is not missed.
             let mut changed = std::pin::pin!(self.changed.notified());
@@ -59,34 +59,36 @@ impl Board {
             if stop.asked() {
                 return None;
             }
-            let next = self.plan().next();
-            match next {
-                Next::Take(step) => return Some(step),
-                Next::Done => return None,
-                Next::Wait => changed.await,
+            {
+                let mut plan = self.plan();
+                match plan.next() {
+                    Next::Take(step) => return Some(plan.with_company(step)),
+                    Next::Done => return None,
+                    Next::Wait => {}
+                }
             }
+            changed.await;
         }
     }
 }
 
-/// Wakes the others when a worker is done with a step, or is gone without being done.
+/// Wakes the others when a worker is done with its steps, or is gone without being done.
 struct Turn<'a> {
     board: &'a Board,
     stop: &'a Stop,
-    step: Option<Step>,
+    steps: Vec<Step>,
 }
 
 impl Turn<'_> {
     fn done(mut self) {
-        if let Some(step) = self.step.take() {
-            self.board.plan().done(&step);
-        }
+        let mut plan = self.board.plan();
+        self.steps.drain(..).for_each(|step| plan.done(&step));
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        if self.step.is_some() {
+        if !self.steps.is_empty() {
             self.stop.now();
         }
         self.board.changed.notify_waiters();
@@ -128,7 +130,9 @@ pub(super) async fn fill(
         let (board, progress, own) = (Arc::clone(&board), progress.clone(), stop.clone());
         hands.push(hire("loading tables", stop, move || async move {
             let session = open(&place, &head).await?;
-            let worker = Worker { place, archive, session, reader: None, board, progress, stop: own, tallies: Vec::new() };
+            let memory = CHECK_MEMORY;
+            let worker =
+                Worker { place, archive, session, memory, reader: None, board, progress, stop: own, tallies: Vec::new() };
             worker.work().await
         })?);
     }
@@ -142,6 +146,8 @@ struct Worker {
     place: Place,
     archive: Arc<Archive>,
     session: Session,
+    /// For an index or a check, as it is set in the session.
+    memory: u32,
     /// Made when there is something to compare.
     reader: Option<Reader>,
     board: Arc<Board>,
@@ -153,9 +159,9 @@ struct Worker {
 impl Worker {
     async fn work(mut self) -> Result<Sums, EngineError> {
         let (board, stop) = (Arc::clone(&self.board), self.stop.clone());
-        while let Some(step) = board.next(&stop).await {
-            let turn = Turn { board: &board, stop: &stop, step: Some(step.clone()) };
-            if let Err(error) = self.take(&step).await {
+        while let Some(steps) = board.next(&stop).await {
+            let turn = Turn { board: &board, stop: &stop, steps: steps.clone() };
+            if let Err(error) = self.take_all(&steps).await {
                 self.session.abandon().await;
                 return Err(error);
             }
@@ -166,6 +172,38 @@ impl Worker {
             reader.close().await;
         }
         Ok(self.tallies)
+    }
+
+    /// Takes a step, or several of one kind together.
+    async fn take_all(&mut self, steps: &[Step]) -> Result<(), EngineError> {
+        let tables = &self.archive.manifest().tables;
+        match steps {
+            [Step::Whole(..), Step::Whole(..), ..] => {
+                let few: Vec<(usize, &[usize])> = steps
+                    .iter()
+                    .filter_map(|step| match step {
+                        Step::Whole(table, frames) => Some((*table, frames.as_slice())),
+                        _ => None,
+                    })
+                    .collect();
+                load_few(&mut self.session, &self.archive, &few, &self.progress, &self.stop).await
+            }
+            [Step::Analyze(first), ..] => {
+                let names = steps.iter().filter_map(|step| match step {
+                    Step::Analyze(table) => Some(relation_of(&tables[*table]).quoted()),
+                    _ => None,
+                });
+                let sql = format!("ANALYZE {}", names.collect::<Vec<_>>().join(", "));
+                let doing = format!("collect statistics of table {} and {} more", tables[*first].qualified(), steps.len() - 1);
+                self.session.run(&doing, &sql).await
+            }
+            _ => {
+                for step in steps {
+                    self.take(step).await?;
+                }
+                Ok(())
+            }
+        }
     }
 
     async fn take(&mut self, step: &Step) -> Result<(), EngineError> {
@@ -183,17 +221,17 @@ impl Worker {
                 self.tallies.push((task.table, tally));
                 Ok(())
             }
-            Step::Analyze(table) => {
-                let table = &self.archive.manifest().tables[*table];
-                let sql = format!("ANALYZE {}", relation_of(table).quoted());
-                self.session.run(&format!("collect statistics of table {}", table.qualified()), &sql).await
-            }
+            // Taken with others of its kind.
+            Step::Analyze(_) => Ok(()),
         }
     }
 
     async fn run_with(&mut self, mebibytes: u32, sql: &str) -> Result<(), EngineError> {
-        let memory = format!("SET maintenance_work_mem = '{mebibytes}MB'");
-        self.session.run("set the memory for an index", &memory).await?;
+        if self.memory != mebibytes {
+            let memory = format!("SET maintenance_work_mem = '{mebibytes}MB'");
+            self.session.run("set the memory for an index", &memory).await?;
+            self.memory = mebibytes;
+        }
         run_one(&mut self.session, sql).await
     }
 

@@ -248,6 +248,25 @@ fn tables_in_turn_and_computed_indexes_wait_for_all_rows() {
     assert!(others.contains(&Step::Index(1, "computed".to_owned())), "{others:?}");
 }
 
+/// Each of them is a step of its own for everybody else: only who does them is one.
+#[test]
+fn small_tables_are_loaded_together_and_larger_ones_alone() {
+    let mut manifest = manifest(&[1; 40]);
+    manifest.frames[7].raw = SMALL_BYTES + 1;
+    let mut plan = Plan::of(&manifest, 1, &[], &[], builds(&[], &[], &[]), true);
+    let mut together = Vec::new();
+    while let Next::Take(step) = plan.next() {
+        let steps = plan.with_company(step);
+        steps.iter().for_each(|step| plan.done(step));
+        together.push((matches!(steps[0], Step::Whole(..)), matches!(steps[0], Step::Analyze(_)), steps.len()));
+    }
+    let of =
+        |what: fn(&(bool, bool, usize)) -> bool| together.iter().filter(|one| what(one)).map(|one| one.2).collect::<Vec<_>>();
+    assert_eq!(of(|one| one.0), [1, FEW, 39 - FEW], "the large one, and the others");
+    assert_eq!(of(|one| one.1), [FEW, 40 - FEW]);
+    assert_eq!(of(|one| !one.0 && !one.1), [1; 40], "what is compared is compared by itself");
+}
+
 #[test]
 fn a_large_row_is_asked_for_before_it_is_compared() {
     let mut manifest = manifest(&[1, 1]);
