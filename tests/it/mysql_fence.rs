@@ -271,7 +271,12 @@ async fn in_place(server: &Server) {
     let user = format!("fence_{name}");
     server.user(&user, &name, "ALL");
     let as_user = server.database_as(&name, &user);
-    let view = format!("CREATE DEFINER = '{user}'@'%' VIEW v AS SELECT a FROM mine");
+    // A view with a `JSON_TABLE` is opened before MariaDB prints it, and that waits for the very locks that are held here.
+    let json = "mine, JSON_TABLE('[7]', '$[*]' COLUMNS (a int PATH '$')) x";
+    let view = format!(
+        "CREATE DEFINER = '{user}'@'%' VIEW v AS SELECT a FROM mine; \
+         CREATE DEFINER = '{user}'@'%' VIEW j AS SELECT x.a, _latin1'x' AS l FROM {json}"
+    );
     server.sql(
         &name,
         &format!("CREATE TABLE mine (a int); INSERT INTO mine VALUES (1); CREATE TABLE m (a int) ENGINE = MyISAM; {view}"),

@@ -9,7 +9,7 @@ use super::super::{EngineError, LoadMode, NotKept, Standing};
 use super::connect::{Place, Session};
 use super::locks::Locks;
 use super::rowless::first_filled;
-use super::schema::Schema;
+use super::schema::{Locked, Schema};
 use super::{compare, script, sequences, shape};
 use crate::archive::Archive;
 use crate::archive::manifest::FrameKind;
@@ -71,7 +71,7 @@ impl<'a> Held<'a> {
             Standing::Kept { archive, .. } => match self.again.as_ref().or(archive) {
                 None => Ok(false),
                 // Definitions are read beside: a session with locks may not look at a view.
-                Some(archive) if other_schema(&place, archive).await?.is_some() => Ok(false),
+                Some(archive) if other_schema(&place, archive, Locked::ByUs).await?.is_some() => Ok(false),
                 Some(archive) => match locks.compare(session, archive.manifest(), progress).await {
                     Ok(_) => Ok(true),
                     Err(EngineError::Differs(_)) => Ok(false),
@@ -98,7 +98,7 @@ fn kept(place: &Place, kept: Result<Archive, NotKept>) -> Result<Archive, Engine
 /// What differs between fenced content and the archive that keeps it; `None` where nothing does.
 async fn changed(place: &Place, archive: &Archive, jobs: usize, progress: &Progress) -> Result<Option<String>, EngineError> {
     // First, because it is cheap, and because only tables that have the same columns can be compared.
-    if let Some(what) = other_schema(place, archive).await? {
+    if let Some(what) = other_schema(place, archive, Locked::Not).await? {
         return Ok(Some(what));
     }
     let stop = StopOnDrop::default();
@@ -112,9 +112,9 @@ async fn changed(place: &Place, archive: &Archive, jobs: usize, progress: &Progr
 }
 
 /// What of the definitions, counters and sequences differs from the archive's.
-async fn other_schema(place: &Place, archive: &Archive) -> Result<Option<String>, EngineError> {
+async fn other_schema(place: &Place, archive: &Archive, locked: Locked) -> Result<Option<String>, EngineError> {
     let mut session = place.connect().await?;
-    let schema = Schema::read(&mut session).await?;
+    let schema = Schema::read_locked(&mut session, locked).await?;
     let fingerprint = shape::fingerprint(&schema);
     let differs = if archive.manifest().shape.fingerprint.as_ref() != Some(&fingerprint) {
         Some("it has other definitions".to_owned())

@@ -19,8 +19,8 @@ use super::second_engine;
 use super::unqualify::{unqualify, unqualify_head};
 use crate::archive::manifest::LeftOut;
 use crate::config::Definers;
-pub(super) use views::MISSING;
 use views::Views;
+pub(super) use views::{Locked, MISSING};
 
 /// An object as the server shows it.
 #[derive(Debug)]
@@ -51,15 +51,20 @@ pub(super) struct Schema {
 impl Schema {
     /// Reads everything.
     pub(super) async fn read(session: &mut Session) -> Result<Self, EngineError> {
-        Self::read_kinds(session, |_| true).await
+        Self::read_kinds(session, Locked::Not, |_| true).await
+    }
+
+    /// Reads everything, where tables may be locked.
+    pub(super) async fn read_locked(session: &mut Session, locked: Locked) -> Result<Self, EngineError> {
+        Self::read_kinds(session, locked, |_| true).await
     }
 
     /// Reads all but the tables: what no lock of a dump keeps as it is.
     pub(super) async fn read_beside_tables(session: &mut Session) -> Result<Self, EngineError> {
-        Self::read_kinds(session, |kind| kind != Kind::Table).await
+        Self::read_kinds(session, Locked::Not, |kind| kind != Kind::Table).await
     }
 
-    async fn read_kinds(session: &mut Session, wanted: impl Fn(Kind) -> bool) -> Result<Self, EngineError> {
+    async fn read_kinds(session: &mut Session, locked: Locked, wanted: impl Fn(Kind) -> bool) -> Result<Self, EngineError> {
         let sql = "SELECT DATABASE(), @@character_set_database, @@collation_database";
         let cells = session.texts("read the database's character set", sql).await?.into_iter().next().unwrap_or_default();
         let mut cells = cells.into_iter().map(Option::unwrap_or_default);
@@ -68,7 +73,7 @@ impl Schema {
         let mut schema = Self { charset: next(), collation: next(), ..Self::default() };
         schema.comment = catalog::comment(session).await?;
         let noted = fenced::read(session).await?;
-        let mut views = Views::default();
+        let mut views = Views::new(locked);
         for (kind, name) in list(session).await?.into_iter().filter(|(kind, _)| wanted(*kind)) {
             match define(session, &mut views, kind, &name, &database).await? {
                 Some(mut definition) => {

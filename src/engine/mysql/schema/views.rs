@@ -33,15 +33,31 @@ struct Listed {
     algorithm: String,
 }
 
+/// Whose locks keep what a view reads from being dropped while it is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(in super::super) enum Locked {
+    /// Nobody's yet.
+    #[default]
+    Not,
+    /// Another session's of ours, on every table of the database. It keeps everybody from opening a view that reads one.
+    ByUs,
+}
+
 /// Reads definitions of views, one after the other.
 #[derive(Debug, Default)]
 pub(super) struct Views {
+    locked: Locked,
     listed: Option<HashMap<String, Listed>>,
     /// Holds what a view reads while it is printed.
     beside: Option<Session>,
 }
 
 impl Views {
+    /// None read yet.
+    pub(super) fn new(locked: Locked) -> Self {
+        Self { locked, ..Self::default() }
+    }
+
     /// The definition of a view; `None` where it is not shown to this account.
     pub(super) async fn define(&mut self, session: &mut Session, name: &str) -> Result<Option<Shown>, EngineError> {
         if session.version.is_mariadb() {
@@ -83,7 +99,11 @@ impl Views {
 
     /// A view with a `JSON_TABLE`, printed only while all that it reads is held: then nobody can drop it meanwhile.
     async fn held(&mut self, session: &mut Session, name: &str, listed: &Listed) -> Result<Option<Shown>, EngineError> {
-        if listed.opens {
+        if listed.opens && self.locked == Locked::ByUs {
+            if !reads_elsewhere(session, &listed.body).await? {
+                return self.shown(session, name).await;
+            }
+        } else if listed.opens {
             if self.beside.is_none() {
                 self.beside = Some(session.place().connect().await?);
             }
@@ -125,6 +145,14 @@ impl Views {
         let strings = if listed.body.contains('\'') { STRINGS } else { "" };
         Ok(Some(Shown { sql: listed.statement(name, &columns), context, broken: Some(format!("{why}{strings}")) }))
     }
+}
+
+/// Whether a view may read something of another database: any mention of one counts.
+async fn reads_elsewhere(session: &mut Session, body: &str) -> Result<bool, EngineError> {
+    let sql = "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME <> DATABASE()";
+    let others = session.texts("list the databases", sql).await?;
+    let body = body.to_lowercase();
+    Ok(others.into_iter().flatten().flatten().any(|other| body.contains(&format!("{}.", quote(&other.to_lowercase())))))
 }
 
 /// What is wrong with most views that are broken.
