@@ -145,6 +145,22 @@ async fn a_vendors_tool_is_judged_by_the_database_and_not_by_its_exit_code() {
     assert!(why.contains("ended with exit code 0 and left the database not in step: all migrations applied"), "{why}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tool_has_not_ended_while_somebody_goes_on_whom_it_left_behind() {
+    let mut host = Host::new().await;
+    let leaves = "(touch tool-left; i=0; while ! test -e tool-done && test $i -lt 900; do i=$((i+1)); sleep 0.02; done; \
+                  echo that was all) & exit 0";
+    host.tool(leaves);
+    host.install("2.0", &[V1, V2]);
+    let works = async {
+        host.when_there("tool-left").await;
+        host.migrate().await;
+        host.touch("tool-done");
+    };
+    let (ended, ()) = tokio::join!(host.upgrade(), works);
+    assert_eq!(ended, Ended::Committed, "the database is judged behind the last of them");
+}
+
 /// A tool without a unit of its own that takes long, begun and left running by a run that had to stop.
 async fn left_running() -> Host {
     let mut host = Host::new().await;

@@ -164,16 +164,15 @@ impl RealHands<'_> {
         self.tool.handed.send_replace(false);
         lines.end(&mut tell);
         let code = finished.map_err(|error| Failed::of(&error))?;
-        if code.is_none() {
-            // Whoever was killed may only have been the one who waits for it.
-            self.outlast_process(&process).await?;
-        }
+        // Who was killed may only have been the one who waits for it, and who exited may have left somebody behind who goes on. A process
+        // that made a group of its own is nobody's any more, and cannot be known.
+        self.outlast_process(&process).await?;
         *self.tool.process() = None;
         let outcome = self.outcome_of_child();
-        Ok(if code.is_none() && self.ended_child().is_none() {
-            Ended { how: "a signal".to_owned(), ..outcome }
-        } else {
-            outcome
+        Ok(match code.or_else(|| self.ended_child()) {
+            // Who was left behind may have printed something after that.
+            Some(code) => Ended { well: code == 0, how: format!("exit code {code}"), ..outcome },
+            None => Ended { how: "a signal".to_owned(), ..outcome },
         })
     }
 
