@@ -17,6 +17,7 @@ mod diff;
 mod events;
 mod gate;
 mod hold;
+mod identity;
 mod init;
 mod inspect;
 mod installer;

@@ -31,6 +31,7 @@ pub mod schedule;
 
 // L2 hands
 pub mod archive;
+pub mod cipher;
 pub mod config;
 pub mod context;
 pub mod durable;

@@ -4,9 +4,13 @@
 //! seen. Nothing at a place is ever deleted or written over, and nothing that happens there takes anything from the archives here. Every
 //! call to a place is made on a thread of its own, for it may hang as long as the other side likes. Held by `tests/it/offsite.rs`.
 
+mod drafts;
 pub mod due;
+mod encrypted;
 mod error;
 mod look;
+mod order;
+mod proof;
 mod reconcile;
 mod round;
 mod send;
@@ -20,19 +24,21 @@ use tokio_util::sync::CancellationToken;
 
 pub use error::OffsiteError;
 pub use look::{Listed, choices, listed};
+pub use proof::{Proof, prove_keys, unproven};
 pub use reconcile::Bad;
 pub use round::{EVERY, Round, Sent, copy};
-pub use setup::{Checked, check, init};
+pub use setup::{Checked, check, init, keys};
 pub use verify::{Reread, verify};
 
 use crate::archive::Archive;
+use crate::cipher::{Decrypted, Identity, OpenError};
 use crate::config::{Config, Offsite, OffsiteKind};
 use crate::ids::{Label, OwnerName, PlaceName};
 use crate::process::give_way;
 use crate::progress::Progress;
 use crate::state_db::StateDb;
 use crate::state_db::copies::{Copy, Known};
-use crate::store::place::{Directory, Place, PlaceError};
+use crate::store::place::{Directory, Place, PlaceError, Sidecar};
 
 /// Who wants the work to go on: nobody any more, once it is given up or told to stop.
 #[derive(Debug, Clone)]
@@ -95,8 +101,13 @@ async fn writing(state: &StateDb, offsite: &Offsite) -> Result<(Arc<dyn Place>, 
 ///
 /// # Errors
 /// When there is no such copy, or it is not whole as far as its ends say.
-pub async fn open(place: &Arc<dyn Place>, label: &Label, known: Option<Copy>) -> Result<Archive, OffsiteError> {
-    let (place, label) = (Arc::clone(place), label.clone());
+pub async fn open(
+    place: &Arc<dyn Place>,
+    label: &Label,
+    known: Option<Copy>,
+    identity: Option<&Arc<Identity>>,
+) -> Result<Archive, OffsiteError> {
+    let (place, label, identity) = (Arc::clone(place), label.clone(), identity.cloned());
     aside(move || {
         let sidecar = look::sidecar(&*place, &label)?;
         let damaged = |why: &str| OffsiteError::Damaged {
@@ -107,10 +118,13 @@ pub async fn open(place: &Arc<dyn Place>, label: &Label, known: Option<Copy>) ->
         if known.is_some_and(|known| look::is_another(&known, &sidecar)) {
             return Err(damaged(look::ANOTHER));
         }
-        let archive = opened(&*place, &sidecar.object)?;
+        let archive = opened(&*place, &sidecar, identity.as_ref())?;
         let manifest = archive.manifest();
-        if archive.size() != sidecar.size {
-            return Err(damaged(&format!("it was sealed with {} bytes and has {}", sidecar.size, archive.size())));
+        if archive.size() != sidecar.archive_bytes() {
+            return Err(damaged(&format!("it was sealed with {} bytes and has {}", sidecar.archive_bytes(), archive.size())));
+        }
+        if sidecar.encryption.as_ref().is_some_and(|sealed| sealed.manifest != archive.manifest_digest()) {
+            return Err(damaged("what is inside is another archive than was sealed"));
         }
         if manifest.label != label || manifest.target != sidecar.target {
             return Err(damaged(&format!("it says of itself that it is {} of {}", manifest.label, manifest.target)));
@@ -127,11 +141,26 @@ pub async fn open(place: &Arc<dyn Place>, label: &Label, known: Option<Copy>) ->
 pub async fn prove(place: &Arc<dyn Place>, label: &Label, progress: &Progress) -> Result<(), OffsiteError> {
     let (place, label) = (Arc::clone(place), label.clone());
     let halt = Halt { progress: progress.clone(), stop: CancellationToken::new() };
-    aside(move || verify::blocking(&*place, &label, &halt).map(drop)).await?
+    aside(move || verify::blocking(&*place, &label, None, &halt).map(drop)).await?
 }
 
-fn opened(place: &dyn Place, object: &str) -> Result<Archive, OffsiteError> {
-    Ok(Archive::read_from(place.open(object)?, &PathBuf::from(place.called(object)))?)
+/// The archive in a copy, which needs an identity where it is encrypted.
+fn opened(place: &dyn Place, sidecar: &Sidecar, identity: Option<&Arc<Identity>>) -> Result<Archive, OffsiteError> {
+    let (object, called) = (&sidecar.object, place.called(&sidecar.object));
+    let source = place.open(object)?;
+    let Some(encryption) = &sidecar.encryption else { return Ok(Archive::read_from(source, &PathBuf::from(called))?) };
+    let locked = |is_given: bool| OffsiteError::Locked {
+        label: sidecar.label.clone(),
+        is_given,
+        recipients: encryption.recipients.join(", "),
+    };
+    let identity = identity.ok_or_else(|| locked(false))?;
+    let opened = Decrypted::open(source, Arc::clone(identity)).map_err(|error| match error {
+        OpenError::NotForThem => locked(true),
+        OpenError::Damaged(why) => OffsiteError::Damaged { label: sidecar.label.clone(), place: called.clone(), why },
+        OpenError::Read(source) => PlaceError::Content { path: called.clone(), source }.into(),
+    })?;
+    Ok(Archive::read_from(Arc::new(opened), &PathBuf::from(called))?)
 }
 
 /// Runs what blocks on a thread of its own. When the caller is dropped, the thread finds that out at its next step, or hangs alone.

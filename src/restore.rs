@@ -11,6 +11,8 @@ mod owner;
 pub mod plan;
 pub mod unfinished;
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +26,7 @@ pub use unfinished::{Unfinished, unfinished};
 use crate::archive::manifest::{Kind, ReleaseNote};
 use crate::archive::{Archive, Manifest};
 use crate::backup::{self, BackupRequest};
+use crate::cipher::Identity;
 use crate::config::{Database, Offsite, Target};
 use crate::context::Context;
 use crate::engine::passing::Patience;
@@ -57,6 +60,8 @@ pub struct RestoreRequest {
     pub which: Which,
     /// Where its copy is, where that is to be read and not the archive here.
     pub place: Option<Offsite>,
+    /// What opens that copy, where it is encrypted.
+    pub identity: Option<Arc<Identity>>,
     /// The destination; none for the target's own database.
     pub into: Option<Database>,
     /// The configured target whose database that is, where it is another than the archive's: what guards it is what guards that one.

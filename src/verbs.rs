@@ -13,6 +13,7 @@ mod lanes;
 mod migrate;
 mod offsite_check;
 mod offsite_init;
+mod offsite_prove;
 mod open;
 mod pin;
 mod plan;
@@ -33,6 +34,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use crate::cipher;
 use crate::config::Target;
 use crate::context::Context;
 use crate::failure::{Class, Failure};
@@ -42,7 +44,7 @@ use crate::pen::Pen;
 use crate::progress::Progress;
 use crate::state_db::catalogue::{self, Entry};
 use crate::text;
-use crate::wire::{Action, Asker};
+use crate::wire::{Action, Asker, Private};
 
 pub use gate::{answer as gate_answer, look as gate};
 pub use lanes::{InLane, Lanes, Shut};
@@ -113,6 +115,7 @@ table! {
     VerifyCopies => verify_copies,
     OffsiteInit => offsite_init,
     OffsiteCheck => offsite_check,
+    OffsiteProve => offsite_prove,
 }
 
 /// Carries an action out; the answer is the object that the socket and `--json` show.
@@ -163,6 +166,14 @@ pub fn target<'a>(ctx: &'a Context, name: &TargetName) -> Result<&'a Target, Fai
     ctx.config.targets.get(name).ok_or_else(|| {
         let names: Vec<&str> = ctx.config.targets.keys().map(TargetName::as_str).collect();
         Failure::new(Class::NoInput, format!("there is no target `{name}`")).hint(format!("configured: {}", names.join(", ")))
+    })
+}
+
+/// The keys that somebody brought, to be forgotten with the work.
+fn identity(given: &Private) -> Result<cipher::Identity, Failure> {
+    cipher::Identity::parse(given.reveal()).map_err(|why| {
+        let failure = Failure::new(Class::Usage, format!("the identity file {why}")).safe("nothing was changed");
+        failure.hint("lines that begin with AGE-SECRET-KEY-1, or an ssh-ed25519 key without a passphrase")
     })
 }
 

@@ -32,6 +32,7 @@ pub struct Archive {
     source: Arc<dyn Source>,
     size: u64,
     manifest: Arc<Manifest>,
+    manifest_digest: [u8; 32],
     /// Buffers and contexts of finished calls of [`Archive::read_frame`]: at most one for each thread that ever called.
     spares: Mutex<Vec<FrameReader>>,
 }
@@ -60,20 +61,33 @@ impl Archive {
         let size = source.size().at("look at", path)?;
         let footer = read_footer(&*source, size, path)?;
         let manifest = Arc::new(read_manifest(&*source, &footer, path)?);
-        Ok(Self { path: path.to_owned(), source, size, manifest, spares: Mutex::new(Vec::new()) })
+        let manifest_digest = footer.manifest_digest;
+        Ok(Self { path: path.to_owned(), source, size, manifest, manifest_digest, spares: Mutex::new(Vec::new()) })
     }
 
     /// The same archive for workers that may outlive this one by a moment: nothing is opened or read again.
     #[must_use]
     pub fn shared(&self) -> Self {
-        let (source, manifest) = (Arc::clone(&self.source), Arc::clone(&self.manifest));
-        Self { path: self.path.clone(), source, size: self.size, manifest, spares: Mutex::new(Vec::new()) }
+        Self {
+            path: self.path.clone(),
+            source: Arc::clone(&self.source),
+            size: self.size,
+            manifest: Arc::clone(&self.manifest),
+            manifest_digest: self.manifest_digest,
+            spares: Mutex::new(Vec::new()),
+        }
     }
 
     /// The manifest.
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// The digest of its manifest, which names each of its frames by its own: no two archives have the same.
+    #[must_use]
+    pub fn manifest_digest(&self) -> String {
+        blake3::Hash::from_bytes(self.manifest_digest).to_hex().to_string()
     }
 
     /// The file, or what a person calls the place where it is.

@@ -1,15 +1,18 @@
 //! `upkeep inspect`: what an archive says of itself. Needs no daemon, no catalogue and no database.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::table::{self, Side, Table};
 use super::terminal::{Terminal, Tone};
-use super::{Stop, World, human, offsite, owner, session};
+use super::{Stop, World, human, identity, offsite, owner, session};
 use crate::archive::{Archive, Manifest};
+use crate::cipher::Identity;
 use crate::config::Config;
 use crate::config::load::Secrets;
 use crate::failure::{Class, Failure};
 use crate::ids::{Label, OwnerName, PlaceName};
+use crate::store::place::ENCRYPTED;
 use crate::text;
 
 /// Show what an archive says about itself: version, shape, tables, how it is consistent.
@@ -27,6 +30,9 @@ pub(super) struct Arguments {
     /// The one that another host wrote there under this name.
     #[arg(long, value_name = "OWNER", requires = "at")]
     owner: Option<OwnerName>,
+    /// The file with the secret half of a key, for a copy that is encrypted: lines AGE-SECRET-KEY-1…, or an ssh-ed25519 key.
+    #[arg(long, value_name = "FILE", requires = "at")]
+    identity: Option<PathBuf>,
 }
 
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
@@ -34,8 +40,11 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
         None => Archive::open(&find(&arguments.archive, world).await?)?,
         Some(place) => {
             let label = Label::parse(&arguments.archive).map_err(|error| Failure::new(Class::Usage, error.to_string()))?;
+            let given = identity::given(arguments.identity.as_deref(), world)?;
+            let world = &identity::with(world, given.as_ref());
             let there = offsite::there(world, place, arguments.owner.as_ref()).await?;
-            let opened = crate::offsite::open(&there.place, &label, None).await;
+            let identity = given.and_then(|given| Identity::parse(given.reveal()).ok()).map(Arc::new);
+            let opened = crate::offsite::open(&there.place, &label, None, identity.as_ref()).await;
             there.state.close().await;
             opened?
         }
@@ -134,10 +143,14 @@ fn shape_words(manifest: &Manifest) -> String {
 /// The command that restores it without upkeep.
 fn by_hand(manifest: &Manifest, path: &Path) -> String {
     let path = path.display();
+    let unpack = match path.to_string().ends_with(ENCRYPTED) {
+        true => format!("age -d -i IDENTITY {path} | zstd -dc"),
+        false => format!("zstd -dc {path}"),
+    };
     let into = if manifest.data_only { "A-DATABASE-OF-THE-SAME-SHAPE" } else { "NEWDB" };
     match manifest.server.flavour.as_str() {
-        "mysql" | "mariadb" => format!("zstd -dc {path} | mysql --comments --binary-mode {into}"),
-        "sqlite" => format!("zstd -dc {path} > {}", manifest.server.database.rsplit('/').next().unwrap_or("restored.db")),
-        _ => format!("zstd -dc {path} | psql -v ON_ERROR_STOP=1 {into}"),
+        "mysql" | "mariadb" => format!("{unpack} | mysql --comments --binary-mode {into}"),
+        "sqlite" => format!("{unpack} > {}", manifest.server.database.rsplit('/').next().unwrap_or("restored.db")),
+        _ => format!("{unpack} | psql -v ON_ERROR_STOP=1 {into}"),
     }
 }

@@ -98,11 +98,17 @@ fn copies(listed: &[Listed], place: &PlaceName, now: chrono::DateTime<chrono::Ut
             (copy.taken_at.map(|at| human::when(at, now)).unwrap_or_default(), Tone::Plain),
             (copy.kind.map(|kind| kind.to_string()).unwrap_or_default(), Tone::Plain),
             (human::size(copy.size), Tone::Plain),
-            (if copy.state == "damaged" { "DAMAGED".to_owned() } else { copy.state.clone() }, tone),
+            (copy_words(copy), tone),
             (copy.why.clone().or(read).unwrap_or_default(), Tone::Quiet),
         ]);
     }
     table.render(terminal)
+}
+
+fn copy_words(copy: &Listed) -> String {
+    let state = if copy.state == "damaged" { "DAMAGED" } else { &copy.state };
+    let encrypted = if copy.encrypted_to.is_empty() { "" } else { ", encrypted" };
+    format!("{state}{encrypted}")
 }
 
 fn text(entries: &[Entry], targets: &[TargetName], now: chrono::DateTime<chrono::Utc>, terminal: Terminal) -> String {

@@ -1,16 +1,17 @@
 //! `upkeep offsite`: set places away from the host up, and look whether they can be used; and what is there, for the commands with `--at`.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Stop, World, owner, session};
+use super::{Stop, World, identity, owner, session};
 use crate::config::load::Secrets;
 use crate::config::{Config, Offsite};
 use crate::failure::{Class, Failure};
-use crate::ids::{OwnerName, PlaceName};
+use crate::ids::{Label, OwnerName, PlaceName};
 use crate::offsite;
 use crate::state_db::StateDb;
 use crate::store::place::Place;
-use crate::wire::{Action, OffsiteCheck, OffsiteInit};
+use crate::wire::{Action, OffsiteCheck, OffsiteInit, OffsiteProve};
 
 /// Set a place away from the host up, or look whether it can be used.
 #[derive(Debug, clap::Args)]
@@ -34,6 +35,16 @@ enum Verb {
         /// The place; all of them when not given.
         place: Option<PlaceName>,
     },
+    /// Open one encrypted copy with the keys of a file, every byte of it, and note which public keys are proven by that.
+    Prove {
+        /// The place.
+        place: PlaceName,
+        /// This copy; the newest that is encrypted when not given.
+        label: Option<Label>,
+        /// The file with the secret halves: lines AGE-SECRET-KEY-1…, or an ssh-ed25519 key. Its content is kept by nobody.
+        #[arg(long, value_name = "FILE")]
+        identity: PathBuf,
+    },
 }
 
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
@@ -41,6 +52,7 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
         Verb::Init { place, adopt } => {
             return session::perform(world, Action::OffsiteInit(OffsiteInit { place, adopt })).await;
         }
+        Verb::Prove { place, label, identity } => return prove(place, label, &identity, world).await,
         Verb::Check { place: Some(place) } => vec![place],
         Verb::Check { place: None } => {
             let config = session::config(world, Secrets::Leave)?;
@@ -61,6 +73,12 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
         }
     }
     failed.map_or(Ok(()), Err)
+}
+
+async fn prove(place: PlaceName, label: Option<Label>, path: &Path, world: &World) -> Result<(), Stop> {
+    let Some(identity) = identity::given(Some(path), world)? else { return Ok(()) };
+    let world = identity::with(world, Some(&identity));
+    session::perform(&world, Action::OffsiteProve(OffsiteProve { place, label, identity })).await
 }
 
 /// With `--json` exactly one document is printed, and so one place is asked.

@@ -1,8 +1,10 @@
 //! `upkeep restore`: an archive's content back into a database.
 
+use std::path::PathBuf;
+
 use chrono::{DateTime, Utc};
 
-use super::{Stop, World, moments, session};
+use super::{Stop, World, identity, moments, session};
 use crate::config::load::Secrets;
 use crate::failure::{Class, Failure};
 use crate::ids::{Label, PlaceName, TargetName};
@@ -23,6 +25,9 @@ pub(super) struct Arguments {
     /// this place away from the host. May be given once for each.
     #[arg(long, value_name = "TIME|PLACE")]
     at: Vec<String>,
+    /// The file with the secret half of a key, for a copy that is encrypted: lines AGE-SECRET-KEY-1…, or an ssh-ed25519 key.
+    #[arg(long, value_name = "FILE", requires = "at")]
+    identity: Option<PathBuf>,
     /// Into this database instead of the target's own (postgres://…, mysql://…, sqlite:///…).
     #[arg(long, value_name = "URL")]
     into: Option<String>,
@@ -43,6 +48,8 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
         let failure = Failure::new(Class::Usage, "a label and a moment name two archives");
         return Err(failure.hint("keep one of them; a place may stand beside either").into());
     }
+    let identity = identity::given(arguments.identity.as_deref(), world)?;
+    let world = &identity::with(world, identity.as_ref());
     let action = Action::Restore(Restore {
         target: arguments.target,
         label: arguments.label,
@@ -52,6 +59,7 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
         dry_run: arguments.dry_run,
         stop_server: arguments.stop_server,
         place,
+        identity,
     });
     session::perform(world, action).await
 }

@@ -1,6 +1,8 @@
 //! `upkeep verify`: every byte of archives read back and checked.
 
-use super::{Stop, World, session};
+use std::path::PathBuf;
+
+use super::{Stop, World, identity, session};
 use crate::failure::{Class, Failure};
 use crate::ids::{Label, PlaceName, TargetName};
 use crate::wire::{Action, Verify, VerifyCopies};
@@ -21,6 +23,9 @@ pub(super) struct Arguments {
     /// The copies at this place away from the host instead of the archives here.
     #[arg(long, value_name = "PLACE")]
     at: Option<PlaceName>,
+    /// The file with the secret half of a key, with which what is inside encrypted copies is read as well: lines AGE-SECRET-KEY-1…, or an ssh-ed25519 key.
+    #[arg(long, value_name = "FILE", requires = "at")]
+    identity: Option<PathBuf>,
 }
 
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
@@ -29,7 +34,9 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
         None => (None, arguments.target),
     };
     if let Some(place) = arguments.at {
-        return session::perform(world, Action::VerifyCopies(VerifyCopies { place, label, of: target })).await;
+        let identity = identity::given(arguments.identity.as_deref(), world)?;
+        let world = &identity::with(world, identity.as_ref());
+        return session::perform(world, Action::VerifyCopies(VerifyCopies { place, label, of: target, identity })).await;
     }
     session::perform(world, Action::Verify(Verify { label, target })).await
 }

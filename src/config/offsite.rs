@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::archive::manifest::Kind;
+use crate::cipher::Recipient;
 use crate::ids::{OwnerName, PlaceName};
 
 /// `[offsite.NAME]`: where copies stand away from the host.
@@ -17,6 +18,8 @@ pub struct Offsite {
     pub owner: OwnerName,
     /// Within this time every copy is read back once more; none where reading costs.
     pub reread: Option<Duration>,
+    /// To whom copies are encrypted; where nobody is named they go as they are.
+    pub encrypt_to: Vec<Recipient>,
 }
 
 /// The kinds of places.

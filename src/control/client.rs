@@ -269,6 +269,9 @@ fn request_of(action: &Action, request: &RequestId) -> Result<(String, Bytes), F
     if let Action::Restore(Restore { into: Some(address), .. }) = action {
         fields.insert("into".to_owned(), address.reveal().into());
     }
+    if let Some(identity) = action.identity() {
+        fields.insert("identity".to_owned(), identity.reveal().into());
+    }
     fields.insert("request_id".to_owned(), request.as_str().into());
     Ok((path, super::board::json(&fields)))
 }

@@ -78,7 +78,7 @@ const TARGET_VERBS: [&str; 11] =
 const ARCHIVE_VERBS: [&str; 3] = ["verify", "pin", "unpin"];
 
 /// The verbs of `POST /v1/places/{place}/…`.
-const PLACE_VERBS: [&str; 4] = ["copy", "verify-copies", "offsite-init", "offsite-check"];
+const PLACE_VERBS: [&str; 5] = ["copy", "verify-copies", "offsite-init", "offsite-check", "offsite-prove"];
 
 /// The one table.
 fn table() -> Vec<(&'static str, String, MethodRouter<State>)> {
@@ -209,7 +209,7 @@ async fn act(state: Shared, peer: Extension<Peer>, verb: &'static str, subject: 
     let names: Vec<String> = given.keys().cloned().collect();
     for reserved in ["action", "target", "label", "place"].into_iter().filter(|name| given.contains_key(*name)) {
         let allowed = match reserved {
-            "label" => ["restore", "copy", "verify-copies"].contains(&verb),
+            "label" => ["restore", "copy", "verify-copies", "offsite-prove"].contains(&verb),
             "place" => verb == "restore",
             _ => false,
         };

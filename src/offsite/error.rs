@@ -64,6 +64,19 @@ pub enum OffsiteError {
         /// What disagrees.
         why: String,
     },
+    /// A copy is encrypted, and nothing that opens it was given.
+    #[error("the copy of {label} is encrypted{}", if *is_given { ", and none of the keys in that file opens it" } else { "" })]
+    Locked {
+        /// The archive.
+        label: Label,
+        /// Whether an identity was given that does not open it.
+        is_given: bool,
+        /// To whom it is encrypted.
+        recipients: String,
+    },
+    /// No copy at the place is encrypted, so that no key can be tried there.
+    #[error("no copy at {0} is encrypted: there is nothing to try a key on")]
+    NothingEncrypted(PlaceName),
     /// The archive here cannot be read, so that nobody can tell whether the copy is of it.
     #[error("archive {label} here cannot be read, so its copy cannot be compared with it")]
     Ours {
@@ -132,7 +145,10 @@ impl OffsiteError {
 impl Explain for OffsiteError {
     fn class(&self) -> Class {
         match self {
-            Self::NoSuchPlace { .. } | Self::NoSuchCopy { .. } | Self::NotWanted { .. } => Class::NoInput,
+            Self::NoSuchPlace { .. } | Self::NoSuchCopy { .. } | Self::NotWanted { .. } | Self::NothingEncrypted(_) => {
+                Class::NoInput
+            }
+            Self::Locked { .. } => Class::NoPermission,
             Self::Damaged { .. } | Self::Foreign { .. } => Class::Data,
             Self::Stopped => Class::TempFail,
             Self::Thread(_) => Class::OsError,
@@ -146,6 +162,7 @@ impl Explain for OffsiteError {
             Self::Damaged { .. } | Self::Foreign { .. } | Self::Several { .. } => {
                 Some("nothing at the place was changed, and archives on this host are untouched".to_owned())
             }
+            Self::Locked { .. } | Self::NothingEncrypted(_) => Some("nothing was changed, here or at the place".to_owned()),
             Self::Stopped => Some("what is sealed at the place stays, and the rest is still owed".to_owned()),
             _ => self.inner().and_then(Explain::safe),
         }
@@ -165,6 +182,16 @@ impl Explain for OffsiteError {
                     "move it and its .copy.json away there, and it is copied again while the archive is here: `upkeep list`, {label}"
                 ),
                 "see which copies are good: `upkeep verify --all --at PLACE`".to_owned(),
+            ],
+            Self::Locked { recipients, .. } => vec![
+                format!("it was encrypted to {recipients}"),
+                "name the file that holds the secret half of one of them: `--identity FILE`".to_owned(),
+            ],
+            Self::NothingEncrypted(place) => vec![
+                format!("see what is there: `upkeep list --at {place}`"),
+                format!(
+                    "name public keys in `encrypt_to` of [offsite.{place}], and take a backup: what is sent from then on is encrypted"
+                ),
             ],
             Self::Foreign { path, .. } => vec![format!("look whose it is, and move it away: {path}")],
             Self::NotWanted { .. } => vec!["see what there is: `upkeep list`".to_owned()],

@@ -14,8 +14,7 @@ use crate::ids::{Label, PlaceName, TargetName};
 use crate::state_db::StateDb;
 use crate::state_db::catalogue::{Entry, Verdict};
 use crate::state_db::copies::{Copy, CopyState};
-use crate::store;
-use crate::store::place::{Place, PlaceError, SIDECAR_BYTES, Sidecar};
+use crate::store::place::{Place, PlaceError, SIDECAR_BYTES, Sidecar, label_of};
 use crate::version::Version;
 
 /// What a listing of an owner's part says.
@@ -37,27 +36,31 @@ pub(super) struct Listing {
 pub(super) fn listing(place: &dyn Place, known: &BTreeMap<Label, u64>) -> Result<Listing, PlaceError> {
     let objects = place.list()?;
     let mut listing = Listing::default();
-    let mut lengths: BTreeMap<Label, (String, u64)> = BTreeMap::new();
+    // Of one label there may be several: what was begun in clear and went on encrypted, say. The sidecar names the one that is meant.
+    let mut lengths: BTreeMap<Label, Vec<(String, u64)>> = BTreeMap::new();
     for object in &objects {
-        if let Some(label) = store::label_of(&object.name) {
-            lengths.insert(label, (object.name.clone(), object.size));
+        if let Some(label) = label_of(&object.name) {
+            lengths.entry(label).or_default().push((object.name.clone(), object.size));
         }
     }
     for label in objects.iter().filter_map(|object| Sidecar::label_in(&object.name)) {
-        let Some((name, size)) = lengths.remove(&label) else {
-            listing.damaged.insert(label, "its sidecar is there, and its bytes are not".to_owned());
+        let Some(there) = lengths.remove(&label) else {
+            listing.damaged.insert(label, BYTES_GONE.to_owned());
             continue;
         };
-        if known.get(&label) == Some(&size) {
-            listing.known.insert(label, size);
+        if let Some(size) = known.get(&label).filter(|size| there.iter().any(|(_, found)| found == *size)) {
+            listing.known.insert(label, *size);
             continue;
         }
         match sidecar(place, &label) {
-            Ok(sidecar) if sidecar.object == name && sidecar.size == size => drop(listing.sealed.insert(label, sidecar)),
-            Ok(sidecar) => {
-                let why = format!("it was sealed with {} bytes and has {size}", sidecar.size);
-                listing.damaged.insert(label, why);
-            }
+            Ok(sidecar) => match there.iter().find(|(name, _)| *name == sidecar.object) {
+                Some((_, size)) if *size == sidecar.size => drop(listing.sealed.insert(label, sidecar)),
+                Some((_, size)) => {
+                    let why = format!("it was sealed with {} bytes and has {size}", sidecar.size);
+                    listing.damaged.insert(label, why);
+                }
+                None => drop(listing.damaged.insert(label, BYTES_GONE.to_owned())),
+            },
             Err(OffsiteError::Damaged { why, .. }) => drop(listing.damaged.insert(label, why)),
             Err(OffsiteError::Place(PlaceError::Strange { path, what })) => {
                 listing.damaged.insert(label, format!("{path} is {what}"));
@@ -71,9 +74,13 @@ pub(super) fn listing(place: &dyn Place, known: &BTreeMap<Label, u64>) -> Result
             Err(_) => {}
         }
     }
-    listing.unsealed = lengths.into_iter().map(|(label, (_, size))| (label, size)).collect();
+    let longest = |there: Vec<(String, u64)>| there.into_iter().map(|(_, size)| size).max().unwrap_or_default();
+    listing.unsealed = lengths.into_iter().map(|(label, there)| (label, longest(there))).collect();
     Ok(listing)
 }
+
+/// What is told of a seal without what it seals.
+const BYTES_GONE: &str = "its sidecar is there, and its bytes are not";
 
 /// What is told of a seal that is another than the one that this host wrote or saw.
 pub(super) const ANOTHER: &str = "its sidecar is another than the one that was written";
@@ -130,6 +137,9 @@ pub struct Listed {
     /// When this host last read every byte of it back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verified_at: Option<DateTime<Utc>>,
+    /// The public keys that it is encrypted to; none where it is not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub encrypted_to: Vec<String>,
 }
 
 /// The copies at a place, newest first, by what is there; what this host has noted of them is only added.
@@ -157,6 +167,7 @@ pub async fn listed(state: &StateDb, name: &PlaceName, place: &Arc<dyn Place>) -
         state: state.to_owned(),
         why: None,
         verified_at: None,
+        encrypted_to: Vec::new(),
     };
     let mut all: Vec<Listed> = Vec::new();
     for (label, sidecar) in &listing.sealed {
@@ -178,6 +189,7 @@ pub async fn listed(state: &StateDb, name: &PlaceName, place: &Arc<dyn Place>) -
             copied_at: Some(sidecar.copied_at),
             why: bad.and_then(|note| note.why.clone()),
             verified_at,
+            encrypted_to: sidecar.encryption.as_ref().map(|sealed| sealed.recipients.clone()).unwrap_or_default(),
             ..blank(label, sidecar.size, state)
         });
     }

@@ -102,11 +102,11 @@ pub(super) async fn is_ours(
     entry: Option<Entry>,
 ) -> Result<Option<String>, OffsiteError> {
     let Some(entry) = entry.filter(|entry| is_here(Some(entry))) else { return Ok(None) };
-    if entry.size != sidecar.size {
-        return Ok(Some(format!("it has {} bytes, and the archive here {}", sidecar.size, entry.size)));
+    if entry.size != sidecar.archive_bytes() {
+        return Ok(Some(format!("it has {} bytes, and the archive here {}", sidecar.archive_bytes(), entry.size)));
     }
-    let (place, object) = (Arc::clone(place), sidecar.object.clone());
-    match aside(move || send::is_of(&*place, &object, &entry)).await? {
+    let (place, sidecar) = (Arc::clone(place), sidecar.clone());
+    match aside(move || send::is_of(&*place, &sidecar, &entry)).await? {
         Ok(true) => Ok(None),
         Ok(false) => Ok(Some("it is another archive than the one of this label here".to_owned())),
         Err(error) if error.ends_the_round() || matches!(error, OffsiteError::Ours { .. }) => Err(error),

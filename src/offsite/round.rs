@@ -6,9 +6,10 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
+use super::drafts::Drafts;
+use super::order::Order;
 use super::reconcile::{Bad, news, of_entry, of_sidecar, reconcile};
-use super::send::{self, Order};
-use super::{Halt, OffsiteError, aside, due, verify, writing};
+use super::{Halt, OffsiteError, aside, due, send, verify, writing};
 use crate::config::{Offsite, Target};
 use crate::context::Context;
 use crate::failure::Chain;
@@ -80,6 +81,9 @@ async fn round(ctx: &Context, offsite: &Offsite, only: Option<&Label>, halt: &Ha
     }
     let mut round = Round { place: offsite.name.clone(), copied: Vec::new(), verified: Vec::new(), bad: Vec::new(), owed: 0 };
     reconcile(ctx, offsite, &place, &mut round.bad).await?;
+    let seen = ctx.state.copies(Some(&offsite.name), None).await?;
+    let sealed = seen.into_iter().filter(Copy::is_there).map(|copy| copy.label).collect();
+    drafts(ctx, offsite).tidy(&sealed)?;
     let owed = owed(ctx, offsite, only).await?;
     let mut failed: Option<OffsiteError> = None;
     let mut failures = 0;
@@ -89,9 +93,10 @@ async fn round(ctx: &Context, offsite: &Offsite, only: Option<&Label>, halt: &Ha
         if catalogue::find(&ctx.state, &entry.label).await?.is_none() {
             continue;
         }
-        match one(ctx, &place, (entry, &host), halt).await {
+        match one(ctx, offsite, &place, (entry, &host), halt).await {
             Ok(sidecar) => {
                 note(ctx, offsite, entry, &sidecar).await?;
+                drafts(ctx, offsite).forget(&entry.label)?;
                 fault::point("copy.noted");
                 tracing::info!(target = %entry.target, label = %entry.label, place = %offsite.name, "copied");
                 round.copied.push(Sent { label: entry.label.clone(), target: entry.target.clone(), size: entry.size });
@@ -123,12 +128,19 @@ async fn round(ctx: &Context, offsite: &Offsite, only: Option<&Label>, halt: &Ha
 /// Proves the archive here, then sends it.
 async fn one(
     ctx: &Context,
+    offsite: &Offsite,
     place: &Arc<dyn Place>,
     (entry, host): (&Entry, &str),
     halt: &Halt,
 ) -> Result<Sidecar, OffsiteError> {
     archives::check(ctx, entry, &halt.progress).await?;
-    let order = Order { entry: entry.clone(), host: host.to_owned(), now: ctx.clock.now() };
+    let order = Order {
+        entry: entry.clone(),
+        host: host.to_owned(),
+        now: ctx.clock.now(),
+        encrypt_to: offsite.encrypt_to.clone(),
+        drafts: drafts(ctx, offsite),
+    };
     let (place, halt) = (Arc::clone(place), halt.clone());
     let sent = aside(move || send::send(&*place, &order, &halt)).await?;
     match sent {
@@ -137,6 +149,10 @@ async fn one(
         }
         sent => sent,
     }
+}
+
+fn drafts(ctx: &Context, offsite: &Offsite) -> Drafts {
+    Drafts::of(&ctx.config.daemon.state_dir, &offsite.name)
 }
 
 /// The targets whose archives go to a place.
@@ -180,8 +196,8 @@ async fn refused(
     why: &str,
     round: &mut Round,
 ) -> Result<(), OffsiteError> {
-    let seen = ctx.state.copies(Some(&offsite.name), None).await?;
-    if seen.iter().any(|copy| copy.label == entry.label && copy.state == CopyState::Lost) {
+    let seen: Vec<Copy> = ctx.state.copy(&offsite.name, &entry.label).await?.into_iter().collect();
+    if seen.iter().any(|copy| copy.state == CopyState::Lost) {
         return Ok(());
     }
     let copy = of_entry(offsite, entry, ctx.clock.now());
@@ -207,7 +223,7 @@ async fn reread(
     let seen = ctx.state.copies(Some(&offsite.name), None).await?;
     for copy in due::to_reread(&seen, every, EVERY, ctx.clock.now()) {
         halt.wanted()?;
-        match verify::one(ctx, offsite, place, &copy.label, halt).await {
+        match verify::one(ctx, offsite, (place, &copy.label), None, halt).await {
             Ok(_) => round.verified.push(copy.label.clone()),
             Err(error @ OffsiteError::Damaged { .. }) => {
                 let (label, target, why) = (copy.label.clone(), copy.target.clone(), error.to_string());

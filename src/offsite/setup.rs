@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{OffsiteError, aside, writing};
+use super::{OffsiteError, aside, unproven, writing};
 use crate::config::{Offsite, OffsiteKind};
 use crate::context::Context;
 use crate::fault;
@@ -70,11 +70,19 @@ pub async fn check(ctx: &Context, offsite: &Offsite) -> Result<Checked, OffsiteE
     let (place, _) = writing(&ctx.state, offsite).await?;
     let OffsiteKind::Directory { path, .. } = &offsite.kind;
     let (kind, top) = (offsite.kind.word().to_owned(), path.clone());
-    let of = offsite.clone();
+    let (of, unproven) = (offsite.clone(), unproven(&ctx.state, offsite).await?);
     let looked = move || -> Result<Checked, OffsiteError> {
         place.try_out()?;
-        let copies = place.list()?.iter().filter(|object| Sidecar::label_in(&object.name).is_some()).count() as u64;
-        let mut advice = Vec::new();
+        let objects = place.list()?;
+        let copies = objects.iter().filter(|object| Sidecar::label_in(&object.name).is_some()).count() as u64;
+        let mut advice = keys(&of, &unproven);
+        let in_clear = objects.iter().filter(|object| crate::store::label_of(&object.name).is_some()).count();
+        if !of.encrypt_to.is_empty() && in_clear > 0 {
+            let many = format!("{in_clear} there {}", if in_clear == 1 { "is" } else { "are" });
+            advice.push(format!(
+                "of the archives {many} not encrypted: sent before `encrypt_to` was set, and a person's to take away"
+            ));
+        }
         if let Ok(weak) = trust::weaker(&top)
             && let Some(first) = weak.first()
         {
@@ -89,4 +97,23 @@ pub async fn check(ctx: &Context, offsite: &Offsite) -> Result<Checked, OffsiteE
     let checked = aside(looked).await??;
     ctx.state.reached(&offsite.name, None, ctx.clock.now()).await?;
     Ok(checked)
+}
+
+/// What should be better with the keys of a place.
+#[must_use]
+pub fn keys(offsite: &Offsite, unproven: &[String]) -> Vec<String> {
+    let name = &offsite.name;
+    let mut advice = Vec::new();
+    if let [only] = &*offsite.encrypt_to {
+        advice.push(format!(
+            "copies at {name} are encrypted to one key, {only}: when its identity is lost, so is every copy. Name a second one in \
+             `encrypt_to`, whose identity is locked away elsewhere"
+        ));
+    }
+    advice.extend(unproven.iter().map(|recipient| {
+        format!(
+            "nobody has opened a copy at {name} with the identity of {recipient} yet: `upkeep offsite prove {name} --identity FILE`"
+        )
+    }));
+    advice
 }

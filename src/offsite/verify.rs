@@ -5,10 +5,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::look::{ANOTHER, is_another};
+use super::order::{content_error, read_through};
 use super::reconcile::{is_ours, of_sidecar};
-use super::send::{content_error, read_through};
 use super::{Halt, OffsiteError, aside, look, opened, reading};
 use crate::archive::ArchiveError;
+use crate::cipher::Identity;
 use crate::config::Offsite;
 use crate::context::Context;
 use crate::failure::Chain;
@@ -26,6 +27,9 @@ pub struct Reread {
     pub verified: u64,
     /// Which.
     pub labels: Vec<Label>,
+    /// How many of them are encrypted and were not opened: their bytes are as they were sent, and nobody looked inside.
+    #[serde(default)]
+    pub unopened: u64,
 }
 
 /// Reads copies back: one, those of a target, or all of this host's. What is found is noted.
@@ -36,6 +40,7 @@ pub async fn verify(
     ctx: &Context,
     offsite: &Offsite,
     (label, target): (Option<&Label>, Option<&TargetName>),
+    identity: Option<&Arc<Identity>>,
     halt: &Halt,
 ) -> Result<Reread, OffsiteError> {
     let place = reading(&ctx.state, offsite, None).await?;
@@ -51,18 +56,21 @@ pub async fn verify(
                 .collect()
         }
     };
-    let (mut good, mut bad) = (Vec::new(), Vec::new());
+    let (mut good, mut bad, mut unopened) = (Vec::new(), Vec::new(), 0);
     for label in &labels {
         halt.wanted()?;
-        match one(ctx, offsite, &place, label, halt).await {
-            Ok(_) => good.push(label.clone()),
+        match one(ctx, offsite, (&place, label), identity, halt).await {
+            Ok(sidecar) => {
+                unopened += u64::from(sidecar.encryption.is_some() && identity.is_none());
+                good.push(label.clone());
+            }
             Err(error) if error.ends_the_round() => return Err(error),
             Err(error) => bad.push(error),
         }
     }
     let (count, all) = (bad.len(), labels.len());
     match bad.into_iter().next() {
-        None => Ok(Reread { place: offsite.name.clone(), verified: good.len() as u64, labels: good }),
+        None => Ok(Reread { place: offsite.name.clone(), verified: good.len() as u64, labels: good, unopened }),
         Some(only) if all == 1 => Err(only),
         Some(first) => Err(OffsiteError::Several { place: offsite.name.clone(), count, all, first: Box::new(first) }),
     }
@@ -72,14 +80,14 @@ pub async fn verify(
 pub(super) async fn one(
     ctx: &Context,
     offsite: &Offsite,
-    place: &Arc<dyn Place>,
-    label: &Label,
+    (place, label): (&Arc<dyn Place>, &Label),
+    identity: Option<&Arc<Identity>>,
     halt: &Halt,
 ) -> Result<Sidecar, OffsiteError> {
-    let (there, of, halt) = (Arc::clone(place), label.clone(), halt.clone());
-    let found = aside(move || blocking(&*there, &of, &halt)).await?;
+    let (there, of, identity, halt) = (Arc::clone(place), label.clone(), identity.cloned(), halt.clone());
+    let found = aside(move || blocking(&*there, &of, identity.as_ref(), &halt)).await?;
     let now = ctx.clock.now();
-    let known = ctx.state.copies(Some(&offsite.name), None).await?.into_iter().find(|copy| copy.label == *label);
+    let known = ctx.state.copy(&offsite.name, label).await?;
     match (&found, known) {
         // What stands in an archive's way is a round's to look at again: as whole as it may be, it is not known to be of that archive.
         (Ok(sidecar), Some(Copy { state: CopyState::Foreign, why, .. })) => {
@@ -113,7 +121,14 @@ async fn note_damaged(ctx: &Context, known: Copy, why: &str) -> Result<(), Offsi
     Ok(ctx.state.saw_copy(&damaged).await?)
 }
 
-pub(super) fn blocking(place: &dyn Place, label: &Label, halt: &Halt) -> Result<Sidecar, OffsiteError> {
+/// Reads a copy back. What is encrypted is looked into where an identity is at hand; without one its bytes are proved, and nothing of what
+/// is inside. Blocking.
+pub(super) fn blocking(
+    place: &dyn Place,
+    label: &Label,
+    identity: Option<&Arc<Identity>>,
+    halt: &Halt,
+) -> Result<Sidecar, OffsiteError> {
     // One copy that cannot be read keeps no other from being read: it is told, and is no copy until it can be.
     let unread = |error: OffsiteError| match error {
         OffsiteError::Place(error) if error.is_of_one() => OffsiteError::Damaged {
@@ -140,7 +155,16 @@ pub(super) fn blocking(place: &dyn Place, label: &Label, halt: &Halt) -> Result<
         return Err(damaged(format!("its bytes are not those that were sent{where_}")));
     }
     // The right bytes of something that is no archive would be the right copy of nothing.
-    match opened(place, &sidecar.object) {
+    if sidecar.encryption.is_some() && identity.is_none() {
+        return Ok(sidecar);
+    }
+    let looked = opened(place, &sidecar, identity).and_then(|archive| {
+        if sidecar.encryption.is_some() {
+            archive.check(1, &halt.progress)?;
+        }
+        Ok(archive)
+    });
+    match looked {
         Ok(archive) if archive.manifest().label == *label && archive.manifest().target == sidecar.target => Ok(sidecar),
         Ok(archive) => Err(damaged(format!("it says of itself that it is {}", archive.manifest().label))),
         Err(OffsiteError::Archive(error @ (ArchiveError::Torn { .. } | ArchiveError::Damaged { .. }))) => {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::{RestoreError, RestoreRequest};
 use crate::archive::Archive;
+use crate::cipher::Identity;
 use crate::config::Target;
 use crate::context::Context;
 use crate::ids::PlaceName;
@@ -23,14 +24,17 @@ const READERS: usize = 2;
 #[derive(Debug)]
 pub(super) enum From {
     Here,
-    There(PlaceName, Arc<dyn Place>),
+    There(PlaceName, Arc<dyn Place>, Option<Arc<Identity>>),
 }
 
 impl From {
     pub(super) async fn of(ctx: &Context, request: &RestoreRequest) -> Result<Self, RestoreError> {
         match &request.place {
             None => Ok(Self::Here),
-            Some(place) => Ok(Self::There(place.name.clone(), offsite::reading(&ctx.state, place, None).await?)),
+            Some(place) => {
+                let there = offsite::reading(&ctx.state, place, None).await?;
+                Ok(Self::There(place.name.clone(), there, request.identity.clone()))
+            }
         }
     }
 
@@ -38,17 +42,16 @@ impl From {
     pub(super) async fn entries(&self, ctx: &Context, target: &Target) -> Result<Vec<Entry>, RestoreError> {
         match self {
             Self::Here => Ok(catalogue::list(&ctx.state, Some(&target.name)).await?),
-            Self::There(name, place) => Ok(offsite::choices(&ctx.state, name, place, &target.name).await?),
+            Self::There(name, place, _) => Ok(offsite::choices(&ctx.state, name, place, &target.name).await?),
         }
     }
 
     pub(super) async fn open(&self, ctx: &Context, entry: &Entry) -> Result<Archive, RestoreError> {
         match self {
             Self::Here => super::open(entry).await,
-            Self::There(name, place) => {
-                let noted = ctx.state.copies(Some(name), None).await?;
-                let known = noted.into_iter().find(|copy| copy.label == entry.label);
-                Ok(offsite::open(place, &entry.label, known).await?)
+            Self::There(name, place, identity) => {
+                let known = ctx.state.copy(name, &entry.label).await?;
+                Ok(offsite::open(place, &entry.label, known, identity.as_ref()).await?)
             }
         }
     }
@@ -60,7 +63,7 @@ impl From {
         (entry, archive): (&Entry, &Archive),
         progress: &Progress,
     ) -> Result<(), RestoreError> {
-        let Self::There(_, place) = self else { return Ok(verify::check(ctx, entry, progress).await?) };
+        let Self::There(_, place, _) = self else { return Ok(verify::check(ctx, entry, progress).await?) };
         offsite::prove(place, &entry.label, progress).await?;
         let (archive, progress, label) = (archive.shared(), progress.clone(), entry.label.clone());
         let checked = tokio::task::spawn_blocking(move || archive.check(READERS, &progress)).await;

@@ -1,4 +1,4 @@
-//! Tables `place` and `copy`: places away from the host, and what was last seen of the copies there.
+//! Tables `place`, `copy` and `proven`: places away from the host, what was last seen of the copies there, and which keys opened one.
 //!
 //! Owns the rows. An index: what is owed is what should be there without a row that says it is, and rows are made again from the sidecars
 //! at the place (`offsite`). Never looks at a place. Held by the tests of `offsite`.
@@ -153,6 +153,40 @@ impl StateDb {
         let rows = sqlx::query(query).bind(place.map(PlaceName::as_str)).bind(target.map(TargetName::as_str));
         let rows = rows.fetch_all(self.pool()).await.map_err(StateError::doing("list copies"))?;
         rows.iter().map(copy).collect()
+    }
+
+    /// What was last seen of one copy; none where nothing was.
+    ///
+    /// # Errors
+    /// When the row cannot be read.
+    pub async fn copy(&self, place: &PlaceName, label: &Label) -> Result<Option<Copy>, StateError> {
+        let row = sqlx::query("SELECT * FROM copy WHERE place = ? AND label = ?").bind(place.as_str()).bind(label.as_str());
+        let row = row.fetch_optional(self.pool()).await.map_err(StateError::doing("look a copy up"))?;
+        row.as_ref().map(copy).transpose()
+    }
+
+    /// The public keys whose identity opened a copy at a place, and when one last did.
+    ///
+    /// # Errors
+    /// When a row cannot be read.
+    pub async fn proven(&self, place: &PlaceName) -> Result<Vec<(String, DateTime<Utc>)>, StateError> {
+        let query = sqlx::query("SELECT recipient, at FROM proven WHERE place = ? ORDER BY recipient").bind(place.as_str());
+        let rows = query.fetch_all(self.pool()).await.map_err(StateError::doing("list proven keys"))?;
+        let one = |row: &SqliteRow| {
+            let recipient: String = row.try_get("recipient").map_err(StateError::doing("read a proven key"))?;
+            Ok((recipient, parse(row, "at", "proven", moment)?))
+        };
+        rows.iter().map(one).collect()
+    }
+
+    /// Notes that the identity of a public key opened a copy.
+    ///
+    /// # Errors
+    /// When the row cannot be written.
+    pub async fn prove(&self, place: &PlaceName, recipient: &str, label: &Label, at: DateTime<Utc>) -> Result<(), StateError> {
+        let query = sqlx::query("INSERT OR REPLACE INTO proven (place, recipient, label, at) VALUES (?, ?, ?, ?)");
+        let query = query.bind(place.as_str()).bind(recipient).bind(label.as_str()).bind(at.to_rfc3339());
+        query.execute(self.pool()).await.map(drop).map_err(StateError::doing("note a proven key"))
     }
 
     /// Writes down what was seen of a copy, in place of what was seen before.

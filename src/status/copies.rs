@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config::{Config, Copies, Target};
 use crate::ids::PlaceName;
-use crate::offsite::due;
+use crate::offsite::{due, unproven};
 use crate::state_db::catalogue::Entry;
 use crate::state_db::copies::{Copy, CopyState, Known};
 use crate::state_db::{StateDb, StateError};
@@ -18,6 +18,15 @@ const NAMED: usize = 3;
 pub(super) struct KnownCopies {
     places: Vec<(PlaceName, &'static str, Option<Known>)>,
     seen: Vec<Copy>,
+    keys: Vec<Keys>,
+}
+
+/// To whom copies at a place are encrypted.
+#[derive(Debug, Clone)]
+struct Keys {
+    place: PlaceName,
+    encrypt_to: Vec<String>,
+    unproven: Vec<String>,
 }
 
 /// Reads it.
@@ -28,6 +37,11 @@ pub(super) async fn known(state: &StateDb, config: &Config, target: &Target) -> 
     }
     for name in &target.offsite.to {
         let Some(offsite) = config.offsite.get(name) else { continue };
+        let encrypt_to: Vec<String> = offsite.encrypt_to.iter().map(ToString::to_string).collect();
+        if !encrypt_to.is_empty() {
+            let unproven = unproven(state, offsite).await?;
+            known.keys.push(Keys { place: name.clone(), encrypt_to, unproven });
+        }
         known.places.push((name.clone(), offsite.kind.word(), state.place(name).await?.filter(Known::is_set_up)));
     }
     known.seen = state.copies(None, Some(&target.name)).await?;
@@ -41,6 +55,7 @@ pub(super) fn standing(known: &KnownCopies, entries: &[Entry], copies: &Copies, 
         let owed = due::owed(entries, &known.seen, name, copies, now);
         let newest = there().max_by_key(|copy| copy.taken_at);
         let reads: Option<Vec<DateTime<Utc>>> = there().map(|copy| copy.verified_at).collect();
+        let keys = known.keys.iter().find(|keys| keys.place == *name);
         let error = match place {
             None => Some((format!("it is not set up on this host: `upkeep offsite init {name}`"), None)),
             Some(place) => place.error.clone().map(|(why, since)| (why, Some(since))),
@@ -57,6 +72,8 @@ pub(super) fn standing(known: &KnownCopies, entries: &[Entry], copies: &Copies, 
             error_since: error.as_ref().and_then(|(_, since)| *since),
             error: error.map(|(why, _)| why),
             reached_at: place.as_ref().and_then(|place| place.reached_at),
+            encrypt_to: keys.map(|keys| keys.encrypt_to.clone()).unwrap_or_default(),
+            unproven: keys.map(|keys| keys.unproven.clone()).unwrap_or_default(),
         }
     };
     known.places.iter().map(one).collect()

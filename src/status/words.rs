@@ -108,8 +108,13 @@ pub fn copies(copies: &CopiesStatus, now: DateTime<Utc>) -> (String, Tone) {
         0 => ", nothing owed".to_owned(),
         owed => format!(", {} owed ({})", human::many(owed, "archive"), human::size(copies.owed_bytes)),
     };
+    let keys = match (copies.encrypt_to.len(), copies.unproven.len()) {
+        (0, _) => String::new(),
+        (_, 0) => ", encrypted".to_owned(),
+        (all, unproven) => format!(", encrypted to {} of which {unproven} unproven", human::many(all as u64, "key")),
+    };
     let tone = if copies.error.is_some() || copies.owed > 0 { Tone::Warn } else { Tone::Plain };
-    (format!("{}: {}{newest}{read}{owed}", copies.place, human::many_of(copies.copied, "copy", "copies")), tone)
+    (format!("{}: {}{newest}{read}{owed}{keys}", copies.place, human::many_of(copies.copied, "copy", "copies")), tone)
 }
 
 /// An upgrade, in one line.

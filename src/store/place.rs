@@ -15,14 +15,24 @@ use std::sync::Arc;
 
 pub use directory::{Directory, Setup};
 pub use marker::Marker;
-pub use sidecar::{Digests, FORMAT as SIDECAR_FORMAT, MOST_BYTES as SIDECAR_BYTES, Sidecar};
+pub use sidecar::{Digests, Encryption, MOST_BYTES as SIDECAR_BYTES, Sidecar};
 
 use crate::archive::Source;
 use crate::durable::DurableError;
 use crate::failure::{Class, Explain};
+use crate::ids::Label;
 
 /// The ending of a sidecar's name; what stands before is the label.
 pub const SIDECAR: &str = ".copy.json";
+
+/// What the name of an encrypted object ends in, behind the archive's own ending.
+pub const ENCRYPTED: &str = ".age";
+
+/// The label in the name of a copy's bytes, encrypted or not; none for what is no such name.
+#[must_use]
+pub fn label_of(object: &str) -> Option<Label> {
+    super::label_of(object.strip_suffix(ENCRYPTED).unwrap_or(object))
+}
 
 /// More objects than this under one owner are not listed: it would be a century of hourly copies.
 pub const MOST_OBJECTS: usize = 1_000_000;

@@ -1,8 +1,10 @@
 //! `restore`: an archive back for whoever asks; the server is stopped for it and started again where that is asked for.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Effect, InLane, Lane, Lanes, Spec, Subject, Work, backup, course, open, target};
+use super::{Effect, InLane, Lane, Lanes, Spec, Subject, Work, backup, course, identity, open, target};
 use crate::config::{Database, Target, load};
 use crate::context::Context;
 use crate::failure::{Class, Failure};
@@ -47,7 +49,8 @@ pub(super) async fn run(ask: &Restore, work: Work<'_>) -> Result<Answer, Failure
     let replace = if ask.replace { Replace::Allow } else { Replace::Refuse };
     let installed = backup::installed(home).await.map(|installed| installed.version);
     let place = ask.place.as_ref().map(|name| offsite::place(&ctx.config, name)).transpose()?.cloned();
-    let request = RestoreRequest { which, place, into, home: anothers.cloned(), replace, installed };
+    let identity = ask.identity.as_ref().map(identity).transpose()?.map(Arc::new);
+    let request = RestoreRequest { which, place, identity, into, home: anothers.cloned(), replace, installed };
     let mut state = restore::server(home).await;
     if ask.stop_server && is_own && state == ServerState::Running && home.service.is_some() {
         state = ServerState::StoppedFirst;

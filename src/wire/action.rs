@@ -5,7 +5,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::Address;
+use super::{Address, Private};
 use crate::ids::{Label, PlaceName, TargetName};
 
 /// Something to do.
@@ -46,6 +46,8 @@ pub enum Action {
     OffsiteInit(OffsiteInit),
     /// Can a place be used?
     OffsiteCheck(OffsiteCheck),
+    /// Try a person's keys on a copy that is encrypted.
+    OffsiteProve(OffsiteProve),
 }
 
 /// `backup`.
@@ -101,6 +103,9 @@ pub struct Restore {
     /// From the copy at this place instead of the archive here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<PlaceName>,
+    /// What opens the copy, where it is encrypted: the content of an identity file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Private>,
 }
 
 /// `plan`.
@@ -264,6 +269,9 @@ pub struct VerifyCopies {
     /// Only those of this target.
     #[serde(default)]
     pub of: Option<TargetName>,
+    /// What opens them, where they are encrypted, so that what is inside is read as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Private>,
 }
 
 /// `offsite-init`.
@@ -281,6 +289,18 @@ pub struct OffsiteInit {
 pub struct OffsiteCheck {
     /// This place.
     pub place: PlaceName,
+}
+
+/// `offsite-prove`: opens one copy, the newest that is encrypted where none is named.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OffsiteProve {
+    /// At this place.
+    pub place: PlaceName,
+    /// This copy.
+    #[serde(default)]
+    pub label: Option<Label>,
+    /// The content of an identity file.
+    pub identity: Private,
 }
 
 /// On whose behalf something is done.
@@ -340,7 +360,9 @@ impl Action {
             | Self::Gate(Gate { target }) => Some(target),
             Self::Verify(Verify { target, .. }) => target.as_ref(),
             Self::Pin(_) | Self::Unpin(_) => None,
-            Self::Copy(_) | Self::VerifyCopies(_) | Self::OffsiteInit(_) | Self::OffsiteCheck(_) => None,
+            Self::Copy(_) | Self::VerifyCopies(_) | Self::OffsiteInit(_) | Self::OffsiteCheck(_) | Self::OffsiteProve(_) => {
+                None
+            }
         }
     }
 
@@ -351,7 +373,18 @@ impl Action {
             Self::Copy(Copy { place, .. })
             | Self::VerifyCopies(VerifyCopies { place, .. })
             | Self::OffsiteInit(OffsiteInit { place, .. })
-            | Self::OffsiteCheck(OffsiteCheck { place }) => Some(place),
+            | Self::OffsiteCheck(OffsiteCheck { place })
+            | Self::OffsiteProve(OffsiteProve { place, .. }) => Some(place),
+            _ => None,
+        }
+    }
+
+    /// What opens encrypted copies for it, where somebody gave that.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Private> {
+        match self {
+            Self::Restore(Restore { identity, .. }) | Self::VerifyCopies(VerifyCopies { identity, .. }) => identity.as_ref(),
+            Self::OffsiteProve(OffsiteProve { identity, .. }) => Some(identity),
             _ => None,
         }
     }
@@ -359,7 +392,7 @@ impl Action {
     /// Whether it may be ended at any moment of its run: what it leaves is removed, and nobody goes on from the middle of it.
     #[must_use]
     pub fn may_be_cut_off(&self) -> bool {
-        matches!(self, Self::Backup(_) | Self::Verify(_) | Self::Copy(_) | Self::VerifyCopies(_))
+        matches!(self, Self::Backup(_) | Self::Verify(_) | Self::Copy(_) | Self::VerifyCopies(_) | Self::OffsiteProve(_))
     }
 
     /// Its name, as on the command line and in events.
@@ -383,6 +416,7 @@ impl Action {
             Self::VerifyCopies(_) => "verify-copies",
             Self::OffsiteInit(_) => "offsite-init",
             Self::OffsiteCheck(_) => "offsite-check",
+            Self::OffsiteProve(_) => "offsite-prove",
         }
     }
 }

@@ -147,6 +147,12 @@ pub struct CopiesStatus {
     /// When the place was last reached.
     #[serde(default)]
     pub reached_at: Option<DateTime<Utc>>,
+    /// The public keys that copies there are encrypted to; none where they go as they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub encrypt_to: Vec<String>,
+    /// Those of them whose secret half never opened a copy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unproven: Vec<String>,
 }
 
 /// A copy.

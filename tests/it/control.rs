@@ -135,6 +135,7 @@ fn every_endpoint_answers_as_its_golden_file_says() {
         ("/v1/archives/{label}/unpin", archived("unpin"), "", "ok"),
         ("/v1/places/{place}/offsite-init", "/v1/places/nas/offsite-init".to_owned(), "", "ok"),
         ("/v1/places/{place}/offsite-check", "/v1/places/nas/offsite-check".to_owned(), "", "ok"),
+        ("/v1/places/{place}/offsite-prove", "/v1/places/nas/offsite-prove".to_owned(), "{\"identity\": \"x\"}", "failed"),
         ("/v1/places/{place}/copy", "/v1/places/nas/copy".to_owned(), "", "ok"),
         ("/v1/places/{place}/verify-copies", "/v1/places/nas/verify-copies".to_owned(), "", "ok"),
         ("/v1/verify", "/v1/verify".to_owned(), "", "ok"),

@@ -1,5 +1,7 @@
 //! Copies away from the host, at a mounted directory: made, sealed, read back, restored from; and what the other side may do to them.
 
+mod encrypted;
+
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Output;

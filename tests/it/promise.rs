@@ -233,8 +233,15 @@ async fn a_restore_elsewhere_does_not_forget_the_one_that_stopped_half_way_here(
     let into = Database { location: Location::Sqlite { path: elsewhere.clone() }, ..env.target.database.clone() };
     // By its name: the clock here stands, and the archive is of the host's own moment.
     let which = Which::Label(entry.label.clone());
-    let request =
-        RestoreRequest { which, place: None, into: Some(into), home: None, replace: Replace::Refuse, installed: None };
+    let request = RestoreRequest {
+        which,
+        place: None,
+        identity: None,
+        into: Some(into),
+        home: None,
+        replace: Replace::Refuse,
+        installed: None,
+    };
     restore::restore(&env.ctx, &env.target, &request, ServerState::Stopped, Mode::Run, &Progress::default()).await.unwrap();
     assert_eq!(texts(&elsewhere, "SELECT text FROM notes").await, ["a"]);
     assert_eq!(restore::unfinished(state_dir, &env.target.name).unwrap(), Some(mark));

@@ -10,7 +10,10 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, &[&str])] = &[
     ("L0 words", &["clock", "count", "failure", "ids", "pen", "progress", "shape", "text", "version", "wire"]),
     ("L1 decisions", &["gate", "retention", "schedule"]),
-    ("L2 hands", &["archive", "config", "context", "durable", "fault", "process", "state_db", "telemetry", "tls", "trust"]),
+    (
+        "L2 hands",
+        &["archive", "cipher", "config", "context", "durable", "fault", "process", "state_db", "telemetry", "tls", "trust"],
+    ),
     ("L3 things", &["engine", "history", "release", "service", "store"]),
     ("L4 work", &["backup", "diff", "expire", "migrate", "offsite", "restore", "upgrade", "verify"]),
     ("L5 life", &["control", "daemon", "status", "verbs"]),

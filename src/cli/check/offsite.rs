@@ -20,12 +20,24 @@ pub(super) async fn look(config: &Config, findings: &mut Findings) {
             Found::problem(failure.hint("is its file system there? `findmnt`, `dmesg`"))
         };
         findings.add(None, "offsite", found.unwrap_or_else(|_| hangs()));
+        for advice in keys(config, place).await {
+            let failure = Failure::new(Class::Config, advice).hint("docs/offsite.md: keys");
+            findings.add(None, "offsite", Found::advice(failure));
+        }
     }
     for target in config.targets.values().filter(|target| !config.offsite.is_empty() && target.offsite.to.is_empty()) {
         let failure = Failure::new(Class::Config, "no archive of it leaves this host");
         let failure = failure.hint("say where to: `to = [\"PLACE\"]` in [targets.T.offsite]");
         findings.add(Some(target), "offsite", Found::advice(failure));
     }
+}
+
+/// What should be better with its keys, as far as our own state knows them.
+async fn keys(config: &Config, place: &Offsite) -> Vec<String> {
+    let Ok(state) = session::state(config).await else { return Vec::new() };
+    let unproven = offsite::unproven(&state, place).await;
+    state.close().await;
+    unproven.map(|unproven| offsite::keys(place, &unproven)).unwrap_or_default()
 }
 
 async fn one(config: &Config, place: &Offsite) -> Found {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::archive::manifest::Kind;
+use crate::cipher::{MOST_RECIPIENTS, Recipient};
 use crate::config::offsite::{Copies, Offsite, OffsiteKind};
 use crate::config::raw::{Node, guess};
 use crate::ids::{OwnerName, PlaceName};
@@ -64,9 +65,46 @@ fn one(name: &str, node: &Node<'_>, places: &Node<'_>) -> Option<Offsite> {
     if reread.is_some_and(|reread| reread < LEAST_REREAD) {
         node.wrong("reread", "is shorter than 1h, which would only read");
     }
+    let encrypt_to = recipients(node);
     node.close();
     known?;
-    Some(Offsite { name: parsed?, kind: OffsiteKind::Directory { path: path?, allow_same_device }, owner: owner?, reread })
+    let kind = OffsiteKind::Directory { path: path?, allow_same_device };
+    Some(Offsite { name: parsed?, kind, owner: owner?, reread, encrypt_to: encrypt_to? })
+}
+
+/// To whom copies are encrypted. What cannot be read is never taken for nobody: copies would go in clear.
+fn recipients(node: &Node<'_>) -> Option<Vec<Recipient>> {
+    if !node.has("encrypt_to") {
+        return Some(Vec::new());
+    }
+    let texts = node.texts("encrypt_to")?;
+    if texts.is_empty() {
+        node.wrong(
+            "encrypt_to",
+            "names nobody: copies would go in clear. Name a public key, or leave the key out where that is meant",
+        );
+        return None;
+    }
+    if texts.len() > MOST_RECIPIENTS {
+        node.wrong("encrypt_to", format!("names more than {MOST_RECIPIENTS} public keys"));
+        return None;
+    }
+    let mut recipients: Vec<Recipient> = Vec::new();
+    let mut good = true;
+    for text in &texts {
+        match Recipient::parse(text) {
+            Ok(recipient) if recipients.contains(&recipient) => {
+                node.wrong("encrypt_to", format!("names {recipient} twice"));
+                good = false;
+            }
+            Ok(recipient) => recipients.push(recipient),
+            Err(what) => {
+                node.wrong("encrypt_to", what);
+                good = false;
+            }
+        }
+    }
+    good.then_some(recipients)
 }
 
 /// Refuses a place that lies where archives or our state lie, and the reverse: what is away there is gone with what is here, and each would

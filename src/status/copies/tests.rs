@@ -53,7 +53,7 @@ fn copy(entry: &Entry, state: CopyState) -> Copy {
 fn known(error: Option<(&str, &str)>, seen: Vec<Copy>) -> KnownCopies {
     let error = error.map(|(why, since)| (why.to_owned(), utc(since)));
     let place = Known { marker: "m".to_owned(), host: "h".to_owned(), reached_at: None, error };
-    KnownCopies { places: vec![(nas(), "directory", Some(place))], seen }
+    KnownCopies { places: vec![(nas(), "directory", Some(place))], seen, keys: Vec::new() }
 }
 
 fn copies() -> Copies {
@@ -119,7 +119,7 @@ fn each_copy_that_is_not_well_is_told_by_what_it_is() {
         assert!(told.contains(words), "{told}");
     }
     assert_eq!(told.len(), 5, "{told:?}");
-    let unknown = KnownCopies { places: vec![(nas(), "directory", None)], seen: Vec::new() };
+    let unknown = KnownCopies { places: vec![(nas(), "directory", None)], seen: Vec::new(), keys: Vec::new() };
     let told = problems(&unknown, &standing(&unknown, &[], &copies(), now), &copies(), now);
     assert!(told.len() == 1 && told[0].contains("`upkeep offsite init nas`"), "{told:?}");
 }

@@ -6,7 +6,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::SIDECAR;
+use super::{ENCRYPTED, SIDECAR};
 use crate::archive::manifest::Kind;
 use crate::ids::{Label, TargetName};
 use crate::version::Version;
@@ -14,8 +14,11 @@ use crate::version::Version;
 /// A sidecar longer than this is none.
 pub const MOST_BYTES: u64 = 8192;
 
-/// The form that is written.
-pub const FORMAT: u32 = 1;
+/// The newest form that is known: that of encrypted copies.
+const FORMAT: u32 = 2;
+
+/// The form of copies that are the archive's bytes themselves.
+const PLAIN_FORMAT: u32 = 1;
 
 /// Into so many equal stretches an object is divided, each with a digest of its own, so that a damaged one can be told from the rest.
 const STRETCHES: u64 = 64;
@@ -56,9 +59,35 @@ pub struct Sidecar {
     /// What made it.
     #[serde(default)]
     pub tool: String,
+    /// What is inside, where the object is encrypted. A reader that knows nothing of this takes the object for no archive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
+}
+
+/// What is told of an encrypted object in clear: enough to say whether it is of an archive at hand, and who opens it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Encryption {
+    /// The public keys that it was encrypted to.
+    pub recipients: Vec<String>,
+    /// The archive's length inside.
+    pub bytes: u64,
+    /// The digest of the archive's manifest.
+    pub manifest: String,
 }
 
 impl Sidecar {
+    /// The form of a copy of this kind.
+    #[must_use]
+    pub fn format_of(encryption: Option<&Encryption>) -> u32 {
+        if encryption.is_some() { FORMAT } else { PLAIN_FORMAT }
+    }
+
+    /// The length of the archive itself.
+    #[must_use]
+    pub fn archive_bytes(&self) -> u64 {
+        self.encryption.as_ref().map_or(self.size, |encryption| encryption.bytes)
+    }
+
     /// Its name at the place.
     #[must_use]
     pub fn name_of(label: &Label) -> String {
@@ -95,10 +124,12 @@ impl Sidecar {
         if read.label != *label {
             return Err(format!("its sidecar says that it is {}", read.label));
         }
-        let named = crate::store::label_of(&read.object);
+        let named = super::label_of(&read.object);
         // Whoever reads the object back keeps a digest for each stretch: how many there are is not the sidecar's to say.
         let stretches = read.size.checked_div(read.stretch_bytes).map(|_| read.size.div_ceil(read.stretch_bytes));
+        let is_marked = read.object.ends_with(ENCRYPTED) == read.encryption.is_some();
         let fits = named.as_ref() == Some(label)
+            && is_marked
             && stretches.is_some_and(|stretches| stretches <= STRETCHES && stretches == read.stretches.len() as u64);
         if fits { Ok(read) } else { Err("its sidecar contradicts itself".to_owned()) }
     }

@@ -193,7 +193,7 @@ fn a_sidecar_reads_back_and_fits_its_bound_at_the_longest_names() {
         let stretches = vec!["0".repeat(32); usize::try_from(size.div_ceil(stretch_bytes)).unwrap()];
         assert!(stretches.len() <= 64, "{size}");
         let sidecar = Sidecar {
-            format: SIDECAR_FORMAT,
+            format: 1,
             label: label.clone(),
             object: format!("{label}.sql.zst"),
             host: "h".repeat(32),
@@ -207,7 +207,20 @@ fn a_sidecar_reads_back_and_fits_its_bound_at_the_longest_names() {
             stretch_bytes,
             stretches,
             tool: "upkeep 0.1.0".to_owned(),
+            encryption: None,
         };
+        // Encrypted to as many as may be named, of the longer kind.
+        let recipients = vec!["r".repeat(80); crate::cipher::MOST_RECIPIENTS];
+        let encryption = Some(Encryption { recipients, bytes: size, manifest: "m".repeat(64) });
+        let format = Sidecar::format_of(encryption.as_ref());
+        let encrypted = Sidecar { format, object: format!("{}{ENCRYPTED}", sidecar.object), encryption, ..sidecar.clone() };
+        assert_eq!(Sidecar::decode(&encrypted.encode().unwrap(), &label).unwrap(), encrypted);
+        // What is said to be encrypted and has no such name is none, and the reverse.
+        let contrary =
+            [Sidecar { object: sidecar.object.clone(), ..encrypted.clone() }, Sidecar { encryption: None, ..encrypted }];
+        for sidecar in contrary {
+            Sidecar::decode(&sidecar.encode().unwrap(), &label).unwrap_err();
+        }
         let bytes = sidecar.encode().unwrap();
         assert_eq!(Sidecar::decode(&bytes, &label).unwrap(), sidecar);
         assert!(Sidecar::decode(&bytes, &Label::parse("other").unwrap()).is_err());
