@@ -144,6 +144,9 @@ pub struct Failure {
     /// Whether it does not pass while nobody does anything about it, although its class is that of what may.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lasting: bool,
+    /// What was done before it stopped, in the form of the work's answer, where some of it stays done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done: Option<Box<serde_json::Value>>,
 }
 
 impl Failure {
@@ -160,6 +163,7 @@ impl Failure {
             target: None,
             cancelled: false,
             lasting: false,
+            done: None,
         }
     }
 
@@ -186,6 +190,7 @@ impl Failure {
             target: None,
             cancelled: false,
             lasting: false,
+            done: None,
         }
     }
 

@@ -2,8 +2,9 @@
 //!
 //! Owns the work at places; what a place can do is `store::place`'s. There is no queue: owed is what should be there without a sidecar that was
 //! seen. Nothing at a place is ever deleted or written over, and nothing that happens there takes anything from the archives here. Every
-//! call to a place is made on a thread of its own, for it may hang as long as the other side likes. Held by `tests/it/offsite.rs`.
+//! call to a place is made on a thread of its own, for it may hang; how long it is waited for is `aside`'s. Held by `tests/it/offsite.rs`.
 
+mod aside;
 mod drafts;
 pub mod due;
 mod encrypted;
@@ -22,11 +23,12 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use aside::{aside, aside_while};
 pub use error::OffsiteError;
 pub use look::{Listed, choices, listed};
 pub use proof::{Proof, prove_keys, unproven};
 pub use reconcile::Bad;
-pub use round::{EVERY, Round, Sent, copy};
+pub use round::{CutShort, EVERY, Round, Sent, copy};
 pub use setup::{Checked, check, init, keys};
 pub use verify::{Reread, verify};
 
@@ -34,7 +36,6 @@ use crate::archive::Archive;
 use crate::cipher::{Decrypted, Identity, OpenError};
 use crate::config::{Config, Offsite, OffsiteKind};
 use crate::ids::{Label, OwnerName, PlaceName};
-use crate::process::give_way;
 use crate::progress::Progress;
 use crate::state_db::StateDb;
 use crate::state_db::copies::{Copy, Known};
@@ -75,25 +76,31 @@ pub fn place<'a>(config: &'a Config, name: &PlaceName) -> Result<&'a Offsite, Of
 /// When it is not there.
 pub async fn reading(state: &StateDb, offsite: &Offsite, owner: Option<&OwnerName>) -> Result<Arc<dyn Place>, OffsiteError> {
     let known = state.place(&offsite.name).await?.filter(Known::is_set_up);
-    let (offsite, owner) = (offsite.clone(), owner.cloned());
+    let (offsite, owner) = (offsite.clone(), owner.cloned().unwrap_or_else(|| offsite.owner.clone()));
+    let at = called(&offsite, &owner);
     let open = move || {
-        let owner = owner.as_ref().unwrap_or(&offsite.owner);
         let OffsiteKind::Directory { path, .. } = &offsite.kind;
-        Directory::read(path, owner, known.as_ref().map(|known| known.marker.as_str()))
+        Directory::read(path, &owner, known.as_ref().map(|known| known.marker.as_str()))
     };
-    Ok(Arc::new(aside(open).await??))
+    Ok(Arc::new(aside(&at, open).await??))
 }
 
 /// Opens this host's own part of a place for writing; the host's id there.
 async fn writing(state: &StateDb, offsite: &Offsite) -> Result<(Arc<dyn Place>, String), OffsiteError> {
     let known = state.place(&offsite.name).await?.filter(Known::is_set_up);
     let known = known.ok_or_else(|| PlaceError::NotSetUp(offsite.name.to_string()))?;
-    let (offsite, host) = (offsite.clone(), known.host.clone());
+    let (offsite, host, at) = (offsite.clone(), known.host.clone(), called(offsite, &offsite.owner));
     let open = move || {
         let OffsiteKind::Directory { path, .. } = &offsite.kind;
         Directory::write(path, &offsite.name, &offsite.owner, (&known.marker, &known.host))
     };
-    Ok((Arc::new(aside(open).await??), host))
+    Ok((Arc::new(aside(&at, open).await??), host))
+}
+
+/// What a person calls an owner's part, before it is opened and afterwards.
+fn called(offsite: &Offsite, owner: &OwnerName) -> String {
+    let OffsiteKind::Directory { path, .. } = &offsite.kind;
+    path.join(owner.as_str()).join("").display().to_string()
 }
 
 /// A copy, opened where it is: sealed, as long as its seal says, of the archive and target that its seal names, and with the seal that this
@@ -108,7 +115,8 @@ pub async fn open(
     identity: Option<&Arc<Identity>>,
 ) -> Result<Archive, OffsiteError> {
     let (place, label, identity) = (Arc::clone(place), label.clone(), identity.cloned());
-    aside(move || {
+    let at = place.called("");
+    aside(&at, move || {
         let sidecar = look::sidecar(&*place, &label)?;
         let damaged = |why: &str| OffsiteError::Damaged {
             label: label.clone(),
@@ -141,7 +149,8 @@ pub async fn open(
 pub async fn prove(place: &Arc<dyn Place>, label: &Label, progress: &Progress) -> Result<(), OffsiteError> {
     let (place, label) = (Arc::clone(place), label.clone());
     let halt = Halt { progress: progress.clone(), stop: CancellationToken::new() };
-    aside(move || verify::blocking(&*place, &label, None, &halt).map(drop)).await?
+    let at = place.called("");
+    aside_while(&at, progress, move || verify::blocking(&*place, &label, None, &halt).map(drop)).await?
 }
 
 /// The archive in a copy, which needs an identity where it is encrypted.
@@ -161,16 +170,4 @@ fn opened(place: &dyn Place, sidecar: &Sidecar, identity: Option<&Arc<Identity>>
         OpenError::Read(source) => PlaceError::Content { path: called.clone(), source }.into(),
     })?;
     Ok(Archive::read_from(Arc::new(opened), &PathBuf::from(called))?)
-}
-
-/// Runs what blocks on a thread of its own. When the caller is dropped, the thread finds that out at its next step, or hangs alone.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, OffsiteError> {
-    let (tell, told) = tokio::sync::oneshot::channel();
-    let thread = std::thread::Builder::new().name("offsite".to_owned()).spawn(move || {
-        give_way();
-        // Whoever asked may have gone away.
-        tell.send(work()).ok();
-    });
-    thread.map_err(OffsiteError::Thread)?;
-    told.await.map_err(|_| OffsiteError::Worker)
 }

@@ -32,7 +32,7 @@ pub struct Archive {
     source: Arc<dyn Source>,
     size: u64,
     manifest: Arc<Manifest>,
-    manifest_digest: [u8; 32],
+    footer: Footer,
     /// Buffers and contexts of finished calls of [`Archive::read_frame`]: at most one for each thread that ever called.
     spares: Mutex<Vec<FrameReader>>,
 }
@@ -61,8 +61,7 @@ impl Archive {
         let size = source.size().at("look at", path)?;
         let footer = read_footer(&*source, size, path)?;
         let manifest = Arc::new(read_manifest(&*source, &footer, path)?);
-        let manifest_digest = footer.manifest_digest;
-        Ok(Self { path: path.to_owned(), source, size, manifest, manifest_digest, spares: Mutex::new(Vec::new()) })
+        Ok(Self { path: path.to_owned(), source, size, manifest, footer, spares: Mutex::new(Vec::new()) })
     }
 
     /// The same archive for workers that may outlive this one by a moment: nothing is opened or read again.
@@ -73,7 +72,7 @@ impl Archive {
             source: Arc::clone(&self.source),
             size: self.size,
             manifest: Arc::clone(&self.manifest),
-            manifest_digest: self.manifest_digest,
+            footer: self.footer.clone(),
             spares: Mutex::new(Vec::new()),
         }
     }
@@ -87,7 +86,23 @@ impl Archive {
     /// The digest of its manifest, which names each of its frames by its own: no two archives have the same.
     #[must_use]
     pub fn manifest_digest(&self) -> String {
-        blake3::Hash::from_bytes(self.manifest_digest).to_hex().to_string()
+        blake3::Hash::from_bytes(self.footer.manifest_digest).to_hex().to_string()
+    }
+
+    /// The parts of which its bytes are made, one after the other without a gap, with length and digest of each: its frames, then what
+    /// stands before the manifest, the manifest, and the footer.
+    #[must_use]
+    pub fn part(&self, nth: usize) -> Option<(u64, String)> {
+        if let Some(frame) = self.manifest.frames.get(nth) {
+            return Some((frame.stored, frame.digest.clone()));
+        }
+        let of = |bytes: &[u8]| (bytes.len() as u64, blake3::hash(bytes).to_hex().to_string());
+        match nth - self.manifest.frames.len() {
+            0 => Some(of(&skippable_header(&self.footer))),
+            1 => Some((self.footer.manifest_bytes, self.manifest_digest())),
+            2 => Some(of(&self.footer.encode())),
+            _ => None,
+        }
     }
 
     /// The file, or what a person calls the place where it is.
@@ -225,6 +240,15 @@ impl Archive {
     }
 }
 
+/// What stands before the manifest: the frame of manifest and footer, which zstd skips.
+fn skippable_header(footer: &Footer) -> [u8; SKIPPABLE_HEADER_BYTES as usize] {
+    let content = u32::try_from(footer.manifest_bytes + FOOTER_BYTES as u64).unwrap_or(u32::MAX);
+    let mut header = [0; SKIPPABLE_HEADER_BYTES as usize];
+    header[..4].copy_from_slice(&SKIPPABLE_MAGIC);
+    header[4..].copy_from_slice(&content.to_le_bytes());
+    header
+}
+
 fn damaged(path: &Path, why: &str) -> ArchiveError {
     ArchiveError::Damaged { path: path.to_owned(), why: why.to_owned() }
 }
@@ -266,9 +290,7 @@ fn read_manifest(source: &dyn Source, footer: &Footer, path: &Path) -> Result<Ma
     let frames_end = footer.manifest_offset - SKIPPABLE_HEADER_BYTES;
     let mut header = [0; SKIPPABLE_HEADER_BYTES as usize];
     source.read_exact_at(&mut header, frames_end).at("read", path)?;
-    let content = footer.manifest_bytes + FOOTER_BYTES as u64;
-    if header[..4] != SKIPPABLE_MAGIC || u64::from(u32::from_le_bytes([header[4], header[5], header[6], header[7]])) != content
-    {
+    if header != skippable_header(footer) {
         return Err(damaged(path, "the manifest is not in a frame of its own"));
     }
     // Bounded by MAX_MANIFEST_BYTES and by the file's own length, both checked with the footer.

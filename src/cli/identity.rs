@@ -15,7 +15,7 @@ use crate::trust;
 use crate::wire::Private;
 
 /// An identity file is a few lines.
-const MOST_BYTES: u64 = 64 * 1024;
+const MOST_BYTES: u64 = 32 * 1024;
 
 /// The content, handed on to the process that acts as the owner of the state.
 const HANDED_ON: &str = "UPKEEP_IDENTITY";

@@ -26,7 +26,8 @@ enum Verb {
     Init {
         /// The place.
         place: PlaceName,
-        /// Take this host's part over from another host of the same name, or from this one before its state was lost.
+        /// Take this host's part over from another host of the same name, or from this one before its state was lost; or take another disk
+        /// for the place that is mounted where the one before was.
         #[arg(long)]
         adopt: bool,
     },

@@ -25,7 +25,7 @@ pub(super) fn send(
     if place.stat(&object)?.is_some() {
         return ours(place, order, archive, &object, halt);
     }
-    let content = Content::of(archive.source(), archive.size(), halt);
+    let content = Content::of(archive, halt);
     let from = Encrypted::to(&order.encrypt_to, content).map_err(|error| content_error(place, &object, error))?;
     let digests = Some(Digests::of(from.size(archive.size())));
     let describe = |digests: Digests| described(order, archive, object.clone(), digests, Some(sealed(order, archive)));

@@ -111,6 +111,12 @@ pub enum OffsiteError {
     /// Nobody wants it to go on.
     #[error("stopped before everything was copied or read")]
     Stopped,
+    /// A place gives no answer.
+    #[error("{place} hangs: it gave no answer within ten minutes, or has not come back since")]
+    Hangs {
+        /// Where.
+        place: String,
+    },
     /// The host has no thread for it.
     #[error("cannot start a thread for a place")]
     Thread(#[source] io::Error),
@@ -136,7 +142,7 @@ impl OffsiteError {
     pub(super) fn ends_the_round(&self) -> bool {
         match self {
             Self::Place(error) => error.is_of_the_place() || matches!(error, PlaceError::Durable(_)),
-            Self::Stopped | Self::State(_) | Self::Thread(_) | Self::Worker => true,
+            Self::Stopped | Self::State(_) | Self::Thread(_) | Self::Worker | Self::Hangs { .. } => true,
             _ => false,
         }
     }
@@ -151,6 +157,7 @@ impl Explain for OffsiteError {
             Self::Locked { .. } => Class::NoPermission,
             Self::Damaged { .. } | Self::Foreign { .. } => Class::Data,
             Self::Stopped => Class::TempFail,
+            Self::Hangs { .. } => Class::Unavailable,
             Self::Thread(_) => Class::OsError,
             Self::Worker => Class::Software,
             _ => self.inner().map_or(Class::Software, Explain::class),
@@ -162,7 +169,9 @@ impl Explain for OffsiteError {
             Self::Damaged { .. } | Self::Foreign { .. } | Self::Several { .. } => {
                 Some("nothing at the place was changed, and archives on this host are untouched".to_owned())
             }
-            Self::Locked { .. } | Self::NothingEncrypted(_) => Some("nothing was changed, here or at the place".to_owned()),
+            Self::Locked { .. } | Self::NothingEncrypted(_) | Self::Hangs { .. } => {
+                Some("nothing was changed, here or at the place".to_owned())
+            }
             Self::Stopped => Some("what is sealed at the place stays, and the rest is still owed".to_owned()),
             _ => self.inner().and_then(Explain::safe),
         }
@@ -195,6 +204,12 @@ impl Explain for OffsiteError {
             ],
             Self::Foreign { path, .. } => vec![format!("look whose it is, and move it away: {path}")],
             Self::NotWanted { .. } => vec!["see what there is: `upkeep list`".to_owned()],
+            Self::Hangs { place } => vec![
+                format!(
+                    "is its file system there? `findmnt -T {place}`, `dmesg`; mounts that may go away are best mounted `soft`"
+                ),
+                "it is tried again once what hangs has come back".to_owned(),
+            ],
             Self::Stopped => vec!["it goes on with the next round, or at once: `upkeep copy`".to_owned()],
             _ => self.inner().map(Explain::hints).unwrap_or_default(),
         }

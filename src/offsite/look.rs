@@ -7,10 +7,12 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{OffsiteError, aside};
+use super::OffsiteError;
+use super::aside::aside_while;
 use crate::archive::manifest::Kind;
 use crate::failure::Chain;
 use crate::ids::{Label, PlaceName, TargetName};
+use crate::progress::Progress;
 use crate::state_db::StateDb;
 use crate::state_db::catalogue::{Entry, Verdict};
 use crate::state_db::copies::{Copy, CopyState};
@@ -32,8 +34,15 @@ pub(super) struct Listing {
     pub(super) unsealed: BTreeMap<Label, u64>,
 }
 
-/// Reads what is at a place. Of copies that are `known` by their length only the length is looked at. Blocking.
-pub(super) fn listing(place: &dyn Place, known: &BTreeMap<Label, u64>) -> Result<Listing, PlaceError> {
+/// Reads what is at a place. Of copies that are `known` by their length only the length is looked at.
+pub(super) async fn at(place: &Arc<dyn Place>, known: BTreeMap<Label, u64>) -> Result<Listing, OffsiteError> {
+    let (looked, beat) = (Arc::clone(place), Progress::default());
+    let counted = beat.clone();
+    Ok(aside_while(&place.called(""), &beat, move || listing(&*looked, &known, &counted)).await??)
+}
+
+/// Each sidecar that is read is counted. Blocking.
+fn listing(place: &dyn Place, known: &BTreeMap<Label, u64>, counted: &Progress) -> Result<Listing, PlaceError> {
     let objects = place.list()?;
     let mut listing = Listing::default();
     // Of one label there may be several: what was begun in clear and went on encrypted, say. The sidecar names the one that is meant.
@@ -52,6 +61,7 @@ pub(super) fn listing(place: &dyn Place, known: &BTreeMap<Label, u64>) -> Result
             listing.known.insert(label, *size);
             continue;
         }
+        counted.add(0, 1);
         match sidecar(place, &label) {
             Ok(sidecar) => match there.iter().find(|(name, _)| *name == sidecar.object) {
                 Some((_, size)) if *size == sidecar.size => drop(listing.sealed.insert(label, sidecar)),
@@ -147,13 +157,12 @@ pub struct Listed {
 /// # Errors
 /// When the place cannot be listed.
 pub async fn listed(state: &StateDb, name: &PlaceName, place: &Arc<dyn Place>) -> Result<Vec<Listed>, OffsiteError> {
-    let looked = Arc::clone(place);
-    let listing = aside(move || listing(&*looked, &BTreeMap::new())).await??;
-    let noted = state.copies(Some(name), None).await?;
+    let listing = at(place, BTreeMap::new()).await?;
+    let noted = noted(state, name).await?;
     // What is known of other bytes is nothing of these, unless it is that these are not the right ones.
     let note = |label: &Label, digest: &str| {
         let is_told = |copy: &Copy| copy.digest == digest || copy.state == CopyState::Damaged;
-        noted.iter().find(|copy| copy.label == *label && is_told(copy))
+        noted.get(label).filter(|copy| is_told(copy))
     };
     let blank = |label: &Label, size: u64, state: &str| Listed {
         place: name.clone(),
@@ -205,6 +214,12 @@ pub async fn listed(state: &StateDb, name: &PlaceName, place: &Arc<dyn Place>) -
     Ok(all)
 }
 
+/// What this host has noted of the copies at a place.
+async fn noted(state: &StateDb, name: &PlaceName) -> Result<BTreeMap<Label, Copy>, OffsiteError> {
+    let copies = state.copies(Some(name), None).await?;
+    Ok(copies.into_iter().map(|copy| (copy.label.clone(), copy)).collect())
+}
+
 /// The copies of a target as a restore chooses among archives: sealed is whole, until its bytes are read, unless this host knows better.
 ///
 /// # Errors
@@ -215,15 +230,14 @@ pub async fn choices(
     place: &Arc<dyn Place>,
     target: &TargetName,
 ) -> Result<Vec<Entry>, OffsiteError> {
-    let looked = Arc::clone(place);
-    let listing = aside(move || listing(&*looked, &BTreeMap::new())).await??;
+    let listing = at(place, BTreeMap::new()).await?;
     for (label, why) in &listing.unreadable {
         tracing::warn!(label = %label, place = %name, why, "a copy is passed over: its sidecar cannot be read");
     }
-    let noted = state.copies(Some(name), None).await?;
+    let noted = noted(state, name).await?;
     let is_bad = |sidecar: &Sidecar| {
-        let bad = |copy: &&Copy| matches!(copy.state, CopyState::Damaged | CopyState::Foreign) || is_another(copy, sidecar);
-        noted.iter().filter(|copy| copy.label == sidecar.label).any(|copy| bad(&copy))
+        let bad = |copy: &Copy| matches!(copy.state, CopyState::Damaged | CopyState::Foreign) || is_another(copy, sidecar);
+        noted.get(&sidecar.label).is_some_and(bad)
     };
     let verdict = |sidecar: &Sidecar| if is_bad(sidecar) { Verdict::Damaged } else { Verdict::Whole };
     let of_the_target = listing.sealed.into_values().filter(|sidecar| sidecar.target == *target);

@@ -69,7 +69,7 @@ pub(super) fn content_error(place: &dyn Place, object: &str, source: io::Error) 
 
 /// Digests of everything that a source holds.
 pub(super) fn read_through(source: Arc<dyn Source>, size: u64, digests: Digests, halt: &Halt) -> io::Result<Digests> {
-    let mut content = Content { digests, ..Content::of(source, size, halt) };
+    let mut content = Content { digests, ..Content::whatever(source, size, halt) };
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {
         match content.read(&mut chunk) {
@@ -87,11 +87,19 @@ pub(super) struct Content<'a> {
     size: u64,
     pub(super) digests: Digests,
     halt: &'a Halt,
+    parts: Option<Parts<'a>>,
 }
 
 impl<'a> Content<'a> {
-    pub(super) fn of(source: Arc<dyn Source>, size: u64, halt: &'a Halt) -> Self {
-        Self { source, at: 0, size, digests: Digests::of(size), halt }
+    /// The bytes of an archive, which end with an error where they are not those that were sealed: what was whole a moment ago may be read
+    /// otherwise now, and what is sealed at a place is believed from then on.
+    pub(super) fn of(archive: &'a Archive, halt: &'a Halt) -> Self {
+        let parts = Some(Parts { archive, nth: 0, left: 0, hasher: blake3::Hasher::new(), digest: None });
+        Self { parts, ..Self::whatever(archive.source(), archive.size(), halt) }
+    }
+
+    fn whatever(source: Arc<dyn Source>, size: u64, halt: &'a Halt) -> Self {
+        Self { source, at: 0, size, digests: Digests::of(size), halt, parts: None }
     }
 }
 
@@ -104,9 +112,47 @@ impl Read for Content<'_> {
         let left = usize::try_from(self.size - self.at).unwrap_or(usize::MAX);
         let take = left.min(buffer.len());
         self.source.read_exact_at(&mut buffer[..take], self.at)?;
+        if let Some(parts) = &mut self.parts {
+            let other = || format!("its bytes before byte {} are not those that were sealed", self.at + take as u64);
+            parts.take(&buffer[..take]).map_err(|()| io::Error::new(io::ErrorKind::InvalidData, other()))?;
+        }
         self.digests.add(&buffer[..take]);
         self.at += take as u64;
         self.halt.progress.add(take as u64, 0);
         Ok(take)
+    }
+}
+
+/// The parts of an archive, compared with their digests as they pass by.
+struct Parts<'a> {
+    archive: &'a Archive,
+    nth: usize,
+    left: u64,
+    hasher: blake3::Hasher,
+    digest: Option<String>,
+}
+
+impl Parts<'_> {
+    /// An error where a part ends that is not what was sealed.
+    fn take(&mut self, mut bytes: &[u8]) -> Result<(), ()> {
+        while !bytes.is_empty() {
+            if self.digest.is_none() {
+                let (length, digest) = self.archive.part(self.nth).ok_or(())?;
+                (self.left, self.digest) = (length, Some(digest));
+            }
+            let take = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
+            self.hasher.update(&bytes[..take]);
+            self.left -= take as u64;
+            bytes = &bytes[take..];
+            if self.left == 0 {
+                let found = self.hasher.finalize().to_hex();
+                if self.digest.take().as_deref() != Some(found.as_str()) {
+                    return Err(());
+                }
+                self.hasher.reset();
+                self.nth += 1;
+            }
+        }
+        Ok(())
     }
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Halt, OffsiteError, aside, look, opened, reading, verify};
+use super::aside::aside_while;
+use super::{Halt, OffsiteError, look, opened, reading, verify};
 use crate::cipher::Identity;
 use crate::config::Offsite;
 use crate::context::Context;
@@ -58,8 +59,10 @@ pub async fn prove_keys(
     let (mut proven, mut refused) = (Vec::new(), None);
     for (name, key) in identity.each() {
         halt.wanted()?;
-        let (there, of, key, halt) = (Arc::clone(&place), label.clone(), Arc::new(key), halt.clone());
-        let opens = aside(move || {
+        let (there, of, key, beat) = (Arc::clone(&place), label.clone(), Arc::new(key), halt.progress.clone());
+        let halt = halt.clone();
+        let at = place.called("");
+        let opens = aside_while(&at, &beat, move || {
             let sidecar = look::sidecar(&*there, &of)?;
             opened(&*there, &sidecar, Some(&key))?;
             verify::blocking(&*there, &of, Some(&key), &halt)

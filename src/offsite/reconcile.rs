@@ -6,8 +6,9 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::aside::aside;
 use super::look::{self, ANOTHER, Listing, is_another};
-use super::{OffsiteError, aside, send};
+use super::{OffsiteError, send};
 use crate::config::Offsite;
 use crate::context::Context;
 use crate::failure::Chain;
@@ -42,8 +43,7 @@ pub(super) async fn reconcile(
     let (seen, now) = (ctx.state.copies(Some(&offsite.name), None).await?, ctx.clock.now());
     let known: BTreeMap<Label, u64> =
         seen.iter().filter(|copy| copy.is_there()).map(|copy| (copy.label.clone(), copy.size)).collect();
-    let looked = Arc::clone(place);
-    let listing = aside(move || look::listing(&*looked, &known)).await??;
+    let listing = look::at(place, known).await?;
     for (label, sidecar) in &listing.sealed {
         let before = seen.iter().find(|copy| copy.label == *label);
         let entry = catalogue::find(&ctx.state, label).await?;
@@ -105,8 +105,8 @@ pub(super) async fn is_ours(
     if entry.size != sidecar.archive_bytes() {
         return Ok(Some(format!("it has {} bytes, and the archive here {}", sidecar.archive_bytes(), entry.size)));
     }
-    let (place, sidecar) = (Arc::clone(place), sidecar.clone());
-    match aside(move || send::is_of(&*place, &sidecar, &entry)).await? {
+    let (at, place, sidecar) = (place.called(""), Arc::clone(place), sidecar.clone());
+    match aside(&at, move || send::is_of(&*place, &sidecar, &entry)).await? {
         Ok(true) => Ok(None),
         Ok(false) => Ok(Some("it is another archive than the one of this label here".to_owned())),
         Err(error) if error.ends_the_round() || matches!(error, OffsiteError::Ours { .. }) => Err(error),

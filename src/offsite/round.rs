@@ -6,10 +6,11 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
+use super::aside::{aside, aside_long};
 use super::drafts::Drafts;
 use super::order::Order;
 use super::reconcile::{Bad, news, of_entry, of_sidecar, reconcile};
-use super::{Halt, OffsiteError, aside, due, send, verify, writing};
+use super::{Halt, OffsiteError, due, send, verify, writing};
 use crate::config::{Offsite, Target};
 use crate::context::Context;
 use crate::failure::Chain;
@@ -49,12 +50,30 @@ pub struct Round {
     pub owed: u64,
 }
 
+/// A round that did not go well to its end.
+#[derive(Debug)]
+pub struct CutShort {
+    /// What was done until then, and stays done.
+    pub round: Round,
+    /// Why it ended.
+    pub error: OffsiteError,
+}
+
 /// Makes a round: of one archive, or of everything that is owed.
 ///
 /// # Errors
 /// When the place cannot be used, or not all of what was owed could be sent; what was sent stays.
-pub async fn copy(ctx: &Context, offsite: &Offsite, only: Option<&Label>, halt: &Halt) -> Result<Round, OffsiteError> {
-    let done = Box::pin(round(ctx, offsite, only, halt)).await;
+pub async fn copy(ctx: &Context, offsite: &Offsite, only: Option<&Label>, halt: &Halt) -> Result<Round, Box<CutShort>> {
+    let mut round = Round { place: offsite.name.clone(), copied: Vec::new(), verified: Vec::new(), bad: Vec::new(), owed: 0 };
+    let done = Box::pin(go(ctx, offsite, only, halt, &mut round)).await;
+    match noted(ctx, offsite, done).await {
+        Ok(()) => Ok(round),
+        Err(error) => Err(Box::new(CutShort { round, error })),
+    }
+}
+
+/// Notes what the round says of the place as a whole.
+async fn noted(ctx: &Context, offsite: &Offsite, done: Result<(), OffsiteError>) -> Result<(), OffsiteError> {
     let now = ctx.clock.now();
     match &done {
         Ok(_) | Err(OffsiteError::Several { .. } | OffsiteError::NotWanted { .. }) => {
@@ -69,17 +88,22 @@ pub async fn copy(ctx: &Context, offsite: &Offsite, only: Option<&Label>, halt: 
     done
 }
 
-async fn round(ctx: &Context, offsite: &Offsite, only: Option<&Label>, halt: &Halt) -> Result<Round, OffsiteError> {
+async fn go(
+    ctx: &Context,
+    offsite: &Offsite,
+    only: Option<&Label>,
+    halt: &Halt,
+    round: &mut Round,
+) -> Result<(), OffsiteError> {
     halt.progress.phase(&format!("looking at {}", offsite.name), 0);
     let (place, host) = writing(&ctx.state, offsite).await?;
     fault::point("copy.opened");
     let sweeper = Arc::clone(&place);
     // No other writes there: the state's lock is ours, and the part of the place too.
-    let swept = aside(move || sweeper.sweep()).await??;
+    let swept = aside(&place.called(""), move || sweeper.sweep()).await??;
     if swept > 0 {
         tracing::info!(place = %offsite.name, swept, "what an earlier copy left half-way was removed");
     }
-    let mut round = Round { place: offsite.name.clone(), copied: Vec::new(), verified: Vec::new(), bad: Vec::new(), owed: 0 };
     reconcile(ctx, offsite, &place, &mut round.bad).await?;
     let seen = ctx.state.copies(Some(&offsite.name), None).await?;
     let sealed = seen.into_iter().filter(Copy::is_there).map(|copy| copy.label).collect();
@@ -106,19 +130,19 @@ async fn round(ctx: &Context, offsite: &Offsite, only: Option<&Label>, halt: &Ha
             Err(error) => {
                 let state = if matches!(error, OffsiteError::Foreign { .. }) { CopyState::Foreign } else { CopyState::Failed };
                 let why = Chain(&error).to_string();
-                refused(ctx, offsite, entry, state, &why, &mut round).await?;
+                refused(ctx, offsite, entry, state, &why, round).await?;
                 failures += 1;
                 failed.get_or_insert(error);
             }
         }
     }
     if only.is_none() {
-        reread(ctx, offsite, &place, halt, &mut round).await?;
+        reread(ctx, offsite, &place, halt, round).await?;
         forget_lost(ctx, offsite, failures == 0).await?;
     }
     round.owed = self::owed(ctx, offsite, None).await?.len() as u64;
     match failed {
-        None => Ok(round),
+        None => Ok(()),
         Some(first) => {
             Err(OffsiteError::Several { place: offsite.name.clone(), count: failures, all: owed.len(), first: Box::new(first) })
         }
@@ -141,8 +165,8 @@ async fn one(
         encrypt_to: offsite.encrypt_to.clone(),
         drafts: drafts(ctx, offsite),
     };
-    let (place, halt) = (Arc::clone(place), halt.clone());
-    let sent = aside(move || send::send(&*place, &order, &halt)).await?;
+    let (at, place, halt) = (place.called(""), Arc::clone(place), halt.clone());
+    let sent = aside_long(&at, move || send::send(&*place, &order, &halt)).await?;
     match sent {
         Err(OffsiteError::Place(PlaceError::Content { source, .. })) if source.kind() == std::io::ErrorKind::Interrupted => {
             Err(OffsiteError::Stopped)

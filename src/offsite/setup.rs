@@ -4,12 +4,13 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{OffsiteError, aside, unproven, writing};
+use super::aside::aside;
+use super::{OffsiteError, called, unproven, writing};
 use crate::config::{Offsite, OffsiteKind};
 use crate::context::Context;
 use crate::fault;
 use crate::ids::PlaceName;
-use crate::store::place::{Marker, Setup, Sidecar};
+use crate::store::place::{Marker, PlaceError, Setup, Sidecar};
 use crate::trust;
 
 /// What was found of a place, and what is so now.
@@ -48,18 +49,33 @@ pub async fn init(ctx: &Context, offsite: &Offsite, adopt: bool) -> Result<Check
         }
     };
     fault::point("offsite.intended");
-    let (of, ours) = (offsite.clone(), host.clone());
+    let (of, ours, before) = (offsite.clone(), host.clone(), marker.clone());
     let mut beside: Vec<_> = ctx.config.targets.values().map(|target| target.backup.directory.clone()).collect();
     beside.extend([ctx.config.daemon.state_dir.clone(), "/".into()]);
     let set_up = move || {
         let OffsiteKind::Directory { path, allow_same_device } = &of.kind;
         let beside: Vec<&Path> = if *allow_same_device { Vec::new() } else { beside.iter().map(|path| &**path).collect() };
         let marker = Some(&*marker).filter(|marker| !marker.is_empty());
-        Setup { path, place: &of.name, owner: &of.owner, apart_from: &beside, marker, host: &ours, adopt }.run()
+        let setup = Setup { path, place: &of.name, owner: &of.owner, apart_from: &beside, marker, host: &ours, adopt };
+        match setup.run() {
+            // Whoever says so has put another disk in its place.
+            Err(PlaceError::Absent { .. }) if adopt && marker.is_some() => Setup { marker: None, ..setup }.run(),
+            done => done,
+        }
     };
-    let marker = aside(set_up).await??;
-    ctx.state.set_place(&offsite.name, &marker, &host).await?;
-    check(ctx, offsite).await
+    let found = aside(&called(offsite, &offsite.owner), set_up).await??;
+    let is_another = !before.is_empty() && before != found;
+    if is_another {
+        // What was seen at the one before is not at this one: it is owed here, where its archive is still there.
+        ctx.state.forget_copies(&offsite.name).await?;
+    }
+    ctx.state.set_place(&offsite.name, &found, &host).await?;
+    let mut checked = check(ctx, offsite).await?;
+    if is_another {
+        let told = "it is another one than before: copies at that one are not counted any more, and what is still here is sent to this one";
+        checked.advice.push(told.to_owned());
+    }
+    Ok(checked)
 }
 
 /// Looks whether a place can be used, by trying what a copy needs.
@@ -68,6 +84,7 @@ pub async fn init(ctx: &Context, offsite: &Offsite, adopt: bool) -> Result<Check
 /// When it cannot.
 pub async fn check(ctx: &Context, offsite: &Offsite) -> Result<Checked, OffsiteError> {
     let (place, _) = writing(&ctx.state, offsite).await?;
+    let at = place.called("");
     let OffsiteKind::Directory { path, .. } = &offsite.kind;
     let (kind, top) = (offsite.kind.word().to_owned(), path.clone());
     let (of, unproven) = (offsite.clone(), unproven(&ctx.state, offsite).await?);
@@ -94,7 +111,7 @@ pub async fn check(ctx: &Context, offsite: &Offsite) -> Result<Checked, OffsiteE
         let (free_bytes, path) = (place.free_bytes()?, place.called(""));
         Ok(Checked { place: of.name.clone(), kind, path, owner: of.owner.to_string(), copies, free_bytes, advice })
     };
-    let checked = aside(looked).await??;
+    let checked = aside(&at, looked).await??;
     ctx.state.reached(&offsite.name, None, ctx.clock.now()).await?;
     Ok(checked)
 }

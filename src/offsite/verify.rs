@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::aside::aside_while;
 use super::look::{ANOTHER, is_another};
 use super::order::{content_error, read_through};
 use super::reconcile::{is_ours, of_sidecar};
-use super::{Halt, OffsiteError, aside, look, opened, reading};
+use super::{Halt, OffsiteError, look, opened, reading};
 use crate::archive::ArchiveError;
 use crate::cipher::Identity;
 use crate::config::Offsite;
@@ -84,8 +85,9 @@ pub(super) async fn one(
     identity: Option<&Arc<Identity>>,
     halt: &Halt,
 ) -> Result<Sidecar, OffsiteError> {
-    let (there, of, identity, halt) = (Arc::clone(place), label.clone(), identity.cloned(), halt.clone());
-    let found = aside(move || blocking(&*there, &of, identity.as_ref(), &halt)).await?;
+    let (there, of, identity, beat) = (Arc::clone(place), label.clone(), identity.cloned(), halt.progress.clone());
+    let halt = halt.clone();
+    let found = aside_while(&place.called(""), &beat, move || blocking(&*there, &of, identity.as_ref(), &halt)).await?;
     let now = ctx.clock.now();
     let known = ctx.state.copy(&offsite.name, label).await?;
     match (&found, known) {

@@ -212,6 +212,15 @@ impl StateDb {
         query.execute(self.pool()).await.map(drop).map_err(StateError::doing("write a copy down"))
     }
 
+    /// Forgets every copy at a place.
+    ///
+    /// # Errors
+    /// When the rows cannot be taken out.
+    pub async fn forget_copies(&self, place: &PlaceName) -> Result<(), StateError> {
+        let query = sqlx::query("DELETE FROM copy WHERE place = ?").bind(place.as_str());
+        query.execute(self.pool()).await.map(drop).map_err(StateError::doing("forget copies"))
+    }
+
     /// Forgets a copy; one that is not known is success.
     ///
     /// # Errors

@@ -218,7 +218,11 @@ impl Explain for PlaceError {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::Absent { path, .. } => {
-                vec![format!("is it mounted? `findmnt -T {path}`"), "set up once, it is known again by its marker".to_owned()]
+                vec![
+                    format!("is it mounted? `findmnt -T {path}`"),
+                    "set up once, it is known again by its marker".to_owned(),
+                    "where another disk has taken its place, and it is mounted: `upkeep offsite init PLACE --adopt`".to_owned(),
+                ]
             }
             Self::NotSetUp(place) => vec![format!("set it up, with it mounted: `upkeep offsite init {place}`")],
             Self::NoPart(_) => vec![

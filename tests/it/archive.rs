@@ -127,6 +127,13 @@ fn what_went_in_comes_out_and_the_stock_tool_agrees() {
     assert_eq!(sealed.manifest.label, label("notes-1"));
     assert_eq!(Archive::open(&sealed.path).unwrap().manifest(), &sealed.manifest);
     assert_eq!(names(directory.path()), ["notes-1.sql.zst"]);
+    let (archive, bytes, mut at) = (Archive::open(&sealed.path).unwrap(), fs::read(&sealed.path).unwrap(), 0);
+    for (length, digest) in (0..).map_while(|nth| archive.part(nth)) {
+        let end = at + usize::try_from(length).unwrap();
+        assert_eq!(blake3::hash(&bytes[at..end]).to_hex().as_str(), digest, "{at}..{end}");
+        at = end;
+    }
+    assert_eq!(at, bytes.len(), "every byte is in a part that has a digest");
 
     let output = stock_zstd(&["-dc"], &sealed.path);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -9,6 +9,7 @@ use std::process::Output;
 use serde_json::Value;
 
 use crate::support::engines::Db;
+use crate::support::held::Held;
 use crate::support::wait::until;
 use crate::support::world::{World, text};
 
@@ -295,8 +296,55 @@ fn an_absent_mount_is_never_empty() {
     std::fs::rename(&away, &mounted).unwrap();
     works(&world, &["copy"]);
     let labels: Vec<String> = there(&world).into_iter().map(|(label, _)| label).collect();
-    assert_eq!(labels, [second, first]);
+    assert_eq!(labels, [second.clone(), first.clone()]);
     assert_eq!(problems(&world), "[]");
+
+    // Another disk in its place is no place until somebody says so; then what is still here is owed to it.
+    std::fs::rename(&mounted, &away).unwrap();
+    std::fs::create_dir(&mounted).unwrap();
+    fails(&world, &["copy"], 69, "where another disk has taken its place");
+    assert!(works(&world, &["offsite", "init", "nas", "--adopt"]).contains("it is another one than before"));
+    assert_eq!((&copies(&world)["copied"], &copies(&world)["owed"]), (&0.into(), &2.into()));
+    works(&world, &["copy"]);
+    let labels: Vec<String> = there(&world).into_iter().map(|(label, _)| label).collect();
+    assert_eq!((labels, problems(&world)), (vec![second, first], "[]".to_owned()));
+    // And the one before is another one now.
+    std::fs::remove_dir_all(&mounted).unwrap();
+    std::fs::rename(&away, &mounted).unwrap();
+    fails(&world, &["copy"], 69, "its marker is another one");
+}
+
+/// What was whole when it was looked at is read otherwise when it is sent: a copy of that is never sealed.
+#[test]
+fn what_is_read_otherwise_while_it_is_sent_gets_no_seal() {
+    let (world, label) = with_one_archive(Db::Sqlite, "");
+    let public = age::x25519::Identity::generate().to_public().to_string();
+    let encrypted = PLACE.replace("[targets", &format!("encrypt_to = [{public:?}]\n[targets"));
+    for config in [PLACE.to_owned(), encrypted] {
+        world.write_config(&config.replace("{root}", &world.root().display().to_string()));
+        let held = Held::at(&world, &["copy"], "copy.begun");
+        flip(&archive(&world, &label));
+        let output = held.go_on();
+        let said = text(&output);
+        assert!(output.status.code() == Some(74) && said.contains("not those that were sealed"), "{said}");
+        assert_eq!(names(&part(&world)), [".upkeep-owner.json"]);
+        flip(&archive(&world, &label));
+        std::fs::remove_file(world.root().join("held-at-copy.begun")).unwrap();
+    }
+    works(&world, &["copy"]);
+    assert_eq!((there(&world), problems(&world)), (vec![(label, "verified".to_owned())], "[]".to_owned()));
+}
+
+/// A round that does not go well for one archive is told of for the others.
+#[test]
+fn what_a_round_did_before_it_failed_is_told() {
+    let (world, first) = with_one_archive(Db::Sqlite, "");
+    std::fs::write(part(&world).join(archive(&world, &first).file_name().unwrap()), "somebody's own").unwrap();
+    let second = backup(&world);
+    let daemon = world.daemon();
+    let told = |words: &str| daemon.ask("GET", "/v1/events?after=0&follow=false", "").body.contains(words);
+    until("what was sent is told", || told(&format!("{second} is at nas, sealed and read back")));
+    until("what was not is told", || told(&format!("the copy of {first} at nas is foreign")));
 }
 
 /// Somebody deletes copies there: they are told missing, and made again while their archives are here.

@@ -95,8 +95,14 @@ impl Life {
             (Some(ferry), None) => ferry.came(well, Instant::now()),
             _ => false,
         };
-        let Some(Ok(answer)) = result else { return as_before };
-        let Ok(round) = serde_json::from_value::<Round>(answer.clone()) else { return false };
+        // A round that ended in an error has done what it did before that.
+        let answer = match result {
+            Some(Ok(answer)) => Some(answer),
+            Some(Err(failure)) => failure.done.as_deref(),
+            None => None,
+        };
+        let Some(answer) = answer else { return as_before };
+        let Ok(round) = serde_json::from_value::<Round>(answer.clone()) else { return as_before };
         for sent in &round.copied {
             let message = format!("{} is at {place}, sealed and read back", sent.label);
             self.event(Some(&sent.target), "copy.made", &message).await;
@@ -105,6 +111,6 @@ impl Life {
             let message = format!("the copy of {} at {place} is {}: {}", bad.label, bad.state, bad.why);
             self.event(Some(&bad.target), &format!("copy.{}", bad.state), &message).await;
         }
-        round.copied.is_empty() && round.bad.is_empty()
+        round.copied.is_empty() && round.bad.is_empty() && (well || as_before)
     }
 }

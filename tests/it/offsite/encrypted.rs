@@ -44,9 +44,8 @@ fn works_with(world: &World, arguments: &[&str], key: &Key) -> String {
 fn fails_with(world: &World, arguments: &[&str], key: &Key, code: i32, words: &str) {
     let arguments = with_key(arguments, key);
     let said = text(&fails(world, &arguments.iter().map(String::as_str).collect::<Vec<_>>(), code, words));
-    let secret = std::fs::read_to_string(&key.file).unwrap_or_default();
-    let secret = secret.lines().find(|line| line.starts_with("AGE-SECRET")).unwrap_or("nothing").to_owned();
-    assert!(!said.contains(&secret), "{said}");
+    let held = std::fs::read_to_string(&key.file).unwrap_or_default();
+    assert!(!held.lines().any(|line| line.starts_with("AGE-SECRET") && said.contains(line)), "{said}");
 }
 
 /// What stock `age` makes of a file; none where it is not installed.
@@ -148,8 +147,7 @@ fn an_encrypted_copy_may_be_cut_short_anywhere() {
         assert_eq!(there(&world), [(label.clone(), "verified".to_owned())], "{at}");
         assert_eq!(names(&part(&world)).len(), 3, "{at}: one object, its sidecar, whose it is");
         works_with(&world, &["verify", &label, "--at", "nas"], &key);
-        // What was noted on the way is gone with the next round at the latest.
-        works(&world, &["copy"]);
+        // What was noted on the way is gone with it.
         assert_eq!(names(&world.root().join("state/offsite/nas")), Vec::<String>::new(), "{at}");
         assert_eq!(world.leftovers(), Vec::<PathBuf>::new(), "{at}");
     }
