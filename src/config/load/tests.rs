@@ -337,6 +337,31 @@ fn places_and_what_goes_there() {
     }
 }
 
+/// Keys that copies are encrypted to are read whole or not at all: nothing goes in clear because one of them cannot be read.
+#[test]
+fn keys_of_places_are_read_or_refused_by_name() {
+    let key = "age1ga6472r2nczhntwpfm4m60xz2rwqndfscjugzlm9ujp4grafucyqnvq022";
+    let ssh = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKdc2WYOV5xtvHB8aPWQD9RRL+jm4MZbazorTIg60Msy";
+    let place =
+        |keys: &str| format!("{LEAST}[offsite.nas]\nkind = \"directory\"\npath = \"/m\"\nowner = \"a\"\nencrypt_to = {keys}\n");
+    let config = good(&place(&format!("[\"{key}\", \"{ssh} operator@desk\"]")));
+    let named: Vec<String> = config.offsite.values().flat_map(|place| &place.encrypt_to).map(ToString::to_string).collect();
+    assert_eq!(named, [key, ssh]);
+    for (keys, wanted) in [
+        ("[]".to_owned(), "names nobody: copies would go in clear"),
+        (format!("\"{key}\""), "offsite.nas.encrypt_to"),
+        (format!("[\"{key}\", \"{key}\"]"), "twice"),
+        (format!("[\"{key}\", \"\"]"), "is no public key"),
+        (format!("[\"{}\"]", key.replace("qnvq", "qnvz")), "cannot be read"),
+        ("[\"ssh-rsa AAAA\"]".to_owned(), "of the kind ssh-rsa"),
+        ("[\"AGE-SECRET-KEY-1QQQQ\"]".to_owned(), "holds an identity"),
+        (format!("[{}]", format!("\"{key}\",").repeat(9)), "more than 8"),
+    ] {
+        let [line] = &problems_of(&place(&keys))[..] else { panic!("one problem: {keys}: {:?}", problems_of(&place(&keys))) };
+        assert!(line.contains(wanted) && !line.contains("QQQQ"), "{keys}: {line}");
+    }
+}
+
 #[test]
 fn database_urls() {
     let home = environment(&[("USER", "me")]);
