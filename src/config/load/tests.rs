@@ -257,7 +257,7 @@ fn files_that_cannot_be_read_or_parsed() {
     check("[daemon]\npoll = 10s\n", "upkeep.toml: line 2: not TOML: ");
     check("", "upkeep.toml: targets: no target is configured");
     let alarms = "[targets.a.database]\nurl = \"sqlite:///a\"\n[alarms]\nca_file = \"/ca\"\nwebhook = ";
-    check(&format!("{alarms}\"http://h/\"\n"), "upkeep.toml: line 4: alarms.ca_file: is only for a `webhook`");
+    check(&format!("{alarms}\"http://h/\"\n"), "upkeep.toml: alarms.ca_file: is only for a `webhook`");
     good(&format!("{alarms}\"HTTPS://h/\"\n"));
     let problems = load(Path::new("/nonexistent/upkeep.toml"), &Environment::new()).unwrap_err();
     let failure = crate::failure::Failure::of(&problems);
