@@ -129,7 +129,7 @@ async fn a_server_that_migrates_itself_is_judged_by_its_database() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vendors_tool_is_judged_by_the_database_and_not_by_its_exit_code() {
     let mut host = Host::new().await;
-    let waits = "touch tool-asked; i=0; while ! test -e tool-done && test $i -lt 500; do i=$((i+1)); sleep 0.02; done; exit 7";
+    let waits = "touch tool-asked; i=0; while ! test -e tool-done && test $i -lt 14000; do i=$((i+1)); sleep 0.02; done; exit 7";
     host.tool(waits);
     host.install("2.0", &[V1, V2]);
     let works = async {
@@ -148,7 +148,7 @@ async fn a_vendors_tool_is_judged_by_the_database_and_not_by_its_exit_code() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tool_has_not_ended_while_somebody_goes_on_whom_it_left_behind() {
     let mut host = Host::new().await;
-    let leaves = "(touch tool-left; i=0; while ! test -e tool-done && test $i -lt 900; do i=$((i+1)); sleep 0.02; done; \
+    let leaves = "(touch tool-left; i=0; while ! test -e tool-done && test $i -lt 14000; do i=$((i+1)); sleep 0.02; done; \
                   echo that was all) & exit 0";
     host.tool(leaves);
     host.install("2.0", &[V1, V2]);
@@ -165,7 +165,7 @@ async fn a_tool_has_not_ended_while_somebody_goes_on_whom_it_left_behind() {
 async fn left_running() -> Host {
     let mut host = Host::new().await;
     let waits = "echo run >> tool-runs; touch tool-asked; i=0; \
-                 while ! test -e tool-done && test $i -lt 1500; do i=$((i+1)); sleep 0.02; done; echo it went well";
+                 while ! test -e tool-done && test $i -lt 14000; do i=$((i+1)); sleep 0.02; done; echo it went well";
     host.tool(waits);
     host.install("2.0", &[V1, V2]);
     host.begin().await;

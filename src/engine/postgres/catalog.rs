@@ -329,11 +329,16 @@ pub(super) async fn filled_views(session: &mut Session) -> Result<Vec<String>, E
     rows.iter().map(|row| quoted_name(session, doing, row)).collect()
 }
 
-/// Sessions that hold or wait for a lock which keeps ours from being granted.
+/// Who keeps everybody from a table: sessions that hold a lock, or wait for one and so have all who come later wait behind them, and
+/// transactions that were prepared and then forgotten, which have no session any more. Somebody's own temporary table is in nobody's way.
 pub(super) async fn lock_holders(session: &mut Session) -> Result<Vec<String>, EngineError> {
-    let sql = "SELECT DISTINCT 'pid ' || a.pid || ', user ' || COALESCE(a.usename, '?') || ', ' || COALESCE(pg_catalog.left(a.query, 80), '?') \
-        FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid \
-        WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND l.relation >= 16384 AND l.pid <> pg_catalog.pg_backend_pid() \
-        AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) ORDER BY 1";
+    let sql = "WITH held AS (SELECT l.pid, l.virtualtransaction FROM pg_catalog.pg_locks l \
+          WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' \
+          AND l.database IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())) \
+          AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = l.relation AND c.relpersistence = 't')) \
+        SELECT 'pid ' || a.pid || ', user ' || COALESCE(a.usename, '?') || ', ' || COALESCE(pg_catalog.left(a.query, 80), '?') \
+        FROM held JOIN pg_catalog.pg_stat_activity a ON a.pid = held.pid WHERE a.pid <> pg_catalog.pg_backend_pid() \
+        UNION SELECT 'prepared transaction ' || pg_catalog.quote_literal(p.gid) || ', user ' || p.owner \
+        FROM held JOIN pg_catalog.pg_prepared_xacts p ON held.virtualtransaction = '-1/' || p.transaction::text ORDER BY 1";
     texts(session, "look for the holders of locks", sql).await
 }

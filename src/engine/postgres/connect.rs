@@ -283,7 +283,7 @@ impl Session {
         &self.place
     }
 
-    /// Bounds how long each lock is waited for.
+    /// Bounds how long each lock is waited for; zero is no bound.
     pub(super) async fn wait_at_most(&mut self, wait: Duration) -> Result<(), EngineError> {
         self.run("bound the wait for locks", &format!("SET lock_timeout = {}", wait.as_millis())).await
     }

@@ -303,8 +303,13 @@ async fn write(mut held: Held, request: &DumpRequest, sink: &FrameSink, progress
         }
     };
     fault::aside("pg.dump.held");
+    // Whoever rebuilds an index of a table is waited for, as the workers do: nobody waits behind that, and hours of reading stand here.
+    if let Some(session) = &mut held.session {
+        session.wait_at_most(Duration::ZERO).await?;
+    }
     let (mut session, tables) = read_rows(&mut held, request, sink, progress).await.map_err(gone_is_moved)?;
     progress.phase("finishing", 0);
+    session.wait_at_most(LOCK_WAIT).await?;
     let sequences = match catalog::sequence_lines(&mut session, LOCK_WAIT).await {
         Ok(lines) => lines.join("\n"),
         Err(error) => return Err(locks::blame(&session.place().clone(), gone_is_moved(error)).await),

@@ -10,13 +10,27 @@ use super::catalog;
 use super::connect::{Place, Session};
 use super::said::is_about_a_kept_lock;
 
+/// Who is not there any more when it is asked who it was.
+const UNSEEN: &str = "somebody who kept a lock for longer than it is waited for, and cannot be named now";
+
 /// Names who is in the way, if it was a lock: asked on a connection of its own, while what we hold keeps him there.
 pub(super) async fn blame(place: &Place, error: EngineError) -> EngineError {
-    let about_locks = is_about_a_kept_lock(&error) || matches!(error, EngineError::Process(_));
-    let Some(mut asking) = (if about_locks { place.connect().await.ok() } else { None }) else { return error };
-    let sessions = catalog::lock_holders(&mut asking).await.unwrap_or_default();
-    asking.close().await;
-    if sessions.is_empty() { error } else { EngineError::InUse { location: place.location(), sessions } }
+    let kept = is_about_a_kept_lock(&error);
+    if !kept && !matches!(error, EngineError::Process(_)) {
+        return error;
+    }
+    let mut sessions = Vec::new();
+    // It must not wait itself: the lock may be on the catalogue.
+    if let Ok(mut asking) = place.connect_to_look().await {
+        sessions = catalog::lock_holders(&mut asking).await.unwrap_or_default();
+        asking.close().await;
+    }
+    match (sessions.is_empty(), kept) {
+        (true, false) => error,
+        // Between the wait and the question he may have let go, or the question may have waited for him as well.
+        (true, true) => EngineError::InUse { location: place.location(), sessions: vec![UNSEEN.to_owned()] },
+        (false, _) => EngineError::InUse { location: place.location(), sessions },
+    }
 }
 
 /// How large it is.

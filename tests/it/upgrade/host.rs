@@ -150,7 +150,7 @@ impl Host {
             argv: ["sh", "-c", script].map(str::to_owned).to_vec(),
             directory: Some(self.env.dir.path().to_owned()),
             environment: std::collections::BTreeMap::new(),
-            deadline: Duration::from_secs(20),
+            deadline: Duration::from_secs(300),
             user: None,
         };
     }
