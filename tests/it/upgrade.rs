@@ -129,7 +129,8 @@ async fn a_server_that_migrates_itself_is_judged_by_its_database() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vendors_tool_is_judged_by_the_database_and_not_by_its_exit_code() {
     let mut host = Host::new().await;
-    let waits = "touch tool-asked; i=0; while ! test -e tool-done && test $i -lt 14000; do i=$((i+1)); sleep 0.02; done; exit 7";
+    let waits =
+        "touch tool-asked; i=0; while ! test -e tool-done && test $i -lt 14000; do i=$((i+1)); sleep 0.02; done; exit 7";
     host.tool(waits);
     host.install("2.0", &[V1, V2]);
     let works = async {
