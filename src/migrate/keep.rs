@@ -4,11 +4,16 @@
 //! from. Never removes.
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use super::error::MigrateError;
 use super::kept::{FORM, KeptFile, KeptManifest, MARK};
 use super::scan::{FoundFile, MAX_SCRIPT_BYTES, Scripts};
 use crate::{durable, fault, trust};
+
+/// One at a time: a look and an upgrade of the same target, or two targets with a script alike, would write one file under one temporary
+/// name, and the second would find it published already. Another process is kept out by the lock on the state.
+static KEEPING: Mutex<()> = Mutex::new(());
 
 /// Copies every script, callback and companion into the store `into`, by content. What is there already is not written
 /// again, so keeping the same release twice costs a look.
@@ -35,7 +40,11 @@ pub fn keep(scripts: &Scripts, into: &Path) -> Result<KeptManifest, MigrateError
             let why = "it changed while it was being kept".to_owned();
             return Err(MigrateError::BadScript { path: file.path.clone(), why });
         }
-        durable::write(&path, &content)?;
+        // Not held while a release is read, which may hang.
+        let _alone = KEEPING.lock().unwrap_or_else(PoisonError::into_inner);
+        if !path.exists() {
+            durable::write(&path, &content)?;
+        }
     }
     fault::point("migrate.kept");
     let kept =

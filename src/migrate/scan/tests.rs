@@ -92,6 +92,27 @@ fn what_cannot_be_read_as_it_should_is_named() {
     }
 }
 
+/// A look and an upgrade of one target, or two targets with a script alike, keep the same text at once.
+#[test]
+fn scripts_that_several_keep_at_once_are_kept() {
+    let release = tempfile::tempdir().unwrap();
+    put(release.path(), "sql/V1__a.sql", "SELECT 1;");
+    let found = scripts(&Migrations { locations: vec!["sql".to_owned()], ..settings() }, "sqlite", release.path()).unwrap();
+    for _ in 0..50 {
+        let state = tempfile::tempdir().unwrap();
+        let (store, together) = (state.path().join("scripts"), std::sync::Barrier::new(6));
+        std::fs::create_dir(&store).unwrap();
+        std::thread::scope(|scope| {
+            let one = || {
+                together.wait();
+                keep(&found, &store).map(drop)
+            };
+            let all: Vec<_> = (0..6).map(|_| scope.spawn(one)).collect();
+            all.into_iter().for_each(|thread| thread.join().unwrap().unwrap());
+        });
+    }
+}
+
 #[test]
 fn kept_scripts_serve_as_the_release_did_after_it_is_gone() {
     let release = tempfile::tempdir().unwrap();
