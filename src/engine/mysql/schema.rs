@@ -2,6 +2,7 @@
 //!
 //! Only reads. Invariant: every object the account can see is either in a [`Schema`] or named in its `left_out`.
 
+mod comment;
 mod views;
 
 use super::super::EngineError;
@@ -190,6 +191,9 @@ async fn define(
         let without = show(session, kind, name).await?;
         session.run("set up a session", "SET SESSION show_create_table_skip_secondary_engine = OFF").await?;
         sql = without.and_then(|without| second_engine::quoted(&sql, &without.sql)).unwrap_or(sql);
+    }
+    if let Some(as_read) = comment::as_read(session, kind, name, &sql, &context.sql_mode).await? {
+        sql = as_read;
     }
     let sql = match kind {
         Kind::Table if !session.version.is_mariadb() => without_inherited(&unqualify(&sql, database)),
