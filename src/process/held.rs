@@ -1,7 +1,7 @@
 //! A program that is known of before it begins, and that goes on when we end.
 //!
-//! Owns letting it begin and following it. How it ended stands as the last line of its output, so that a later run of ours that is
-//! not its parent can read it there ([`ended`]).
+//! Owns letting it begin and following it. How it ended stands in a line of ours at the end of its output, so that a later run that is
+//! not its parent can read it there ([`ended`]); whom it left behind may print more after that.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,8 +11,11 @@ use tokio::io::AsyncWriteExt;
 use super::{Command, Group, Identity, ProcessError, Started};
 use crate::fault;
 
-/// What its last line begins with; the exit code follows.
+/// What the line behind its own begins with; the exit code follows.
 pub(super) const ENDED: &str = "upkeep: ended with exit code ";
+
+/// How far back that line is looked for, in bytes: so much may whom it left behind print after it.
+const ENDED_WITHIN: u64 = 1024 * 1024;
 
 /// How often its output is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -72,13 +75,31 @@ impl Held {
 /// killed, and so was who would have written it down.
 #[must_use]
 pub fn ended(output: &Path) -> Option<i32> {
-    // Its end alone: however much it printed, the last line is short.
-    let text = super::end_of(output, 256).ok()?;
-    text.lines().last()?.strip_prefix(ENDED)?.trim().parse().ok()
+    let text = super::end_of(output, ENDED_WITHIN).ok()?;
+    text.lines().rev().find_map(|line| line.strip_prefix(ENDED)?.trim().parse().ok())
 }
 
 /// Whether a line is ours and not the program's.
 #[must_use]
 pub fn is_end(line: &str) -> bool {
     line.starts_with(ENDED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_end_is_found_behind_what_others_print_later() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let ended_of = |text: &str| {
+            crate::durable::write(&path, text.as_bytes()).unwrap();
+            ended(&path)
+        };
+        assert_eq!(ended_of("applied\n"), None);
+        assert_eq!(ended_of(&format!("applied\n\n{ENDED}7\n")), Some(7));
+        assert_eq!(ended_of(&format!("applied\n\n{ENDED}0\n{}", "the helper goes on\n".repeat(1000))), Some(0));
+        assert_eq!(ended_of(&format!("it said {ENDED}0\n")), None, "no line of ours");
+    }
 }

@@ -19,6 +19,9 @@ pub struct Identity {
 
 /// What `/proc/PID/stat` says of a process.
 struct Stat {
+    pid: u32,
+    /// As the kernel has it: what is no letter for a terminal is a blank.
+    name: String,
     state: char,
     group: u32,
     began: u64,
@@ -63,6 +66,17 @@ impl Identity {
             _ => members(self.pid).any(|member| !member.ended()),
         }
     }
+
+    /// Who lives of its group, for a message: names and numbers.
+    #[must_use]
+    pub fn group(&self) -> String {
+        if !self.group_lives() {
+            return "nobody".to_owned();
+        }
+        let names =
+            members(self.pid).filter(|member| !member.ended()).map(|member| format!("{} ({})", member.name, member.pid));
+        names.collect::<Vec<_>>().join(", ")
+    }
 }
 
 impl Stat {
@@ -84,8 +98,12 @@ fn stat(pid: u32) -> Option<Stat> {
 
 /// `PID (NAME) STATE PPID PGRP …`; the name may hold anything, parentheses too. The beginning is the 22nd field.
 fn parse(text: &str) -> Option<Stat> {
-    let fields: Vec<&str> = text.get(text.rfind(')')? + 1..)?.split_whitespace().collect();
+    let (pid, rest) = text.split_once(" (")?;
+    let (name, rest) = rest.rsplit_once(')')?;
+    let fields: Vec<&str> = rest.split_whitespace().collect();
     Some(Stat {
+        pid: pid.trim().parse().ok()?,
+        name: name.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect(),
         state: fields.first()?.chars().next()?,
         group: fields.get(2)?.parse().ok()?,
         began: fields.get(19)?.parse().ok()?,

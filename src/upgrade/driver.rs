@@ -301,7 +301,7 @@ impl Drive {
         let Self { state, mut since, .. } = self;
         // Cancel-safe: it only looks.
         let alone = tokio::select! {
-            alone = hands.outlast(state.tool.as_ref()) => alone,
+            alone = hands.outlast(state.tool.as_ref(), step) => alone,
             () = stop.cancelled() => return Ok(ControlFlow::Break(Ended::Paused)),
         };
         let state = match alone {

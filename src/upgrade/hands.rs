@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::UpgradeError;
 use super::plan::Scripts;
-use super::state::{Event, Failed, ReleaseAt, Tool};
+use super::state::{Event, Failed, ReleaseAt, Step, Tool};
 use crate::archive::manifest::Kind;
 use crate::engine::Compared;
 use crate::failure::{Chain, Explain};
@@ -88,9 +88,10 @@ pub(crate) trait Hands: Sync {
     /// Ends when the effect underway goes on without us, so that whoever wants us to stop need not wait for it.
     fn handed_over(&self) -> impl Future<Output = ()> + Send;
 
-    /// Waits until nothing is left of a tool that an earlier run began, or that is just being killed; for as long as a tool
-    /// may take. Never ends it: nobody but a person knows what it is in the middle of.
-    fn outlast(&self, tool: Option<&Tool>) -> impl Future<Output = Result<(), Failed>> + Send;
+    /// Waits before a step until nothing is left of a tool that an earlier run began, or that is just being killed; for as long as a
+    /// tool may take. Never ends it: nobody but a person knows what it is in the middle of. Before the migrations it is enough that
+    /// its program has ended and nothing is pending: whom it left behind has no part in them.
+    fn outlast(&self, tool: Option<&Tool>, step: Step) -> impl Future<Output = Result<(), Failed>> + Send;
 
     /// Puts an archive in the database's place, as a whole or not at all, and compares. Under a fence it is first proved that what
     /// is there is still what `kept` says; where it is not, it is archived again.

@@ -373,8 +373,8 @@ impl Hands for RealHands<'_> {
         Ok(Migrated { said, applied: Some(report.applied.len()) })
     }
 
-    async fn outlast(&self, tool: Option<&Tool>) -> Result<(), Failed> {
-        self.outlast_tool(tool).await
+    async fn outlast(&self, tool: Option<&Tool>, step: Step) -> Result<(), Failed> {
+        self.outlast_tool(tool, step).await
     }
 
     async fn restore(&self, label: &Label, kept: Option<&Label>) -> Result<String, Failed> {

@@ -168,7 +168,8 @@ impl State {
                 if self.open.take().is_some() {
                     self.unanswered -= 1;
                 }
-                self.tool_judged = true;
+                // Where a person must decide, nobody knows yet how it ends.
+                self.tool_judged |= !failed.person;
                 self.failures += 1;
                 self.partial |= failed.partial;
                 self.first_failure.get_or_insert_with(|| failed.clone());

@@ -5,6 +5,8 @@ mod belongs;
 mod host;
 mod mysql;
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use host::{Host, InPlace, V1, V2, V3_BAD};
 use tokio_util::sync::CancellationToken;
@@ -16,6 +18,9 @@ use upkeep::service::ServiceState;
 use upkeep::upgrade::{self, Asked, Decision, Ended, Phase, Settle, UpgradeError};
 
 use crate::support::env::{execute, texts};
+
+/// Longer than any machine needs for what is waited for.
+const LONG: Duration = Duration::from_secs(600);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_good_upgrade_ends_on_the_new_version_with_the_old_one_kept() {
@@ -160,6 +165,116 @@ async fn a_tool_has_not_ended_while_somebody_goes_on_whom_it_left_behind() {
     };
     let (ended, ()) = tokio::join!(host.upgrade(), works);
     assert_eq!(ended, Ended::Committed, "the database is judged behind the last of them");
+}
+
+/// How long the tool and whom it leaves behind may take from now on.
+fn give_the_tool(host: &mut Host, time: Duration) {
+    let Runner::Command { deadline, .. } = &mut host.target.migrations.as_mut().unwrap().runner else { panic!("no tool") };
+    *deadline = time;
+}
+
+/// Ends whom the tool left behind.
+fn end_the_helper(host: &Host) {
+    rustix::process::kill_process_group(upgrade_tool(host), rustix::process::Signal::KILL).unwrap();
+}
+
+/// Goes on with an upgrade that waits for a person, when nobody is left of the tool: it is judged, and has failed.
+async fn is_judged_when_the_helper_has_ended(host: &mut Host) {
+    end_the_helper(host);
+    give_the_tool(host, LONG);
+    upgrade::settle(&host.env.ctx, &host.target, Settle::Resume, "root").await.unwrap();
+    let Ended::RolledBack { why, .. } = host.drive().await else { panic!("not rolled back") };
+    assert!(why.contains("ended with exit code 0 and left the database not in step"), "{why}");
+    assert_eq!(std::fs::read_to_string(host.path("tool-runs")).unwrap(), "run\n", "it was not begun a second time");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_helper_that_a_tool_left_behind_for_good_does_not_undo_what_it_did() {
+    for works in [true, false] {
+        // The deadline is one for all of it. Where the machine is so slow that the shortest passes before the work is done, the next is taken.
+        for seconds in [2, 20, 200] {
+            let mut host = Host::new().await;
+            host.tool("echo run >> tool-runs; sleep 600 & touch tool-left; exit 0");
+            give_the_tool(&mut host, Duration::from_secs(seconds));
+            host.install("2.0", &[V1, V2]);
+            let migrates = async {
+                while !host.seen("tool-left") {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                if works {
+                    host.migrate().await;
+                }
+                std::future::pending::<Ended>().await
+            };
+            let ended = tokio::select! {
+                ended = host.upgrade() => ended,
+                ended = migrates => ended,
+            };
+            let in_time = if works { ended == Ended::Committed } else { matches!(ended, Ended::Stuck { .. }) };
+            if !in_time && seconds < 200 {
+                end_the_helper(&host);
+                continue;
+            }
+            if works {
+                assert_eq!((ended, host.serving().await), (Ended::Committed, Some("2.0".to_owned())), "nothing is pending");
+                end_the_helper(&host);
+                break;
+            }
+            let Ended::Stuck { why, next_steps } = ended else { panic!("{ended:?}") };
+            assert!(
+                why.starts_with("step migrate failed: the migration tool ended with exit code 0, and when its deadline"),
+                "{why}"
+            );
+            assert!(why.contains(": sleep ("), "it names who is left: {why}");
+            assert!(next_steps.iter().any(|line| line.contains("`kill -- -")), "{next_steps:?}");
+            is_judged_when_the_helper_has_ended(&mut host).await;
+            break;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_for_a_helper_stops_when_told_and_what_the_helper_prints_hides_no_exit_code() {
+    for works in [true, false] {
+        let mut host = Host::new().await;
+        let leaves = "echo run >> tool-runs; (i=0; while ! test -e tool-speak && test $i -lt 30000; do i=$((i+1)); sleep 0.02; done; \
+                      echo here I am; touch tool-spoke; sleep 600) & exit 0";
+        host.tool(leaves);
+        give_the_tool(&mut host, LONG);
+        host.install("2.0", &[V1, V2]);
+        host.begin().await;
+        let (stop, progress) = (CancellationToken::new(), Progress::default());
+        let stops = async {
+            until(|| progress.snapshot().phase.starts_with("waiting for the migration tool")).await;
+            stop.cancel();
+        };
+        let (ended, ()) = tokio::join!(upgrade::drive(&host.env.ctx, &host.target, &progress, &stop), stops);
+        assert_eq!(ended.unwrap(), Ended::Paused, "it does not wait for whom the tool left behind");
+        host.touch("tool-speak");
+        until(|| host.seen("tool-spoke")).await;
+        if works {
+            host.migrate().await;
+        }
+        give_the_tool(&mut host, Duration::ZERO);
+        let ended = host.drive().await;
+        if works {
+            assert_eq!(ended, Ended::Committed, "nothing is pending");
+            end_the_helper(&host);
+            continue;
+        }
+        let Ended::Stuck { why, .. } = ended else { panic!("{ended:?}") };
+        assert!(why.contains("an earlier run of upkeep began still runs") && why.contains("sleep ("), "{why}");
+        is_judged_when_the_helper_has_ended(&mut host).await;
+    }
+}
+
+/// Waits for something that comes as soon as the machine gets to it.
+async fn until(there: impl Fn() -> bool) {
+    let begun = std::time::Instant::now();
+    while !there() {
+        assert!(begun.elapsed() < LONG, "it did not come");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// A tool without a unit of its own that takes long, begun and left running by a run that had to stop.

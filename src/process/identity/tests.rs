@@ -19,6 +19,6 @@ fn a_process_is_itself_and_no_other_of_its_number() {
 fn names_with_parentheses_and_spaces_are_read_past() {
     let line = "42 (a) b (c)) S 1 40 40 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 0 0";
     let stat = parse(line).unwrap();
-    assert_eq!((stat.state, stat.group, stat.began), ('S', 40, 987_654));
+    assert_eq!((stat.pid, stat.name.as_str(), stat.state, stat.group, stat.began), (42, "a) b (c)", 'S', 40, 987_654));
     assert!(parse("42 (cut").is_none());
 }

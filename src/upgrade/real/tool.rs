@@ -63,6 +63,8 @@ struct Ended {
     /// In words.
     how: String,
     last: LastLines,
+    /// The process whose group somebody still lives of: whom it left behind.
+    left: Option<Identity>,
 }
 
 impl RealHands<'_> {
@@ -88,11 +90,20 @@ impl RealHands<'_> {
     }
 
     /// The database is the judge: tools are known to fail and exit with 0, and to succeed and exit with 1.
-    async fn judge(&self, Ended { well, how, last }: &Ended) -> Result<String, Failed> {
-        match self.look().await?.scripts {
-            Some(scripts) if scripts == Scripts::default() => Ok(format!("the tool ended with {how}; nothing is pending")),
-            None if *well => Ok(format!("the tool ended with {how}")),
-            Some(_) | None => {
+    async fn judge(&self, Ended { well, how, last, left }: &Ended) -> Result<String, Failed> {
+        // Beside whom it left behind nothing is put back.
+        let looked = self.look().await.map_err(|failed| Failed { person: failed.person || left.is_some(), ..failed });
+        match (looked?.scripts, left) {
+            (Some(scripts), Some(left)) if scripts == Scripts::default() => {
+                *self.tool.process() = None;
+                Ok(format!("the tool ended with {how}; nothing is pending; {}", self.goes_on_beside(left)))
+            }
+            (_, Some(left)) => Err(goes_on(left, &format!("ended with {how}"))),
+            (Some(scripts), None) if scripts == Scripts::default() => {
+                Ok(format!("the tool ended with {how}; nothing is pending"))
+            }
+            (None, None) if *well => Ok(format!("the tool ended with {how}")),
+            (Some(_) | None, None) => {
                 let output = match tool::unit_here(self.target) {
                     Some(_) => tool::output(self.target),
                     None => self.output_of_child(),
@@ -127,7 +138,7 @@ impl RealHands<'_> {
         for line in Tail::at_end(&self.output_of_child()).last_lines().lines().filter(|line| !process::is_end(line)) {
             last.keep(line);
         }
-        Ended { well: code == Some(0), how, last }
+        Ended { well: code == Some(0), how, last, left: None }
     }
 
     /// Whether it can be told how a tool of an earlier run ended.
@@ -146,6 +157,7 @@ impl RealHands<'_> {
         if let Some(dir) = output.parent() {
             durable::make_dir(dir).map_err(|error| Failed::of(&error))?;
         }
+        let deadline = command.deadline;
         let held = command.hold().map_err(|error| Failed::of(&error))?;
         // Written down before it begins: should we die, the next run knows whom to wait for.
         let process = held.identity().clone();
@@ -160,20 +172,24 @@ impl RealHands<'_> {
                 self.told(line);
             }
         };
+        let until = Instant::now() + deadline;
         let finished = held.run(&mut || tail.read(&mut |piece| lines.feed(piece, &mut tell))).await;
-        self.tool.handed.send_replace(false);
         lines.end(&mut tell);
-        let code = finished.map_err(|error| Failed::of(&error))?;
         // Who was killed may only have been the one who waits for it, and who exited may have left somebody behind who goes on. A process
-        // that made a group of its own is nobody's any more, and cannot be known.
-        self.outlast_process(&process).await?;
-        *self.tool.process() = None;
-        let outcome = self.outcome_of_child();
-        Ok(match code.or_else(|| self.ended_child()) {
-            // Who was left behind may have printed something after that.
-            Some(code) => Ended { well: code == 0, how: format!("exit code {code}"), ..outcome },
-            None => Ended { how: "a signal".to_owned(), ..outcome },
-        })
+        // that made a group of its own is nobody's any more, and cannot be known. One deadline is for all of them.
+        let gone = finished.is_err() || self.group_ends(&process, until).await;
+        self.tool.handed.send_replace(false);
+        let code = finished.map_err(|error| Failed::of(&error))?.or_else(|| self.ended_child());
+        let outcome = Ended { left: (!gone).then(|| process.clone()), ..self.outcome_of_child() };
+        if gone {
+            *self.tool.process() = None;
+        }
+        match code {
+            Some(code) => Ok(Ended { well: code == 0, how: format!("exit code {code}"), ..outcome }),
+            None if gone => Ok(Ended { how: "a signal".to_owned(), ..outcome }),
+            // It may be the tool itself that goes on.
+            None => Err(goes_on(&process, "lost by a signal the process that waited for it")),
+        }
     }
 
     /// The run that an earlier run of ours asked for, or a new one.
@@ -235,7 +251,7 @@ impl RealHands<'_> {
             // Somebody stopped it.
             Doing::Idle | Doing::Running => (false, "an outcome that systemd does not know any more".to_owned()),
         };
-        Ok(Ended { well, how, last })
+        Ok(Ended { well, how, last, left: None })
     }
 
     /// An answer of systemd, or none yet.
@@ -253,34 +269,55 @@ impl RealHands<'_> {
         }
     }
 
-    pub(super) async fn outlast_tool(&self, tool: Option<&Tool>) -> Result<(), Failed> {
+    pub(super) async fn outlast_tool(&self, tool: Option<&Tool>, step: Step) -> Result<(), Failed> {
         let ours = self.tool.process().clone().map(Tool::Process);
         match ours.as_ref().or(tool) {
-            Some(Tool::Process(process)) => self.outlast_process(process).await,
+            Some(Tool::Process(process)) => self.outlast_process(process, step, ours.is_some()).await,
             Some(Tool::Unit(run)) => self.outlast_unit(run).await,
             None => Ok(()),
         }
     }
 
-    async fn outlast_process(&self, process: &Identity) -> Result<(), Failed> {
+    async fn outlast_process(&self, process: &Identity, step: Step, ours: bool) -> Result<(), Failed> {
         let allowed = match self.target.migrations.as_ref().map(|migrations| &migrations.runner) {
             Some(Runner::Command { deadline, .. }) => *deadline,
             _ => Duration::ZERO,
         };
-        let begun = Instant::now();
+        if self.group_ends(process, Instant::now() + allowed).await {
+            return Ok(());
+        }
+        let exited = !process.lives() && self.ended_child().is_some();
+        // On the way back it makes no difference what it has done: somebody may do more of it.
+        if step == Step::Migrate && exited && self.look().await.is_ok_and(|look| look.scripts == Some(Scripts::default())) {
+            self.goes_on_beside(process);
+            return Ok(());
+        }
+        let whose = if ours { "this" } else { "an earlier" };
+        let message = format!(
+            "the migration tool that {whose} run of upkeep began still runs, as process group {}: {}; nothing else is begun beside it",
+            process.pid,
+            process.group()
+        );
+        Err(Failed { hints: vec![end_it(process)], ..Failed::new(Class::Unavailable, message) })
+    }
+
+    /// Waits for the end of a process and of all whom it left in its group; whether it came.
+    async fn group_ends(&self, process: &Identity, until: Instant) -> bool {
         while process.group_lives() {
             self.progress.phase(&format!("waiting for the migration tool, process {}", process.pid), 0);
-            if begun.elapsed() >= allowed {
-                let message = format!(
-                    "the migration tool that an earlier run of upkeep began still runs, as process group {}; nothing else is begun beside it",
-                    process.pid
-                );
-                let hints = vec![format!("see what it does, and end it if it must be: `kill -- -{}`", process.pid)];
-                return Err(Failed { hints, ..Failed::new(Class::Unavailable, message) });
+            if Instant::now() >= until {
+                return false;
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
-        Ok(())
+        true
+    }
+
+    /// Warns of whom a tool that has done its work left behind; the same in words.
+    fn goes_on_beside(&self, process: &Identity) -> String {
+        let (target, upgrade, left) = (&self.target.name, &self.id, process.group());
+        tracing::warn!(%target, %upgrade, group = process.pid, left, "the vendor's tool has ended and nothing is pending; whom it left behind goes on");
+        format!("left behind in process group {}, and still there: {left}", process.pid)
     }
 
     /// Its deadline is systemd's to keep: nothing here ends it, and nothing here gives up before.
@@ -310,6 +347,22 @@ enum Begin {
     Asked(Instant),
     /// It did begin.
     Seen,
+}
+
+/// What is told when somebody of its group goes on behind the tool's own end and deadline. A person decides: what he is in the middle of
+/// is not known, and how the tool ended is not judged before he has ended.
+fn goes_on(process: &Identity, how: &str) -> Failed {
+    let message = format!(
+        "the migration tool {how}, and when its deadline passed somebody whom it left behind still ran, as process group {}: {}; the \
+         database is not known to be in step, and nothing else is begun beside them",
+        process.pid,
+        process.group()
+    );
+    Failed { person: true, hints: vec![end_it(process)], ..Failed::new(Class::Unavailable, message) }
+}
+
+fn end_it(process: &Identity) -> String {
+    format!("see what it does, and end it if it must be: `kill -- -{}`", process.pid)
 }
 
 fn not_begun(run: &ToolRun) -> Failed {

@@ -53,7 +53,7 @@ impl Hands for World {
         self.call("look", |inner| shape(&inner.db)).await
     }
 
-    async fn outlast(&self, tool: Option<&Tool>) -> Result<(), Failed> {
+    async fn outlast(&self, tool: Option<&Tool>, _step: Step) -> Result<(), Failed> {
         let Some(tool) = tool else { return Ok(()) };
         let lives = self.call("outlast", |inner| inner.tool).await?;
         match lives {
