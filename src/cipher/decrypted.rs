@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Identity;
@@ -9,6 +10,10 @@ use crate::archive::Source;
 
 /// Read at a time: a few chunks.
 const BUFFER_BYTES: usize = 256 * 1024;
+
+/// No header is longer: one of as many keys as a place may have takes a tenth of it. Whoever writes at a place decides what stands there, and
+/// a header is read whole, and again from its begin with each line, before anything says whether it is one.
+const MOST_HEADER_BYTES: u64 = 16 * 1024;
 
 type Stream = age::stream::StreamReader<BufReader<From>>;
 
@@ -47,8 +52,16 @@ impl Decrypted {
 
 fn stream(source: &Arc<dyn Source>, identity: &Identity) -> Result<Stream, OpenError> {
     let size = source.size().map_err(OpenError::Read)?;
-    let from = From { source: Arc::clone(source), at: 0, size };
-    let decryptor = age::Decryptor::new_buffered(BufReader::with_capacity(BUFFER_BYTES, from)).map_err(refused)?;
+    let ends = Arc::new(AtomicU64::new(size.min(MOST_HEADER_BYTES)));
+    let from = From { source: Arc::clone(source), at: 0, size, ends: Arc::clone(&ends) };
+    let header = age::Decryptor::new_buffered(BufReader::with_capacity(BUFFER_BYTES, from));
+    let decryptor = header.map_err(|error| match refused(error) {
+        OpenError::Damaged(why) if size > MOST_HEADER_BYTES => {
+            OpenError::Damaged(format!("its first {MOST_HEADER_BYTES} bytes hold no header: {why}"))
+        }
+        error => error,
+    })?;
+    ends.store(size, Ordering::Relaxed);
     decryptor.decrypt(identity.keys()).map_err(refused)
 }
 
@@ -107,11 +120,13 @@ struct From {
     source: Arc<dyn Source>,
     at: u64,
     size: u64,
+    /// As far as it is read: to where a header ends at the latest, until there is one.
+    ends: Arc<AtomicU64>,
 }
 
 impl Read for From {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = usize::try_from(self.size.saturating_sub(self.at)).unwrap_or(usize::MAX);
+        let left = usize::try_from(self.ends.load(Ordering::Relaxed).saturating_sub(self.at)).unwrap_or(usize::MAX);
         let take = left.min(buffer.len());
         self.source.read_exact_at(&mut buffer[..take], self.at)?;
         self.at += take as u64;

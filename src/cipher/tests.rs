@@ -3,6 +3,7 @@
 use std::io::{Cursor, Read as _};
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use age::secrecy::ExposeSecret as _;
 
@@ -121,6 +122,41 @@ fn what_was_changed_is_never_read() {
         }
     }
     assert!(open(b"", opener()).is_err() && open(b"plain", opener()).is_err());
+}
+
+/// As long as can be, with `head` at its begin and nothing behind it; how much of it was read is counted.
+#[derive(Debug)]
+struct Endless {
+    head: Vec<u8>,
+    read: AtomicU64,
+}
+
+impl Source for Endless {
+    fn size(&self) -> std::io::Result<u64> {
+        Ok(1 << 40)
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
+        self.read.fetch_add(buffer.len() as u64, Ordering::Relaxed);
+        let at = usize::try_from(offset).unwrap();
+        for (nth, byte) in buffer.iter_mut().enumerate() {
+            *byte = self.head.get(at + nth).copied().unwrap_or_default();
+        }
+        Ok(())
+    }
+}
+
+/// A header that does not end, as one line or as many: it is given up before it fills the memory.
+#[test]
+fn a_header_without_an_end_is_not_read_to_its_end() {
+    let many = format!("age-encryption.org/v1\n{}", "-> X\n\n".repeat(100_000));
+    let short = format!("age-encryption.org/v1\n{}--- x\n", "-> X25519 a\n\n");
+    for head in ["age-encryption.org/", "age-encryption.org/v1\n-> X25519 ", &short, &many] {
+        let endless = Arc::new(Endless { head: head.as_bytes().to_vec(), read: AtomicU64::new(0) });
+        let opened = Decrypted::open(Arc::clone(&endless) as Arc<dyn Source>, Arc::new(key().1));
+        assert!(matches!(opened, Err(OpenError::Damaged(_))), "{:.40}: {opened:?}", head);
+        assert!(endless.read.load(Ordering::Relaxed) <= 16 * 1024, "{head:.40}");
+    }
 }
 
 #[test]
