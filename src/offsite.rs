@@ -126,18 +126,7 @@ pub async fn open(
         if known.is_some_and(|known| look::is_another(&known, &sidecar)) {
             return Err(damaged(look::ANOTHER));
         }
-        let archive = opened(&*place, &sidecar, identity.as_ref())?;
-        let manifest = archive.manifest();
-        if archive.size() != sidecar.archive_bytes() {
-            return Err(damaged(&format!("it was sealed with {} bytes and has {}", sidecar.archive_bytes(), archive.size())));
-        }
-        if sidecar.encryption.as_ref().is_some_and(|sealed| sealed.manifest != archive.manifest_digest()) {
-            return Err(damaged("what is inside is another archive than was sealed"));
-        }
-        if manifest.label != label || manifest.target != sidecar.target {
-            return Err(damaged(&format!("it says of itself that it is {} of {}", manifest.label, manifest.target)));
-        }
-        Ok(archive)
+        opened(&*place, &sidecar, identity.as_ref())
     })
     .await?
 }
@@ -153,10 +142,31 @@ pub async fn prove(place: &Arc<dyn Place>, label: &Label, progress: &Progress) -
     aside_while(&at, progress, move || verify::blocking(&*place, &label, None, &halt).map(drop)).await?
 }
 
-/// The archive in a copy, which needs an identity where it is encrypted.
+/// The archive in a copy, held to what its seal says of it: whoever looks inside a copy looks for the same.
 fn opened(place: &dyn Place, sidecar: &Sidecar, identity: Option<&Arc<Identity>>) -> Result<Archive, OffsiteError> {
+    let archive = inside(place, sidecar, identity)?;
+    let manifest = archive.manifest();
+    let why = if archive.size() != sidecar.archive_bytes() {
+        format!("it was sealed with {} bytes and has {}", sidecar.archive_bytes(), archive.size())
+    } else if sidecar.encryption.as_ref().is_some_and(|sealed| sealed.manifest != archive.manifest_digest()) {
+        "what is inside is another archive than was sealed".to_owned()
+    } else if manifest.label != sidecar.label || manifest.target != sidecar.target {
+        format!("it says of itself that it is {} of {}", manifest.label, manifest.target)
+    } else {
+        return Ok(archive);
+    };
+    Err(OffsiteError::Damaged { label: sidecar.label.clone(), place: place.called(&sidecar.object), why })
+}
+
+/// The archive in a copy, whatever it is; it needs an identity where it is encrypted.
+fn inside(place: &dyn Place, sidecar: &Sidecar, identity: Option<&Arc<Identity>>) -> Result<Archive, OffsiteError> {
     let (object, called) = (&sidecar.object, place.called(&sidecar.object));
     let source = place.open(object)?;
+    let found = source.size().map_err(|source| PlaceError::Content { path: called.clone(), source })?;
+    if found != sidecar.size {
+        let why = format!("it was sealed with {} bytes and has {found}", sidecar.size);
+        return Err(OffsiteError::Damaged { label: sidecar.label.clone(), place: called, why });
+    }
     let Some(encryption) = &sidecar.encryption else { return Ok(Archive::read_from(source, &PathBuf::from(called))?) };
     let locked = |is_given: bool| OffsiteError::Locked {
         label: sidecar.label.clone(),

@@ -4,7 +4,7 @@
 //! seals them where they are the same. Bytes that are not are somebody else's, and are left alone.
 
 use super::order::{Content, Order, content_error, described, read_through};
-use super::{Halt, OffsiteError, encrypted, look, opened};
+use super::{Halt, OffsiteError, encrypted, inside, look};
 use crate::archive::Archive;
 use crate::fault;
 use crate::state_db::catalogue::Entry;
@@ -77,6 +77,6 @@ pub(super) fn is_of(place: &dyn Place, sidecar: &Sidecar, entry: &Entry) -> Resu
     if let Some(sealed) = &sidecar.encryption {
         return Ok(sealed.manifest == here.manifest_digest());
     }
-    let there = opened(place, sidecar, None)?;
+    let there = inside(place, sidecar, None)?;
     Ok(here.manifest() == there.manifest())
 }

@@ -196,6 +196,37 @@ fn nothing_goes_in_clear_where_keys_are_named() {
     fails_with(&world, &["offsite", "prove", "nas"], &other, 66, "cannot read the identity file");
 }
 
+/// What a seal says of the inside is held to the inside by whoever opens it, and a copy that is known for another proves no key.
+#[test]
+fn what_is_inside_is_held_to_its_seal_and_to_what_is_known() {
+    let (world, label) = with_one_archive(Db::Sqlite, "");
+    let key = key(&world, "operator");
+    to(&world, &[&key]);
+    works(&world, &["copy"]);
+    let path = part(&world).join(format!("{label}.copy.json"));
+    let genuine = std::fs::read_to_string(&path).unwrap();
+    let sidecar: Value = serde_json::from_str(&genuine).unwrap();
+    let inside = &sidecar["encryption"];
+    let (manifest, bytes) = (inside["manifest"].as_str().unwrap(), inside["bytes"].as_u64().unwrap());
+    let longer = genuine.replace(&format!("\"bytes\":{bytes}"), &format!("\"bytes\":{}", bytes + 1));
+    for (forged, words) in [
+        (genuine.replace(manifest, &"0".repeat(64)), "what is inside is another archive than was sealed"),
+        (longer, "it was sealed with"),
+    ] {
+        assert_ne!(forged, genuine);
+        std::fs::write(&path, forged).unwrap();
+        fails_with(&world, &["offsite", "prove", "nas", &label], &key, 65, words);
+        fails_with(&world, &["verify", &label, "--at", "nas"], &key, 65, words);
+    }
+    std::fs::write(&path, genuine).unwrap();
+    works_with(&world, &["verify", &label, "--at", "nas"], &key);
+    noted(&world, "UPDATE copy SET digest = 'of others'");
+    fails_with(&world, &["offsite", "prove", "nas"], &key, 65, "its sidecar is another than the one that was written");
+    noted(&world, "UPDATE copy SET state = 'foreign', why = 'of another host'");
+    fails_with(&world, &["offsite", "prove", "nas", &label], &key, 65, "of another host");
+    assert!(works(&world, &["status", "notes"]).contains("unproven"));
+}
+
 /// On its way to the daemon a key is in a request, and afterwards nowhere.
 #[test]
 fn a_key_is_kept_by_nobody() {
