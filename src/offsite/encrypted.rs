@@ -55,6 +55,11 @@ fn ours(place: &dyn Place, order: &Order, archive: &Archive, object: &str, halt:
     if draft.encryption.as_ref().is_none_or(|inside| inside.manifest != archive.manifest_digest()) {
         return Err(foreign("what this host has sent under this name was another archive"));
     }
+    if draft.encryption.as_ref().map(|inside| &inside.recipients) != Some(&sealed(order, archive).recipients) {
+        return Err(foreign(
+            "it is encrypted to other keys than are named now, and was never sealed: take it away, and it is sent anew",
+        ));
+    }
     let there = place.open(object)?;
     let size = there.size().map_err(|_| foreign("it cannot be looked at"))?;
     if size != draft.size {

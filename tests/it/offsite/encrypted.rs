@@ -227,6 +227,26 @@ fn what_is_inside_is_held_to_its_seal_and_to_what_is_known() {
     assert!(works(&world, &["status", "notes"]).contains("unproven"));
 }
 
+/// What was sent and never sealed when the keys were changed is no copy: it would be one that the lost key alone opens.
+#[test]
+fn what_was_sent_to_keys_of_before_is_not_sealed() {
+    let (world, label) = with_one_archive(Db::Sqlite, "");
+    let (before, now) = (key(&world, "before"), key(&world, "now"));
+    to(&world, &[&before]);
+    world.keep();
+    points(&world, &["copy"], &["copy.sent"]);
+    let passed = std::fs::read_to_string(world.root().join("trace")).unwrap();
+    let sent = passed.lines().position(|line| line == "copy.sent").unwrap() + 1;
+    world.reset();
+    killed(&world, &["copy"], sent);
+    to(&world, &[&now]);
+    fails(&world, &["copy"], 65, "it is encrypted to other keys than are named now");
+    assert!(!part(&world).join(format!("{label}.copy.json")).exists());
+    std::fs::remove_file(object(&world, &label)).unwrap();
+    works(&world, &["copy"]);
+    works_with(&world, &["verify", &label, "--at", "nas"], &now);
+}
+
 /// On its way to the daemon a key is in a request, and afterwards nowhere.
 #[test]
 fn a_key_is_kept_by_nobody() {
