@@ -9,6 +9,7 @@ mod given;
 pub mod load;
 mod migrations;
 mod offsite;
+mod product;
 mod raw;
 mod secrets;
 mod server;
@@ -25,6 +26,7 @@ use crate::schedule::Schedule;
 pub use database::{Database, Definers, Identity, Location, Roots, Secret, Tls};
 pub use migrations::{Callbacks, Migrations, Runner};
 pub use offsite::{Copies, Offsite, OffsiteKind};
+pub use product::{Product, forbidden};
 pub use server::{Health, HttpUrl, Probe, Release, Service, ServiceControl};
 
 /// Everything configured.
@@ -95,6 +97,8 @@ pub struct Target {
     pub name: TargetName,
     /// The profile the defaults came from.
     pub profile: String,
+    /// Which product its server is; none where upkeep knows nothing of it.
+    pub product: Option<Product>,
     /// The database.
     pub database: Database,
     /// Where and when archives are taken.

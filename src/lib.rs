@@ -18,6 +18,7 @@ pub mod count;
 pub mod failure;
 pub mod ids;
 pub mod pen;
+pub mod product;
 pub mod progress;
 pub mod shape;
 pub mod text;

@@ -29,7 +29,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use crate::{durable, trust};
 
-pub use environment::kept as kept_environment;
+pub use environment::{in_file as environment_file, kept as kept_environment};
 pub use error::ProcessError;
 pub use held::{Held, ended, is_end};
 pub use identity::Identity;

@@ -5,6 +5,7 @@
 //! when every probe names the same version; held by the tests beside this file.
 
 mod dpkg;
+mod jar;
 mod probe;
 mod revert;
 
@@ -71,6 +72,14 @@ pub enum ReleaseError {
         /// The versions found.
         versions: Vec<Version>,
     },
+    /// Jars of which only one may be there lie side by side.
+    #[error("two releases at once in {}: {}", dir.display(), names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(" and "))]
+    SeveralFiles {
+        /// The directory.
+        dir: PathBuf,
+        /// The files.
+        names: Vec<String>,
+    },
     /// Probes name different versions.
     #[error("the probes disagree on the release: {}", answers.iter().map(|(probe, version)| format!("{probe} says {version}")).collect::<Vec<_>>().join(", "))]
     Disagree {
@@ -129,7 +138,11 @@ impl Explain for ReleaseError {
     fn class(&self) -> Class {
         match self {
             Self::Missing { .. } | Self::Dangling { .. } => Class::NoInput,
-            Self::Several { .. } | Self::Disagree { .. } | Self::NoVersion { .. } | Self::NotBack { .. } => Class::Data,
+            Self::Several { .. }
+            | Self::SeveralFiles { .. }
+            | Self::Disagree { .. }
+            | Self::NoVersion { .. }
+            | Self::NotBack { .. } => Class::Data,
             Self::PackageBusy(_) | Self::PackageHalf(_) => Class::TempFail,
             Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => Class::NoPermission,
             Self::Io { .. } => Class::Io,
@@ -145,7 +158,7 @@ impl Explain for ReleaseError {
                 let command = text::shell(&["ln", "-sfnT", "--", "/path/to/release", &*path.to_string_lossy()]);
                 vec![format!("point it to an installed release: `{command}`")]
             }
-            Self::Several { .. } | Self::Disagree { .. } => {
+            Self::Several { .. } | Self::SeveralFiles { .. } | Self::Disagree { .. } => {
                 vec!["remove the files of the version that is not meant, or install it again".to_owned()]
             }
             Self::NoVersion { .. } => {
@@ -223,7 +236,7 @@ pub fn watch_paths(release: &Release) -> Vec<PathBuf> {
     if let Ok(resolved) = fs::canonicalize(&release.path) {
         for probe in &release.probes {
             let below = match probe {
-                Probe::Glob(pattern) => resolved.join(pattern).parent().map(Path::to_owned),
+                Probe::Glob(pattern) | Probe::Jar { pattern, .. } => resolved.join(pattern).parent().map(Path::to_owned),
                 Probe::File(file) => resolved.join(file).parent().map(Path::to_owned),
                 Probe::Symlink | Probe::Command(_) | Probe::Dpkg(_) => None,
             };

@@ -43,6 +43,13 @@ struct Server {
     unit: String,
     /// Its release.
     path: PathBuf,
+    /// The product it is of, where upkeep knows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    product: Option<&'static str>,
+    /// The user that its unit names.
+    user: Option<String>,
+    /// The file of variables that its unit names.
+    environment_file: Option<PathBuf>,
     /// The Debian package the release is of.
     package: Option<String>,
     /// Whether there is a file `VERSION`.
@@ -139,9 +146,52 @@ fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
 
+/// A target of a product that upkeep knows: the rest is in the product's profile.
+fn product(name: &TargetName, product: &str, server: &Server, url: &str, said: &str) -> Vec<String> {
+    let mut lines = vec![
+        format!("[targets.{name}]"),
+        format!("# What this leaves open is in the profile of {product}: docs/{product}.md."),
+        format!("product = \"{product}\""),
+        format!("[targets.{name}.database]"),
+        said.to_owned(),
+        format!("url = {}", quoted(url)),
+        "# The password, one line: `install -m 640 -g upkeep /dev/null FILE`, then write it there.".to_owned(),
+        format!("# password_file = \"/etc/upkeep/{name}.password\""),
+        format!("[targets.{name}.backup]"),
+        "schedule = \"30 2 * * *\"".to_owned(),
+        "# timezone = \"Europe/Berlin\"".to_owned(),
+        format!("[targets.{name}.release]"),
+        format!("path = \"{}\"", server.path.display()),
+        format!("[targets.{name}.migrations]"),
+    ];
+    match &server.user {
+        Some(user) => lines.push(format!("user = \"{user}\"")),
+        None => lines.extend([
+            "# The unit names no user: name the server's, so that the migration runs as it.".to_owned(),
+            "# user = \"NAME\"".to_owned(),
+        ]),
+    }
+    match &server.environment_file {
+        Some(file) => lines.push(format!("environment_file = \"{}\"", file.display())),
+        None => lines
+            .push("# The variables that the unit gives the server, if it does: environment_file = \"/whole/path\"".to_owned()),
+    }
+    lines.extend([
+        format!("[targets.{name}.service]"),
+        format!("unit = \"{}\"", server.unit),
+        format!("[targets.{name}.upgrade]"),
+        "# Until you have seen an upgrade go well, a person starts each one.".to_owned(),
+        "auto = false".to_owned(),
+    ]);
+    lines
+}
+
 fn target(name: &TargetName, server: &Server, listeners: &[Listener]) -> Vec<String> {
     let lost = server.database.iter().flat_map(|address| &address.lost);
     let (said, url) = match &server.database {
+        Some(address) if server.product.is_some() => {
+            ("# As its configuration says, without the password.", address.url.clone())
+        }
         Some(address) => ("# As its command line or environment says, without the password.", address.url.clone()),
         None => {
             let scheme = listeners.first().map_or("postgres", |listener| listener.scheme);
@@ -149,6 +199,18 @@ fn target(name: &TargetName, server: &Server, listeners: &[Listener]) -> Vec<Str
             ("# A guess: user and database are named after the unit.", format!("{scheme}://{name}@127.0.0.1{port}/{name}"))
         }
     };
+    // Under the URL, where what is missing is to be written.
+    let page = if url.starts_with("postgres") { "postgresql" } else { "mysql" };
+    let unkept = lost.map(|lost| {
+        let lost = text::line(lost);
+        format!("# The application says {lost} as well, which is not in this URL: docs/{page}.md has the parameters; until then this is less safe.")
+    });
+    let unkept: Vec<String> = unkept.collect();
+    if let Some(known) = server.product {
+        let mut lines = product(name, known, server, &url, said);
+        lines.splice(6..6, unkept);
+        return lines;
+    }
     let probe = match &server.package {
         Some(package) => format!("{{ dpkg = \"{package}\" }}"),
         None if server.version_file => "{ file = \"VERSION\" }".to_owned(),
@@ -167,13 +229,7 @@ fn target(name: &TargetName, server: &Server, listeners: &[Listener]) -> Vec<Str
         format!("path = \"{}\"", server.path.display()),
         format!("version = {probe}"),
     ];
-    // Under the URL, where what is missing is to be written.
-    let page = if url.starts_with("postgres") { "postgresql" } else { "mysql" };
-    let unkept = lost.map(|lost| {
-        let lost = text::line(lost);
-        format!("# The application says {lost} as well, which is not in this URL: docs/{page}.md has the parameters; until then this is less safe.")
-    });
-    lines.splice(3..3, unkept.collect::<Vec<_>>());
+    lines.splice(3..3, unkept);
     if server.package.is_none() && !server.version_file {
         lines.push("# A guess: neither a package nor a file VERSION was found.".to_owned());
     }

@@ -69,6 +69,8 @@ pub enum Runner {
         directory: Option<PathBuf>,
         /// Variables added.
         environment: BTreeMap<String, String>,
+        /// A file with more of them, as systemd's `EnvironmentFile=` reads it.
+        environment_file: Option<PathBuf>,
         /// It is killed after this long.
         deadline: Duration,
         /// The user it runs as, in a unit of its own that `upkeep setup` writes; none for a child process of ours.

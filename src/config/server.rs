@@ -24,6 +24,13 @@ pub struct Release {
 pub enum Probe {
     /// The `*` in a glob below the release (`libs/app-*.jar`).
     Glob(String),
+    /// The `*` in a glob below the release that matches one jar, and the version that a file inside that jar names.
+    Jar {
+        /// The glob (`libs/app-*.jar`).
+        pattern: String,
+        /// The file inside; none where only the jar's name counts.
+        inside: Option<String>,
+    },
     /// The first line of a file below the release.
     File(PathBuf),
     /// The version in the last path component of the symlink's target.

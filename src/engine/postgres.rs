@@ -222,3 +222,19 @@ pub async fn data_directory(database: &Database) -> Result<Option<std::path::Pat
     session.close().await;
     Ok(told.into_iter().next().map(Into::into))
 }
+
+/// Asks small questions that change nothing, each a query whose answer is one text; none for a question that the server does not answer.
+///
+/// # Errors
+/// When the server cannot be reached.
+pub async fn ask(database: &Database, questions: &[&str]) -> Result<Vec<Option<String>>, EngineError> {
+    let mut session = Place::of(database)?.connect().await?;
+    let mut told = Vec::with_capacity(questions.len());
+    for question in questions {
+        // One that fails is an answer too: this server does not know what was asked for.
+        let answer = session.text("ask about the server", question).await;
+        told.push(answer.ok().map(Option::unwrap_or_default));
+    }
+    session.close().await;
+    Ok(told)
+}

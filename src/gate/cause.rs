@@ -68,6 +68,8 @@ pub enum Cause {
     Failed(Vec<String>),
     /// Scripts and history contradict each other.
     Invalid(Vec<String>),
+    /// What is known of the product speaks against the start, each with its way out.
+    Product(Vec<String>),
     /// Whether the database belongs to the release cannot be told.
     Unknown(String),
     /// The schema was changed outside of migrations, in words.
@@ -172,6 +174,7 @@ impl Cause {
             Self::Ahead(_) => "ahead",
             Self::Failed(_) => "failed-migration",
             Self::Invalid(_) => "invalid-migrations",
+            Self::Product(_) => "product",
             Self::Unknown(_) => "unknown",
             Self::Outside(_) => "changed-outside",
             Self::Held { .. } => "held",
@@ -212,6 +215,7 @@ impl Cause {
                 format!("the history says that these migrations failed or never finished: {}", few(migrations, ", "))
             }
             Self::Invalid(problems) => format!("scripts and history contradict each other: {}", few(problems, "; ")),
+            Self::Product(reasons) => reasons.join("; "),
             Self::Held { reason, .. } => format!("{installed} is on hold: {reason}"),
             Self::Room { free, needed } => {
                 format!("{free} bytes are free for archives, and up to {needed} are needed for its upgrade to {installed}")
@@ -267,6 +271,7 @@ impl Cause {
             Self::Invalid(_) => {
                 "compare: `upkeep migrate validate TARGET`; once that is fixed: `upkeep upgrade TARGET`".to_owned()
             }
+            Self::Product(_) => "see to that, then look: `upkeep check`; then: `upkeep upgrade TARGET`".to_owned(),
             Self::Unknown(_) => {
                 "see what changed: `upkeep diff TARGET`; to archive it, start the server on it and record it as the known-good release: \
                  `upkeep upgrade TARGET`"

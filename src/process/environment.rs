@@ -27,3 +27,41 @@ pub fn kept(user: Option<&User>) -> BTreeMap<OsString, OsString> {
     }
     kept
 }
+
+/// The variables in a file, as systemd reads `EnvironmentFile=`: a line each, nothing is put in for `$`, quotes and backslashes are the
+/// shell's. A line that is none says nothing.
+#[must_use]
+pub fn in_file(text: &str) -> BTreeMap<String, String> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';']));
+    let pairs = lines.filter_map(|line| line.split_once('='));
+    let named = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    pairs.filter(|(name, _)| named(name)).map(|(name, value)| (name.to_owned(), unquoted(value))).collect()
+}
+
+fn unquoted(text: &str) -> String {
+    let (mut value, mut quote) = (String::new(), None);
+    let mut letters = text.trim().chars();
+    while let Some(letter) = letters.next() {
+        match (letter, quote) {
+            ('\'' | '"', None) => quote = Some(letter),
+            (letter, Some(open)) if letter == open => quote = None,
+            ('\\', None | Some('"')) => value.extend(letters.next()),
+            _ => value.push(letter),
+        }
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_variables_is_read_as_systemd_reads_it() {
+        let text =
+            "# A=1\n; B=1\nDB_USER=om\n  DB_HOST = h\nP='a $b \\c'\nQ=\"a \\\"b\\\" $c\"\nR=a\\ b \nS=\nno line\n1 x=2\n";
+        let found = in_file(text);
+        let found: Vec<(&str, &str)> = found.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(found, [("DB_USER", "om"), ("P", "a $b \\c"), ("Q", "a \"b\" $c"), ("R", "a b"), ("S", "")]);
+    }
+}

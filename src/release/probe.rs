@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{ReleaseError, Wanted, dpkg};
+use super::{ReleaseError, Wanted, dpkg, jar};
 use crate::config::{Probe, Release};
 use crate::process::Command;
 use crate::trust::{self, Base, Refused};
@@ -24,6 +24,7 @@ const GLOB_NAMES: usize = 50_000;
 pub(super) fn name(probe: &Probe) -> String {
     match probe {
         Probe::Glob(pattern) => format!("glob {pattern}"),
+        Probe::Jar { pattern, .. } => format!("jar {pattern}"),
         Probe::File(file) => format!("file {}", file.display()),
         Probe::Symlink => "symlink".to_owned(),
         Probe::Command(argv) => format!("command {}", argv.first().map_or("", String::as_str)),
@@ -46,6 +47,10 @@ pub(super) async fn ask(probe: &Probe, release: &Release, resolved: &Path, wante
                 1 => Ok(versions.swap_remove(0)),
                 _ => Err(ReleaseError::Several { probe: name(probe), versions }),
             }
+        }
+        Probe::Jar { pattern, inside } => {
+            let base = base(release, resolved).map_err(|source| ReleaseError::Io { path: resolved.to_owned(), source })?;
+            one_jar(probe, &base, pattern, inside.as_deref())
         }
         Probe::File(file) => {
             let path = resolved.join(file);
@@ -78,6 +83,39 @@ pub(super) async fn ask(probe: &Probe, release: &Release, resolved: &Path, wante
 /// The release's directory, as whoever set a link to it could see it.
 fn base(release: &Release, resolved: &Path) -> io::Result<Base> {
     Ok(Base::open(&release.path)?.resolved(resolved))
+}
+
+/// The version of the one jar that matches: by its name, and by the file inside it where it has that.
+fn one_jar(probe: &Probe, base: &Base, pattern: &str, inside: Option<&str>) -> Result<Version, ReleaseError> {
+    let none = |why: String| ReleaseError::NoVersion { probe: name(probe), path: base.path().to_owned(), why };
+    let (before, after) = pattern.split_once('*').unwrap_or((pattern, ""));
+    let (dir, prefix) = before.rsplit_once('/').map_or(("", before), |(dir, prefix)| (dir, prefix));
+    let names = base.names(Path::new(dir), GLOB_NAMES);
+    let names = names.map_err(|error| none(format!("cannot list {}: {error}", base.path().join(dir).display())))?;
+    // Every one of them is on the server's class path, also those whose names hold no version.
+    let fits = |name: &String| name.len() >= prefix.len() + after.len() && name.starts_with(prefix) && name.ends_with(after);
+    let mut jars: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).filter(fits).collect();
+    jars.sort();
+    let jar = match jars.as_slice() {
+        [] => return Err(none(format!("no file matches {pattern}"))),
+        [jar] => jar,
+        _ => return Err(ReleaseError::SeveralFiles { dir: base.path().join(dir), names: jars }),
+    };
+    let version = Version::parse(&jar[prefix.len()..jar.len() - after.len()]);
+    let version = version.map_err(|_| none(format!("{jar} has no version in its name")))?;
+    let Some(inside) = inside else { return Ok(version) };
+    let file = Path::new(dir).join(jar);
+    let broken = |why: String| none(format!("{jar} is not whole: {why}"));
+    let mut opened = base.open_file(&file).map_err(|source| ReleaseError::Io { path: base.path().join(&file), source })?;
+    // A jar without that file is older than the file.
+    let Some(content) = jar::read(&mut opened, inside, FILE_BYTES).map_err(broken)? else { return Ok(version) };
+    let text = String::from_utf8_lossy(&content);
+    let property = text.lines().find_map(|line| line.trim().strip_prefix("version")?.trim_start().strip_prefix(['=', ':']));
+    let said = in_text(property.unwrap_or(&text)).map_err(none)?;
+    if said == version {
+        return Ok(version);
+    }
+    Err(ReleaseError::Disagree { answers: vec![(jar.clone(), version), (format!("{inside} inside it"), said)] })
 }
 
 /// The versions that stand where the pattern has its `*`.

@@ -160,3 +160,62 @@ fn a_revert_command_that_only_root_can_run_is_none() {
     assert_eq!(hopeless(&["runuser", "-u", "app", "--", "/srv/app/back", "{version}"], 0), None);
     assert!(hopeless(&["sudo", "-u", "root", "apt", "install", "app={version}"], 0).is_some());
 }
+
+/// A jar as a build makes it: a zip archive with one file, packed or not.
+fn jar(name: &str, content: &str, packed: bool) -> Vec<u8> {
+    let raw = content.as_bytes();
+    let body = if packed { miniz_oxide::deflate::compress_to_vec(raw, 6) } else { raw.to_vec() };
+    let short = |number: usize| u16::try_from(number).unwrap().to_le_bytes();
+    let long = |number: usize| u32::try_from(number).unwrap().to_le_bytes();
+    let method = short(if packed { 8 } else { 0 });
+    let facts =
+        [&method[..], &[0; 4], &crc32fast::hash(raw).to_le_bytes(), &long(body.len()), &long(raw.len()), &short(name.len())];
+    let facts = facts.concat();
+    let local = [b"PK\x03\x04\x14\0\0\0", &facts[..], &[0; 2], name.as_bytes(), &body].concat();
+    let entry = [b"PK\x01\x02\x14\0\x14\0\0\0", &facts[..], &[0; 16], name.as_bytes()].concat();
+    let counts = [short(1), short(1)].concat();
+    let end = [b"PK\x05\x06\0\0\0\0", &counts[..], &long(entry.len()), &long(local.len()), &[0; 2]].concat();
+    [local, entry, end].concat()
+}
+
+#[tokio::test]
+async fn one_jar_says_its_version_by_its_name_and_inside() {
+    const INSIDE: &str = "catalog/VERSION";
+    let probe = || Probe::Jar { pattern: "libs/app-*.jar".to_owned(), inside: Some(INSIDE.to_owned()) };
+    let says = |version: &str| format!("name=app\nversion={version}\nrevision=abc123\ntimestamp=1700000000000\n");
+    let whole = jar(INSIDE, &says("1.2.0"), true);
+    type Case<'a> = (Vec<(&'a str, Vec<u8>)>, &'a str);
+    let cases: Vec<Case<'_>> = vec![
+        (vec![("app-1.2.0.jar", whole.clone()), ("common-1.2.0.jar", Vec::new())], "1.2.0 by jar libs/app-*.jar"),
+        (vec![("app-1.2.0.jar", jar(INSIDE, &says("1.2.0"), false))], "1.2.0 by jar libs/app-*.jar"),
+        (vec![("app-1.2.0.jar", jar("other", "1.3.0", true))], "1.2.0 by jar libs/app-*.jar"),
+        (
+            vec![("app-1.2.0.jar", jar(INSIDE, &says("1.1.7"), true))],
+            "the probes disagree on the release: app-1.2.0.jar says 1.2.0, catalog/VERSION inside it says 1.1.7",
+        ),
+        (vec![("app-1.2.0.jar", whole.clone()), ("app-1.1.7.jar", whole.clone())], "app-1.1.7.jar and app-1.2.0.jar"),
+        (vec![("app-1.2.0.jar", whole.clone()), ("app-old.jar", whole.clone())], "app-1.2.0.jar and app-old.jar"),
+        (vec![("app-old.jar", whole.clone())], "app-old.jar has no version in its name"),
+        (vec![], "no file matches libs/app-*.jar"),
+        // One that is still being copied.
+        (vec![("app-1.2.0.jar", whole[..whole.len() / 2].to_vec())], "app-1.2.0.jar is not whole"),
+        (vec![("app-1.2.0.jar", Vec::new())], "app-1.2.0.jar is not whole"),
+    ];
+    for (jars, expect) in cases {
+        let tree = Tree::new(&[("r/libs/README", "")], None);
+        for (name, bytes) in &jars {
+            crate::durable::write(&tree.0.path().join("r/libs").join(name), bytes).unwrap();
+        }
+        let said = outcome(&tree.release("r", vec![probe()])).await;
+        assert!(said.contains(expect), "{said}, not {expect}");
+    }
+    // Whatever is broken in it, nothing but its version or an error comes of it.
+    let tree = Tree::new(&[("r/libs/README", "")], None);
+    for at in 0..whole.len() {
+        let mut broken = whole.clone();
+        broken[at] ^= 0x41;
+        crate::durable::write(&tree.0.path().join("r/libs/app-1.2.0.jar"), &broken).unwrap();
+        let said = outcome(&tree.release("r", vec![probe()])).await;
+        assert!(said.starts_with("1.2.0 ") || said.contains("app-1.2.0.jar"), "byte {at}: {said}");
+    }
+}

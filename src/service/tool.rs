@@ -111,7 +111,8 @@ impl Explain for ToolError {
 /// The unit of a target's tool, where its configuration asks for one: its name and its text. Pure.
 #[must_use]
 pub fn unit(target: &Target) -> Option<(String, String)> {
-    let Runner::Command { argv, directory, environment, deadline, user: Some(user) } = &target.migrations.as_ref()?.runner
+    let Runner::Command { argv, directory, environment, environment_file, deadline, user: Some(user) } =
+        &target.migrations.as_ref()?.runner
     else {
         return None;
     };
@@ -129,6 +130,9 @@ pub fn unit(target: &Target) -> Option<(String, String)> {
     lines.extend(directory.map(|directory| format!("WorkingDirectory={}", directory.display().to_string().replace('%', "%%"))));
     let variables = environment.iter().map(|(name, value)| format!("Environment={}", quoted(&format!("{name}={value}"), "")));
     lines.extend(variables);
+    lines.extend(
+        environment_file.as_ref().map(|file| format!("EnvironmentFile={}", file.display().to_string().replace('%', "%%"))),
+    );
     // Only whole paths and bare names mean to systemd what they mean to everybody else.
     let program = |word: &String| match directory {
         Some(directory) if word.contains('/') => directory.join(word).display().to_string(),

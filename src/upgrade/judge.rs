@@ -27,6 +27,9 @@ pub struct Scripts {
     pub failed: Vec<String>,
     /// What else keeps release and history apart: changed checksums, missing scripts, versions out of order.
     pub invalid: Vec<String>,
+    /// What a person has to see to first, by what is known of the product.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocked: Vec<String>,
 }
 
 /// Whether the managed server runs, as far as it bears on what the database is at.
@@ -127,6 +130,8 @@ pub struct Judgement {
     pub failed: Vec<String>,
     /// What else keeps scripts and history apart.
     pub invalid: Vec<String>,
+    /// What a person has to see to first, by what is known of the product.
+    pub blocked: Vec<String>,
     /// Why it cannot be told.
     pub unknown: Option<Unknown>,
     /// The release that the database belongs to; none where that is not known.
@@ -143,7 +148,7 @@ impl Judgement {
             Stand::Failed
         } else if !self.ahead.is_empty() || self.order == Some(Ordering::Greater) {
             Stand::Ahead
-        } else if !self.invalid.is_empty() || self.unknown.is_some() {
+        } else if !self.blocked.is_empty() || !self.invalid.is_empty() || self.unknown.is_some() {
             Stand::Unknown
         } else if !self.pending.is_empty() || self.order == Some(Ordering::Less) {
             Stand::Pending
@@ -188,6 +193,7 @@ fn by_scripts(case: &Case<'_>, scripts: &Scripts) -> Judgement {
     judgement.ahead.clone_from(&scripts.ahead);
     judgement.failed.clone_from(&scripts.failed);
     judgement.invalid.clone_from(&scripts.invalid);
+    judgement.blocked.clone_from(&scripts.blocked);
     let fits = *scripts == Scripts::default();
     let is_left = case.left.is_some_and(|left| left.shape.as_ref().is_none_or(|shape| shape.still(case.shape)));
     judgement.release = match left {

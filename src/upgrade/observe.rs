@@ -21,6 +21,7 @@ use crate::engine::Engine;
 use crate::failure::{Chain, Class, Explain};
 use crate::ids::Label;
 use crate::migrate::{self, MigrateError, plan::Problem};
+use crate::product;
 use crate::release::{self, Installed, ReleaseError, Wanted, WayBack};
 use crate::restore;
 use crate::service::{self, ServiceState};
@@ -141,7 +142,9 @@ async fn ask(target: &Target, installed: Option<&Installed>, left: Option<&Belon
     }
     let shape = engine.shape(&tables).await.map_err(|error| Chain(&error).to_string())?;
     let scripts = match installed {
-        Some(installed) => scripts(target, &installed.path).await.map_err(|error| Chain(&error).to_string())?,
+        Some(installed) => {
+            scripts(target, installed_at(installed), Some(&shape)).await.map_err(|error| Chain(&error).to_string())?
+        }
         None => None,
     };
     // Asked only where it matters: a newer server, or a newer upkeep, may write the same schema otherwise.
@@ -153,11 +156,30 @@ async fn ask(target: &Target, installed: Option<&Installed>, left: Option<&Belon
     Ok(Database { shape, bytes: survey.bytes, half_loaded: survey.half_loaded, scripts, known: Vec::new(), comparable })
 }
 
-/// How the database stands to the scripts of the release at `root`; none when no scripts are configured.
+fn installed_at(installed: &Installed) -> (&Path, &Version) {
+    (&installed.path, &installed.version)
+}
+
+/// What is known of the target's product says how a database of this shape stands to the release; none where nothing is known of it.
+fn by_product(target: &Target, (root, version): (&Path, &Version), shape: &Shape) -> Option<Scripts> {
+    let verdict = product::judge(target.product?, shape, root, version);
+    // Rows that failed are told of every history, whoever's it is.
+    let product::Verdict { pending, ahead, failed, blocked } = verdict;
+    Some(Scripts { pending, ahead, failed, invalid: Vec::new(), blocked })
+}
+
+/// How the database stands to the release, by what is known of its product, else by the scripts at `root`; none when nothing says it.
 ///
 /// # Errors
 /// When the database cannot be asked. Scripts that cannot be read are an answer: the release is damaged.
-pub(super) async fn scripts(target: &Target, root: &Path) -> Result<Option<Scripts>, MigrateError> {
+pub(super) async fn scripts(
+    target: &Target,
+    (root, version): (&Path, &Version),
+    shape: Option<&Shape>,
+) -> Result<Option<Scripts>, MigrateError> {
+    if let Some(said) = shape.and_then(|shape| by_product(target, (root, version), shape)) {
+        return Ok(Some(said));
+    }
     let Some(migrations) = scripted(target) else { return Ok(None) };
     let ours = migrations.runner == Runner::Flyway;
     let info = match migrate::info(&target.database, migrations, root).await {

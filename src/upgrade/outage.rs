@@ -108,6 +108,7 @@ fn of_refusal(seen: &Observation, last: Option<&Summary>, refusal: &Refusal) -> 
         Refusal::Ahead(migrations) => Cause::Ahead(migrations.clone()),
         Refusal::Failed(migrations) => Cause::Failed(migrations.clone()),
         Refusal::Invalid(problems) => Cause::Invalid(problems.clone()),
+        Refusal::Product(reasons) => Cause::Product(reasons.clone()),
         Refusal::Unknown(why) => Cause::Unknown(why.clone()),
         Refusal::Outside(why) => Cause::Outside(why.clone()),
         Refusal::Hold(hold) => Cause::Held { reason: hold.reason.clone(), failed: left_by_failure(hold) },

@@ -256,7 +256,9 @@ impl Hands for RealHands<'_> {
     async fn look(&self) -> Result<Look, Failed> {
         let shape = self.shape().await?;
         let installed = self.release().await?;
-        let scripts = Box::pin(observe::scripts(self.target, &installed.path)).await.map_err(|error| Failed::of(&error))?;
+        let scripts = Box::pin(observe::scripts(self.target, (&installed.path, &installed.version), Some(&shape)))
+            .await
+            .map_err(|error| Failed::of(&error))?;
         *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = Some(shape.clone());
         Ok(Look { scripts: observe::with_histories(self.target, scripts, &shape, &installed.version), shape })
     }
@@ -329,7 +331,12 @@ impl Hands for RealHands<'_> {
         if earlier.path == self.plan.to.path || !earlier.path.is_dir() {
             return Ok(Vec::new());
         }
-        let scripts = Box::pin(observe::scripts(self.target, &earlier.path)).await.map_err(|error| Failed::of(&error))?;
+        let shape = match self.target.product {
+            Some(_) => Some(self.shape().await?),
+            None => None,
+        };
+        let asked = Box::pin(observe::scripts(self.target, (&earlier.path, &earlier.version), shape.as_ref())).await;
+        let scripts = asked.map_err(|error| Failed::of(&error))?;
         Ok(scripts.map(|scripts| scripts.ahead).unwrap_or_default())
     }
 

@@ -18,6 +18,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/migrations.md",
     "docs/restore-by-hand.md",
     "docs/offsite.md",
+    "docs/openmetadata.md",
 ];
 
 fn read(path: &str) -> String {

@@ -55,6 +55,7 @@ mod mysql_traps;
 mod mysql_views;
 mod mysql_wide;
 mod offsite;
+mod openmetadata;
 mod page;
 mod postgres_backup;
 mod postgres_catalogue;

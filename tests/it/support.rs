@@ -7,6 +7,7 @@ pub(crate) mod env;
 pub(crate) mod flyway;
 pub(crate) mod held;
 pub(crate) mod mysql;
+pub(crate) mod openmetadata;
 pub(crate) mod pooler;
 pub(crate) mod postgres;
 pub(crate) mod relay;

@@ -14,7 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "L2 hands",
         &["archive", "cipher", "config", "context", "durable", "fault", "process", "state_db", "telemetry", "tls", "trust"],
     ),
-    ("L3 things", &["engine", "history", "release", "service", "store"]),
+    ("L3 things", &["engine", "history", "product", "release", "service", "store"]),
     ("L4 work", &["backup", "diff", "expire", "migrate", "offsite", "restore", "upgrade", "verify"]),
     ("L5 life", &["control", "daemon", "status", "verbs"]),
     ("L6 shell", &["cli"]),

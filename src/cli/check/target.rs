@@ -9,7 +9,7 @@ use super::super::{World, human, owner, session};
 use super::{Findings, Found, database};
 use crate::backup;
 use crate::config::load::Problem as Unset;
-use crate::config::{Config, Migrations, Runner, Service, Target};
+use crate::config::{Config, Migrations, Product, Runner, Service, Target};
 use crate::context::{Context, LOCK};
 use crate::control::client::Client;
 use crate::count::few;
@@ -18,8 +18,9 @@ use crate::engine::Engine;
 use crate::failure::{Class, Failure};
 use crate::migrate::plan::Problem;
 use crate::process::Command;
+use crate::release::{self, Installed};
 use crate::service::ServiceState;
-use crate::{migrate, release, service, text, upgrade};
+use crate::{migrate, product, service, text, upgrade};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -127,11 +128,11 @@ fn schedule(target: &Target, world: &World, findings: &mut Findings) {
 
 async fn installed(config: &Config, target: &Target, reached: bool, findings: &mut Findings) {
     let Some(settings) = &target.release else { return };
-    let root = match release::read(settings).await {
+    let release = match release::read(settings).await {
         Ok(installed) => {
             let found = format!("{} in {} (by {})", installed.version, installed.path.display(), installed.probe);
             findings.add(Some(target), "release", Ok(found));
-            installed.path
+            installed
         }
         Err(error) => return findings.add(Some(target), "release", Err(Failure::of(&error))),
     };
@@ -148,8 +149,50 @@ async fn installed(config: &Config, target: &Target, reached: bool, findings: &m
         findings.add(Some(target), "revert", Found::problem(failure));
     }
     let Some(settings) = target.migrations.as_ref().filter(|_| reached) else { return };
-    let found = migrations(target, settings, &root).await;
+    let found = match target.product {
+        Some(product) => by_product(product, target, &release).await,
+        None => migrations(target, settings, &release.path).await,
+    };
     findings.add(Some(target), "migrations", found);
+    if let Some(product) = target.product {
+        for product::Remark { weight, what, hint } in product::preflight(product, target, &release.path, &release.version).await
+        {
+            let failure = Failure::new(Class::Config, what).hint(hint);
+            let found = if weight == product::Weight::Problem { Found::problem(failure) } else { Found::advice(failure) };
+            findings.add(Some(target), product.name(), found);
+        }
+    }
+}
+
+/// How the database stands to the release, by what is known of the product.
+async fn by_product(product: Product, target: &Target, release: &Installed) -> Found {
+    let shape = match Engine::of(&target.database).shape(&backup::history_tables(target)).await {
+        Ok(shape) => shape,
+        Err(error) => return Found::problem(Failure::of(&error)),
+    };
+    let verdict = product::judge(product, &shape, &release.path, &release.version);
+    let problem = |what: String, hint: &str| Found::problem(Failure::new(Class::Data, what).hint(hint));
+    let failed = [verdict.failed, shape.failed(None)].concat();
+    if !failed.is_empty() {
+        let message = format!("these migrations failed or never finished: {}", few(&failed, ", "));
+        return problem(message, "restore the archive taken before them: `upkeep list TARGET`");
+    }
+    if !verdict.blocked.is_empty() {
+        return problem(verdict.blocked.join("; "), "then look again: `upkeep check`");
+    }
+    if !verdict.ahead.is_empty() {
+        let message = format!(
+            "the database holds migrations that release {} does not know: {}",
+            release.version,
+            few(&verdict.ahead, ", ")
+        );
+        return problem(message, "install the release that knows them");
+    }
+    let head = shape.head().map(|head| format!("at {head}, ")).unwrap_or_default();
+    match verdict.pending.as_slice() {
+        [] => Found::good(format!("{head}0 pending")),
+        pending => Found::good(format!("{head}{} pending: {}", pending.len(), few(pending, ", "))),
+    }
 }
 
 /// How the database stands to the release's migrations, by whatever says so.
@@ -277,7 +320,14 @@ async fn tool(target: &Target) -> Option<Found> {
         let failure = Failure::new(Class::NoInput, format!("there is no {}", path.display()));
         return Some(Found::problem(failure.hint(format!("fix `command` in `{section}`"))));
     }
-    Some(Found::good(format!("{} as {whose}", text::shell(argv))))
+    let told = match target.product {
+        // The profile's own, which is longer than a line and which nobody wrote.
+        Some(product) if argv.iter().any(|word| word.contains("; ")) => {
+            format!("the vendor's own, by the profile of {product}")
+        }
+        _ => text::shell(argv),
+    };
+    Some(Found::good(format!("{told} as {whose}")))
 }
 
 /// The directory itself, or the nearest one above it that exists.

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{Listener, Server, address};
+use crate::config::Product;
 use crate::config::load::Environment;
-use crate::process::Command;
+use crate::process::{self, Command};
+use crate::{product, trust};
 
 /// How long each question to the host may take.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -22,6 +24,9 @@ const SYSTEM: [&str; 2] = ["/usr/lib", "/usr/share"];
 const SHARED: [&str; 10] =
     ["bin", "lib", "sbin", "jvm", "systemd", "postgresql", "polkit-1", "dbus-1.0", "python3", "x86_64-linux-gnu"];
 
+/// A file of variables longer than this is none.
+const VARIABLES_BYTES: u64 = 1024 * 1024;
+
 /// How deep below a release scripts are looked for.
 const DEPTH: usize = 5;
 
@@ -35,24 +40,32 @@ async fn ask(argv: &[&str]) -> String {
 pub(super) async fn servers(environment: &Environment) -> Vec<Server> {
     let listed = ask(&["systemctl", "list-units", "--type=service", STATES, "--no-legend", "--plain", "--no-pager"]).await;
     let units = listed.lines().filter_map(|line| line.split_whitespace().next()).filter(|unit| !unit.contains('@'));
-    let mut argv = vec!["systemctl", "show", "--property=Id,ExecStart,WorkingDirectory,MainPID", "--"];
+    let mut argv = vec!["systemctl", "show", "--property=Id,ExecStart,WorkingDirectory,MainPID,User,EnvironmentFiles", "--"];
     argv.extend(units);
     let shown = if argv.len() > 4 { ask(&argv).await } else { String::new() };
     let mut servers = Vec::new();
     for unit in shown.split("\n\n") {
         let value = |name: &str| unit.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default();
-        let running = process(value("MainPID"));
+        let running = process_of(value("MainPID"));
         let words = arguments(value("ExecStart")).into_iter().map(str::to_owned).chain(running.words.iter().cloned());
         let words: Vec<String> = words.chain([value("WorkingDirectory").trim_start_matches('!').to_owned()]).collect();
         let own = |path: &PathBuf| HOMES.iter().any(|home| path.starts_with(home));
         let whole = |path: &PathBuf| own(path) || path.join("VERSION").is_file() || !scripts(path).is_empty();
         let Some(path) = words.iter().flat_map(|word| homes(word)).find(whole) else { continue };
+        let known = product::recognise(&path);
+        let file = value("EnvironmentFiles").split(" (").next().filter(|file| file.starts_with('/')).map(PathBuf::from);
         servers.push(Server {
             unit: value("Id").to_owned(),
+            product: known.map(Product::name),
+            user: Some(value("User")).filter(|user| !user.is_empty() && *user != "root").map(str::to_owned),
             package: package(&path).await,
             version_file: path.join("VERSION").is_file(),
             scripts: scripts(&path),
-            database: address::of(&words, &running.environment, environment),
+            database: match known {
+                Some(product) => named_by(product, &path, &running.environment, file.as_deref(), environment),
+                None => address::of(&words, &running.environment, environment),
+            },
+            environment_file: file,
             path,
         });
     }
@@ -72,7 +85,7 @@ struct Process {
     environment: BTreeMap<String, String>,
 }
 
-fn process(pid: &str) -> Process {
+fn process_of(pid: &str) -> Process {
     let read = |name: &str| {
         let bytes = fs::read(Path::new("/proc").join(pid).join(name)).unwrap_or_default();
         let parts = bytes.split(|byte| *byte == 0).map(|part| String::from_utf8_lossy(part).into_owned());
@@ -106,6 +119,22 @@ fn homes(word: &str) -> Vec<PathBuf> {
         (deeper && !SHARED.contains(&first)).then(|| Path::new(home).join(first))
     });
     below.collect()
+}
+
+/// The database that a product's own configuration names, with the variables that its server gets.
+fn named_by(
+    product: Product,
+    path: &Path,
+    running: &BTreeMap<String, String>,
+    file: Option<&Path>,
+    environment: &Environment,
+) -> Option<address::Address> {
+    let mut variables = file.and_then(|file| trust::read_to_string(file, VARIABLES_BYTES).ok());
+    let mut all = variables.take().map(|text| process::environment_file(&text)).unwrap_or_default();
+    // What it really runs with counts before what it would be given today.
+    all.extend(running.clone());
+    let url = product::jdbc(product, path, &all).ok()?;
+    address::of(&[url], &BTreeMap::new(), environment)
 }
 
 /// Directories in /opt and /srv of which no server is.

@@ -35,3 +35,33 @@ fn what_it_proposes_is_a_configuration() {
     assert!(proposal(&found).contains("\n# The application says ssl=\\u000atrue as well"), "{}", proposal(&found));
     assert_eq!(config.targets.len(), 4);
 }
+
+#[test]
+fn a_product_that_is_known_is_proposed_by_its_profile() {
+    let server = Server {
+        unit: "openmetadata.service".to_owned(),
+        path: "/opt/openmetadata".into(),
+        product: Some("openmetadata"),
+        user: Some("om".to_owned()),
+        environment_file: Some("/etc/openmetadata.env".into()),
+        database: Some(address("mysql://om@localhost:3306/openmetadata_db", &["trustCertificateKeyStoreUrl=file:k"])),
+        ..Server::default()
+    };
+    let read = |server: &Server| {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("found.toml");
+        durable::write(&path, proposal(&Found { servers: vec![server.clone()], ..Found::default() }).as_bytes()).unwrap();
+        load::load_with(&path, &load::Environment::new(), Secrets::Leave).unwrap().targets.into_values().next().unwrap()
+    };
+    let target = read(&server);
+    assert_eq!((target.product.map(|product| product.name()), target.profile.as_str()), (Some("openmetadata"), "openmetadata"));
+    assert_eq!(target.database.location.to_string(), "mysql://om@localhost:3306/openmetadata_db");
+    assert!(!target.upgrade.auto && target.release.is_some() && !target.service.as_ref().unwrap().health.is_empty());
+    let runner = &target.migrations.as_ref().unwrap().runner;
+    let crate::config::Runner::Command { environment_file, user, .. } = runner else { panic!("{runner:?}") };
+    assert_eq!((environment_file.as_deref(), user.as_deref()), (Some(Path::new("/etc/openmetadata.env")), Some("om")));
+    let told = proposal(&Found { servers: vec![server.clone()], ..Found::default() });
+    assert!(told.contains("openmetadata_db\"\n# The application says trustCertificateKeyStoreUrl=file:k as well"), "{told}");
+    // What was not found is left to write, and the rest stands.
+    read(&Server { user: None, environment_file: None, database: None, ..server });
+}

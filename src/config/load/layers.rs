@@ -1,7 +1,9 @@
 //! The layers of the configuration, lowest first, merged by the `config` crate with each value's origin kept.
 //!
-//! Owns which files are read and in which order. Knows no key but `profile`, which picks a layer. A value of a higher layer
-//! replaces that of a lower one; tables are merged key by key, lists are replaced whole.
+//! Owns which files are read and in which order. Knows no key but `profile` and `product`, which pick layers. A value of a higher
+//! layer replaces that of a lower one; tables are merged key by key, lists are replaced whole.
+
+mod profiles;
 
 use std::path::{Path, PathBuf};
 
@@ -9,16 +11,13 @@ use config::{ConfigError, Map, Source, Value, ValueKind};
 
 use super::Environment;
 use crate::config::given::ENVIRONMENT_PREFIX;
-use crate::config::raw::{Problems, Table, guess};
+use crate::config::raw::{Problems, Table};
 use crate::trust;
 
 /// A configuration longer than this is another file, named by mistake.
 const LONGEST: u64 = 16 * 1024 * 1024;
 
 const DEFAULTS: &str = include_str!("../../../config/defaults.toml");
-
-/// The shipped profiles, by name.
-const PROFILES: [(&str, &str); 1] = [("generic", include_str!("../../../config/profiles/generic.toml"))];
 
 /// Sections that only a target which has them gets defaults for.
 const OPTIONAL_SECTIONS: [&str; 3] = ["release", "migrations", "service"];
@@ -56,7 +55,7 @@ pub(super) fn merged(path: &Path, environment: &Environment, problems: &Problems
     written.push(variables(environment, problems));
     let written: Vec<Layer> = written.into_iter().collect::<Option<_>>()?;
     let above = merge(&written, problems)?;
-    let mut layers = below(&above, problems)?;
+    let mut layers = below(path, &above, problems)?;
     layers.extend(written);
     merge(&layers, problems)
 }
@@ -67,56 +66,27 @@ fn merge(layers: &[Layer], problems: &Problems) -> Option<Table> {
     merged.map_err(|error| problems.add(None, "", error.to_string())).ok()
 }
 
-/// The layers below what was written: the built-in defaults, then each target's profile.
-fn below(above: &Table, problems: &Problems) -> Option<Vec<Layer>> {
+/// The layers below what was written: the built-in defaults, then each target's profiles.
+fn below(path: &Path, above: &Table, problems: &Problems) -> Option<Vec<Layer>> {
     let mut defaults = parse(DEFAULTS, "built-in defaults", problems)?;
     let every_target = defaults.remove("target").and_then(|value| value.into_table().ok()).unwrap_or_default();
-    let mut of_targets = Table::new();
-    let mut of_profiles = Table::new();
+    let mut layers = vec![Layer(defaults)];
     let targets = above.get("targets").cloned().and_then(|value| value.into_table().ok()).unwrap_or_default();
     for (name, target) in targets {
         let Ok(target) = target.into_table() else { continue };
-        let chosen = target.get("profile").cloned().and_then(|value| value.into_string().ok());
-        let chosen = chosen.unwrap_or_else(|| "generic".to_owned());
-        let Some((_, text)) = PROFILES.iter().find(|(profile, _)| *profile == chosen) else {
-            let known: Vec<&str> = PROFILES.iter().map(|(profile, _)| *profile).collect();
-            let origin = target.get("profile").and_then(crate::config::raw::origin_of);
-            let guess = guess(&chosen, known.iter().copied());
-            let what = format!("there is no profile `{chosen}`{guess}; shipped are: {}", known.join(", "));
-            problems.add(origin, &format!("targets.{name}.profile"), what);
-            continue;
-        };
-        let profile = parse(text, &format!("built-in profile {chosen}"), problems)?;
-        let wanted = |section: &str| !OPTIONAL_SECTIONS.contains(&section) || target.contains_key(section);
-        let only_wanted = |table: &Table| -> Value {
-            let kept = table.iter().filter(|(section, _)| wanted(section));
-            Value::new(None, ValueKind::Table(kept.map(|(key, value)| (key.clone(), value.clone())).collect()))
-        };
-        of_targets.insert(name.clone(), only_wanted(&every_target));
-        of_profiles.insert(name, without_scripts_of_others(only_wanted(&profile), &target));
+        let Some((chosen, chain)) = profiles::chain(path, &name, &target, problems) else { continue };
+        let wanted = profiles::sections(&chain, &target);
+        let mut of_target = vec![every_target.clone()];
+        of_target.extend(chain.into_iter().map(|profile| profile.without_what_others_run(&target)));
+        of_target.push([("profile".to_owned(), Value::new(None, ValueKind::String(chosen)))].into_iter().collect());
+        for table in of_target {
+            let kept = table.into_iter().filter(|(key, _)| !OPTIONAL_SECTIONS.contains(&&**key) || wanted.contains(key));
+            let table = Value::new(None, ValueKind::Table(kept.collect()));
+            let under = Value::new(None, ValueKind::Table([(name.clone(), table)].into_iter().collect()));
+            layers.push(Layer([("targets".to_owned(), under)].into_iter().collect()));
+        }
     }
-    let under_targets =
-        |table: Table| Layer([("targets".to_owned(), Value::new(None, ValueKind::Table(table)))].into_iter().collect());
-    Some(vec![Layer(defaults), under_targets(of_targets), under_targets(of_profiles)])
-}
-
-/// A profile's `locations` are for its own runner. A vendor's tool or a server that migrates itself has other files, or none that say
-/// what should be there: only what was written for it counts.
-fn without_scripts_of_others(profile: Value, target: &Table) -> Value {
-    let runner = |table: &Table| -> Option<String> {
-        let migrations = table.get("migrations")?.clone().into_table().ok()?;
-        migrations.get("runner")?.clone().into_string().ok()
-    };
-    let Ok(mut of_profile) = profile.clone().into_table() else { return profile };
-    match (runner(target), runner(&of_profile)) {
-        (Some(written), Some(shipped)) if written != shipped => {}
-        _ => return profile,
-    }
-    if let Some(Ok(mut migrations)) = of_profile.remove("migrations").map(Value::into_table) {
-        migrations.remove("locations");
-        of_profile.insert("migrations".to_owned(), Value::new(None, ValueKind::Table(migrations)));
-    }
-    Value::new(None, ValueKind::Table(of_profile))
+    Some(layers)
 }
 
 fn file(path: &Path, problems: &Problems) -> Option<Layer> {

@@ -8,8 +8,8 @@ use config::{Value, ValueKind};
 use super::{Environment, Secrets, location, offsite, values};
 use crate::config::raw::Node;
 use crate::config::{
-    Backup, Callbacks, Database, Definers, Location, Migrations, OnFailure, Probe, Release, Runner, Service, ServiceControl,
-    Target, Upgrade, Window, WithoutDaemon, secrets,
+    Backup, Callbacks, Database, Definers, Location, Migrations, OnFailure, Probe, Product, Release, Runner, Service,
+    ServiceControl, Target, Upgrade, Window, WithoutDaemon, forbidden, secrets,
 };
 use crate::ids::TargetName;
 use crate::retention::Policy;
@@ -34,6 +34,7 @@ pub(super) fn read(
 ) -> Option<Target> {
     let checked = TargetName::parse(name).map_err(|error| targets.wrong(name, error.to_string())).ok();
     let profile = node.text("profile").unwrap_or_default();
+    let product = node.word("product", &Product::ALL);
     let database = database(&node.table("database"), environment, secrets);
     let backup_node = node.table("backup");
     let zone = backup_node.parsed("timezone", values::zone).unwrap_or_default();
@@ -44,10 +45,12 @@ pub(super) fn read(
     let migrations = migrations(&node.table("migrations"), release.is_some(), state_dir);
     let service = service(&node.table("service"));
     let upgrade = upgrade(&node.table("upgrade"), zone);
+    never(&node, product, release.as_ref(), migrations.as_ref(), service.as_ref());
     node.close();
     Some(Target {
         name: checked?,
         profile,
+        product,
         database: database?,
         backup,
         retention,
@@ -57,6 +60,35 @@ pub(super) fn read(
         service,
         upgrade,
     })
+}
+
+/// What of the commands no product's tool may ever be told.
+fn never(
+    node: &Node<'_>,
+    product: Option<Product>,
+    release: Option<&Release>,
+    migrations: Option<&Migrations>,
+    service: Option<&Service>,
+) {
+    let mut commands: Vec<(&str, &str, Vec<String>)> = Vec::new();
+    if let Some(Runner::Command { argv, environment, .. }) = migrations.map(|migrations| &migrations.runner) {
+        commands.push(("migrations", "command", argv.clone()));
+        commands.push(("migrations", "environment", environment.values().cloned().collect()));
+    }
+    commands.extend(release.and_then(|release| release.revert.clone()).map(|argv| ("release", "revert", argv)));
+    if let Some(ServiceControl::Commands { start, stop, status }) = service.map(|service| &service.control) {
+        for (key, argv) in [("start", start), ("stop", stop), ("status", status)] {
+            commands.push(("service", key, argv.clone()));
+        }
+    }
+    for (section, key, words) in commands {
+        if let Some(word) = forbidden(product, &words) {
+            let why = format!(
+                "contains `{word}`, with which OpenMetadata's tool runs old migrations again or empties the database; upkeep never runs it"
+            );
+            node.table(section).wrong(key, why);
+        }
+    }
 }
 
 fn database(node: &Node<'_>, environment: &Environment, secrets: Secrets) -> Option<Database> {
@@ -201,12 +233,21 @@ fn probes_of(node: &Node<'_>) -> Vec<Probe> {
         1 => Ok(Probe::Glob(text.to_owned())),
         _ => Err(format!("`{text}` must hold one *, where the version stands")),
     });
+    let jar = node.parsed("jar", |text| match text.matches('*').count() {
+        1 => Ok(text.to_owned()),
+        _ => Err(format!("`{text}` must hold one *, where the version stands")),
+    });
+    let inside = node.text("inside");
+    if inside.is_some() && !node.has("jar") {
+        node.wrong("inside", "is a file inside of `jar`, and there is none");
+    }
+    let jar = jar.map(|pattern| Probe::Jar { pattern, inside });
     let file = node.text("file").map(|file| Probe::File(PathBuf::from(file)));
     let symlink = node.flag("symlink").filter(|&wanted| wanted).map(|_| Probe::Symlink);
     let command = node.argv("command").map(Probe::Command);
     let dpkg = node.text("dpkg").map(Probe::Dpkg);
     node.close();
-    [glob, file, symlink, command, dpkg].into_iter().flatten().collect()
+    [glob, jar, file, symlink, command, dpkg].into_iter().flatten().collect()
 }
 
 /// A value that is one table or a list of tables.
@@ -293,10 +334,11 @@ fn runner(node: &Node<'_>) -> Runner {
     let argv = node.argv("command");
     let directory = node.path("directory");
     let environment = node.map("environment");
+    let environment_file = node.path("environment_file");
     let deadline = node.duration("deadline").unwrap_or_default();
     let user = user(node);
     if word != "command" {
-        for key in ["command", "directory", "environment", "user"].into_iter().filter(|key| node.has(key)) {
+        for key in ["command", "directory", "environment", "environment_file", "user"].into_iter().filter(|key| node.has(key)) {
             node.wrong(key, format!("belongs to runner = \"command\", and the runner is \"{word}\""));
         }
     }
@@ -312,7 +354,7 @@ fn runner(node: &Node<'_>) -> Runner {
                     "begins with a character that means something else to systemd; write the program's whole path",
                 );
             }
-            Runner::Command { argv, directory, environment, deadline, user }
+            Runner::Command { argv, directory, environment, environment_file, deadline, user }
         }
         "on-start" => Runner::OnStart,
         _ => Runner::Flyway,

@@ -66,6 +66,7 @@ fn table() -> Vec<(Cause, &'static str, &'static str)> {
             "`upkeep migrate repair notes && upkeep upgrade notes`",
         ),
         (Cause::Invalid(texts()), "scripts and history contradict each other: V3; V4", "`upkeep migrate validate notes`"),
+        (Cause::Product(texts()), "V3; V4", "then: `upkeep upgrade notes`"),
         (Cause::Unknown(why()), "it broke", "`upkeep upgrade notes`"),
         (Cause::Outside(why()), "it broke", "`upkeep upgrade notes`"),
         (Cause::Held { reason: why(), failed: true }, "2.0 is on hold: it broke", BACK),

@@ -18,13 +18,14 @@ fn target(migrations: &str) -> Target {
 #[test]
 fn the_unit_is_the_configuration_in_words_that_systemd_reads_back() {
     let (name, text) = unit(&target(
-        "command = ['bin/migrate', 'a b', '\"$HOME\\100%\"']\nuser = 'notes'\nenvironment = { LANG = 'C 50%' }\ndeadline = '2h'",
+        "command = ['bin/migrate', 'a b', '\"$HOME\\100%\"']\nuser = 'notes'\nenvironment = { LANG = 'C 50%' }\nenvironment_file = '/etc/notes 50%.env'\ndeadline = '2h'",
     ))
     .unwrap();
     assert_eq!(name, "upkeep-migrate-notes.service");
     let line = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap().to_owned();
     assert_eq!(line("ExecStart"), r#""/srv/notes/current/bin/migrate" "a b" "\"$$HOME\\100%%\"""#);
     assert_eq!(line("Environment"), r#""LANG=C 50%%""#);
+    assert_eq!(line("EnvironmentFile"), "/etc/notes 50%%.env");
     assert_eq!(line("User"), "notes");
     assert_eq!(line("WorkingDirectory"), "/srv/notes/current");
     assert_eq!(line("TimeoutStartSec"), "7200s");

@@ -36,6 +36,7 @@ fn command() -> Runner {
         argv: vec!["migrate".to_owned()],
         directory: None,
         environment: BTreeMap::new(),
+        environment_file: None,
         deadline: Duration::from_secs(1),
         user: None,
     }

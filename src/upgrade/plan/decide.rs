@@ -117,6 +117,7 @@ pub fn standing(seen: &Observation) -> gate::Standing {
         (Stand::Pending, _) => gate::Standing::Pending(judged.pending),
         (Stand::Failed, _) => gate::Standing::Failed(judged.failed),
         (Stand::Ahead, _) if !judged.ahead.is_empty() => gate::Standing::Ahead(judged.ahead),
+        (Stand::Unknown, _) if !judged.blocked.is_empty() => gate::Standing::Contradicts(Cause::Product(judged.blocked)),
         (Stand::Ahead, _) => judged.release.map_or(gate::Standing::Ahead(Vec::new()), gate::Standing::Newer),
         // A start at first sight is an upgrade like any other: archived first, and looked at afterwards.
         (Stand::Unknown, Some(Unknown::FirstSight(_))) if judged.invalid.is_empty() => gate::Standing::Pending(Vec::new()),
@@ -149,6 +150,9 @@ fn refusals(
     }
     if !judged.invalid.is_empty() {
         refusals.push(Refusal::Invalid(judged.invalid.clone()));
+    }
+    if !judged.blocked.is_empty() {
+        refusals.push(Refusal::Product(judged.blocked.clone()));
     }
     match (&judged.unknown, asked) {
         // Whoever asks has looked; and what the gate asks for at first sight is archived before anything starts.

@@ -43,6 +43,8 @@ pub enum Refusal {
     Failed(Vec<String>),
     /// Scripts and history contradict each other.
     Invalid(Vec<String>),
+    /// What is known of the product speaks against it, each with its way out.
+    Product(Vec<String>),
     /// Whether the database belongs to the release cannot be told.
     Unknown(String),
     /// The schema was changed outside of migrations, in words.
@@ -80,6 +82,7 @@ impl Refusal {
             Self::Ahead(_) => "ahead",
             Self::Failed(_) => "failed-migration",
             Self::Invalid(_) => "invalid-migrations",
+            Self::Product(_) => "product",
             Self::Unknown(_) => "unknown",
             Self::Outside(_) => "changed-outside",
             Self::NoService => "no-service",
@@ -123,6 +126,7 @@ impl Refusal {
             Self::Ahead(_) => "install the release that knows them, or go back: `upkeep rollback TARGET`",
             Self::Failed(_) => "see how they stand and what to do: `upkeep migrate validate TARGET`",
             Self::Invalid(_) => "compare: `upkeep migrate validate TARGET`",
+            Self::Product(_) => "see all that is in the way: `upkeep check`",
             Self::Unknown(_) => {
                 "see what changed (`upkeep diff TARGET`); archive it, restart the server on it and record it as the known-good release: \
                  `upkeep upgrade TARGET`"
@@ -171,6 +175,7 @@ impl fmt::Display for Refusal {
             Self::Invalid(problems) => {
                 write!(f, "scripts and history contradict each other: {}", few(problems, "; "))
             }
+            Self::Product(reasons) => write!(f, "{}", reasons.join("; ")),
             Self::Unknown(why) | Self::Outside(why) => f.write_str(why),
             Self::NoService => f.write_str("no service is configured, so the server cannot be stopped and started"),
             Self::Service(why) => write!(f, "cannot tell whether the server is running: {why}"),

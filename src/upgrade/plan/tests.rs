@@ -146,6 +146,12 @@ fn every_observation_has_its_decision() {
             |seen| scripts(seen).invalid.push("V1: checksum".to_owned()),
             "refuse: scripts and history contradict each other: V1: checksum",
         ),
+        // What is known of the product stops a person too.
+        (
+            ByPerson,
+            |seen| scripts(seen).blocked.push("2.1 goes by 2.0: install that".to_owned()),
+            "refuse: 2.1 goes by 2.0: install that",
+        ),
         (ByPerson, |seen| seen.service = None, "refuse: no service is configured"),
         (
             ByPerson,

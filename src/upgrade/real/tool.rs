@@ -6,7 +6,8 @@
 
 mod tail;
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,14 +15,19 @@ use tokio::sync::watch;
 
 use super::RealHands;
 use crate::config::Runner;
+use crate::count::few;
 use crate::durable;
 use crate::failure::{Chain, Class};
 use crate::process::{self, Command, Identity, Lines};
 use crate::service::tool::{self, Doing, ToolError, ToolRun, ToolState};
+use crate::trust;
 use crate::upgrade::hands::Hands as _;
 use crate::upgrade::plan::Scripts;
 use crate::upgrade::state::{Event, Failed, Step, Tool};
 use tail::{LastLines, Tail};
+
+/// A file of variables longer than this is none.
+const ENVIRONMENT_BYTES: u64 = 1024 * 1024;
 
 /// How often a tool is looked for that is no child of ours: it takes minutes, and nobody waits for the second.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -69,7 +75,7 @@ struct Ended {
 
 impl RealHands<'_> {
     pub(super) async fn run_tool(&self, runner: &Runner, begun: Option<&Tool>) -> Result<String, Failed> {
-        let Runner::Command { argv, directory, environment, deadline, .. } = runner else {
+        let Runner::Command { argv, directory, environment, environment_file, deadline, .. } = runner else {
             return Ok("the server applies its migrations itself".to_owned());
         };
         let ended = match tool::unit_here(self.target) {
@@ -77,7 +83,7 @@ impl RealHands<'_> {
             None => {
                 let mut command = Command::new(argv, *deadline);
                 command.directory = Some(directory.clone().unwrap_or_else(|| self.plan.to.path.clone()));
-                command.environment.clone_from(environment);
+                command.environment = variables(environment, environment_file.as_deref())?;
                 command.output = Some(self.output_of_child());
                 match begun {
                     // One that an earlier run began has ended since: it is judged, and not begun again.
@@ -103,13 +109,15 @@ impl RealHands<'_> {
                 Ok(format!("the tool ended with {how}; nothing is pending"))
             }
             (None, None) if *well => Ok(format!("the tool ended with {how}")),
-            (Some(_) | None, None) => {
+            (scripts, None) => {
+                let still = scripts.map(|scripts| told(&scripts)).unwrap_or_default();
                 let output = match tool::unit_here(self.target) {
                     Some(_) => tool::output(self.target),
                     None => self.output_of_child(),
                 };
                 let all = format!("; all that it printed is in {}", output.display());
-                let message = format!("the migration tool ended with {how} and left the database not in step: {last}{all}");
+                let message =
+                    format!("the migration tool ended with {how} and left the database not in step{still}: {last}{all}");
                 Err(Failed { partial: true, ..Failed::new(Class::Data, message) })
             }
         }
@@ -339,6 +347,33 @@ impl RealHands<'_> {
             }
         }
     }
+}
+
+/// What keeps a database from being in step, in brackets.
+fn told(scripts: &Scripts) -> String {
+    let lists = [
+        ("failed", &scripts.failed),
+        ("still pending", &scripts.pending),
+        ("ahead", &scripts.ahead),
+        ("in the way", &scripts.blocked),
+    ];
+    let told = lists.iter().filter(|(_, list)| !list.is_empty()).map(|(word, list)| format!("{word}: {}", few(list, ", ")));
+    let told: Vec<String> = told.collect();
+    if told.is_empty() { String::new() } else { format!(" ({})", told.join("; ")) }
+}
+
+/// A child's variables: those written in the configuration, and above them those of the file, as in a unit.
+fn variables(written: &BTreeMap<String, String>, file: Option<&Path>) -> Result<BTreeMap<String, String>, Failed> {
+    let mut all = written.clone();
+    if let Some(file) = file {
+        let text = trust::read_to_string(file, ENVIRONMENT_BYTES).map_err(|error| {
+            let message = format!("cannot read the tool's variables in {}: {error}", file.display());
+            let hints = vec!["check `environment_file` in `[targets.T.migrations]`".to_owned()];
+            Failed { hints, ..Failed::new(Class::Config, message) }
+        })?;
+        all.extend(process::environment_file(&text));
+    }
+    Ok(all)
 }
 
 /// What is known of the beginning of a run.

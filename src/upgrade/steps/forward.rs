@@ -159,6 +159,7 @@ pub(super) async fn inspect(hands: &impl Hands, plan: &Plan) -> Result<Outcome, 
         Some(scripts) if !scripts.ahead.is_empty() => {
             Err(wrong("the database holds ones the release does not know", &scripts.ahead))
         }
+        Some(scripts) if !scripts.blocked.is_empty() => Err(wrong("a person has to see to this", &scripts.blocked)),
         Some(scripts) if !scripts.invalid.is_empty() => Err(wrong("release and history disagree", &scripts.invalid)),
         Some(_) => Ok(Outcome::said(format!("nothing is pending; the database is at {head}"))),
         None if look.shape.histories.iter().any(|history| history.applied.iter().any(|row| !row.success)) => {

@@ -139,6 +139,27 @@ impl Home {
         }
     }
 
+    /// The client that runs what stands on its standard input, as words for a shell.
+    pub(crate) fn client(&self) -> String {
+        match self.db {
+            Db::Sqlite => String::new(),
+            Db::Postgres(cluster) => {
+                let (program, socket) = (cluster.client("psql"), cluster.socket_dir.display());
+                format!(
+                    "{} -X -v ON_ERROR_STOP=1 -qAt -U {} -d {} -h {socket} -f -",
+                    program.display(),
+                    cluster.superuser,
+                    self.name
+                )
+            }
+            Db::MySql(server) => {
+                let client = server.client("mariadb", "mysql");
+                let words = std::iter::once(client.get_program()).chain(client.get_args()).map(|word| word.to_string_lossy());
+                format!("{} --batch --skip-column-names {}", words.collect::<Vec<_>>().join(" "), self.name)
+            }
+        }
+    }
+
     /// What the configuration says of it.
     pub(crate) fn keys(&self) -> String {
         let url = format!("url = \"{}\"", self.url());

@@ -28,6 +28,7 @@ pub(crate) fn target(location: Location, directory: PathBuf, keep_last: u32) -> 
     Target {
         name: TargetName::parse("notes").unwrap(),
         profile: "generic".to_owned(),
+        product: None,
         database: Database::at(location),
         backup: Backup { directory, schedule: None, catch_up: false, jitter: Duration::ZERO, max_age: None, level: 3, jobs: 2 },
         retention: Policy { keep_last, minimum: 1, ..keep_all() },

@@ -59,13 +59,13 @@ impl Host {
         let database = server.fresh();
         let dir = tempfile::tempdir().unwrap();
         let env = Env::of(dir, database.location.clone(), |path| path.join("archives")).await;
-        let host = Self::migrated(env, None).await;
+        let host = Box::pin(Self::migrated(env, None)).await;
         server.sql(name_of(&database), "INSERT INTO notes VALUES (1, 'first'), (2, 'second')");
         host.begun().await
     }
 
     async fn make(way: Option<InPlace>) -> Self {
-        let host = Self::migrated(Env::sqlite().await, way).await;
+        let host = Box::pin(Self::migrated(Env::sqlite().await, way)).await;
         execute(&host.env.database(), "INSERT INTO notes (text) VALUES ('first'), ('second')").await;
         host.begun().await
     }
@@ -150,6 +150,7 @@ impl Host {
             argv: ["sh", "-c", script].map(str::to_owned).to_vec(),
             directory: Some(self.env.dir.path().to_owned()),
             environment: std::collections::BTreeMap::new(),
+            environment_file: None,
             deadline: Duration::from_secs(300),
             user: None,
         };
