@@ -76,12 +76,16 @@ pub async fn preflight(product: Product, target: &Target, root: &Path, release: 
     }
 }
 
-/// Judges a database by what a release's files say now.
+/// Judges a target's database by what a release's files say now.
 #[must_use]
-pub fn judge(product: Product, shape: &Shape, root: &Path, release: &Version) -> Verdict {
+pub fn judge(product: Product, target: &Target, shape: &Shape, root: &Path, release: &Version) -> Verdict {
     match product {
-        Product::OpenMetadata => match openmetadata::files::read(root) {
-            Ok(files) => openmetadata::judge(shape, &files, release),
+        Product::OpenMetadata => match openmetadata::files::read(root, &openmetadata::preflight::variables(target)) {
+            Ok(files) => {
+                let mut verdict = openmetadata::judge(shape, &files, release);
+                verdict.blocked.extend(openmetadata::preflight::elsewhere(target, root));
+                verdict
+            }
             Err(why) => Verdict { blocked: vec![why], ..Verdict::default() },
         },
     }

@@ -9,11 +9,11 @@ pub enum Product {
     OpenMetadata,
 }
 
-/// Words with which OpenMetadata's own tool runs migrations again that ran already, or empties the database.
-const OPENMETADATA: [&str; 2] = ["--force", "drop-create"];
+/// The names of OpenMetadata's tools, by which a command of theirs is known.
+const OPENMETADATA_TOOLS: [&str; 3] = ["openmetadata-ops", "bootstrap_storage", "OpenMetadataOperations"];
 
-/// The names of OpenMetadata's tool, by which it is known where nobody named the product.
-const OPENMETADATA_TOOLS: [&str; 2] = ["openmetadata-ops", "bootstrap_storage"];
+/// The command of a wrapper of theirs, behind which the tool's words may stand as well.
+const MIGRATES: [&str; 2] = ["migrate", "migrate-all"];
 
 impl Product {
     /// Every product, by its name in the configuration.
@@ -34,11 +34,21 @@ impl fmt::Display for Product {
     }
 }
 
-/// The word in a command that upkeep never runs: of the product, or of whatever product's tool the command names.
+/// The word in a command with which OpenMetadata's tool runs old migrations again or empties the database; none where the command is not
+/// that tool's. A script for a shell is looked at word by word.
 #[must_use]
-pub fn forbidden(product: Option<Product>, words: &[String]) -> Option<&'static str> {
-    let names = |tool: &str| words.iter().any(|word| word.contains(tool));
-    let openmetadata = product == Some(Product::OpenMetadata) || OPENMETADATA_TOOLS.iter().any(|tool| names(tool));
-    let said = |word: &&&str| words.iter().any(|text| text.to_lowercase().contains(**word));
-    OPENMETADATA.iter().filter(|_| openmetadata).find(said).copied()
+pub fn forbidden(product: Option<Product>, argv: &[String]) -> Option<String> {
+    let apart = |c: char| c.is_whitespace() || ";&|()<>'\"`=$".contains(c);
+    let words: Vec<&str> = argv.iter().flat_map(|word| word.split(apart)).filter(|word| !word.is_empty()).collect();
+    let tool = |word: &&&str| OPENMETADATA_TOOLS.iter().any(|tool| word.contains(tool));
+    let migrates = product == Some(Product::OpenMetadata) && words.iter().any(|word| MIGRATES.contains(word));
+    let of_tool = words.iter().any(|word| tool(&word)) || migrates;
+    let word = words.into_iter().find(|word| {
+        let word = word.to_ascii_lowercase();
+        // No other tool has this one.
+        (product.is_some() && word.starts_with("drop-create"))
+            || (of_tool
+                && (matches!(&*word, "-f" | "-force" | "--force" | "drop" | "es-drop") || word.starts_with("drop-create")))
+    });
+    word.map(str::to_owned)
 }

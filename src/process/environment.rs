@@ -28,28 +28,56 @@ pub fn kept(user: Option<&User>) -> BTreeMap<OsString, OsString> {
     kept
 }
 
-/// The variables in a file, as systemd reads `EnvironmentFile=`: a line each, nothing is put in for `$`, quotes and backslashes are the
-/// shell's. A line that is none says nothing.
+/// The variables in a file, as systemd reads `EnvironmentFile=`: nothing is put in for `$`; in double quotes a backslash takes away only the
+/// meaning of what has one there, and quoted values may go on for lines. A line that is none says nothing.
 #[must_use]
 pub fn in_file(text: &str) -> BTreeMap<String, String> {
-    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';']));
-    let pairs = lines.filter_map(|line| line.split_once('='));
-    let named = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    pairs.filter(|(name, _)| named(name)).map(|(name, value)| (name.to_owned(), unquoted(value))).collect()
+    let mut found = BTreeMap::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let trimmed = rest.trim_start();
+        let line = trimmed.split('\n').next().unwrap_or_default();
+        let named = |name: &&str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        let name = line.split_once('=').map(|(name, _)| name.trim_end()).filter(named);
+        rest = match name {
+            Some(name) => {
+                let (value, after) = value_of(trimmed.split_once('=').map_or("", |(_, value)| value));
+                found.insert(name.to_owned(), value);
+                after
+            }
+            None => trimmed.split_once('\n').map_or("", |(_, after)| after),
+        };
+    }
+    found
 }
 
-fn unquoted(text: &str) -> String {
-    let (mut value, mut quote) = (String::new(), None);
-    let mut letters = text.trim().chars();
+/// A value with its quotes taken away, and what stands behind its line.
+fn value_of(text: &str) -> (String, &str) {
+    let (mut value, mut quote, mut kept) = (String::new(), None, 0);
+    let mut letters = text.trim_start_matches([' ', '\t']).chars();
     while let Some(letter) = letters.next() {
         match (letter, quote) {
+            ('\n', None) => break,
             ('\'' | '"', None) => quote = Some(letter),
-            (letter, Some(open)) if letter == open => quote = None,
-            ('\\', None | Some('"')) => value.extend(letters.next()),
+            (letter, Some(open)) if letter == open => {
+                quote = None;
+                kept = value.len();
+            }
+            ('\\', None | Some('"')) => match letters.next() {
+                Some('\n') | None => {}
+                Some(next) if quote.is_none() || "\"\\`$".contains(next) => {
+                    value.push(next);
+                    kept = value.len();
+                }
+                Some(next) => value.extend(['\\', next]),
+            },
             _ => value.push(letter),
         }
     }
-    value
+    // White space at the end belongs to a value only where it was quoted.
+    let end = value.trim_end().len().max(kept);
+    value.truncate(end);
+    (value, letters.as_str())
 }
 
 #[cfg(test)]
@@ -62,6 +90,9 @@ mod tests {
             "# A=1\n; B=1\nDB_USER=om\n  DB_HOST = h\nP='a $b \\c'\nQ=\"a \\\"b\\\" $c\"\nR=a\\ b \nS=\nno line\n1 x=2\n";
         let found = in_file(text);
         let found: Vec<(&str, &str)> = found.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        assert_eq!(found, [("DB_USER", "om"), ("P", "a $b \\c"), ("Q", "a \"b\" $c"), ("R", "a b"), ("S", "")]);
+        assert_eq!(
+            found,
+            [("DB_HOST", "h"), ("DB_USER", "om"), ("P", "a $b \\c"), ("Q", "a \"b\" $c"), ("R", "a b"), ("S", "")]
+        );
     }
 }

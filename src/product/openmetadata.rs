@@ -11,7 +11,8 @@ pub mod preflight;
 use std::cmp::Ordering;
 
 use super::Verdict;
-use crate::shape::{History, Shape, compare};
+use crate::count::few;
+use crate::shape::{Applied, History, Shape, compare};
 use crate::version::Version;
 use files::Files;
 
@@ -38,9 +39,25 @@ pub fn judge(shape: &Shape, files: &Files, release: &Version) -> Verdict {
             files.native_path
         ));
     }
-    verdict.blocked.extend(files.strange.iter().map(|name| {
-        format!("{name} is no version, and stands among the migrations of release {release}: take it away, or unpack the release again")
-    }));
+    if is_older(release.as_str(), NATIVE) && files.flyway.is_empty() {
+        verdict.blocked.push(format!("release {release} has no scripts below bootstrap/sql: unpack it whole"));
+    }
+    if !files.strange.is_empty() {
+        verdict.blocked.push(format!(
+            "what stands among the migrations of release {release} is no version: {}; take it away, or unpack the release again",
+            few(&files.strange, ", ")
+        ));
+    }
+    for several in
+        [tables(shape, |history| history.tool == "openmetadata" && !history.applied.is_empty()), tables(shape, is_flyways)]
+    {
+        if several.len() > 1 {
+            verdict.blocked.push(format!(
+                "the database holds several histories of OpenMetadata's: {}; move the copies into a database of their own",
+                few(&several, ", ")
+            ));
+        }
+    }
     if own.is_none() && flyway.is_none() {
         verdict.blocked.push(
             "the database keeps no history of OpenMetadata's migrations, so nothing says which release it is of: check `url` in \
@@ -64,6 +81,15 @@ pub fn judge(shape: &Shape, files: &Files, release: &Version) -> Verdict {
     verdict
 }
 
+/// The tables of some histories.
+fn tables(shape: &Shape, which: impl Fn(&History) -> bool) -> Vec<String> {
+    shape.histories.iter().filter(|history| which(history)).map(|history| history.table.clone()).collect()
+}
+
+fn is_older(version: &str, than: &str) -> bool {
+    by_number(version, than).is_lt()
+}
+
 fn is_flyways(history: &History) -> bool {
     let name = history.table.rsplit('.').next().unwrap_or_default().trim_matches(['"', '`']);
     history.tool == "flyway" && name.eq_ignore_ascii_case(FLYWAY) && !history.applied.is_empty()
@@ -81,7 +107,11 @@ enum Effect {
 /// The newest version among those rows.
 fn newest(own: &History, effect: Effect) -> Option<&str> {
     let rows = own.applied.iter().filter(|row| row.success);
-    let rows = rows.filter(|row| effect == Effect::Any || row.kind.eq_ignore_ascii_case("BASELINE"));
+    let is_baseline = |row: &Applied| {
+        row.kind.eq_ignore_ascii_case("BASELINE")
+            || row.version.as_deref().is_some_and(|version| version.ends_with("-baseline"))
+    };
+    let rows = rows.filter(|row| effect == Effect::Any || is_baseline(row));
     rows.filter_map(|row| row.version.as_deref()).max_by(|a, b| by_number(a, b))
 }
 
@@ -116,7 +146,8 @@ fn natively(own: Option<&History>, files: &Files, release: &Version, verdict: &m
     let rows = || own.into_iter().flat_map(|own| own.applied.iter().filter(|row| row.success));
     let ran = |version: &str| rows().any(|row| row.version.as_deref() == Some(version));
     let baseline = own.and_then(|own| newest(own, Effect::Baseline));
-    let covered = |version: &str| baseline.is_some_and(|baseline| by_number(version, baseline).is_le());
+    // What bears the baseline's own numbers comes after it, as a migration like any other.
+    let covered = |version: &str| baseline.is_some_and(|baseline| by_number(version, baseline).is_lt());
     let lacking = files.native.iter().filter(|version| !ran(version) && !covered(version));
     let lacking = lacking.chain(files.extension.iter().filter(|version| !ran(version)));
     let mut lacking: Vec<&String> = lacking.collect();
@@ -137,7 +168,7 @@ fn unfinished(shape: &Shape, own: Option<&History>) -> Vec<String> {
     let mut found: Vec<(String, usize)> = Vec::new();
     for (log, row) in logs.flat_map(|log| log.applied.iter().map(move |row| (log, row))) {
         let Some(version) = row.version.as_deref() else { continue };
-        let covered = baseline.is_some_and(|baseline| by_number(version, baseline).is_le());
+        let covered = baseline.is_some_and(|baseline| by_number(version, baseline).is_lt());
         if named(version) || covered || !is_at_least(version, NATIVE) {
             continue;
         }

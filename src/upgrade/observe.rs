@@ -162,7 +162,7 @@ fn installed_at(installed: &Installed) -> (&Path, &Version) {
 
 /// What is known of the target's product says how a database of this shape stands to the release; none where nothing is known of it.
 fn by_product(target: &Target, (root, version): (&Path, &Version), shape: &Shape) -> Option<Scripts> {
-    let verdict = product::judge(target.product?, shape, root, version);
+    let verdict = product::judge(target.product?, target, shape, root, version);
     // Rows that failed are told of every history, whoever's it is.
     let product::Verdict { pending, ahead, failed, blocked } = verdict;
     Some(Scripts { pending, ahead, failed, invalid: Vec::new(), blocked })
@@ -246,8 +246,9 @@ pub(super) fn with_histories(target: &Target, scripts: Option<Scripts>, shape: &
     Some(all)
 }
 
+/// The migrations whose scripts say what should be there; where a product is known, its judge does.
 fn scripted(target: &Target) -> Option<&Migrations> {
-    target.migrations.as_ref().filter(|migrations| !migrations.locations.is_empty())
+    target.migrations.as_ref().filter(|_| target.product.is_none()).filter(|migrations| !migrations.locations.is_empty())
 }
 
 /// Keeps what was seen: the release with its migration scripts, and, at first sight of a target in step, that this is the

@@ -140,13 +140,16 @@ fn told_beforehand(db: Db) {
     let told = findings("openmetadata");
     assert!(!told.contains("names the database"), "{db}: {told}");
     match db {
-        Db::Postgres(_) => assert!(told.contains("ALTER ROLE NAME SET work_mem = '20MB'"), "{db}: {told}"),
+        Db::Postgres(_) => assert!(told.contains("ALTER DATABASE NAME SET work_mem = '20MB'"), "{db}: {told}"),
         _ => assert!(told.contains("SET GLOBAL sort_buffer_size = 20971520"), "{db}: {told}"),
     }
     // The migration would be of another database than the archive.
     place.configure("elsewhere");
     let told = findings("openmetadata");
     assert!(told.contains("names the database") && told.contains("/elsewhere"), "{db}: {told}");
+    let refused = place.refused();
+    assert!(refused.contains("else one database is archived and another one migrated"), "{db}: {refused}");
+    place.configure(&place.home.name);
 
     // Since 2.1 a row says how its migration stands.
     place.home.sql("ALTER TABLE SERVER_CHANGE_LOG ADD COLUMN status VARCHAR(20) NOT NULL DEFAULT 'COMPLETED'");

@@ -170,7 +170,7 @@ async fn by_product(product: Product, target: &Target, release: &Installed) -> F
         Ok(shape) => shape,
         Err(error) => return Found::problem(Failure::of(&error)),
     };
-    let verdict = product::judge(product, &shape, &release.path, &release.version);
+    let verdict = product::judge(product, target, &shape, &release.path, &release.version);
     let problem = |what: String, hint: &str| Found::problem(Failure::new(Class::Data, what).hint(hint));
     let failed = [verdict.failed, shape.failed(None)].concat();
     if !failed.is_empty() {

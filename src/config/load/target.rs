@@ -8,7 +8,7 @@ use config::{Value, ValueKind};
 use super::{Environment, Secrets, location, offsite, values};
 use crate::config::raw::Node;
 use crate::config::{
-    Backup, Callbacks, Database, Definers, Location, Migrations, OnFailure, Probe, Product, Release, Runner, Service,
+    Backup, Callbacks, Database, Definers, Health, Location, Migrations, OnFailure, Probe, Product, Release, Runner, Service,
     ServiceControl, Target, Upgrade, Window, WithoutDaemon, forbidden, secrets,
 };
 use crate::ids::TargetName;
@@ -73,13 +73,26 @@ fn never(
     let mut commands: Vec<(&str, &str, Vec<String>)> = Vec::new();
     if let Some(Runner::Command { argv, environment, .. }) = migrations.map(|migrations| &migrations.runner) {
         commands.push(("migrations", "command", argv.clone()));
-        commands.push(("migrations", "environment", environment.values().cloned().collect()));
+        // What a script may put into its command.
+        let with = |value: &String| [argv.as_slice(), std::slice::from_ref(value)].concat();
+        let values = environment
+            .values()
+            .filter(|value| forbidden(product, argv).is_none() && forbidden(product, &with(value)).is_some());
+        commands.extend(values.map(|value| ("migrations", "environment", with(value))));
     }
-    commands.extend(release.and_then(|release| release.revert.clone()).map(|argv| ("release", "revert", argv)));
-    if let Some(ServiceControl::Commands { start, stop, status }) = service.map(|service| &service.control) {
-        for (key, argv) in [("start", start), ("stop", stop), ("status", status)] {
-            commands.push(("service", key, argv.clone()));
+    if let Some(release) = release {
+        commands.extend(release.revert.clone().map(|argv| ("release", "revert", argv)));
+        let probes = release.probes.iter().filter_map(|probe| if let Probe::Command(argv) = probe { Some(argv) } else { None });
+        commands.extend(probes.map(|argv| ("release", "version", argv.clone())));
+    }
+    if let Some(service) = service {
+        if let ServiceControl::Commands { start, stop, status } = &service.control {
+            let all = [("start", start), ("stop", stop), ("status", status)];
+            commands.extend(all.map(|(key, argv)| ("service", key, argv.clone())));
         }
+        let checks =
+            service.health.iter().filter_map(|check| if let Health::Command(argv) = check { Some(argv) } else { None });
+        commands.extend(checks.map(|argv| ("service", "health", argv.clone())));
     }
     for (section, key, words) in commands {
         if let Some(word) = forbidden(product, &words) {

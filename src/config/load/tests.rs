@@ -537,7 +537,7 @@ fn a_product_brings_what_is_known_of_it() {
     let jar = Probe::Jar { pattern: "libs/openmetadata-service-*.jar".to_owned(), inside: Some("catalog/VERSION".to_owned()) };
     assert_eq!(target.release.as_ref().unwrap().probes, [jar]);
     let (argv, user) = command_of(target);
-    assert!(argv[0] == "sh" && user == Some("om") && !argv.iter().any(|word| word.contains("--force")), "{argv:?}");
+    assert!(argv[0] == "bash" && user == Some("om") && !argv.iter().any(|word| word.contains("--force")), "{argv:?}");
     assert_eq!(target.service.as_ref().unwrap().health.len(), 1);
     // Only what is there: a database alone is backed up, and a release without `[migrations]` has the product's.
     let config = good(OPENMETADATA);
@@ -590,7 +590,21 @@ fn what_no_tool_of_openmetadata_may_be_told_is_refused_where_it_is_written() {
         ("migrations.command = [\"bootstrap/openmetadata-ops.sh\", \"migrate\", \"--force\"]\n", "migrations.command"),
         ("migrations.command = [\"bash\", \"-c\", \"./bootstrap/openmetadata-ops.sh drop-create\"]\n", "migrations.command"),
         ("migrations.command = [\"bootstrap/bootstrap_storage.sh\", \"drop-create-all\"]\n", "migrations.command"),
-        ("migrations.command = [\"/usr/local/bin/om\", \"--FORCE=true\"]\n", "migrations.command"),
+        ("migrations.command = [\"/usr/local/bin/om\", \"migrate\", \"--FORCE=true\"]\n", "migrations.command"),
+        // The older tool's own words for the same.
+        (
+            "migrations.command = [\"bash\", \"bootstrap/bootstrap_storage.sh\", \"migrate-all\", \"-f\"]\n",
+            "migrations.command",
+        ),
+        ("migrations.command = [\"bootstrap/bootstrap_storage.sh\", \"drop\"]\n", "migrations.command"),
+        (
+            "migrations.command = [\"java\", \"org.openmetadata.service.util.OpenMetadataOperations\", \"-force\"]\n",
+            "migrations.command",
+        ),
+        (
+            "service = { unit = \"om\", health = [{ command = [\"bootstrap/openmetadata-ops.sh\", \"drop-create\"] }] }\n",
+            "service.health",
+        ),
         ("migrations.environment = { OPTIONS = \"--force\" }\n", "migrations.environment"),
         ("release.revert = [\"bootstrap/openmetadata-ops.sh\", \"drop-create\", \"{version}\"]\n", "release.revert"),
         (
@@ -614,4 +628,6 @@ fn what_no_tool_of_openmetadata_may_be_told_is_refused_where_it_is_written() {
     )]);
     assert!(load(&path, &Environment::new()).is_err());
     good(&format!("{own}migrations.command = [\"bin/other\", \"--force\"]\n"));
+    let stop = "service = { start = [\"docker\", \"start\", \"om\"], stop = [\"docker\", \"rm\", \"--force\", \"om\"], status = [\"om\"] }\n";
+    good(&format!("{OPENMETADATA}{release}{stop}"));
 }

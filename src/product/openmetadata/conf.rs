@@ -15,6 +15,9 @@ const SCRIPT: &str = "conf/openmetadata-env.sh";
 /// Longer than any of them.
 const LONGEST: u64 = 4 * 1024 * 1024;
 
+/// A value longer than this is none of those that are asked for.
+const LONGEST_VALUE: usize = 4096;
+
 /// As deep as variables may stand in each other's defaults.
 const DEPTH: usize = 16;
 
@@ -27,18 +30,40 @@ pub struct MigrationPaths {
     pub extension: Option<String>,
 }
 
-/// Reads where migrations are. A configuration that we may not read is taken as it is shipped.
-#[must_use]
-pub fn migration_paths(root: &Path) -> MigrationPaths {
-    let Ok(text) = trust::read_to_string(&root.join(CONF), LONGEST) else { return MigrationPaths::default() };
-    let variables = script(root);
-    let section = section(&text, "migrationConfiguration");
-    let path = |key: &str| {
-        let path = put_in(section.get(key)?, &variables, DEPTH);
-        let path = path.trim_start_matches("./").trim_end_matches('/').to_owned();
-        (!path.is_empty()).then_some(path)
+/// Reads where migrations are; `variables` is what the tool gets. A release without a configuration has them where they are shipped.
+///
+/// # Errors
+/// When the configuration is there and cannot be read or understood: an extension's migrations would be missed. In words.
+pub fn migration_paths(root: &Path, variables: &BTreeMap<String, String>) -> Result<MigrationPaths, String> {
+    let path = root.join(CONF);
+    let text = match trust::read_to_string(&path, LONGEST) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(MigrationPaths::default()),
+        Err(error) => {
+            return Err(format!(
+                "cannot read {}, which says where migrations are: {error}; put the daemon's user into its group, and let that read it",
+                path.display()
+            ));
+        }
     };
-    MigrationPaths { native: path("nativePath"), extension: path("extensionPath") }
+    let mut all = variables.clone();
+    all.extend(script(root));
+    let named = text.lines().any(|line| line.trim_start_matches(['"', '\'']).starts_with("migrationConfiguration"));
+    let section = section(&text, "migrationConfiguration");
+    if named && section.is_empty() {
+        return Err(format!("`migrationConfiguration` in {CONF} is not written as it is shipped: one key a line below it"));
+    }
+    let read = |key: &str| -> Result<Option<String>, String> {
+        let Some(path) = section.get(key).map(|value| put_in(value, &all, DEPTH)) else { return Ok(None) };
+        if path.contains("${") {
+            return Err(format!(
+                "`{key}` in {CONF} has a variable without a value: give it in `environment` or `environment_file`"
+            ));
+        }
+        let path = path.trim_matches(['"', '\'']).trim_start_matches("./").trim_end_matches('/').to_owned();
+        Ok((!path.is_empty()).then_some(path))
+    };
+    Ok(MigrationPaths { native: read("nativePath")?, extension: read("extensionPath")? })
 }
 
 /// The database that a release's configuration names, as a URL of ours without a password. `variables` is the environment that the server
@@ -98,6 +123,9 @@ fn our_url(jdbc: &str, user: Option<&str>) -> Result<String, String> {
         other => return Err(format!("its JDBC URL is of `{other}`, and upkeep knows `mysql` and `postgresql`")),
     };
     let (place, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+    if place.split('/').next().is_some_and(|first| first.contains(':')) {
+        return Err("its JDBC URL is of several servers: write `url` yourself".to_owned());
+    }
     let (authority, database) = match place.strip_prefix("//") {
         Some(place) => place.split_once('/').unwrap_or((place, "")),
         None => ("localhost", place),
@@ -169,7 +197,8 @@ fn section(text: &str, name: &str) -> BTreeMap<String, String> {
         }
         let depth = line.len() - bare.len();
         if depth == 0 {
-            inside = bare.trim_end().strip_suffix(':') == Some(name);
+            let key = bare.split(" #").next().unwrap_or_default().trim_end();
+            inside = key.strip_suffix(':').map(|key| key.trim_matches(['"', '\''])) == Some(name);
             continue;
         }
         if !inside || *margin.get_or_insert(depth) != depth {
@@ -187,6 +216,9 @@ fn section(text: &str, name: &str) -> BTreeMap<String, String> {
 /// A value of one line, without its quotes and what stands behind it.
 fn scalar(text: &str) -> Option<String> {
     let text = text.trim();
+    if text.len() > LONGEST_VALUE {
+        return None;
+    }
     for quote in ['"', '\''] {
         if let Some(rest) = text.strip_prefix(quote) {
             return rest.split_once(quote).map(|(value, _)| value.to_owned());
@@ -196,18 +228,28 @@ fn scalar(text: &str) -> Option<String> {
     (!value.is_empty() && !value.starts_with(['|', '>', '&', '*', '{', '[', '#'])).then(|| value.to_owned())
 }
 
-/// Puts variables in: `${VAR}` and `${VAR:-default}`, where a default may hold others. One without a value stays as it is.
+/// Puts variables in: `${VAR}` and `${VAR:-default}`, where a default may hold others. One without a value stays as it is. What follows is a
+/// loop and only defaults are gone into, so that no text of somebody else's takes a stack along.
 fn put_in(text: &str, variables: &BTreeMap<String, String>, depth: usize) -> String {
-    let Some((before, rest)) = text.split_once("${") else { return text.to_owned() };
-    let Some(end) = closing(rest).filter(|_| depth > 0) else { return text.to_owned() };
-    let (inner, after) = (&rest[..end], &rest[end + 1..]);
-    let (name, default) = inner.split_once(":-").map_or((inner, None), |(name, default)| (name, Some(default)));
-    let value = match (variables.get(name), default) {
-        (Some(value), _) => value.clone(),
-        (None, Some(default)) => put_in(default, variables, depth - 1),
-        (None, None) => format!("${{{inner}}}"),
-    };
-    format!("{before}{value}{}", put_in(after, variables, depth))
+    let (mut done, mut rest) = (String::new(), text);
+    while let Some((before, after)) = rest.split_once("${") {
+        done.push_str(before);
+        let Some(end) = closing(after).filter(|_| depth > 0 && done.len() <= LONGEST_VALUE) else {
+            done.push_str("${");
+            rest = after;
+            continue;
+        };
+        let inner = &after[..end];
+        let (name, default) = inner.split_once(":-").map_or((inner, None), |(name, default)| (name, Some(default)));
+        match (variables.get(name), default) {
+            (Some(value), _) => done.push_str(value),
+            (None, Some(default)) => done.push_str(&put_in(default, variables, depth - 1)),
+            (None, None) => done.push_str(&format!("${{{inner}}}")),
+        }
+        rest = &after[end + 1..];
+    }
+    done.push_str(rest);
+    done
 }
 
 /// Where the brace closes that was open at the beginning.

@@ -192,7 +192,7 @@ fn of_postgres(told: &Told, release: &Version) -> Vec<Remark> {
         found.push(Remark::new(
             Weight::Advice,
             format!("work_mem is {} kB, and the vendor asks for 20 MB while migrations run", memory.unwrap_or_default() / 1024),
-            "as an administrator, for OpenMetadata's role: ALTER ROLE NAME SET work_mem = '20MB';",
+            "as an administrator, where OpenMetadata's role has no more of its own: ALTER DATABASE NAME SET work_mem = '20MB';",
         ));
     }
     let listed = |name: &str| text_of(told, name).unwrap_or_default().split(' ').map(str::to_owned).collect::<Vec<_>>();
@@ -234,19 +234,35 @@ fn files(target: &Target, root: &Path) -> Vec<Remark> {
             "unpack the release whole",
         ));
     }
-    match conf::database(root, &variables(target)) {
-        Ok(url) => found.extend(other_database(&url, &target.database)),
-        Err(why) => found.push(Remark::new(
-            Weight::Advice,
-            format!("which database the server uses cannot be told: {why}"),
-            "see for yourself that it is the one of `url` in `[targets.T.database]`",
-        )),
-    }
+    let other = match conf::database(root, &variables(target)) {
+        Ok(url) => other_database(&url, &target.database),
+        Err(why) => Some((Weight::Advice, format!("which database the server uses cannot be told: {why}"))),
+    };
+    found.extend(other.map(|(weight, what)| Remark::new(weight, what, SAME)));
     found
 }
 
+/// What is done about a configuration that names another database, or none that can be told.
+const SAME: &str = "give the migration what the server gets (`environment_file` or `environment` in `[targets.T.migrations]`), or correct `url` \
+                    in `[targets.T.database]` or the release's configuration: else one database is archived and another one migrated";
+
+/// Why the vendor's tool would migrate another database than the one that is archived, if it would.
+pub(super) fn blocked_elsewhere(url: &str, ours: &Database) -> Option<String> {
+    let (weight, what) = other_database(url, ours)?;
+    (weight == Weight::Problem).then(|| format!("{what}; {SAME}"))
+}
+
+/// The same of a target whose migrations the vendor's tool applies: only it gets the variables that we know.
+#[must_use]
+pub fn elsewhere(target: &Target, root: &Path) -> Option<String> {
+    let runner = target.migrations.as_ref().map(|settings| &settings.runner);
+    let url = conf::database(root, &variables(target)).ok().filter(|_| matches!(runner, Some(Runner::Command { .. })))?;
+    blocked_elsewhere(&url, &target.database)
+}
+
 /// The variables that the migration gets.
-fn variables(target: &Target) -> BTreeMap<String, String> {
+#[must_use]
+pub fn variables(target: &Target) -> BTreeMap<String, String> {
     let Some(Runner::Command { environment, environment_file, .. }) =
         target.migrations.as_ref().map(|settings| &settings.runner)
     else {
@@ -258,27 +274,59 @@ fn variables(target: &Target) -> BTreeMap<String, String> {
     all
 }
 
-/// A migration of one database behind the archive of another would be the worst of all.
-fn other_database(url: &str, ours: &Database) -> Option<Remark> {
-    let theirs = crate::config::load::parse_url(url, &BTreeMap::new()).ok()?.location;
-    let named = |location: &Location| match location {
-        Location::Sqlite { path } => ("sqlite", path.display().to_string(), None),
-        Location::Postgres { database, host, port, .. } => {
-            ("postgres", database.clone(), (!host.starts_with('/')).then_some(*port))
-        }
-        Location::MySql { database, host, port, .. } => ("mysql", database.clone(), (!host.starts_with('/')).then_some(*port)),
+/// A migration of one database behind the archive of another would be the worst of all. Two names of hosts may mean one; a name of this
+/// host and one of another do not.
+fn other_database(url: &str, ours: &Database) -> Option<(Weight, String)> {
+    let theirs = match crate::config::load::parse_url(&with_user(url), &BTreeMap::new()) {
+        Ok(database) => database.location,
+        Err(error) => return Some((Weight::Advice, format!("which database the server uses cannot be told: {error}"))),
     };
-    let (their_engine, their_name, their_port) = named(&theirs);
-    let (engine, name, port) = named(&ours.location);
-    let apart = port.zip(their_port).is_some_and(|(port, theirs)| port != theirs);
-    (engine != their_engine || name != their_name || apart).then(|| {
-        Remark::new(
-            Weight::Problem,
-            format!("conf/openmetadata.yaml of the release names the database {theirs}, and upkeep archives {}", ours.location),
-            "give the migration what the server gets (`environment_file` in `[targets.T.migrations]`), or correct one of the two: else one \
-             database is archived and another one migrated",
+    let named = |location: &Location| match location {
+        Location::Sqlite { path } => ("sqlite", path.display().to_string(), String::new(), None),
+        Location::Postgres { database, host, port, .. } => ("postgres", database.clone(), host.to_lowercase(), Some(*port)),
+        Location::MySql { database, host, port, .. } => ("mysql", database.clone(), host.to_lowercase(), Some(*port)),
+    };
+    let (their_engine, their_name, their_host, their_port) = named(&theirs);
+    let (engine, name, host, port) = named(&ours.location);
+    let socket = host.starts_with('/') || their_host.starts_with('/');
+    let apart = engine != their_engine
+        || name != their_name
+        || (!socket && port != their_port)
+        || (is_here(&host) != is_here(&their_host));
+    let (theirs, ours) = (text::line(&theirs.to_string()).into_owned(), &ours.location);
+    if apart {
+        let what = format!("conf/openmetadata.yaml of the release names the database {theirs}, and upkeep archives {ours}");
+        return Some((Weight::Problem, what));
+    }
+    let unlike = !is_here(&host) && host != their_host;
+    unlike.then(|| {
+        (
+            Weight::Advice,
+            format!(
+                "conf/openmetadata.yaml of the release names the host of {theirs}, and upkeep that of {ours}: are they one?"
+            ),
         )
     })
+}
+
+/// A URL of which only the place counts: a user that is not written in the configuration is no matter here.
+fn with_user(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, rest)) if !rest.split('/').next().unwrap_or_default().contains('@') => format!("{scheme}://any@{rest}"),
+        _ => url.to_owned(),
+    }
+}
+
+/// Whether a host's name, address or socket is of this host.
+fn is_here(host: &str) -> bool {
+    let own = rustix::system::uname();
+    let own = own.nodename().to_string_lossy().to_lowercase();
+    let short = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
+    let numbers = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    match numbers {
+        Ok(address) => address.is_loopback(),
+        Err(_) => host.starts_with('/') || host == "localhost" || (!own.is_empty() && short(host) == short(&own)),
+    }
 }
 
 #[cfg(test)]

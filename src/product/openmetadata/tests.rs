@@ -90,8 +90,10 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("flyway: 015; own: 1.1.0", "1.1.0 / 015 016", "1.10.0", "pending v016 (Flyway)"),
     ("own: 0.0.15 1.1.0 2.0.0", "1.1.0 2.0.0 / 015", "2.0.0", "in step"),
     // From a baseline on, what is before it is in it.
-    ("own: 2.0.0-baseline/BASELINE", "1.13.4 2.0.0 2.1.0", "2.1.0", "pending 2.1.0"),
-    ("own: 2.0.0-baseline/BASELINE 2.1.0", "2.0.0 2.1.0", "2.1.0", "in step"),
+    ("own: 2.0.0-baseline/BASELINE", "1.13.4 2.0.0 2.1.0", "2.1.0", "pending 2.0.0, 2.1.0"),
+    ("own: 2.0.0-baseline", "1.13.4 2.0.0", "2.0.3", "pending 2.0.0"),
+    ("own: 2.0.0-baseline/BASELINE 2.1.0", "2.0.0 2.1.0", "2.1.0", "pending 2.0.0"),
+    ("own: 2.0.0-baseline/BASELINE 2.0.0 2.1.0", "1.13.4 2.0.0 2.1.0", "2.1.0", "in step"),
     // What did not end is not in force; that it failed is in the history itself, or told by its statements.
     ("own: 2.0.0 2.1.0!", "2.0.0 2.1.0", "2.1.0", "pending 2.1.0"),
     (
@@ -101,7 +103,13 @@ const CASES: &[(&str, &str, &str, &str)] = &[
         "failed 1.6.0 (public.server_migration_sql_logs): 2 statements ran, and it did not end; pending 1.6.0",
     ),
     ("own: 0.0.1 1.5.0; log: 0.0.1 0.0.2 1.5.0", "1.5.0", "1.5.0", "in step"),
-    ("own: 2.0.0-baseline/BASELINE; log: 1.13.4 2.0.0", "2.0.0", "2.0.1", "in step"),
+    ("own: 2.0.0-baseline/BASELINE 2.0.0; log: 1.13.4 2.0.0", "2.0.0", "2.0.1", "in step"),
+    (
+        "own: 2.0.0-baseline/BASELINE; log: 1.13.4 2.0.0",
+        "2.0.0",
+        "2.0.1",
+        "failed 2.0.0 (public.server_migration_sql_logs): 1 statement ran, and it did not end; pending 2.0.0",
+    ),
     // 2.1 goes by way of 2.0.
     (
         "own: 1.13.4",
@@ -129,6 +137,8 @@ fn what_cannot_be_known_is_never_in_step() {
         ("flyway@public.flyway_schema_history: 1", "1.1.0", "1.1.0", "keeps no history of OpenMetadata's"),
         ("own: 1.1.0", "", "1.1.0", "has no migrations in native"),
         ("flyway: 010", "/ 010", "1.2.0", "has no migrations in native"),
+        ("flyway: 010", "", "1.0.1", "has no scripts below bootstrap/sql"),
+        ("own: 1.1.0; openmetadata@before.history: 1.1.0 1.2.0", "1.1.0", "1.1.0", "before.history"),
         ("flyway: 010", "2.0.0 2.1.0", "2.1.0", "this one is from before 1.1"),
         ("own: 2.0.0!", "2.0.0 2.1.0", "2.1.0", "this one is from before 1.1"),
     ] {
@@ -137,14 +147,14 @@ fn what_cannot_be_known_is_never_in_step() {
     }
     let odd = Files { strange: vec!["native/1.2".to_owned()], ..files("1.1.0") };
     let verdict = judge(&shape("own: 1.1.0"), &odd, &Version::parse("1.1.0").unwrap());
-    assert!(verdict.blocked[0].starts_with("native/1.2 is no version"), "{verdict:?}");
+    assert!(verdict.blocked[0].contains("is no version: native/1.2;"), "{verdict:?}");
 }
 
 #[test]
 fn a_release_s_directories_are_read_as_they_lie() {
     let dir = tempfile::tempdir().unwrap();
     let make = |path: &str| crate::durable::make_dir(&dir.path().join(path)).unwrap();
-    for path in ["1.1.0/mysql", "1.10.1-collate", "1.2", ".git"] {
+    for path in ["1.1.0/mysql", "1.10.1-collate", "1.2/postgres", ".git", "old"] {
         make(&format!("bootstrap/sql/migrations/native/{path}"));
     }
     let put = |path: &str| crate::durable::write(&dir.path().join(path), b"").unwrap();
@@ -153,7 +163,7 @@ fn a_release_s_directories_are_read_as_they_lie() {
     put("bootstrap/sql/migrations/flyway/org.postgresql.Driver/v016__a.sql");
     put("bootstrap/sql/migrations/flyway/org.postgresql.Driver/v016__b.sql");
     put("bootstrap/sql/migrations/flyway/org.postgresql.Driver/notes.sql");
-    let found = files::read(dir.path()).unwrap();
+    let found = files::read(dir.path(), &std::collections::BTreeMap::new()).unwrap();
     assert_eq!(found.native.iter().collect::<Vec<_>>(), ["1.1.0", "1.10.1-collate"]);
     assert_eq!(found.flyway.iter().collect::<Vec<_>>(), ["016"]);
     assert!(found.strange[0].ends_with("native/1.2") && found.strange.len() == 1, "{found:?}");

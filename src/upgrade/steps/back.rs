@@ -165,8 +165,8 @@ pub(super) async fn start_old(hands: &impl Hands, plan: &Plan, state: &State) ->
         hands.stop().await?;
     }
     let scripts = hands.look().await?.scripts.unwrap_or_default();
-    // What is pending was so before, when the old server served; the restore has seen to that.
-    let unknown = [scripts.ahead, scripts.failed, scripts.blocked, scripts.invalid].concat();
+    // What is pending, or a person has to see to, was so before, when the old server served; the restore has seen to that.
+    let unknown = [scripts.ahead, scripts.failed, scripts.invalid].concat();
     if !unknown.is_empty() {
         let version = plan.earlier().map_or_else(|| "the earlier release".to_owned(), |earlier| earlier.version.to_string());
         let message =

@@ -83,7 +83,7 @@ pub(super) fn chain(path: &Path, name: &str, target: &Table, problems: &Problems
         return Some(("generic".to_owned(), named(path, "generic", problems)?));
     }
     if chain.is_empty() {
-        let own = own_names(path);
+        let own = own_names(path, problems)?;
         let known: Vec<&str> = SHIPPED.iter().map(|(profile, _)| *profile).chain(own.iter().map(String::as_str)).collect();
         let near = guess(&chosen, known.iter().copied());
         let what = format!("there is no profile `{chosen}`{near}; there are: {}", known.join(", "));
@@ -106,7 +106,7 @@ fn named(path: &Path, name: &str, problems: &Problems) -> Option<Vec<Profile>> {
     if let Some((_, text)) = SHIPPED.iter().find(|(shipped, _)| *shipped == name) {
         found.push(Profile { table: parse(text, &format!("built-in profile {name}"), problems)?, own: false });
     }
-    if own_names(path).iter().any(|own| own == name) {
+    if own_names(path, problems)?.iter().any(|own| own == name) {
         let mut table = file(&path.with_file_name("profiles").join(format!("{name}.toml")), problems)?.0;
         table.remove("profile");
         // One of a shipped one's name only changes what that says.
@@ -116,11 +116,20 @@ fn named(path: &Path, name: &str, problems: &Problems) -> Option<Vec<Profile>> {
     Some(found)
 }
 
-/// The operator's own profiles, by name. Only what is listed is opened: a name in the configuration is no path.
-fn own_names(path: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(path.with_file_name("profiles")).into_iter().flatten().filter_map(Result::ok);
-    let names = entries.filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".toml").map(str::to_owned));
+/// The operator's own profiles, by name; nothing where they cannot be listed. Only what is listed is opened: a name in the configuration
+/// is no path.
+fn own_names(path: &Path, problems: &Problems) -> Option<Vec<String>> {
+    let directory = path.with_file_name("profiles");
+    let entries = match std::fs::read_dir(&directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Some(Vec::new()),
+        Err(error) => {
+            problems.add(Some(&directory.display().to_string()), "", format!("cannot list the directory: {error}"));
+            return None;
+        }
+    };
+    let names = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".toml").map(str::to_owned));
     let mut names: Vec<String> = names.collect();
     names.sort();
-    names
+    Some(names)
 }

@@ -27,6 +27,7 @@ fn the_database_is_named_as_the_server_reads_it() {
         ("DB_PARAMS=sslMode=VERIFY_CA", Ok("mysql://openmetadata_user@localhost:3306/openmetadata_db?ssl-mode=VERIFY_CA")),
         ("DB_SCHEME=oracle", Err("`oracle`")),
         ("DB_HOST=a:1,b", Err("several servers")),
+        ("DB_SCHEME=mysql:loadbalance", Err("several servers")),
     ];
     for (given, expect) in cases {
         let found = named_in(SHIPPED, &variables(given));
@@ -49,9 +50,13 @@ fn variables_stand_in_defaults_of_others() {
         ("${A:-{}}", "{}"),
         ("${A", "${A"),
         ("$B and {B}", "$B and {B}"),
+        ("${A:-${A:-${", "${A:-${A:-${"),
     ] {
         assert_eq!(put_in(text, &given, DEPTH), expect, "{text}");
     }
+    // However long or deep somebody writes it.
+    assert_eq!(put_in(&"${a}".repeat(2000), &given, DEPTH).len(), 8000);
+    assert!(put_in(&"${A:-".repeat(2000), &given, DEPTH).contains("${A:-"));
 }
 
 #[test]
@@ -65,12 +70,27 @@ fn a_start_script_s_variables_are_those_with_plain_values() {
 #[test]
 fn migrations_are_where_the_configuration_says() {
     let dir = tempfile::tempdir().unwrap();
-    assert_eq!(migration_paths(dir.path()), MigrationPaths::default());
+    let none = BTreeMap::new();
+    let read = |variables: &BTreeMap<String, String>| migration_paths(dir.path(), variables);
+    assert_eq!(read(&none), Ok(MigrationPaths::default()));
     let put = |text: &str| crate::durable::write(&dir.path().join(CONF), text.as_bytes()).unwrap();
     crate::durable::make_dir(&dir.path().join("conf")).unwrap();
     put(SHIPPED);
     let native = Some("bootstrap/sql/migrations/native".to_owned());
-    assert_eq!(migration_paths(dir.path()), MigrationPaths { native: native.clone(), extension: None });
-    put(&SHIPPED.replace("extensionPath: \"\"", "extensionPath: ${EXT:-./ext/}"));
-    assert_eq!(migration_paths(dir.path()), MigrationPaths { native, extension: Some("ext".to_owned()) });
+    assert_eq!(read(&none), Ok(MigrationPaths { native: native.clone(), extension: None }));
+    let extended = SHIPPED
+        .replace("extensionPath: \"\"", "extensionPath: ${EXT:-\"\"}")
+        .replace("Configuration:", "Configuration: # where");
+    put(&extended);
+    assert_eq!(read(&none), Ok(MigrationPaths { native: native.clone(), extension: None }));
+    let given = Ok(MigrationPaths { native, extension: Some("ext".to_owned()) });
+    assert_eq!(read(&variables("EXT=./ext/")), given, "as the tool gets it");
+    // What is there and cannot be read or understood is never taken for what is shipped.
+    put(&SHIPPED.replace("migrationConfiguration:\n", "migrationConfiguration: { extensionPath: ext }\nx:\n"));
+    assert!(read(&none).unwrap_err().contains("is not written as it is shipped"));
+    put(&SHIPPED.replace("extensionPath: \"\"", "extensionPath: ${EXT}"));
+    assert!(read(&none).unwrap_err().contains("has a variable without a value"));
+    std::fs::remove_file(dir.path().join(CONF)).unwrap();
+    crate::durable::make_dir(&dir.path().join(CONF)).unwrap();
+    assert!(read(&none).unwrap_err().contains("cannot read"));
 }

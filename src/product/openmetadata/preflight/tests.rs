@@ -69,14 +69,21 @@ fn what_the_servers_say_is_told_with_its_fix() {
 #[test]
 fn another_database_than_the_archived_one_is_told() {
     let ours = |url: &str| crate::config::load::parse_url(url, &BTreeMap::new()).unwrap();
-    for (theirs, url, other) in [
-        ("mysql://om@localhost:3306/om", "mysql://upkeep@127.0.0.1/om", false),
-        ("mysql://om@localhost:3306/om", "mysql:///om?socket=/run/mysqld/mysqld.sock&user=upkeep", false),
-        ("postgres://om@db1:5432/om", "postgres:///om?host=/var/run/postgresql&user=om", false),
-        ("mysql://om@localhost:3306/om", "mysql://om@127.0.0.1/om2", true),
-        ("mysql://om@localhost:3307/om", "mysql://om@127.0.0.1/om", true),
-        ("postgres://om@localhost:5432/om", "mysql://om@127.0.0.1/om", true),
+    let (none, advice, problem) = (None, Some(Weight::Advice), Some(Weight::Problem));
+    for (theirs, url, weight) in [
+        ("mysql://om@localhost:3306/om", "mysql://upkeep@127.0.0.1/om", none),
+        ("mysql://localhost:3306/om", "mysql://upkeep@127.0.0.1/om", none),
+        ("mysql://om@localhost:3306/om", "mysql:///om?socket=/run/mysqld/mysqld.sock&user=upkeep", none),
+        ("postgres://om@DB1:5432/om", "postgres://upkeep@db1/om", none),
+        ("postgres://om@10.0.0.7:5432/om", "postgres://upkeep@db1/om", advice),
+        ("nonsense://om", "postgres://upkeep@db1/om", advice),
+        ("postgres://om@db1:5432/om", "postgres:///om?host=/var/run/postgresql&user=om", problem),
+        ("mysql://om@db1:3306/om", "mysql://om@127.0.0.1/om", problem),
+        ("mysql://om@localhost:3306/om", "mysql://om@127.0.0.1/om2", problem),
+        ("mysql://om@localhost:3307/om", "mysql://om@127.0.0.1/om", problem),
+        ("postgres://om@localhost:5432/om", "mysql://om@127.0.0.1/om", problem),
     ] {
-        assert_eq!(other_database(theirs, &ours(url)).is_some(), other, "{theirs} {url}");
+        assert_eq!(other_database(theirs, &ours(url)).map(|(weight, _)| weight), weight, "{theirs} {url}");
+        assert_eq!(blocked_elsewhere(theirs, &ours(url)).is_some(), weight == problem, "{theirs} {url}");
     }
 }
