@@ -161,7 +161,8 @@ pub async fn listed(state: &StateDb, name: &PlaceName, place: &Arc<dyn Place>) -
     let noted = noted(state, name).await?;
     // What is known of other bytes is nothing of these, unless it is that these are not the right ones.
     let note = |label: &Label, digest: &str| {
-        let is_told = |copy: &Copy| copy.digest == digest || copy.state == CopyState::Damaged;
+        let unknown = |copy: &Copy| copy.state == CopyState::Foreign && copy.digest.is_empty();
+        let is_told = |copy: &Copy| copy.digest == digest || copy.state == CopyState::Damaged || unknown(copy);
         noted.get(label).filter(|copy| is_told(copy))
     };
     let blank = |label: &Label, size: u64, state: &str| Listed {

@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::aside::aside;
+use super::drafts::Drafts;
 use super::look::{self, ANOTHER, Listing, is_another};
 use super::{OffsiteError, send};
 use crate::config::Offsite;
@@ -19,6 +20,10 @@ use crate::store::place::{Place, Sidecar};
 
 /// How long it is told that a copy is gone whose archive is gone here too.
 const MOURNED: TimeDelta = TimeDelta::days(14);
+
+/// What is told of a copy that nobody here can vouch for.
+pub(super) const UNREMEMBERED: &str = "it is encrypted, and this host has no record of having sent it: it counts as no copy until \
+    `upkeep verify LABEL --at PLACE --identity FILE` has opened it";
 
 /// A copy that is not well.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +64,12 @@ pub(super) async fn reconcile(
             }
             _ => {}
         }
+        if is_unremembered(ctx, offsite, before, sidecar)? {
+            if is_here(entry.as_ref()) {
+                news(ctx, &seen, unremembered(of_sidecar(offsite, sidecar, now)), bad).await?;
+            }
+            continue;
+        }
         match is_ours(place, sidecar, entry).await {
             // It is the archive here that cannot be read: of the copy that says nothing.
             Err(error @ OffsiteError::Ours { .. }) => {
@@ -91,7 +102,29 @@ pub(super) async fn reconcile(
     vanished(ctx, offsite, (&seen, &listing), bad).await
 }
 
-fn is_here(entry: Option<&Entry>) -> bool {
+/// Whether nothing here says that what is sealed and encrypted is what was sent. Its sidecar is no proof: what it says of the archive can be
+/// copied from another by whoever writes at the place, and nobody here sees what is inside.
+pub(super) fn is_unremembered(
+    ctx: &Context,
+    offsite: &Offsite,
+    known: Option<&Copy>,
+    sidecar: &Sidecar,
+) -> Result<bool, OffsiteError> {
+    // One that is known by its digest is held to that elsewhere.
+    let is_known = |copy: &Copy| copy.state != CopyState::Foreign && !copy.digest.is_empty();
+    if sidecar.encryption.is_none() || known.is_some_and(is_known) {
+        return Ok(false);
+    }
+    let draft = Drafts::of(&ctx.config.daemon.state_dir, &offsite.name).read(&sidecar.label)?;
+    Ok(draft.is_none_or(|draft| draft.digest != sidecar.digest))
+}
+
+/// Such a copy. Its digest is not noted: it would count as known the next time.
+pub(super) fn unremembered(copy: Copy) -> Copy {
+    Copy { state: CopyState::Foreign, why: Some(UNREMEMBERED.to_owned()), digest: String::new(), ..copy }
+}
+
+pub(super) fn is_here(entry: Option<&Entry>) -> bool {
     entry.is_some_and(|entry| entry.path.exists())
 }
 

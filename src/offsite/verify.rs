@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::aside::aside_while;
 use super::look::{ANOTHER, is_another};
 use super::order::{content_error, read_through};
-use super::reconcile::{is_ours, of_sidecar};
+use super::reconcile::{UNREMEMBERED, is_here, is_ours, is_unremembered, of_sidecar, unremembered};
 use super::{Halt, OffsiteError, look, opened, reading};
 use crate::archive::ArchiveError;
 use crate::cipher::Identity;
@@ -85,19 +85,31 @@ pub(super) async fn one(
     identity: Option<&Arc<Identity>>,
     halt: &Halt,
 ) -> Result<Sidecar, OffsiteError> {
+    let identity_given = identity.is_some();
     let (there, of, identity, beat) = (Arc::clone(place), label.clone(), identity.cloned(), halt.progress.clone());
     let halt = halt.clone();
     let found = aside_while(&place.called(""), &beat, move || blocking(&*there, &of, identity.as_ref(), &halt)).await?;
     let now = ctx.clock.now();
     let known = ctx.state.copy(&offsite.name, label).await?;
+    let is_told = |why: Option<&str>| why == Some(UNREMEMBERED) && identity_given;
     match (&found, known) {
         // What stands in an archive's way is a round's to look at again: as whole as it may be, it is not known to be of that archive.
-        (Ok(sidecar), Some(Copy { state: CopyState::Foreign, why, .. })) => {
+        // Only what is encrypted and nobody remembers is known for what it is once it was opened.
+        (Ok(sidecar), Some(Copy { state: CopyState::Foreign, why, .. })) if !is_told(why.as_deref()) => {
             let (path, why) = (place.called(&sidecar.object), why.unwrap_or_default());
             return Err(OffsiteError::Foreign { label: label.clone(), path, why });
         }
-        (_, Some(Copy { state: CopyState::Foreign, .. })) => {}
+        (Err(_), Some(Copy { state: CopyState::Foreign, .. })) => {}
         (Ok(sidecar), known) => {
+            if !identity_given && is_unremembered(ctx, offsite, known.as_ref(), sidecar)? {
+                // Its bytes are as its sidecar has them, and of nobody's archive for all that is known: nothing is noted that would count.
+                if !is_here(catalogue::find(&ctx.state, label).await?.as_ref()) {
+                    return found;
+                }
+                ctx.state.saw_copy(&unremembered(of_sidecar(offsite, sidecar, now))).await?;
+                let (path, why) = (place.called(&sidecar.object), UNREMEMBERED.to_owned());
+                return Err(OffsiteError::Foreign { label: label.clone(), path, why });
+            }
             if let Some(known) = known.filter(|known| is_another(known, sidecar)) {
                 let why = ANOTHER.to_owned();
                 note_damaged(ctx, known, &why).await?;

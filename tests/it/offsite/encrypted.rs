@@ -227,6 +227,36 @@ fn what_is_inside_is_held_to_its_seal_and_to_what_is_known() {
     assert!(works(&world, &["status", "notes"]).contains("unproven"));
 }
 
+/// A seal can be forged by whoever writes at the place, and nobody here sees what is inside: without a record of its own a host counts nothing.
+#[test]
+fn what_nobody_here_remembers_is_no_copy_until_it_was_opened() {
+    let (world, label) = with_one_archive(Db::Sqlite, "");
+    let key = key(&world, "operator");
+    to(&world, &[&key]);
+    works(&world, &["copy"]);
+    let state = || world.json(&["list", "--at", "nas"])[0]["state"].as_str().unwrap().to_owned();
+    for by_a_round in [true, false] {
+        noted(&world, "DELETE FROM copy");
+        match by_a_round {
+            true => assert!(works(&world, &["copy"]).contains("has no record of having sent it")),
+            false => drop(fails(&world, &["verify", &label, "--at", "nas"], 65, "has no record of having sent it")),
+        }
+        assert_eq!(state(), "foreign");
+        fails(&world, &["verify", &label, "--at", "nas"], 65, "has opened it");
+        works_with(&world, &["verify", &label, "--at", "nas"], &key);
+        assert_eq!(state(), "verified");
+        works(&world, &["copy"]);
+    }
+    // With the archive gone as well, nothing is noted of it; it is still there to be restored from by whoever has the key.
+    noted(&world, "DELETE FROM copy");
+    let (here, away) = (archive(&world, &label), world.root().join("away"));
+    std::fs::rename(&here, &away).unwrap();
+    works(&world, &["verify", &label, "--at", "nas"]);
+    assert_eq!(state(), "copied");
+    std::fs::rename(&away, &here).unwrap();
+    fails(&world, &["verify", &label, "--at", "nas"], 65, "has no record of having sent it");
+}
+
 /// What was sent and never sealed when the keys were changed is no copy: it would be one that the lost key alone opens.
 #[test]
 fn what_was_sent_to_keys_of_before_is_not_sealed() {
