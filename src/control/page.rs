@@ -13,7 +13,7 @@ mod target;
 mod tests;
 mod upgrades;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::http::{HeaderName, header};
@@ -97,19 +97,22 @@ pub(super) enum Part {
 /// # Errors
 /// When the state database refuses.
 pub(super) async fn sheet(board: &Board, part: Part) -> Result<Sheet, Failure> {
-    let snapshot = board.snapshot();
+    // Before the ended ones: a job that ends meanwhile is in both, and is shown as ended.
+    let (snapshot, mut living) = (board.snapshot(), board.living());
     let rest = match part {
         Part::Whole => Some(rest(board, &snapshot.status).await?),
         Part::Top => None,
     };
-    // After the ended ones: a job that ends meanwhile is in one list or the other.
-    Ok(Sheet { snapshot, living: board.living(), rest })
+    let ended = rest.iter().flat_map(|rest: &Rest| &rest.ended);
+    let ended: BTreeSet<String> = ended.map(|job| job.id.to_string()).collect();
+    living.retain(|job| !ended.contains(job.id.as_str()));
+    Ok(Sheet { snapshot, living, rest })
 }
 
 async fn rest(board: &Board, status: &Status) -> Result<Rest, Failure> {
     let (db, config) = (board.state(), board.config());
     let mut ended = Vec::new();
-    for run in db.runs(ENDED).await.map_err(|error| Failure::of(&error))? {
+    for run in db.ended_runs(ENDED).await.map_err(|error| Failure::of(&error))? {
         // One of another version that cannot be read is in the log, and hides no other.
         ended.extend(convert::job(run).ok().filter(|job| job.ended_at.is_some()));
     }

@@ -185,6 +185,16 @@ impl StateDb {
         rows.iter().map(run).collect()
     }
 
+    /// The newest runs that have ended, newest first.
+    ///
+    /// # Errors
+    /// When the database refuses, or a row cannot be read.
+    pub async fn ended_runs(&self, limit: u32) -> Result<Vec<Run>, StateError> {
+        let rows = sqlx::query("SELECT * FROM run WHERE ended_at IS NOT NULL ORDER BY rowid DESC LIMIT ?").bind(limit);
+        let rows = rows.fetch_all(self.pool()).await.map_err(StateError::doing("list runs"))?;
+        rows.iter().map(run).collect()
+    }
+
     /// The newest ended run of an action on a target.
     ///
     /// # Errors

@@ -66,11 +66,22 @@ pub async fn told(db: &StateDb, target: &TargetName, limit: u32) -> Result<Vec<T
             let event = serde_json::from_str(&row.body_json).map_err(UpgradeError::Encode)?;
             events.push((row.at, event));
         }
-        let to_come = record.state.route.iter().skip(record.state.at).map(|step| step.name().to_owned());
-        let to_come = if record.state.phase.terminal() { Vec::new() } else { to_come.collect() };
-        found.push(Told { summary: record.into(), lines: lines(&events), to_come });
+        let lines = lines(&events);
+        let steps = record.state.route.iter().skip(record.state.at).map(|step| step.name().to_owned());
+        let to_come = if record.state.phase.terminal() { Vec::new() } else { not_begun(&lines, steps.collect()) };
+        found.push(Told { summary: record.into(), lines, to_come });
     }
     Ok(found)
+}
+
+/// The steps that are to come: the first of those that are not done may have its line already.
+fn not_begun(lines: &[Line], mut steps: Vec<String>) -> Vec<String> {
+    let has_line =
+        |step: &String| lines.iter().rev().find(|line| line.went != Went::Turn).is_some_and(|line| line.what == *step);
+    if steps.first().is_some_and(has_line) {
+        steps.remove(0);
+    }
+    steps
 }
 
 /// What the events say, one line for each step and each turn.
@@ -158,6 +169,9 @@ mod tests {
             intended(Step::Hold, 1),
         ];
         let events: Vec<(DateTime<Utc>, Event)> = (0..).map(at).zip(events).collect();
+        let steps = |steps: &[&str]| steps.iter().map(|step| (*step).to_owned()).collect::<Vec<_>>();
+        assert_eq!(not_begun(&lines(&events), steps(&["hold", "start"])), ["start"], "what is underway is not to come as well");
+        assert_eq!(not_begun(&lines(&events[..9]), steps(&["hold", "start"])), ["hold", "start"]);
         let told: Vec<_> = lines(&events)
             .into_iter()
             .map(|line| {

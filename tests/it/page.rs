@@ -53,7 +53,7 @@ fn the_page_tells_what_happened_and_is_held_to_itself() {
     let page = daemon.ask("GET", "/", "");
     assert_eq!((page.status, header(&page, "content-type")), (200, "text/html; charset=utf-8"));
     for words in
-        [label, "<table", "All is well: 1 target.", "rollback notes", "kept: last 1", "next runs", "Nothing is being done."]
+        [label, "<table", "All is well: 1 target.", "rollback notes", "kept: last 1", "next runs", "No job is running."]
     {
         assert!(page.body.contains(words), "no {words} in\n{}", page.body);
     }

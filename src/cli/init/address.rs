@@ -34,34 +34,49 @@ fn read(value: &str, variables: &BTreeMap<String, String>, environment: &Environ
     let mut url = Url::parse(text).ok()?;
     let mut said: Vec<(String, String)> =
         url.query_pairs().map(|(key, value)| (key.into_owned(), value.into_owned())).collect();
-    if postgres && !said.iter().any(|(key, _)| of_tls(key)) {
-        // What libpq goes by where the URL says nothing.
+    if postgres && text == value {
+        // What libpq goes by, each where the URL does not say it; JDBC's driver knows none of them.
+        let is_silent = |key: &str| !said.iter().any(|(said, _)| said == key);
         let of = |(variable, key): (&str, &str)| Some((key.to_owned(), variables.get(variable)?.clone()));
-        said.extend(LIBPQ.into_iter().filter_map(of));
+        let more: Vec<_> = LIBPQ.into_iter().filter(|(_, key)| is_silent(key)).filter_map(of).collect();
+        said.extend(more);
     }
     let (mut kept, mut lost) = (Vec::new(), Vec::new());
     for (key, value) in said {
         match if postgres { of_postgres(&key, &value) } else { of_mysql(&key, &value) } {
             Some(pair) => kept.push(pair),
-            None if of_tls(&key) && !harmless(&value) => lost.push(named(&key, &value)),
+            None if of_tls(&key) && !harmless(&key, &value) => lost.push(named(&key, &value)),
             None => {}
         }
     }
-    let with = |url: &mut Url, kept: &[(&str, String)]| {
+    let kept = with_one_mode(kept);
+    // What it says of TLS may not fit together, or need what we do not have. What is given up first does least harm: our own certificate,
+    // then whom the server's must be from, and how safe the connection is last of all.
+    let whole: &[&[&str]] = &[&[], &OURS, &THEIRS, &[OURS[0], OURS[1], OURS[2], OURS[3], THEIRS[0], THEIRS[1]], &ALL];
+    whole.iter().find_map(|given_up| {
+        let (left, rest): (Vec<_>, Vec<_>) = kept.iter().cloned().partition(|(key, _)| !given_up.contains(key));
         url.set_query(None);
-        if !kept.is_empty() {
-            url.query_pairs_mut().extend_pairs(kept);
+        if !left.is_empty() {
+            url.query_pairs_mut().extend_pairs(&left);
         }
-        parse_url(url.as_str(), environment).ok()
-    };
-    if let Some(database) = with(&mut url, &kept) {
-        return Some(Address { url: database.url(), lost });
-    }
-    // What it says of TLS does not fit together, or needs what we do not have: the rest is still where the database is.
-    let (of_tls, kept): (Vec<_>, Vec<_>) = kept.into_iter().partition(|(key, _)| self::of_tls(key));
-    let database = with(&mut url, &kept)?;
-    lost.extend(of_tls.into_iter().map(|(key, value)| named(key, &value)));
-    Some(Address { url: database.url(), lost })
+        let database = parse_url(url.as_str(), environment).ok()?;
+        let lost = lost.iter().cloned().chain(rest.iter().map(|(key, value)| named(key, value))).collect();
+        Some(Address { url: database.url(), lost })
+    })
+}
+
+/// Parameters of ours for a certificate of our own, for whom the server's must be from, and all about TLS.
+const OURS: [&str; 4] = ["sslcert", "sslkey", "ssl-cert", "ssl-key"];
+const THEIRS: [&str; 2] = ["sslrootcert", "ssl-ca"];
+const ALL: [&str; 8] = [OURS[0], OURS[1], OURS[2], OURS[3], THEIRS[0], THEIRS[1], "sslmode", "ssl-mode"];
+
+/// Drivers of MySQL have older parameters beside `sslMode`: the strictest of what is said counts.
+fn with_one_mode(kept: Vec<(&'static str, String)>) -> Vec<(&'static str, String)> {
+    const BY_STRICTNESS: [&str; 5] = ["DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY"];
+    let rank = |value: &str| BY_STRICTNESS.iter().position(|mode| mode.eq_ignore_ascii_case(value));
+    let (modes, mut rest): (Vec<_>, Vec<_>) = kept.into_iter().partition(|(key, _)| *key == "ssl-mode");
+    rest.extend(modes.into_iter().max_by_key(|(_, value)| rank(value)));
+    rest
 }
 
 /// A parameter for people. The password of a store of keys is nobody's to read.
@@ -70,18 +85,24 @@ fn named(key: &str, value: &str) -> String {
 }
 
 /// The variables of libpq, and the parameters that they stand for.
-const LIBPQ: [(&str, &str); 4] =
-    [("PGSSLMODE", "sslmode"), ("PGSSLROOTCERT", "sslrootcert"), ("PGSSLCERT", "sslcert"), ("PGSSLKEY", "sslkey")];
+const LIBPQ: [(&str, &str); 5] = [
+    ("PGSSLMODE", "sslmode"),
+    ("PGSSLROOTCERT", "sslrootcert"),
+    ("PGSSLCERT", "sslcert"),
+    ("PGSSLKEY", "sslkey"),
+    ("PGCHANNELBINDING", "channel_binding"),
+];
 
 /// Whether a parameter is about how the connection is secured.
 fn of_tls(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    ["ssl", "tls", "trust", "certificate"].iter().any(|word| key.contains(word))
+    ["ssl", "tls", "trust", "certificate", "keystore", "channel"].iter().any(|word| key.contains(word))
 }
 
 /// Whether a value asks for nothing.
-fn harmless(value: &str) -> bool {
-    matches!(value.to_ascii_lowercase().as_str(), "" | "false" | "0" | "disable" | "disabled")
+fn harmless(key: &str, value: &str) -> bool {
+    let wished = key.to_ascii_lowercase().contains("channel") && value == "prefer";
+    wished || matches!(value.to_ascii_lowercase().as_str(), "" | "false" | "0" | "disable" | "disabled")
 }
 
 /// A parameter of PostgreSQL's drivers, as ours.
@@ -197,14 +218,36 @@ mod tests {
         // It keeps nobody out, and our configuration says so.
         check(
             "postgres://app@db/shop?sslmode=prefer&sslrootcert=/ca.pem",
-            "postgres://app@db:5432/shop",
-            &["sslmode=prefer", "sslrootcert=/ca.pem"],
+            "postgres://app@db:5432/shop?sslmode=prefer",
+            &["sslrootcert=/ca.pem"],
         );
         check(
             "postgres://app@db/shop?sslmode=verify-ca&sslrootcert=ca.pem",
             "postgres://app@db:5432/shop",
             &["sslmode=verify-ca", "sslrootcert=ca.pem"],
         );
+        let full = "postgres://app@db:5432/shop?sslmode=verify-full&sslrootcert=/ca.pem";
+        check(&format!("{full}&channel_binding=require"), full, &["channel_binding=require"]);
+        check(&format!("{full}&channel_binding=prefer"), full, &[]);
+        // JDBC's own form of a key: what the server must show is kept all the same.
+        check(
+            "jdbc:postgresql://db/shop?user=app&sslmode=verify-full&sslrootcert=/ca.pem&sslcert=/c.pem&sslkey=/c.pk8",
+            full,
+            &["sslkey=/c.pk8", "sslcert=/c.pem"],
+        );
+        check(
+            "mysql://app@db/shop?ssl-mode=REQUIRED&ssl-ca=/ca.pem",
+            "mysql://app@db:3306/shop?ssl-mode=REQUIRED",
+            &["ssl-ca=/ca.pem"],
+        );
+        check(
+            "jdbc:mariadb://db/shop?user=app&sslMode=trust&keyStore=/k.p12",
+            "mysql://app@db:3306/shop?ssl-mode=REQUIRED",
+            &["keyStore=/k.p12"],
+        );
+        for old in ["requireSSL=true&sslMode=VERIFY_IDENTITY", "sslMode=VERIFY_IDENTITY&requireSSL=true"] {
+            check(&format!("jdbc:mysql://db/shop?user=app&{old}"), "mysql://app@db:3306/shop?ssl-mode=VERIFY_IDENTITY", &[]);
+        }
         check(
             "jdbc:mysql://db/shop?user=app&trustCertificateKeyStoreUrl=file:/store.jks&trustCertificateKeyStorePassword=geheim&requireSSL=true",
             "mysql://app@db:3306/shop?ssl-mode=REQUIRED",
@@ -222,7 +265,9 @@ mod tests {
         assert_eq!(found.url, "postgres://app@db:5432/shop?sslmode=verify-full&sslrootcert=/ca.pem");
         for word in ["--db=", "", "-Ddb="].map(|before| format!("{before}postgres://app@db/shop?sslmode=require")) {
             let words = ["app".to_owned(), word];
-            assert_eq!(of(&words, &variables, &Environment::new()).unwrap().url, "postgres://app@db:5432/shop?sslmode=require");
+            // Each by itself, as libpq has it.
+            let found = of(&words, &variables, &Environment::new()).unwrap();
+            assert_eq!(found.url, "postgres://app@db:5432/shop?sslmode=require&sslrootcert=/ca.pem");
         }
     }
 

@@ -12,7 +12,7 @@ pub(super) fn living(page: &mut Html, jobs: &[Job], now: DateTime<Utc>) {
     page.tag("<section id=now aria-labelledby=now-h data-busy=").tag(if jobs.is_empty() { "no" } else { "yes" });
     page.tag("><h2 id=now-h>Now</h2>");
     if jobs.is_empty() {
-        page.tag("<p class=quiet>Nothing is being done.</p>");
+        page.tag("<p class=quiet>No job is running.</p>");
     }
     for job in jobs {
         page.tag("<article class=job><p><strong>").text(&words::job(job)).tag("</strong></p>");
@@ -28,13 +28,13 @@ pub(super) fn living(page: &mut Html, jobs: &[Job], now: DateTime<Utc>) {
 
 /// The newest that ended, each with what came of it.
 pub(super) fn ended(page: &mut Html, jobs: &[Job], now: DateTime<Utc>) {
-    page.tag("<section id=ended aria-labelledby=ended-h><h2 id=ended-h>Done lately</h2>");
+    page.tag("<section id=ended aria-labelledby=ended-h><h2 id=ended-h>Recent jobs</h2>");
     if jobs.is_empty() {
         page.tag("<p class=quiet>Nothing yet.</p></section>");
         return;
     }
     page.tag("<div class=wide role=region tabindex=0 aria-labelledby=ended-h><table><thead><tr><th scope=col>what<th scope=col>ended");
-    page.tag("<th scope=col class=n>took<th scope=col>outcome</thead><tbody>");
+    page.tag("<th scope=col class=n>asked for, until its end<th scope=col>outcome</thead><tbody>");
     for job in jobs {
         let Some(at) = job.ended_at else { continue };
         page.tag("<tr><th scope=row>").text(&subject(job)).tag("<td>").moment(at, now).tag("<td class=n>");

@@ -171,7 +171,7 @@ fn a_host_without_targets_and_problems_says_so() {
     let rest = Rest { ended: Vec::new(), targets: BTreeMap::new() };
     let page = html(&Sheet { snapshot: Arc::new(snapshot), living: Vec::new(), rest: Some(rest) }, "abc123");
     for words in
-        ["upkeep: all is well", "All is well: 0 targets.", "No target is configured.", "Nothing is being done.", "data-busy=no"]
+        ["upkeep: all is well", "All is well: 0 targets.", "No target is configured.", "No job is running.", "data-busy=no"]
     {
         assert!(page.contains(words), "{page}");
     }
