@@ -173,7 +173,7 @@ impl Plan {
     /// Hands out a step.
     pub(super) fn next(&mut self) -> Next {
         let step = self.next_measure().or_else(|| self.next_load()).or_else(|| self.next_key()).or_else(|| self.next_index());
-        let step = step.or_else(|| self.next_foreign()).or_else(|| self.next_compare()).or_else(|| self.next_analyze());
+        let step = step.or_else(|| self.next_foreign()).or_else(|| self.next_compare()).or_else(|| self.next_analyze(u64::MAX));
         match step {
             Some(step) => Next::Take(step),
             None if self.steps() > 0 => Next::Wait,
@@ -185,7 +185,9 @@ impl Plan {
     pub(super) fn with_company(&mut self, first: Step) -> Vec<Step> {
         let next = match &first {
             Step::Whole(place, _) if self.tables[*place].bytes <= SMALL_BYTES => Self::next_small,
-            Step::Analyze(_) => Self::next_analyze,
+            Step::Analyze(place) if self.tables[*place].bytes <= SMALL_BYTES => {
+                |plan: &mut Self| plan.next_analyze(SMALL_BYTES)
+            }
             _ => |_: &mut Self| None,
         };
         let others = std::iter::from_fn(|| next(self)).take(FEW - 1);
@@ -287,8 +289,9 @@ impl Plan {
     }
 
     /// Last, for there are statistics of what indexes compute too.
-    fn next_analyze(&mut self) -> Option<Step> {
-        let (place, work) = self.find(|work| work.analyze && work.is_indexed() && !work.changing)?;
+    fn next_analyze(&mut self, most_bytes: u64) -> Option<Step> {
+        let fits = |work: &Work| work.bytes <= most_bytes && work.analyze && work.is_indexed() && !work.changing;
+        let (place, work) = self.find(fits)?;
         (work.analyze, work.changing) = (false, true);
         Some(Step::Analyze(place))
     }

@@ -156,6 +156,20 @@ struct Worker {
     tallies: Sums,
 }
 
+/// Collects statistics, together; where that fails one by one, for the server need not say of which.
+async fn analyze(session: &mut Session, tables: &[&Table]) -> Result<(), EngineError> {
+    let name = |table: &&Table| relation_of(table).quoted();
+    let all = format!("ANALYZE {}", tables.iter().map(name).collect::<Vec<_>>().join(", "));
+    if tables.len() > 1 && session.run("collect statistics", &all).await.is_ok() {
+        return Ok(());
+    }
+    for table in tables {
+        let doing = format!("collect statistics of table {}", table.qualified());
+        session.run(&doing, &format!("ANALYZE {}", name(table))).await?;
+    }
+    Ok(())
+}
+
 impl Worker {
     async fn work(mut self) -> Result<Sums, EngineError> {
         let (board, stop) = (Arc::clone(&self.board), self.stop.clone());
@@ -188,14 +202,12 @@ impl Worker {
                     .collect();
                 load_few(&mut self.session, &self.archive, &few, &self.progress, &self.stop).await
             }
-            [Step::Analyze(first), ..] => {
-                let names = steps.iter().filter_map(|step| match step {
-                    Step::Analyze(table) => Some(relation_of(&tables[*table]).quoted()),
+            [Step::Analyze(_), ..] => {
+                let of = |step: &Step| match step {
+                    Step::Analyze(table) => Some(&tables[*table]),
                     _ => None,
-                });
-                let sql = format!("ANALYZE {}", names.collect::<Vec<_>>().join(", "));
-                let doing = format!("collect statistics of table {} and {} more", tables[*first].qualified(), steps.len() - 1);
-                self.session.run(&doing, &sql).await
+                };
+                analyze(&mut self.session, &steps.iter().filter_map(of).collect::<Vec<_>>()).await
             }
             _ => {
                 for step in steps {

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use super::super::super::EngineError;
-use super::super::connect::Session;
+use super::super::connect::{Session, sqlstate};
 use super::super::guard::{self, Need};
 use super::super::split::{Chunk, Splitter};
 use super::owners::Owners;
@@ -25,6 +25,12 @@ const BEGINNINGS: [&str; 7] = ["ALTER ", "COMMENT ", "CREATE ", "GRANT ", "REVOK
 /// Those among them that look beyond the database, or change what the others do.
 const ALONE: [&str; 4] = ["EXTENSION ", "SUBSCRIPTION ", "EVENT TRIGGER ", "SYSTEM "];
 
+/// What looks at rows takes long, and would be done twice where another fails beside it.
+const LONG: [&str; 3] = [" ADD CONSTRAINT ", "CREATE INDEX ", "CREATE UNIQUE INDEX "];
+
+/// SQLSTATE class `operator_intervention`.
+const INTERVENTION: &str = "57";
+
 /// Whether a statement may be sent with others.
 fn has_company(sql: &str) -> bool {
     let inner = guard::inner(sql);
@@ -32,6 +38,7 @@ fn has_company(sql: &str) -> bool {
     sql.len() <= BYTES
         && [sql, inner].iter().all(|sql| BEGINNINGS.iter().any(|beginning| sql.starts_with(beginning)))
         && !ALONE.iter().any(|what| behind.starts_with(what))
+        && !LONG.iter().any(|what| inner.contains(what))
 }
 
 /// Statements that wait for company.
@@ -60,14 +67,30 @@ impl Together {
     async fn run(&mut self, session: &mut Session, archive: &Arc<Archive>) -> Result<(), EngineError> {
         let statements = std::mem::take(&mut self.statements);
         self.bytes = 0;
-        let all = statements.join("\n;\n");
-        if statements.is_empty() || session.run("run several statements of the schema", &all).await.is_ok() {
+        if passed(session, &statements).await? {
             return Ok(());
         }
         for sql in &statements {
             self.owners.run(session, archive, sql).await?;
         }
         Ok(())
+    }
+}
+
+/// Whether several statements went through, as one message. Where it was no statement that failed, but somebody ended the session or what it
+/// did, running them again would be against him, or of no use.
+async fn passed(session: &mut Session, statements: &[String]) -> Result<bool, EngineError> {
+    if statements.is_empty() {
+        return Ok(true);
+    }
+    match session.run("run several statements of the schema", &statements.join("\n;\n")).await {
+        Ok(()) => Ok(true),
+        Err(error @ EngineError::Lost { .. }) => Err(error),
+        Err(error) if sqlstate(&error).is_some_and(|code| code.starts_with(INTERVENTION)) => Err(error),
+        Err(error) => {
+            tracing::debug!(%error, "statements of the schema are run again one by one");
+            Ok(false)
+        }
     }
 }
 
@@ -107,7 +130,7 @@ async fn take(
 /// Runs statements that hand nothing over.
 pub(super) async fn run_all(session: &mut Session, statements: &[String]) -> Result<(), EngineError> {
     for few in statements.chunk_by(|one, next| has_company(one) && has_company(next)).flat_map(|few| few.chunks(MANY)) {
-        if few.len() > 1 && session.run("run several statements of the schema", &few.join("\n;\n")).await.is_ok() {
+        if few.len() > 1 && passed(session, few).await? {
             continue;
         }
         for sql in few {
@@ -135,6 +158,8 @@ mod tests {
             (guarded("SET default_tablespace = fast;"), false),
             ("CREATE EXTENSION IF NOT EXISTS hstore WITH SCHEMA public;".to_owned(), false),
             ("ALTER SUBSCRIPTION s DISABLE;".to_owned(), false),
+            ("ALTER TABLE ONLY public.a ADD CONSTRAINT k FOREIGN KEY (b) REFERENCES public.b(id);".to_owned(), false),
+            ("CREATE UNIQUE INDEX i ON public.t USING btree (a);".to_owned(), false),
             ("BEGIN;".to_owned(), false),
             ("COMMIT;".to_owned(), false),
             (format!("CREATE FUNCTION public.f() RETURNS int LANGUAGE sql AS 'SELECT {}';", "1".repeat(200_000)), false),
