@@ -228,13 +228,14 @@ pub async fn data_directory(database: &Database) -> Result<Option<std::path::Pat
 /// # Errors
 /// When the server cannot be reached.
 pub async fn ask(database: &Database, questions: &[&str]) -> Result<Vec<Option<String>>, EngineError> {
-    let mut session = Place::of(database)?.connect().await?;
-    let mut told = Vec::with_capacity(questions.len());
-    for question in questions {
-        // One that fails is an answer too: this server does not know what was asked for.
-        let answer = session.text("ask about the server", question).await;
-        told.push(answer.ok().map(Option::unwrap_or_default));
-    }
-    session.close().await;
-    Ok(told)
+    looked(database, async |session| {
+        let mut told = Vec::with_capacity(questions.len());
+        for question in questions {
+            // One that fails is an answer too: this server does not know what was asked for.
+            let answer = session.text("ask about the server", question).await;
+            told.push(answer.ok().map(Option::unwrap_or_default));
+        }
+        Ok(told)
+    })
+    .await
 }
