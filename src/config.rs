@@ -3,6 +3,7 @@
 //! Owns the types every other module takes its settings from. [`load`] reads the layers (defaults, profile, file, conf.d,
 //! environment), reports every problem at once and gives these types; the raw shapes stay in there.
 
+pub mod address;
 mod database;
 mod encryption;
 mod given;

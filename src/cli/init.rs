@@ -3,7 +3,6 @@
 //! Owns the text made of what was found, a pure function of it; the looking is `init::look`'s. Writes one new file; never over
 //! one that is there.
 
-mod address;
 mod look;
 
 use std::fs;
@@ -14,11 +13,11 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{Stop, World, human};
+use crate::config::address::Address;
 use crate::durable;
 use crate::failure::{Class, Failure};
 use crate::ids::TargetName;
 use crate::text;
-use address::Address;
 
 /// Where the state is unless the configuration says otherwise; its group is the daemon's.
 const STATE: &str = "/var/lib/upkeep";
@@ -146,39 +145,49 @@ fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
 
-/// A target of a product that upkeep knows: the rest is in the product's profile.
-fn product(name: &TargetName, product: &str, server: &Server, url: &str, said: &str) -> Vec<String> {
-    let mut lines = vec![
-        format!("[targets.{name}]"),
-        format!("# What this leaves open is in the profile of {product}: docs/{product}.md."),
-        format!("product = \"{product}\""),
-        format!("[targets.{name}.database]"),
-        said.to_owned(),
-        format!("url = {}", quoted(url)),
+/// The database's table, and how its backups begin: the same for every target. What of TLS is missing stands under the URL, where it is to
+/// be written.
+fn database(name: &TargetName, (said, url): (&str, &str), unkept: &[String]) -> Vec<String> {
+    let mut lines = vec![format!("[targets.{name}.database]"), said.to_owned(), format!("url = {}", quoted(url))];
+    lines.extend_from_slice(unkept);
+    lines.extend([
         "# The password, one line: `install -m 640 -g upkeep /dev/null FILE`, then write it there.".to_owned(),
         format!("# password_file = \"/etc/upkeep/{name}.password\""),
         format!("[targets.{name}.backup]"),
         "schedule = \"30 2 * * *\"".to_owned(),
         "# timezone = \"Europe/Berlin\"".to_owned(),
-        format!("[targets.{name}.release]"),
-        format!("path = \"{}\"", server.path.display()),
-        format!("[targets.{name}.migrations]"),
+    ]);
+    lines
+}
+
+/// A target of a product that upkeep knows: the rest is in the product's profile.
+fn product(name: &TargetName, product: &str, server: &Server, database: Vec<String>) -> Vec<String> {
+    let mut lines = vec![
+        format!("[targets.{name}]"),
+        format!("# What this leaves open is in the profile of {product}: docs/{product}.md."),
+        format!("product = \"{product}\""),
     ];
+    lines.extend(database);
+    lines.extend([
+        format!("[targets.{name}.release]"),
+        format!("path = {}", quoted(&server.path.display().to_string())),
+        format!("[targets.{name}.migrations]"),
+    ]);
     match &server.user {
-        Some(user) => lines.push(format!("user = \"{user}\"")),
+        Some(user) => lines.push(format!("user = {}", quoted(user))),
         None => lines.extend([
             "# The unit names no user: name the server's, so that the migration runs as it.".to_owned(),
             "# user = \"NAME\"".to_owned(),
         ]),
     }
     match &server.environment_file {
-        Some(file) => lines.push(format!("environment_file = \"{}\"", file.display())),
+        Some(file) => lines.push(format!("environment_file = {}", quoted(&file.display().to_string()))),
         None => lines
             .push("# The variables that the unit gives the server, if it does: environment_file = \"/whole/path\"".to_owned()),
     }
     lines.extend([
         format!("[targets.{name}.service]"),
-        format!("unit = \"{}\"", server.unit),
+        format!("unit = {}", quoted(&server.unit)),
         format!("[targets.{name}.upgrade]"),
         "# Until you have seen an upgrade go well, a person starts each one.".to_owned(),
         "auto = false".to_owned(),
@@ -199,37 +208,26 @@ fn target(name: &TargetName, server: &Server, listeners: &[Listener]) -> Vec<Str
             ("# A guess: user and database are named after the unit.", format!("{scheme}://{name}@127.0.0.1{port}/{name}"))
         }
     };
-    // Under the URL, where what is missing is to be written.
     let page = if url.starts_with("postgres") { "postgresql" } else { "mysql" };
     let unkept = lost.map(|lost| {
         let lost = text::line(lost);
         format!("# The application says {lost} as well, which is not in this URL: docs/{page}.md has the parameters; until then this is less safe.")
     });
-    let unkept: Vec<String> = unkept.collect();
+    let database = database(name, (said, &url), &unkept.collect::<Vec<_>>());
     if let Some(known) = server.product {
-        let mut lines = product(name, known, server, &url, said);
-        lines.splice(6..6, unkept);
-        return lines;
+        return product(name, known, server, database);
     }
     let probe = match &server.package {
         Some(package) => format!("{{ dpkg = \"{package}\" }}"),
         None if server.version_file => "{ file = \"VERSION\" }".to_owned(),
         None => "{ symlink = true }".to_owned(),
     };
-    let mut lines = vec![
-        format!("[targets.{name}.database]"),
-        said.to_owned(),
-        format!("url = {}", quoted(&url)),
-        "# The password, one line: `install -m 640 -g upkeep /dev/null FILE`, then write it there.".to_owned(),
-        format!("# password_file = \"/etc/upkeep/{name}.password\""),
-        format!("[targets.{name}.backup]"),
-        "schedule = \"30 2 * * *\"".to_owned(),
-        "# timezone = \"Europe/Berlin\"".to_owned(),
+    let mut lines = database;
+    lines.extend([
         format!("[targets.{name}.release]"),
-        format!("path = \"{}\"", server.path.display()),
+        format!("path = {}", quoted(&server.path.display().to_string())),
         format!("version = {probe}"),
-    ];
-    lines.splice(3..3, unkept);
+    ]);
     if server.package.is_none() && !server.version_file {
         lines.push("# A guess: neither a package nor a file VERSION was found.".to_owned());
     }

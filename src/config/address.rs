@@ -7,25 +7,28 @@ use std::collections::BTreeMap;
 
 use url::Url;
 
-use crate::config::load::{Environment, parse_url};
+use super::load::{Environment, parse_url};
 
 /// A database, and what its URL says of TLS that is not in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Address {
+pub struct Address {
     /// As our configuration writes it, without a password.
-    pub(super) url: String,
+    pub url: String,
     /// Parameters that could not be kept.
-    pub(super) lost: Vec<String>,
+    pub lost: Vec<String>,
 }
 
 /// The first database that is named in a word of the command line or a variable.
-pub(super) fn of(words: &[String], variables: &BTreeMap<String, String>, environment: &Environment) -> Option<Address> {
+#[must_use]
+pub fn of(words: &[String], variables: &BTreeMap<String, String>, environment: &Environment) -> Option<Address> {
     // `--db=URL` and `-Ddb=URL` as well as the URL alone, which may have an `=` of its own.
     let values = words.iter().flat_map(|word| [Some(word.as_str()), word.split_once('=').map(|(_, value)| value)]).flatten();
     values.chain(variables.values().map(String::as_str)).find_map(|value| read(value, variables, environment))
 }
 
-fn read(value: &str, variables: &BTreeMap<String, String>, environment: &Environment) -> Option<Address> {
+/// The database that a URL names, as an application writes it; none where it names none of ours.
+#[must_use]
+pub fn read(value: &str, variables: &BTreeMap<String, String>, environment: &Environment) -> Option<Address> {
     let text = value.strip_prefix("jdbc:").unwrap_or(value);
     let postgres = ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
     if !postgres && !["mysql://", "mariadb://", "sqlite:///"].iter().any(|scheme| text.starts_with(scheme)) {

@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Listener, Server, address};
+use super::{Listener, Server};
 use crate::config::Product;
+use crate::config::address;
 use crate::config::load::Environment;
 use crate::process::{self, Command};
 use crate::{product, trust};

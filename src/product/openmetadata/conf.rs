@@ -6,6 +6,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use url::form_urlencoded::byte_serialize;
+
+use crate::config::address;
+use crate::config::load::Environment;
 use crate::trust;
 
 /// The server's configuration and what its start script reads, below the release.
@@ -89,8 +93,7 @@ pub fn jdbc(root: &Path, variables: &BTreeMap<String, String>) -> Result<String,
     let mut all = variables.clone();
     all.extend(script(root));
     let (url, user) = written(&text, &all)?;
-    let between = if url.contains('?') { '&' } else { '?' };
-    Ok(user.map(|user| format!("{url}{between}user={}", encoded(&user))).unwrap_or(url))
+    Ok(with_user(url, user.as_deref()))
 }
 
 /// The same of the configuration's text.
@@ -117,47 +120,28 @@ fn written(text: &str, variables: &BTreeMap<String, String>) -> Result<(String, 
 fn our_url(jdbc: &str, user: Option<&str>) -> Result<String, String> {
     let rest = jdbc.strip_prefix("jdbc:").unwrap_or(jdbc);
     let (scheme, rest) = rest.split_once(':').ok_or("its JDBC URL names no engine")?;
-    let scheme = match scheme {
-        "mysql" => "mysql",
-        "postgresql" => "postgres",
-        other => return Err(format!("its JDBC URL is of `{other}`, and upkeep knows `mysql` and `postgresql`")),
-    };
-    let (place, parameters) = rest.split_once('?').unwrap_or((rest, ""));
-    if place.split('/').next().is_some_and(|first| first.contains(':')) {
-        return Err("its JDBC URL is of several servers: write `url` yourself".to_owned());
+    if !["mysql", "postgresql"].contains(&scheme) {
+        return Err(format!("its JDBC URL is of `{scheme}`, and upkeep knows `mysql` and `postgresql`"));
     }
+    let place = rest.split('?').next().unwrap_or_default();
     let (authority, database) = match place.strip_prefix("//") {
         Some(place) => place.split_once('/').unwrap_or((place, "")),
-        None => ("localhost", place),
+        None => ("", place),
     };
-    if authority.contains(',') || authority.contains('(') || database.is_empty() {
+    let several = place.split('/').next().is_some_and(|first| first.contains(':')) || authority.contains([',', '(']);
+    if several || database.is_empty() {
         return Err("its JDBC URL names several servers, or no database: write `url` yourself".to_owned());
     }
-    let mut url =
-        format!("{scheme}://{}{authority}/{database}", user.map(|user| format!("{}@", encoded(user))).unwrap_or_default());
-    let mut between = '?';
-    for (name, value) in parameters.split('&').filter_map(|pair| pair.split_once('=')) {
-        let mode = match (scheme, name) {
-            ("postgres", "sslmode") => Some(("sslmode", value.to_owned())),
-            ("postgres", "sslrootcert") => Some(("sslrootcert", value.to_owned())),
-            ("mysql", "sslMode") => Some(("ssl-mode", value.to_owned())),
-            ("mysql", "useSSL" | "requireSSL") if value == "true" && !url.contains("ssl-mode") => {
-                Some(("ssl-mode", "REQUIRED".to_owned()))
-            }
-            _ => None,
-        };
-        if let Some((name, value)) = mode {
-            url.push_str(&format!("{between}{name}={value}"));
-            between = '&';
-        }
-    }
-    Ok(url)
+    let whole = if rest.starts_with("//") { format!("{scheme}:{rest}") } else { format!("{scheme}://localhost/{rest}") };
+    let found = address::read(&with_user(whole, user), &BTreeMap::new(), &Environment::new());
+    found.map(|address| address.url).ok_or_else(|| "its JDBC URL cannot be read: write `url` yourself".to_owned())
 }
 
-/// A user's name as it stands in a URL.
-fn encoded(user: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    user.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+/// A JDBC URL with the user among its parameters.
+fn with_user(url: String, user: Option<&str>) -> String {
+    let Some(user) = user else { return url };
+    let between = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{between}user={}", byte_serialize(user.as_bytes()).collect::<String>())
 }
 
 /// The variables that the start script's file sets, where their values are plain.

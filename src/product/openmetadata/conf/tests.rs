@@ -24,7 +24,12 @@ fn the_database_is_named_as_the_server_reads_it() {
             "DB_PARAMS=useSSL=true&requireSSL=true DB_USER=a@b",
             Ok("mysql://a%40b@localhost:3306/openmetadata_db?ssl-mode=REQUIRED"),
         ),
-        ("DB_PARAMS=sslMode=VERIFY_CA", Ok("mysql://openmetadata_user@localhost:3306/openmetadata_db?ssl-mode=VERIFY_CA")),
+        // A CA that is not named in the URL is the driver's own: what we could not connect with is no part of where the database is.
+        ("DB_PARAMS=sslMode=VERIFY_CA", Ok("mysql://openmetadata_user@localhost:3306/openmetadata_db")),
+        (
+            "DB_PARAMS=requireSSL=true&sslMode=VERIFY_IDENTITY",
+            Ok("mysql://openmetadata_user@localhost:3306/openmetadata_db?ssl-mode=VERIFY_IDENTITY"),
+        ),
         ("DB_SCHEME=oracle", Err("`oracle`")),
         ("DB_HOST=a:1,b", Err("several servers")),
         ("DB_SCHEME=mysql:loadbalance", Err("several servers")),
