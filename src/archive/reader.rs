@@ -233,7 +233,7 @@ impl Archive {
             Trouble::Read(source) if source.kind() == io::ErrorKind::UnexpectedEof => {
                 ArchiveError::Torn { path: self.path.clone(), why: format!("it ends inside frame {index}") }
             }
-            Trouble::Read(source) => DurableError::Io { what: "read", path: self.path.clone(), source }.into(),
+            Trouble::Read(source) => unread(&self.path, source),
             Trouble::Wrong(why) => damaged(&self.path, &format!("frame {index} at byte {}: {why}", frame.offset)),
             Trouble::Taker(source) => ArchiveError::Codec { what: "hand on", path: self.path.clone(), source },
         }
@@ -249,6 +249,20 @@ fn skippable_header(footer: &Footer) -> [u8; SKIPPABLE_HEADER_BYTES as usize] {
     header
 }
 
+/// Reads a part of an archive's end.
+fn read_at(source: &dyn Source, into: &mut [u8], at: u64, path: &Path) -> Result<(), ArchiveError> {
+    source.read_exact_at(into, at).map_err(|source| unread(path, source))
+}
+
+/// What a source would not give. A file's own errors are of the disk; a source that opens what is encrypted says here that it is not what
+/// was sealed.
+fn unread(path: &Path, source: io::Error) -> ArchiveError {
+    match source.kind() {
+        io::ErrorKind::InvalidData => damaged(path, &source.to_string()),
+        _ => DurableError::Io { what: "read", path: path.to_owned(), source }.into(),
+    }
+}
+
 fn damaged(path: &Path, why: &str) -> ArchiveError {
     ArchiveError::Damaged { path: path.to_owned(), why: why.to_owned() }
 }
@@ -258,7 +272,7 @@ fn read_footer(source: &dyn Source, size: u64, path: &Path) -> Result<Footer, Ar
     let torn = |why: &str| ArchiveError::Torn { path: path.to_owned(), why: why.to_owned() };
     let mut magic = [0; 4];
     let start = size.min(4) as usize;
-    source.read_exact_at(&mut magic[..start], 0).at("read", path)?;
+    read_at(source, &mut magic[..start], 0, path)?;
     if magic[..start] != FRAME_MAGIC[..start] && magic[..start] != SKIPPABLE_MAGIC[..start] {
         return Err(damaged(path, "it does not begin like an archive"));
     }
@@ -267,7 +281,7 @@ fn read_footer(source: &dyn Source, size: u64, path: &Path) -> Result<Footer, Ar
         return Err(torn(&format!("{size} bytes are too few")));
     };
     let mut bytes = [0; FOOTER_BYTES];
-    source.read_exact_at(&mut bytes, footer_at).at("read", path)?;
+    read_at(source, &mut bytes, footer_at, path)?;
     let footer = Footer::decode(&bytes).map_err(|why| match why {
         NoFooter::Magic => torn("it does not end with a footer: it was cut short, never sealed, or appended to"),
         NoFooter::Check => damaged(path, "the footer disagrees with its own digest"),
@@ -289,13 +303,13 @@ fn read_footer(source: &dyn Source, size: u64, path: &Path) -> Result<Footer, Ar
 fn read_manifest(source: &dyn Source, footer: &Footer, path: &Path) -> Result<Manifest, ArchiveError> {
     let frames_end = footer.manifest_offset - SKIPPABLE_HEADER_BYTES;
     let mut header = [0; SKIPPABLE_HEADER_BYTES as usize];
-    source.read_exact_at(&mut header, frames_end).at("read", path)?;
+    read_at(source, &mut header, frames_end, path)?;
     if header != skippable_header(footer) {
         return Err(damaged(path, "the manifest is not in a frame of its own"));
     }
     // Bounded by MAX_MANIFEST_BYTES and by the file's own length, both checked with the footer.
     let mut json = vec![0; footer.manifest_bytes as usize];
-    source.read_exact_at(&mut json, footer.manifest_offset).at("read", path)?;
+    read_at(source, &mut json, footer.manifest_offset, path)?;
     if *blake3::hash(&json).as_bytes() != footer.manifest_digest {
         return Err(damaged(path, "the manifest disagrees with its digest"));
     }

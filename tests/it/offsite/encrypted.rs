@@ -227,6 +227,39 @@ fn what_is_inside_is_held_to_its_seal_and_to_what_is_known() {
     assert!(works(&world, &["status", "notes"]).contains("unproven"));
 }
 
+/// What went wrong while it was encrypted has the right digest, and nobody sees it but who opens it.
+#[test]
+fn what_is_damaged_inside_is_found_by_who_opens_it_and_is_no_copy_from_then_on() {
+    use upkeep::store::place::Digests;
+    let (world, label) = with_one_archive(Db::Sqlite, "");
+    let key = key(&world, "operator");
+    to(&world, &[&key]);
+    works(&world, &["copy"]);
+    let path = part(&world).join(format!("{label}.copy.json"));
+    let digests = |bytes: &[u8]| {
+        let mut digests = Digests::of(bytes.len() as u64);
+        digests.add(bytes);
+        let (_, whole, _, stretches) = digests.end();
+        (whole, stretches)
+    };
+    let mut bytes = std::fs::read(object(&world, &label)).unwrap();
+    let (whole, stretches) = digests(&bytes);
+    let middle = bytes.len() - 100;
+    bytes[middle] ^= 1;
+    let (other, others) = digests(&bytes);
+    std::fs::write(object(&world, &label), &bytes).unwrap();
+    let mut seal = std::fs::read_to_string(&path).unwrap().replace(&whole, &other);
+    for (one, another) in stretches.iter().zip(&others) {
+        seal = seal.replace(one, another);
+    }
+    std::fs::write(&path, seal).unwrap();
+    noted(&world, &format!("UPDATE copy SET digest = '{other}'"));
+    works(&world, &["verify", &label, "--at", "nas"]);
+    fails_with(&world, &["verify", &label, "--at", "nas"], &key, 65, "is damaged");
+    assert_eq!(world.json(&["list", "--at", "nas"])[0]["state"], "damaged");
+    fails_with(&world, &["restore", "notes", &label, "--at", "nas", "--replace"], &key, 65, "damaged");
+}
+
 /// A seal can be forged by whoever writes at the place, and nobody here sees what is inside: without a record of its own a host counts nothing.
 #[test]
 fn what_nobody_here_remembers_is_no_copy_until_it_was_opened() {
