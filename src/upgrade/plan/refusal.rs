@@ -175,7 +175,7 @@ impl fmt::Display for Refusal {
             Self::Invalid(problems) => {
                 write!(f, "scripts and history contradict each other: {}", few(problems, "; "))
             }
-            Self::Product(reasons) => write!(f, "{}", reasons.join("; ")),
+            Self::Product(reasons) => write!(f, "{}", few(reasons, "; ")),
             Self::Unknown(why) | Self::Outside(why) => f.write_str(why),
             Self::NoService => f.write_str("no service is configured, so the server cannot be stopped and started"),
             Self::Service(why) => write!(f, "cannot tell whether the server is running: {why}"),
