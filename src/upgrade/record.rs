@@ -92,6 +92,11 @@ async fn fresh_id(db: &StateDb, plan: &Plan, now: DateTime<Utc>) -> Result<Upgra
 /// # Errors
 /// When it is of a newer format, damaged, or the database refuses.
 pub(crate) async fn load(db: &StateDb, row: UpgradeRow) -> Result<Record, UpgradeError> {
+    Ok(with_events(db, row).await?.0)
+}
+
+/// The same with its events, each with the moment it was written at.
+pub(super) async fn with_events(db: &StateDb, row: UpgradeRow) -> Result<(Record, Vec<(DateTime<Utc>, Event)>), UpgradeError> {
     if row.format > FORMAT {
         return Err(UpgradeError::TooNew { id: row.id, found: row.format, known: FORMAT });
     }
@@ -113,7 +118,7 @@ pub(crate) async fn load(db: &StateDb, row: UpgradeRow) -> Result<Record, Upgrad
     }
     let state = State::fold(&events)?;
     let begun = events.iter().zip(&rows).fold(None, |since, (event, row)| begun(since, event, row.at));
-    Ok(Record {
+    let record = Record {
         touched_at: rows.last().map_or(row.created_at, |event| event.at),
         events: u32::try_from(rows.len()).unwrap_or(u32::MAX),
         id: row.id,
@@ -121,7 +126,8 @@ pub(crate) async fn load(db: &StateDb, row: UpgradeRow) -> Result<Record, Upgrad
         begun,
         plan,
         state,
-    })
+    };
+    Ok((record, rows.iter().map(|row| row.at).zip(events).collect()))
 }
 
 /// The newest upgrades of a target, newest first.

@@ -58,14 +58,7 @@ pub enum Went {
 pub async fn told(db: &StateDb, target: &TargetName, limit: u32) -> Result<Vec<Told>, UpgradeError> {
     let mut found = Vec::new();
     for row in db.upgrades(target, limit).await? {
-        let id = row.id.clone();
-        let record = record::load(db, row).await?;
-        let mut events = Vec::new();
-        for row in db.upgrade_events(&id).await? {
-            // It was read a moment ago by the line above, which tells of damage.
-            let event = serde_json::from_str(&row.body_json).map_err(UpgradeError::Encode)?;
-            events.push((row.at, event));
-        }
+        let (record, events) = record::with_events(db, row).await?;
         let lines = lines(&events);
         let steps = record.state.route.iter().skip(record.state.at).map(|step| step.name().to_owned());
         let to_come = if record.state.phase.terminal() { Vec::new() } else { not_begun(&lines, steps.collect()) };

@@ -2,8 +2,10 @@
 // Fetches the page again when something happened, and puts in place what is another. Every fact is the server's markup.
 (() => {
   const busyEvery = 1000, topEvery = 5000, wholeEvery = 30000, comeBack = 5000;
+  // The whole page asks the daemon's own database for a lot, and nothing that hangs is waited for without an end.
+  const leastPause = 5000, patience = 15000;
   const live = document.getElementById("live");
-  let asking = false, again = false, timer = 0, whole = Date.now();
+  let asking = false, again = false, timer = 0, soon = 0, whole = Date.now();
 
   // What has the reader's hand or eye stays: open parts, and where the keyboard is.
   const swap = (old, fresh) => {
@@ -38,7 +40,7 @@
     asking = true;
     clearTimeout(timer);
     try {
-      const answer = await fetch(all ? "./" : "./?part=top", { cache: "no-store" });
+      const answer = await fetch(all ? "./" : "./?part=top", { cache: "no-store", signal: AbortSignal.timeout(patience) });
       if (!answer.ok) throw new Error(answer.statusText);
       // The policy holds for what is only read, too, and that page's style has another word.
       const text = (await answer.text()).replace(/\x3cstyle[^]*?\x3c\/style>/, "");
@@ -52,9 +54,15 @@
       if (live.textContent !== words) live.textContent = words;
     }
     asking = false;
-    if (again) { again = false; return look(true); }
+    if (again) { again = false; heard(); }
     const busy = document.getElementById("now")?.dataset.busy === "yes";
     timer = setTimeout(() => look(Date.now() - whole > wholeEvery), busy ? busyEvery : topEvery);
+  };
+
+  // Something happened: looked at as a whole, not more often than that, and by nobody whom no eye is on.
+  const heard = () => {
+    clearTimeout(soon);
+    if (!document.hidden) soon = setTimeout(() => look(true), Math.max(0, whole + leastPause - Date.now()));
   };
 
   // An event says only that something happened.
@@ -65,11 +73,11 @@
         const reader = answer.ok && answer.body.getReader();
         const text = new TextDecoder();
         for (let piece; reader && !(piece = await reader.read()).done;) {
-          if (text.decode(piece.value).includes("data:")) look(true);
+          if (text.decode(piece.value).includes("data:")) heard();
         }
       } catch { /* The daemon is away: `look` says so. */ }
       await new Promise((done) => setTimeout(done, comeBack));
-      look(true);
+      heard();
     }
   };
 
