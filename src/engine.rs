@@ -33,8 +33,8 @@ use crate::ids::Label;
 use crate::progress::Progress;
 use crate::shape::Shape;
 
-pub(crate) use error::POOLER_HINT;
 pub use error::{EngineError, Mismatch};
+pub(crate) use error::{POOLER_HINT, unreached};
 pub(crate) use lost::is_lost;
 pub use replace::{Keep, Keeping, NotKept, Standing};
 pub use since::Compared;

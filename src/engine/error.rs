@@ -214,6 +214,19 @@ pub enum EngineError {
     Worker(String),
 }
 
+/// What to look at where there is no connection. A server that answered is running.
+pub(crate) fn unreached(location: &str, source: &sqlx::Error) -> String {
+    if location.starts_with("sqlite:") {
+        return "does the file exist, and may this user read it and enter its directory?".to_owned();
+    }
+    match source.as_database_error() {
+        Some(_) => format!(
+            "the server answered, and its words above are the cause: is {location} the right address, with the right database?"
+        ),
+        None => format!("is the server running, and is {location} its address?"),
+    }
+}
+
 /// The way out where a pooler answers.
 pub(crate) const POOLER_HINT: &str = "in `[targets.T.database]`, name the server's own address and not the pooler's: mostly port 5432, or the \
     directory of its socket (`postgres://USER@localhost/DATABASE?host=/run/postgresql`). What is set in a session through a pooler is met by \
@@ -287,7 +300,7 @@ impl Explain for EngineError {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::Pooler { .. } => vec![POOLER_HINT.to_owned()],
-            Self::Connect { location, .. } => vec![format!("is the server running, and is {location} its address?")],
+            Self::Connect { location, source } => vec![unreached(location, source)],
             Self::NoLocks { wanted, .. } => vec![match wanted {
                 Some(wanted) => format!(
                     "as a superuser: ALTER SYSTEM SET max_locks_per_transaction = {wanted}; then restart the database server"

@@ -354,7 +354,7 @@ impl Explain for MigrateError {
                     .to_owned(),
             ],
             Self::Pooler { .. } => vec![crate::engine::POOLER_HINT.to_owned()],
-            Self::Connect { location, .. } => vec![format!("is the server running, and is {location} its address?")],
+            Self::Connect { location, source } => vec![crate::engine::unreached(location, source)],
             Self::Silent { .. } | Self::Gone { .. } => {
                 let when =
                     "when it answers again, see what is applied: `upkeep migrate info TARGET`; the next run goes on from there";

@@ -175,6 +175,36 @@ async fn many_tables_need_few_locks_and_what_needs_more_is_told_with_the_setting
     }
 }
 
+/// Rows with large values take locks of their own, and others take theirs: what is loaded together is then loaded one by one, and waited for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_for_whose_locks_there_is_no_room_together_are_loaded_one_by_one() {
+    let Some(cluster) =
+        own_cluster("few", &["max_locks_per_transaction=10", "max_connections=30", "max_prepared_transactions=0"])
+    else {
+        return;
+    };
+    let (source, copy) = (cluster.fresh(), cluster.fresh());
+    cluster.psql(
+        name_of(&source),
+        "SELECT format('CREATE TABLE t%s (a text)', g) FROM generate_series(1, 100) g \\gexec\n\
+         SELECT format('INSERT INTO t%s SELECT string_agg(md5((%s + n)::text), '''') FROM generate_series(1, 300) n', g, g) \
+         FROM generate_series(1, 100) g \\gexec",
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let sealed = dump(&source, dir.path(), 2).await.unwrap();
+    // Somebody takes all that the server has room for, and gives back as many as one of us needs.
+    let mut other = cluster.connect("postgres").await;
+    let mut taken = 0;
+    while sqlx::raw_sql(sqlx::AssertSqlSafe(format!("SELECT pg_advisory_lock({taken})"))).execute(&mut other).await.is_ok() {
+        taken += 1;
+    }
+    let back = format!("SELECT pg_advisory_unlock(g) FROM generate_series({}, {}) g", taken - 200, taken - 1);
+    sqlx::raw_sql(sqlx::AssertSqlSafe(back)).execute(&mut other).await.unwrap();
+    load(&copy, &sealed, LoadMode::Clean).await.unwrap();
+    drop(other);
+    assert_eq!(cluster.content(name_of(&copy)), cluster.content(name_of(&source)));
+}
+
 /// A hot standby has no content of unlogged tables and sequences, and takes nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hot_standby_gives_what_it_has_and_says_what_not() {

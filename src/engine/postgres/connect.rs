@@ -16,7 +16,7 @@ use super::super::relay::Carrier;
 use super::super::{EngineError, transport};
 use super::direct::{self, MONETARY, NotDirect};
 pub(super) use super::said::sqlstate;
-use super::said::{code_of, explained, message_of, readable, unreadable};
+use super::said::{NO_MEMORY, code_of, explained, message_of, readable, unreadable};
 use crate::archive::manifest::Server;
 use crate::config::{Database, Location, Secret};
 use crate::failure::Class;
@@ -221,6 +221,15 @@ impl Place {
                     quote(&self.inner.user),
                     quote(&self.database)
                 ),
+                class: Class::TempFail,
+                source: Some(source),
+            },
+            Some(NO_MEMORY) => EngineError::TurnedAway {
+                location: self.location(),
+                why: "it has no room for the locks or the memory of another session".to_owned(),
+                hint: "try later, when others have ended; if that does not help, as a superuser: ALTER SYSTEM SET max_locks_per_transaction = …, to \
+                       twice what it is, and restart the database server"
+                    .to_owned(),
                 class: Class::TempFail,
                 source: Some(source),
             },

@@ -9,7 +9,7 @@ use sqlx::postgres::PgDatabaseError;
 use super::super::EngineError;
 
 /// SQLSTATE `out_of_memory`, which also says that the lock table is full.
-const NO_MEMORY: &str = "53200";
+pub(super) const NO_MEMORY: &str = "53200";
 /// SQLSTATE `character_not_in_repertoire`.
 const NOT_UTF8: &str = "22021";
 /// SQLSTATEs of a table, a function and any other object that is not found.

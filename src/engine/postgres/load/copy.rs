@@ -4,6 +4,7 @@
 //! error a session is good for nothing, for it is in the middle of a `COPY`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::super::super::EngineError;
 use super::super::super::crew::Stop;
@@ -13,6 +14,9 @@ use super::{joined, pieces, relation_of};
 use crate::archive::Archive;
 use crate::archive::manifest::{Frame, Manifest, Table};
 use crate::progress::Progress;
+
+/// Seconds between attempts to load a table for whose locks there is no room.
+const PAUSES: [u64; 6] = [1, 1, 2, 5, 10, 20];
 
 /// Loads a whole table in one transaction that truncates it first: its rows then arrive frozen, so that neither the indexes,
 /// nor the comparison, nor the server's first vacuum have to write every page again; and where `wal_level` is `minimal` they
@@ -98,8 +102,46 @@ pub(in super::super) async fn load_frame(
     )))
 }
 
-/// Loads small tables, each with its frames, in one transaction. What is gained by truncating them first is less than that costs.
+/// Loads small tables, each with its frames, in one transaction; where the server has not the room for all their locks, one by one.
 pub(super) async fn load_few(
+    session: &mut Session,
+    archive: &Arc<Archive>,
+    few: &[(usize, &[usize])],
+    progress: &Progress,
+    stop: &Stop,
+) -> Result<(), EngineError> {
+    match load_together(session, archive, few, progress, stop).await {
+        // Rows take more locks than their table's: those of what holds their large values.
+        Err(EngineError::NoLocks { .. }) => session.run("begin anew", "ROLLBACK").await?,
+        done => return done,
+    }
+    for (_, frames) in few {
+        load_patiently(session, archive, frames, progress, stop).await?;
+    }
+    Ok(())
+}
+
+/// Loads a whole table, and again where the server has not the room for its locks: whoever loads several beside us has it for as long as that
+/// takes.
+async fn load_patiently(
+    session: &mut Session,
+    archive: &Arc<Archive>,
+    frames: &[usize],
+    progress: &Progress,
+    stop: &Stop,
+) -> Result<(), EngineError> {
+    for seconds in PAUSES {
+        match load_whole(session, archive, frames, progress, stop).await {
+            Err(EngineError::NoLocks { .. }) if !stop.asked() => session.run("begin anew", "ROLLBACK").await?,
+            done => return done,
+        }
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+    load_whole(session, archive, frames, progress, stop).await
+}
+
+/// What is gained by truncating small tables first is less than that costs.
+async fn load_together(
     session: &mut Session,
     archive: &Arc<Archive>,
     few: &[(usize, &[usize])],
@@ -113,18 +155,7 @@ pub(super) async fn load_few(
     let ask = |(at, name): (usize, &String)| format!("SELECT {at}::bigint WHERE EXISTS (SELECT FROM {name})");
     let asked = names.iter().enumerate().map(ask).collect::<Vec<_>>().join(" UNION ALL ");
     let locked = format!("BEGIN; LOCK TABLE {} IN ACCESS EXCLUSIVE MODE; {asked}", names.join(", "));
-    let filled = match session.rows(&doing, &locked).await {
-        // One at a time there may be.
-        Err(EngineError::NoLocks { .. }) => {
-            session.run("begin anew", "ROLLBACK").await?;
-            for (_, frames) in few {
-                load_whole(session, archive, frames, progress, stop).await?;
-            }
-            return Ok(());
-        }
-        filled => filled?,
-    };
-    if let Some(row) = filled.first() {
+    if let Some(row) = session.rows(&doing, &locked).await?.first() {
         let at = usize::try_from(session.cell::<i64>(&doing, row, 0)?).unwrap_or_default();
         let table = tables.get(at).unwrap_or(first).qualified();
         return Err(EngineError::Filled { location: session.place().location(), table });
