@@ -316,12 +316,21 @@ pub async fn healthy(service: &Service) -> Result<String, String> {
     Ok(answers.join(", "))
 }
 
+/// A server that has been healthy for long enough.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Healthy {
+    /// In words.
+    pub said: String,
+    /// For how long without a break, up to now.
+    pub lasted: Duration,
+}
+
 /// Waits until it has been healthy for as long as configured, without a break. `waited` is how long it was waited for before we were
 /// cut off: it counts, but for the time that one which is healthy by now needs to show it.
 ///
 /// # Errors
 /// [`ServiceError::Unhealthy`] with the last answer, when the deadline passes or the server has stopped.
-pub async fn wait_healthy(service: &Service, waited: Duration) -> Result<String, ServiceError> {
+pub async fn wait_healthy(service: &Service, waited: Duration) -> Result<Healthy, ServiceError> {
     let begun = Instant::now();
     let deadline = service.deadline.saturating_sub(waited).max((service.healthy_for + CHANCE).min(service.deadline));
     let mut healthy_since: Option<Instant> = None;
@@ -331,7 +340,8 @@ pub async fn wait_healthy(service: &Service, waited: Duration) -> Result<String,
             Ok(answer) => {
                 let since = *healthy_since.get_or_insert_with(Instant::now);
                 if since.elapsed() >= service.healthy_for {
-                    return Ok(format!("{answer}, for {:.1} s", since.elapsed().as_secs_f32()));
+                    let lasted = since.elapsed();
+                    return Ok(Healthy { said: format!("{answer}, for {:.1} s", lasted.as_secs_f32()), lasted });
                 }
                 stopped = 0;
                 format!("{answer}, but not for long enough")

@@ -5,6 +5,7 @@
 //! waits for a server. Never changes anything. Held by `tests/it/daemon.rs` and the golden files in `tests/golden/api`.
 
 mod copies;
+pub mod downtime;
 pub mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -535,6 +536,7 @@ pub(crate) fn upgrade_status(summary: upgrade::Summary) -> UpgradeStatus {
         ended_at: summary.ended_at,
         message: summary.message,
         next_steps: summary.next_steps,
+        downtime: summary.downtime.as_ref().map(downtime::happened),
     }
 }
 

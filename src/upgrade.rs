@@ -12,8 +12,10 @@ pub mod state;
 pub mod token;
 
 mod adoption;
+mod downtime;
 mod driver;
 mod evidence;
+mod expected;
 mod hands;
 mod left;
 mod note;
@@ -40,8 +42,10 @@ use crate::state_db::{StateDb, StateError};
 use crate::version::Version;
 
 pub use adoption::{adopting, end_adoption};
+pub use downtime::{Downtime, Part};
 pub use driver::Ended;
 pub use evidence::lost;
+pub use expected::{Expected, expected};
 pub use observe::{OfTheData, grown, observe, observe_at_gate, release_of_the_data, remember_release, remember_shape};
 pub use outage::{Naming, Outage, left_by_failure, outage};
 pub use plan::{Asked, Decision, Lost, Observation, Plan, Refusal, decide, next_steps, standing};
@@ -232,6 +236,8 @@ pub struct Summary {
     pub next_steps: Vec<String>,
     /// What keeps its way back from going on, when that has been tried several times and is tried again.
     pub waits_for: Option<String>,
+    /// How long it has kept the server from serving.
+    pub downtime: Option<Downtime>,
 }
 
 impl From<record::Record> for Summary {
@@ -256,6 +262,7 @@ impl From<record::Record> for Summary {
                 false => record.state.next_steps.clone(),
             },
             waits_for: record.state.failure.as_ref().filter(|_| waits(&record.state)).map(|failure| failure.message.clone()),
+            downtime: record.downtime,
             id: record.id,
         }
     }

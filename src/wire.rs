@@ -21,6 +21,6 @@ pub use answer::{Decided, Passed, Released, Undecided, Upgraded, Verified, Would
 pub use job::{Event, Job, JobState};
 pub use private::Private;
 pub use status::{
-    ArchiveStatus, CopiesStatus, CopyStatus, HistoryStatus, HoldStatus, KeptStatus, OutageStatus, ReleaseStatus, RuleStatus,
-    RunStatus, ShapeStatus, Status, Step, TargetStatus, UpgradeStatus,
+    ArchiveStatus, CopiesStatus, CopyStatus, DowntimePart, DowntimeStatus, ExpectedDowntime, HistoryStatus, HoldStatus,
+    KeptStatus, OutageStatus, ReleaseStatus, RuleStatus, RunStatus, ShapeStatus, Status, Step, TargetStatus, UpgradeStatus,
 };

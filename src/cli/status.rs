@@ -6,7 +6,7 @@ use super::terminal::{Terminal, Tone};
 use super::{Stop, World, human, session, table};
 use crate::failure::{Class, Failure};
 use crate::ids::TargetName;
-use crate::status::words;
+use crate::status::{downtime, words};
 use crate::wire::{Job, JobState, Status, TargetStatus};
 
 /// Lines are broken to the terminal's columns, but to no more than this, indented by the width of the names before them.
@@ -118,6 +118,7 @@ pub(super) fn block(target: &TargetStatus, now: DateTime<Utc>, terminal: Termina
     if let Some(upgrade) = &target.upgrade {
         let (text, tone) = words::upgrade(upgrade, now);
         line("upgrade", text, tone);
+        upgrade.downtime.iter().for_each(|downtime| line("downtime", downtime::said(downtime), Tone::Plain));
         upgrade.next_steps.iter().for_each(|step| line("next step", step.clone(), Tone::Strong));
     }
     target.holds.iter().for_each(|hold| line("hold", words::hold(hold, now), Tone::Warn));

@@ -342,7 +342,9 @@ async fn attempt(
     let found = match steps::check(hands, plan, &state, step, since).await {
         Ok(Reality::NotStarted | Reality::Partial) => None,
         Ok(Reality::Outdated { to, why }) => Some(Event::Retraced { to, why }),
-        Ok(Reality::Done(outcome)) => Some(Event::Done { step, note: outcome.note, label: outcome.label }),
+        Ok(Reality::Done(outcome)) => {
+            Some(Event::Done { step, note: outcome.note, label: outcome.label, between: outcome.between })
+        }
         Ok(Reality::Foreign(why)) => Some(Event::Halted { why, next_steps: commands(plan, &state) }),
         Err(failed) => Some(Event::Failed { step, failed }),
     };
@@ -366,7 +368,7 @@ async fn attempt(
         () = left => return Ok(None),
     };
     let event = match applied {
-        Ok(outcome) => Event::Done { step, note: outcome.note, label: outcome.label },
+        Ok(outcome) => Event::Done { step, note: outcome.note, label: outcome.label, between: outcome.between },
         Err(failed) => Event::Failed { step, failed },
     };
     record(hands, state, event).await.map(Some)

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use super::UpgradeError;
 use super::plan::Scripts;
 use super::state::{Event, Failed, ReleaseAt, Step, Tool};
@@ -34,6 +36,15 @@ pub(crate) struct Migrated {
     pub applied: Option<usize>,
 }
 
+/// What an effect came to, and the moment between its two parts where that is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct InParts<T> {
+    /// It.
+    pub what: T,
+    /// When its first part had ended.
+    pub between: Option<DateTime<Utc>>,
+}
+
 /// The effects. Each waits for nothing but the thing it names.
 pub(crate) trait Hands: Sync {
     /// Makes an event durable. When it fails, nothing is known and the driver stops where it is.
@@ -54,8 +65,8 @@ pub(crate) trait Hands: Sync {
     /// Starts the server, past the gate, and sees that it runs.
     fn start(&self) -> impl Future<Output = Result<(), Failed>> + Send;
 
-    /// Waits until the server is healthy and has stayed so; the answer in words.
-    fn healthy(&self) -> impl Future<Output = Result<String, Failed>> + Send;
+    /// Waits until the server is healthy, and then until it has stayed so; the answer in words.
+    fn healthy(&self) -> impl Future<Output = Result<InParts<String>, Failed>> + Send;
 
     /// The shape of the database. Unlike [`Hands::look`] it asks nothing of the release, which may be damaged.
     fn shape(&self) -> impl Future<Output = Result<Shape, Failed>> + Send;
@@ -66,8 +77,8 @@ pub(crate) trait Hands: Sync {
     /// The newest archive of a kind that this upgrade took, if one is there and whole.
     fn find_archive(&self, kind: Kind) -> impl Future<Output = Result<Option<Label>, Failed>> + Send;
 
-    /// Takes this upgrade's archive of a kind: sealed, read back, pinned. An earlier one of the kind is superseded by it.
-    fn archive(&self, kind: Kind) -> impl Future<Output = Result<Label, Failed>> + Send;
+    /// Takes this upgrade's archive of a kind: sealed, and then read back; pinned. An earlier one of the kind is superseded by it.
+    fn archive(&self, kind: Kind) -> impl Future<Output = Result<InParts<Label>, Failed>> + Send;
 
     /// Whether the database is still what an archive says, read anew. What a crash left of an exchange is settled first.
     fn compare(&self, label: &Label) -> impl Future<Output = Result<Compared, Failed>> + Send;

@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
-use super::hands::{Hands, Look, Migrated};
+use super::hands::{Hands, InParts, Look, Migrated};
 use super::plan::Plan;
 use super::record::{self, Record};
 use super::state::{Event, Failed, ReleaseAt, Step, Tool};
@@ -241,11 +241,13 @@ impl Hands for RealHands<'_> {
         started.map_err(|error| Failed::of(&error))
     }
 
-    async fn healthy(&self) -> Result<String, Failed> {
+    async fn healthy(&self) -> Result<InParts<String>, Failed> {
         // One deadline, however often we died meanwhile: a server that is never healthy must not be waited for anew each time.
         let begun = *self.begun.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = begun.map(|begun| (self.ctx.clock.now() - begun).to_std().unwrap_or_default()).unwrap_or_default();
-        service::wait_healthy(self.server()?, waited).await.map_err(|error| Failed::of(&error))
+        let healthy = service::wait_healthy(self.server()?, waited).await.map_err(|error| Failed::of(&error))?;
+        let lasted = TimeDelta::from_std(healthy.lasted).unwrap_or_default();
+        Ok(InParts { what: healthy.said, between: self.ctx.clock.now().checked_sub_signed(lasted) })
     }
 
     async fn shape(&self) -> Result<Shape, Failed> {
@@ -292,7 +294,8 @@ impl Hands for RealHands<'_> {
         Ok(None)
     }
 
-    async fn archive(&self, kind: Kind) -> Result<Label, Failed> {
+    async fn archive(&self, kind: Kind) -> Result<InParts<Label>, Failed> {
+        let begun = self.ctx.clock.now();
         // What the data belongs to: before anything changed that is told by its shape, for somebody may have migrated it by hand;
         // afterwards it is what the new release made of it.
         let (release, told_by) = match kind {
@@ -311,11 +314,12 @@ impl Hands for RealHands<'_> {
             told_by,
         };
         let backup = Box::pin(backup::backup(self.ctx, self.target, &request, self.progress));
-        let label = backup.await.map_err(|error| Failed::of(&error))?.label;
+        let entry = backup.await.map_err(|error| Failed::of(&error))?;
+        let (label, sealed) = (entry.label, TimeDelta::milliseconds(i64::try_from(entry.duration_ms).unwrap_or_default()));
         if kind == Kind::PreUpgrade {
             self.let_superseded_go(&label).await;
         }
-        Ok(label)
+        Ok(InParts { what: label, between: begun.checked_add_signed(sealed) })
     }
 
     async fn compare(&self, label: &Label) -> Result<Compared, Failed> {

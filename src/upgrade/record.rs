@@ -6,6 +6,7 @@
 use chrono::{DateTime, Utc};
 
 use super::UpgradeError;
+use super::downtime::{self, Downtime};
 use super::plan::{Plan, Purpose};
 use super::state::{Event, Phase, ReleaseAt, State};
 use crate::ids::{Label, TargetName, UpgradeId};
@@ -30,6 +31,8 @@ pub(crate) struct Record {
     pub(crate) plan: Plan,
     /// What the events add up to.
     pub(crate) state: State,
+    /// How long the server was kept from serving so far.
+    pub(crate) downtime: Option<Downtime>,
 }
 
 /// The row of an event.
@@ -73,7 +76,7 @@ pub(crate) async fn begin(db: &StateDb, plan: Plan, now: DateTime<Utc>) -> Resul
     let first = Event::Planned { direction: plan.direction, steps: plan.steps.clone() };
     let state = State::default().apply(&first)?;
     db.open_upgrade(&upgrade, &row(1, now, &first)?, Ends::No).await?;
-    Ok(Record { id, created_at: now, touched_at: now, events: 1, begun: None, plan, state })
+    Ok(Record { id, created_at: now, touched_at: now, events: 1, begun: None, plan, state, downtime: None })
 }
 
 /// `TARGET-VERSION-STAMP`, with a number behind it when one was begun in the same second.
@@ -118,7 +121,9 @@ pub(super) async fn with_events(db: &StateDb, row: UpgradeRow) -> Result<(Record
     }
     let state = State::fold(&events)?;
     let begun = events.iter().zip(&rows).fold(None, |since, (event, row)| begun(since, event, row.at));
+    let events: Vec<(DateTime<Utc>, Event)> = rows.iter().map(|row| row.at).zip(events).collect();
     let record = Record {
+        downtime: downtime::of(&events),
         touched_at: rows.last().map_or(row.created_at, |event| event.at),
         events: u32::try_from(rows.len()).unwrap_or(u32::MAX),
         id: row.id,
@@ -127,7 +132,7 @@ pub(super) async fn with_events(db: &StateDb, row: UpgradeRow) -> Result<(Record
         plan,
         state,
     };
-    Ok((record, rows.iter().map(|row| row.at).zip(events).collect()))
+    Ok((record, events))
 }
 
 /// The newest upgrades of a target, newest first.

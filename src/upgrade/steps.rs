@@ -7,7 +7,9 @@
 mod back;
 mod forward;
 
-use super::hands::Hands;
+use chrono::{DateTime, Utc};
+
+use super::hands::{Hands, InParts};
 use super::plan::{Plan, Purpose};
 use super::state::{Failed, ReleaseAt, State, Step};
 use crate::archive::manifest::Kind;
@@ -54,11 +56,17 @@ pub(crate) struct Outcome {
     pub note: String,
     /// The archive it made, for the steps that make one.
     pub label: Option<Label>,
+    /// The moment between its two parts, for the steps that have two.
+    pub between: Option<DateTime<Utc>>,
 }
 
 impl Outcome {
+    fn answered(InParts { what, between }: InParts<String>) -> Self {
+        Self { between, ..Self::said(what) }
+    }
+
     fn said(note: impl Into<String>) -> Self {
-        Self { note: note.into(), label: None }
+        Self { note: note.into(), label: None, between: None }
     }
 }
 
@@ -135,7 +143,7 @@ pub(crate) async fn apply(hands: &impl Hands, plan: &Plan, state: &State, step: 
         Step::Start => forward::start_new(hands, plan).await,
         Step::StartOld => back::start_old(hands, plan, state).await,
         Step::Healthy => match hands.healthy().await {
-            Ok(said) => Ok(Outcome::said(said)),
+            Ok(said) => Ok(Outcome::answered(said)),
             Err(failed) => forward::superseded(hands, plan, failed).await,
         },
         Step::HealthyOld => {
@@ -143,7 +151,7 @@ pub(crate) async fn apply(hands: &impl Hands, plan: &Plan, state: &State, step: 
             if state.failures > 0 {
                 back::start_old(hands, plan, state).await?;
             }
-            hands.healthy().await.map(Outcome::said)
+            hands.healthy().await.map(Outcome::answered)
         }
         Step::KeepFailed => {
             back::still_stopped(hands, plan).await?;
@@ -196,14 +204,15 @@ async fn proved(hands: &impl Hands, kind: Kind) -> Result<Reality, Failed> {
         Compared::Same => Reality::Done(Outcome {
             note: format!("{label} is there and whole, and the database matches it"),
             label: Some(label),
+            between: None,
         }),
         Compared::Gone | Compared::Differs(_) => Reality::NotStarted,
     })
 }
 
 async fn archive(hands: &impl Hands, kind: Kind) -> Result<Outcome, Failed> {
-    let label = hands.archive(kind).await?;
-    Ok(Outcome { note: format!("{label} is sealed, verified and pinned"), label: Some(label) })
+    let InParts { what: label, between } = hands.archive(kind).await?;
+    Ok(Outcome { note: format!("{label} is sealed, verified and pinned"), label: Some(label), between })
 }
 
 async fn still_stopped(hands: &impl Hands) -> Result<(), Failed> {

@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn each_step_is_one_line_however_often_it_was_begun_and_each_turn_is_one() {
         let intended = |step, attempt| Event::Intended { step, attempt };
-        let done = |step| Event::Done { step, note: "it is".to_owned(), label: None };
+        let done = |step| Event::Done { step, note: "it is".to_owned(), label: None, between: None };
         let failed = |step| Event::Failed { step, failed: Failed::new(Class::Data, "line 3: no such table") };
         let events = [
             Event::Planned { direction: Direction::Forward, steps: vec![Step::Preflight, Step::Migrate] },

@@ -94,7 +94,7 @@ pub(super) async fn start_again(ctx: &Context, target: &Target, progress: &Progr
 async fn healthy_again(service: &Service, progress: &Progress) -> Result<String, ServiceError> {
     service::start(service).await?;
     progress.phase("waiting until the server is healthy", 0);
-    service::wait_healthy(service, std::time::Duration::ZERO).await
+    service::wait_healthy(service, std::time::Duration::ZERO).await.map(|healthy| healthy.said)
 }
 
 /// What came of it, in words; none where its end has no message of its own.

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::UpgradeStatus;
+use super::{ExpectedDowntime, UpgradeStatus};
 
 /// `verify` of several archives: all of them are whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +45,9 @@ pub enum Decided<P> {
         headline: String,
         /// The plan.
         plan: P,
+        /// How long the server may be expected not to serve.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        downtime: Option<ExpectedDowntime>,
     },
 }
 

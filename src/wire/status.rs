@@ -308,6 +308,57 @@ pub struct UpgradeStatus {
     /// What a person does next, when it is stuck: exact commands.
     #[serde(default)]
     pub next_steps: Vec<String>,
+    /// How long it kept the server from serving; none where it stopped none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub downtime: Option<DowntimeStatus>,
+}
+
+/// The time in which a server did not serve because of an upgrade.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DowntimeStatus {
+    /// When the server was told to stop; where it was down already, when the upgrade was begun.
+    pub from: DateTime<Utc>,
+    /// When it answered as it should again; none while it does not, and where nobody waited for that.
+    #[serde(default)]
+    pub until: Option<DateTime<Utc>>,
+    /// Whether it was down before the upgrade was begun.
+    #[serde(default)]
+    pub already: bool,
+    /// All of it, in milliseconds; so far, where it has not ended.
+    pub took_ms: u64,
+    /// What of it took how long.
+    pub parts: Vec<DowntimePart>,
+}
+
+/// One part of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DowntimePart {
+    /// A step's name (`stop`, `archive`, `migrate`, `start`, `healthy`, …), `verify` for reading an archive back, or `waiting for a person`.
+    pub what: String,
+    /// How long, in milliseconds.
+    pub took_ms: u64,
+}
+
+/// What an upgrade may be expected to need, by what past ones took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpectedDowntime {
+    /// The newest committed upgrades that it is known from; 0 where nothing is known.
+    pub upgrades: u64,
+    /// The newest one's, in milliseconds.
+    #[serde(default)]
+    pub took_ms: Option<u64>,
+    /// The shortest, in milliseconds.
+    #[serde(default)]
+    pub least_ms: Option<u64>,
+    /// The longest, in milliseconds.
+    #[serde(default)]
+    pub most_ms: Option<u64>,
+    /// What the newest one's consisted of.
+    #[serde(default)]
+    pub parts: Vec<DowntimePart>,
+    /// How long the newest archive took until it was sealed, in milliseconds: the data may have grown since.
+    #[serde(default)]
+    pub archive_ms: Option<u64>,
 }
 
 /// A hold on upgrades of a target.

@@ -500,6 +500,10 @@ fn a_new_release_is_seen_settles_and_is_upgraded_to() {
 
     upkeep::durable::swap_symlink(&place.path("current"), &place.path("releases/1.1.0")).unwrap();
     until("the upgrade is committed", || target()["upgrade"]["phase"] == "committed");
+    let downtime = target()["upgrade"]["downtime"].clone();
+    assert!(downtime["until"].is_string() && downtime["parts"][0]["what"] == "stop", "{downtime}");
+    let said = "upgrade went well: the server was down for ";
+    until("its downtime is an event", || daemon.ask("GET", "/v1/events?after=0&follow=false", "").body.contains(said));
     until("the new release is in step", || target()["release"]["version"] == "1.1.0" && target()["shape"]["step"] == "in-step");
     assert!(place.path("running").exists(), "the server runs again");
     place.sqlite("notes.db", "UPDATE note SET tag = 'new' WHERE id = 1");

@@ -140,6 +140,7 @@ fn changed_outside(place: &Place, db: Db) {
         "the schema was changed outside of migrations since release 1.11.0 left it: the newest archive of what it left is {last}"
     );
     assert!(plan.contains(&note), "{db}: {plan}");
+    assert!(plan.contains("\n  downtime: about ") && plan.contains("; the newest archive took "), "{db}: {plan}");
     let status = place.upkeep.json(&["status", "notes"])["targets"][0]["refusals"].to_string();
     assert!(status.contains("it is not the one that release 1.11.0 left"), "{db}: {status}");
     assert_eq!((place.stands().as_str(), place.archived().0), ("unknown 1.11.0", None), "{db}");

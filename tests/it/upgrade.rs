@@ -42,6 +42,13 @@ async fn a_good_upgrade_ends_on_the_new_version_with_the_old_one_kept() {
     let summary = upgrade::current(&host.env.ctx.state, &host.target.name).await.unwrap().unwrap();
     assert_eq!((summary.phase, summary.to.as_str(), summary.step), (Phase::Committed, "2.0", None));
     assert!(summary.ended_at.is_some());
+    let downtime = summary.downtime.unwrap();
+    let parts: Vec<&str> = downtime.parts.iter().map(|part| part.what.as_str()).collect();
+    assert_eq!(parts, ["stop", "archive", "verify", "migrate", "inspect", "start", "healthy"]);
+    let until = downtime.until.expect("it answered again");
+    assert_eq!(Some(downtime.took()), (until - downtime.from).to_std().ok(), "the parts are all of it");
+    let expected = upgrade::expected(&host.env.ctx.state, &host.target.name).await.unwrap();
+    assert_eq!(expected.map(|expected| (expected.last, expected.upgrades)), Some((downtime, 1)));
     assert_eq!(host.decision(Asked::ByDaemon).await, "nothing: 2.0 is installed and in step with its database");
     let seen = host.env.ctx.state.seen_releases(&host.target.name).await.unwrap();
     assert!(seen.iter().all(|seen| seen.scripts_json.contains("V1__notes.sql")), "every release's scripts are kept: {seen:?}");
@@ -87,6 +94,11 @@ async fn a_server_that_never_gets_healthy_is_put_back_and_what_it_wrote_is_kept(
     assert_eq!((host.rows().await, host.serving().await), (before, Some("1.0".to_owned())));
     let [failed] = &host.archives(Kind::FailedState).await[..] else { panic!("the failed state is kept") };
     assert_eq!(host.texts_in(failed).await, ["first", "second", "written by the new server"]);
+    let downtime = upgrade::current(&host.env.ctx.state, &host.target.name).await.unwrap().unwrap().downtime.unwrap();
+    let took = |what: &str| downtime.parts.iter().any(|part| part.what == what);
+    assert!(took("restore") && took("healthy-old") && downtime.until.is_some(), "the way back is down as well: {downtime:?}");
+    let expected = upgrade::expected(&host.env.ctx.state, &host.target.name).await.unwrap();
+    assert_eq!(expected, None, "what was put back says nothing of what an upgrade takes");
 }
 
 #[tokio::test(flavor = "multi_thread")]

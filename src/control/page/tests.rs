@@ -73,6 +73,7 @@ fn sheet() -> Sheet {
         message: Some(HOSTILE.to_owned()),
         next_steps: Vec::new(),
         waits_for: None,
+        downtime: None,
     };
     let line =
         |what: &str, went, ended| Line { what: what.to_owned(), went, began: at, ended, attempts: 2, note: HOSTILE.to_owned() };

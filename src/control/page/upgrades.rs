@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use super::Details;
 use super::html::Html;
 use crate::pen::{Tone, human};
+use crate::status::downtime;
 use crate::upgrade::{Told, Went};
 use crate::wire::TargetStatus;
 
@@ -41,6 +42,9 @@ fn one(page: &mut Html, told: &Told, now: DateTime<Utc>) {
             .text(&human::span((ended - summary.started_at).to_std().unwrap_or_default()));
     }
     page.tag("</p>");
+    if let Some(downtime) = &summary.downtime {
+        page.tag("<p>").sentence(&downtime::said(&downtime::happened(downtime))).tag("</p>");
+    }
     if let Some(message) = &summary.message {
         page.tag("<p>").sentence(message).tag("</p>");
     }

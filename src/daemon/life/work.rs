@@ -16,7 +16,7 @@ use crate::state_db::catalogue::{self, Verdict};
 use crate::state_db::runs::{End, Outcome, Run};
 use crate::status;
 use crate::upgrade;
-use crate::wire::{Action, Asker, Backup, By, Job, JobState, Rollback, Upgrade, Verify};
+use crate::wire::{Action, Asker, Backup, By, DowntimeStatus, Job, JobState, Rollback, Upgrade, Verify};
 
 /// How long the end of a job that changed the database or the server waits to be told together with what it left: a look takes
 /// milliseconds, and where it takes longer nothing is said of what is not known.
@@ -27,6 +27,18 @@ const READ_AT_START: usize = 8;
 
 /// How long systemd may take to make of the gate's answer what becomes of the server.
 const AFTER_GATE: Duration = Duration::from_secs(1);
+
+/// What the events say of a job that went well.
+fn went_well(name: &str, result: &serde_json::Value) -> String {
+    let label = result.get("label").and_then(|label| label.as_str());
+    // None where the answer has none, or one of another form.
+    let downtime = result.get("downtime").cloned().and_then(|downtime| serde_json::from_value::<DowntimeStatus>(downtime).ok());
+    match (label, downtime) {
+        (Some(label), _) => format!("{name} went well: {label}"),
+        (None, Some(downtime)) => format!("{name} went well: {}", status::downtime::said(&downtime)),
+        (None, None) => format!("{name} went well"),
+    }
+}
 
 /// Who hears of the end of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,8 +212,7 @@ impl Life {
         let (end, message) = match result {
             Some(Ok(result)) => {
                 tracing::info!(target = shown, job = %job.id, action = name, elapsed_ms, "done");
-                let label = result.get("label").and_then(|label| label.as_str());
-                let message = label.map_or_else(|| format!("{name} went well"), |label| format!("{name} went well: {label}"));
+                let message = went_well(name, &result);
                 (End { at, outcome: Outcome::Ok, result }, message)
             }
             Some(Err(mut failure)) => {

@@ -24,6 +24,7 @@ fn last(phase: Phase, to: &str, waits_for: Option<&str>) -> Option<Summary> {
         message: Some("it broke".to_owned()),
         next_steps: Vec::new(),
         waits_for: waits_for.map(str::to_owned),
+        downtime: None,
     })
 }
 

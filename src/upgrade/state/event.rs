@@ -3,6 +3,7 @@
 //! Plain data that other builds read: a field is added with a default, a name is never changed. What may follow what is
 //! decided by the fold, beside this file.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::Step;
@@ -143,6 +144,10 @@ pub enum Event {
         /// The archive it made, for the steps that make one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         label: Option<Label>,
+        /// The moment between its two parts, for the steps that have two: an archive was sealed and is read back from then on, a server
+        /// gave the first of the good answers that lasted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        between: Option<DateTime<Utc>>,
     },
     /// The step did not go through.
     Failed {

@@ -23,7 +23,7 @@ fn vocabulary() -> Vec<Event> {
     }
     for step in [Step::Preflight, Step::Stop, Step::Migrate, Step::Restore, Step::Hold] {
         events.extend((1..4).map(|attempt| Event::Intended { step, attempt }));
-        events.push(Event::Done { step, note: "n".to_owned(), label: None });
+        events.push(Event::Done { step, note: "n".to_owned(), label: None, between: None });
         events.push(Event::Failed { step, failed: failed() });
     }
     events
@@ -65,7 +65,7 @@ proptest! {
 #[test]
 fn an_upgrade_reads_as_its_events() {
     let steps = vec![Step::Preflight, Step::Migrate];
-    let done = |step| Event::Done { step, note: String::new(), label: None };
+    let done = |step| Event::Done { step, note: String::new(), label: None, between: None };
     let intended = |step, attempt| Event::Intended { step, attempt };
     let planned = Event::Planned { direction: Direction::Forward, steps };
     let mut journal =
@@ -90,7 +90,7 @@ fn an_upgrade_reads_as_its_events() {
 #[test]
 fn a_rollback_that_stopped_once_ends_with_the_reason_it_began_for() {
     let intended = |step| Event::Intended { step, attempt: 1 };
-    let done = |step| Event::Done { step, note: String::new(), label: None };
+    let done = |step| Event::Done { step, note: String::new(), label: None, between: None };
     let mut journal = vec![
         Event::Planned { direction: Direction::Forward, steps: vec![Step::Migrate] },
         intended(Step::Migrate),
@@ -113,7 +113,7 @@ fn a_rollback_that_stopped_once_ends_with_the_reason_it_began_for() {
 #[test]
 fn what_cannot_follow_is_refused_with_its_place() {
     let planned = Event::Planned { direction: Direction::Forward, steps: vec![Step::Preflight, Step::Stop] };
-    let done = Event::Done { step: Step::Preflight, note: String::new(), label: None };
+    let done = Event::Done { step: Step::Preflight, note: String::new(), label: None, between: None };
     let cases: Vec<(Vec<Event>, &str)> = vec![
         (vec![Event::Committed], "the journal holds `committed`, which cannot follow in phase idle"),
         (vec![planned.clone(), planned.clone()], "`planned`, which cannot follow in phase running at step preflight"),

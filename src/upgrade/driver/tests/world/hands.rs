@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::upgrade::hands::InParts;
 
 impl Hands for World {
     async fn record(&self, event: &Event) -> Result<(), UpgradeError> {
@@ -42,11 +43,11 @@ impl Hands for World {
         self.call(&name, start).await
     }
 
-    async fn healthy(&self) -> Result<String, Failed> {
+    async fn healthy(&self) -> Result<InParts<String>, Failed> {
         let name = format!("healthy:{}", self.server().unwrap_or_default());
         let running = self.call(&name, |inner| inner.server.is_some()).await?;
         let down = Failed::new(Class::Unavailable, "down");
-        if running { Ok("healthy".to_owned()) } else { Err(down) }
+        if running { Ok(InParts { what: "healthy".to_owned(), between: None }) } else { Err(down) }
     }
 
     async fn shape(&self) -> Result<Shape, Failed> {
@@ -89,8 +90,9 @@ impl Hands for World {
         self.call(&format!("find:{kind}"), find).await
     }
 
-    async fn archive(&self, kind: Kind) -> Result<Label, Failed> {
-        self.call(&format!("archive:{kind}"), |inner| inner.take(kind)).await
+    async fn archive(&self, kind: Kind) -> Result<InParts<Label>, Failed> {
+        let what = self.call(&format!("archive:{kind}"), |inner| inner.take(kind)).await?;
+        Ok(InParts { what, between: None })
     }
 
     async fn compare(&self, label: &Label) -> Result<Compared, Failed> {
