@@ -15,6 +15,7 @@ mod daemon;
 mod demo;
 mod diff;
 mod events;
+mod extract;
 mod gate;
 mod hold;
 mod identity;
@@ -88,6 +89,7 @@ enum Command {
     Inspect(inspect::Arguments),
     Verify(verify::Arguments),
     Restore(restore::Arguments),
+    Extract(extract::Arguments),
     Diff(diff::Arguments),
     Plan(plan::Arguments),
     Upgrade(upgrade::Arguments),
@@ -193,6 +195,7 @@ async fn run(command: Command, world: &World) -> Result<(), Stop> {
         Command::Inspect(arguments) => inspect::run(arguments, world).await,
         Command::Verify(arguments) => verify::run(arguments, world).await,
         Command::Restore(arguments) => restore::run(arguments, world).await,
+        Command::Extract(arguments) => extract::run(arguments, world).await,
         Command::Diff(arguments) => diff::run(arguments, world).await,
         Command::Plan(arguments) => plan::run(arguments, world).await,
         Command::Upgrade(arguments) => upgrade::run(arguments, world).await,

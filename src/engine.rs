@@ -7,6 +7,8 @@
 mod crew;
 mod cutter;
 mod error;
+mod excerpt;
+pub mod extract;
 mod frames;
 pub mod identity;
 mod lost;

@@ -122,6 +122,17 @@ impl Terminal {
         })
     }
 
+    /// Writes a piece of what is meant for a program: as it is into a file or a pipe; on a terminal nothing in it acts. The error is the
+    /// stream's own.
+    pub(super) fn stream(self, piece: &[u8]) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        match self.columns {
+            None => out.write_all(piece)?,
+            Some(_) => out.write_all(text::printable(&String::from_utf8_lossy(piece)).as_bytes())?,
+        }
+        out.flush()
+    }
+
     /// The result of a command: the object itself with `--json`, else what `text` makes of it.
     pub(super) fn show<T: Serialize>(self, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), Stop> {
         match self.form {

@@ -124,6 +124,14 @@ pub enum EngineError {
     /// The archive is not one this database can take.
     #[error("archive does not fit: {0}")]
     Unfit(String),
+    /// What was asked for by name is not in the archive, or not by that name alone.
+    #[error("{what}")]
+    NoSuchTable {
+        /// What, with its nouns.
+        what: String,
+        /// What there is.
+        hint: String,
+    },
     /// The database holds something a dump or load cannot be exact about.
     #[error("{what}")]
     Inexact {
@@ -262,6 +270,7 @@ impl Explain for EngineError {
             Self::Connect { .. } | Self::Lost { .. } | Self::NoProgram { .. } | Self::NoLocks { .. } => Class::Unavailable,
             Self::TurnedAway { class, .. } => *class,
             Self::Pooler { .. } => Class::Config,
+            Self::NoSuchTable { .. } => Class::NoInput,
             Self::NoMemoryNow { .. } => Class::OsError,
             Self::Refused { .. } | Self::Privilege { .. } | Self::NotOurs { .. } => Class::NoPermission,
             Self::Sql { .. }
@@ -330,6 +339,7 @@ impl Explain for EngineError {
             Self::NoMemoryNow { room: None, .. } => vec!["see with `upkeep status` which other job does not move on".to_owned()],
             Self::Privilege { grant, .. } => vec![format!("as the owner of the database: {grant}")],
             Self::Inexact { hint, .. }
+            | Self::NoSuchTable { hint, .. }
             | Self::TurnedAway { hint, .. }
             | Self::NoProgram { hint, .. }
             | Self::NotOurs { hint, .. }

@@ -14,6 +14,7 @@ mod definition;
 mod dump;
 mod encryption;
 mod errors;
+mod extract;
 mod fence;
 mod fenced;
 mod flavour;
@@ -74,6 +75,7 @@ use crate::progress::Progress;
 use crate::shape::Shape;
 use connect::Place;
 pub(super) use errors::is_lost;
+pub(super) use extract::extract;
 
 /// One MySQL or MariaDB database.
 #[derive(Debug, Clone)]

@@ -13,6 +13,7 @@ mod connect;
 mod create;
 mod direct;
 mod dump;
+mod extract;
 mod grammar;
 mod guard;
 mod identity;
@@ -57,6 +58,7 @@ pub use connect::application_name;
 pub(crate) use connect::literal;
 use connect::{Place, Session};
 pub(crate) use direct::{NotDirect, plain as connect_plain};
+pub(super) use extract::extract;
 pub(crate) use said::readable;
 
 /// Of what we own; that we do not own the system's tables is no news, and the server says it of each.

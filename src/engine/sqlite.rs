@@ -14,6 +14,7 @@
 
 mod around;
 mod dump;
+mod extract;
 mod facts;
 mod fence;
 mod identity;
@@ -35,6 +36,7 @@ use crate::archive::manifest::Server;
 use crate::archive::{Archive, PendingArchive};
 use crate::progress::Progress;
 use crate::shape::Shape;
+pub(super) use extract::extract;
 
 /// One SQLite database.
 #[derive(Debug, Clone)]

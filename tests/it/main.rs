@@ -22,6 +22,7 @@ mod daemon;
 mod docs;
 mod durable;
 mod errors;
+mod extract;
 mod flyway;
 mod full_disk;
 mod histories;

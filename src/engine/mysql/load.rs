@@ -6,7 +6,7 @@
 
 pub(super) mod aside;
 mod data;
-mod heads;
+pub(super) mod heads;
 mod making;
 pub(super) mod objects;
 mod places;

@@ -206,7 +206,7 @@ fn delimiter(sql: &str) -> Option<String> {
 }
 
 /// One statement, between delimiters of its own if it needs them.
-fn statement(text: &mut String, sql: &str) -> Result<(), EngineError> {
+pub(super) fn statement(text: &mut String, sql: &str) -> Result<(), EngineError> {
     // What a backslash or quote means in a body is a matter of the body's own mode or language (`AS $$`), and a comment at its end
     // would take our delimiter; lines mean the same in all of them.
     if !sql.contains([';', '\\', '#']) && !["--", "/*", "\nAS $"].iter().any(|sign| sql.contains(sign)) {

@@ -62,7 +62,7 @@ impl<'a> Statement<'a> {
     }
 
     /// The place of a keyword outside of parentheses.
-    fn place_of(&self, word: &str, from: usize) -> Option<usize> {
+    pub(super) fn place_of(&self, word: &str, from: usize) -> Option<usize> {
         let is_it = |token: &Token<'_>| token.depth == 0 && token.kind == Kind::Word && token.text == word;
         self.tokens.iter().enumerate().skip(from).find(|(_, token)| is_it(token)).map(|(at, _)| at)
     }

@@ -119,7 +119,7 @@ fn block(sql: &str, condition: &str, otherwise: &str) -> String {
 }
 
 /// A dollar quote that stands in none of these.
-fn tag_for(parts: &[&str]) -> String {
+pub(super) fn tag_for(parts: &[&str]) -> String {
     let tag = (0..).map(|n| format!("$upkeep{n}$")).find(|tag| !parts.iter().any(|part| part.contains(tag.as_str())));
     tag.unwrap_or_default()
 }
@@ -190,7 +190,7 @@ pub(super) fn restricts(sql: &str) -> Option<(String, Vec<String>)> {
 }
 
 /// What a literal of ours says.
-fn unliteral(text: &str) -> String {
+pub(super) fn unliteral(text: &str) -> String {
     let plain = text.strip_prefix('E').unwrap_or(text);
     let inner = plain.get(1..plain.len().saturating_sub(1)).unwrap_or_default().replace("''", "'");
     if text.starts_with('E') { inner.replace("\\\\", "\\") } else { inner }

@@ -85,6 +85,17 @@ impl Image {
         Ok(image)
     }
 
+    /// Unpacks the one that an archive holds, in a directory of ours, for whoever only reads it. Blocking.
+    pub(super) fn unpacked(archive: &Archive, directory: &Path, jobs: usize, progress: &Progress) -> Result<Self, EngineError> {
+        // Several may read one archive at once.
+        let named = directory.join(format!("{}.{}.image", archive.manifest().label, uuid::Uuid::new_v4().simple()));
+        let file = durable::create_temporary(&named)?;
+        let image = Self { path: durable::temporary(&named), file };
+        writer::lock(&image.file, &image.path)?;
+        unpack(archive, &image.file, &image.path, jobs, progress)?;
+        Ok(image)
+    }
+
     /// The file.
     pub(super) fn path(&self) -> &Path {
         &self.path

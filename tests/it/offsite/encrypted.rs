@@ -104,6 +104,8 @@ fn encrypted_and_restored(db: Db) {
     let read = works_with(&world, &["verify", &label, "--at", "nas"], &escrow);
     assert!(!read.contains("unproven"), "{read}");
     assert!(works_with(&world, &["inspect", &label, "--at", "nas"], &escrow).contains("age -d -i IDENTITY"));
+    let rows = works_with(&world, &["extract", "notes", "--table", "note", "--at", "nas"], &escrow);
+    assert!(rows.contains("note 100") && rows.contains("COMMIT;"), "{rows}");
 
     // The host's own archives and what it knows are gone.
     std::fs::remove_dir_all(world.root().join("archives")).unwrap();

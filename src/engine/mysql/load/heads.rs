@@ -20,7 +20,7 @@ const KINDS: [(&str, Kind); 8] = [
 ];
 
 /// What a statement makes, and its name as it stands there, quoted.
-pub(super) fn made_by(sql: &str) -> Option<(Kind, &str)> {
+pub(in super::super) fn made_by(sql: &str) -> Option<(Kind, &str)> {
     head_of(sql).map(|(kind, name)| (kind, &sql[name]))
 }
 
