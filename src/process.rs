@@ -126,8 +126,22 @@ impl Command {
     /// # Errors
     /// When it cannot be started or talked to, or when the deadline passes. A non-zero exit is not an error here.
     pub async fn run(&self) -> Result<Finished, ProcessError> {
+        let started = self.spawn(&self.argv)?;
+        self.kept(started).await
+    }
+
+    /// Runs it to its end as another user, for whom we must be root; nothing that anybody decides about then has more rights than that user.
+    ///
+    /// # Errors
+    /// As [`Command::run`].
+    pub async fn run_as(&self, user: &User) -> Result<Finished, ProcessError> {
+        let started = self.spawn_as(&self.argv, Some(user))?;
+        self.kept(started).await
+    }
+
+    async fn kept(&self, started: Started) -> Result<Finished, ProcessError> {
         let mut kept = Tail::default();
-        let mut finished = self.carry_out(&mut |piece| kept.keep(piece), HeldPipe::LeftBehind).await?;
+        let mut finished = self.carry_out(started, &mut |piece| kept.keep(piece), HeldPipe::LeftBehind).await?;
         finished.stdout = kept.text();
         Ok(finished)
     }
@@ -138,7 +152,7 @@ impl Command {
     /// # Errors
     /// As [`Command::run`], and when it ended without closing its output: then the end of it may be missing.
     pub async fn run_into(&self, take: &mut (dyn FnMut(&[u8]) + Send)) -> Result<Finished, ProcessError> {
-        self.carry_out(take, HeldPipe::Error).await
+        self.carry_out(self.spawn(&self.argv)?, take, HeldPipe::Error).await
     }
 
     /// Starts it held back: the process is there and has its number, and the program itself begins with [`Held::run`]. If we
@@ -163,22 +177,30 @@ impl Command {
         Ok(Held { started, identity, command: self.clone() })
     }
 
-    async fn carry_out(&self, take: &mut (dyn FnMut(&[u8]) + Send), held: HeldPipe) -> Result<Finished, ProcessError> {
+    async fn carry_out(
+        &self,
+        started: Started,
+        take: &mut (dyn FnMut(&[u8]) + Send),
+        held: HeldPipe,
+    ) -> Result<Finished, ProcessError> {
         let program = self.argv.first().cloned().unwrap_or_default();
         let mut said = Tail::default();
         let mut keep = |piece: &[u8]| said.keep(piece);
-        let mut finished = self.spawn(&self.argv)?.follow(&self.input, self.deadline, program, [take, &mut keep], held).await?;
+        let mut finished = started.follow(&self.input, self.deadline, program, [take, &mut keep], held).await?;
         finished.stderr = said.text();
         Ok(finished)
     }
 
     /// Starts `argv`, which is ours or a wrapping of it.
     fn spawn(&self, argv: &[String]) -> Result<Started, ProcessError> {
-        let user = User::of(self)?;
-        let argv = user.as_ref().map_or_else(|| argv.to_vec(), |user| user.wrapped(argv, &[]));
+        self.spawn_as(argv, User::of(self)?.as_ref())
+    }
+
+    fn spawn_as(&self, argv: &[String], user: Option<&User>) -> Result<Started, ProcessError> {
+        let argv = user.map_or_else(|| argv.to_vec(), |user| user.wrapped(argv, &[]));
         let (program, arguments) = argv.split_first().ok_or(ProcessError::Empty)?;
         let mut command = tokio::process::Command::new(program);
-        command.args(arguments).env_clear().envs(environment::kept(user.as_ref())).envs(&self.environment);
+        command.args(arguments).env_clear().envs(environment::kept(user)).envs(&self.environment);
         command.kill_on_drop(self.output.is_none());
         if user.is_none() {
             // Another user's is made the leader of a session, and with it of a group, by what it is wrapped in: a leader of a group

@@ -1,10 +1,18 @@
-//! `upkeep init`: a configuration proposed from what is found on the host.
+//! `upkeep init`: a configuration proposed from what is found on the host, and the commands from there to a first archive.
 //!
-//! Owns the text made of what was found, a pure function of it; the looking is `init::look`'s. Writes one new file; never over
-//! one that is there.
+//! Owns the text made of what was found, a pure function of it; the looking is done by `look`, `listen`, `ask` and `named`. Writes one new file; never over
+//! one that is there. Held by `tests/it/first_archive.rs`.
 
+mod account;
+mod ask;
+mod listen;
 mod look;
+mod named;
+mod server;
+mod service;
+mod steps;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -12,245 +20,205 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{Stop, World, human};
-use crate::config::address::Address;
+use super::{Stop, World, owner};
+use crate::config::load::{self, Secrets, parse_url};
+use crate::config::{Database, Location};
 use crate::durable;
 use crate::failure::{Class, Failure};
 use crate::ids::TargetName;
 use crate::text;
 
+use account::Runner;
+use ask::Known;
+use named::Named;
+use server::{Around, Proposed};
+use service::{Server, backup, quoted};
+
 /// Where the state is unless the configuration says otherwise; its group is the daemon's.
 const STATE: &str = "/var/lib/upkeep";
 
-/// Propose a configuration from what is found on this host: running services with their files, package, version, migrations
-/// and database, the database servers that listen, and what else lies in /opt and /srv.
+/// Propose a configuration from what is found on this host: database servers that listen, with their databases and the account to
+/// create; running services with their files, package, version, migrations and database; and what else lies in /opt and /srv.
 ///
-/// Writes a new file that says what it guessed and what it could not find out; never over one that is there. Read it, fix it,
-/// then run `upkeep check`.
+/// Writes a new file that says what it guessed and what it could not find out, and prints the commands from there to a first
+/// archive; never writes over a file that is there. A password is neither asked for nor printed.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The file [default: conf.d/found.toml beside the configuration file].
+    /// The file [default: conf.d/found.toml beside the configuration file, or that file itself if there is none].
     path: Option<PathBuf>,
+    /// Propose this database alone and look at nothing else: a SQLite file, or the URL of a database
+    /// (`postgres:///shop?host=/run/postgresql`). May be given several times.
+    #[arg(long, value_name = "FILE|URL")]
+    database: Vec<String>,
     /// Only show it.
     #[arg(long)]
     print: bool,
 }
 
-/// A service that may be a target.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-struct Server {
-    unit: String,
-    /// Its release.
-    path: PathBuf,
-    /// The product it is of, where upkeep knows it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    product: Option<&'static str>,
-    /// The user that its unit names.
-    user: Option<String>,
-    /// The file of variables that its unit names.
-    environment_file: Option<PathBuf>,
-    /// The Debian package the release is of.
-    package: Option<String>,
-    /// Whether there is a file `VERSION`.
-    version_file: bool,
-    /// Directories with scripts in Flyway's layout, below the release.
-    scripts: Vec<String>,
-    /// The database that its command line or environment names, without the password.
-    #[serde(skip)]
-    database: Option<Address>,
-}
-
-/// A database server that listens.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Listener {
-    /// As a URL begins (`postgres`).
-    scheme: &'static str,
-    /// The socket's directory or path; none for one that listens on the network only.
-    socket: Option<PathBuf>,
-    port: u16,
-}
-
 #[derive(Debug, Default, Serialize)]
 struct Found {
     servers: Vec<Server>,
-    listeners: Vec<Listener>,
+    /// Database servers.
+    listeners: Vec<Known>,
+    /// SQLite files that were named.
+    files: Vec<PathBuf>,
+    /// URLs that were named with their account, and the names of their databases.
+    urls: Vec<(String, String)>,
     /// Directories in /opt and /srv of which no running service is.
     idle: Vec<PathBuf>,
+    /// Whether the host was looked at, or only what was named.
+    #[serde(skip)]
+    whole: bool,
+    /// Names and places of the targets that are configured already.
+    #[serde(skip)]
+    configured: Vec<(TargetName, Location)>,
+}
+
+/// What is proposed of all that was found.
+#[derive(Debug, Default)]
+struct Proposal {
+    text: String,
+    targets: Vec<TargetName>,
+    /// What makes the accounts, each with what it is for.
+    accounts: Vec<(String, Vec<String>)>,
+    notes: Vec<String>,
 }
 
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
-    let servers = look::servers(&world.environment).await;
-    let found = Found { listeners: look::listeners(), idle: look::idle(&servers), servers };
-    let proposal = proposal(&found);
+    let runner = runner(world);
+    let found = found(&arguments.database, world).await?;
+    let place = steps::Place::of(arguments.path.clone(), world, &runner);
+    let proposal = proposal(&found, &runner, &place);
     if arguments.print {
-        return world.terminal.show(&found, |_| proposal);
+        return world.terminal.show(&found, |_| proposal.text);
     }
-    let beside = world.config.parent().unwrap_or(Path::new("/"));
-    let path = arguments.path.unwrap_or_else(|| beside.join("conf.d/found.toml"));
+    let path = &place.path;
     if path.exists() {
         let failure = Failure::new(Class::CannotCreate, format!("{} is there already", path.display()));
         return Err(failure.safe("it was left as it is").hint("look at a new proposal: `upkeep init --print`").into());
     }
-    if let Some(dir) = path.parent() {
-        durable::make_dir(dir)?;
+    // A file that configures nothing would only be in the way of the next proposal.
+    if !proposal.targets.is_empty() {
+        write(path, &proposal.text)?;
     }
+    world.terminal.show(&found, |found| steps::told(found, &proposal, &place, &runner))
+}
+
+/// As whom upkeep will run here: the daemon's user where a package made one, else whoever asks.
+fn runner(world: &World) -> Runner {
+    let uid = rustix::process::geteuid().as_raw();
+    let name = owner::DAEMON_USER.to_owned();
+    let own = crate::process::User::numbered(uid, uid);
+    match (owner::daemon().is_some(), uid) {
+        (true, uid) => Runner { name, known: true, root: uid == 0, uid },
+        // Root's own name is no account for archives.
+        (false, 0) => Runner { name, known: false, root: true, uid: 0 },
+        (false, uid) if own.name().parse::<u32>().is_err() => {
+            Runner { name: own.name().to_owned(), known: true, root: false, uid }
+        }
+        (false, uid) => Runner { name: world.environment.get("USER").cloned().unwrap_or(name), known: false, root: false, uid },
+    }
+}
+
+async fn found(named: &[String], world: &World) -> Result<Found, Failure> {
+    let configured = load::load_with(&world.config, &world.environment, Secrets::Leave).ok();
+    let configured = configured.map(|config| config.targets).unwrap_or_default();
+    let configured = configured.into_iter().map(|(name, target)| (name, target.database.location)).collect();
+    if named.is_empty() {
+        let servers = look::servers(&world.environment).await;
+        let idle = look::idle(&servers);
+        return Ok(Found { listeners: ask::servers().await, idle, servers, whole: true, configured, ..Found::default() });
+    }
+    let mut found = Found { configured, ..Found::default() };
+    for text in named {
+        match named::look(text, &world.environment).await? {
+            Named::File(path) => found.files.push(path),
+            Named::Account { url, name } => found.urls.push((url, name)),
+            Named::Server(known) => found.listeners.push(*known),
+        }
+    }
+    Ok(found)
+}
+
+fn write(path: &Path, proposal: &str) -> Result<(), Failure> {
     let failed = |error: std::io::Error| {
         Failure::new(Class::Io, format!("cannot write {} for the daemon's group to read: {error}", path.display()))
     };
-    let mut file = durable::create_temporary(&path)?;
+    let elsewhere = |error: durable::DurableError| {
+        Failure::of(&error).hint("name another place, `upkeep init FILE`, or only look: `upkeep init --print`")
+    };
+    if let Some(dir) = path.parent() {
+        durable::make_dir(dir).map_err(elsewhere)?;
+    }
+    let mut file = durable::create_temporary(path).map_err(elsewhere)?;
     // For the daemon's group to read: somebody may write a password into it. Before it has its name, and by handle.
     if let Some(daemon) = fs::metadata(STATE).ok().filter(|_| rustix::process::geteuid().is_root()) {
         std::os::unix::fs::fchown(&file, None, Some(daemon.gid())).map_err(failed)?;
         file.set_permissions(fs::Permissions::from_mode(0o640)).map_err(failed)?;
     }
     file.write_all(proposal.as_bytes()).map_err(failed)?;
-    durable::publish(&file, &path)?;
-    world.terminal.show(&found, |found| {
-        let many = human::many(found.servers.len() as u64, "possible target");
-        format!("wrote {} with {many}; read it, fix it, then run `upkeep setup` and `upkeep check`", path.display())
-    })
+    durable::publish(&file, path).map_err(elsewhere)
 }
 
 /// The proposal. Pure.
-fn proposal(found: &Found) -> String {
+fn proposal(found: &Found, runner: &Runner, place: &steps::Place) -> Proposal {
     let mut lines = vec![
         "# Proposed by `upkeep init` from what it found on this host. What is a guess says so; `upkeep check` says what is"
             .to_owned(),
         "# missing. Every key with its default: /etc/upkeep/upkeep.toml, or config/upkeep.toml of the sources.".to_owned(),
     ];
-    for Listener { scheme, socket, port } in &found.listeners {
-        let at = socket.as_ref().map_or("the network".to_owned(), |socket| socket.display().to_string());
-        lines.push(format!("# Listening: {scheme} at {at}, port {port}."));
-    }
-    for path in &found.idle {
-        lines.push(format!("# {}: no running service was found there.", path.display()));
-    }
-    if found.servers.is_empty() {
+    lines.extend(place.head.iter().cloned());
+    lines.extend(found.idle.iter().map(|path| format!("# {}: no running service was found there.", path.display())));
+    if found.whole && found.servers.is_empty() {
         lines.push(
             "# No running service was found whose files lie under /opt, /srv, /usr/local or a directory of its own.".to_owned(),
         );
     }
+    let mut proposal = Proposal::default();
+    let mut names: BTreeSet<String> = found.configured.iter().map(|(name, _)| name.to_string()).collect();
+    let mut taken: Vec<Location> = found.configured.iter().map(|(_, location)| location.clone()).collect();
+    let listeners: Vec<_> = found.listeners.iter().map(|known| known.listener.clone()).collect();
     for server in &found.servers {
         let name = server.unit.trim_end_matches(".service").to_lowercase();
         let Ok(name) = TargetName::parse(&name) else { continue };
+        let address = server.database.as_ref().and_then(|address| parse_url(&address.url, &load::Environment::new()).ok());
+        taken.extend(address.map(|database| database.location));
         lines.push(String::new());
-        lines.extend(target(&name, server, &found.listeners));
+        lines.extend(service::target(&name, server, &listeners));
+        names.insert(name.to_string());
+        proposal.targets.push(name);
+    }
+    for known in &found.listeners {
+        let several = listeners.iter().filter(|listener| listener.scheme == known.listener.scheme).count() > 1;
+        let around = Around { runner, beside: &place.beside, several, taken: &taken };
+        let Proposed { lines: more, targets, commands, notes } = server::proposed(known, &around, &mut names);
+        lines.extend(more);
+        proposal.targets.extend(targets);
+        proposal.notes.extend(notes);
+        if !commands.is_empty() {
+            proposal.accounts.push((known.called(), commands));
+        }
+    }
+    let files = found.files.iter().map(|path| {
+        let database = Database::at(Location::Sqlite { path: path.clone() });
+        (database.url(), path.file_stem().unwrap_or_default().to_string_lossy().into_owned(), false)
+    });
+    let urls = found.urls.iter().map(|(url, name)| (url.clone(), name.clone(), true));
+    for (url, database, account) in files.chain(urls) {
+        let Some(name) = server::free_name(&database, 2, &mut names) else { continue };
+        lines.extend([String::new(), format!("[targets.{name}.database]"), format!("url = {}", quoted(&url))]);
+        if account {
+            lines.push("# The account's password, one line, in a file that only upkeep's user and root may read:".to_owned());
+            lines.push(format!(
+                "# password_file = {}",
+                quoted(&place.beside.join(format!("{name}.password")).to_string_lossy())
+            ));
+        }
+        lines.extend(backup(&name));
+        proposal.targets.push(name);
     }
     lines.push(String::new());
-    lines.join("\n")
-}
-
-/// A text as TOML writes it.
-fn quoted(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
-}
-
-/// The database's table, and how its backups begin: the same for every target. What of TLS is missing stands under the URL, where it is to
-/// be written.
-fn database(name: &TargetName, (said, url): (&str, &str), unkept: &[String]) -> Vec<String> {
-    let mut lines = vec![format!("[targets.{name}.database]"), said.to_owned(), format!("url = {}", quoted(url))];
-    lines.extend_from_slice(unkept);
-    lines.extend([
-        "# The password, one line: `install -m 640 -g upkeep /dev/null FILE`, then write it there.".to_owned(),
-        format!("# password_file = \"/etc/upkeep/{name}.password\""),
-        format!("[targets.{name}.backup]"),
-        "schedule = \"30 2 * * *\"".to_owned(),
-        "# timezone = \"Europe/Berlin\"".to_owned(),
-    ]);
-    lines
-}
-
-/// A target of a product that upkeep knows: the rest is in the product's profile.
-fn product(name: &TargetName, product: &str, server: &Server, database: Vec<String>) -> Vec<String> {
-    let mut lines = vec![
-        format!("[targets.{name}]"),
-        format!("# What this leaves open is in the profile of {product}: docs/{product}.md."),
-        format!("product = \"{product}\""),
-    ];
-    lines.extend(database);
-    lines.extend([
-        format!("[targets.{name}.release]"),
-        format!("path = {}", quoted(&server.path.display().to_string())),
-        format!("[targets.{name}.migrations]"),
-    ]);
-    match &server.user {
-        Some(user) => lines.push(format!("user = {}", quoted(user))),
-        None => lines.extend([
-            "# The unit names no user: name the server's, so that the migration runs as it.".to_owned(),
-            "# user = \"NAME\"".to_owned(),
-        ]),
-    }
-    match &server.environment_file {
-        Some(file) => lines.push(format!("environment_file = {}", quoted(&file.display().to_string()))),
-        None => lines
-            .push("# The variables that the unit gives the server, if it does: environment_file = \"/whole/path\"".to_owned()),
-    }
-    lines.extend([
-        format!("[targets.{name}.service]"),
-        format!("unit = {}", quoted(&server.unit)),
-        format!("[targets.{name}.upgrade]"),
-        "# Until you have seen an upgrade go well, a person starts each one.".to_owned(),
-        "auto = false".to_owned(),
-    ]);
-    lines
-}
-
-fn target(name: &TargetName, server: &Server, listeners: &[Listener]) -> Vec<String> {
-    let lost = server.database.iter().flat_map(|address| &address.lost);
-    let (said, url) = match &server.database {
-        Some(address) if server.product.is_some() => {
-            ("# As its configuration says, without the password.", address.url.clone())
-        }
-        Some(address) => ("# As its command line or environment says, without the password.", address.url.clone()),
-        None => {
-            let scheme = listeners.first().map_or("postgres", |listener| listener.scheme);
-            let port = listeners.first().map_or_else(String::new, |listener| format!(":{}", listener.port));
-            ("# A guess: user and database are named after the unit.", format!("{scheme}://{name}@127.0.0.1{port}/{name}"))
-        }
-    };
-    let page = if url.starts_with("postgres") { "postgresql" } else { "mysql" };
-    let unkept = lost.map(|lost| {
-        let lost = text::line(lost);
-        format!("# The application says {lost} as well, which is not in this URL: docs/{page}.md has the parameters; until then this is less safe.")
-    });
-    let database = database(name, (said, &url), &unkept.collect::<Vec<_>>());
-    if let Some(known) = server.product {
-        return product(name, known, server, database);
-    }
-    let probe = match &server.package {
-        Some(package) => format!("{{ dpkg = \"{package}\" }}"),
-        None if server.version_file => "{ file = \"VERSION\" }".to_owned(),
-        None => "{ symlink = true }".to_owned(),
-    };
-    let mut lines = database;
-    lines.extend([
-        format!("[targets.{name}.release]"),
-        format!("path = {}", quoted(&server.path.display().to_string())),
-        format!("version = {probe}"),
-    ]);
-    if server.package.is_none() && !server.version_file {
-        lines.push("# A guess: neither a package nor a file VERSION was found.".to_owned());
-    }
-    if server.scripts.is_empty() {
-        lines.push(
-            "# No migration scripts were found. Who migrates the database? \"flyway\", \"command\" or \"on-start\".".to_owned(),
-        );
-        lines.push(format!("# [targets.{name}.migrations]"));
-        lines.push("# runner = \"on-start\"".to_owned());
-    } else {
-        let locations: Vec<String> = server.scripts.iter().map(|location| format!("\"{location}\"")).collect();
-        lines.push(format!("[targets.{name}.migrations]"));
-        lines.push("runner = \"flyway\"".to_owned());
-        lines.push(format!("locations = [{}]", locations.join(", ")));
-    }
-    lines.push(format!("[targets.{name}.service]"));
-    lines.push(format!("unit = \"{}\"", server.unit));
-    lines.push("# What must answer before it counts as healthy.".to_owned());
-    lines.push("# health = [{ http = \"http://127.0.0.1:8080/health\" }]".to_owned());
-    lines.push(format!("[targets.{name}.upgrade]"));
-    lines.push("# Until you have seen an upgrade go well, a person starts each one.".to_owned());
-    lines.push("auto = false".to_owned());
-    lines
+    Proposal { text: text::printable(&lines.join("\n")).into_owned(), ..proposal }
 }
 
 #[cfg(test)]

@@ -39,6 +39,12 @@ impl User {
         }
     }
 
+    /// The name, or the number of one whom the host does not know.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// As whom a command must run; none for as whom we are.
     ///
     /// # Errors

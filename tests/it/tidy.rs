@@ -183,7 +183,7 @@ const BY_PATH: &[(&str, &[(&str, &str)])] = &[
             ("src/control/peers.rs", "/etc/passwd and /etc/group"),
             ("src/cli/owner.rs", "/proc"),
             ("src/cli/installer.rs", "/proc"),
-            ("src/cli/init/look.rs", "/proc"),
+            ("src/cli/init/listen.rs", "/proc"),
             ("src/cli/demo/server.rs", "the demo's own"),
         ],
     ),

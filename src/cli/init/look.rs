@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Listener, Server};
+use super::service::Server;
 use crate::config::Product;
 use crate::config::address;
 use crate::config::load::Environment;
@@ -171,46 +171,6 @@ fn scripts(root: &Path) -> Vec<String> {
     }
     found.sort();
     found
-}
-
-/// Database servers that listen: on sockets, as the kernel lists them, or on their usual port.
-pub(super) fn listeners() -> Vec<Listener> {
-    let unix = fs::read_to_string("/proc/net/unix").unwrap_or_default();
-    let mut found: Vec<Listener> = unix.lines().filter_map(|line| socket(line.split_whitespace().last()?)).collect();
-    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
-        let text = fs::read_to_string(table).unwrap_or_default();
-        for port in text.lines().filter_map(listening_port) {
-            let scheme = match port {
-                5432 => "postgres",
-                3306 => "mysql",
-                _ => continue,
-            };
-            if !found.iter().any(|listener| listener.scheme == scheme && listener.port == port) {
-                found.push(Listener { scheme, socket: None, port });
-            }
-        }
-    }
-    found.sort_by(|a, b| (a.scheme != "postgres", a.port, &a.socket).cmp(&(b.scheme != "postgres", b.port, &b.socket)));
-    found.dedup();
-    found
-}
-
-/// A database server's socket, by its path.
-fn socket(path: &str) -> Option<Listener> {
-    let path = Path::new(path);
-    let name = path.file_name()?.to_str()?;
-    if let Some(port) = name.strip_prefix(".s.PGSQL.") {
-        return Some(Listener { scheme: "postgres", socket: Some(path.parent()?.to_owned()), port: port.parse().ok()? });
-    }
-    let mysql = matches!(name, "mysqld.sock" | "mysql.sock" | "mariadb.sock");
-    mysql.then(|| Listener { scheme: "mysql", socket: Some(path.to_owned()), port: 3306 })
-}
-
-/// The port of a line of `/proc/net/tcp` (proc_net_tcp): the local address is the second field, state `0A` listens.
-fn listening_port(line: &str) -> Option<u16> {
-    let fields: Vec<&str> = line.split_whitespace().collect();
-    let (address, state) = (fields.get(1)?, fields.get(3)?);
-    (*state == "0A").then(|| u16::from_str_radix(address.rsplit_once(':')?.1, 16).ok()).flatten()
 }
 
 #[cfg(test)]

@@ -1,10 +1,98 @@
+use super::listen::Listener;
 use super::*;
-use crate::config::load::{self, Secrets};
+use crate::config::address::Address;
+use crate::engine::census::{Census, Held};
 
 const SAFE: &str = "postgres://app@db:5432/safe?sslmode=verify-full&sslrootcert=/etc/ssl/db.pem";
 
 fn address(url: &str, lost: &[&str]) -> Address {
     Address { url: url.to_owned(), lost: lost.iter().map(|lost| (*lost).to_owned()).collect() }
+}
+
+fn runner() -> Runner {
+    Runner { name: "upkeep".to_owned(), known: true, root: true, uid: 0 }
+}
+
+fn proposed(found: &Found) -> Proposal {
+    let place =
+        steps::Place { path: "/etc/upkeep/x".into(), beside: "/etc/upkeep".into(), head: Vec::new(), command: "upkeep".into() };
+    proposal(found, &runner(), &place)
+}
+
+fn text_of(found: &Found) -> String {
+    proposed(found).text
+}
+
+#[track_caller]
+fn read(found: &Found) -> crate::config::Config {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("found.toml");
+    durable::write(&path, text_of(found).as_bytes()).unwrap();
+    load::load_with(&path, &load::Environment::new(), Secrets::Leave).unwrap_or_else(|error| panic!("{error:?}"))
+}
+
+fn unseen(listener: Listener) -> Known {
+    Known { listener, version: None, census: None, unseen: Some("nobody\nanswers".to_owned()) }
+}
+
+fn holding(listener: Listener, version: &str, local: Option<&str>, names: &[&str]) -> Known {
+    let databases = names.iter().map(|name| Held { name: (*name).to_owned(), bytes: Some(1000), ..Held::default() }).collect();
+    let (version, local) = (version.to_owned(), local.map(str::to_owned));
+    let census = Census { version: version.clone(), number: 170_000, local, databases, ..Census::default() };
+    Known { listener, version: Some(version), census: Some(census), unseen: None }
+}
+
+#[test]
+fn every_database_that_is_found_is_a_target_and_none_twice() {
+    let postgres = |port| Listener::at("postgres", Some("/run/postgresql".into()), port);
+    let url = "postgres://shop@127.0.0.1:5432/shop";
+    let many: Vec<String> = (0..12).map(|number| format!("db{number:02}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let found = Found {
+        servers: vec![Server {
+            unit: "shop.service".to_owned(),
+            path: "/opt/shop".into(),
+            database: Some(address(url, &[])),
+            ..Server::default()
+        }],
+        listeners: vec![
+            holding(postgres(5432), "17.2", Some("peer"), &["shop", "Wiki \"new\"", "--"]),
+            holding(postgres(5433), "15.14", Some("peer"), &["shop", "shop-5433"]),
+            holding(
+                Listener::at("mysql", Some("/run/mysqld/mysqld.sock".into()), 3306),
+                "11.8.3-MariaDB",
+                Some("unix_socket"),
+                &many,
+            ),
+            unseen(Listener::at("mysql", None, 3307)),
+        ],
+        files: vec!["/srv/app/My Notes.db".into()],
+        urls: vec![("mysql://app@db:3306/shop".to_owned(), "shop".to_owned())],
+        ..Found::default()
+    };
+    let config = read(&found);
+    let at = |name: &str| config.targets[&TargetName::parse(name).unwrap()].database.url();
+    assert_eq!(at("shop"), url, "the service's own, and what the server has of that name is the same database");
+    assert_eq!(at("wiki--new-"), "postgres:///Wiki%20%22new%22?host=/run/postgresql&port=5432&user=upkeep");
+    assert_eq!(at("database"), "postgres:///--?host=/run/postgresql&port=5432&user=upkeep");
+    assert_eq!(at("shop-5433"), "postgres:///shop?host=/run/postgresql&port=5433&user=upkeep");
+    assert_eq!(at("shop-5433-5433"), "postgres:///shop-5433?host=/run/postgresql&port=5433&user=upkeep");
+    assert_eq!(at("db09"), "mysql:///db09?socket=/run/mysqld/mysqld.sock&user=upkeep");
+    assert_eq!(at("my-notes"), "sqlite:///srv/app/My%20Notes.db");
+    assert_eq!(at("shop-2"), "mysql://app@db:3306/shop");
+    assert_eq!(config.targets.len(), 5 + 10 + 2);
+    let proposal = proposed(&found);
+    let told = &proposal.text;
+    for said in [
+        "# PostgreSQL 17.2 in /run/postgresql, port 5432.\n# Looked after by another target: shop.",
+        "# MariaDB 11.8.3 at /run/mysqld/mysqld.sock: not proposed, because 10 are enough to begin with: db10, db11.",
+        "# MySQL or MariaDB at port 3307.",
+        "# its databases could not be listed: nobody\\u000aanswers.",
+        "`upkeep init --print --database mysql://127.0.0.1:3307/DATABASE`",
+    ] {
+        assert!(told.contains(said), "{said}: {told}");
+    }
+    assert_eq!((proposal.accounts.len(), proposal.notes.len()), (3, 2), "{:?}", proposal.notes);
 }
 
 #[test]
@@ -18,12 +106,10 @@ fn what_it_proposes_is_a_configuration() {
             Server { database: Some(address(SAFE, &["ssl=\ntrue"])), ..server("safe.service") },
         ],
         idle: vec!["/opt/other".into()],
-        listeners: vec![Listener { scheme: "postgres", socket: Some("/run/postgresql".into()), port: 5433 }],
+        listeners: vec![unseen(Listener::at("postgres", Some("/run/postgresql".into()), 5433))],
+        ..Found::default()
     };
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("found.toml");
-    durable::write(&path, proposal(&found).as_bytes()).unwrap();
-    let config = load::load_with(&path, &load::Environment::new(), Secrets::Leave).unwrap();
+    let config = read(&found);
     let shop = &config.targets[&TargetName::parse("shop").unwrap()];
     assert_eq!(shop.database.location.to_string(), "postgres://shop@127.0.0.1:5433/shop");
     assert_eq!(shop.migrations.as_ref().unwrap().locations, ["db/migration"]);
@@ -32,7 +118,8 @@ fn what_it_proposes_is_a_configuration() {
     assert_eq!(wiki.database.location.to_string(), "sqlite:///opt/app/wiki.db");
     let safe = &config.targets[&TargetName::parse("safe").unwrap()];
     assert_eq!(safe.database.url(), SAFE, "the application's demands on its connection are kept");
-    assert!(proposal(&found).contains("\n# The application says ssl=\\u000atrue as well"), "{}", proposal(&found));
+    let told = text_of(&found);
+    assert!(told.contains("\n# The application says ssl=\\u000atrue as well"), "{told}");
     assert_eq!(config.targets.len(), 4);
 }
 
@@ -47,12 +134,8 @@ fn a_product_that_is_known_is_proposed_by_its_profile() {
         database: Some(address("mysql://om@localhost:3306/openmetadata_db", &["trustCertificateKeyStoreUrl=file:k"])),
         ..Server::default()
     };
-    let read = |server: &Server| {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("found.toml");
-        durable::write(&path, proposal(&Found { servers: vec![server.clone()], ..Found::default() }).as_bytes()).unwrap();
-        load::load_with(&path, &load::Environment::new(), Secrets::Leave).unwrap().targets.into_values().next().unwrap()
-    };
+    let alone = |server: &Server| Found { servers: vec![server.clone()], ..Found::default() };
+    let read = |server: &Server| super::tests::read(&alone(server)).targets.into_values().next().unwrap();
     let target = read(&server);
     assert_eq!((target.product.map(|product| product.name()), target.profile.as_str()), (Some("openmetadata"), "openmetadata"));
     assert_eq!(target.database.location.to_string(), "mysql://om@localhost:3306/openmetadata_db");
@@ -60,7 +143,7 @@ fn a_product_that_is_known_is_proposed_by_its_profile() {
     let runner = &target.migrations.as_ref().unwrap().runner;
     let crate::config::Runner::Command { environment_file, user, .. } = runner else { panic!("{runner:?}") };
     assert_eq!((environment_file.as_deref(), user.as_deref()), (Some(Path::new("/etc/openmetadata.env")), Some("om")));
-    let told = proposal(&Found { servers: vec![server.clone()], ..Found::default() });
+    let told = text_of(&alone(&server));
     assert!(told.contains("openmetadata_db\"\n# The application says trustCertificateKeyStoreUrl=file:k as well"), "{told}");
     // What was not found is left to write, and the rest stands.
     read(&Server { user: None, environment_file: None, database: None, ..server });

@@ -7,6 +7,7 @@
 //! Held by `tests/it/mysql_traps.rs`.
 
 use std::io;
+use std::path::Path;
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use sqlx::{ConnectOptions, Connection, MySqlConnection};
@@ -15,7 +16,7 @@ use tokio::net::UnixStream;
 use super::super::relay::{self, Carrier};
 use super::super::transport::{self, Wish};
 use super::errors::number_of;
-use super::packets::Wire;
+use super::packets::{CONNECT_WITHIN, Wire};
 use super::secure;
 use crate::config::{Database, Location, Secret};
 
@@ -71,6 +72,21 @@ pub(crate) async fn connect(
         // The driver only sees that it ended.
         Err(error) => Err(carrier.why(error)),
     }
+}
+
+/// The version that a server at a Unix socket tells whoever knocks there; nobody logs in.
+///
+/// # Errors
+/// When nobody answers there, or no server of this kind.
+pub async fn greeting(socket: &Path) -> io::Result<String> {
+    let talk = async { Wire::new(UnixStream::connect(socket).await?).read().await };
+    let packet = tokio::time::timeout(CONNECT_WITHIN, talk).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    let version = match packet[..] {
+        [10, ref rest @ ..] => rest.split(|byte| *byte == 0).next().unwrap_or_default(),
+        _ => return Err(io::Error::other("it does not greet as MySQL and MariaDB do")),
+    };
+    // MariaDB before 11 says this first, for old replicas.
+    Ok(String::from_utf8_lossy(version.strip_prefix(b"5.5.5-").unwrap_or(version)).into_owned())
 }
 
 /// Over a Unix socket.

@@ -23,20 +23,6 @@ fn a_server_lies_where_its_command_line_says() {
 }
 
 #[test]
-fn listening_servers_are_known_by_socket_and_port() {
-    let postgres = socket("/run/postgresql/.s.PGSQL.5433").unwrap();
-    assert_eq!(
-        (postgres.scheme, postgres.socket.as_deref(), postgres.port),
-        ("postgres", Some(Path::new("/run/postgresql")), 5433)
-    );
-    assert_eq!(socket("/tmp/mysql.sock").unwrap().scheme, "mysql");
-    assert_eq!(socket("/run/systemd/notify"), None);
-    let line = "   0: 0100007F:1538 00000000:0000 0A 00000000:00000000 00:00000000 00000000   113        0 21234";
-    assert_eq!(listening_port(line), Some(5432));
-    assert_eq!(listening_port(&line.replace(" 0A ", " 01 ")), None);
-}
-
-#[test]
 fn scripts_are_found_where_they_lie() {
     let dir = tempfile::tempdir().unwrap();
     for file in ["db/migration/V1__one.sql", "db/migration/R__view.sql", "docs/V1_notes.txt", "sql/V2__two.sql"] {
