@@ -45,7 +45,7 @@ mod web;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -65,7 +65,7 @@ use terminal::Terminal;
 ///
 /// Try it without touching anything: `upkeep demo`.
 #[derive(Debug, Parser)]
-#[command(name = "upkeep", version, max_term_width = 100, subcommand_required = true)]
+#[command(name = "upkeep", version, long_version = LONG_VERSION.as_str(), max_term_width = 100, subcommand_required = true)]
 #[command(after_long_help = exit_codes())]
 struct Cli {
     /// The configuration file.
@@ -77,6 +77,19 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
 }
+
+/// What `--version` says: the version, what it was built from as the build's environment says it (`packaging/release` does), and what is in it. No feature
+/// is optional; debug builds have the points at which tests have them fail.
+static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
+    let commit = option_env!("UPKEEP_COMMIT").unwrap_or("not known (built without UPKEEP_COMMIT in the environment)");
+    let library = if cfg!(target_env = "musl") { "musl, static" } else { "glibc" };
+    let tests = if cfg!(debug_assertions) { ", fault points for tests (a debug build)" } else { "" };
+    format!(
+        "{}\ncommit: {commit}\ntarget: {} Linux, {library}\nfeatures: SQLite, PostgreSQL, MySQL, MariaDB{tests}",
+        env!("CARGO_PKG_VERSION"),
+        std::env::consts::ARCH
+    )
+});
 
 /// Every command, in the order of the help.
 #[derive(Debug, Subcommand)]
