@@ -94,7 +94,9 @@ fn without_numbers(line: &str) -> String {
         let digit = letter.is_ascii_digit();
         if digit && !plain.ends_with('#') {
             plain.push('#');
-        } else if !digit && !(letter == '.' && plain.ends_with('#')) {
+        }
+        let point = letter == '.' && plain.ends_with('#');
+        if !(digit || point) {
             plain.push(letter);
         }
     }
