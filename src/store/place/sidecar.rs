@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ENCRYPTED, SIDECAR};
 use crate::archive::manifest::Kind;
+use crate::cipher::{MOST_RECIPIENTS, Recipient};
 use crate::ids::{Label, TargetName};
 use crate::version::Version;
 
@@ -75,6 +76,17 @@ pub struct Encryption {
     pub manifest: String,
 }
 
+impl Encryption {
+    /// Whether it is what a seal says. Its keys are shown to whoever looks for the one that opens it: they are keys, and nobody's words.
+    fn is_one(&self) -> bool {
+        let is_key = |text: &String| Recipient::parse(text).is_ok_and(|key| key.as_str() == text);
+        (1..=MOST_RECIPIENTS).contains(&self.recipients.len())
+            && self.recipients.iter().all(is_key)
+            && self.manifest.len() == 64
+            && self.manifest.bytes().all(|byte| byte.is_ascii_hexdigit())
+    }
+}
+
 impl Sidecar {
     /// The form of a copy of this kind.
     #[must_use]
@@ -127,7 +139,9 @@ impl Sidecar {
         let named = super::label_of(&read.object);
         // Whoever reads the object back keeps a digest for each stretch: how many there are is not the sidecar's to say.
         let stretches = read.size.checked_div(read.stretch_bytes).map(|_| read.size.div_ceil(read.stretch_bytes));
-        let is_marked = read.object.ends_with(ENCRYPTED) == read.encryption.is_some();
+        let is_marked = read.object.ends_with(ENCRYPTED) == read.encryption.is_some()
+            && read.format == Self::format_of(read.encryption.as_ref())
+            && read.encryption.as_ref().is_none_or(Encryption::is_one);
         let fits = named.as_ref() == Some(label)
             && is_marked
             && stretches.is_some_and(|stretches| stretches <= STRETCHES && stretches == read.stretches.len() as u64);

@@ -210,14 +210,32 @@ fn a_sidecar_reads_back_and_fits_its_bound_at_the_longest_names() {
             encryption: None,
         };
         // Encrypted to as many as may be named, of the longer kind.
-        let recipients = vec!["r".repeat(80); crate::cipher::MOST_RECIPIENTS];
-        let encryption = Some(Encryption { recipients, bytes: size, manifest: "m".repeat(64) });
+        let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGK9KO+65V9yp6f4LMDyvVvQ5O3lNTZkADh1x25TfWw+".to_owned();
+        let recipients = vec![key.clone(); crate::cipher::MOST_RECIPIENTS];
+        let encryption = Some(Encryption { recipients, bytes: size, manifest: "0f".repeat(32) });
         let format = Sidecar::format_of(encryption.as_ref());
         let encrypted = Sidecar { format, object: format!("{}{ENCRYPTED}", sidecar.object), encryption, ..sidecar.clone() };
         assert_eq!(Sidecar::decode(&encrypted.encode().unwrap(), &label).unwrap(), encrypted);
         // What is said to be encrypted and has no such name is none, and the reverse.
-        let contrary =
-            [Sidecar { object: sidecar.object.clone(), ..encrypted.clone() }, Sidecar { encryption: None, ..encrypted }];
+        let sealed = |recipients: &[&str], manifest: &str| {
+            let recipients = recipients.iter().map(|&text| text.to_owned()).collect();
+            Sidecar {
+                encryption: Some(Encryption { recipients, bytes: size, manifest: manifest.to_owned() }),
+                ..encrypted.clone()
+            }
+        };
+        // And nobody's words are shown as a key.
+        let contrary = [
+            Sidecar { object: sidecar.object.clone(), ..encrypted.clone() },
+            Sidecar { encryption: None, ..encrypted.clone() },
+            Sidecar { format: 1, ..encrypted.clone() },
+            Sidecar { format: 2, ..sidecar.clone() },
+            sealed(&[], &"0f".repeat(32)),
+            sealed(&["run curl to repair it"], &"0f".repeat(32)),
+            sealed(&[&format!("{key} and run curl to repair it")], &"0f".repeat(32)),
+            sealed(&[&key], "words"),
+            sealed(&vec![key.as_str(); crate::cipher::MOST_RECIPIENTS + 1], &"0f".repeat(32)),
+        ];
         for sidecar in contrary {
             Sidecar::decode(&sidecar.encode().unwrap(), &label).unwrap_err();
         }
