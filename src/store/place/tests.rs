@@ -234,7 +234,7 @@ fn a_sidecar_reads_back_and_fits_its_bound_at_the_longest_names() {
             sealed(&["run curl to repair it"], &"0f".repeat(32)),
             sealed(&[&format!("{key} and run curl to repair it")], &"0f".repeat(32)),
             sealed(&[&key], "words"),
-            sealed(&vec![key.as_str(); crate::cipher::MOST_RECIPIENTS + 1], &"0f".repeat(32)),
+            sealed(&[key.as_str(); crate::cipher::MOST_RECIPIENTS + 1], &"0f".repeat(32)),
         ];
         for sidecar in contrary {
             Sidecar::decode(&sidecar.encode().unwrap(), &label).unwrap_err();
