@@ -32,8 +32,8 @@ use crate::upgrade::judge::Stand;
 use crate::upgrade::{self, Asked, Decision, Observation};
 use crate::version::Version;
 use crate::wire::{
-    Action, ArchiveStatus, HistoryStatus, HoldStatus, Job, JobState, KeptStatus, Migrate, MigrateVerb, OutageStatus,
-    ReleaseStatus, Restore, RuleStatus, RunStatus, ShapeStatus, Status, Step, TargetStatus, UpgradeStatus,
+    Action, ArchiveStatus, ExpectedDowntime, HistoryStatus, HoldStatus, Job, JobState, KeptStatus, Migrate, MigrateVerb,
+    OutageStatus, ReleaseStatus, Restore, RuleStatus, RunStatus, ShapeStatus, Status, Step, TargetStatus, UpgradeStatus,
 };
 
 /// The program and its version, as status and manifests name it.
@@ -64,6 +64,8 @@ pub struct Seen {
     pub problems: Vec<String>,
     /// The restore into the database that has begun and not ended, in words.
     pub unfinished: Option<String>,
+    /// What downtime the upgrade that is pending may need.
+    pub expected: Option<ExpectedDowntime>,
 }
 
 /// A look, and what follows from it.
@@ -109,6 +111,9 @@ pub async fn look(ctx: &Context, target: &Target) -> Result<Look, Failure> {
         ..Seen::default()
     };
     seen.shape = Some(shape(&observation));
+    if seen.shape.as_ref().is_some_and(|shape| shape.step == Step::Pending) {
+        seen.expected = Some(expected_downtime(ctx, &target.name).await?);
+    }
     match &decision {
         Decision::Refuse(refusals) => seen.refusals = refusals.iter().map(ToString::to_string).collect(),
         // Why nothing happens, where more than nothing might be expected.
@@ -151,6 +156,17 @@ pub async fn look(ctx: &Context, target: &Target) -> Result<Look, Failure> {
     let installed = observation.release.as_ref().and_then(|release| release.as_ref().ok());
     let fingerprint = installed.map(|installed| installed.fingerprint.clone());
     Ok(Look { seen, fingerprint, decision, observation })
+}
+
+/// How long an upgrade may be expected to keep the server from serving: by what upgrades took here, and what archives take now.
+///
+/// # Errors
+/// When our own state database cannot be read.
+pub async fn expected_downtime(ctx: &Context, target: &TargetName) -> Result<ExpectedDowntime, Failure> {
+    let known = upgrade::expected(&ctx.state, target).await?;
+    let archives = catalogue::list(&ctx.state, Some(target)).await?;
+    let newest = catalogue::newest_good(&archives, ctx.clock.now());
+    Ok(downtime::expected(known.as_ref(), newest.map(|archive| archive.duration_ms)))
 }
 
 fn release(observation: &Observation) -> Option<ReleaseStatus> {
@@ -353,6 +369,8 @@ pub fn one(target: &Target, known: &Known, seen: Option<&Seen>, jobs: &[Job], no
         then: then(target, next_run),
         overdue,
         upgrade: known.upgrade.clone().map(upgrade_status),
+        // Of one that is underway it is told what it has taken.
+        expected_downtime: seen.expected.filter(|_| known.upgrade.as_ref().is_none_or(|upgrade| upgrade.ended_at.is_some())),
         refusals: seen.refusals,
         holds: known.holds.iter().filter(|hold| hold.active(now)).cloned().map(hold).collect(),
         free_bytes: seen.free_bytes,

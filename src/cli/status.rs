@@ -121,6 +121,8 @@ pub(super) fn block(target: &TargetStatus, now: DateTime<Utc>, terminal: Termina
         upgrade.downtime.iter().for_each(|downtime| line("downtime", downtime::said(downtime), Tone::Plain));
         upgrade.next_steps.iter().for_each(|step| line("next step", step.clone(), Tone::Strong));
     }
+    let foretold = |expected| line("downtime", format!("of an upgrade now: {}", downtime::foretold(expected)), Tone::Plain);
+    target.expected_downtime.iter().for_each(foretold);
     target.holds.iter().for_each(|hold| line("hold", words::hold(hold, now), Tone::Warn));
     target.refusals.iter().for_each(|refusal| line("no upgrade", refusal.clone(), Tone::Warn));
     target.problems.iter().for_each(|problem| line("problem", problem.clone(), Tone::Bad));

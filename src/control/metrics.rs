@@ -126,6 +126,18 @@ fn upgrades(page: &mut Page, status: &Status) {
             page.sample(name, &[("target", target.name.as_str()), ("phase", &upgrade.phase)], 1);
         }
     }
+    // Part by part: they add up, and what grows is seen beside what does not.
+    let name = "upkeep_upgrade_downtime_seconds";
+    page.family(name, "gauge", "seconds", "How long the target's open or last upgrade kept the server from serving, by part.");
+    for target in &status.targets {
+        for part in target.upgrade.iter().flat_map(|upgrade| &upgrade.downtime).flat_map(|downtime| &downtime.parts) {
+            page.sample(name, &[("target", target.name.as_str()), ("part", &part.what)], seconds(part.took_ms));
+        }
+    }
+}
+
+fn seconds(ms: u64) -> String {
+    format!("{}.{:03}", ms / 1_000, ms % 1_000)
 }
 
 fn runs(page: &mut Page, tallies: &[Tally]) {
@@ -140,8 +152,7 @@ fn runs(page: &mut Page, tallies: &[Tally]) {
     }
     page.family("upkeep_last_duration_seconds", "gauge", "seconds", "How long the newest run took.");
     for tally in tallies {
-        let (whole, rest) = (tally.last_ms / 1_000, tally.last_ms % 1_000);
-        page.sample("upkeep_last_duration_seconds", &labels(tally), format_args!("{whole}.{rest:03}"));
+        page.sample("upkeep_last_duration_seconds", &labels(tally), seconds(tally.last_ms));
     }
 }
 

@@ -1,14 +1,11 @@
 //! `plan`: what an upgrade would do now, or why it would refuse.
 
 use super::{Effect, Spec, Subject, Work, target};
-use crate::context::Context;
 use crate::failure::Failure;
-use crate::ids::TargetName;
 use crate::pen::{Pen, table};
-use crate::state_db::catalogue;
-use crate::status::downtime;
+use crate::status::{self, downtime};
 use crate::upgrade::{self, Asked, Decision};
-use crate::wire::{Decided, ExpectedDowntime, Plan};
+use crate::wire::{Decided, Plan};
 
 pub(super) fn spec(ask: &Plan) -> Spec<'_> {
     Spec::aside(Subject::Target(&ask.target), Effect::Reads)
@@ -25,18 +22,10 @@ pub(super) async fn run(ask: &Plan, work: Work<'_>) -> Result<Decided<upgrade::P
         },
         Decision::Adopt(plan) => Decided::Adopt { headline: plan.headline(), plan: *plan },
         Decision::Plan(plan) => {
-            let downtime = expected(ctx, &ask.target).await?;
+            let downtime = status::expected_downtime(ctx, &ask.target).await?;
             Decided::Plan { headline: plan.headline(), plan: *plan, downtime: Some(downtime) }
         }
     })
-}
-
-/// How long the server may be expected not to serve: by what upgrades took here, and what archives take now.
-async fn expected(ctx: &Context, target: &TargetName) -> Result<ExpectedDowntime, Failure> {
-    let known = upgrade::expected(&ctx.state, target).await?;
-    let archives = catalogue::list(&ctx.state, Some(target)).await?;
-    let newest = catalogue::newest_good(&archives, ctx.clock.now());
-    Ok(downtime::expected(known.as_ref(), newest.map(|archive| archive.duration_ms)))
 }
 
 pub(super) fn tell(ask: &Plan, decided: &Decided<upgrade::Plan>, pen: Pen) -> Option<String> {

@@ -90,6 +90,9 @@ pub struct TargetStatus {
     /// The open upgrade, or the last one that ended.
     #[serde(default)]
     pub upgrade: Option<UpgradeStatus>,
+    /// How long the upgrade that is pending may be expected to keep the server from serving.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_downtime: Option<ExpectedDowntime>,
     /// What stands against an upgrade now, in one sentence each; empty when nothing does.
     #[serde(default)]
     pub refusals: Vec<String>,

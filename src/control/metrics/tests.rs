@@ -11,7 +11,9 @@ fn status() -> Status {
             {"name": "notes", "profile": "generic", "database": "sqlite:///n.db", "archives": 3, "archives_bytes": 1024,
              "overdue": true, "problems": ["one"], "next_run": "2026-11-23T01:30:00Z",
              "last_good": {"label": "notes-1", "taken_at": "2026-11-22T09:00:00Z", "size": 512, "rows": 7},
-             "upgrade": {"id": "u", "to": "1.1", "phase": "say \"hi\"\\n", "started_at": "2026-11-22T00:00:00Z"}},
+             "upgrade": {"id": "u", "to": "1.1", "phase": "say \"hi\"\\n", "started_at": "2026-11-22T00:00:00Z",
+                         "downtime": {"from": "2026-11-22T00:00:00Z", "took_ms": 12_050,
+                                      "parts": [{"what": "archive", "took_ms": 12_000}, {"what": "start", "took_ms": 50}]}}},
             {"name": "bare", "profile": "generic", "database": "sqlite:///b.db", "archives": 0, "archives_bytes": 0, "overdue": false},
         ],
     }))
@@ -30,6 +32,8 @@ fn the_page_is_openmetrics() {
         "upkeep_overdue{target=\"notes\"} 1",
         "upkeep_overdue{target=\"bare\"} 0",
         "upkeep_upgrade_phase{target=\"notes\",phase=\"say \\\"hi\\\"\\\\n\"} 1",
+        "upkeep_upgrade_downtime_seconds{target=\"notes\",part=\"archive\"} 12.000",
+        "upkeep_upgrade_downtime_seconds{target=\"notes\",part=\"start\"} 0.050",
         "upkeep_runs{target=\"notes\",action=\"backup\",outcome=\"ok\"} 4",
         "upkeep_last_duration_seconds{target=\"notes\",action=\"backup\",outcome=\"ok\"} 1.050",
     ] {

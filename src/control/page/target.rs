@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::html::Html;
 use super::{Details, archives, upgrades};
 use crate::pen::{Tone, human};
-use crate::status::words;
+use crate::status::{downtime, words};
 use crate::wire::TargetStatus;
 
 /// The whole section.
@@ -85,6 +85,11 @@ fn facts(page: &mut Html, target: &TargetStatus, now: DateTime<Utc>) {
         });
     }
     runs(page, target, now);
+    if let Some(expected) = &target.expected_downtime {
+        page.fact("downtime", Tone::Plain, |page| {
+            page.tag("of an upgrade now: ").text(&downtime::foretold(expected));
+        });
+    }
     for hold in &target.holds {
         page.fact("hold", Tone::Warn, |page| {
             page.text(&words::hold(hold, now));
