@@ -5,6 +5,7 @@
 //! and everything said on the way to standard error; with `--json` exactly one document is printed, also for a failure; the
 //! exit code follows from [`Class`] alone. Held by `tests/it/cli.rs` and `tests/it/errors.rs`.
 
+mod accounts;
 mod backup;
 mod cancel;
 mod chart;
@@ -35,6 +36,7 @@ mod prune;
 mod restore;
 mod session;
 mod setup;
+mod source;
 mod status;
 mod terminal;
 mod upgrade;
@@ -103,6 +105,7 @@ enum Command {
     Verify(verify::Arguments),
     Restore(restore::Arguments),
     Extract(extract::Arguments),
+    Accounts(accounts::Arguments),
     Diff(diff::Arguments),
     Plan(plan::Arguments),
     Upgrade(upgrade::Arguments),
@@ -209,6 +212,7 @@ async fn run(command: Command, world: &World) -> Result<(), Stop> {
         Command::Verify(arguments) => verify::run(arguments, world).await,
         Command::Restore(arguments) => restore::run(arguments, world).await,
         Command::Extract(arguments) => extract::run(arguments, world).await,
+        Command::Accounts(arguments) => accounts::run(arguments, world).await,
         Command::Diff(arguments) => diff::run(arguments, world).await,
         Command::Plan(arguments) => plan::run(arguments, world).await,
         Command::Upgrade(arguments) => upgrade::run(arguments, world).await,

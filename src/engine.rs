@@ -4,6 +4,7 @@
 //! nothing of targets, schedules or upgrades. Invariants: a dump is consistent or fails; a load returns `Ok` only when rows
 //! and checksums equal the manifest's; a replacing load leaves the old content untouched until the new one was compared.
 
+pub mod accounts;
 pub mod census;
 mod crew;
 mod cutter;

@@ -3,6 +3,7 @@
 //! Owns everything said to such a server, but for what the migrations say. Which of the two it is, and how old, the server
 //! says.
 
+mod accounts;
 mod catalog;
 mod columns;
 mod compare;

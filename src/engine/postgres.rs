@@ -5,6 +5,7 @@
 //! and `guard` for single statements, `order` which tables must come after others, `dump`, `worker` and `rows` reading, `load` and `compare` writing, `in_place` and `swap` taking a database's place with `proof`
 //! of what is replaced, `marks` and `settle` for what a crash leaves, and above them `way`, which chooses.
 
+mod accounts;
 mod catalog;
 mod client;
 mod compare;

@@ -18,10 +18,11 @@ const DOCUMENTS: &[&str] = &[
     "docs/migrations.md",
     "docs/restore-by-hand.md",
     "docs/offsite.md",
+    "docs/new-host.md",
     "docs/openmetadata.md",
 ];
 
-fn read(path: &str) -> String {
+pub(crate) fn read(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
@@ -93,7 +94,7 @@ fn the_readme_transcript_runs() {
 }
 
 /// The code blocks of a document below a heading.
-fn blocks<'a>(document: &'a str, heading: &str) -> Vec<&'a str> {
+pub(crate) fn blocks<'a>(document: &'a str, heading: &str) -> Vec<&'a str> {
     let start = document.find(&format!("\n## {heading}")).unwrap_or_else(|| panic!("no heading {heading}")) + 1;
     let section = &document[start..];
     let section = &section[..section[2..].find("\n## ").map_or(section.len(), |end| end + 2)];
@@ -102,7 +103,7 @@ fn blocks<'a>(document: &'a str, heading: &str) -> Vec<&'a str> {
 
 /// Runs a block of a document as a person would paste it; both ends of a pipe must end well. Gives what it printed.
 #[track_caller]
-fn paste(world: &World, block: &str, environment: &[(&str, &str)]) -> String {
+pub(crate) fn paste(world: &World, block: &str, environment: &[(&str, &str)]) -> String {
     let piped = |line: &str| match line.contains(" | psql ") || line.contains(" | mysql ") {
         true => {
             let ends = vec!["0"; line.matches(" | ").count() + 1].join(" ");

@@ -56,6 +56,7 @@ mod mysql_texts;
 mod mysql_traps;
 mod mysql_views;
 mod mysql_wide;
+mod new_host;
 mod offsite;
 mod openmetadata;
 mod page;

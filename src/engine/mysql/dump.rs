@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::super::accounts::remarks;
 use super::super::crew::join_all;
 use super::super::cutter::append_text;
 use super::super::tally::Tally;
@@ -24,7 +25,7 @@ use super::schema::Schema;
 use super::script::Needs;
 use super::snapshot::{self, Ask, Opened, Worker};
 use super::worker::{Go, Left};
-use super::{definer, fenced, obstacles, ours, rows, script, sequences, shape, statistics, swap, wide};
+use super::{accounts, definer, fenced, obstacles, ours, rows, script, sequences, shape, statistics, swap, wide};
 use crate::archive::PendingArchive;
 use crate::archive::manifest::{Consistency, FrameKind, LeftOut, Server, Table};
 use crate::archive::writer::FrameSink;
@@ -38,6 +39,8 @@ struct Held {
     leader: Session,
     opened: Opened,
     server: Server,
+    /// The accounts it needs, as remarks for the head of the archive.
+    accounts: Vec<String>,
     schema: Schema,
     shape: Shape,
     relations: Vec<Relation>,
@@ -98,7 +101,9 @@ async fn attempt_hold(place: &Place, request: &DumpRequest, progress: &Progress)
     let shape = Shape { histories: opened.seen.histories.clone(), fingerprint: Some(shape::fingerprint(&schema)) };
     request.demand_expected(&shape)?;
     let left_out = left_out(&mut leader, &grants, &schema).await?;
-    if let Some(said) = definer::said(place.definers(), &script::definers(&schema)) {
+    let definers = script::definers(&schema);
+    let accounts = remarks(&accounts::read(&mut leader, &definers).await?);
+    if let Some(said) = definer::said(place.definers(), &definers) {
         server.extra.insert("definers".to_owned(), said);
     }
     let making = Making::of(&mut leader).await?;
@@ -107,7 +112,7 @@ async fn attempt_hold(place: &Place, request: &DumpRequest, progress: &Progress)
     let mut locks: Vec<String> = definitions.give_back(&mut leader).await?.into_iter().collect();
     locks.extend(opened.locks.iter().cloned());
     fault::point("my.dump.held");
-    Ok(Some(Held { leader, opened, server, schema, shape, relations, making, statistics, locks, left_out }))
+    Ok(Some(Held { leader, opened, server, accounts, schema, shape, relations, making, statistics, locks, left_out }))
 }
 
 /// Refuses a database that a load of ours has not finished.
@@ -168,7 +173,8 @@ async fn write(mut held: Held, request: &DumpRequest, sink: &FrameSink, progress
         checks: held.leader.version.is_mariadb() && any(|sql| sql.contains(" CHECK (")),
         foreign: !held.leader.version.is_mariadb() && any(|sql| sql.contains(" FOREIGN KEY (")),
     };
-    let header = script::header(&request.preamble, needs);
+    let preamble: Vec<String> = request.preamble.iter().chain(&held.accounts).cloned().collect();
+    let header = script::header(&preamble, needs);
     append_text(sink, FrameKind::Header, request.level, header).await?;
     let large = script::large(&held.relations);
     append_text(sink, FrameKind::PreData, request.level, script::before(&held.schema, &large, &held.making)?).await?;

@@ -6,6 +6,7 @@
 use std::io;
 
 use super::super::EngineError;
+use super::super::accounts::without;
 use super::super::excerpt::{Name, Out, Part, Wish, find};
 use super::super::frames::{frames_of, text};
 use super::connect::quote;
@@ -47,7 +48,7 @@ pub(in super::super) async fn extract(out: &mut Out<'_>, wish: &Wish) -> Result<
         Table { place, name: quote(name), under: under(number, name) }
     };
     let tables: Vec<Table> = places.into_iter().enumerate().map(of_place).collect();
-    out.text(&text(&archive, FrameKind::Header).await?)?;
+    out.text(&without(&text(&archive, FrameKind::Header).await?))?;
     let shown: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
     out.text(&format!("-- of this archive only: {}\n\n", crate::text::line(&shown.join(", "))))?;
     let (before, after) = (statements(&archive, FrameKind::PreData).await?, statements(&archive, FrameKind::PostData).await?);

@@ -11,7 +11,8 @@ use super::super::EngineError;
 use super::connect::{Session, quote};
 use super::definer::quoted_length;
 pub(super) use patterns::Choice;
-use patterns::{ALL, Privileges, chosen, is_like};
+pub(super) use patterns::is_like;
+use patterns::{ALL, Privileges, chosen};
 
 /// Privileges on one database, whether granted on it or on all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use super::super::accounts::remarks;
 use super::super::crew::{Hand, Stop, StopOnDrop, hire, join_all};
 use super::super::cutter::{append, append_text};
 use super::super::tally::Tally;
@@ -21,7 +22,7 @@ use super::rows::{self, Task, Tasks};
 use super::said::NOT_AVAILABLE;
 use super::schema::{Cleaner, head, restriction};
 use super::worker::{Go, Left, Setup, lock_all, read_in_turn, work};
-use super::{computed, create, large_objects, left_out, likeness, locks, order, printed, shape, standby};
+use super::{accounts, computed, create, large_objects, left_out, likeness, locks, order, printed, shape, standby};
 use crate::archive::manifest::{Consistency, FrameKind, LeftOut, Server, Table};
 use crate::archive::writer::{EncodedFrame, FrameSink};
 use crate::archive::{FrameEncoder, PendingArchive};
@@ -43,6 +44,8 @@ struct Held {
     session: Option<Session>,
     hands: Vec<Worker>,
     server: Server,
+    /// The roles it needs, as remarks for the head of the archive.
+    accounts: Vec<String>,
     major: u32,
     shape: Shape,
     relations: Vec<Relation>,
@@ -168,6 +171,7 @@ async fn attempt_hold(place: &Place, request: &DumpRequest, progress: &Progress)
     let shape = shape::shape(&mut session, &request.history_tables).await?;
     request.demand_expected(&shape)?;
     let mut left_out = left_out::of(&mut session).await?;
+    let accounts = remarks(&accounts::read(&mut session).await?);
     let at_once = locks::is_room(&mut session, needed + locked.len() as u64).await?;
     let sections = match sections(place, major, &snapshot, &server.charset, request.level, at_once).await {
         Ok(sections) => sections.map(|(sections, told)| {
@@ -192,6 +196,7 @@ async fn attempt_hold(place: &Place, request: &DumpRequest, progress: &Progress)
         session: Some(session),
         hands,
         server,
+        accounts,
         major,
         shape,
         relations,
@@ -283,7 +288,7 @@ async fn sections(
 /// Writes the frames in the order a single `psql` needs, and says what was found.
 async fn write(mut held: Held, request: &DumpRequest, sink: &FrameSink, progress: &Progress) -> Result<Dumped, EngineError> {
     let encoding = rows::encoding(&held.server.charset);
-    let mut header = request.preamble.iter().map(|line| format!("-- {line}\n")).collect::<String>();
+    let mut header = request.preamble.iter().chain(&held.accounts).map(|line| format!("-- {line}\n")).collect::<String>();
     // A key that nobody could have written into the database.
     let (restrict, unrestrict) = restriction(&uuid::Uuid::new_v4().simple().to_string());
     header.push_str(&format!("\n{restrict}\n{}\n", head(encoding)));

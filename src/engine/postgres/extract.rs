@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use subject::{Name, Subject};
 
 use super::super::EngineError;
+use super::super::accounts::without;
 use super::super::excerpt::{Out, Part, Wish, find, qualified};
 use super::super::frames::text;
 use super::connect::{literal, quote};
@@ -25,7 +26,7 @@ pub(in super::super) async fn extract(out: &mut Out<'_>, wish: &Wish) -> Result<
     let manifest = archive.manifest();
     let before = statements_of(&text(&archive, FrameKind::PreData).await?);
     let chosen = Chosen::of(manifest, &wish.tables, &before)?;
-    out.text(&text(&archive, FrameKind::Header).await?)?;
+    out.text(&without(&text(&archive, FrameKind::Header).await?))?;
     let names: Vec<String> = chosen.relations.iter().map(qualified).collect();
     out.text(&format!("-- of this archive only: {}\n\n", crate::text::line(&names.join(", "))))?;
     if wish.part == Part::Whole && manifest.data_only {

@@ -169,7 +169,9 @@ pub(super) async fn missing(session: &mut Session, named: &[Need]) -> Result<Vec
         let (asked, warning) = match need {
             Need::Role(role) => (
                 format!("SELECT pg_catalog.to_regrole({}) IS NULL", literal(role)),
-                format!("role {role} does not exist here: its objects belong to {user}, its privileges are left out"),
+                format!(
+                    "role {role} does not exist here: its objects belong to {user}, its privileges are left out (`upkeep accounts LABEL` prints what makes it, to be run before a restore)"
+                ),
             ),
             Need::Acting(role) => (
                 format!("SELECT pg_catalog.to_regrole({}) IS NOT NULL AND NOT ({})", literal(role), guard::may_hand_over(role)),

@@ -41,7 +41,7 @@ pub(super) fn chosen(grants: &BTreeMap<String, Privileges>, database: &str, choi
 }
 
 /// Whether a name is one of those that a pattern means: SQL's `LIKE`.
-pub(super) fn is_like(pattern: &str, name: &str) -> bool {
+pub(in super::super) fn is_like(pattern: &str, name: &str) -> bool {
     matches(&pattern.chars().collect::<Vec<_>>(), &name.chars().collect::<Vec<_>>())
 }
 

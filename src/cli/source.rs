@@ -1,0 +1,104 @@
+//! The archive that a command reads: a file, a label, a target's newest, or the copy of one of these at a place away from the host.
+//!
+//! Owns how what was typed becomes an opened archive. Only reads.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Stop, World, identity, inspect, offsite, owner, session};
+use crate::archive::Archive;
+use crate::cipher::Identity;
+use crate::config::load::Secrets;
+use crate::failure::{Class, Failure};
+use crate::ids::{Label, OwnerName, PlaceName, TargetName};
+use crate::state_db::catalogue::{self, Entry};
+
+/// Which archive.
+#[derive(Debug, clap::Args)]
+pub(super) struct Source {
+    /// An archive's file or label; or a target, for its newest verified archive.
+    #[arg(value_name = "FILE|LABEL|TARGET")]
+    what: String,
+    /// From the copy at this place away from the host.
+    #[arg(long, value_name = "PLACE")]
+    at: Option<PlaceName>,
+    /// The one that another host wrote there under this name.
+    #[arg(long, value_name = "OWNER", requires = "at")]
+    owner: Option<OwnerName>,
+    /// The file with the secret half of a key, for a copy that is encrypted: lines AGE-SECRET-KEY-1…, or an ssh-ed25519 key.
+    #[arg(long, value_name = "FILE", requires = "at")]
+    identity: Option<PathBuf>,
+}
+
+/// An archive, and where what is in it may be unpacked.
+pub(super) struct Opened {
+    pub(super) archive: Archive,
+    pub(super) scratch: PathBuf,
+}
+
+impl Source {
+    pub(super) async fn open(&self, world: &World) -> Result<Opened, Stop> {
+        match &self.at {
+            None => here(&self.what, world).await,
+            Some(place) => self.there(place, world).await,
+        }
+    }
+
+    /// A copy at a place.
+    async fn there(&self, place: &PlaceName, world: &World) -> Result<Opened, Stop> {
+        let given = identity::given(self.identity.as_deref(), world)?;
+        let world = &identity::with(world, given.as_ref());
+        let there = offsite::there(world, place, self.owner.as_ref()).await?;
+        let config = session::config(world, Secrets::Leave)?;
+        let identity = given.and_then(|given| Identity::parse(given.reveal()).ok()).map(Arc::new);
+        let target = TargetName::parse(&self.what).ok();
+        let label = match target {
+            Some(target) if config.targets.contains_key(&target) => {
+                let entries = crate::offsite::choices(&there.state, place, &there.place, &target).await?;
+                chosen(&entries, &target, world)?.label
+            }
+            _ => Label::parse(&self.what).map_err(|error| Failure::new(Class::Usage, error.to_string()))?,
+        };
+        // What this host noted of its own copy says nothing of another host's.
+        let known = match self.owner {
+            None => there.state.copy(place, &label).await?,
+            Some(_) => None,
+        };
+        let opened = crate::offsite::open(&there.place, &label, known, identity.as_ref()).await;
+        there.state.close().await;
+        Ok(Opened { archive: opened?, scratch: config.daemon.state_dir })
+    }
+}
+
+/// An archive of this host. Beside it is where archives are made.
+async fn here(what: &str, world: &World) -> Result<Opened, Stop> {
+    let target = TargetName::parse(what).ok().filter(|_| !Path::new(what).is_file());
+    let path = match target {
+        Some(target) if is_configured(&target, world) => newest(&target, world).await?.path,
+        _ => inspect::find(what, world).await?,
+    };
+    let scratch = path.parent().map(PathBuf::from).filter(|parent| !parent.as_os_str().is_empty());
+    Ok(Opened { archive: Archive::open(&path)?, scratch: scratch.unwrap_or_else(|| PathBuf::from(".")) })
+}
+
+fn is_configured(target: &TargetName, world: &World) -> bool {
+    session::config(world, Secrets::Leave).is_ok_and(|config| config.targets.contains_key(target))
+}
+
+/// The newest verified archive of a target.
+async fn newest(target: &TargetName, world: &World) -> Result<Entry, Stop> {
+    let config = session::config(world, Secrets::Leave)?;
+    owner::hand_over(&config, world).await?;
+    let state = session::state(&config).await?;
+    let entries = catalogue::list(&state, Some(target)).await;
+    state.close().await;
+    chosen(&entries?, target, world)
+}
+
+fn chosen(entries: &[Entry], target: &TargetName, world: &World) -> Result<Entry, Stop> {
+    let newest = catalogue::newest_good(entries, world.clock.now()).cloned();
+    newest.ok_or_else(|| {
+        let failure = Failure::new(Class::NoInput, format!("there is no verified archive of {target}"));
+        failure.hint(format!("see what there is, and name it by its label: `upkeep list {target}`")).into()
+    })
+}
