@@ -26,8 +26,9 @@ use crate::schedule::Schedule;
 
 pub use database::{Database, Definers, Identity, Location, Roots, Secret, Tls};
 pub use migrations::{Callbacks, Migrations, Runner};
-pub use offsite::{Copies, Offsite, OffsiteKind};
+pub use offsite::{Bucket, Copies, Keys, Offsite, OffsiteKind};
 pub use product::{Product, forbidden};
+pub use secrets::of_bucket as keys_of_bucket;
 pub use server::{Health, HttpUrl, Probe, Release, Service, ServiceControl};
 
 /// Everything configured.

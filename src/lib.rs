@@ -37,6 +37,7 @@ pub mod config;
 pub mod context;
 pub mod durable;
 pub mod fault;
+pub mod https;
 pub mod process;
 pub mod state_db;
 pub mod telemetry;

@@ -35,11 +35,12 @@ pub use verify::{Reread, verify};
 use crate::archive::Archive;
 use crate::cipher::{Decrypted, Identity, OpenError};
 use crate::config::{Config, Offsite, OffsiteKind};
+use crate::context::Context;
 use crate::ids::{Label, OwnerName, PlaceName};
 use crate::progress::Progress;
 use crate::state_db::StateDb;
 use crate::state_db::copies::{Copy, Known};
-use crate::store::place::{Directory, Place, PlaceError, Sidecar};
+use crate::store::place::{Bucket, Directory, Place, PlaceError, Sidecar};
 
 /// Who wants the work to go on: nobody any more, once it is given up or told to stop.
 #[derive(Debug, Clone)]
@@ -78,29 +79,43 @@ pub async fn reading(state: &StateDb, offsite: &Offsite, owner: Option<&OwnerNam
     let known = state.place(&offsite.name).await?.filter(Known::is_set_up);
     let (offsite, owner) = (offsite.clone(), owner.cloned().unwrap_or_else(|| offsite.owner.clone()));
     let at = called(&offsite, &owner);
-    let open = move || {
-        let OffsiteKind::Directory { path, .. } = &offsite.kind;
-        Directory::read(path, &owner, known.as_ref().map(|known| known.marker.as_str()))
+    let open = move || -> Result<Arc<dyn Place>, PlaceError> {
+        let marker = known.as_ref().map(|known| known.marker.as_str());
+        Ok(match &offsite.kind {
+            OffsiteKind::Directory { path, .. } => Arc::new(Directory::read(path, &owner, marker)?),
+            OffsiteKind::Bucket(bucket) => Arc::new(Bucket::read(bucket, &owner, marker)?),
+        })
     };
-    Ok(Arc::new(aside(&at, open).await??))
+    Ok(aside(&at, open).await??)
 }
 
 /// Opens this host's own part of a place for writing; the host's id there.
-async fn writing(state: &StateDb, offsite: &Offsite) -> Result<(Arc<dyn Place>, String), OffsiteError> {
-    let known = state.place(&offsite.name).await?.filter(Known::is_set_up);
+async fn writing(ctx: &Context, offsite: &Offsite) -> Result<(Arc<dyn Place>, String), OffsiteError> {
+    let known = ctx.state.place(&offsite.name).await?.filter(Known::is_set_up);
     let known = known.ok_or_else(|| PlaceError::NotSetUp(offsite.name.to_string()))?;
     let (offsite, host, at) = (offsite.clone(), known.host.clone(), called(offsite, &offsite.owner));
-    let open = move || {
-        let OffsiteKind::Directory { path, .. } = &offsite.kind;
-        Directory::write(path, &offsite.name, &offsite.owner, (&known.marker, &known.host))
+    let uploads = uploads(ctx, &offsite);
+    let open = move || -> Result<Arc<dyn Place>, PlaceError> {
+        let (name, owner, known) = (&offsite.name, &offsite.owner, (&*known.marker, &*known.host));
+        Ok(match &offsite.kind {
+            OffsiteKind::Directory { path, .. } => Arc::new(Directory::write(path, name, owner, known)?),
+            OffsiteKind::Bucket(bucket) => Arc::new(Bucket::write(bucket, name, owner, known, uploads)?),
+        })
     };
-    Ok((Arc::new(aside(&at, open).await??), host))
+    Ok((aside(&at, open).await??, host))
+}
+
+/// Where uploads are written down that were begun at a place, beside the drafts of seals.
+fn uploads(ctx: &Context, offsite: &Offsite) -> PathBuf {
+    ctx.config.daemon.state_dir.join("offsite").join(offsite.name.as_str()).join("uploads")
 }
 
 /// What a person calls an owner's part, before it is opened and afterwards.
 fn called(offsite: &Offsite, owner: &OwnerName) -> String {
-    let OffsiteKind::Directory { path, .. } = &offsite.kind;
-    path.join(owner.as_str()).join("").display().to_string()
+    match &offsite.kind {
+        OffsiteKind::Directory { path, .. } => path.join(owner.as_str()).join("").display().to_string(),
+        OffsiteKind::Bucket(bucket) => format!("{bucket}/{owner}/"),
+    }
 }
 
 /// A copy, opened where it is: sealed, as long as its seal says, of the archive and target that its seal names, and with the seal that this
@@ -162,12 +177,14 @@ fn opened(place: &dyn Place, sidecar: &Sidecar, identity: Option<&Arc<Identity>>
 fn inside(place: &dyn Place, sidecar: &Sidecar, identity: Option<&Arc<Identity>>) -> Result<Archive, OffsiteError> {
     let (object, called) = (&sidecar.object, place.called(&sidecar.object));
     let source = place.open(object)?;
-    let found = source.size().map_err(|source| PlaceError::Content { path: called.clone(), source })?;
+    let found = source.size().map_err(|source| PlaceError::content(called.clone(), source))?;
     if found != sidecar.size {
         let why = format!("it was sealed with {} bytes and has {found}", sidecar.size);
         return Err(OffsiteError::Damaged { label: sidecar.label.clone(), place: called, why });
     }
-    let Some(encryption) = &sidecar.encryption else { return Ok(Archive::read_from(source, &PathBuf::from(called))?) };
+    let Some(encryption) = &sidecar.encryption else {
+        return Archive::read_from(source, &PathBuf::from(called)).map_err(OffsiteError::of_copy);
+    };
     let locked = |is_given: bool| OffsiteError::Locked {
         label: sidecar.label.clone(),
         is_given,
@@ -177,7 +194,7 @@ fn inside(place: &dyn Place, sidecar: &Sidecar, identity: Option<&Arc<Identity>>
     let opened = Decrypted::open(source, Arc::clone(identity)).map_err(|error| match error {
         OpenError::NotForThem => locked(true),
         OpenError::Damaged(why) => OffsiteError::Damaged { label: sidecar.label.clone(), place: called.clone(), why },
-        OpenError::Read(source) => PlaceError::Content { path: called.clone(), source }.into(),
+        OpenError::Read(source) => PlaceError::content(called.clone(), source).into(),
     })?;
-    Ok(Archive::read_from(Arc::new(opened), &PathBuf::from(called))?)
+    Archive::read_from(Arc::new(opened), &PathBuf::from(called)).map_err(OffsiteError::of_copy)
 }

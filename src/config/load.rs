@@ -187,7 +187,7 @@ fn read(root: &Node<'_>, environment: &Environment, secrets: Secrets) -> Config 
     let offsite_node = root.table("offsite");
     // By what is written: a place that has something wrong with it is there all the same.
     let places: Vec<String> = offsite_node.entries().into_iter().map(|(name, _)| name).collect();
-    let offsite = offsite::places(&offsite_node);
+    let offsite = offsite::places(&offsite_node, environment);
     let entries = targets.entries();
     if entries.is_empty() {
         root.wrong("targets", "no target is configured; the least is [targets.NAME.database] with url = \"…\"");

@@ -1,8 +1,10 @@
 //! Places away from the host, and which of a target's archives are copied there.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::database::{Roots, Secret};
 use crate::archive::manifest::Kind;
 use crate::cipher::Recipient;
 use crate::ids::{OwnerName, PlaceName};
@@ -32,6 +34,8 @@ pub enum OffsiteKind {
         /// Whether it may lie on a file system that archives of this host lie on, or on that of the root.
         allow_same_device: bool,
     },
+    /// A bucket of an object store.
+    Bucket(Bucket),
 }
 
 impl OffsiteKind {
@@ -40,8 +44,67 @@ impl OffsiteKind {
     pub fn word(&self) -> &'static str {
         match self {
             Self::Directory { .. } => "directory",
+            Self::Bucket(_) => "s3",
         }
     }
+}
+
+/// Part of a bucket that speaks S3. Its text is the URL it was named by, which holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bucket {
+    /// The bucket.
+    pub name: String,
+    /// What the keys of everything there begin with, without a slash at its end; empty for the whole bucket.
+    pub prefix: String,
+    /// The service, where it is not Amazon's: `https://HOST`, or `http://HOST:PORT`.
+    pub endpoint: Option<String>,
+    /// Whether the bucket stands before the host's name and not in the path.
+    pub virtual_host: bool,
+    /// The region that requests are signed for.
+    pub region: String,
+    /// Where its keys are read, anew each time that it is opened.
+    pub keys: Keys,
+    /// Whom a certificate must come from.
+    pub roots: Roots,
+    /// The proxy that connections go through, `http://HOST:PORT`.
+    pub proxy: Option<String>,
+}
+
+impl Bucket {
+    /// Whether what it is reached by is this host itself.
+    #[must_use]
+    pub fn is_near(&self) -> bool {
+        self.proxy.as_deref().or(self.endpoint.as_deref()).is_some_and(is_of_this_host)
+    }
+}
+
+/// Whether a URL names this host itself.
+pub(super) fn is_of_this_host(url: &str) -> bool {
+    let Ok(url) = url::Url::parse(url) else { return false };
+    match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+impl fmt::Display for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "s3://{}", self.name)?;
+        if self.prefix.is_empty() { Ok(()) } else { write!(f, "/{}", self.prefix) }
+    }
+}
+
+/// Where the keys of a bucket are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Keys {
+    /// In a file.
+    File(PathBuf),
+    /// In an environment variable: its name and, where it is set, its content.
+    Variable(String, Option<Secret>),
+    /// In a credential of systemd's: its name and, where there is one, the directory of this process's credentials.
+    Credential(String, Option<PathBuf>),
 }
 
 /// `[targets.T.offsite]`.

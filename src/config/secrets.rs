@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::given::Environment;
 use super::raw::Node;
-use super::{Location, Secret};
+use super::{Keys, Location, Secret};
 use crate::text::shell;
 use crate::trust::{self, Refused};
 
@@ -45,6 +45,23 @@ pub(crate) fn read(node: &Node<'_>, environment: &Environment) -> Option<Secret>
     from_file.or(from_variable).or(from_credential)
 }
 
+/// The keys of a bucket, as they are now.
+///
+/// # Errors
+/// Why they cannot be read, in words.
+pub fn of_bucket(keys: &Keys) -> Result<Secret, String> {
+    match keys {
+        Keys::File(path) => private(path).map(Secret::new),
+        Keys::Variable(name, content) => {
+            content.clone().ok_or_else(|| format!("the environment variable {name}, which `credentials_env` names, is not set"))
+        }
+        Keys::Credential(name, Some(directory)) => content(&directory.join(name)).map(Secret::new),
+        Keys::Credential(name, None) => Err(format!(
+            "there is no $CREDENTIALS_DIRECTORY here: systemd gives it to a unit with `LoadCredential={name}:/path/of/the/keys`, and to nobody else"
+        )),
+    }
+}
+
 fn told(node: &Node<'_>, key: &str, read: Result<String, String>) -> Option<Secret> {
     read.map(Secret::new).map_err(|what| node.wrong(key, what)).ok()
 }
@@ -63,7 +80,7 @@ fn private(path: &Path) -> Result<String, String> {
 fn content(path: &Path) -> Result<String, String> {
     let refused = |error: io::Error| match error.kind() {
         _ if matches!(trust::refused(&error), Some(Refused::TooLong(_))) => {
-            format!("{} is more than {LONGEST_BYTES} bytes long, too long for a password", path.display())
+            format!("{} is more than {LONGEST_BYTES} bytes long, too long for a secret", path.display())
         }
         io::ErrorKind::PermissionDenied if trust::refused(&error).is_none() => {
             format!("this user may not read {}", path.display())

@@ -27,10 +27,11 @@ pub(super) fn send(
     }
     let content = Content::of(archive, halt);
     let from = Encrypted::to(&order.encrypt_to, content).map_err(|error| content_error(place, &object, error))?;
-    let digests = Some(Digests::of(from.size(archive.size())));
+    let length = from.size(archive.size());
+    let digests = Some(Digests::of(length));
     let describe = |digests: Digests| described(order, archive, object.clone(), digests, Some(sealed(order, archive)));
     let mut passing = Passing { from, digests, describe, drafts: &order.drafts, draft: None, failed: None };
-    let put = place.put_new(&object, &mut passing);
+    let put = place.put_new(&object, length, &mut passing);
     match (passing.failed, passing.draft, put?) {
         (Some(failed), ..) => Err(failed.into()),
         (None, Some(draft), Put::Created) => Ok(draft),

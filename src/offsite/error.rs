@@ -7,7 +7,7 @@ use crate::durable::DurableError;
 use crate::failure::{Class, Explain};
 use crate::ids::{Label, PlaceName};
 use crate::state_db::StateError;
-use crate::store::place::PlaceError;
+use crate::store::place::{BucketError, PlaceError};
 use crate::verify::VerifyError;
 
 /// Why something did not work at a place.
@@ -126,6 +126,14 @@ pub enum OffsiteError {
 }
 
 impl OffsiteError {
+    /// What went wrong with the archive in a copy: where the place is why it cannot be read, that says nothing of the archive.
+    pub(super) fn of_copy(error: ArchiveError) -> Self {
+        match BucketError::within(&error) {
+            Some(error) => Self::Place(error.clone().into()),
+            None => Self::Archive(error),
+        }
+    }
+
     fn inner(&self) -> Option<&dyn Explain> {
         match self {
             Self::Place(error) => Some(error),
@@ -204,6 +212,12 @@ impl Explain for OffsiteError {
             ],
             Self::Foreign { path, .. } => vec![format!("look whose it is, and move it away: {path}")],
             Self::NotWanted { .. } => vec!["see what there is: `upkeep list`".to_owned()],
+            Self::Hangs { place } if place.contains("://") => {
+                vec![
+                    "it is tried again once what hangs has come back; from within the sandbox: `upkeep offsite check`"
+                        .to_owned(),
+                ]
+            }
             Self::Hangs { place } => vec![
                 format!(
                     "is its file system there? `findmnt -T {place}`, `dmesg`; mounts that may go away are best mounted `soft`"

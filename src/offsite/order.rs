@@ -64,7 +64,7 @@ pub(super) fn content_error(place: &dyn Place, object: &str, source: io::Error) 
     if source.kind() == io::ErrorKind::Interrupted {
         return OffsiteError::Stopped;
     }
-    PlaceError::Content { path: place.called(object), source }.into()
+    PlaceError::content(place.called(object), source).into()
 }
 
 /// Digests of everything that a source holds.

@@ -96,7 +96,7 @@ async fn go(
     round: &mut Round,
 ) -> Result<(), OffsiteError> {
     halt.progress.phase(&format!("looking at {}", offsite.name), 0);
-    let (place, host) = writing(&ctx.state, offsite).await?;
+    let (place, host) = writing(ctx, offsite).await?;
     fault::point("copy.opened");
     let sweeper = Arc::clone(&place);
     // No other writes there: the state's lock is ours, and the part of the place too.

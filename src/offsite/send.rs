@@ -30,7 +30,7 @@ pub(super) fn send(place: &dyn Place, order: &Order, halt: &Halt) -> Result<Side
 /// Sends the archive's bytes as they are.
 fn plainly(place: &dyn Place, order: &Order, archive: &Archive, object: String, halt: &Halt) -> Result<Sidecar, OffsiteError> {
     let mut content = Content::of(archive, halt);
-    let digests = match place.put_new(&object, &mut content)? {
+    let digests = match place.put_new(&object, archive.size(), &mut content)? {
         Put::Created => content.digests,
         Put::Exists => same(place, (&object, &order.entry), archive, halt)?,
     };
@@ -41,7 +41,7 @@ fn seal(place: &dyn Place, entry: &Entry, sidecar: Sidecar) -> Result<Sidecar, O
     let name = Sidecar::name_of(&entry.label);
     let foreign = |why: String| OffsiteError::Foreign { label: entry.label.clone(), path: place.called(&name), why };
     let bytes = sidecar.encode().map_err(foreign)?;
-    match place.put_new(&name, &mut &*bytes)? {
+    match place.put_new(&name, bytes.len() as u64, &mut &*bytes)? {
         Put::Created => Ok(sidecar),
         Put::Exists => {
             let there = look::sidecar(place, &entry.label)?;

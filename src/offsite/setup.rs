@@ -5,12 +5,12 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::aside::aside;
-use super::{OffsiteError, called, unproven, writing};
+use super::{OffsiteError, called, unproven, uploads, writing};
 use crate::config::{Offsite, OffsiteKind};
 use crate::context::Context;
 use crate::fault;
 use crate::ids::PlaceName;
-use crate::store::place::{Marker, PlaceError, Setup, Sidecar};
+use crate::store::place::{BucketSetup, Marker, PlaceError, Setup, Sidecar};
 use crate::trust;
 
 /// What was found of a place, and what is so now.
@@ -29,9 +29,15 @@ pub struct Checked {
     /// Free room in bytes, where the place knows.
     #[serde(default)]
     pub free_bytes: Option<u64>,
+    /// Whether what has a name keeps it, whoever writes there.
+    #[serde(default)]
+    pub keeps_names: bool,
     /// What works and could be better, in one sentence each.
     #[serde(default)]
     pub advice: Vec<String>,
+    /// The least rights that the place needs, as who grants them writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<String>,
 }
 
 /// Sets a place up for this host: the marker, the owner's part, whose it is. May be done again.
@@ -52,14 +58,23 @@ pub async fn init(ctx: &Context, offsite: &Offsite, adopt: bool) -> Result<Check
     let (of, ours, before) = (offsite.clone(), host.clone(), marker.clone());
     let mut beside: Vec<_> = ctx.config.targets.values().map(|target| target.backup.directory.clone()).collect();
     beside.extend([ctx.config.daemon.state_dir.clone(), "/".into()]);
+    let uploads = uploads(ctx, offsite);
     let set_up = move || {
-        let OffsiteKind::Directory { path, allow_same_device } = &of.kind;
-        let beside: Vec<&Path> = if *allow_same_device { Vec::new() } else { beside.iter().map(|path| &**path).collect() };
         let marker = Some(&*marker).filter(|marker| !marker.is_empty());
-        let setup = Setup { path, place: &of.name, owner: &of.owner, apart_from: &beside, marker, host: &ours, adopt };
-        match setup.run() {
+        let run = |marker| match &of.kind {
+            OffsiteKind::Directory { path, allow_same_device } => {
+                let beside: Vec<&Path> =
+                    if *allow_same_device { Vec::new() } else { beside.iter().map(|path| &**path).collect() };
+                Setup { path, place: &of.name, owner: &of.owner, apart_from: &beside, marker, host: &ours, adopt }.run()
+            }
+            OffsiteKind::Bucket(bucket) => {
+                let uploads = uploads.clone();
+                BucketSetup { bucket, place: &of.name, owner: &of.owner, marker, host: &ours, adopt, uploads }.run()
+            }
+        };
+        match run(marker) {
             // Whoever says so has put another disk in its place.
-            Err(PlaceError::Absent { .. }) if adopt && marker.is_some() => Setup { marker: None, ..setup }.run(),
+            Err(PlaceError::Absent { .. }) if adopt && marker.is_some() => run(None),
             done => done,
         }
     };
@@ -83,16 +98,17 @@ pub async fn init(ctx: &Context, offsite: &Offsite, adopt: bool) -> Result<Check
 /// # Errors
 /// When it cannot.
 pub async fn check(ctx: &Context, offsite: &Offsite) -> Result<Checked, OffsiteError> {
-    let (place, _) = writing(&ctx.state, offsite).await?;
+    let (place, _) = writing(ctx, offsite).await?;
     let at = place.called("");
-    let OffsiteKind::Directory { path, .. } = &offsite.kind;
-    let (kind, top) = (offsite.kind.word().to_owned(), path.clone());
+    let kind = offsite.kind.word().to_owned();
     let (of, unproven) = (offsite.clone(), unproven(&ctx.state, offsite).await?);
     let looked = move || -> Result<Checked, OffsiteError> {
-        place.try_out()?;
+        let tried = place.try_out()?;
         let objects = place.list()?;
         let copies = objects.iter().filter(|object| Sidecar::label_in(&object.name).is_some()).count() as u64;
         let mut advice = keys(&of, &unproven);
+        let keeps_names = tried.is_empty();
+        advice.extend(tried);
         let in_clear = objects.iter().filter(|object| crate::store::label_of(&object.name).is_some()).count();
         if !of.encrypt_to.is_empty() && in_clear > 0 {
             let many = format!("{in_clear} there {}", if in_clear == 1 { "is" } else { "are" });
@@ -100,7 +116,8 @@ pub async fn check(ctx: &Context, offsite: &Offsite) -> Result<Checked, OffsiteE
                 "of the archives {many} not encrypted: sent before `encrypt_to` was set, and a person's to take away"
             ));
         }
-        if let Ok(weak) = trust::weaker(&top)
+        if let OffsiteKind::Directory { path: top, .. } = &of.kind
+            && let Ok(weak) = trust::weaker(top)
             && let Some(first) = weak.first()
         {
             advice.push(format!(
@@ -108,8 +125,9 @@ pub async fn check(ctx: &Context, offsite: &Offsite) -> Result<Checked, OffsiteE
                 top.display()
             ));
         }
-        let (free_bytes, path) = (place.free_bytes()?, place.called(""));
-        Ok(Checked { place: of.name.clone(), kind, path, owner: of.owner.to_string(), copies, free_bytes, advice })
+        let (free_bytes, path, needs) = (place.free_bytes()?, place.called(""), place.needs());
+        let owner = of.owner.to_string();
+        Ok(Checked { place: of.name.clone(), kind, path, owner, copies, free_bytes, keeps_names, advice, needs })
     };
     let checked = aside(&at, looked).await??;
     ctx.state.reached(&offsite.name, None, ctx.clock.now()).await?;

@@ -174,7 +174,7 @@ pub(super) fn blocking(
     }
     let looked = opened(place, &sidecar, identity).and_then(|archive| {
         if sidecar.encryption.is_some() {
-            archive.check(1, &halt.progress)?;
+            archive.check(1, &halt.progress).map_err(OffsiteError::of_copy)?;
         }
         Ok(())
     });

@@ -1,10 +1,11 @@
 //! A place away from the host: what is asked of every kind of it.
 //!
-//! Owns the contract and its errors. What has a name at a place never changes: an object is made once, whole and proved by reading it back,
-//! and is never written over. A copy is two objects, the archive's bytes first and its [`Sidecar`] last, which is the seal: without one
+//! Owns the contract and its errors. What has a name at a place never changes: an object is made once, whole, proved by reading it back (before it
+//! has its name where that is possible, and before its seal everywhere), and is never written over. A copy is two objects, the archive's bytes first and its [`Sidecar`] last, which is the seal: without one
 //! there is no copy. Nothing here deletes what has a name. How much room there is, a place may not know. Held by the suite beside this module,
 //! which every kind of place passes.
 
+mod bucket;
 mod directory;
 mod marker;
 mod sidecar;
@@ -13,6 +14,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
 
+pub use bucket::{Bucket, BucketError, Setup as BucketSetup};
 pub use directory::{Directory, Setup};
 pub use marker::Marker;
 pub use sidecar::{Digests, Encryption, MOST_BYTES as SIDECAR_BYTES, Sidecar};
@@ -78,12 +80,12 @@ pub trait Place: fmt::Debug + Send + Sync {
     /// When it is not there or cannot be opened.
     fn open(&self, name: &str) -> Result<Arc<dyn Source>, PlaceError>;
 
-    /// Makes an object, unless its name is taken. It has its name when all of it was read back, and not before; whatever happens
-    /// in between leaves nothing that has a name. The content ends the work by an error.
+    /// Makes an object, unless its name is taken; of about this length, which a place may need to divide it. What is said to be created was read
+    /// back, every byte. Content that ends by an error ends the work, and leaves nothing that has a name.
     ///
     /// # Errors
     /// When it cannot be made, or what is read back is not what was sent.
-    fn put_new(&self, name: &str, content: &mut dyn Read) -> Result<Put, PlaceError>;
+    fn put_new(&self, name: &str, length: u64, content: &mut dyn Read) -> Result<Put, PlaceError>;
 
     /// Removes what never got a name, of writers that are gone; the caller sees to it that no other writes for this owner. How many there were.
     ///
@@ -91,17 +93,22 @@ pub trait Place: fmt::Debug + Send + Sync {
     /// When it cannot be removed.
     fn sweep(&self) -> Result<u64, PlaceError>;
 
-    /// Tries what making an object takes, a name that is taken included, and leaves nothing.
+    /// Tries what making an object takes, a name that is taken included, and leaves nothing. What works and could be better, in one sentence each.
     ///
     /// # Errors
-    /// When it does not work, or a name that is taken would have been written over.
-    fn try_out(&self) -> Result<(), PlaceError>;
+    /// When it does not work.
+    fn try_out(&self) -> Result<Vec<String>, PlaceError>;
 
     /// Free room in bytes; none where the place does not know.
     ///
     /// # Errors
     /// When it should know and cannot be asked.
     fn free_bytes(&self) -> Result<Option<u64>, PlaceError>;
+
+    /// The least rights that it needs, as who grants them writes it; none where nobody has to.
+    fn needs(&self) -> Option<String> {
+        None
+    }
 }
 
 /// What went wrong at a place.
@@ -142,6 +149,9 @@ pub enum PlaceError {
     /// A file operation failed.
     #[error(transparent)]
     Durable(#[from] DurableError),
+    /// A bucket refuses, or cannot be asked.
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
     /// What was read back is not what was sent.
     #[error("what was written to {0} does not read back as it was sent")]
     Altered(String),
@@ -167,6 +177,15 @@ pub enum PlaceError {
 }
 
 impl PlaceError {
+    /// Content that could not be read; where it is another place's, that place is what is told of.
+    #[must_use]
+    pub fn content(path: String, source: io::Error) -> Self {
+        match BucketError::within(&source) {
+            Some(error) => Self::Bucket(error.clone()),
+            None => Self::Content { path, source },
+        }
+    }
+
     fn is_full(&self) -> bool {
         matches!(self, Self::Durable(error) if error.disk_full())
     }
@@ -182,6 +201,7 @@ impl PlaceError {
         match self {
             Self::Durable(DurableError::Io { source, .. }) => !is_gone(source),
             Self::Content { source, .. } => source.kind() != io::ErrorKind::Interrupted && !is_gone(source),
+            Self::Bucket(error) => !error.is_of_the_place(),
             Self::Strange { .. } => true,
             _ => false,
         }
@@ -190,10 +210,11 @@ impl PlaceError {
     /// Whether nothing can be done with the whole place now.
     #[must_use]
     pub fn is_of_the_place(&self) -> bool {
-        matches!(
-            self,
-            Self::Absent { .. } | Self::NotSetUp(_) | Self::NoPart(_) | Self::Foreign { .. } | Self::SameDevice { .. }
-        )
+        match self {
+            Self::Absent { .. } | Self::NotSetUp(_) | Self::NoPart(_) | Self::Foreign { .. } | Self::SameDevice { .. } => true,
+            Self::Bucket(error) => error.is_of_the_place(),
+            _ => false,
+        }
     }
 }
 
@@ -204,6 +225,7 @@ impl Explain for PlaceError {
             Self::NotSetUp(_) | Self::Foreign { .. } | Self::SameDevice { .. } => Class::Config,
             Self::NoPart(_) => Class::NoInput,
             Self::Durable(error) => error.class(),
+            Self::Bucket(error) => error.class(),
             Self::Altered(_) | Self::Overwrites(_) => Class::Io,
             Self::Content { source, .. } if source.kind() == io::ErrorKind::Interrupted => Class::TempFail,
             Self::Content { .. } => Class::Io,
@@ -212,11 +234,18 @@ impl Explain for PlaceError {
     }
 
     fn safe(&self) -> Option<String> {
-        Some("archives on this host are untouched, and nothing at the place was changed".to_owned())
+        match self {
+            Self::Bucket(error) => error.safe(),
+            _ => Some("archives on this host are untouched, and nothing at the place was changed".to_owned()),
+        }
     }
 
     fn hints(&self) -> Vec<String> {
         match self {
+            Self::Absent { path, .. } if path.contains("://") => vec![
+                "look at `url` of the place; the first time: `upkeep offsite init PLACE`".to_owned(),
+                "where another bucket has taken its place: `upkeep offsite init PLACE --adopt`".to_owned(),
+            ],
             Self::Absent { path, .. } => {
                 vec![
                     format!("is it mounted? `findmnt -T {path}`"),
@@ -242,14 +271,21 @@ impl Explain for PlaceError {
                 "upkeep deletes nothing there: old copies are a person's to take away, both files of each".to_owned(),
             ],
             Self::Durable(error) => error.hints(),
+            Self::Bucket(error) => error.hints(),
+            Self::Altered(object) if object.contains("://") => {
+                vec!["nothing was sealed; look at the object there, and take it away: then the copy is sent again".to_owned()]
+            }
             Self::Altered(_) => vec!["look at the medium and the log of its file system: `dmesg`".to_owned()],
             Self::Content { .. } | Self::Overwrites(_) => Vec::new(),
+            Self::Strange { path, .. } if path.contains("://") => vec![format!("look what it is, and move it away: {path}")],
             Self::Strange { path, .. } => vec![format!("look what it is, and move it away: `ls -ld {path}`")],
         }
     }
 
     fn transient(&self) -> bool {
-        matches!(self, Self::Absent { .. }) || matches!(self.class(), Class::TempFail)
+        matches!(self, Self::Absent { .. })
+            || matches!(self, Self::Bucket(error) if error.transient())
+            || matches!(self.class(), Class::TempFail)
     }
 }
 

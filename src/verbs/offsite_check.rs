@@ -17,9 +17,11 @@ pub(super) async fn run(ask: &OffsiteCheck, work: Work<'_>) -> Result<Checked, F
 
 pub(super) fn tell(ask: &OffsiteCheck, checked: &Checked, _: Pen) -> Option<String> {
     let path = &checked.path;
+    let needs = checked.needs.as_ref().map(|needs| format!("\n  the least rights it needs:\n{needs}")).unwrap_or_default();
     Some(format!(
-        "{} can be used: {path} can be written to, and what has a name keeps it\n{}",
+        "{} can be used: {path} can be written to{}\n{}{needs}",
         ask.place,
+        if checked.keeps_names { ", and what has a name keeps it" } else { "" },
         offsite_init::words(checked)
     ))
 }

@@ -1,5 +1,6 @@
 //! Copies away from the host, at a mounted directory: made, sealed, read back, restored from; and what the other side may do to them.
 
+mod bucket;
 mod encrypted;
 
 use std::os::unix::process::ExitStatusExt as _;

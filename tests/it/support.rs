@@ -6,6 +6,7 @@ pub(crate) mod engines;
 pub(crate) mod env;
 pub(crate) mod flyway;
 pub(crate) mod held;
+pub(crate) mod moto;
 pub(crate) mod mysql;
 pub(crate) mod openmetadata;
 pub(crate) mod pooler;

@@ -155,10 +155,13 @@ fn sandbox(config: &Config) -> Vec<String> {
         }
     }
     // The mount itself, and not what is above it: it may come and go.
-    paths.extend(config.offsite.values().map(|place| {
-        let OffsiteKind::Directory { path, .. } = &place.kind;
-        path.clone()
-    }));
+    for place in config.offsite.values() {
+        match &place.kind {
+            OffsiteKind::Directory { path, .. } => drop(paths.insert(path.clone())),
+            // Whose addresses change.
+            OffsiteKind::Bucket(bucket) => afar |= !bucket.is_near(),
+        }
+    }
     let told = config.alarms.iter().flat_map(|alarms| [&alarms.webhook, &alarms.ping]).flatten();
     afar |= told.filter_map(|url| url::Url::parse(url.reveal()).ok()).any(|url| url.host_str().is_some_and(|host| !near(host)));
     paths.insert(config.daemon.state_dir.clone());

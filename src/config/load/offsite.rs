@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+mod bucket;
+
 use crate::archive::manifest::Kind;
 use crate::cipher::{MOST_RECIPIENTS, Recipient};
+use crate::config::given::Environment;
 use crate::config::offsite::{Copies, Offsite, OffsiteKind};
 use crate::config::raw::{Node, guess};
 use crate::ids::{OwnerName, PlaceName};
@@ -26,15 +29,16 @@ const LEAST_REREAD: Duration = Duration::from_secs(3600);
 const KINDS: [Kind; 3] = [Kind::Scheduled, Kind::Manual, Kind::PreUpgrade];
 
 /// The places, by name.
-pub(super) fn places(node: &Node<'_>) -> BTreeMap<PlaceName, Offsite> {
+pub(super) fn places(node: &Node<'_>, environment: &Environment) -> BTreeMap<PlaceName, Offsite> {
     let entries = node.entries();
     if let Some((name, _)) = entries.get(MOST_PLACES) {
         node.wrong(name, format!("is one place too many: there may be {MOST_PLACES}"));
     }
-    entries.into_iter().filter_map(|(name, place)| one(&name, &place, node)).map(|place| (place.name.clone(), place)).collect()
+    let read = entries.into_iter().filter_map(|(name, place)| one(&name, &place, node, environment));
+    read.map(|place| (place.name.clone(), place)).collect()
 }
 
-fn one(name: &str, node: &Node<'_>, places: &Node<'_>) -> Option<Offsite> {
+fn one(name: &str, node: &Node<'_>, places: &Node<'_>, environment: &Environment) -> Option<Offsite> {
     let parsed = PlaceName::parse(name).map_err(|error| error.to_string());
     // On the command line a place and a moment stand behind the same word, and a moment begins with a digit.
     let begins = |parsed: PlaceName| match name.starts_with(|letter: char| letter.is_ascii_digit()) || name == "now" {
@@ -42,15 +46,11 @@ fn one(name: &str, node: &Node<'_>, places: &Node<'_>) -> Option<Offsite> {
         false => Ok(parsed),
     };
     let parsed = parsed.and_then(begins).map_err(|what| places.wrong(name, what)).ok();
-    let known = node.word("kind", &[("directory", ())]);
-    if !node.has("kind") {
-        node.wrong("kind", "is missing: \"directory\"");
-    }
-    let path = node.path("path");
-    if !node.has("path") {
-        node.wrong("path", "is missing: the directory, whole from the root");
-    }
-    let allow_same_device = node.flag("allow_same_device").unwrap_or_default();
+    // What a directory needs beside its path no URL says well; a bucket has nothing that a URL does not say.
+    let kind = match node.has("url") && !node.has("kind") {
+        true => bucket::read(node, environment).map(OffsiteKind::Bucket),
+        false => directory(node),
+    };
     let owner = match node.has("owner") {
         true => node.parsed("owner", |text| OwnerName::parse(text).map_err(|error| error.to_string())),
         false => of_this_host().or_else(|| {
@@ -67,9 +67,21 @@ fn one(name: &str, node: &Node<'_>, places: &Node<'_>) -> Option<Offsite> {
     }
     let encrypt_to = recipients(node);
     node.close();
+    Some(Offsite { name: parsed?, kind: kind?, owner: owner?, reread, encrypt_to: encrypt_to? })
+}
+
+fn directory(node: &Node<'_>) -> Option<OffsiteKind> {
+    let known = node.word("kind", &[("directory", ())]);
+    if !node.has("kind") {
+        node.wrong("kind", "is missing: \"directory\"; of a bucket `url` stands in its place");
+    }
+    let path = node.path("path");
+    if !node.has("path") {
+        node.wrong("path", "is missing: the directory, whole from the root");
+    }
+    let allow_same_device = node.flag("allow_same_device").unwrap_or_default();
     known?;
-    let kind = OffsiteKind::Directory { path: path?, allow_same_device };
-    Some(Offsite { name: parsed?, kind, owner: owner?, reread, encrypt_to: encrypt_to? })
+    Some(OffsiteKind::Directory { path: path?, allow_same_device })
 }
 
 /// To whom copies are encrypted. What cannot be read is never taken for nobody: copies would go in clear.
@@ -111,7 +123,7 @@ fn recipients(node: &Node<'_>) -> Option<Vec<Recipient>> {
 /// find the other's files.
 pub(super) fn lie_apart(node: &Node<'_>, places: &BTreeMap<PlaceName, Offsite>, ours: &[&Path]) {
     for place in places.values() {
-        let OffsiteKind::Directory { path, .. } = &place.kind;
+        let OffsiteKind::Directory { path, .. } = &place.kind else { continue };
         if let Some(here) =
             ours.iter().find(|here| !here.as_os_str().is_empty() && (path.starts_with(here) || here.starts_with(path)))
         {

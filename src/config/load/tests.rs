@@ -322,6 +322,37 @@ fn places_and_what_goes_there() {
         ("[offsite.nas]\nkind = \"directory\"\npath = \"/m\"\nowner = \"a\"\nreread = \"5m\"\n", "shorter than 1h"),
         ("[offsite.nas]\nkind = \"directory\"\npath = \"/m\"\nowner = \"a\"\nurl = \"x\"\n", "unknown key"),
         ("[targets.notes.offsite]\nto = [\"nas\"]\n", "there is no place `nas`"),
+        (
+            "[offsite.v]\nurl = \"az://account/container\"\nregion = \"r\"\nowner = \"a\"\ncredentials_file = \"/k\"\n",
+            "Azure Blob Storage is not served",
+        ),
+        (
+            "[offsite.v]\nurl = \"gs://bucket\"\nregion = \"r\"\nowner = \"a\"\ncredentials_file = \"/k\"\n",
+            "Google Cloud Storage is not served",
+        ),
+        (
+            "[offsite.v]\nurl = \"s3://k:s@bucket\"\nregion = \"r\"\nowner = \"a\"\ncredentials_file = \"/k\"\n",
+            "keys stand in `credentials_file`",
+        ),
+        (
+            "[offsite.v]\nurl = \"s3://bucket/a//b\"\nregion = \"r\"\nowner = \"a\"\ncredentials_file = \"/k\"\n",
+            "between single slashes",
+        ),
+        ("[offsite.v]\nurl = \"s3://Bucket\"\nregion = \"r\"\nowner = \"a\"\ncredentials_file = \"/k\"\n", "names no bucket"),
+        ("[offsite.v]\nurl = \"s3://bucket\"\nowner = \"a\"\ncredentials_file = \"/k\"\n", "offsite.v.region: is missing"),
+        ("[offsite.v]\nurl = \"s3://bucket\"\nregion = \"r\"\nowner = \"a\"\n", "no key of a bucket is asked of the machine"),
+        (
+            "[offsite.v]\nurl = \"s3://bucket\"\nregion = \"r\"\nowner = \"a\"\ncredentials_file = \"/k\"\ncredentials_env = \"K\"\n",
+            "one source too many",
+        ),
+        (
+            "[offsite.v]\nurl = \"s3://bucket\"\nendpoint = \"http://nas.lan:9000\"\nowner = \"a\"\ncredentials_file = \"/k\"\n",
+            "in clear over the network",
+        ),
+        (
+            "[offsite.v]\nurl = \"s3://bucket\"\nregion = \"r\"\nowner = \"a\"\ncredentials_file = \"/k\"\npath = \"/m\"\n",
+            "unknown key",
+        ),
         ("[offsite.nas]\nkind = \"directory\"\npath = \"/var/lib/upkeep/nas\"\nowner = \"a\"\n", "lie in each other"),
         ("[offsite.nas]\nkind = \"directory\"\npath = \"/var/lib\"\nowner = \"a\"\n", "lie in each other"),
     ] {

@@ -75,26 +75,14 @@ impl Directory {
         }
     }
 
-    /// The newest word on whose part it is, and how many there are.
     fn whose(&self) -> Result<Option<(u32, Marker)>, PlaceError> {
-        let mut newest = None;
-        for nth in 1.. {
-            let name = marker::owner(nth);
-            match self.small(&name, marker::MOST_BYTES) {
-                Ok(bytes) => {
-                    let read = Marker::decode(&bytes);
-                    let strange = |what| PlaceError::Strange { path: self.called(&name), what };
-                    newest = Some((nth, read.map_err(strange)?));
-                }
-                Err(PlaceError::Durable(durable::DurableError::Io { source, .. }))
-                    if source.kind() == io::ErrorKind::NotFound =>
-                {
-                    break;
-                }
-                Err(error) => return Err(error),
+        let read = |name: &str| match self.small(name, marker::MOST_BYTES) {
+            Err(PlaceError::Durable(durable::DurableError::Io { source, .. })) if source.kind() == io::ErrorKind::NotFound => {
+                Ok(None)
             }
-        }
-        Ok(newest)
+            bytes => bytes.map(Some),
+        };
+        marker::newest(read, |name| self.called(name))
     }
 
     fn file(&self, name: &str) -> Result<File, PlaceError> {
@@ -151,7 +139,7 @@ impl Place for Directory {
         Ok(Arc::new(self.file(name)?))
     }
 
-    fn put_new(&self, name: &str, content: &mut dyn Read) -> Result<Put, PlaceError> {
+    fn put_new(&self, name: &str, _: u64, content: &mut dyn Read) -> Result<Put, PlaceError> {
         plain(name, &self.path)?;
         create::put_new(&self.dir, &self.path, name, content)
     }
@@ -160,8 +148,9 @@ impl Place for Directory {
         sweep(&self.dir, &self.path, |_| true)
     }
 
-    fn try_out(&self) -> Result<(), PlaceError> {
-        create::try_out(&self.dir, &self.path)
+    fn try_out(&self) -> Result<Vec<String>, PlaceError> {
+        create::try_out(&self.dir, &self.path)?;
+        Ok(Vec::new())
     }
 
     fn free_bytes(&self) -> Result<Option<u64>, PlaceError> {
@@ -198,13 +187,7 @@ fn has_marker(top: &OwnedFd, path: &Path, expected: Option<&str>) -> Result<Mark
     };
     let mut bytes = Vec::new();
     file.take(marker::MOST_BYTES).read_to_end(&mut bytes).at("read", &path.join(marker::DESTINATION))?;
-    let marker = Marker::decode(&bytes).map_err(absent)?;
-    match expected {
-        Some(expected) if marker.id != expected => {
-            Err(absent("its marker is another one than was found when it was set up".to_owned()))
-        }
-        _ => Ok(marker),
-    }
+    marker::expected(&bytes, expected).map_err(absent)
 }
 
 /// A regular file of a directory, itself and no link.

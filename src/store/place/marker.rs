@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::PlaceError;
+
 /// The marker at the top of a place.
 pub(super) const DESTINATION: &str = ".upkeep-destination";
 
@@ -61,6 +63,32 @@ impl Marker {
             (newer, _) => Err(format!("its marker has format {newer}; this upkeep knows {FORMAT}")),
         }
     }
+}
+
+/// A marker that was read, where it is the one that was put there.
+pub(super) fn expected(bytes: &[u8], expected: Option<&str>) -> Result<Marker, String> {
+    let marker = Marker::decode(bytes)?;
+    match expected {
+        Some(expected) if marker.id != expected => {
+            Err("its marker is another one than was found when it was set up".to_owned())
+        }
+        _ => Ok(marker),
+    }
+}
+
+/// The newest word on whose a part is, and how many there are.
+pub(super) fn newest(
+    read: impl Fn(&str) -> Result<Option<Vec<u8>>, PlaceError>,
+    called: impl Fn(&str) -> String,
+) -> Result<Option<(u32, Marker)>, PlaceError> {
+    let mut newest = None;
+    for nth in 1.. {
+        let name = owner(nth);
+        let Some(bytes) = read(&name)? else { break };
+        let marker = Marker::decode(&bytes).map_err(|what| PlaceError::Strange { path: called(&name), what })?;
+        newest = Some((nth, marker));
+    }
+    Ok(newest)
 }
 
 /// The name of the file that says whose it is for the N-th time: whoever takes a part over adds one, for none is written over.

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+mod bucket;
+
 use super::*;
 use crate::ids::{Label, OwnerName, PlaceName};
 
@@ -16,7 +18,7 @@ fn conforms(place: &dyn Place) {
 
     // Longer than any buffer, and of a length that no buffer divides.
     let content: Vec<u8> = (0..3_000_001_u32).map(|n| (n % 251) as u8).collect();
-    assert_eq!(place.put_new("a.sql.zst", &mut &*content).unwrap(), Put::Created);
+    assert_eq!(place.put_new("a.sql.zst", 0, &mut &*content).unwrap(), Put::Created);
     assert_eq!(place.stat("a.sql.zst").unwrap(), Some(content.len() as u64));
     assert_eq!(place.list().unwrap(), [Object { name: "a.sql.zst".to_owned(), size: content.len() as u64 }]);
     let source = place.open("a.sql.zst").unwrap();
@@ -30,9 +32,9 @@ fn conforms(place: &dyn Place) {
     assert_eq!(past.kind(), io::ErrorKind::UnexpectedEof, "an end that comes too early is told as that");
 
     // A name is had once.
-    assert_eq!(place.put_new("a.sql.zst", &mut &b"other"[..]).unwrap(), Put::Exists);
+    assert_eq!(place.put_new("a.sql.zst", 0, &mut &b"other"[..]).unwrap(), Put::Exists);
     assert_eq!(place.stat("a.sql.zst").unwrap(), Some(content.len() as u64), "what was there is as it was");
-    assert_eq!(place.put_new("empty.copy.json", &mut io::empty()).unwrap(), Put::Created);
+    assert_eq!(place.put_new("empty.copy.json", 0, &mut io::empty()).unwrap(), Put::Created);
     assert_eq!(place.stat("empty.copy.json").unwrap(), Some(0));
 
     // Content that ends badly leaves nothing that has a name.
@@ -43,13 +45,13 @@ fn conforms(place: &dyn Place) {
             if self.0 > 2 { Err(io::Error::other("torn")) } else { Ok(buffer.len()) }
         }
     }
-    assert!(matches!(place.put_new("torn.sql.zst", &mut Torn(0)), Err(PlaceError::Content { .. })));
+    assert!(matches!(place.put_new("torn.sql.zst", 0, &mut Torn(0)), Err(PlaceError::Content { .. })));
     assert_eq!(place.stat("torn.sql.zst").unwrap(), None);
     assert_eq!(names(), ["a.sql.zst", "empty.copy.json"].map(str::to_owned).into());
 
     // Names that lead elsewhere are none.
     for name in ["", ".", "..", "../a.sql.zst", "a/b", "/etc/passwd"] {
-        assert!(place.put_new(name, &mut &b"x"[..]).is_err(), "{name}");
+        assert!(place.put_new(name, 0, &mut &b"x"[..]).is_err(), "{name}");
         assert!(place.open(name).is_err() && place.stat(name).is_err(), "{name}");
     }
     place.try_out().unwrap();
@@ -164,7 +166,7 @@ fn links_and_fifos_are_nobodys_objects() {
     assert_eq!(place.list().unwrap(), []);
     for name in ["link.sql.zst", "fifo.sql.zst", "dir.sql.zst"] {
         assert!(place.open(name).is_err(), "{name}");
-        assert_eq!(place.put_new(name, &mut &b"x"[..]).unwrap(), Put::Exists, "{name}");
+        assert_eq!(place.put_new(name, 0, &mut &b"x"[..]).unwrap(), Put::Exists, "{name}");
     }
     assert_eq!(std::fs::read(outside.path().join("secret")).unwrap(), b"secret");
     // An owner's part that is a link is none either.

@@ -62,6 +62,14 @@ impl Held {
         }
     }
 
+    /// Kills it where it is held.
+    pub(crate) fn kill(self) {
+        let Self { mut child, gate } = self;
+        child.kill().unwrap();
+        child.wait().unwrap();
+        drop(gate);
+    }
+
     /// Lets it go on, and gives its end.
     pub(crate) fn go_on(self) -> Output {
         let Self { child, gate } = self;

@@ -108,7 +108,8 @@ impl Setup<'_> {
             Some(_) => return Err(foreign()),
             None => 1,
         };
-        match part.put_new(&marker::owner(nth), &mut &*Marker::of(self.host.to_owned()).encode())? {
+        let bytes = Marker::of(self.host.to_owned()).encode();
+        match part.put_new(&marker::owner(nth), bytes.len() as u64, &mut &*bytes)? {
             Put::Created => Ok(()),
             Put::Exists => Err(foreign()),
         }
