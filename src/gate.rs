@@ -143,7 +143,7 @@ pub fn decide(facts: &Facts, names: &Names<'_>) -> Gate {
 #[must_use]
 pub fn still_pending(pending: &[String]) -> String {
     match pending {
-        [] => "the release is new, and its upgrade has yet to run".to_owned(),
+        [] => "the release is new, and its upgrade has not run yet".to_owned(),
         pending => format!("still pending: {}", few(pending, ", ")),
     }
 }

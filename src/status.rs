@@ -151,7 +151,7 @@ pub async fn look(ctx: &Context, target: &Target) -> Result<Look, Failure> {
     });
     if let Some(ServiceState::Unknown(why)) = &observation.service {
         let name = target.service.as_ref().map(service::name).unwrap_or_default();
-        seen.problems.push(format!("the state of {name} cannot be told: {why}"));
+        seen.problems.push(format!("cannot determine whether {name} runs: {why}"));
     }
     let installed = observation.release.as_ref().and_then(|release| release.as_ref().ok());
     let fingerprint = installed.map(|installed| installed.fingerprint.clone());
@@ -419,7 +419,7 @@ fn problems(seen: &Seen, known: &Known, good: Option<&Entry>, overdue: bool, now
     }
     problems.extend(known.lost.clone());
     if let Some((upgrade, why)) = known.upgrade.as_ref().and_then(|upgrade| Some((upgrade, upgrade.waits_for.as_ref()?))) {
-        problems.push(format!("the way back from {} cannot go on yet, and is retried: {why}", upgrade.to));
+        problems.push(format!("the rollback from {} cannot continue yet and will be tried again: {why}", upgrade.to));
     }
     problems
 }

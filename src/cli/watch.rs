@@ -113,7 +113,7 @@ fn work(job: &Job, pace: &Pace, view: View) -> Vec<String> {
     let target = job.action.target().map(|target| format!(" {target}")).unwrap_or_default();
     let progress = &job.progress;
     let phase = match job.state {
-        JobState::Queued => "waiting for other work to end",
+        JobState::Queued => "waits for another job to end",
         _ if progress.phase.is_empty() => "starting",
         _ => progress.phase.as_str(),
     };

@@ -92,7 +92,7 @@ pub enum Cause {
     NotAsked,
     /// Outside the window, in words.
     Window(String),
-    /// The upgrade has yet to run.
+    /// The upgrade has not run yet.
     Pending,
     /// The gate refused the last start, and would let one pass now.
     Skipped,
@@ -197,8 +197,8 @@ impl Cause {
         let installed = names.installed.map_or_else(|| "the installed release".to_owned(), ToString::to_string);
         match self {
             Self::Stuck { to, .. } => format!("the upgrade to {to} needs a person"),
-            Self::Waiting { to, why } => format!("the way back from {to} cannot go on yet, and is retried: {why}"),
-            Self::Unended { to } => format!("the upgrade to {to} is unfinished, and nobody is working on it"),
+            Self::Waiting { to, why } => format!("the rollback from {to} cannot continue yet and will be tried again: {why}"),
+            Self::Unended { to } => format!("the upgrade to {to} is unfinished, and no daemon is working on it"),
             Self::RolledBack { to, why } => format!("the upgrade to {to} was rolled back: {why}"),
             Self::Refused { to, why } => format!("the upgrade to {to} did not start: {why}"),
             Self::Lost(why) | Self::Unknown(why) | Self::Outside(why) => why.clone(),
@@ -222,7 +222,7 @@ impl Cause {
             }
             Self::NotAsked => format!("its upgrade to {installed} waits for a person, because `auto = false`"),
             Self::Window(why) => format!("its upgrade to {installed} waits: {why}"),
-            Self::Pending => format!("its upgrade to {installed} has yet to run"),
+            Self::Pending => format!("its upgrade to {installed} has not run yet"),
             Self::Skipped => "its last start was refused, but release and database are in step now".to_owned(),
             Self::Ended(how) => format!("it ended by itself ({how})"),
         }
@@ -248,13 +248,13 @@ impl Cause {
             Self::Lost(_) => {
                 "check release and data; if both are right as they are: `upkeep upgrade TARGET --accept`".to_owned()
             }
-            Self::HalfRestored { command, .. } => format!("end the restore: `{command}{}`", and_start(names)),
+            Self::HalfRestored { command, .. } => format!("finish the restore: `{command}{}`", and_start(names)),
             Self::Release(_) => match names.package {
                 Some(package) => {
                     let name = shell(&[&package.name]);
-                    format!("install it whole: `apt install --reinstall {name}{}`", and_start(names))
+                    format!("reinstall it: `apt install --reinstall {name}{}`", and_start(names))
                 }
-                None => format!("install it whole, see `upkeep check`{}", then_start(names)),
+                None => format!("reinstall it, `upkeep check` says what is wrong with it{}", then_start(names)),
             },
             Self::Database(_) => format!("fix that (`upkeep check` says more){}", then_start(names)),
             Self::Newer(version) => {
@@ -271,7 +271,7 @@ impl Cause {
             Self::Invalid(_) => {
                 "compare: `upkeep migrate validate TARGET`; once that is fixed: `upkeep upgrade TARGET`".to_owned()
             }
-            Self::Product(_) => "see to that, then look: `upkeep check`; then: `upkeep upgrade TARGET`".to_owned(),
+            Self::Product(_) => "fix that, and make sure with `upkeep check`; then: `upkeep upgrade TARGET`".to_owned(),
             Self::Unknown(_) => {
                 "see what changed: `upkeep diff TARGET`; to archive it, start the server on it and record it as the known-good release: \
                  `upkeep upgrade TARGET`"

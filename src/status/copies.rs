@@ -101,7 +101,7 @@ pub(super) fn problems(known: &KnownCopies, standing: &[CopiesStatus], copies: &
         let of = |state: CopyState| known.seen.iter().filter(move |copy| copy.place == *place && copy.state == state);
         for bad in of(CopyState::Damaged).chain(of(CopyState::Foreign)) {
             let why = bad.why.clone().unwrap_or_default();
-            let hint = "move it away there, and it is sent again while the archive is here";
+            let hint = "move it out of the way at that place; upkeep sends it again as long as the archive is here";
             problems.push(format!("the copy of {} at {place} is {}: {why}; {hint}", bad.label, bad.state));
         }
         for bad in of(CopyState::Failed) {

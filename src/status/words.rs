@@ -145,7 +145,7 @@ pub fn hold(hold: &HoldStatus, now: DateTime<Utc>) -> String {
 pub fn job(job: &Job) -> String {
     let target = job.action.target().map(|target| format!(" {target}")).unwrap_or_default();
     let phase = match job.state {
-        JobState::Queued => "waiting for other work to end".to_owned(),
+        JobState::Queued => "waits for another job to end".to_owned(),
         _ if job.progress.phase.is_empty() => "starting".to_owned(),
         _ => job.progress.phase.clone(),
     };

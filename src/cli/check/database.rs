@@ -129,7 +129,7 @@ fn may_restore(may: MayRestore, who: &str, in_place: &str, target: &Target) -> F
     match may {
         MayRestore::Beside => Found::good("a restore may be made beside the database and take its place"),
         MayRestore::InPlace(grant) => Found::advice(
-            Failure::new(Class::NoPermission, format!("a restore works inside the database, {in_place}"))
+            Failure::new(Class::NoPermission, format!("a restore rewrites the database where it stands, {in_place}"))
                 .hint(format!("to restore beside it, as {who}: {grant}")),
         ),
         MayRestore::Not(grant) => {
@@ -169,7 +169,7 @@ async fn mysql(target: &Target, findings: &mut Findings) {
         Some(grant) => Found::advice(
             Failure::new(
                 Class::NoPermission,
-                "read as of one moment by one connection only, because this account may not take the lock",
+                "consistent, but over one connection only: this account may not take the lock that several connections need",
             )
             .hint(format!("for several connections, as an administrator: {grant}")),
         ),

@@ -83,7 +83,7 @@ pub(super) async fn look(config: &Config, world: &World, findings: &mut Findings
             // Not a problem of configuration or host: before the first start this is what one looks at.
             Ok(None) => Found::advice(
                 Failure::new(Class::Unavailable, "not running, so nothing happens by itself")
-                    .hint("start it when all is well: `systemctl enable --now upkeepd`"),
+                    .hint("once nothing here is marked ✗, start it: `systemctl enable --now upkeepd`"),
             ),
             Err(failure) => Found::problem(failure),
         },
@@ -111,11 +111,11 @@ async fn daemon(config: &Config) -> Result<Option<String>, Failure> {
 /// Who works on the state now. The daemon does for as long as it runs.
 fn lock(config: &Config, daemon_runs: bool) -> Found {
     match Lock::holder(&config.daemon.state_dir.join(LOCK)) {
-        None => Found::good("the state directory is free"),
+        None => Found::good("no other upkeep works in the state directory"),
         Some(holder) if daemon_runs => Found::good(format!("the state directory is in use by {holder}")),
         Some(holder) => Found::advice(
             Failure::new(Class::TempFail, format!("the state directory is in use by {holder}, and no daemon answers"))
-                .hint("wait until that has ended; a daemon that starts meanwhile is refused"),
+                .hint("wait until that process has ended; no daemon can start before"),
         ),
     }
 }

@@ -82,7 +82,7 @@ async fn password(config: &Config, target: &Target, problem: &Unset) -> Found {
     match seen {
         Some(server) => Found::good(format!("a credential of the unit; with it the daemon reaches {server}")),
         None => Found::advice(
-            Failure::new(Class::Config, "a credential that only the daemon's unit is given")
+            Failure::new(Class::Config, "the password is a credential that only the daemon's unit gets")
                 .safe("the database and its migrations were not checked")
                 .hint(format!("once the daemon runs, it says whether the database answers: `upkeep status {}`", target.name)),
         ),
@@ -256,7 +256,7 @@ async fn server(target: &Target, settings: &Service, findings: &mut Findings) {
     let section = format!("[targets.{}.service]", target.name);
     let found = match &state {
         ServiceState::Unknown(why) => {
-            let message = format!("the state of {name} cannot be told: {why}");
+            let message = format!("cannot determine whether {name} runs: {why}");
             Err(Failure::new(Class::Unavailable, message).hint(format!("check `unit` or `status` in `{section}`")))
         }
         state => Ok(format!("{name} is {state}")),

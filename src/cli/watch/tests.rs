@@ -196,5 +196,5 @@ fn what_a_tool_says_and_what_waits() {
     assert_eq!(rows[2..6], ["no answer since then: connection refused", "", "backup notes  migrate", "  says: applying V34"]);
     status.jobs[0].state = JobState::Queued;
     let rows = frame(&status, &pace, None, view(80, 40, Glyphs::Blocks));
-    assert_eq!(rows[3], "backup notes  waiting for other work to end");
+    assert_eq!(rows[3], "backup notes  waits for another job to end");
 }

@@ -12,7 +12,7 @@ use crate::wire::TargetStatus;
 /// The newest upgrades; an open one stands open.
 pub(super) fn list(page: &mut Html, target: &TargetStatus, details: &Details, now: DateTime<Utc>) {
     if let Some(why) = &details.unread {
-        page.tag("<p class=bad>Its upgrades cannot be told: ").sentence(why).tag(". Next: <code>upkeep check</code></p>");
+        page.tag("<p class=bad>Its upgrades cannot be shown: ").sentence(why).tag(". Next: <code>upkeep check</code></p>");
     }
     if details.upgrades.is_empty() {
         return;

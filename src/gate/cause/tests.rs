@@ -36,7 +36,7 @@ fn table() -> Vec<(Cause, &'static str, &'static str)> {
         ),
         (
             Cause::Waiting { to: v("2.0"), why: why() },
-            "the way back from 2.0 cannot go on yet",
+            "the rollback from 2.0 cannot continue yet",
             "`upkeep upgrade notes --resume`",
         ),
         (Cause::Unended { to: v("2.0") }, "the upgrade to 2.0 is unfinished", "`systemctl start upkeepd`"),
@@ -78,7 +78,7 @@ fn table() -> Vec<(Cause, &'static str, &'static str)> {
         ),
         (Cause::NotAsked, "its upgrade to 2.0 waits for a person, because `auto = false`", "`upkeep upgrade notes`"),
         (Cause::Window(why()), "its upgrade to 2.0 waits: it broke", "`upkeep upgrade notes`"),
-        (Cause::Pending, "its upgrade to 2.0 has yet to run", "`upkeep upgrade notes`"),
+        (Cause::Pending, "its upgrade to 2.0 has not run yet", "`upkeep upgrade notes`"),
         (Cause::Skipped, "its last start was refused", "`systemctl start notes.service`"),
         (Cause::Ended("exit-code".to_owned()), "it ended by itself (exit-code)", "`journalctl -u notes.service -n 100`"),
     ]

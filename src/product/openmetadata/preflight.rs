@@ -236,7 +236,7 @@ fn files(target: &Target, root: &Path) -> Vec<Remark> {
     }
     let other = match conf::database(root, &variables(target)) {
         Ok(url) => other_database(&url, &target.database),
-        Err(why) => Some((Weight::Advice, format!("which database the server uses cannot be told: {why}"))),
+        Err(why) => Some((Weight::Advice, format!("cannot determine which database the server uses: {why}"))),
     };
     found.extend(other.map(|(weight, what)| Remark::new(weight, what, SAME)));
     found
@@ -279,7 +279,7 @@ pub fn variables(target: &Target) -> BTreeMap<String, String> {
 fn other_database(url: &str, ours: &Database) -> Option<(Weight, String)> {
     let theirs = match crate::config::load::parse_url(&with_user(url), &BTreeMap::new()) {
         Ok(database) => database.location,
-        Err(error) => return Some((Weight::Advice, format!("which database the server uses cannot be told: {error}"))),
+        Err(error) => return Some((Weight::Advice, format!("cannot determine which database the server uses: {error}"))),
     };
     let named = |location: &Location| match location {
         Location::Sqlite { path } => ("sqlite", path.display().to_string(), String::new(), None),

@@ -39,7 +39,7 @@ pub enum Decision {
 }
 
 /// A database that says so of itself, and of which nobody remembers what it was to be.
-const HALF: &str = "it holds a load that was not finished; restore an archive into it";
+const HALF: &str = "a restore into it was interrupted, so it is incomplete; restore an archive into it";
 
 /// Decides what an observation asks for.
 #[must_use]

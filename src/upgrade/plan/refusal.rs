@@ -119,14 +119,14 @@ impl Refusal {
             }
             Self::Open { .. } => "watch it: `upkeep status --watch`",
             Self::Lost(_) => "check release and data, then: `upkeep upgrade TARGET --accept`",
-            Self::HalfRestored(_) => "end the restore first: `upkeep restore TARGET LABEL`",
-            Self::Release(_) => "install the release whole, or check `[targets.T.release]`: `upkeep check`",
+            Self::HalfRestored(_) => "finish the restore first: `upkeep restore TARGET LABEL`",
+            Self::Release(_) => "reinstall the release, or correct `[targets.T.release]`; then look again: `upkeep check`",
             Self::Database(_) => "is the database server running? `upkeep check`",
             Self::Downgrade { .. } => "install the newer release again, or go back with its data: `upkeep rollback TARGET`",
             Self::Ahead(_) => "install the release that knows them, or go back: `upkeep rollback TARGET`",
-            Self::Failed(_) => "see how they stand and what to do: `upkeep migrate validate TARGET`",
+            Self::Failed(_) => "see each of them, and what to do: `upkeep migrate validate TARGET`",
             Self::Invalid(_) => "compare: `upkeep migrate validate TARGET`",
-            Self::Product(_) => "see all that is in the way: `upkeep check`",
+            Self::Product(_) => "see everything that prevents it: `upkeep check`",
             Self::Unknown(_) => {
                 "see what changed (`upkeep diff TARGET`); archive it, restart the server on it and record it as the known-good release: \
                  `upkeep upgrade TARGET`"
@@ -135,7 +135,7 @@ impl Refusal {
                 "see what changed (`upkeep diff TARGET`), then archive it as it is and go on: `upkeep upgrade TARGET`; \
                  or put back what was there: `upkeep list TARGET`, `upkeep restore TARGET LABEL --replace`"
             }
-            Self::NoService => "say how the server is stopped and started: `[targets.T.service]`",
+            Self::NoService => "tell upkeep how to stop and start the server: `[targets.T.service]`",
             Self::Service(_) => "check `unit` or `status` in `[targets.T.service]`",
             Self::Hold(_) => "allow it again: `upkeep release-hold TARGET`",
             Self::Room { .. } => "make room where the archives are: `upkeep prune TARGET --dry-run`",
