@@ -5,6 +5,7 @@
 //! nothing of what is asked. Invariant: an answer is whole and no longer than it may be, or an error that says whether the request can have
 //! arrived; held by the tests beside this file.
 
+mod reach;
 mod watched;
 
 use std::fmt;
@@ -23,20 +24,21 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::tls::Ready;
-use watched::Watched;
+use reach::{reached, within};
+use watched::{Silence, Watched};
 
-/// Finding, connecting and TLS take this long together, or nobody is there.
+/// What a proxy and TLS need before the first request takes this long together, or nobody is there.
 const CONNECTING: Duration = Duration::from_secs(30);
 
 /// A connection over which nothing passed for this long is given up. What the kernel holds of an upload (some megabytes at most) must leave
 /// within it on a line of 20 kB/s, and a server may think for minutes about a large object before it says a word.
 pub const SILENCE: Duration = Duration::from_secs(300);
 
-/// Bytes that the other side's kernel does not acknowledge for this long have no other side.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
+/// A connection at rest is looked after this often.
+const KEPT_ALIVE: Duration = Duration::from_secs(60);
 
-/// A longer answer is none that anybody here asked for.
-const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
+/// Of a refusal no more is read: whatever says why is at its beginning, and in its number.
+const LONGEST_REFUSAL: usize = 64 * 1024;
 
 /// What a proxy says before it connects.
 const LONGEST_PROXY_ANSWER: usize = 8 * 1024;
@@ -140,11 +142,11 @@ where
         Self { server, proxy, tls, kept: Mutex::new(None) }
     }
 
-    /// Sends a request and reads its whole answer.
+    /// Sends a request and reads its whole answer, which may have this many bytes where it is no refusal.
     ///
     /// # Errors
     /// When there is none.
-    pub async fn ask(&self, request: Request<B>) -> Result<Response<Bytes>, Unanswered> {
+    pub async fn ask(&self, request: Request<B>, most: usize) -> Result<Response<Bytes>, Unanswered> {
         let request = self.completed(request);
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
         let kept = match kept {
@@ -157,7 +159,13 @@ where
         };
         let answer = sender.send_request(request).await.map_err(|error| self.broken(error))?;
         let (head, body) = answer.into_parts();
-        let body = Limited::new(body, LONGEST_ANSWER).collect().await.map_err(|error| self.unread(error))?;
+        let is_refusal = !head.status.is_success();
+        let body = match Limited::new(body, if is_refusal { LONGEST_REFUSAL } else { most }).collect().await {
+            Ok(body) => body,
+            // Its number says enough; the connection, on which the rest still comes, is not used again.
+            Err(error) if is_refusal && error.is::<LengthLimitError>() => return Ok(Response::from_parts(head, Bytes::new())),
+            Err(error) => return Err(self.unread(error)),
+        };
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
         Ok(Response::from_parts(head, body.to_bytes()))
     }
@@ -180,24 +188,20 @@ where
 
     async fn connect(&self) -> Result<SendRequest<B>, Unanswered> {
         let unconnected = |source| Unanswered::Unconnected { server: self.server.clone(), source };
-        let stream = match tokio::time::timeout(CONNECTING, self.stream()).await {
-            Ok(stream) => stream.map_err(unconnected)?,
-            Err(_) => return Err(unconnected(io::ErrorKind::TimedOut.into())),
-        };
+        let near = reached(self.proxy.as_ref().unwrap_or(&self.server)).await.map_err(unconnected)?;
+        let stream = within(CONNECTING, self.over(near)).await.map_err(unconnected)?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.broken(error))?;
         // It ends with the sender or with the runtime, whichever is first; what goes wrong in it is told to who asked.
         tokio::spawn(async move { connection.await.ok() });
         Ok(sender)
     }
 
-    async fn stream(&self) -> io::Result<Box<dyn Both>> {
-        let next = self.proxy.as_ref().unwrap_or(&self.server);
-        let stream = TcpStream::connect((&*next.host, next.port)).await?;
+    async fn over(&self, stream: TcpStream) -> io::Result<Box<dyn Both>> {
         stream.set_nodelay(true)?;
         // A host that vanished while it is listened to, and while it is spoken to. Where the kernel knows neither, silence is still bounded.
         rustix::net::sockopt::set_socket_keepalive(&stream, true).ok();
-        rustix::net::sockopt::set_tcp_keepidle(&stream, UNACKNOWLEDGED).ok();
-        rustix::net::sockopt::set_tcp_user_timeout(&stream, u32::try_from(UNACKNOWLEDGED.as_millis()).unwrap_or(u32::MAX)).ok();
+        rustix::net::sockopt::set_tcp_keepidle(&stream, KEPT_ALIVE).ok();
+        rustix::net::sockopt::set_tcp_user_timeout(&stream, u32::try_from(SILENCE.as_millis()).unwrap_or(u32::MAX)).ok();
         let mut stream = Watched::new(stream, SILENCE);
         if self.proxy.is_some() {
             self.through(&mut stream).await?;
@@ -238,7 +242,8 @@ where
         }
         let mut cause = std::error::Error::source(&error);
         while let Some(source) = cause {
-            if source.downcast_ref::<io::Error>().is_some_and(|source| source.kind() == io::ErrorKind::TimedOut) {
+            // What the kernel gives up is a connection that was cut: how long it was silent is not known of it.
+            if source.downcast_ref::<io::Error>().and_then(io::Error::get_ref).is_some_and(|held| held.is::<Silence>()) {
                 return Unanswered::Silent { server };
             }
             cause = source.source();
@@ -256,8 +261,11 @@ where
                 broken => broken,
             },
             Err(error) => {
-                let why =
-                    if error.is::<LengthLimitError>() { "its answer is longer than any".to_owned() } else { error.to_string() };
+                let why = if error.is::<LengthLimitError>() {
+                    "its answer is longer than what was asked for".to_owned()
+                } else {
+                    error.to_string()
+                };
                 Unanswered::Strange { server: self.server.clone(), why }
             }
         }

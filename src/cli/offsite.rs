@@ -31,7 +31,7 @@ enum Verb {
         #[arg(long)]
         adopt: bool,
     },
-    /// Try everything that a copy needs, from where the daemon is. Leaves nothing there.
+    /// Try it as copies use it, from where the daemon is. Leaves nothing there.
     Check {
         /// The place; all of them when not given.
         place: Option<PlaceName>,

@@ -8,6 +8,11 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
+/// Nothing passed for too long. A kind of its own: the kernel's time-outs have other bounds.
+#[derive(Debug, thiserror::Error)]
+#[error("nothing passed for too long")]
+pub(super) struct Silence;
+
 /// A stream with a bound on silence: whoever waits for it, to read or to write, waits as long as bytes pass in either direction.
 pub(super) struct Watched<S> {
     stream: S,
@@ -28,7 +33,7 @@ impl<S> Watched<S> {
             return done;
         }
         ready!(self.ends.as_mut().poll(cx));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, Silence)))
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) fn send(
     let length = from.size(archive.size());
     let digests = Some(Digests::of(length));
     let describe = |digests: Digests| described(order, archive, object.clone(), digests, Some(sealed(order, archive)));
-    let mut passing = Passing { from, digests, describe, drafts: &order.drafts, draft: None, failed: None };
+    let mut passing = Passing { from, digests, describe, drafts: &order.drafts, draft: None, failed: None, halt };
     let put = place.put_new(&object, length, &mut passing);
     match (passing.failed, passing.draft, put?) {
         (Some(failed), ..) => Err(failed.into()),
@@ -82,12 +82,19 @@ struct Passing<'a, R, D> {
     drafts: &'a Drafts,
     draft: Option<Sidecar>,
     failed: Option<DurableError>,
+    halt: &'a Halt,
 }
 
 impl<R: Read, D: Fn(Digests) -> Sidecar> Read for Passing<'_, R, D> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.halt.is_halted() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        if buffer.is_empty() {
+            return Ok(0);
+        }
         let read = self.from.read(buffer)?;
-        if read > 0 || buffer.is_empty() {
+        if read > 0 {
             self.digests.iter_mut().for_each(|digests| digests.add(&buffer[..read]));
             return Ok(read);
         }

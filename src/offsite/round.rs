@@ -110,7 +110,7 @@ async fn go(
     drafts(ctx, offsite).tidy(&sealed)?;
     let owed = owed(ctx, offsite, only).await?;
     let mut failed: Option<OffsiteError> = None;
-    let mut failures = 0;
+    let (mut failures, mut cold) = (0, Vec::new());
     for entry in &owed {
         halt.wanted()?;
         // Retention may have been faster: what is not here any more is not owed.
@@ -137,12 +137,16 @@ async fn go(
         }
     }
     if only.is_none() {
-        reread(ctx, offsite, &place, halt, round).await?;
+        cold = reread(ctx, offsite, &place, halt, round).await?;
         forget_lost(ctx, offsite, failures == 0).await?;
     }
     round.owed = self::owed(ctx, offsite, None).await?.len() as u64;
     match failed {
-        None => Ok(()),
+        None if cold.is_empty() => Ok(()),
+        None => {
+            let (count, all) = (cold.len(), cold.len() + round.verified.len());
+            Err(OffsiteError::Several { place: offsite.name.clone(), count, all, first: Box::new(cold.remove(0)) })
+        }
         Some(first) => {
             Err(OffsiteError::Several { place: offsite.name.clone(), count: failures, all: owed.len(), first: Box::new(first) })
         }
@@ -228,22 +232,23 @@ async fn refused(
     news(ctx, &seen, Copy { state, why: Some(why.to_owned()), ..copy }, &mut round.bad).await
 }
 
-/// Notes a copy that was sent: it was read back before it had its name.
+/// Notes a copy that was sent: every byte of it was read back before its seal.
 async fn note(ctx: &Context, offsite: &Offsite, entry: &Entry, sidecar: &Sidecar) -> Result<(), OffsiteError> {
     let now = ctx.clock.now();
     let copy = Copy { target: entry.target.clone(), verified_at: Some(now), ..of_sidecar(offsite, sidecar, now) };
     Ok(ctx.state.saw_copy(&copy).await?)
 }
 
-/// Reads the share of a round back.
+/// Reads the share of a round back. Why some of it could not be read: what has to be thawed before.
 async fn reread(
     ctx: &Context,
     offsite: &Offsite,
     place: &Arc<dyn Place>,
     halt: &Halt,
     round: &mut Round,
-) -> Result<(), OffsiteError> {
-    let Some(every) = offsite.reread else { return Ok(()) };
+) -> Result<Vec<OffsiteError>, OffsiteError> {
+    let mut cold = Vec::new();
+    let Some(every) = offsite.reread else { return Ok(cold) };
     let seen = ctx.state.copies(Some(&offsite.name), None).await?;
     for copy in due::to_reread(&seen, every, EVERY, ctx.clock.now()) {
         halt.wanted()?;
@@ -254,10 +259,12 @@ async fn reread(
                 round.bad.push(Bad { label, target, state: CopyState::Damaged.to_string(), why });
             }
             Err(OffsiteError::NoSuchCopy { .. }) => {}
+            // Whole for all that is known, and nobody can read it now: it is told at the end, and keeps no other from being read.
+            Err(OffsiteError::Place(error)) if error.is_cold() => cold.push(error.into()),
             Err(error) => return Err(error),
         }
     }
-    Ok(())
+    Ok(cold)
 }
 
 /// What was deleted here without a copy is told until a round went well: then what can be there is there.

@@ -29,7 +29,7 @@ pub struct Checked {
     /// Free room in bytes, where the place knows.
     #[serde(default)]
     pub free_bytes: Option<u64>,
-    /// Whether what has a name keeps it, whoever writes there.
+    /// Whether the place itself refuses what upkeep would write over a name that is taken.
     #[serde(default)]
     pub keeps_names: bool,
     /// What works and could be better, in one sentence each.

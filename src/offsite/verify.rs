@@ -144,8 +144,9 @@ pub(super) fn blocking(
     halt: &Halt,
 ) -> Result<Sidecar, OffsiteError> {
     // One copy that cannot be read keeps no other from being read: it is told, and is no copy until it can be.
+    // One that has to be thawed is told as that: nothing says that it is not well.
     let unread = |error: OffsiteError| match error {
-        OffsiteError::Place(error) if error.is_of_one() => OffsiteError::Damaged {
+        OffsiteError::Place(error) if error.is_of_one() && !error.is_cold() => OffsiteError::Damaged {
             label: label.clone(),
             place: place.called(&Sidecar::name_of(label)),
             why: format!("it cannot be read: {}", Chain(&error)),

@@ -81,7 +81,8 @@ pub trait Place: fmt::Debug + Send + Sync {
     fn open(&self, name: &str) -> Result<Arc<dyn Source>, PlaceError>;
 
     /// Makes an object, unless its name is taken; of about this length, which a place may need to divide it. What is said to be created was read
-    /// back, every byte. Content that ends by an error ends the work, and leaves nothing that has a name.
+    /// back, every byte. Content that ends by an error ends the work, and leaves nothing that has a name. While it is read back the content is asked for
+    /// no bytes now and then: an error ends that too, and what may have the name by then has no seal.
     ///
     /// # Errors
     /// When it cannot be made, or what is read back is not what was sent.
@@ -205,6 +206,12 @@ impl PlaceError {
             Self::Strange { .. } => true,
             _ => false,
         }
+    }
+
+    /// Whether it is whole, and cannot be read until somebody has it thawed.
+    #[must_use]
+    pub fn is_cold(&self) -> bool {
+        matches!(self, Self::Bucket(BucketError::Cold { .. }))
     }
 
     /// Whether nothing can be done with the whole place now.

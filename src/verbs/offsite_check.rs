@@ -1,4 +1,4 @@
-//! `offsite-check`: can a place be used? Everything that a copy needs is tried, and nothing is left there.
+//! `offsite-check`: can a place be used? It is listed, read and asked for objects as copies ask, and nothing is left there.
 
 use super::{Spec, Work, offsite_init};
 use crate::failure::Failure;
@@ -21,7 +21,7 @@ pub(super) fn tell(ask: &OffsiteCheck, checked: &Checked, _: Pen) -> Option<Stri
     Some(format!(
         "{} can be used: {path} can be written to{}\n{}{needs}",
         ask.place,
-        if checked.keeps_names { ", and what has a name keeps it" } else { "" },
+        if checked.keeps_names { ", and upkeep writes over no name there" } else { "" },
         offsite_init::words(checked)
     ))
 }

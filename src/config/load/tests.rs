@@ -350,6 +350,10 @@ fn places_and_what_goes_there() {
             "in clear over the network",
         ),
         (
+            "[offsite.v]\nurl = \"s3://bucket\"\nendpoint = \"http://localhost:9000\"\nproxy = \"http://proxy.lan:3128\"\nowner = \"a\"\ncredentials_file = \"/k\"\n",
+            "in clear over the network",
+        ),
+        (
             "[offsite.v]\nurl = \"s3://bucket\"\nregion = \"r\"\nowner = \"a\"\ncredentials_file = \"/k\"\npath = \"/m\"\n",
             "unknown key",
         ),

@@ -8,6 +8,7 @@
 mod build;
 mod error;
 mod keys;
+mod listing;
 mod object;
 mod put;
 mod service;
@@ -23,14 +24,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use object_store::aws::AmazonS3;
-use object_store::list::{PaginatedListOptions, PaginatedListStore as _};
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectStore as _};
 
 pub use error::BucketError;
 pub use setup::Setup;
 
-use super::{MOST_OBJECTS, Object, Place, PlaceError, Put};
+use super::{Object, Place, PlaceError, Put};
 use crate::archive::Source;
 use error::{Tried, Way, other_way};
 use uploads::Uploads;
@@ -82,9 +82,9 @@ impl Shared {
                 Some(Err(error)) => error,
                 None => break,
             };
-            match other_way(&error) {
+            match other_way(&error, tried.is_conditional) {
                 Some(Way::WithChecksum) if !self.with_checksums.swap(true, Ordering::Relaxed) => continue,
-                Some(Way::Unconditional) if !self.unconditional.swap(true, Ordering::Relaxed) => continue,
+                Some(Way::Unconditional) => return Err(BucketError::NoConditions { url: self.url.clone() }),
                 _ => {}
             }
             let told = BucketError::of(&error, tried);
@@ -111,12 +111,6 @@ pub struct Bucket {
     rights: Arc<str>,
 }
 
-/// What is known of an object that is there.
-#[derive(Debug, Clone, Copy)]
-struct Found {
-    size: u64,
-}
-
 impl Bucket {
     fn key(&self, name: &str) -> Result<Path, PlaceError> {
         let strange = || PlaceError::Strange {
@@ -140,29 +134,61 @@ impl Bucket {
         T: Send + 'static,
         F: Future<Output = object_store::Result<T>> + Send + 'static,
     {
-        let object = self.called(name);
-        self.shared.ask(patience, Tried { url: &self.shared.url, doing, object: &object }, work)
+        self.asked(patience, (doing, name, false), work)
     }
 
-    /// Looks for an object.
-    fn find(&self, name: &str) -> Result<Option<Found>, PlaceError> {
-        let key = self.key(name)?;
-        let wanted = key.clone();
-        let page = self.ask(Patience::Short, ("look for", name), move |store| {
-            // It comes first where names come in order; where they do not, a few others may stand before it.
-            let (prefix, options) = (wanted.to_string(), PaginatedListOptions { max_keys: Some(100), ..Default::default() });
-            async move { store.list_paginated(Some(&prefix), options).await }
-        })?;
-        let found = page.result.objects.iter().find(|object| object.location == key);
-        Ok(found.map(|object| Found { size: object.size }))
+    fn asked<T, F>(
+        &self,
+        patience: Patience,
+        (doing, name, is_conditional): (&'static str, &str, bool),
+        work: impl Fn(Arc<AmazonS3>) -> F,
+    ) -> Result<T, BucketError>
+    where
+        T: Send + 'static,
+        F: Future<Output = object_store::Result<T>> + Send + 'static,
+    {
+        let object = self.called(name);
+        let tried = Tried { url: &self.shared.url, doing, object: &object, is_conditional };
+        self.shared.ask(patience, tried, work).map_err(|error| error.needing(&self.rights))
+    }
+
+    /// Asks for what makes an object, on the condition that nothing has its name. Where the service knows none, it is looked right before.
+    fn make<T, F>(
+        &self,
+        patience: Patience,
+        (doing, name): (&'static str, &str),
+        work: impl Fn(Arc<AmazonS3>) -> F,
+    ) -> Result<T, BucketError>
+    where
+        T: Send + 'static,
+        F: Future<Output = object_store::Result<T>> + Send + 'static,
+    {
+        if !self.shared.unconditional.load(Ordering::Relaxed) {
+            match self.asked(patience, (doing, name, true), &work) {
+                Err(BucketError::NoConditions { url }) => {
+                    tracing::warn!(
+                        place = url,
+                        "the service knows no conditions: upkeep looks whether a name is free before it writes"
+                    );
+                    self.shared.unconditional.store(true, Ordering::Relaxed);
+                }
+                done => return done,
+            }
+        }
+        match self.find(name) {
+            Ok(None) => self.asked(patience, (doing, name, false), work),
+            Ok(Some(_)) => Err(BucketError::Taken { object: self.called(name) }),
+            Err(PlaceError::Bucket(error)) => Err(error),
+            Err(error) => Err(BucketError::Other { doing, object: self.called(name), said: error.to_string() }),
+        }
     }
 
     /// Some bytes of an object, and how many it has.
-    fn get(&self, name: &str, patience: Patience, range: Option<std::ops::Range<u64>>) -> Result<(Bytes, u64), PlaceError> {
+    fn get(&self, name: &str, patience: Patience, range: std::ops::Range<u64>) -> Result<(Bytes, u64), PlaceError> {
         let key = self.key(name)?;
         Ok(self.ask(patience, ("read", name), move |store| {
             let (key, options) =
-                (key.clone(), GetOptions { range: range.clone().map(GetRange::Bounded), ..Default::default() });
+                (key.clone(), GetOptions { range: Some(GetRange::Bounded(range.clone())), ..Default::default() });
             async move {
                 let answer = store.get_opts(&key, options).await?;
                 let size = answer.meta.size;
@@ -174,11 +200,18 @@ impl Bucket {
     /// A small object, whole; none where there is none.
     fn small(&self, name: &str, most: u64) -> Result<Option<Vec<u8>>, PlaceError> {
         let Some(found) = self.find(name)? else { return Ok(None) };
+        let strange = |what: &str| PlaceError::Strange { path: self.called(name), what: what.to_owned() };
         if found.size > most {
-            let what = "longer than anything of its kind".to_owned();
-            return Err(PlaceError::Strange { path: self.called(name), what });
+            return Err(strange("longer than anything of its kind"));
         }
-        Ok(Some(self.get(name, Patience::Short, None)?.0.to_vec()))
+        if found.size == 0 {
+            return Ok(Some(Vec::new()));
+        }
+        let (bytes, size) = self.get(name, Patience::Short, 0..found.size)?;
+        if size != found.size || bytes.len() as u64 != size {
+            return Err(strange("of another length than its listing says"));
+        }
+        Ok(Some(bytes.to_vec()))
     }
 }
 
@@ -188,30 +221,7 @@ impl Place for Bucket {
     }
 
     fn list(&self) -> Result<Vec<Object>, PlaceError> {
-        let mut objects = Vec::new();
-        let mut token = None;
-        loop {
-            let (prefix, from) = (self.part.clone(), token.take());
-            let page = self.ask(Patience::Long, ("list", ""), move |store| {
-                let prefix = prefix.clone();
-                let options =
-                    PaginatedListOptions { delimiter: Some("/".into()), page_token: from.clone(), ..Default::default() };
-                async move { store.list_paginated(Some(&prefix), options).await }
-            })?;
-            for object in page.result.objects {
-                let name = object.location.as_ref().strip_prefix(&*self.part).unwrap_or_default();
-                if !name.is_empty() && !name.starts_with('.') && !name.contains('/') {
-                    objects.push(Object { name: name.to_owned(), size: object.size });
-                }
-            }
-            if objects.len() > MOST_OBJECTS {
-                return Err(PlaceError::Strange { path: self.called(""), what: "longer than any list of copies".to_owned() });
-            }
-            match page.page_token {
-                Some(next) => token = Some(next),
-                None => return Ok(objects),
-            }
-        }
+        listing::all(self)
     }
 
     fn stat(&self, name: &str) -> Result<Option<u64>, PlaceError> {

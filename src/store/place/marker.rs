@@ -16,6 +16,9 @@ pub(super) const OWNER: &str = ".upkeep-owner.json";
 /// A marker longer than this is none.
 pub(super) const MOST_BYTES: u64 = 4096;
 
+/// A part that was taken over more often is none.
+const MOST_OWNERS: u32 = 1000;
+
 /// The form that is written.
 const FORMAT: u32 = 1;
 
@@ -82,13 +85,13 @@ pub(super) fn newest(
     called: impl Fn(&str) -> String,
 ) -> Result<Option<(u32, Marker)>, PlaceError> {
     let mut newest = None;
-    for nth in 1.. {
+    for nth in 1..=MOST_OWNERS {
         let name = owner(nth);
-        let Some(bytes) = read(&name)? else { break };
+        let Some(bytes) = read(&name)? else { return Ok(newest) };
         let marker = Marker::decode(&bytes).map_err(|what| PlaceError::Strange { path: called(&name), what })?;
         newest = Some((nth, marker));
     }
-    Ok(newest)
+    Err(PlaceError::Strange { path: called(OWNER), what: "followed by more files of its kind than anybody makes".to_owned() })
 }
 
 /// The name of the file that says whose it is for the N-th time: whoever takes a part over adds one, for none is written over.

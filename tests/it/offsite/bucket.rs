@@ -43,6 +43,7 @@ fn copies_in_a_bucket_are_made_and_restored_from() {
     fails(&world, &["copy"], 78, "not set up on this host");
     works(&world, &["offsite", "init", "vault"]);
     let checked = works(&world, &["offsite", "check", "vault"]);
+    assert!(checked.contains("and upkeep writes over no name there"), "{checked}");
     assert!(checked.contains("s3:AbortMultipartUpload") && checked.contains("arn:aws:s3:::acme/upkeep/db1/*"), "{checked}");
     works(&world, &["copy"]);
 
@@ -71,6 +72,11 @@ fn copies_in_a_bucket_are_made_and_restored_from() {
     proxy.on(&format!("GET {label}.s"), Fault::Cut(200));
     works(&world, &["verify", "--all", "--at", "vault"]);
     assert_eq!(proxy.left(), 0);
+    // Nor does one that has to be thawed first.
+    let cold = "<Error><Code>InvalidObjectState</Code><Message>It is in the archive.</Message></Error>";
+    proxy.on(&format!("GET db1/{label}.s"), Fault::Answer("403 Forbidden", cold));
+    fails(&world, &["verify", &label, "--at", "vault"], 75, "has to be thawed before it can be read");
+    assert_eq!(world.json(&["status", "notes"])["targets"][0]["problems"].to_string(), "[]");
     let refusal = "<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>";
     proxy.on("GET list-type=2", Fault::Answer("400 Bad Request", refusal));
     let expired = fails(&world, &["verify", &label, "--at", "vault"], 77, "the key of s3://acme/upkeep has expired");

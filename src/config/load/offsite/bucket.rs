@@ -25,7 +25,7 @@ pub(super) fn read(node: &Node<'_>, environment: &Environment) -> Option<Bucket>
     let proxy = node.parsed("proxy", |text| origin(text, &["http"]));
     if let Some(endpoint) = &endpoint
         && endpoint.starts_with("http://")
-        && !is_of_this_host(endpoint)
+        && (!is_of_this_host(endpoint) || proxy.as_deref().is_some_and(|proxy| !is_of_this_host(proxy)))
         && !node.has("encrypt_to")
     {
         let what = "would carry archives in clear over the network: write https://, or name public keys in `encrypt_to`";

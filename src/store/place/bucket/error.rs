@@ -62,6 +62,8 @@ pub enum BucketError {
         object: String,
         /// The service's word.
         code: String,
+        /// The least rights of the key, as who grants them writes them.
+        needs: String,
     },
     /// The bucket is elsewhere, or requests for it are to be signed otherwise.
     #[error("{url} is not where it is asked for: {code}")]
@@ -115,6 +117,12 @@ pub enum BucketError {
         /// The object.
         object: String,
     },
+    /// It was asked for something on a condition.
+    #[error("{url} knows no condition by which a name that is taken stays as it is")]
+    NoConditions {
+        /// The bucket.
+        url: String,
+    },
     /// Anything else.
     #[error("cannot {doing} {object}: {said}")]
     Other {
@@ -133,6 +141,8 @@ pub(super) struct Tried<'a> {
     pub(super) url: &'a str,
     pub(super) doing: &'static str,
     pub(super) object: &'a str,
+    /// Whether it is asked for on the condition that nothing has the name.
+    pub(super) is_conditional: bool,
 }
 
 /// What a store's refusal is about beyond what becomes a sentence: whether another way of asking is to be tried.
@@ -145,10 +155,11 @@ pub(super) enum Way {
 }
 
 /// The other way that a refusal asks for.
-pub(super) fn other_way(error: &(dyn Error + 'static)) -> Option<Way> {
+pub(super) fn other_way(error: &(dyn Error + 'static), is_conditional: bool) -> Option<Way> {
     let said = Chain(error).to_string();
     match code(&said).as_deref() {
-        Some("NotImplemented") => Some(Way::Unconditional),
+        // Of what was asked for without a condition it says nothing about conditions.
+        Some("NotImplemented") if is_conditional => Some(Way::Unconditional),
         Some("InvalidRequest" | "InvalidArgument") if said.contains("x-amz-checksum-") || said.contains("Content-MD5") => {
             Some(Way::WithChecksum)
         }
@@ -159,30 +170,31 @@ pub(super) fn other_way(error: &(dyn Error + 'static)) -> Option<Way> {
 impl BucketError {
     /// The sentence for what a store says.
     pub(super) fn of(error: &object_store::Error, tried: Tried<'_>) -> Self {
-        let Tried { url, doing, object } = tried;
+        let Tried { url, doing, object, .. } = tried;
         let (url, object) = (url.to_owned(), object.to_owned());
         if let Some(unanswered) = find::<Unanswered>(error) {
             return Self::unanswered(url, unanswered);
         }
         let said = Chain(error).to_string();
-        let code = code(&said);
+        let (code, number) = (code(&said), number(&said));
         let is_no_bucket = code.as_deref() == Some("NoSuchBucket");
         match error {
-            object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. } => {
+            // A conflict is none with something that is there, but with somebody who is at it at the same time.
+            object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. } if number != Some(409) => {
                 return Self::Taken { object };
             }
             object_store::Error::NotFound { .. } if !is_no_bucket => return Self::Gone { object },
             _ => {}
         }
         match code.as_deref().unwrap_or_default() {
-            "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidSecurity" | "InvalidClientTokenId" => {
+            "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidSecurity" | "InvalidClientTokenId" | "InvalidToken" => {
                 Self::BadKey { url, code: code.unwrap_or_default() }
             }
-            "ExpiredToken" | "TokenRefreshRequired" | "InvalidToken" => Self::Expired { url, code: code.unwrap_or_default() },
+            "ExpiredToken" | "TokenRefreshRequired" => Self::Expired { url, code: code.unwrap_or_default() },
             "RequestTimeTooSkewed" => Self::Skewed { url },
             "NoSuchBucket" => Self::NoBucket { url },
             "AccessDenied" | "AllAccessDisabled" | "AccountProblem" => {
-                Self::Denied { doing, object, code: code.unwrap_or_default() }
+                Self::Denied { doing, object, code: code.unwrap_or_default(), needs: String::new() }
             }
             "AuthorizationHeaderMalformed"
             | "PermanentRedirect"
@@ -193,28 +205,34 @@ impl BucketError {
             | "InternalError"
             | "TooManyRequests"
             | "RequestRateLimitExceeded"
+            | "OperationAborted"
+            | "ConditionalRequestConflict"
             | "RequestTimeout" => Self::Busy { url, code: code.unwrap_or_default() },
             "QuotaExceeded" | "XMinioStorageFull" | "InsufficientStorage" => Self::Full { url, code: code.unwrap_or_default() },
             "InvalidObjectState" => Self::Cold { object },
-            "" => Self::without_code(error, &said, tried),
+            "" => Self::without_code(error, number, &said, tried),
+            code if number == Some(409) && code.ends_with("AlreadyExists") => Self::Taken { object },
+            code if number.is_some_and(is_of_the_moment) => Self::Busy { url, code: code.to_owned() },
             code => Self::Other { doing, object, said: format!("{code}: {}", message(&said)) },
         }
     }
 
     /// What can be told where the service gives no code: of its number alone.
-    fn without_code(error: &object_store::Error, said: &str, tried: Tried<'_>) -> Self {
+    fn without_code(error: &object_store::Error, number: Option<u16>, said: &str, tried: Tried<'_>) -> Self {
         let (url, doing, object) = (tried.url.to_owned(), tried.doing, tried.object.to_owned());
-        match error {
-            object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
-                Self::Denied { doing, object, code: "it says no more".to_owned() }
+        let no_more = || "it says no more".to_owned();
+        match (error, number) {
+            (object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. }, _) => {
+                Self::Denied { doing, object, code: no_more(), needs: String::new() }
             }
-            _ if said.contains("incorrectly configured region") || said.contains("code: 301") => {
+            // Followed nowhere: who is meant is the configuration's to say.
+            (_, Some(300..400)) => Self::Elsewhere { url, code: "it names another place".to_owned() },
+            (_, None) if said.contains("redirect without LOCATION") => {
                 Self::Elsewhere { url, code: "it names another place".to_owned() }
             }
-            _ if ["code: 500", "code: 502", "code: 503", "code: 504", "code: 429"].iter().any(|code| said.contains(code)) => {
-                Self::Busy { url, code: "it says no more".to_owned() }
-            }
-            _ if said.contains("code: 507") => Self::Full { url, code: "it says no more".to_owned() },
+            (_, Some(507)) => Self::Full { url, code: no_more() },
+            (_, Some(409)) => Self::Busy { url, code: no_more() },
+            (_, Some(number)) if is_of_the_moment(number) => Self::Busy { url, code: status(said) },
             _ => Self::Other { doing, object, said: status(said) },
         }
     }
@@ -235,6 +253,17 @@ impl BucketError {
     #[must_use]
     pub fn within<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {
         find(error)
+    }
+
+    /// With the rights that are needed, where one of them is missing.
+    pub(super) fn needing(self, rights: &str) -> Self {
+        match self {
+            Self::Denied { doing, object, code, .. } => {
+                let needs = rights.split_whitespace().collect::<Vec<_>>().join(" ");
+                Self::Denied { doing, object, code, needs }
+            }
+            other => other,
+        }
     }
 
     /// Whether it may pass by itself within minutes, asked again with a new signature.
@@ -266,7 +295,7 @@ fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a 
 }
 
 /// What stands between two marks of an answer in XML.
-fn between<'a>(said: &'a str, mark: &str) -> Option<&'a str> {
+pub(super) fn between<'a>(said: &'a str, mark: &str) -> Option<&'a str> {
     let (_, rest) = said.split_once(&format!("<{mark}>"))?;
     rest.split_once(&format!("</{mark}>")).map(|(inside, _)| inside)
 }
@@ -282,6 +311,16 @@ fn code(said: &str) -> Option<String> {
 fn message(said: &str) -> String {
     let message = between(said, "Message").unwrap_or("it says no more");
     text::line(message).chars().take(LONGEST_SAID).collect()
+}
+
+/// The number of an answer. What the service itself says comes behind it.
+fn number(said: &str) -> Option<u16> {
+    said.split_once("status code: ")?.1.get(..3)?.parse().ok()
+}
+
+/// Whether the service, or what stands before it, cannot do it just now. A proxy has numbers of its own for that, from 500 on.
+fn is_of_the_moment(number: u16) -> bool {
+    matches!(number, 408 | 425 | 429 | 500..=599) && !matches!(number, 501 | 505)
 }
 
 /// The number and name of an answer, of what the library says of it.
@@ -303,7 +342,7 @@ impl Explain for BucketError {
             Self::Busy { .. } | Self::Cold { .. } => Class::TempFail,
             Self::Gone { .. } => Class::NoInput,
             Self::Taken { .. } => Class::Data,
-            Self::Full { .. } | Self::Other { .. } => Class::Io,
+            Self::Full { .. } | Self::NoConditions { .. } | Self::Other { .. } => Class::Io,
         }
     }
 
@@ -328,9 +367,8 @@ impl Explain for BucketError {
             Self::NoBucket { .. } => {
                 hint("upkeep makes no buckets: make it, or look at `url`, `endpoint` and `region` of the place")
             }
-            Self::Denied { .. } => {
-                hint("what the key must be allowed is printed by `upkeep offsite check`, and is in docs/offsite.md")
-            }
+            Self::Denied { needs, .. } if needs.is_empty() => hint("what the key must be allowed is in docs/offsite.md"),
+            Self::Denied { needs, .. } => vec![format!("the least rights of the key, as Amazon writes them: {needs}")],
             Self::Elsewhere { .. } => hint("look at `region`, `endpoint` and `style` of the place"),
             Self::Unreachable { hints, .. } if !hints.is_empty() => hints.clone(),
             Self::Unreachable { .. } => vec![
@@ -343,8 +381,8 @@ impl Explain for BucketError {
             }
             Self::Gone { .. } | Self::Taken { .. } => hint("look what is there: `upkeep list --at` and the place's name"),
             Self::Cold { .. } => hint("ask the service to thaw it, wait until it is, and begin again"),
-            Self::Other { .. } => {
-                hint("look at what the service says; `upkeep offsite check` tries everything that a copy needs")
+            Self::NoConditions { .. } | Self::Other { .. } => {
+                hint("look at what the service says; `upkeep offsite check` lists, reads and asks for objects there")
             }
         }
     }
@@ -353,3 +391,6 @@ impl Explain for BucketError {
         self.may_pass()
     }
 }
+
+#[cfg(test)]
+mod tests;

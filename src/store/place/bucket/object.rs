@@ -12,6 +12,9 @@ use crate::store::place::PlaceError;
 /// One block. What is asked for at once and is not smaller goes past the blocks.
 const BLOCK_BYTES: u64 = 1 << 20;
 
+/// What is asked for at once and is longer comes in pieces: no answer may be as long as an archive says that something of it is.
+const PIECE_BYTES: usize = 8 << 20;
+
 /// Blocks that are kept: several threads read, each from a place of its own.
 const BLOCKS: usize = 4;
 
@@ -32,7 +35,7 @@ impl Opened {
 
     /// Exactly these bytes.
     fn fetch(&self, from: u64, to: u64) -> io::Result<Bytes> {
-        match self.bucket.get(&self.name, Patience::Long, Some(from..to)) {
+        match self.bucket.get(&self.name, Patience::Long, from..to) {
             Ok((bytes, size)) if size == self.size && bytes.len() as u64 == to - from => Ok(bytes),
             Ok(_) => Err(io::Error::other("it is another object than a moment ago")),
             Err(error) => Err(as_io(error)),
@@ -79,7 +82,12 @@ impl Source for Opened {
         let end = offset.checked_add(buffer.len() as u64).filter(|end| *end <= self.size);
         let end = end.ok_or(io::ErrorKind::UnexpectedEof)?;
         if end - offset >= BLOCK_BYTES {
-            buffer.copy_from_slice(&self.fetch(offset, end)?);
+            let mut at = offset;
+            for piece in buffer.chunks_mut(PIECE_BYTES) {
+                let to = at + piece.len() as u64;
+                piece.copy_from_slice(&self.fetch(at, to)?);
+                at = to;
+            }
             return Ok(());
         }
         let mut at = offset;

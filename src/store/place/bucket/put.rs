@@ -18,7 +18,7 @@ use crate::fault;
 use crate::store::place::{PlaceError, Put};
 
 /// The least that a service takes as a part that is not the last. Small, so that each arrives before its signature is too old on a slow line
-/// (at 8 kB/s it takes eleven minutes of fifteen), and so that little has to be sent again.
+/// (at 20 kB/s, the slowest on which the bound on silence holds, it takes four and a half minutes of fifteen), and so that little has to be sent again.
 const LEAST_PART: usize = 5 << 20;
 
 /// A service takes 10,000 parts; somewhat fewer leave room for a length that was not quite known.
@@ -59,6 +59,14 @@ impl Sending<'_> {
         self.length += part.len() as u64;
         Ok(part.into())
     }
+
+    /// Whether it is wanted still: whoever gives it up says so by the content, at its end too.
+    fn is_wanted(&mut self) -> Result<(), PlaceError> {
+        match self.content.read(&mut []) {
+            Ok(_) => Ok(()),
+            Err(source) => Err(PlaceError::content(self.called.clone(), source)),
+        }
+    }
 }
 
 pub(super) fn put_new(bucket: &Bucket, name: &str, length: u64, content: &mut dyn Read) -> Result<Put, PlaceError> {
@@ -75,16 +83,16 @@ pub(super) fn put_new(bucket: &Bucket, name: &str, length: u64, content: &mut dy
     };
     fault::point("bucket.put-done");
     match made {
-        Ok(()) if is_there(bucket, name, &sending)? => Ok(Put::Created),
+        Ok(()) if is_there(bucket, name, &mut sending)? => Ok(Put::Created),
         Ok(()) => Err(PlaceError::Altered(sending.called)),
-        Err(PlaceError::Bucket(error)) => told(bucket, name, &sending, error),
+        Err(PlaceError::Bucket(error)) => told(bucket, name, &mut sending, error),
         // The content ended badly, or our own disk: nothing has the name.
         Err(error) => Err(error),
     }
 }
 
 /// What it means that the service did not say yes: its answer may have been lost after the object was made.
-fn told(bucket: &Bucket, name: &str, sending: &Sending<'_>, error: BucketError) -> Result<Put, PlaceError> {
+fn told(bucket: &Bucket, name: &str, sending: &mut Sending<'_>, error: BucketError) -> Result<Put, PlaceError> {
     let there = bucket.find(name);
     match there {
         Ok(Some(_)) if is_there(bucket, name, sending)? => Ok(Put::Created),
@@ -96,7 +104,7 @@ fn told(bucket: &Bucket, name: &str, sending: &Sending<'_>, error: BucketError) 
 /// Makes an object in one request.
 pub(super) fn whole(bucket: &Bucket, name: &str, bytes: Bytes, patience: Patience) -> Result<(), BucketError> {
     let Ok(key) = bucket.key(name) else { return Err(BucketError::Gone { object: name.to_owned() }) };
-    bucket.ask(patience, ("write", name), move |store| {
+    bucket.make(patience, ("write", name), move |store| {
         // A service that knows no conditions was looked at a moment ago; one host alone writes here.
         let is_bare = bucket.shared.unconditional.load(Ordering::Relaxed);
         let mode = if is_bare { PutMode::Overwrite } else { PutMode::Create };
@@ -118,7 +126,11 @@ fn in_parts(bucket: &Bucket, name: &str, first: Bytes, sending: &mut Sending<'_>
     }
     let done = done.map_err(PlaceError::from).and_then(|()| upload.rest(sending));
     fault::point("bucket.parts-sent");
-    let done = done.and_then(|()| Ok(upload.complete()?));
+    let done = done.and_then(|()| match bucket.find(name)? {
+        // Hours may have passed since it was looked for, and not every service that is told the condition knows it.
+        Some(_) => Err(BucketError::Taken { object: sending.called.clone() }.into()),
+        None => Ok(upload.complete()?),
+    });
     match &done {
         Ok(()) => upload.forget()?,
         Err(_) => upload.abort(),
@@ -168,6 +180,8 @@ impl<'a> Upload<'a> {
             if let Some((part, begun)) = on_its_way.take() {
                 let sent = match begun.wait() {
                     Some(Ok(sent)) => sent,
+                    // Nobody wants the whole any more: its parts are taken away.
+                    _ if next.is_err() => return next.map(drop),
                     // Asked again with a new signature, and told by what comes of that.
                     _ => self.send(self.parts.len(), part, Patience::Long)?,
                 };
@@ -199,7 +213,7 @@ impl<'a> Upload<'a> {
     /// Makes the object of its parts.
     pub(super) fn complete(&self) -> Result<(), BucketError> {
         let Ok(key) = self.bucket.key(self.name) else { return Err(BucketError::Gone { object: self.name.to_owned() }) };
-        self.bucket.ask(Patience::Long, ("complete", self.name), move |store| {
+        self.bucket.make(Patience::Long, ("complete", self.name), move |store| {
             let (key, id, parts) = (key.clone(), self.id.clone(), self.parts.clone());
             async move { store.complete_multipart(&key, &id, parts).await.map(drop) }
         })
@@ -225,15 +239,16 @@ impl<'a> Upload<'a> {
 }
 
 /// Whether what is there, every byte, is what was sent.
-fn is_there(bucket: &Bucket, name: &str, sending: &Sending<'_>) -> Result<bool, PlaceError> {
+fn is_there(bucket: &Bucket, name: &str, sending: &mut Sending<'_>) -> Result<bool, PlaceError> {
     let length = sending.length;
     if length == 0 {
-        return Ok(bucket.get(name, Patience::Long, None)?.1 == 0);
+        return Ok(bucket.find(name)?.is_some_and(|found| found.size == 0));
     }
     let (mut found, mut at) = (blake3::Hasher::new(), 0);
     while at < length {
+        sending.is_wanted()?;
         let to = (at + LEAST_PART as u64).min(length);
-        let (bytes, size) = match bucket.get(name, Patience::Long, Some(at..to)) {
+        let (bytes, size) = match bucket.get(name, Patience::Long, at..to) {
             // What has another length may have no byte there.
             Err(PlaceError::Bucket(BucketError::Other { .. }))
                 if bucket.find(name)?.is_none_or(|found| found.size != length) =>

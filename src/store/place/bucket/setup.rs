@@ -1,6 +1,7 @@
 //! Setting part of a bucket up as a place, opening it, and trying what a copy needs without leaving anything.
 
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
@@ -123,24 +124,22 @@ fn whose(own: &Bucket) -> Result<Option<(u32, Marker)>, PlaceError> {
 }
 
 /// Makes the file that says whose the part is once more, with the content it has, in one request and in parts: a service that keeps names refuses
-/// both, and at one that does not nothing has changed. What should be better, in one sentence each.
+/// both, and at one that does not nothing has changed. A right that only an object that comes to be needs, and room for it, are not tried. What should be better, in one sentence each.
 pub(super) fn try_out(own: &Bucket) -> Result<Vec<String>, PlaceError> {
     let name = marker::owner(1);
     let Some(bytes) = own.small(&name, marker::MOST_BYTES)? else { return Err(PlaceError::NoPart(own.called(""))) };
     let bytes = Bytes::from(bytes);
-    let keeps = match whole(own, &name, bytes.clone(), Patience::Short) {
-        Err(BucketError::Taken { .. }) => true,
-        Ok(()) => false,
-        Err(error) => return Err(error.into()),
+    // What was only looked for is not kept by the service.
+    let is_kept = |done| match done {
+        Err(BucketError::Taken { .. }) => Ok(!own.shared.unconditional.load(Ordering::Relaxed)),
+        Ok(()) => Ok(false),
+        Err(error) => Err(PlaceError::from(error)),
     };
+    let keeps = is_kept(whole(own, &name, bytes.clone(), Patience::Short))?;
     let mut upload = Upload::begin(own, &name)?;
     let done = upload.first(bytes).and_then(|()| upload.complete());
     upload.abort();
-    let keeps_in_parts = match done {
-        Err(BucketError::Taken { .. }) => true,
-        Ok(()) => false,
-        Err(error) => return Err(error.into()),
-    };
+    let keeps_in_parts = is_kept(done)?;
     if keeps && keeps_in_parts {
         return Ok(Vec::new());
     }

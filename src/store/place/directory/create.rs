@@ -87,6 +87,8 @@ fn fill(file: &mut File, (place, name): (&Path, &str), content: &mut dyn Read) -
     rustix::fs::fadvise(&*file, 0, None, Advice::DontNeed).ok();
     let (mut found, mut at) = (blake3::Hasher::new(), 0_u64);
     loop {
+        // Whoever gives it up says so by the content, at its end too.
+        content.read(&mut []).map_err(|source| PlaceError::Content { path: called(), source })?;
         let read = file.read_at(&mut chunk, at).at("read back from", place)?;
         if read == 0 {
             break;

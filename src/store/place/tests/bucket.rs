@@ -161,6 +161,93 @@ fn faults_on_the_way_lose_nothing_and_make_nothing_up() {
     proxy
         .on("GET list-type=2", Fault::Answer("200 OK", "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>"));
     assert_eq!((place.list().unwrap().len(), proxy.left()), (7, 0));
+    // What is no listing says nothing of what is there: neither that all is gone nor that a name is free.
+    let error = Fault::Answer("200 OK", "<Error><Code>InternalError</Code><Message>m</Message></Error>");
+    let page = Fault::Answer("200 OK", "<html><body>We are back soon.</body></html>");
+    let nothing = Fault::Answer("200 OK", "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>");
+    proxy.on("GET list-type=2", error.clone());
+    assert_eq!((place.list().unwrap().len(), proxy.left()), (7, 0));
+    for fault in [error, page] {
+        proxy.on("GET list-type=2", fault);
+        let refused = place.put_new("lost-small", 2, &mut &b"no"[..]).unwrap_err();
+        assert!(refused.is_of_the_place() && refused.to_string().contains("a listing"), "{refused}");
+    }
+    proxy.on("GET list-type=2", nothing);
+    let refused = place.list().unwrap_err().to_string();
+    assert!(refused.contains("leaves out s3://faulty/some/prefix/db1/.upkeep-owner.json"), "{refused}");
+    // One that does not come to an end, and one whose first page is empty.
+    let again =
+        "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken></ListBucketResult>";
+    (0..2).for_each(|_| proxy.on("GET list-type=2", Fault::Answer("200 OK", again)));
+    let refused = place.list().unwrap_err().to_string();
+    assert!(refused.contains("goes on where it was already"), "{refused}");
+    let found = "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>some/prefix/db1/later</Key><Size>3</Size>\
+                 <LastModified>2026-11-22T20:27:09.000Z</LastModified></Contents></ListBucketResult>";
+    [again, found].into_iter().for_each(|page| proxy.on("GET list-type=2", Fault::Answer("200 OK", page)));
+    assert_eq!((place.stat("later").unwrap(), proxy.left()), (Some(3), 0));
+    // An object that has to be thawed is told as that.
+    let source = place.open("lost-small").unwrap();
+    let cold = "<Error><Code>InvalidObjectState</Code><Message>m</Message></Error>";
+    proxy.on("GET db1/lost-small", Fault::Answer("403 Forbidden", cold));
+    let cold = PlaceError::content("lost-small".to_owned(), source.read_exact_at(&mut [0; 9], 0).unwrap_err());
+    assert!(cold.is_cold() && !cold.is_of_the_place(), "{cold}");
+}
+
+/// Content during which somebody else makes an object of the same name, and which is given up at its end.
+struct Meanwhile<'a, F: FnMut() -> io::Result<()>>(&'a [u8], F);
+
+impl<F: FnMut() -> io::Result<()>> Read for Meanwhile<'_, F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.0.read(buffer)?;
+        if read == 0 {
+            (self.1)()?;
+        }
+        Ok(read)
+    }
+}
+
+/// A service that knows no conditions is looked at right before an object is made; whether it does is said by what was asked on one.
+#[test]
+fn names_are_kept_where_a_service_knows_no_conditions() {
+    let Some(moto) = Moto::shared() else { return };
+    moto.bucket("bare", "");
+    let state = tempfile::tempdir().unwrap();
+    let straight = named(&moto.endpoint(), "bare");
+    let known = set_up_in(&straight, state.path(), None).unwrap();
+    let proxy = Faulty::before(moto);
+    let bucket = named(&proxy.endpoint(), "bare");
+    let unknown = Fault::Answer("400 Bad Request", "<Error><Code>NotImplemented</Code><Message>m</Message></Error>");
+    let place = written_to(&bucket, state.path(), &known);
+    proxy.on("GET list-type=2", unknown.clone());
+    place.stat("a").unwrap_err();
+    assert_eq!((place.try_out().unwrap(), proxy.left()), (Vec::new(), 0), "that was no answer to a condition");
+
+    proxy.on("PUT .upkeep-owner.json", unknown.clone());
+    let tried = place.try_out().unwrap();
+    assert!(tried[0].contains("looks before it writes") && proxy.left() == 0, "{tried:?}");
+    assert_eq!(place.put_new("small", 5, &mut &b"bytes"[..]).unwrap(), Put::Created);
+    let content = long();
+    let mut taken = Meanwhile(&content, || {
+        assert_eq!(moto.ask("PUT", "/bare/some/prefix/db1/taken", "", b"another's").0, 200);
+        Ok(())
+    });
+    assert_eq!(place.put_new("taken", LONG as u64, &mut taken).unwrap(), Put::Exists);
+    assert_eq!((place.stat("taken").unwrap(), moto.uploads("bare")), (Some(9), 0), "it is as it was");
+
+    // A conflict is none with what is there, and passes.
+    let place = written_to(&bucket, state.path(), &known);
+    let conflict = "<Error><Code>ConditionalRequestConflict</Code><Message>m</Message></Error>";
+    proxy.on("PUT db1/raced", Fault::Answer("409 Conflict", conflict));
+    assert_eq!((place.put_new("raced", 5, &mut &b"bytes"[..]).unwrap(), proxy.left()), (Put::Created, 0));
+    // Given up while it is read back, it has a name, and nobody has said that it is whole.
+    let mut asked = 0;
+    let mut halted = Meanwhile(b"bytes", || {
+        asked += 1;
+        if asked > 1 { Err(io::ErrorKind::Interrupted.into()) } else { Ok(()) }
+    });
+    let ended = place.put_new("halted", 5, &mut halted).unwrap_err();
+    assert!(matches!(&ended, PlaceError::Content { source, .. } if source.kind() == io::ErrorKind::Interrupted), "{ended:?}");
+    assert_eq!(place.put_new("halted", 5, &mut &b"bytes"[..]).unwrap(), Put::Exists);
 }
 
 /// Each refusal is a sentence of its own, with what is safe and what to do, and says nothing of the key.
@@ -190,6 +277,10 @@ fn refusals_are_told_apart() {
         proxy.on("GET list-type=2", Fault::Answer(number, body.leak()));
         told(&read(&bucket), words);
     }
+    let refusal = "<Error><Code>AccessDenied</Code></Error>";
+    proxy.on("GET list-type=2", Fault::Answer("403 Forbidden", refusal));
+    let rights = read(&bucket).hints().join("\n");
+    assert!(rights.contains("s3:AbortMultipartUpload") && rights.contains("nowhere/some/prefix/db1/*"), "{rights}");
     (0..4).for_each(|_| proxy.on("GET list-type=2", SLOW_DOWN));
     told(&read(&bucket), "asks for patience: SlowDown");
     let nobody = { std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap() };
