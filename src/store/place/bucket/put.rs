@@ -62,10 +62,9 @@ impl Sending<'_> {
 
     /// Whether it is wanted still: whoever gives it up says so by the content, at its end too.
     fn is_wanted(&mut self) -> Result<(), PlaceError> {
-        match self.content.read(&mut []) {
-            Ok(_) => Ok(()),
-            Err(source) => Err(PlaceError::content(self.called.clone(), source)),
-        }
+        let called = &self.called;
+        self.content.read(&mut []).map_err(|source| PlaceError::content(called.clone(), source))?;
+        Ok(())
     }
 }
 
