@@ -12,7 +12,8 @@ use crate::failure::{Class, Failure};
 /// Print tables of an archive as SQL for psql, mysql or sqlite3: their definitions and their rows.
 ///
 /// Run what is printed in another database and take from there what is needed: `upkeep extract notes --table note | psql scratch`. The
-/// tables come whole or not at all. What needs more than the tables printed (triggers, foreign keys to others, …) is left out by name.
+/// tables come whole or not at all: the client stops at the first error (do not give `mysql` its `--force`). What needs more than the tables
+/// printed (triggers, foreign keys to others, …) is left out by name.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -34,7 +35,7 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
     let manifest = archive.manifest();
     world.terminal.say(&format!("from {}, taken {}", manifest.label, manifest.taken_at.format("%F %T UTC")));
     let part = if arguments.data_only { Part::Rows } else { Part::Whole };
-    let wish = Wish { tables: arguments.table, part, scratch };
+    let wish = Wish { tables: arguments.table, part, scratch: scratch.directory().to_owned() };
     let mut unprinted = None;
     let mut take = |piece: &[u8]| {
         world.terminal.stream(piece).map_err(|error| {

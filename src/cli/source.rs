@@ -2,6 +2,7 @@
 //!
 //! Owns how what was typed becomes an opened archive. Only reads.
 
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -33,7 +34,46 @@ pub(super) struct Source {
 /// An archive, and where what is in it may be unpacked.
 pub(super) struct Opened {
     pub(super) archive: Archive,
-    pub(super) scratch: PathBuf,
+    pub(super) scratch: Scratch,
+}
+
+/// Where a page image may be unpacked.
+pub(super) struct Scratch {
+    directory: PathBuf,
+    /// It was made for this, and goes with it.
+    is_own: bool,
+}
+
+impl Scratch {
+    /// A directory where upkeep makes such files, and sweeps what a crash left.
+    fn at(directory: &Path) -> Self {
+        Self { directory: directory.to_owned(), is_own: false }
+    }
+
+    /// One that nobody else can enter, for a file that somebody has somewhere: who owns that place could put another file in the image's
+    /// place, and it may be one that nothing can be written to.
+    fn own(world: &World) -> Result<Self, Stop> {
+        let temporary = world.environment.get("TMPDIR").filter(|name| !name.is_empty()).map_or("/var/tmp", String::as_str);
+        let directory = Path::new(temporary).join(format!("upkeep-extract-{}", uuid::Uuid::new_v4().simple()));
+        std::fs::DirBuilder::new().mode(0o700).create(&directory).map_err(|error| {
+            Failure::new(Class::CannotCreate, format!("cannot make the directory {}: {error}", directory.display()))
+                .hint("name a directory with `TMPDIR=…` in front of the command")
+        })?;
+        Ok(Self { directory, is_own: true })
+    }
+
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if self.is_own {
+            // What is in it goes before it; what cannot is told by nobody else, and hurts nobody.
+            std::fs::remove_dir(&self.directory).ok();
+        }
+    }
 }
 
 impl Source {
@@ -66,19 +106,25 @@ impl Source {
         };
         let opened = crate::offsite::open(&there.place, &label, known, identity.as_ref()).await;
         there.state.close().await;
-        Ok(Opened { archive: opened?, scratch: config.daemon.state_dir })
+        Ok(Opened { archive: opened?, scratch: Scratch::at(&config.daemon.state_dir) })
     }
 }
 
-/// An archive of this host. Beside it is where archives are made.
+/// An archive of this host. Beside it is where archives are made; a file that was named may be anywhere.
 async fn here(what: &str, world: &World) -> Result<Opened, Stop> {
-    let target = TargetName::parse(what).ok().filter(|_| !Path::new(what).is_file());
-    let path = match target {
+    if Path::new(what).is_file() {
+        let archive = Archive::open(Path::new(what))?;
+        // Of the others nothing is unpacked.
+        let is_image = archive.manifest().server.flavour == "sqlite";
+        let scratch = if is_image { Scratch::own(world)? } else { Scratch::at(Path::new(".")) };
+        return Ok(Opened { archive, scratch });
+    }
+    let path = match TargetName::parse(what).ok() {
         Some(target) if is_configured(&target, world) => newest(&target, world).await?.path,
         _ => inspect::find(what, world).await?,
     };
-    let scratch = path.parent().map(PathBuf::from).filter(|parent| !parent.as_os_str().is_empty());
-    Ok(Opened { archive: Archive::open(&path)?, scratch: scratch.unwrap_or_else(|| PathBuf::from(".")) })
+    let beside = path.parent().unwrap_or(Path::new("."));
+    Ok(Opened { archive: Archive::open(&path)?, scratch: Scratch::at(beside) })
 }
 
 fn is_configured(target: &TargetName, world: &World) -> bool {

@@ -16,6 +16,9 @@ const ALIKE: f64 = 0.7;
 /// How many of them.
 const NAMED: usize = 5;
 
+/// Bytes that are collected before they are handed on: most rows are short, and handing on may be a system call.
+const COLLECTED_BYTES: usize = 64 * 1024;
+
 /// What is wished for.
 #[derive(Debug, Clone)]
 pub struct Wish {
@@ -45,7 +48,7 @@ pub(super) type Name = (String, String);
 /// The stream.
 pub(super) struct Out<'a> {
     pub(super) archive: Arc<Archive>,
-    take: &'a mut Take<'a>,
+    sink: Sink<'a>,
     /// Something was printed.
     pub(super) begun: bool,
     /// A frame is being handed on: what follows stands in the middle of it.
@@ -56,14 +59,26 @@ pub(super) struct Out<'a> {
 
 impl<'a> Out<'a> {
     pub(super) fn new(archive: &Archive, take: &'a mut Take<'a>) -> Self {
-        Self { archive: Arc::new(archive.shared()), take, begun: false, in_frame: false, notes: Vec::new() }
+        let sink = Sink { take, collected: Vec::with_capacity(COLLECTED_BYTES) };
+        Self { archive: Arc::new(archive.shared()), sink, begun: false, in_frame: false, notes: Vec::new() }
     }
 
     /// Prints what stands on its own.
     pub(super) fn bytes(&mut self, bytes: &[u8]) -> Result<(), EngineError> {
         self.begun = true;
+        let taken = self.sink.push(bytes);
+        self.handed(taken)
+    }
+
+    /// Hands on what is still here; nothing is printed before that.
+    pub(super) fn end(&mut self) -> Result<(), EngineError> {
+        let taken = self.sink.flush();
+        self.handed(taken)
+    }
+
+    fn handed(&self, taken: io::Result<()>) -> Result<(), EngineError> {
         let failed = |source| ArchiveError::Codec { what: "hand on", path: self.archive.path().to_owned(), source };
-        Ok((self.take)(bytes).map_err(failed)?)
+        Ok(taken.map_err(failed)?)
     }
 
     /// The same of a text.
@@ -74,20 +89,44 @@ impl<'a> Out<'a> {
     /// Prints a frame as it is.
     pub(super) fn frame(&mut self, index: usize) -> Result<(), EngineError> {
         // Of a frame that is not what was sealed nothing is handed on.
-        let (take, begun, in_frame) = (&mut *self.take, &mut self.begun, &mut self.in_frame);
+        let (sink, begun, in_frame) = (&mut self.sink, &mut self.begun, &mut self.in_frame);
         self.archive.read_frame(index, &mut |piece| {
             (*begun, *in_frame) = (true, true);
-            take(piece)
+            sink.push(piece)
         })?;
         self.in_frame = false;
         Ok(())
     }
 
-    /// Says something of what is printed, there and to whoever asked.
-    pub(super) fn note(&mut self, note: String) -> Result<(), EngineError> {
-        self.text(&format!("-- {}\n", text::line(&note)))?;
+    /// Says something of what is printed, there and to whoever asked: one line, whatever the names in it are.
+    pub(super) fn note(&mut self, note: &str) -> Result<(), EngineError> {
+        let note = text::line(note).into_owned();
+        self.text(&format!("-- {note}\n"))?;
         self.notes.push(note);
         Ok(())
+    }
+}
+
+/// Collects what is printed.
+struct Sink<'a> {
+    take: &'a mut Take<'a>,
+    collected: Vec<u8>,
+}
+
+impl Sink<'_> {
+    fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.collected.extend_from_slice(bytes);
+        if self.collected.len() < COLLECTED_BYTES { Ok(()) } else { self.flush() }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.collected.is_empty() {
+            return Ok(());
+        }
+        let taken = (self.take)(&self.collected);
+        // What was refused is not offered again.
+        self.collected.clear();
+        taken
     }
 }
 

@@ -23,12 +23,13 @@ pub async fn extract<'a>(archive: &Archive, wish: &Wish, take: &'a mut Take<'a>)
         "sqlite" => sqlite::extract(&mut out, wish).await,
         other => Err(EngineError::Unfit(format!("it is of a database of an unknown kind, `{other}`"))),
     };
-    match done {
+    match done.and_then(|()| out.end()) {
         Ok(()) => Ok(out.notes),
         Err(error) => {
             if out.begun {
                 // Whoever takes nothing any more has the failure of this command instead.
-                out.bytes(broken_off(&flavour, out.in_frame).as_bytes()).ok();
+                let end = broken_off(&flavour, out.in_frame);
+                out.text(&end).and_then(|()| out.end()).ok();
             }
             Err(error)
         }

@@ -1,13 +1,15 @@
 //! Tables of an archive of PostgreSQL, alone.
 //!
 //! Owns which statements of the schema are theirs. What needs something that is not printed is left out, by name; a table itself that does
-//! is printed all the same, and what it needs is said. Everything stands in one transaction, so a stream that ends too early leaves nothing.
+//! is printed all the same, and what it needs is said. Everything stands in one transaction, so a stream that ends too early leaves nothing;
+//! and `psql` is told to stop at the first error, for it would take the rows behind a refused `COPY` for statements.
 
+mod sequences;
 mod subject;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use subject::{Name, Subject};
+use subject::{Name, Subject, Use};
 
 use super::super::EngineError;
 use super::super::accounts::without;
@@ -20,18 +22,25 @@ use super::large_objects;
 use super::split::{Chunk, Splitter, statements_of};
 use crate::archive::manifest::{FrameKind, Manifest};
 
+/// What `psql` is told before all else: rows are somebody's words, and where a `COPY` is refused it would run them. Behind `\restrict` it
+/// would not hear it.
+const STOP: &str = "\\set ON_ERROR_STOP on\n";
+
 /// Prints them.
 pub(in super::super) async fn extract(out: &mut Out<'_>, wish: &Wish) -> Result<(), EngineError> {
     let archive = out.archive.clone();
     let manifest = archive.manifest();
     let before = statements_of(&text(&archive, FrameKind::PreData).await?);
     let chosen = Chosen::of(manifest, &wish.tables, &before)?;
-    out.text(&without(&text(&archive, FrameKind::Header).await?))?;
+    let header = without(&text(&archive, FrameKind::Header).await?);
+    out.text(STOP)?;
+    out.text(&header)?;
     let names: Vec<String> = chosen.relations.iter().map(qualified).collect();
     out.text(&format!("-- of this archive only: {}\n\n", crate::text::line(&names.join(", "))))?;
     if wish.part == Part::Whole && manifest.data_only {
-        out.note("the archive has no schema: the rows alone are printed, for tables that are there".to_owned())?;
+        out.note("the archive has no schema: the rows alone are printed, for tables that are there")?;
     }
+    name_heirs(out, &chosen, &before)?;
     out.text("BEGIN;\n\n")?;
     let made = wish.part == Part::Whole && !manifest.data_only;
     if made {
@@ -42,12 +51,9 @@ pub(in super::super) async fn extract(out: &mut Out<'_>, wish: &Wish) -> Result<
             out.frame(index)?;
         }
     }
+    let counters = statements_of(&text(&archive, FrameKind::Sequences).await?);
+    count_on(out, &chosen, made, &counters)?;
     if made {
-        for sql in statements_of(&text(&archive, FrameKind::Sequences).await?) {
-            if subject::set_sequence(&sql).is_some_and(|name| chosen.sequences.contains(&name)) {
-                out.text(&format!("{sql}\n"))?;
-            }
-        }
         build(out, &chosen, &statements_of(&text(&archive, FrameKind::PostData).await?))?;
     }
     // Nothing counts before this.
@@ -63,6 +69,10 @@ struct Chosen {
     relations: BTreeSet<Name>,
     /// Sequences that are a column's own.
     sequences: BTreeSet<Name>,
+    /// Everything that the tables' definitions name.
+    named: BTreeSet<Name>,
+    /// Schemas that the archive knows of.
+    schemas: BTreeSet<String>,
 }
 
 impl Chosen {
@@ -88,10 +98,19 @@ impl Chosen {
             open.extend(partitions.get(&name).into_iter().flatten().cloned());
             relations.insert(name);
         }
+        let named = before.iter().flat_map(|sql| {
+            let inner = bare(sql);
+            let statement = Statement::of(&inner);
+            let is_ours = subject::relation(&statement).is_some_and(|name| relations.contains(&name));
+            if is_ours { subject::names_in(&statement) } else { Vec::new() }
+        });
+        let named = named.map(|(name, _)| name).collect();
+        let made = before.iter().filter_map(|sql| subject::schema(&Statement::of(&bare(sql))));
+        let schemas = made.chain(names.iter().map(|(schema, _)| schema.clone())).chain(["public".to_owned()]).collect();
         let tables = relations.iter().filter_map(|name| rows.get(name).copied()).collect();
         let sequences = before.iter().filter_map(|sql| subject::own_sequence(&Statement::of(&bare(sql))));
         let sequences = sequences.filter(|(_, table)| relations.contains(table)).map(|(sequence, _)| sequence).collect();
-        Ok(Self { tables, relations, sequences })
+        Ok(Self { tables, relations, sequences, named, schemas })
     }
 
     fn has(&self, name: &Name) -> bool {
@@ -100,8 +119,16 @@ impl Chosen {
 
     /// What a statement names beside what is printed.
     fn lacks(&self, statement: &Statement<'_>) -> Vec<String> {
-        let names = subject::names_in(statement).into_iter().filter(|name| !self.has(name));
-        names.map(|name| qualified(&name)).collect()
+        let is_lacking = |(name, how): &(Name, Use)| match how {
+            // No table is called.
+            Use::Called => true,
+            Use::Named => !self.has(name),
+            Use::Column => self.schemas.contains(&name.0) && !self.has(name),
+        };
+        let mut names: Vec<String> =
+            subject::names_in(statement).iter().filter(|one| is_lacking(one)).map(|(name, _)| qualified(name)).collect();
+        names.dedup();
+        names
     }
 }
 
@@ -156,7 +183,43 @@ fn define(out: &mut Out<'_>, chosen: &Chosen, before: &[String]) -> Result<(), E
     out.text("\n")?;
     if !lacks.is_empty() {
         let lacks: Vec<String> = lacks.into_iter().collect();
-        out.note(format!("needed in the database that it is run in, and not printed: {}", lacks.join(", ")))?;
+        out.note(&format!("needed in the database that it is run in, and not printed: {}", lacks.join(", ")))?;
+    }
+    Ok(())
+}
+
+/// Names tables that inherit from one that is printed: whoever asked the source for its rows had theirs, too.
+fn name_heirs(out: &mut Out<'_>, chosen: &Chosen, before: &[String]) -> Result<(), EngineError> {
+    for sql in before.iter().filter(|sql| sql.contains("INHERITS")) {
+        let inner = bare(sql);
+        let statement = Statement::of(&inner);
+        let Some(heir) = subject::relation(&statement).filter(|name| !chosen.relations.contains(name)) else { continue };
+        if let Some(table) = subject::inherited(&statement).iter().find(|name| chosen.relations.contains(*name)) {
+            let (heir, table) = (qualified(&heir), qualified(table));
+            out.note(&format!("table {heir} inherits from {table}, and its rows are not printed: name it, too"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Prints where the tables' sequences stand. One that is there already is only set forward: numbers that it gave are not given again.
+fn count_on(out: &mut Out<'_>, chosen: &Chosen, made: bool, counters: &[String]) -> Result<(), EngineError> {
+    for sql in counters {
+        let Some(name) = subject::set_sequence(sql) else { continue };
+        if made && chosen.sequences.contains(&name) {
+            out.text(&format!("{sql}\n"))?;
+        } else if !made && (chosen.sequences.contains(&name) || chosen.named.contains(&name)) {
+            match sequences::forward(sql, &name) {
+                Some(block) => out.text(&block)?,
+                None => out.note(&format!("sequence {} is not set: set it by hand", qualified(&name)))?,
+            }
+        }
+    }
+    if out.archive.manifest().data_only && !counters.is_empty() {
+        out.note(
+            "the archive has no schema and does not say which sequences are these tables' own: where a column counts by one, set it \
+             afterwards: SELECT setval(pg_get_serial_sequence('TABLE', 'COLUMN'), max(COLUMN)) FROM TABLE",
+        )?;
     }
     Ok(())
 }
@@ -186,7 +249,7 @@ fn build(out: &mut Out<'_>, chosen: &Chosen, after: &[String]) -> Result<(), Eng
             let lacks = chosen.lacks(&statement);
             if !lacks.is_empty() {
                 let table = qualified(table);
-                out.note(format!("left out: {what} {object} of table {table}: it needs {}", lacks.join(", ")))?;
+                out.note(&format!("left out: {what} {object} of table {table}: it needs {}", lacks.join(", ")))?;
                 continue;
             }
             made.insert((table.0.clone(), object.clone()));

@@ -3,11 +3,14 @@
 //! An archive of SQLite holds pages and no rows, so the image is unpacked for the time it takes, where upkeep keeps such files, and read
 //! as a database. Values are printed so that they are read back as they were stored; everything stands in one transaction.
 
-use std::fmt::Write as _;
+mod definition;
+mod values;
 
 use futures_util::TryStreamExt;
-use sqlx::sqlite::{SqliteConnection, SqliteRow, SqliteValueRef};
-use sqlx::{AssertSqlSafe, Decode, Row, TypeInfo, ValueRef};
+use sqlx::AssertSqlSafe;
+use sqlx::sqlite::SqliteConnection;
+
+use definition::Definition;
 
 use super::image::Image;
 use super::open::{self, because};
@@ -65,7 +68,7 @@ async fn print(
         };
         let parts = parts(connection, image, name).await?;
         if part == Part::Whole {
-            parts.iter().filter(|one| one.kind == "table").try_for_each(|one| out.text(&format!("{};\n", one.sql)))?;
+            parts.iter().filter(|one| one.kind == "table").try_for_each(|one| define(out, one, name))?;
         }
         rows(out, part, connection, image, table).await?;
         if part == Part::Rows {
@@ -74,8 +77,8 @@ async fn print(
         counter(out, connection, image, &tables, name).await?;
         for one in parts.iter().filter(|one| one.kind != "table") {
             match one.kind.as_str() {
-                "index" => out.text(&format!("{};\n", one.sql))?,
-                kind => out.note(format!("left out: {kind} {} of table {name}", one.name))?,
+                "index" => define(out, one, name)?,
+                kind => out.note(&format!("left out: {kind} {} of table {name}", one.name))?,
             }
         }
     }
@@ -83,15 +86,21 @@ async fn print(
     out.text("COMMIT;\n")
 }
 
-/// A definition that belongs to a table.
-struct Definition {
-    kind: String,
-    name: String,
-    sql: String,
+/// Prints a definition.
+fn define(out: &mut Out<'_>, definition: &Definition, table: &str) -> Result<(), EngineError> {
+    let written = definition.written();
+    if written.loses_cr {
+        let Definition { kind, name, .. } = definition;
+        out.note(&format!(
+            "the sqlite3 shell makes LF of CR LF in the definition of {kind} {name} of table {table}, where they stand in quotes"
+        ))?;
+    }
+    out.text(&written.sql)
 }
 
+/// What belongs to a table. A trigger has the table's name as somebody typed it there.
 async fn parts(connection: &mut SqliteConnection, image: &Image, table: &str) -> Result<Vec<Definition>, EngineError> {
-    let query = "SELECT type, name, sql FROM sqlite_schema WHERE tbl_name = ?1 AND sql IS NOT NULL ORDER BY type = 'table' DESC, type, name";
+    let query = "SELECT type, name, sql FROM sqlite_schema WHERE tbl_name = ?1 COLLATE NOCASE AND sql IS NOT NULL ORDER BY type = 'table' DESC, type, name";
     let rows: Result<Vec<(String, String, String)>, _> = sqlx::query_as(query).bind(table).fetch_all(connection).await;
     let rows = rows.map_err(because(image.path(), format!("read the definition of table {table}")))?;
     Ok(rows.into_iter().map(|(kind, name, sql)| Definition { kind, name, sql }).collect())
@@ -115,7 +124,7 @@ async fn counter(
         .await
         .map_err(because(image.path(), format!("read the counter of table {name}")))?;
     let Some(seq) = seq else { return Ok(()) };
-    let name = text(name.as_bytes());
+    let name = values::text(name.as_bytes());
     out.text(&format!(
         "DELETE FROM {COUNTERS} WHERE name = {name};\nINSERT INTO {COUNTERS} (name, seq) VALUES ({name}, {seq});\n"
     ))
@@ -141,75 +150,9 @@ async fn rows(
     while let Some(row) = rows.try_next().await.map_err(failed())? {
         line.clear();
         line.push_str(&head);
-        values_of(&row, &mut line).map_err(failed())?;
+        values::of(&row, &mut line).map_err(failed())?;
         line.push_str(");\n");
         out.text(&line)?;
     }
     Ok(())
-}
-
-fn values_of(row: &SqliteRow, into: &mut String) -> Result<(), sqlx::Error> {
-    for at in 0..row.len() {
-        if at > 0 {
-            into.push_str(", ");
-        }
-        into.push_str(&value(row.try_get_raw(at)?).map_err(sqlx::Error::Decode)?);
-    }
-    Ok(())
-}
-
-fn value(value: SqliteValueRef<'_>) -> Result<String, sqlx::error::BoxDynError> {
-    if value.is_null() {
-        return Ok("NULL".to_owned());
-    }
-    let class = value.type_info().name().to_owned();
-    Ok(match class.as_str() {
-        "INTEGER" => <i64 as Decode<sqlx::Sqlite>>::decode(value)?.to_string(),
-        "REAL" => real(<f64 as Decode<sqlx::Sqlite>>::decode(value)?),
-        "TEXT" => text(<&[u8] as Decode<sqlx::Sqlite>>::decode(value)?),
-        _ => format!("x'{}'", hex(<&[u8] as Decode<sqlx::Sqlite>>::decode(value)?)),
-    })
-}
-
-/// The shortest digits that are read back as this number.
-fn real(number: f64) -> String {
-    match number.is_infinite() {
-        true if number < 0.0 => "-9e999".to_owned(),
-        true => "9e999".to_owned(),
-        false => format!("{number:?}"),
-    }
-}
-
-/// A text; one that a literal cannot hold (a NUL, bytes that are not UTF-8) is made of its bytes. The shell reads a line that begins with a
-/// dot inside of a string as part of it.
-fn text(bytes: &[u8]) -> String {
-    match std::str::from_utf8(bytes) {
-        Ok(text) if !text.contains('\0') => format!("'{}'", text.replace('\'', "''")),
-        _ => format!("CAST(x'{}' AS TEXT)", hex(bytes)),
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        // Writing to a string does not fail.
-        write!(text, "{byte:02x}").ok();
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_are_written_as_they_are_read_back() {
-        for (number, written) in [(1.0, "1.0"), (0.1, "0.1"), (1e300, "1e300"), (-2.5e-7, "-2.5e-7"), (f64::INFINITY, "9e999")]
-        {
-            assert_eq!(real(number), written);
-        }
-        assert_eq!(text("it's\n.quit".as_bytes()), "'it''s\n.quit'");
-        assert_eq!(text(b"a\0b"), "CAST(x'610062' AS TEXT)");
-        assert_eq!(text(b"\xff"), "CAST(x'ff' AS TEXT)");
-    }
 }

@@ -69,6 +69,24 @@ pub(super) fn partition(statement: &Statement<'_>) -> Option<(Name, Name)> {
     Some((table, name_at(statement, attach + 2)?))
 }
 
+/// The tables that one inherits from.
+pub(super) fn inherited(statement: &Statement<'_>) -> Vec<Name> {
+    let Some(at) = statement.place_of("INHERITS", 2) else { return Vec::new() };
+    let end = statement.tokens()[at + 1..].iter().position(|token| token.is_sign(")")).unwrap_or(0);
+    (at + 2..at + 1 + end).filter_map(|at| name_at(statement, at)).collect()
+}
+
+/// A schema that a statement makes, or puts an extension into.
+pub(super) fn schema(statement: &Statement<'_>) -> Option<String> {
+    let at = if statement.has(0, &["CREATE", "SCHEMA"]) {
+        2
+    } else {
+        let is_extension = statement.has(0, &["CREATE", "EXTENSION"]);
+        statement.place_of("SCHEMA", 2).filter(|_| is_extension)? + 1
+    };
+    statement.tokens().get(at).filter(|token| token.is_name()).map(|token| unquoted(token.text))
+}
+
 /// The sequence whose value a statement sets.
 pub(super) fn set_sequence(sql: &str) -> Option<Name> {
     let statement = Statement::of(sql);
@@ -135,31 +153,67 @@ fn of_made(statement: &Statement<'_>) -> Option<Subject> {
     Some(Subject::OnTable { table, object: last_of(statement, last)? })
 }
 
+/// How a statement uses what it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Use {
+    /// As a relation, a type, a collation or an operator.
+    Named,
+    /// As a function, or a type with a size.
+    Called,
+    /// Perhaps: it may as well be a column of a relation, or of `new` and `old`.
+    Column,
+}
+
 /// Everything that a statement names with a schema, or as the text of a relation's name, but for what is the server's own.
-pub(super) fn names_in(statement: &Statement<'_>) -> Vec<Name> {
+pub(super) fn names_in(statement: &Statement<'_>) -> Vec<(Name, Use)> {
     let tokens = statement.tokens();
-    let mut found: Vec<Name> = Vec::new();
+    let mut found: Vec<(Name, Use)> = Vec::new();
     let mut at = 0;
     while at + 2 < tokens.len() {
         let name = if tokens[at].kind == Kind::Text {
             let cast = tokens[at + 1..].iter().take(3).map(|token| token.text).eq([":", ":", "regclass"]);
-            name_at(&Statement::of(&unliteral(tokens[at].text)), 0).filter(|_| cast)
+            let name = name_at(&Statement::of(&unliteral(tokens[at].text)), 0);
+            name.filter(|_| cast).map(|name| (name, Use::Named))
         } else if tokens[at].can_be_part() && tokens[at + 1].is_sign(".") && tokens[at + 2].can_be_part() {
-            let name = name_at(statement, at);
+            let name = name_at(statement, at).map(|name| (name, used(statement, at)));
             at += 2;
             while at + 2 < tokens.len() && tokens[at + 1].is_sign(".") {
                 at += 2;
             }
             name
         } else {
-            None
+            operator(statement, at).map(|name| (name, Use::Named))
         };
         at += 1;
-        found.extend(name.filter(|(schema, _)| !["pg_catalog", "information_schema"].contains(&schema.as_str())));
+        found.extend(name.filter(|((schema, _), _)| !["pg_catalog", "information_schema"].contains(&schema.as_str())));
     }
     found.sort();
     found.dedup();
     found
+}
+
+/// How the name is used that begins at this place.
+fn used(statement: &Statement<'_>, at: usize) -> Use {
+    let tokens = statement.tokens();
+    let before = at.checked_sub(1).map_or("", |at| tokens[at].text);
+    // What is called has its parentheses at its name; a list of columns has them there behind one word alone.
+    let end = tokens[at + 2].at + tokens[at + 2].text.len();
+    let is_open = tokens.get(at + 3).is_some_and(|token| token.is_sign("(") && token.at == end);
+    if is_open && !["REFERENCES", "INTO"].contains(&before) {
+        return Use::Called;
+    }
+    let has_columns = ["RULE", "POLICY", "TRIGGER", "CONSTRAINT"].iter().any(|word| statement.has(0, &["CREATE", word]));
+    let is_certain = [":", "COLLATE", "INTO", "JOIN", "UPDATE"].contains(&before);
+    if has_columns && !is_certain { Use::Column } else { Use::Named }
+}
+
+/// The operator that is named at this place as `OPERATOR(schema.sign)`.
+fn operator(statement: &Statement<'_>, at: usize) -> Option<Name> {
+    let tokens = statement.tokens();
+    let is_one = at >= 2 && tokens[at - 2].text == "OPERATOR" && tokens[at - 1].is_sign("(") && tokens[at + 1].is_sign(".");
+    let signs = tokens[at + 2..].iter().take_while(|token| token.kind == Kind::Sign && !token.is_sign(")"));
+    let signs: String = signs.map(|token| token.text).collect();
+    (is_one && tokens[at].can_be_part() && !signs.is_empty()).then(|| (unquoted(tokens[at].text), signs))
 }
 
 /// A name with its schema at this place.
@@ -252,6 +306,55 @@ mod tests {
         let sql = "CREATE TABLE public.t (a public.mood DEFAULT 'x.y'::public.mood, b numeric DEFAULT 1.5, \
                    c integer DEFAULT nextval('other.s'::regclass), d text COLLATE pg_catalog.\"C\");";
         let found = names_in(&Statement::of(sql));
-        assert_eq!(found, [name("other", "s"), name("public", "mood"), name("public", "t")]);
+        let expected = [("other", "s"), ("public", "mood"), ("public", "t")];
+        assert_eq!(found, expected.map(|(schema, one)| (name(schema, one), Use::Named)));
+    }
+
+    #[test]
+    fn a_column_and_a_function_are_told_from_a_relation() {
+        let rule = "CREATE RULE r AS\n    ON UPDATE TO public.t WHERE (new.body IS DISTINCT FROM old.body) DO ALSO  INSERT INTO public.log (a)\n  \
+                    VALUES (public.t(new.id), (new.how)::public.mood);";
+        for (sql, expected) in [
+            (
+                rule,
+                &[
+                    (("new", "body"), Use::Column),
+                    (("new", "how"), Use::Column),
+                    (("new", "id"), Use::Column),
+                    (("old", "body"), Use::Column),
+                    (("public", "log"), Use::Named),
+                    (("public", "mood"), Use::Named),
+                    (("public", "t"), Use::Called),
+                    (("public", "t"), Use::Column),
+                ][..],
+            ),
+            (
+                "ALTER TABLE ONLY public.t\n    ADD CONSTRAINT k FOREIGN KEY (a) REFERENCES public.p(id);",
+                &[(("public", "p"), Use::Named), (("public", "t"), Use::Named)],
+            ),
+            (
+                "CREATE INDEX i ON public.t USING btree (((a OPERATOR(public.+@) b)));",
+                &[(("public", "+@"), Use::Named), (("public", "t"), Use::Named)],
+            ),
+        ] {
+            let mut found = names_in(&Statement::of(sql));
+            found.sort();
+            let expected: Vec<_> = expected.iter().map(|((schema, one), how)| (name(schema, one), *how)).collect();
+            assert_eq!(found, expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_a_table_inherits_from_and_schemas_are_told() {
+        let kid = "CREATE TABLE public.kid (\n    a integer\n)\nINHERITS (public.par, s.\"p 2\");";
+        assert_eq!(inherited(&Statement::of(kid)), [name("public", "par"), name("s", "p 2")]);
+        assert!(inherited(&Statement::of("CREATE TABLE public.t (\n    \"INHERITS\" integer\n);")).is_empty());
+        for (sql, found) in [
+            ("CREATE SCHEMA \"s. x\";", Some("s. x")),
+            ("CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA ext;", Some("ext")),
+            ("COMMENT ON SCHEMA public IS 'x';", None),
+        ] {
+            assert_eq!(schema(&Statement::of(sql)).as_deref(), found, "{sql}");
+        }
     }
 }

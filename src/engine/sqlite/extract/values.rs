@@ -1,0 +1,102 @@
+//! Values as SQL, for a reader that is not ours: the `sqlite3` shell of any version.
+//!
+//! Pure. Invariant: what the shell reads is the value as it was stored, of its type, or the statement fails. Held by the tests below and by
+//! `tests/it/extract.rs`.
+
+use std::fmt::Write as _;
+
+use sqlx::sqlite::{SqliteRow, SqliteValueRef};
+use sqlx::{Decode, Row, TypeInfo, ValueRef};
+
+/// 2⁶². Multiplying and dividing by it changes no digit of a number, and every version reads it as it is.
+const FAR: f64 = 4_611_686_018_427_387_904.0;
+
+/// Numbers nearer to zero than this, or farther from it than one by this, may be read with a wrong last digit.
+const NEAR: f64 = 1e-200;
+
+/// The values of a row, with commas between them.
+pub(super) fn of(row: &SqliteRow, into: &mut String) -> Result<(), sqlx::Error> {
+    for at in 0..row.len() {
+        if at > 0 {
+            into.push_str(", ");
+        }
+        into.push_str(&value(row.try_get_raw(at)?).map_err(sqlx::Error::Decode)?);
+    }
+    Ok(())
+}
+
+fn value(value: SqliteValueRef<'_>) -> Result<String, sqlx::error::BoxDynError> {
+    if value.is_null() {
+        return Ok("NULL".to_owned());
+    }
+    let class = value.type_info().name().to_owned();
+    Ok(match class.as_str() {
+        "INTEGER" => <i64 as Decode<sqlx::Sqlite>>::decode(value)?.to_string(),
+        "REAL" => real(<f64 as Decode<sqlx::Sqlite>>::decode(value)?),
+        "TEXT" => text(<&[u8] as Decode<sqlx::Sqlite>>::decode(value)?),
+        _ => format!("x'{}'", hex(<&[u8] as Decode<sqlx::Sqlite>>::decode(value)?)),
+    })
+}
+
+/// More digits than the number has, for SQLite's reader does not find the number that is nearest to the shortest ones. Where it errs all the
+/// same, a number that it reads well, and how far away that is.
+fn real(number: f64) -> String {
+    if number.is_infinite() {
+        return if number < 0.0 { "-9e999" } else { "9e999" }.to_owned();
+    }
+    let (mut near, mut steps) = (number, String::new());
+    while near != 0.0 && near.abs() < NEAR {
+        near *= FAR;
+        write!(steps, " / {FAR:.0}").ok();
+    }
+    while near.abs() > NEAR.recip() {
+        near /= FAR;
+        write!(steps, " * {FAR:.0}").ok();
+    }
+    let digits = format!("{near:.20e}");
+    let (digits, exponent) = digits.split_once('e').unwrap_or((&digits, "0"));
+    let digits = digits.trim_end_matches('0');
+    let point = if digits.ends_with('.') { "0" } else { "" };
+    format!("{digits}{point}e{exponent}{steps}")
+}
+
+/// What the shell does not hand on as it reads it, or not at all, with how SQL writes it.
+const UNREAD: [(char, &str); 2] = [('\r', "char(13)"), ('\0', "char(0)")];
+
+/// A text. The shell reads a line that begins with a dot inside of a string as part of it, but drops a CR before LF; that and NUL are put in
+/// where a mark stands that the text does not have. Bytes that are no text at all go as they are, which only a database of UTF-8 takes.
+pub(super) fn text(bytes: &[u8]) -> String {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        let bytes = hex(bytes);
+        // An overflow is an error, and the shell stops at it.
+        return format!(
+            "CASE (SELECT encoding FROM pragma_encoding) WHEN 'UTF-8' THEN CAST(x'{bytes}' AS TEXT) ELSE abs(-9223372036854775808) END"
+        );
+    };
+    let (mut marked, mut heads, mut tails) = (text.replace('\'', "''"), String::new(), String::new());
+    for (letter, written) in UNREAD.into_iter().filter(|(letter, _)| text.contains(*letter)) {
+        let mark = unused(&marked);
+        marked = marked.replace(letter, &mark);
+        heads.push_str("replace(");
+        tails.push_str(&format!(", '{mark}', {written})"));
+    }
+    format!("{heads}'{marked}'{tails}")
+}
+
+/// A mark that is not in the text. Its first sign stands nowhere else in it, so text before it and its beginning are never taken for one.
+fn unused(text: &str) -> String {
+    let mut marks = (0_u64..).map(|number| format!("<{number}>"));
+    marks.find(|mark| !text.contains(mark.as_str())).unwrap_or_default()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        // Writing to a string does not fail.
+        write!(text, "{byte:02x}").ok();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;
