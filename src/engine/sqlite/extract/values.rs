@@ -8,11 +8,8 @@ use std::fmt::Write as _;
 use sqlx::sqlite::{SqliteRow, SqliteValueRef};
 use sqlx::{Decode, Row, TypeInfo, ValueRef};
 
-/// 2⁶². Multiplying and dividing by it changes no digit of a number, and every version reads it as it is.
-const FAR: f64 = 4_611_686_018_427_387_904.0;
-
-/// Numbers nearer to zero than this, or farther from it than one by this, may be read with a wrong last digit.
-const NEAR: f64 = 1e-200;
+/// A multiplication or division by more than two to this power is written as several; by a power of two none of them rounds.
+const STEP: u32 = 62;
 
 /// The values of a row, with commas between them.
 pub(super) fn of(row: &SqliteRow, into: &mut String) -> Result<(), sqlx::Error> {
@@ -38,26 +35,30 @@ fn value(value: SqliteValueRef<'_>) -> Result<String, sqlx::error::BoxDynError> 
     })
 }
 
-/// More digits than the number has, for SQLite's reader does not find the number that is nearest to the shortest ones. Where it errs all the
-/// same, a number that it reads well, and how far away that is.
+/// SQLite's reader does not always find the number that is nearest to many digits, and each version errs elsewhere: a number of few digits,
+/// two of them behind the point, stands as such; all others are a whole number, which every version reads as it is, times powers of two.
 fn real(number: f64) -> String {
     if number.is_infinite() {
         return if number < 0.0 { "-9e999" } else { "9e999" }.to_owned();
     }
-    let (mut near, mut steps) = (number, String::new());
-    while near != 0.0 && near.abs() < NEAR {
-        near *= FAR;
-        write!(steps, " / {FAR:.0}").ok();
+    let digits = format!("{number:?}");
+    if digits.len() <= 15 && digits.split_once('.').is_some_and(|(_, behind)| behind.len() <= 2) {
+        return digits;
     }
-    while near.abs() > NEAR.recip() {
-        near /= FAR;
-        write!(steps, " * {FAR:.0}").ok();
+    let (bits, sign) = (number.to_bits(), if number.is_sign_negative() { "-" } else { "" });
+    let (field, fraction) = (i32::try_from((bits >> 52) & 0x7ff).unwrap_or_default(), bits & ((1 << 52) - 1));
+    let (whole, exponent) = if field == 0 { (fraction, -1074) } else { (fraction | (1 << 52), field - 1075) };
+    let zeros = whole.trailing_zeros();
+    let exponent = exponent + zeros.cast_signed();
+    let mut text = format!("CAST({sign}{} AS REAL)", whole >> zeros);
+    let (operator, mut left) = (if exponent < 0 { '/' } else { '*' }, exponent.unsigned_abs());
+    while left > 0 {
+        let step = left.min(STEP);
+        // Writing to a string does not fail.
+        write!(text, " {operator} {}", 1_u64 << step).ok();
+        left -= step;
     }
-    let digits = format!("{near:.20e}");
-    let (digits, exponent) = digits.split_once('e').unwrap_or((&digits, "0"));
-    let digits = digits.trim_end_matches('0');
-    let point = if digits.ends_with('.') { "0" } else { "" };
-    format!("{digits}{point}e{exponent}{steps}")
+    text
 }
 
 /// What the shell does not hand on as it reads it, or not at all, with how SQL writes it.
