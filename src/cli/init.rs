@@ -89,6 +89,7 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
     let found = found(&arguments.database, world).await?;
     let place = steps::Place::of(arguments.path.clone(), world, &runner);
     let proposal = proposal(&found, &runner, &place);
+    is_as_meant(&proposal)?;
     if arguments.print {
         return world.terminal.show(&found, |_| proposal.text);
     }
@@ -160,6 +161,28 @@ fn write(path: &Path, proposal: &str) -> Result<(), Failure> {
     durable::publish(&file, path).map_err(elsewhere)
 }
 
+/// Holds the text to what is meant by it: whatever servers, files and services are called, it configures the targets that are told, and nothing
+/// beside. The last of several bars.
+fn is_as_meant(proposal: &Proposal) -> Result<(), Failure> {
+    let other = |what: String| {
+        let failure = Failure::new(Class::Software, format!("the proposal says something else than is meant: {what}"));
+        failure
+            .safe("nothing was written")
+            .hint("something on this host has a name that misleads; name what you want: `--database`")
+    };
+    let read: toml::Table = proposal.text.parse().map_err(|error: toml::de::Error| other(error.message().to_owned()))?;
+    let none = toml::Table::new();
+    let targets = read.get("targets").and_then(toml::Value::as_table).unwrap_or(&none);
+    let meant: BTreeSet<&str> = proposal.targets.iter().map(TargetName::as_str).collect();
+    let found: BTreeSet<&str> = targets.keys().map(String::as_str).collect();
+    let head = read.keys().find(|key| !["targets", "daemon", "control"].contains(&key.as_str()));
+    match (head, meant == found) {
+        (Some(key), _) => Err(other(format!("it has `{key}`"))),
+        (None, false) => Err(other("its targets are others".to_owned())),
+        (None, true) => Ok(()),
+    }
+}
+
 /// The proposal. Pure.
 fn proposal(found: &Found, runner: &Runner, place: &steps::Place) -> Proposal {
     let mut lines = vec![
@@ -168,7 +191,9 @@ fn proposal(found: &Found, runner: &Runner, place: &steps::Place) -> Proposal {
         "# missing. Every key with its default: /etc/upkeep/upkeep.toml, or config/upkeep.toml of the sources.".to_owned(),
     ];
     lines.extend(place.head.iter().cloned());
-    lines.extend(found.idle.iter().map(|path| format!("# {}: no running service was found there.", path.display())));
+    lines.extend(
+        found.idle.iter().map(|path| format!("# {}: no running service was found there.", text::line(&path.to_string_lossy()))),
+    );
     if found.whole && found.servers.is_empty() {
         lines.push(
             "# No running service was found whose files lie under /opt, /srv, /usr/local or a directory of its own.".to_owned(),
@@ -189,8 +214,7 @@ fn proposal(found: &Found, runner: &Runner, place: &steps::Place) -> Proposal {
         proposal.targets.push(name);
     }
     for known in &found.listeners {
-        let several = listeners.iter().filter(|listener| listener.scheme == known.listener.scheme).count() > 1;
-        let around = Around { runner, beside: &place.beside, several, taken: &taken };
+        let around = Around { runner, beside: &place.beside, taken: &taken };
         let Proposed { lines: more, targets, commands, notes } = server::proposed(known, &around, &mut names);
         lines.extend(more);
         proposal.targets.extend(targets);

@@ -86,7 +86,7 @@ pub(super) fn commands(listener: &Listener, about: &About<'_>, runner: &Runner, 
             (format!("CREATE USER IF NOT EXISTS {account}"), mysql_grants(about, &account))
         }
     };
-    let client = client(listener, runner);
+    let client = client(listener, about.client, runner);
     match about.login {
         Login::Host { method, .. } => {
             let with = match method.as_str() {
@@ -127,6 +127,8 @@ pub(super) struct About<'a> {
     /// PostgreSQL's, as a number.
     pub(super) number: Option<u32>,
     pub(super) databases: &'a [Held],
+    /// What the client of MySQL or MariaDB is called here.
+    pub(super) client: Option<&'a str>,
 }
 
 /// A file with a new password in it, which nobody else ever could read. The beginning has all kinds of letters that a policy may ask for.
@@ -135,11 +137,13 @@ fn made(runner: &Runner, file: &str) -> String {
         (true, true) => format!("install -m 640 -g {} /dev/null {file}", text::shell(&[&runner.name])),
         _ => format!("install -m 600 /dev/null {file}"),
     };
-    format!("{whose} && echo \"Up1-$(head -c 24 /dev/urandom | base64)\" >{file}")
+    // One that is there may be in use.
+    format!("[ -s {file} ] || {{ {whose} && echo \"Up1-$(head -c 24 /dev/urandom | base64)\" >{file}; }}")
 }
 
 /// The client, as somebody who may make accounts.
-fn client(listener: &Listener, runner: &Runner) -> String {
+fn client(listener: &Listener, mysql: Option<&str>, runner: &Runner) -> String {
+    let mysql = mysql.unwrap_or("mysql");
     let before = |user: &str| if runner.root { format!("runuser -u {user} -- ") } else { format!("sudo -u {user} ") };
     match (&listener.socket, listener.scheme) {
         (Some(socket), "postgres") => {
@@ -156,14 +160,14 @@ fn client(listener: &Listener, runner: &Runner) -> String {
         (None, "postgres") => format!("psql -X -h 127.0.0.1 -p {} -U postgres -d postgres", listener.port),
         (Some(socket), _) => {
             let sudo = if runner.root { "" } else { "sudo " };
-            format!("{sudo}mysql --socket={}", text::shell(&[socket.to_string_lossy()]))
+            format!("{sudo}{mysql} --socket={}", text::shell(&[socket.to_string_lossy()]))
         }
-        (None, _) => format!("mysql -h 127.0.0.1 -P {} -u root -p", listener.port),
+        (None, _) => format!("{mysql} -h 127.0.0.1 -P {} -u root -p", listener.port),
     }
 }
 
 /// The role that may read everything came with 14.
-const READ_ALL_DATA: u32 = 140_000;
+pub(super) const READ_ALL_DATA: u32 = 140_000;
 
 fn postgres_grants(about: &About<'_>, account: &str) -> Vec<String> {
     let account = name(account, '"');
@@ -172,12 +176,12 @@ fn postgres_grants(about: &About<'_>, account: &str) -> Vec<String> {
             let mut owners: Vec<&String> = about.databases.iter().filter_map(|held| held.owner.as_ref()).collect();
             owners.sort();
             owners.dedup();
-            owners.into_iter().map(|owner| format!("GRANT {} TO {account}", name(owner, '"'))).collect()
+            owners.into_iter().map(|owner| format!("GRANT {} TO {account}", quote(owner, '"'))).collect()
         }
         _ => vec![format!("GRANT pg_read_all_data TO {account}")],
     };
     let closed = about.databases.iter().filter(|held| held.closed);
-    grants.extend(closed.map(|held| format!("GRANT CONNECT ON DATABASE {} TO {account}", name(&held.name, '"'))));
+    grants.extend(closed.map(|held| format!("GRANT CONNECT ON DATABASE {} TO {account}", quote(&held.name, '"'))));
     grants
 }
 
@@ -203,22 +207,31 @@ fn numbers(version: &str) -> (u32, u32) {
     (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
 }
 
-/// A name as SQL reads it, in quotes where it needs them.
+/// A name of somebody else's: what is a reserved word differs from release to release.
+fn quote(text: &str, quote: char) -> String {
+    format!("{quote}{}{quote}", text.replace(quote, &format!("{quote}{quote}")))
+}
+
+/// The account's own name, in quotes where it needs them.
 fn name(text: &str, quote: char) -> String {
     let plain = text.starts_with(|c: char| c.is_ascii_lowercase())
         && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-    if plain { text.to_owned() } else { format!("{quote}{}{quote}", text.replace(quote, &format!("{quote}{quote}"))) }
+    if plain { text.to_owned() } else { self::quote(text, quote) }
 }
 
-/// Where the password of an account is, beside the configuration.
-pub(super) fn password_file(beside: &Path, listener: &Listener, several: bool) -> PathBuf {
+/// Where the password of an account is, beside the configuration: one file for each address of a server, whichever servers are found beside it, so
+/// that no server is ever offered another's password. The usual address has the plain name.
+pub(super) fn password_file(beside: &Path, listener: &Listener) -> PathBuf {
     let kind = if listener.scheme == "postgres" { "postgresql" } else { "mysql" };
-    let which = match (&listener.socket, several) {
-        (_, false) => String::new(),
-        (Some(socket), true) if listener.scheme == "mysql" => {
-            socket.file_stem().map_or_else(String::new, |stem| format!("-{}", stem.to_string_lossy()))
-        }
-        _ => format!("-{}", listener.port),
+    let socket = listener.socket.as_deref().map(|socket| socket.to_string_lossy().into_owned());
+    let slug = |path: &str| path.trim_matches('/').replace(|c: char| !c.is_ascii_alphanumeric() && !"._".contains(c), "-");
+    let which = match (socket.as_deref(), listener.scheme) {
+        (Some("/run/postgresql"), "postgres") if listener.port == 5432 => String::new(),
+        (Some("/run/postgresql"), "postgres") => format!("-{}", listener.port),
+        (Some(socket), "postgres") => format!("-{}-{}", slug(socket), listener.port),
+        (Some("/run/mysqld/mysqld.sock"), _) => String::new(),
+        (Some(socket), _) => format!("-{}", slug(socket)),
+        (None, _) => format!("-tcp-{}", listener.port),
     };
     beside.join(format!("{kind}{which}.password"))
 }
@@ -241,7 +254,7 @@ mod tests {
         let runner = runner(known);
         let login = Login::of(listener, version, census, &runner);
         let (number, databases) = (census.map(|census| census.number), census.map_or(&[][..], |census| &census.databases));
-        let about = About { login: &login, version, number, databases };
+        let about = About { login: &login, version, number, databases, client: None };
         assert_eq!(commands(listener, &about, &runner, Path::new("/etc/upkeep/p")), expected);
     }
 
@@ -270,7 +283,7 @@ mod tests {
             Some(&census(130_002, "trust")),
             true,
             &[&format!(
-                "{client} -c 'CREATE ROLE upkeep LOGIN' -c 'GRANT \"it'\\''s\" TO upkeep' -c 'GRANT shop TO upkeep' {close}"
+                "{client} -c 'CREATE ROLE upkeep LOGIN' -c 'GRANT \"it'\\''s\" TO upkeep' -c 'GRANT \"shop\" TO upkeep' {close}"
             )],
         );
         check(&socket, None, true, &[&format!("{client} -c 'CREATE ROLE upkeep LOGIN' -c 'GRANT pg_read_all_data TO upkeep'")]);
@@ -279,7 +292,7 @@ mod tests {
             None,
             false,
             &[
-                "install -m 600 /dev/null /etc/upkeep/p && echo \"Up1-$(head -c 24 /dev/urandom | base64)\" >/etc/upkeep/p",
+                "[ -s /etc/upkeep/p ] || { install -m 600 /dev/null /etc/upkeep/p && echo \"Up1-$(head -c 24 /dev/urandom | base64)\" >/etc/upkeep/p; }",
                 &format!(
                     "{{ printf \"%s '%s';\\n\" 'CREATE ROLE upkeep LOGIN PASSWORD' \"$(cat /etc/upkeep/p)\"; echo 'GRANT pg_read_all_data TO upkeep;'; }} | {client}"
                 ),
@@ -308,7 +321,7 @@ mod tests {
                 .collect();
             let databases = held(&["shop"]);
             let login = Login::of(&socket, Some(version), None, &runner(false));
-            let about = About { login: &login, version: Some(version), number: None, databases: &databases };
+            let about = About { login: &login, version: Some(version), number: None, databases: &databases, client: None };
             assert_eq!(mysql_grants(&about, "upkeep@localhost"), said, "{version}");
         }
     }
@@ -343,11 +356,19 @@ mod tests {
 
     #[test]
     fn each_server_has_a_file_of_its_own() {
-        let postgres = Listener::at("postgres", Some("/run/postgresql".into()), 5433);
-        let mysql = Listener::at("mysql", Some("/run/mysqld/second.sock".into()), 3306);
-        let file = |listener, several| password_file(Path::new("/etc/upkeep"), listener, several).display().to_string();
-        assert_eq!(file(&postgres, false), "/etc/upkeep/postgresql.password");
-        assert_eq!(file(&postgres, true), "/etc/upkeep/postgresql-5433.password");
-        assert_eq!(file(&mysql, true), "/etc/upkeep/mysql-second.password");
+        let postgres = |socket: &str, port| Listener::at("postgres", Some(socket.into()), port);
+        let mysql = |socket: &str| Listener::at("mysql", Some(socket.into()), 3306);
+        for (listener, expected) in [
+            (postgres("/run/postgresql", 5432), "postgresql.password"),
+            (postgres("/run/postgresql", 5433), "postgresql-5433.password"),
+            (postgres("/tmp", 5432), "postgresql-tmp-5432.password"),
+            (Listener::at("postgres", None, 5432), "postgresql-tcp-5432.password"),
+            (mysql("/run/mysqld/mysqld.sock"), "mysql.password"),
+            (mysql("/srv/my db/mysqld.sock"), "mysql-srv-my-db-mysqld.sock.password"),
+            (Listener::at("mysql", None, 3307), "mysql-tcp-3307.password"),
+        ] {
+            let file = password_file(Path::new("/etc/upkeep"), &listener);
+            assert_eq!(file, Path::new("/etc/upkeep").join(expected), "{listener:?}");
+        }
     }
 }

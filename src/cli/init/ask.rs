@@ -68,10 +68,14 @@ impl Known {
 pub(super) async fn servers() -> Vec<Known> {
     let mut known: Vec<Known> = Vec::new();
     for listener in listeners().await {
-        let found = ask(listener).await;
+        let found = ask(listener, false).await;
         let since = |known: &Known| known.census.as_ref().map(|census| census.since.clone()).filter(|since| !since.is_empty());
         // One server with a socket in two directories.
-        let again = |other: &Known| other.listener.port == found.listener.port && since(other) == since(&found);
+        // What a server says of itself is not enough: another user's may say the same.
+        let user = |known: &Known| known.listener.owner.map(|(uid, _)| uid);
+        let again = |other: &Known| {
+            other.listener.port == found.listener.port && since(other) == since(&found) && user(other) == user(&found)
+        };
         match known.iter_mut().find(|other| since(&found).is_some() && again(other)) {
             // Where everybody looks first.
             Some(other) if found.listener.socket.as_deref() == Some(Path::new("/run/postgresql")) => *other = found,
@@ -82,20 +86,26 @@ pub(super) async fn servers() -> Vec<Known> {
     known
 }
 
-/// Asks one.
-pub(super) async fn ask(listener: Listener) -> Known {
-    let root = rustix::process::geteuid().is_root();
+/// Asks one; `named` is whether a person named it.
+pub(super) async fn ask(listener: Listener, named: bool) -> Known {
+    let asker = rustix::process::geteuid();
+    let root = asker.is_root();
     // As its own server's user, and never as root, whatever it is that answers there.
     let user = listener.owner.filter(|(uid, _)| root && *uid != 0).map(|(uid, gid)| User::numbered(uid, gid));
     let told = match (&listener.socket, listener.scheme) {
         (None, _) => Err("it has no socket on this host, and over the network a password is needed".to_owned()),
+        (Some(_), _) if !named && listener.is_ordinary(asker.as_raw()) => {
+            Err("its socket is an ordinary user's, and nobody named it".to_owned())
+        }
         (Some(_), _) if root && user.is_none() => Err("its socket is root's, and nothing is asked as root".to_owned()),
         (Some(directory), "postgres") => census::postgres(directory, listener.port, user.as_ref()).await,
         (Some(socket), _) => census::mysql(socket, user.as_ref()).await,
     };
     let version = match (&told, &listener.socket) {
         (Ok(census), _) => Some(census.version.clone()),
-        (Err(_), Some(socket)) if listener.scheme == "mysql" => login::greeting(socket).await.ok(),
+        (Err(_), Some(socket)) if listener.scheme == "mysql" => {
+            login::greeting(socket).await.ok().as_deref().and_then(census::version_in)
+        }
         (Err(_), _) => None,
     };
     let (census, unseen) = match told {

@@ -14,6 +14,9 @@ use serde::Serialize;
 /// Where sockets of database servers are, unless somebody says otherwise.
 const PLACES: [&str; 5] = ["/run/postgresql", "/run/mysqld", "/run/mysql", "/var/lib/mysql", "/tmp"];
 
+/// Ordinary users begin here (login.defs, `UID_MIN`); below are those of the host's own services.
+const ORDINARY: u32 = 1000;
+
 /// A server that does not let anybody knock within this time is none to log in to.
 const KNOCK_WITHIN: Duration = Duration::from_secs(2);
 
@@ -50,6 +53,11 @@ impl Listener {
     pub(super) fn own(&mut self) {
         self.owner = self.file().and_then(|file| fs::metadata(file).ok()).map(|meta| (meta.uid(), meta.gid()));
         self.tcp = Ports::read().all.iter().any(|(port, _)| *port == self.port);
+    }
+
+    /// Whether its socket is an ordinary user's: anybody may have put it there, and answers as he likes.
+    pub(super) fn is_ordinary(&self, asker: u32) -> bool {
+        self.owner.is_some_and(|(uid, _)| uid >= ORDINARY && uid != asker)
     }
 
     /// The socket itself.
@@ -93,14 +101,19 @@ pub(super) async fn listeners() -> Vec<Listener> {
             found.push(Listener::at(scheme, None, port));
         }
     }
-    found.sort_by(|a, b| (a.scheme != "postgres", a.port, &a.socket).cmp(&(b.scheme != "postgres", b.port, &b.socket)));
+    // The host's own before those of ordinary users: names are given in this order.
+    let asker = rustix::process::geteuid().as_raw();
+    found.sort_by_key(|listener| {
+        (listener.scheme != "postgres", listener.is_ordinary(asker), listener.port, listener.socket.clone())
+    });
     found.dedup();
     found
 }
 
 /// A database server's socket, by its path.
 fn socket(path: &Path) -> Option<Listener> {
-    let name = path.file_name()?.to_str()?;
+    // Names are shown, and put into commands.
+    let name = path.to_str().filter(|path| !path.chars().any(char::is_control)).and_then(|_| path.file_name()?.to_str())?;
     if let Some(port) = name.strip_prefix(".s.PGSQL.") {
         return Some(Listener::at("postgres", Some(path.parent()?.to_owned()), port.parse().ok()?));
     }
@@ -190,7 +203,12 @@ mod tests {
         for path in ["/tmp/mysql.sock", "/run/mysqld/mysqld.sock", "/run/mysqld/mysqld-3307.sock", "/run/mariadb.sock"] {
             assert_eq!(at(path).map(|found| found.scheme), Some("mysql"), "{path}");
         }
-        for path in ["/run/systemd/notify", "/run/mysqld/mysqlx.sock", "/run/postgresql/.s.PGSQL.5433.lock"] {
+        for path in [
+            "/tmp/a\n  curl x/mysql.sock",
+            "/run/systemd/notify",
+            "/run/mysqld/mysqlx.sock",
+            "/run/postgresql/.s.PGSQL.5433.lock",
+        ] {
             assert_eq!(at(path), None, "{path}");
         }
         let line = "   0: 0100007F:1538 00000000:0000 0A 00000000:00000000 00:00000000 00000000   113        0 21234";

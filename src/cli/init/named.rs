@@ -10,7 +10,7 @@ use super::listen::Listener;
 use crate::config::load::{Environment, parse_url};
 use crate::config::{Database, Location};
 use crate::count;
-use crate::engine::census::{Census, Held};
+use crate::engine::census::{self, Census, Held};
 use crate::failure::{Class, Failure};
 use crate::trust;
 
@@ -34,9 +34,17 @@ pub(super) enum Named {
 pub(super) async fn look(text: &str, environment: &Environment) -> Result<Named, Failure> {
     let wrong = |what: String| Failure::new(Class::Usage, what).safe("nothing was written");
     if let Some(path) = text.strip_prefix("sqlite://").or_else(|| (!text.contains("://")).then_some(text)) {
+        // A password may stand before the sign: what holds it is repeated in no message.
+        if path.contains('@') && !Path::new(path).exists() {
+            return Err(wrong("a `--database` names neither a file that is there nor a URL, which has `://`".to_owned()));
+        }
         return file(Path::new(path)).map(Named::File);
     }
-    let url = url::Url::parse(text).map_err(|error| wrong(format!("`{text}` is not a URL: {error}")))?;
+    let url = url::Url::parse(text).map_err(|error| {
+        let what = if text.contains('@') { "a `--database`".to_owned() } else { format!("`{text}`") };
+        wrong(format!("{what} is not a URL: {error}"))
+            .hint("in a password and a name, write `/` as %2F, `#` as %23, `?` as %3F, `@` as %40 and `%` as %25")
+    })?;
     let account = !url.username().is_empty() || url.query_pairs().any(|(key, _)| key == "user");
     // Who logs in is not said by whoever happens to ask.
     let mut anybody = environment.clone();
@@ -60,7 +68,10 @@ async fn server(location: &Location, name: String) -> Result<Known, Failure> {
         Location::MySql { host, port, .. } => ("mysql", host, *port),
         Location::Sqlite { .. } => return Err(Failure::new(Class::Usage, "a SQLite file has no server")),
     };
-    let socket = host.starts_with('/').then(|| PathBuf::from(host));
+    if name.chars().any(char::is_control) {
+        return Err(Failure::new(Class::Usage, "the database's name holds a line break or the like"));
+    }
+    let socket = host.starts_with('/').then(|| std::fs::canonicalize(host).unwrap_or_else(|_| PathBuf::from(host)));
     if socket.is_none() && !super::super::setup::near(host) {
         let failure =
             Failure::new(Class::Usage, format!("{host} is another host, where nothing can be looked up for an account"));
@@ -70,12 +81,18 @@ async fn server(location: &Location, name: String) -> Result<Known, Failure> {
     }
     let mut listener = Listener::at(scheme, socket, port);
     listener.own();
-    let mut known = ask::ask(listener).await;
+    let mut known = ask::ask(listener, true).await;
     let called = known.called();
     let alone = |held: Held| vec![held];
+    // Of PostgreSQL's everybody is told; MySQL and MariaDB name those that the asker may see.
+    let whole = scheme == "postgres" && name != "postgres" && !name.contains("__upkeep_");
     match &mut known.census {
         Some(census) => match census.databases.iter().find(|held| held.name == name).cloned() {
             Some(held) => census.databases = alone(held),
+            None if !whole || census.databases.len() >= census::MOST => {
+                census.databases = alone(Held { name, ..Held::default() });
+                known.unseen = Some("it is not among those that were shown".to_owned());
+            }
             None => {
                 let there: Vec<&String> = census.databases.iter().map(|held| &held.name).collect();
                 let failure = Failure::new(Class::NoInput, format!("there is no database {name} in {called}"));

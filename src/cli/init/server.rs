@@ -42,8 +42,6 @@ pub(super) struct Around<'a> {
     pub(super) runner: &'a Runner,
     /// Where the configuration is, and passwords beside it.
     pub(super) beside: &'a Path,
-    /// Whether there is more than one server of the kind.
-    pub(super) several: bool,
     /// Databases that are looked after already.
     pub(super) taken: &'a [Location],
 }
@@ -61,22 +59,40 @@ pub(super) fn proposed(known: &Known, around: &Around<'_>, names: &mut BTreeSet<
         let names: Vec<_> = theirs.iter().map(|held| text::line(&held.name)).collect();
         proposed.lines.push(format!("# Looked after by another target: {}.", count::few(&names, ", ")));
     }
+    if let Some(many) = known.census.as_ref().map(|census| census.unnameable).filter(|many| *many > 0) {
+        let said =
+            format!("{} with a line break or the like in its name or its owner's: not proposed", human::many(many, "database"));
+        proposed.lines.push(format!("# {said}."));
+        proposed.notes.push(format!("{}: {said}", known.called()));
+    }
     if known.census.is_some() && open.is_empty() {
         proposed.notes.push(format!("{}: no database to propose", known.called()));
         proposed.lines.push("# No database was found in it that could be proposed.".to_owned());
         return proposed;
     }
-    let file = account::password_file(around.beside, listener, around.several);
+    let file = account::password_file(around.beside, listener);
     let unknown = [Held { name: DATABASE.to_owned(), ..Held::default() }];
     let databases: Vec<Held> = chosen.iter().map(|held| (*held).clone()).collect();
     let (version, number) =
         (known.version.as_deref(), known.census.as_ref().map(|census| census.number).filter(|number| *number > 0));
     let databases = if known.census.is_some() { &databases } else { &unknown[..] };
-    let about = About { login: &login, version, number, databases };
+    let client = known.census.as_ref().and_then(|census| census.client.as_deref());
+    let about = About { login: &login, version, number, databases, client };
     proposed.commands = account::commands(listener, &about, runner, &file);
     proposed.lines.push(format!("# {}", login.said(&runner.name)));
     proposed.lines.push("# These commands make it, with the least that archives need; what a restore or an upgrade needs beside it, `upkeep check` says:".to_owned());
     proposed.lines.extend(proposed.commands.iter().map(|command| format!("#   {}", text::line(command))));
+    if number.is_some_and(|number| number < account::READ_ALL_DATA) && listener.scheme == "postgres" {
+        proposed.lines.push("# Before PostgreSQL 14 only an owner, and who is a member of it, may read everything; a member may change everything as well.".to_owned());
+        let orphans: Vec<_> = chosen.iter().filter(|held| held.owner.is_none()).map(|held| text::line(&held.name)).collect();
+        if !orphans.is_empty() {
+            let said = format!(
+                "owned by a superuser, so grant the account SELECT on what is in there yourself: {}",
+                count::few(&orphans, ", ")
+            );
+            proposed.notes.push(format!("{}: {said}", known.called()));
+        }
+    }
     match (&known.unseen, &known.census) {
         (Some(why), None) => {
             let said = format!("its databases could not be listed: {}", text::line(why));
@@ -88,7 +104,7 @@ pub(super) fn proposed(known: &Known, around: &Around<'_>, names: &mut BTreeSet<
             return proposed;
         }
         (Some(why), Some(_)) => {
-            proposed.lines.push(format!("# Nobody asked it whether it has this database: {}.", text::line(why)))
+            proposed.lines.push(format!("# Whether it has this database is not known: {}.", text::line(why)))
         }
         (None, _) => {}
     }

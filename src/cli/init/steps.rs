@@ -67,7 +67,8 @@ pub(super) fn told(found: &Found, proposal: &Proposal, place: &Place, runner: &R
         let databases = known.census.as_ref().map_or(&[][..], |census| &census.databases);
         let named: Vec<String> = databases
             .iter()
-            .map(|held| held.bytes.map_or_else(|| held.name.clone(), |bytes| format!("{} ({})", held.name, human::size(bytes))))
+            .map(|held| (text::line(&held.name), held.bytes))
+            .map(|(name, bytes)| bytes.map_or_else(|| name.to_string(), |bytes| format!("{name} ({})", human::size(bytes))))
             .collect();
         let named = if named.is_empty() { String::new() } else { format!(": {}", count::few(&named, ", ")) };
         lines.push(format!("found {}{named}", known.called()));

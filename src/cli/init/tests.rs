@@ -20,7 +20,9 @@ fn proposed(found: &Found) -> Proposal {
 }
 
 fn text_of(found: &Found) -> String {
-    proposed(found).text
+    let proposal = proposed(found);
+    is_as_meant(&proposal).unwrap_or_else(|error| panic!("{error:?}"));
+    proposal.text
 }
 
 #[track_caller]
@@ -147,4 +149,22 @@ fn a_product_that_is_known_is_proposed_by_its_profile() {
     assert!(told.contains("openmetadata_db\"\n# The application says trustCertificateKeyStoreUrl=file:k as well"), "{told}");
     // What was not found is left to write, and the rest stands.
     read(&Server { user: None, environment_file: None, database: None, ..server });
+}
+
+#[test]
+fn a_text_that_says_more_than_is_meant_is_written_nowhere() {
+    let target = TargetName::parse("shop").unwrap();
+    let meant = "[targets.shop.database]\nurl = \"sqlite:///a\"\n".to_owned();
+    let of = |text: String| is_as_meant(&Proposal { text, targets: vec![target.clone()], ..Proposal::default() });
+    of(meant.clone()).unwrap();
+    for more in [
+        "[targets.wiki.migrations]\nrunner = \"command\"\n",
+        "[alarms]\nwebhook = \"http://x\"\n",
+        "[targets.shop.database]\n",
+        "\"\n",
+    ] {
+        let refused = of(format!("{meant}{more}")).unwrap_err();
+        assert!(refused.to_string().contains("something else than is meant"), "{more}: {refused}");
+    }
+    of(String::new()).unwrap_err();
 }
