@@ -206,8 +206,9 @@ fn proposal(found: &Found, runner: &Runner, place: &steps::Place) -> Proposal {
     for server in &found.servers {
         let name = server.unit.trim_end_matches(".service").to_lowercase();
         let Ok(name) = TargetName::parse(&name) else { continue };
-        let address = server.database.as_ref().and_then(|address| parse_url(&address.url, &load::Environment::new()).ok());
-        taken.extend(address.map(|database| database.location));
+        // What is guessed is not proposed a second time: it is one database, and a person looks at the guess.
+        let url = server.database.as_ref().map_or_else(|| service::guess(&name, &listeners), |address| address.url.clone());
+        taken.extend(parse_url(&url, &load::Environment::new()).ok().map(|database| database.location));
         lines.push(String::new());
         lines.extend(service::target(&name, server, &listeners));
         names.insert(name.to_string());

@@ -93,6 +93,13 @@ fn product(name: &TargetName, product: &str, server: &Server, database: Vec<Stri
     lines
 }
 
+/// The database that a service of which nothing is known is guessed to have: user and database are named after the unit.
+pub(super) fn guess(name: &TargetName, listeners: &[Listener]) -> String {
+    let scheme = listeners.first().map_or("postgres", |listener| listener.scheme);
+    let port = listeners.first().map_or_else(String::new, |listener| format!(":{}", listener.port));
+    format!("{scheme}://{name}@127.0.0.1{port}/{name}")
+}
+
 /// The lines of a service's target. Pure.
 pub(super) fn target(name: &TargetName, server: &Server, listeners: &[Listener]) -> Vec<String> {
     let lost = server.database.iter().flat_map(|address| &address.lost);
@@ -101,11 +108,7 @@ pub(super) fn target(name: &TargetName, server: &Server, listeners: &[Listener])
             ("# As its configuration says, without the password.", address.url.clone())
         }
         Some(address) => ("# As its command line or environment says, without the password.", address.url.clone()),
-        None => {
-            let scheme = listeners.first().map_or("postgres", |listener| listener.scheme);
-            let port = listeners.first().map_or_else(String::new, |listener| format!(":{}", listener.port));
-            ("# A guess: user and database are named after the unit.", format!("{scheme}://{name}@127.0.0.1{port}/{name}"))
-        }
+        None => ("# A guess: user and database are named after the unit.", guess(name, listeners)),
     };
     let page = if url.starts_with("postgres") { "postgresql" } else { "mysql" };
     let unkept = lost.map(|lost| {

@@ -73,6 +73,12 @@ fn every_database_that_is_found_is_a_target_and_none_twice() {
         ..Found::default()
     };
     let config = read(&found);
+    let guessed = Found {
+        servers: vec![Server { database: None, ..found.servers[0].clone() }],
+        ..Found { listeners: vec![holding(postgres(5432), "17.2", Some("peer"), &["shop", "wiki"])], ..Found::default() }
+    };
+    let names: Vec<String> = read(&guessed).targets.into_keys().map(|name| name.to_string()).collect();
+    assert_eq!(names, ["shop", "wiki"], "what is guessed of a service is not proposed twice");
     let at = |name: &str| config.targets[&TargetName::parse(name).unwrap()].database.url();
     assert_eq!(at("shop"), url, "the service's own, and what the server has of that name is the same database");
     assert_eq!(at("wiki--new-"), "postgres:///Wiki%20%22new%22?host=/run/postgresql&port=5432&user=upkeep");
