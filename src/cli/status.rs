@@ -118,7 +118,8 @@ pub(super) fn block(target: &TargetStatus, now: DateTime<Utc>, terminal: Termina
     if let Some(upgrade) = &target.upgrade {
         let (text, tone) = words::upgrade(upgrade, now);
         line("upgrade", text, tone);
-        upgrade.downtime.iter().for_each(|downtime| line("downtime", downtime::said(downtime), Tone::Plain));
+        let ended = upgrade.ended_at.is_some();
+        upgrade.downtime.iter().for_each(|downtime| line("downtime", downtime::said(downtime, ended), Tone::Plain));
         upgrade.next_steps.iter().for_each(|step| line("next step", step.clone(), Tone::Strong));
     }
     let foretold = |expected| line("downtime", format!("of an upgrade now: {}", downtime::foretold(expected)), Tone::Plain);

@@ -44,15 +44,19 @@ fn parts(parts: &[Part]) -> Vec<DowntimePart> {
     parts.iter().map(|part| DowntimePart { what: part.what.clone(), took_ms: ms(part.took) }).collect()
 }
 
-/// What happened, in words.
+/// What happened, in words; `ended` is whether the upgrade has. One that ended without the server leaves it to somebody, and does not know
+/// for how long.
 #[must_use]
-pub fn said(downtime: &DowntimeStatus) -> String {
+pub fn said(downtime: &DowntimeStatus, ended: bool) -> String {
     let (took, parts) = (span(downtime.took_ms), listed(&downtime.parts));
-    match (downtime.until, downtime.already) {
-        (Some(_), false) => format!("the server was down for {took}{parts}"),
-        (Some(_), true) => format!("the server was down already, and for {took} more{parts}"),
-        (None, false) => format!("the server was stopped at {} UTC; {took} so far{parts}", human::moment(downtime.from)),
-        (None, true) => format!("the server was down already; {took} more so far{parts}"),
+    let stopped = || format!("the server was stopped at {} UTC", human::moment(downtime.from));
+    match (downtime.until, downtime.already, ended) {
+        (Some(_), false, _) => format!("the server was down for {took}{parts}"),
+        (Some(_), true, _) => format!("the server was down already, and for {took} more{parts}"),
+        (None, false, false) => format!("{}; {took} so far{parts}", stopped()),
+        (None, true, false) => format!("the server was down already; {took} more so far{parts}"),
+        (None, false, true) => format!("{}, and this ended {took} later without it{parts}", stopped()),
+        (None, true, true) => format!("the server was down already, and this ended {took} later without it{parts}"),
     }
 }
 
@@ -100,11 +104,20 @@ mod tests {
             vec![part("stop", 400), part("archive", 8_000), part("verify", 2_100), part("inspect", 3), part("start", 900)];
         let mut downtime = DowntimeStatus { from, until: Some(from), already: false, took_ms: 11_403, parts };
         let listed = "(stop 0.4 s, archive 8 s, verify 2.1 s, start 0.9 s)";
+        let said = |downtime: &DowntimeStatus| super::said(downtime, false);
         assert_eq!(said(&downtime), format!("the server was down for 11 s {listed}"));
         downtime.already = true;
         assert_eq!(said(&downtime), format!("the server was down already, and for 11 s more {listed}"));
         (downtime.until, downtime.already) = (None, false);
         assert_eq!(said(&downtime), format!("the server was stopped at 2026-11-22 02:30:00 UTC; 11 s so far {listed}"));
+        let ended = "this ended 11 s later without it";
+        assert_eq!(
+            super::said(&downtime, true),
+            format!("the server was stopped at 2026-11-22 02:30:00 UTC, and {ended} {listed}")
+        );
+        downtime.already = true;
+        assert_eq!(super::said(&downtime, true), format!("the server was down already, and {ended} {listed}"));
+        downtime.already = false;
         (downtime.parts, downtime.took_ms) = (Vec::new(), 0);
         assert_eq!(said(&downtime), "the server was stopped at 2026-11-22 02:30:00 UTC; 0.0 s so far");
     }

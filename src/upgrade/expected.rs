@@ -14,6 +14,9 @@ use crate::state_db::StateDb;
 /// Upgrades that an expectation is made of, at most: older ones tell of another size of data.
 const NEWEST: usize = 5;
 
+/// So many are looked through for them: this is read at every look while an upgrade is pending.
+const LOOKED_THROUGH: u32 = 20;
+
 /// What the next upgrade may be expected to need.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expected {
@@ -30,11 +33,12 @@ pub struct Expected {
 /// What the newest committed upgrades of a target took; none where there was none that tells.
 ///
 /// # Errors
-/// When the journal cannot be read.
+/// When the journal cannot be listed.
 pub async fn expected(db: &StateDb, target: &TargetName) -> Result<Option<Expected>, UpgradeError> {
     let mut known: Vec<Downtime> = Vec::new();
-    for row in db.upgrades(target, u32::MAX).await? {
-        let record = record::load(db, row).await?;
+    for row in db.upgrades(target, LOOKED_THROUGH).await? {
+        // One that cannot be read says nothing here, and is in nobody's way; whoever needs it is told.
+        let Ok(record) = record::load(db, row).await else { continue };
         let counts = record.state.phase == Phase::Committed && record.plan.purpose == Purpose::Upgrade;
         known.extend(record.downtime.filter(|downtime| counts && downtime.until.is_some()));
         if known.len() == NEWEST {

@@ -43,7 +43,7 @@ fn one(page: &mut Html, told: &Told, now: DateTime<Utc>) {
     }
     page.tag("</p>");
     if let Some(downtime) = &summary.downtime {
-        page.tag("<p>").sentence(&downtime::said(&downtime::happened(downtime))).tag("</p>");
+        page.tag("<p>").sentence(&downtime::said(&downtime::happened(downtime), summary.ended_at.is_some())).tag("</p>");
     }
     if let Some(message) = &summary.message {
         page.tag("<p>").sentence(message).tag("</p>");

@@ -35,7 +35,7 @@ fn went_well(name: &str, result: &serde_json::Value) -> String {
     let downtime = result.get("downtime").cloned().and_then(|downtime| serde_json::from_value::<DowntimeStatus>(downtime).ok());
     match (label, downtime) {
         (Some(label), _) => format!("{name} went well: {label}"),
-        (None, Some(downtime)) => format!("{name} went well: {}", status::downtime::said(&downtime)),
+        (None, Some(downtime)) => format!("{name} went well: {}", status::downtime::said(&downtime, true)),
         (None, None) => format!("{name} went well"),
     }
 }
