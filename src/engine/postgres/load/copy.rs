@@ -15,8 +15,10 @@ use crate::archive::Archive;
 use crate::archive::manifest::{Frame, Manifest, Table};
 use crate::progress::Progress;
 
-/// Seconds between attempts to load a table for whose locks there is no room.
-const PAUSES: [u64; 6] = [1, 1, 2, 5, 10, 20];
+/// How often a table is tried for whose locks there is no room, and the pause in between: short, for who is told to stop looks at it
+/// afterwards.
+const TRIES: usize = 20;
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// Loads a whole table in one transaction that truncates it first: its rows then arrive frozen, so that neither the indexes,
 /// nor the comparison, nor the server's first vacuum have to write every page again; and where `wal_level` is `minimal` they
@@ -130,12 +132,12 @@ async fn load_patiently(
     progress: &Progress,
     stop: &Stop,
 ) -> Result<(), EngineError> {
-    for seconds in PAUSES {
+    for _ in 1..TRIES {
         match load_whole(session, archive, frames, progress, stop).await {
             Err(EngineError::NoLocks { .. }) if !stop.asked() => session.run("begin anew", "ROLLBACK").await?,
             done => return done,
         }
-        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        tokio::time::sleep(PAUSE).await;
     }
     load_whole(session, archive, frames, progress, stop).await
 }
