@@ -18,21 +18,24 @@ const WORD: &str = "accounts: ";
 /// Lines for the head of an archive, without the mark of a remark, of statements and of remarks that begin with `-- `. What holds something
 /// that acts instead of being read (a line end in a name, say) is told and not kept as a statement.
 pub(super) fn remarks(lines: &[String]) -> Vec<String> {
-    let line = |line: &String| match text::line(line) {
-        Cow::Borrowed(line) => format!("{WORD}{line}"),
-        Cow::Owned(shown) => format!("{WORD}-- to be made by hand: {shown}"),
-    };
-    lines.iter().map(line).collect()
+    lines.iter().map(|line| format!("{WORD}{}", harmless(line))).collect()
 }
 
-/// The same read out of an archive; none where it has none.
+fn harmless(line: &str) -> Cow<'_, str> {
+    match text::line(line) {
+        Cow::Borrowed(line) => line.into(),
+        Cow::Owned(shown) => format!("-- to be made by hand: {shown}").into(),
+    }
+}
+
+/// The same read out of an archive, which somebody else may have written, for a terminal or a client; none where it has none.
 ///
 /// # Errors
 /// When the archive is not what was sealed.
 pub async fn read(archive: &Archive) -> Result<Option<String>, EngineError> {
     let head = frames::text(&Arc::new(archive.shared()), FrameKind::Header).await?;
     let lines = head.lines().filter_map(|line| line.strip_prefix("-- ")?.strip_prefix(WORD));
-    let sql: String = lines.map(|line| format!("{line}\n")).collect();
+    let sql: String = lines.map(|line| format!("{}\n", harmless(line))).collect();
     Ok((!sql.is_empty()).then_some(sql))
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use super::super::EngineError;
 use super::connect::{Session, literal, quote};
+use super::plain::without_quoted;
 use super::privileges::is_like;
 use crate::text;
 
@@ -117,9 +118,9 @@ fn about(line: &str, database: &str) -> About {
     let Some(rest) = line.strip_prefix("GRANT ") else { return About::Other };
     if rest.starts_with('`') {
         // A role; several are named with commas between them by no server.
-        return rest.split_once(" TO ").map_or(About::Other, |(role, _)| About::Role(role.to_owned()));
+        return split_at(rest, " TO ").map_or(About::Other, |(role, _)| About::Role(role.to_owned()));
     }
-    let Some((privileges, object)) = rest.split_once(" ON ") else { return About::Other };
+    let Some((privileges, object)) = split_at(rest, " ON ") else { return About::Other };
     if object.starts_with("*.*") {
         // What is behind it may be a password's hash.
         return if privileges == "USAGE" { About::Other } else { About::All(privileges.to_owned()) };
@@ -135,6 +136,12 @@ fn about(line: &str, database: &str) -> About {
         }
         _ => About::Other,
     }
+}
+
+/// What stands before and behind a word that is in no quotes: a column may be called like it.
+fn split_at<'a>(line: &'a str, word: &str) -> Option<(&'a str, &'a str)> {
+    let at = without_quoted(line).find(word)?;
+    Some((&line[..at], &line[at + word.len()..]))
 }
 
 /// An account as a statement has it.
@@ -169,6 +176,8 @@ mod tests {
             ("GRANT SELECT ON `sh\\_p`.* TO `app`@`%`", About::Other),
             ("GRANT SELECT ON `sh%`.* TO `app`@`%`", About::Here),
             ("GRANT SELECT (`a`) ON `shop`.`t` TO `app`@`%`", About::Here),
+            ("GRANT SELECT (`on ON `, `b`) ON `shop`.`t` TO `app`@`%`", About::Here),
+            ("GRANT `a TO b`@`%` TO `app`@`%`", About::Role("`a TO b`@`%`".to_owned())),
             ("GRANT EXECUTE ON PROCEDURE `shop`.`p` TO `app`@`%`", About::Here),
             ("GRANT SELECT ON `other`.`shop` TO `app`@`%`", About::Other),
             ("GRANT USAGE ON *.* TO `app`@`%` IDENTIFIED BY PASSWORD '*AB'", About::Other),
