@@ -15,6 +15,7 @@ mod copy;
 mod daemon;
 mod demo;
 mod diff;
+mod elsewhere;
 mod events;
 mod extract;
 mod gate;

@@ -1,17 +1,16 @@
 //! `upkeep inspect`: what an archive says of itself. Needs no daemon, no catalogue and no database.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
+use super::elsewhere::Elsewhere;
 use super::table::{self, Side, Table};
 use super::terminal::{Terminal, Tone};
-use super::{Stop, World, human, identity, offsite, owner, session};
+use super::{Stop, World, human, owner, session};
 use crate::archive::{Archive, Manifest};
-use crate::cipher::Identity;
 use crate::config::Config;
 use crate::config::load::Secrets;
 use crate::failure::{Class, Failure};
-use crate::ids::{Label, OwnerName, PlaceName};
+use crate::ids::Label;
 use crate::store::place::ENCRYPTED;
 use crate::text;
 
@@ -24,26 +23,16 @@ pub(super) struct Arguments {
     /// An archive's file or label.
     #[arg(value_name = "FILE|LABEL")]
     archive: String,
-    /// The copy of this label at a place away from the host.
-    #[arg(long, value_name = "PLACE")]
-    at: Option<PlaceName>,
-    /// The one that another host wrote there under this name.
-    #[arg(long, value_name = "OWNER", requires = "at")]
-    owner: Option<OwnerName>,
-    /// The file with the secret half of a key, for a copy that is encrypted: lines AGE-SECRET-KEY-1…, or an ssh-ed25519 key.
-    #[arg(long, value_name = "FILE", requires = "at")]
-    identity: Option<PathBuf>,
+    #[command(flatten)]
+    elsewhere: Elsewhere,
 }
 
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
-    let archive = match &arguments.at {
+    let archive = match &arguments.elsewhere.at {
         None => Archive::open(&find(&arguments.archive, world).await?)?,
         Some(place) => {
             let label = Label::parse(&arguments.archive).map_err(|error| Failure::new(Class::Usage, error.to_string()))?;
-            let given = identity::given(arguments.identity.as_deref(), world)?;
-            let world = &identity::with(world, given.as_ref());
-            let there = offsite::there(world, place, arguments.owner.as_ref()).await?;
-            let identity = given.and_then(|given| Identity::parse(given.reveal()).ok()).map(Arc::new);
+            let (there, identity) = arguments.elsewhere.reach(place, world).await?;
             let opened = crate::offsite::open(&there.place, &label, None, identity.as_ref()).await;
             there.state.close().await;
             opened?

@@ -4,14 +4,13 @@
 
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use super::{Stop, World, identity, inspect, offsite, owner, session};
+use super::elsewhere::Elsewhere;
+use super::{Stop, World, inspect, owner, session};
 use crate::archive::Archive;
-use crate::cipher::Identity;
 use crate::config::load::Secrets;
 use crate::failure::{Class, Failure};
-use crate::ids::{Label, OwnerName, PlaceName, TargetName};
+use crate::ids::{Label, PlaceName, TargetName};
 use crate::state_db::catalogue::{self, Entry};
 
 /// Which archive.
@@ -20,15 +19,8 @@ pub(super) struct Source {
     /// An archive's file or label; or a target, for its newest verified archive.
     #[arg(value_name = "FILE|LABEL|TARGET")]
     what: String,
-    /// From the copy at this place away from the host.
-    #[arg(long, value_name = "PLACE")]
-    at: Option<PlaceName>,
-    /// The one that another host wrote there under this name.
-    #[arg(long, value_name = "OWNER", requires = "at")]
-    owner: Option<OwnerName>,
-    /// The file with the secret half of a key, for a copy that is encrypted: lines AGE-SECRET-KEY-1…, or an ssh-ed25519 key.
-    #[arg(long, value_name = "FILE", requires = "at")]
-    identity: Option<PathBuf>,
+    #[command(flatten)]
+    elsewhere: Elsewhere,
 }
 
 /// An archive, and where what is in it may be unpacked.
@@ -78,7 +70,7 @@ impl Drop for Scratch {
 
 impl Source {
     pub(super) async fn open(&self, world: &World) -> Result<Opened, Stop> {
-        match &self.at {
+        match &self.elsewhere.at {
             None => here(&self.what, world).await,
             Some(place) => self.there(place, world).await,
         }
@@ -86,11 +78,8 @@ impl Source {
 
     /// A copy at a place.
     async fn there(&self, place: &PlaceName, world: &World) -> Result<Opened, Stop> {
-        let given = identity::given(self.identity.as_deref(), world)?;
-        let world = &identity::with(world, given.as_ref());
-        let there = offsite::there(world, place, self.owner.as_ref()).await?;
+        let (there, identity) = self.elsewhere.reach(place, world).await?;
         let config = session::config(world, Secrets::Leave)?;
-        let identity = given.and_then(|given| Identity::parse(given.reveal()).ok()).map(Arc::new);
         let target = TargetName::parse(&self.what).ok();
         let label = match target {
             Some(target) if config.targets.contains_key(&target) => {
@@ -100,7 +89,7 @@ impl Source {
             _ => Label::parse(&self.what).map_err(|error| Failure::new(Class::Usage, error.to_string()))?,
         };
         // What this host noted of its own copy says nothing of another host's.
-        let known = match self.owner {
+        let known = match self.elsewhere.owner {
             None => there.state.copy(place, &label).await?,
             Some(_) => None,
         };
