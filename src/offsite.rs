@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use aside::{aside, aside_while};
 pub use error::OffsiteError;
 pub use look::{Listed, choices, listed};
+pub use order::Which;
 pub use proof::{Proof, prove_keys, unproven};
 pub use reconcile::Bad;
 pub use round::{CutShort, EVERY, Round, Sent, copy};

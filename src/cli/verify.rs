@@ -42,7 +42,7 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
 }
 
 /// A target, where one has this name; else it is an archive's label.
-async fn named(what: &str, world: &World) -> Result<(Option<Label>, Option<TargetName>), Stop> {
+pub(super) async fn named(what: &str, world: &World) -> Result<(Option<Label>, Option<TargetName>), Stop> {
     let target = TargetName::parse(what).ok();
     if let Some(target) = target
         && session::is_target(&session::asked(world).await?, &target).await?

@@ -180,6 +180,9 @@ impl Explain for OffsiteError {
             Self::Locked { .. } | Self::NothingEncrypted(_) | Self::Hangs { .. } => {
                 Some("nothing was changed, here or at the place".to_owned())
             }
+            Self::NoSuchPlace { .. } | Self::NoSuchCopy { .. } | Self::NotWanted { .. } => {
+                Some("no archive and no copy was changed".to_owned())
+            }
             Self::Stopped => Some("what is sealed at the place stays, and the rest is still owed".to_owned()),
             _ => self.inner().and_then(Explain::safe),
         }

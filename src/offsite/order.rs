@@ -9,8 +9,12 @@ use super::drafts::Drafts;
 use super::{Halt, OffsiteError};
 use crate::archive::{Archive, Source};
 use crate::cipher::Recipient;
+use crate::ids::{Label, TargetName};
 use crate::state_db::catalogue::Entry;
 use crate::store::place::{Digests, Encryption, Place, PlaceError, Sidecar};
+
+/// Which archives or copies are meant: one, those of a target, or all.
+pub type Which<'a> = (Option<&'a Label>, Option<&'a TargetName>);
 
 /// How much is read at a time where nothing else says so.
 const CHUNK_BYTES: usize = 1 << 20;

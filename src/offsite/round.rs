@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::aside::{aside, aside_long};
 use super::drafts::Drafts;
-use super::order::Order;
+use super::order::{Order, Which};
 use super::reconcile::{Bad, news, of_entry, of_sidecar, reconcile};
 use super::{Halt, OffsiteError, due, send, verify, writing};
 use crate::config::{Offsite, Target};
@@ -59,13 +59,13 @@ pub struct CutShort {
     pub error: OffsiteError,
 }
 
-/// Makes a round: of one archive, or of everything that is owed.
+/// Makes a round.
 ///
 /// # Errors
 /// When the place cannot be used, or not all of what was owed could be sent; what was sent stays.
-pub async fn copy(ctx: &Context, offsite: &Offsite, only: Option<&Label>, halt: &Halt) -> Result<Round, Box<CutShort>> {
+pub async fn copy(ctx: &Context, offsite: &Offsite, which: Which<'_>, halt: &Halt) -> Result<Round, Box<CutShort>> {
     let mut round = Round { place: offsite.name.clone(), copied: Vec::new(), verified: Vec::new(), bad: Vec::new(), owed: 0 };
-    let done = Box::pin(go(ctx, offsite, only, halt, &mut round)).await;
+    let done = Box::pin(go(ctx, offsite, which, halt, &mut round)).await;
     match noted(ctx, offsite, done).await {
         Ok(()) => Ok(round),
         Err(error) => Err(Box::new(CutShort { round, error })),
@@ -88,13 +88,7 @@ async fn noted(ctx: &Context, offsite: &Offsite, done: Result<(), OffsiteError>)
     done
 }
 
-async fn go(
-    ctx: &Context,
-    offsite: &Offsite,
-    only: Option<&Label>,
-    halt: &Halt,
-    round: &mut Round,
-) -> Result<(), OffsiteError> {
+async fn go(ctx: &Context, offsite: &Offsite, which: Which<'_>, halt: &Halt, round: &mut Round) -> Result<(), OffsiteError> {
     halt.progress.phase(&format!("looking at {}", offsite.name), 0);
     let (place, host) = writing(ctx, offsite).await?;
     fault::point("copy.opened");
@@ -108,7 +102,7 @@ async fn go(
     let seen = ctx.state.copies(Some(&offsite.name), None).await?;
     let sealed = seen.into_iter().filter(Copy::is_there).map(|copy| copy.label).collect();
     drafts(ctx, offsite).tidy(&sealed)?;
-    let owed = owed(ctx, offsite, only).await?;
+    let owed = owed(ctx, offsite, which).await?;
     let mut failed: Option<OffsiteError> = None;
     let (mut failures, mut cold) = (0, Vec::new());
     for entry in &owed {
@@ -136,11 +130,11 @@ async fn go(
             }
         }
     }
-    if only.is_none() {
+    if which == (None, None) {
         cold = reread(ctx, offsite, &place, halt, round).await?;
         forget_lost(ctx, offsite, failures == 0).await?;
     }
-    round.owed = self::owed(ctx, offsite, None).await?.len() as u64;
+    round.owed = self::owed(ctx, offsite, (None, None)).await?.len() as u64;
     match failed {
         None if cold.is_empty() => Ok(()),
         None => {
@@ -189,13 +183,13 @@ fn targets<'a>(ctx: &'a Context, place: &'a PlaceName) -> impl Iterator<Item = &
 }
 
 /// What is to be sent, newest first.
-async fn owed(ctx: &Context, offsite: &Offsite, only: Option<&Label>) -> Result<Vec<Entry>, OffsiteError> {
+async fn owed(ctx: &Context, offsite: &Offsite, (label, of): Which<'_>) -> Result<Vec<Entry>, OffsiteError> {
     let (seen, now) = (ctx.state.copies(Some(&offsite.name), None).await?, ctx.clock.now());
     let mut owed: Vec<Entry> = Vec::new();
-    if let Some(label) = only {
+    if let Some(label) = label {
         return named(ctx, offsite, label, &seen).await;
     }
-    for target in targets(ctx, &offsite.name) {
+    for target in targets(ctx, &offsite.name).filter(|target| of.is_none_or(|of| target.name == *of)) {
         let entries = catalogue::list(&ctx.state, Some(&target.name)).await?;
         owed.extend(due::owed(&entries, &seen, &offsite.name, &target.offsite, now).into_iter().cloned());
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::aside::aside_while;
 use super::look::{ANOTHER, is_another};
-use super::order::{content_error, read_through};
+use super::order::{Which, content_error, read_through};
 use super::reconcile::{UNREMEMBERED, is_here, is_ours, is_unremembered, of_sidecar, unremembered};
 use super::{Halt, OffsiteError, look, opened, reading};
 use crate::archive::ArchiveError;
@@ -40,7 +40,7 @@ pub struct Reread {
 pub async fn verify(
     ctx: &Context,
     offsite: &Offsite,
-    (label, target): (Option<&Label>, Option<&TargetName>),
+    (label, target): Which<'_>,
     identity: Option<&Arc<Identity>>,
     halt: &Halt,
 ) -> Result<Reread, OffsiteError> {

@@ -12,7 +12,7 @@ pub(super) fn spec(ask: &Copy) -> Spec<'_> {
 
 pub(super) async fn run(ask: &Copy, work: Work<'_>) -> Result<Round, Failure> {
     let place = offsite::place(&work.ctx.config, &ask.place)?;
-    let done = Box::pin(offsite::copy(work.ctx, place, ask.label.as_ref(), &work.halt())).await;
+    let done = Box::pin(offsite::copy(work.ctx, place, (ask.label.as_ref(), ask.of.as_ref()), &work.halt())).await;
     // What was sent before it ended stays sent, and whoever tells of copies is told of it.
     done.map_err(|cut| {
         let round = super::written(&cut.round).ok().map(Box::new);

@@ -248,7 +248,7 @@ pub struct Gate {
     pub target: TargetName,
 }
 
-/// `copy`: one archive, or all that is owed.
+/// `copy`: one archive, what is owed of a target, or all that is owed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Copy {
     /// To this place.
@@ -256,6 +256,9 @@ pub struct Copy {
     /// Only this archive.
     #[serde(default)]
     pub label: Option<Label>,
+    /// Only what is owed of this target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<TargetName>,
 }
 
 /// `verify-copies`: one copy, those of a target, or all at the place.

@@ -100,7 +100,7 @@ fn flip(path: &Path) {
 fn made_and_restored(db: Db) {
     let (world, label) = with_one_archive(db, "");
     assert_eq!(copies(&world)["owed"], 1);
-    let round = world.json(&["copy"]);
+    let round = world.json(&["copy", "notes"]);
     assert_eq!((&round["copied"][0]["label"], &round["owed"]), (&label.as_str().into(), &0.into()), "{round}");
     assert_eq!(there(&world), [(label.clone(), "verified".to_owned())]);
     assert_eq!(std::fs::read(object(&world, &label)).unwrap(), std::fs::read(archive(&world, &label)).unwrap());
@@ -110,6 +110,9 @@ fn made_and_restored(db: Db) {
     assert_eq!((sidecar["digest"].as_str(), sidecar["label"].as_str()), (Some(&*digest), Some(&*label)));
     assert!(sidecar.get("tables").is_none() && sidecar.get("note").is_none(), "a sidecar says nothing of the content");
     assert_eq!(world.json(&["copy"])["copied"], Value::Array(Vec::new()), "it is sent once");
+    // Of a target, or an archive: what is no such archive is said, and not that nothing is copied anywhere.
+    assert_eq!(world.json(&["copy", "notes"])["copied"], Value::Array(Vec::new()));
+    fails(&world, &["copy", "nobody"], 66, "there is no such archive here");
     assert!(works(&world, &["offsite", "check", "nas"]).contains("1 copy of owner db1"));
     assert_eq!(world.json(&["inspect", &label, "--at", "nas"])["label"], label.as_str());
     assert!(works(&world, &["verify", "--all", "--at", "nas"]).contains("1 copy read back at nas"));

@@ -30,7 +30,8 @@ impl Life {
             if ferry.next() > now {
                 continue;
             }
-            let underway = |action: &Action| matches!(action, Action::Copy(Copy { place, label: None }) if *place == name);
+            let underway =
+                |action: &Action| matches!(action, Action::Copy(Copy { place, label: None, of: None }) if *place == name);
             if self.jobs.any(underway) {
                 // Its end has us look again.
                 ferry.went(now);
@@ -42,7 +43,8 @@ impl Life {
                 continue;
             }
             ferry.went(now);
-            let begun = self.submit(Action::Copy(Copy { place: name.clone(), label: None }), None, Asker::daemon()).await;
+            let begun =
+                self.submit(Action::Copy(Copy { place: name.clone(), label: None, of: None }), None, Asker::daemon()).await;
             if let (Err(_), Some(ferry)) = (&begun, self.ferries.get_mut(&name)) {
                 ferry.wait(now);
             }
@@ -75,7 +77,7 @@ impl Life {
         {
             ferry.call(Instant::now());
         }
-        let Action::Copy(Copy { place, label }) = &job.action else {
+        let Action::Copy(Copy { place, label, of }) = &job.action else {
             let changes = matches!(
                 job.action,
                 Action::Backup(_)
@@ -91,8 +93,8 @@ impl Life {
             return false;
         };
         let well = matches!(result, Some(Ok(_)));
-        let as_before = match (self.ferries.get_mut(place), label) {
-            (Some(ferry), None) => ferry.came(well, Instant::now()),
+        let as_before = match (self.ferries.get_mut(place), label, of) {
+            (Some(ferry), None, None) => ferry.came(well, Instant::now()),
             _ => false,
         };
         // A round that ended in an error has done what it did before that.
