@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use sqlx::sqlite::{SqliteRow, SqliteValueRef};
 use sqlx::{Decode, Row, TypeInfo, ValueRef};
+use upkeep_rows::literal;
 
 /// A multiplication or division by more than two to this power is written as several; by a power of two none of them rounds.
 const STEP: u32 = 62;
@@ -91,12 +92,10 @@ fn unused(text: &str) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        // Writing to a string does not fail.
-        write!(text, "{byte:02x}").ok();
-    }
-    text
+    let mut digits = Vec::new();
+    literal::hex_into(&mut digits, bytes);
+    // Digits are text.
+    String::from_utf8(digits).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ fn values_are_written_for_readers_that_err() {
     assert_eq!(text("it's\n.quit".as_bytes()), "'it''s\n.quit'");
     assert_eq!(text(b"a\r\nb"), "replace('a<0>\nb', '<0>', char(13))");
     assert_eq!(text(b"<0>\0\r"), "replace(replace('<0><2><1>', '<1>', char(13)), '<2>', char(0))");
-    assert!(text(b"\xff").contains("CAST(x'ff' AS TEXT)"));
+    assert!(text(b"\xff").contains("CAST(x'FF' AS TEXT)"));
 }
 
 /// All at once, by SQLite itself.
