@@ -1,8 +1,8 @@
 //! Real MySQL and MariaDB servers for the tests: one per flavour, version and test process, a fresh database per test.
 //!
 //! Finds `mariadbd` or `mysqld` on the host and in every unpacked root of `TEST_MYSQL_ROOTS` (colon-separated; run with
-//! `chroot`, so only as root). Listens on a Unix socket in a short path and on no TCP port. As root everything runs as the user
-//! `mysql`. The server is stopped by its own pid through a watchdog when the process ends.
+//! `chroot`, so only as root); with `TEST_SERVERS_ONLY`, in the latter alone. Listens on a Unix socket in a short path and on no
+//! TCP port. As root everything runs as the user `mysql`. The server is stopped by its own pid through a watchdog when the process ends.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -16,7 +16,7 @@ use upkeep::engine::EngineError;
 
 use super::certificates::Certificates;
 pub(crate) use super::postgres::{load, said};
-use super::servers::{Mortal, as_user, feed, feed_archive, give, inside, is_root, start_watched, wait_until_ready};
+use super::servers::{Mortal, as_user, feed, feed_archive, give, inside, is_root, named_only, start_watched, wait_until_ready};
 
 /// Which of the servers a test asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,7 +161,8 @@ fn program(which: Which) -> Option<Program> {
 
 fn programs() -> Vec<Program> {
     let listed = std::env::var("TEST_MYSQL_ROOTS").unwrap_or_default();
-    let roots = std::iter::once(String::new()).chain(listed.split(':').filter(|root| !root.is_empty()).map(str::to_owned));
+    let host = std::iter::once(String::new()).filter(|_| !named_only());
+    let roots = host.chain(listed.split(':').filter(|root| !root.is_empty()).map(str::to_owned));
     // Another root is entered with chroot, which only root may.
     let roots = roots.filter(|root| root.is_empty() || is_root());
     let paths = |root: String| ["/usr/sbin/mariadbd", "/usr/sbin/mysqld"].map(|path| (root.clone(), path));

@@ -1,9 +1,10 @@
 //! A real PostgreSQL for the tests: one cluster per major and test process, a fresh database per test.
 //!
 //! Finds `initdb` under `/usr/lib/postgresql/*/bin` and in every directory of `TEST_PG_BINDIRS` (colon-separated; a binary
-//! directory inside an unpacked root is run with `chroot`). Listens on a Unix socket in a short path and on no TCP port.
-//! PostgreSQL does not run as root: as root, everything runs as the user `postgres`. The server is stopped by its own pid
-//! when the process ends (`pg_ctl` is not needed: the postmaster gets a death signal through a watchdog pipe).
+//! directory inside an unpacked root is run with `chroot`); with `TEST_SERVERS_ONLY`, in the latter alone. Listens on a Unix
+//! socket in a short path and on no TCP port. PostgreSQL does not run as root: as root, everything runs as the user
+//! `postgres`. The server is stopped by its own pid when the process ends (`pg_ctl` is not needed: the postmaster gets a
+//! death signal through a watchdog pipe).
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ use upkeep::engine::{DumpRequest, Engine, EngineError, LoadMode, Loaded, Standin
 use upkeep::ids::{Label, TargetName};
 use upkeep::progress::Progress;
 
-use super::servers::{Mortal, as_user, feed, feed_archive, give, start_watched, wait_until_ready};
+use super::servers::{Mortal, as_user, feed, feed_archive, give, named_only, start_watched, wait_until_ready};
 
 /// One running cluster.
 #[derive(Debug)]
@@ -48,9 +49,13 @@ pub(crate) fn cluster() -> Option<&'static Cluster> {
     CLUSTER.get_or_init(|| bindirs().first().map(|dir| Cluster::start(dir, "", &[]))).as_ref().or_else(missing)
 }
 
-/// The cluster of the newest major found, when there are at least two.
+/// The cluster of the newest major found, when there are at least two. Where the tests are for one alone that is the one, if it is of
+/// a major whose kinds of objects the tests of a newer one have.
 pub(crate) fn newer_cluster() -> Option<&'static Cluster> {
     static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
+    if named_only() && bindirs().len() == 1 {
+        return cluster().filter(|cluster| cluster.major >= 17);
+    }
     let start = || if bindirs().len() > 1 { bindirs().last().map(|dir| Cluster::start(dir, "", &[])) } else { None };
     CLUSTER.get_or_init(start).as_ref().or_else(missing)
 }
@@ -102,6 +107,7 @@ fn missing<T>() -> Option<T> {
 /// Binary directories by rising major.
 fn bindirs() -> Vec<PathBuf> {
     let listed = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path().join("bin"));
+    let listed = listed.filter(|_| !named_only());
     let extra = std::env::var("TEST_PG_BINDIRS").unwrap_or_default();
     let extra = extra.split(':').filter(|dir| !dir.is_empty()).map(PathBuf::from).collect::<Vec<_>>();
     let mut dirs: Vec<PathBuf> = listed.chain(extra).filter(|dir| dir.join("initdb").exists()).collect();

@@ -7,6 +7,11 @@ pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
+/// Whether the tests are for the servers that are named to them and not for the host's own (`tests/servers`).
+pub(crate) fn named_only() -> bool {
+    std::env::var_os("TEST_SERVERS_ONLY").is_some()
+}
+
 /// A program of a server's, as the user it runs as. `path` is as the server sees it: inside `root` when there is one.
 pub(crate) fn as_user(user: &str, root: &str, path: &str) -> Command {
     let mut command = match (is_root(), root.is_empty()) {
