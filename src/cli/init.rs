@@ -31,7 +31,7 @@ use crate::text;
 use account::Runner;
 use ask::Known;
 use named::Named;
-use server::{Around, Proposed};
+use server::{Around, Proposed, Unlisted};
 use service::{Server, backup, quoted};
 
 /// Where the state is unless the configuration says otherwise; its group is the daemon's.
@@ -60,6 +60,8 @@ struct Found {
     servers: Vec<Server>,
     /// Database servers.
     listeners: Vec<Known>,
+    /// Sockets that look like a database server's and were left alone, because there are too many.
+    unasked: usize,
     /// SQLite files that were named.
     files: Vec<PathBuf>,
     /// URLs that were named with their account, and the names of their databases.
@@ -82,6 +84,8 @@ struct Proposal {
     /// What makes the accounts, each with what it is for.
     accounts: Vec<(String, Vec<String>)>,
     notes: Vec<String>,
+    /// Servers whose databases could not be listed, each with what it is.
+    unlisted: Vec<(String, Unlisted)>,
 }
 
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
@@ -128,7 +132,8 @@ async fn found(named: &[String], world: &World) -> Result<Found, Failure> {
     if named.is_empty() {
         let servers = look::servers(&world.environment).await;
         let idle = look::idle(&servers);
-        return Ok(Found { listeners: ask::servers().await, idle, servers, whole: true, configured, ..Found::default() });
+        let (listeners, unasked) = ask::servers().await;
+        return Ok(Found { listeners, unasked, idle, servers, whole: true, configured, ..Found::default() });
     }
     let mut found = Found { configured, ..Found::default() };
     for text in named {
@@ -216,10 +221,11 @@ fn proposal(found: &Found, runner: &Runner, place: &steps::Place) -> Proposal {
     }
     for known in &found.listeners {
         let around = Around { runner, beside: &place.beside, taken: &taken };
-        let Proposed { lines: more, targets, commands, notes } = server::proposed(known, &around, &mut names);
+        let Proposed { lines: more, targets, commands, unlisted, notes } = server::proposed(known, &around, &mut names);
         lines.extend(more);
         proposal.targets.extend(targets);
         proposal.notes.extend(notes);
+        proposal.unlisted.extend(unlisted.map(|unlisted| (known.called(), unlisted)));
         if !commands.is_empty() {
             proposal.accounts.push((known.called(), commands));
         }

@@ -1,6 +1,7 @@
 //! From a database server and no configuration to a first verified archive: the commands that `upkeep init` prints, pasted as they are.
 
-use std::process::Command;
+use std::io::{Read as _, Write as _};
+use std::process::{Command, Output, Stdio};
 
 use crate::support::mysql::{Server, Which, server};
 use crate::support::servers::is_root;
@@ -49,7 +50,13 @@ impl Host {
     }
 
     fn try_paste(&self, line: &str) -> Ran {
+        let asks = line.contains(ASKS);
         let mut shell = match &self.run {
+            _ if asks => {
+                let mut shell = Command::new("script");
+                shell.args(["-qec", "exec bash -e -o pipefail -c \"$PASTED\"", "/dev/null"]).env("PASTED", line);
+                shell
+            }
             Some((sockets, name)) => {
                 let mut shell = Command::new("unshare");
                 shell.args(["-m", "-n", "bash", "-e", "-c", NAMESPACE, "bash", sockets, name, line]);
@@ -65,7 +72,7 @@ impl Host {
             .env("PATH", &self.path)
             .env("UPKEEP_CONFIG", self.upkeep.path("etc/upkeep/upkeep.toml"))
             .current_dir(self.upkeep.root());
-        let output = shell.output().unwrap();
+        let output = if asks { with_no_password(&mut shell) } else { shell.output().unwrap() };
         let text = |bytes| String::from_utf8(bytes).unwrap().replace(&self.upkeep.root().display().to_string(), "");
         Ran { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
@@ -89,6 +96,31 @@ impl Host {
         let listed = self.paste("upkeep list");
         assert!(listed.lines().nth(1).is_some_and(|line| line.ends_with("verified")), "{listed}");
     }
+}
+
+/// How a command ends, or goes on, that asks for the password of the server's root.
+const ASKS: &str = " -u root -p";
+
+/// Runs what asks for a password at its terminal, and presses Enter there: root of the tests' servers has none.
+fn with_no_password(shell: &mut Command) -> Output {
+    let mut child = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (mut keyboard, mut screen) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let (mut shown, mut piece, mut asked) = (Vec::new(), [0; 512], false);
+    loop {
+        let read = screen.read(&mut piece).unwrap();
+        if read == 0 {
+            break;
+        }
+        shown.extend_from_slice(&piece[..read]);
+        if !asked && String::from_utf8_lossy(&shown).contains("assword:") {
+            keyboard.write_all(b"\n").unwrap();
+            asked = true;
+        }
+    }
+    drop(keyboard);
+    let output = child.wait_with_output().unwrap();
+    assert!(asked || !output.status.success(), "nobody asked for a password");
+    Output { stdout: shown, ..output }
 }
 
 /// A line without what differs from run to run and from host to host: each number, with its points, is one mark.
@@ -167,6 +199,8 @@ fn first_archive_of(server: &'static Server) {
     let printed = host.paste(&format!("upkeep init --database '{url}'"));
     let kind = if server.is_mariadb() { "found MariaDB" } else { "found MySQL" };
     assert!(printed.starts_with(kind) && printed.contains(&server.version), "{printed}");
+    // A server that knows no user of this host has its administrator give his password.
+    assert!(server.is_mariadb() || printed.contains(ASKS), "{printed}");
     host.follow(&printed);
     // Once more changes nothing: the account's password is in use.
     let kept = |host: &Host| {

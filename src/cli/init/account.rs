@@ -86,7 +86,7 @@ pub(super) fn commands(listener: &Listener, about: &About<'_>, runner: &Runner, 
             (format!("CREATE USER IF NOT EXISTS {account}"), mysql_grants(about, &account))
         }
     };
-    let client = client(listener, about.client, runner);
+    let client = client(listener, about, runner);
     match about.login {
         Login::Host { method, .. } => {
             let with = match method.as_str() {
@@ -129,6 +129,8 @@ pub(super) struct About<'a> {
     pub(super) databases: &'a [Held],
     /// What the client of MySQL or MariaDB is called here.
     pub(super) client: Option<&'a str>,
+    /// Whether the server was asked and told. One that did not may want a password of its administrator as well.
+    pub(super) told: bool,
 }
 
 /// A file with a new password in it, which nobody else ever could read. The beginning has all kinds of letters that a policy may ask for.
@@ -142,8 +144,8 @@ fn made(runner: &Runner, file: &str) -> String {
 }
 
 /// The client, as somebody who may make accounts.
-fn client(listener: &Listener, mysql: Option<&str>, runner: &Runner) -> String {
-    let mysql = mysql.unwrap_or("mysql");
+fn client(listener: &Listener, about: &About<'_>, runner: &Runner) -> String {
+    let mysql = about.client.unwrap_or("mysql");
     let before = |user: &str| if runner.root { format!("runuser -u {user} -- ") } else { format!("sudo -u {user} ") };
     match (&listener.socket, listener.scheme) {
         (Some(socket), "postgres") => {
@@ -160,10 +162,18 @@ fn client(listener: &Listener, mysql: Option<&str>, runner: &Runner) -> String {
         (None, "postgres") => format!("psql -X -h 127.0.0.1 -p {} -U postgres -d postgres", listener.port),
         (Some(socket), _) => {
             let sudo = if runner.root { "" } else { "sudo " };
-            format!("{sudo}{mysql} --socket={}", text::shell(&[socket.to_string_lossy()]))
+            // Who is known to the server as the host's root is let in whatever is typed.
+            let account = if about.told { "" } else { " -u root -p" };
+            format!("{sudo}{mysql} --socket={}{account}", text::shell(&[socket.to_string_lossy()]))
         }
         (None, _) => format!("{mysql} -h 127.0.0.1 -P {} -u root -p", listener.port),
     }
+}
+
+/// The command that lists a server's databases, as somebody who may see all of them.
+pub(super) fn listing(listener: &Listener, about: &About<'_>, runner: &Runner) -> String {
+    let words = if listener.scheme == "postgres" { "-l" } else { "-e 'SHOW DATABASES'" };
+    format!("{} {words}", client(listener, about, runner))
 }
 
 /// The role that may read everything came with 14.
@@ -254,7 +264,7 @@ mod tests {
         let runner = runner(known);
         let login = Login::of(listener, version, census, &runner);
         let (number, databases) = (census.map(|census| census.number), census.map_or(&[][..], |census| &census.databases));
-        let about = About { login: &login, version, number, databases, client: None };
+        let about = About { login: &login, version, number, databases, client: None, told: census.is_some() };
         assert_eq!(commands(listener, &about, &runner, Path::new("/etc/upkeep/p")), expected);
     }
 
@@ -321,7 +331,8 @@ mod tests {
                 .collect();
             let databases = held(&["shop"]);
             let login = Login::of(&socket, Some(version), None, &runner(false));
-            let about = About { login: &login, version: Some(version), number: None, databases: &databases, client: None };
+            let about =
+                About { login: &login, version: Some(version), number: None, databases: &databases, client: None, told: true };
             assert_eq!(mysql_grants(&about, "upkeep@localhost"), said, "{version}");
         }
     }

@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use futures_util::stream::{self, StreamExt as _};
 use serde::Serialize;
 
 use super::listen::{Listener, listeners};
@@ -64,11 +65,19 @@ impl Known {
     }
 }
 
-/// All servers that listen here, each once.
-pub(super) async fn servers() -> Vec<Known> {
+/// How many servers are asked at once: each may take as long as [`census`] lets it, and runs two programs.
+const AT_ONCE: usize = 8;
+
+/// All servers that listen here, each once; and how many sockets were left alone.
+pub(super) async fn servers() -> (Vec<Known>, usize) {
+    let (listeners, left) = listeners().await;
+    let asked: Vec<Known> = stream::iter(listeners).map(|listener| ask(listener, false)).buffered(AT_ONCE).collect().await;
+    (each_once(asked), left)
+}
+
+fn each_once(asked: Vec<Known>) -> Vec<Known> {
     let mut known: Vec<Known> = Vec::new();
-    for listener in listeners().await {
-        let found = ask(listener, false).await;
+    for found in asked {
         let since = |known: &Known| known.census.as_ref().map(|census| census.since.clone()).filter(|since| !since.is_empty());
         // One server with a socket in two directories.
         // What a server says of itself is not enough: another user's may say the same.

@@ -9,6 +9,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde::Serialize;
 
 /// Where sockets of database servers are, unless somebody says otherwise.
@@ -76,8 +77,11 @@ impl Listener {
     }
 }
 
-/// All of them, PostgreSQL's first.
-pub(super) async fn listeners() -> Vec<Listener> {
+/// Sockets that are knocked at, the host's own before those of ordinary users: anybody can make any number of them.
+const MOST_SOCKETS: usize = 64;
+
+/// All of them, PostgreSQL's first; and how many sockets beyond [`MOST_SOCKETS`] were left alone.
+pub(super) async fn listeners() -> (Vec<Listener>, usize) {
     let unix = fs::read_to_string("/proc/net/unix").unwrap_or_default();
     let listed = unix.lines().filter_map(|line| line.split_whitespace().last()).map(PathBuf::from);
     let usual = PLACES.iter().flat_map(|place| fs::read_dir(place).into_iter().flatten().flatten()).map(|entry| entry.path());
@@ -87,27 +91,35 @@ pub(super) async fn listeners() -> Vec<Listener> {
     paths.sort();
     paths.dedup();
     let ports = Ports::read();
-    let mut found = Vec::new();
-    for (path, listener) in paths.iter().filter_map(|path| Some((path, socket(path)?))) {
-        let knock = tokio::net::UnixStream::connect(path);
-        if tokio::time::timeout(KNOCK_WITHIN, knock).await.is_ok_and(|knocked| knocked.is_ok()) {
-            let owner = fs::symlink_metadata(path).ok().map(|meta| (meta.uid(), meta.gid()));
-            let tcp = ports.all.iter().any(|(port, _)| *port == listener.port);
-            found.push(Listener { owner, tcp, ..listener });
-        }
+    let asker = rustix::process::geteuid().as_raw();
+    let mut doors: Vec<Listener> = paths.iter().filter_map(|path| socket(path)).collect();
+    for door in &mut doors {
+        door.owner = door.file().and_then(|file| fs::symlink_metadata(file).ok()).map(|meta| (meta.uid(), meta.gid()));
+        door.tcp = ports.all.iter().any(|(port, _)| *port == door.port);
     }
+    doors.sort_by_key(|door| door.is_ordinary(asker));
+    let left = doors.split_off(doors.len().min(MOST_SOCKETS)).len();
+    // All at once: the whole takes no longer than the slowest of them may.
+    let knocked = join_all(doors.into_iter().map(|door| async move { answers(&door).await.then_some(door) })).await;
+    let mut found: Vec<Listener> = knocked.into_iter().flatten().collect();
     for (scheme, port) in ports.without_sockets(&unix, &paths) {
         if !found.iter().any(|listener| listener.scheme == scheme && listener.port == port) {
             found.push(Listener::at(scheme, None, port));
         }
     }
     // The host's own before those of ordinary users: names are given in this order.
-    let asker = rustix::process::geteuid().as_raw();
     found.sort_by_key(|listener| {
         (listener.scheme != "postgres", listener.is_ordinary(asker), listener.port, listener.socket.clone())
     });
     found.dedup();
-    found
+    (found, left)
+}
+
+/// Whether somebody lets us knock at a socket.
+async fn answers(door: &Listener) -> bool {
+    let Some(path) = door.file() else { return false };
+    let knock = tokio::net::UnixStream::connect(path);
+    tokio::time::timeout(KNOCK_WITHIN, knock).await.is_ok_and(|knocked| knocked.is_ok())
 }
 
 /// A database server's socket, by its path.

@@ -32,8 +32,29 @@ pub(super) struct Proposed {
     pub(super) targets: Vec<TargetName>,
     /// What makes the account.
     pub(super) commands: Vec<String>,
+    /// How a person goes on where its databases could not be listed.
+    pub(super) unlisted: Option<Unlisted>,
     /// What else a person must know.
     pub(super) notes: Vec<String>,
+}
+
+/// A server whose databases could not be listed.
+#[derive(Debug)]
+pub(super) struct Unlisted {
+    /// What could not be done and why.
+    pub(super) said: String,
+    /// The command that lists them, for somebody with the right to.
+    pub(super) listing: String,
+    /// How one of them is named on our command line, with [`DATABASE`] for its name.
+    pub(super) url: String,
+}
+
+impl Unlisted {
+    /// What to do, with the command that proposes a target.
+    pub(super) fn advice(&self, init: &str) -> String {
+        let Self { said, listing, url } = self;
+        format!("{said}. List them with `{listing}`, then name one in place of {DATABASE}: `{init} --database {url}`")
+    }
 }
 
 /// What the proposal of a server depends on beside the server.
@@ -77,7 +98,7 @@ pub(super) fn proposed(known: &Known, around: &Around<'_>, names: &mut BTreeSet<
         (known.version.as_deref(), known.census.as_ref().map(|census| census.number).filter(|number| *number > 0));
     let databases = if known.census.is_some() { &databases } else { &unknown[..] };
     let client = known.census.as_ref().and_then(|census| census.client.as_deref());
-    let about = About { login: &login, version, number, databases, client };
+    let about = About { login: &login, version, number, databases, client, told: known.unseen.is_none() };
     proposed.commands = account::commands(listener, &about, runner, &file);
     proposed.lines.push(format!("# {}", login.said(&runner.name)));
     proposed.lines.push("# These commands make it, with the least that archives need; what a restore or an upgrade needs beside it, `upkeep check` says:".to_owned());
@@ -95,11 +116,14 @@ pub(super) fn proposed(known: &Known, around: &Around<'_>, names: &mut BTreeSet<
     }
     match (&known.unseen, &known.census) {
         (Some(why), None) => {
-            let said = format!("its databases could not be listed: {}", text::line(why));
-            let again = format!("upkeep init --print --database {}", text::shell(&[example(listener)]));
-            proposed.lines.push(format!("# {said}."));
-            proposed.lines.push(format!("# Put the name of one in place of {DATABASE}: `{again}`"));
-            proposed.notes.push(format!("{}: {said}; put the name of one in place of {DATABASE}: `{again}`", known.called()));
+            let said = format!("its databases could not be listed: {}", text::line(why).trim_end_matches('.'));
+            let listing = account::listing(listener, &about, runner);
+            let unlisted = Unlisted { said, listing, url: text::shell(&[example(listener)]) };
+            // A file of its own: this one is there by then.
+            let file = around.beside.join("conf.d").join(format!("{DATABASE}.toml"));
+            let init = format!("upkeep init {}", text::shell(&[file.to_string_lossy()]));
+            proposed.lines.push(format!("# {}", unlisted.advice(&init)));
+            proposed.unlisted = Some(unlisted);
             proposed.commands.clear();
             return proposed;
         }

@@ -78,6 +78,20 @@ pub(super) fn told(found: &Found, proposal: &Proposal, place: &Place, runner: &R
         lines.push(format!("wrote {} with {many}: {}", place.path.display(), count::few(&proposal.targets, ", ")));
     }
     lines.extend(proposal.notes.iter().map(|note| format!("note: {note}")));
+    // The usual file is free where nothing was proposed.
+    let init = match proposal.targets.is_empty() {
+        true => format!("{} init", place.command),
+        false => {
+            format!("{} init {}", place.command, text::shell(&[place.beside.join("conf.d/DATABASE.toml").to_string_lossy()]))
+        }
+    };
+    if found.unasked > 0 {
+        let many = human::many(found.unasked as u64, "more socket");
+        lines.push(format!(
+            "note: {many} named like a database server's: not asked, for there are too many; name one: `--database URL`"
+        ));
+    }
+    lines.extend(proposal.unlisted.iter().map(|(called, unlisted)| format!("note: {called}: {}", unlisted.advice(&init))));
     if !runner.root {
         lines.push("note: root sees more: servers' own users are asked for their databases, and other users' processes for their ports; `sudo upkeep init --print`".to_owned());
     }
