@@ -80,6 +80,17 @@ pub struct Survey {
     pub half_loaded: bool,
 }
 
+/// What whoever looks again and again asks of a database: nothing that reads its rows, or what others do with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Glance {
+    /// As in [`Survey`].
+    pub exists: bool,
+    /// As in [`Survey`].
+    pub bytes: u64,
+    /// As in [`Survey`].
+    pub half_loaded: bool,
+}
+
 /// How a dump is to be made.
 #[derive(Debug, Clone)]
 pub struct DumpRequest {
@@ -184,6 +195,17 @@ impl Engine {
         }
     }
 
+    /// What the server calls itself, with its version (`postgresql 17.6`).
+    ///
+    /// # Errors
+    /// As [`Self::identify`].
+    pub async fn called(&self) -> Result<String, EngineError> {
+        match self {
+            Self::Sqlite(engine) => engine.called().await,
+            Self::Postgres(_) | Self::MySql(_) => self.identify().await.map(|server| server.called()),
+        }
+    }
+
     /// What the server says it is.
     ///
     /// # Errors
@@ -210,6 +232,18 @@ impl Engine {
     /// When it cannot be reached or asked.
     pub async fn survey(&self, history_tables: &[String]) -> Result<Survey, EngineError> {
         each!(self, engine => engine.survey(history_tables).await)
+    }
+
+    /// The least of that, for a look that comes every minute. A database that does not exist is an answer, not an error.
+    ///
+    /// # Errors
+    /// When it cannot be reached or asked.
+    pub async fn glance(&self) -> Result<Glance, EngineError> {
+        match self {
+            Self::Sqlite(engine) => Ok(engine.glance()),
+            Self::Postgres(engine) => engine.glance().await,
+            Self::MySql(engine) => engine.glance().await,
+        }
     }
 
     /// The shape, read with a fresh connection.

@@ -341,7 +341,7 @@ impl<'a> Destination<'a> {
         let engine = Engine::of(&self.database);
         // As it stands here: another server may write the same schema in other words.
         let shape = engine.shape(&backup::history_tables(target)).await.ok();
-        let server = engine.identify().await.map(|server| format!("{} {}", server.flavour, server.version));
+        let server = engine.called().await;
         let version = manifest.release.as_ref().map(|release| release.version.clone());
         let seen = ctx.state.seen_releases(&target.name).await?;
         let path = seen.into_iter().find(|seen| Some(&seen.version) == version.as_ref()).map(|seen| seen.path);

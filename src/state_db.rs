@@ -142,10 +142,12 @@ impl Explain for StateError {
 /// sqlx (0.9.0) has connections end by a task that walks over as many as its count of idle ones says. That count is raised after a
 /// connection is back and lowered when it is taken, so it may be below nothing for a moment; a task that looks just then walks for
 /// ever, takes a core, and lets no program end.
+///
+/// A connection that is there is good: SQLite's are of this process. Asking each before its use would be two wake-ups more a query.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "the one place that makes a pool")]
 pub fn pool_options(connections: u32) -> SqlitePoolOptions {
-    SqlitePoolOptions::new().max_connections(connections).idle_timeout(None).max_lifetime(None)
+    SqlitePoolOptions::new().max_connections(connections).idle_timeout(None).max_lifetime(None).test_before_acquire(false)
 }
 
 /// The open state database. Clones share one pool.

@@ -129,8 +129,8 @@ pub async fn look(ctx: &Context, target: &Target) -> Result<Look, Failure> {
     });
     if let Err(why) = &observation.database {
         seen.problems.push(format!("the database does not answer: {why}"));
-    } else if let Ok(server) = Engine::of(&target.database).identify().await {
-        seen.server = Some(format!("{} {}", server.flavour, server.version));
+    } else {
+        seen.server = Engine::of(&target.database).called().await.ok();
     }
     // That a package is being installed is told among the refusals; it passes, and is nobody's to mend.
     if let Some(Err(unread)) = observation.release.as_ref().filter(|release| release.as_ref().is_err_and(|unread| !unread.busy))

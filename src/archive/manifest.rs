@@ -64,6 +64,14 @@ pub struct Server {
     pub extra: BTreeMap<String, String>,
 }
 
+impl Server {
+    /// With its version, for people and for comparing (`postgresql 15.18`).
+    #[must_use]
+    pub fn called(&self) -> String {
+        format!("{} {}", self.flavour, self.version)
+    }
+}
+
 /// The server product's release that was installed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReleaseNote {

@@ -251,10 +251,7 @@ impl Life {
         let known = self.ctx.state.schedule_marks(status::FIRST_SEEN).await?;
         let now = self.ctx.clock.now();
         let new: Vec<TargetName> = self.ctx.config.targets.keys().filter(|name| !known.contains_key(*name)).cloned().collect();
-        for target in new {
-            self.ctx.state.mark_schedule(&target, status::FIRST_SEEN, now).await?;
-        }
-        Ok(())
+        Ok(self.ctx.state.mark_schedules(&new, status::FIRST_SEEN, now).await?)
     }
 
     /// Tells of a run that the end of the process cut short; one too many counts as had.

@@ -68,7 +68,7 @@ mod writable;
 use std::sync::Arc;
 
 use super::frames::shared;
-use super::{DumpRequest, Dumped, EngineError, LoadMode, Loaded, MayRestore, Standing, Survey};
+use super::{DumpRequest, Dumped, EngineError, Glance, LoadMode, Loaded, MayRestore, Standing, Survey};
 use crate::archive::manifest::{LeftOut, Server};
 use crate::archive::{Archive, PendingArchive};
 use crate::config::Database;
@@ -96,6 +96,10 @@ impl MySql {
         let server = catalog::identify(&mut session).await?;
         session.close().await;
         Ok(server)
+    }
+
+    pub(super) async fn glance(&self) -> Result<Glance, EngineError> {
+        survey::glance(&Place::of(&self.database)?).await
     }
 
     pub(super) async fn survey(&self, history_tables: &[String]) -> Result<Survey, EngineError> {

@@ -49,7 +49,7 @@ mod worker;
 use std::sync::Arc;
 
 pub(crate) use super::transport::tls_options;
-use super::{DumpRequest, Dumped, EngineError, LoadMode, Loaded, MayRestore, Standing, Survey};
+use super::{DumpRequest, Dumped, EngineError, Glance, LoadMode, Loaded, MayRestore, Standing, Survey};
 use crate::archive::manifest::{LeftOut, Server};
 use crate::archive::{Archive, PendingArchive};
 use crate::config::Database;
@@ -83,6 +83,10 @@ impl Postgres {
         let server = catalog::identify(&mut session).await?;
         session.close().await;
         Ok(server)
+    }
+
+    pub(super) async fn glance(&self) -> Result<Glance, EngineError> {
+        survey::glance(&Place::of(&self.database)?).await
     }
 
     pub(super) async fn survey(&self, history_tables: &[String]) -> Result<Survey, EngineError> {

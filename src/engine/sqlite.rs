@@ -28,10 +28,10 @@ mod since;
 mod stage;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::{DumpRequest, Dumped, EngineError, LoadMode, Loaded, Standing, Survey};
+use super::{DumpRequest, Dumped, EngineError, Glance, LoadMode, Loaded, Standing, Survey};
 use crate::archive::manifest::Server;
 use crate::archive::{Archive, PendingArchive};
 use crate::progress::Progress;
@@ -64,6 +64,21 @@ impl Sqlite {
 
     pub(super) async fn identify(&self) -> Result<Server, EngineError> {
         facts::identify(self).await
+    }
+
+    /// The library's version is one for the whole process: the file is asked once.
+    pub(super) async fn called(&self) -> Result<String, EngineError> {
+        static CALLED: OnceLock<String> = OnceLock::new();
+        if let Some(known) = CALLED.get() {
+            return Ok(known.clone());
+        }
+        let called = self.identify().await?.called();
+        Ok(CALLED.get_or_init(|| called).clone())
+    }
+
+    /// Opens nothing: whoever wants more of the file opens it, and is told what is wrong with it.
+    pub(super) fn glance(&self) -> Glance {
+        Glance { exists: self.path.exists(), bytes: facts::bytes(&self.path), half_loaded: false }
     }
 
     pub(super) async fn survey(&self, history_tables: &[String]) -> Result<Survey, EngineError> {

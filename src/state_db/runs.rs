@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{Row as _, Sqlite};
 
 use super::{StateDb, StateError};
 use crate::ids::{JobId, RequestId, TargetName};
@@ -320,18 +321,29 @@ impl StateDb {
     /// # Errors
     /// When the database refuses.
     pub async fn mark_schedule(&self, target: &TargetName, job: &str, due: DateTime<Utc>) -> Result<(), StateError> {
-        sqlx::query(
-            "INSERT INTO schedule_mark (target, job, last_due) VALUES (?, ?, ?) \
-             ON CONFLICT (target, job) DO UPDATE SET last_due = excluded.last_due",
-        )
-        .bind(target.as_str())
-        .bind(job)
-        .bind(due.to_rfc3339())
-        .execute(self.pool())
-        .await
-        .map_err(StateError::doing("mark a schedule"))?;
+        mark(target, job, due).execute(self.pool()).await.map_err(StateError::doing(MARKING))?;
         Ok(())
     }
+
+    /// The same of several targets, all or none: a transaction each would be a sync of the disk each.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn mark_schedules(&self, targets: &[TargetName], job: &str, due: DateTime<Utc>) -> Result<(), StateError> {
+        let mut all = self.pool().begin().await.map_err(StateError::doing(MARKING))?;
+        for target in targets {
+            mark(target, job, due).execute(&mut *all).await.map_err(StateError::doing(MARKING))?;
+        }
+        all.commit().await.map_err(StateError::doing(MARKING))
+    }
+}
+
+const MARKING: &str = "mark a schedule";
+
+fn mark<'a>(target: &'a TargetName, job: &'a str, due: DateTime<Utc>) -> Query<'a, Sqlite, SqliteArguments> {
+    let insert = "INSERT INTO schedule_mark (target, job, last_due) VALUES (?, ?, ?) \
+                  ON CONFLICT (target, job) DO UPDATE SET last_due = excluded.last_due";
+    sqlx::query(insert).bind(target.as_str()).bind(job).bind(due.to_rfc3339())
 }
 
 fn unreadable(what: &str, why: impl std::fmt::Display) -> StateError {

@@ -15,8 +15,7 @@ use crate::state_db::belongs::{Belongs, By};
 
 /// Who reads a shape: this program, of which server.
 pub(super) async fn made_by(engine: &Engine) -> String {
-    let server = engine.identify().await.map(|server| format!("{} {}", server.flavour, server.version));
-    format!("upkeep {} on {}", env!("CARGO_PKG_VERSION"), server.unwrap_or_default())
+    format!("upkeep {} on {}", env!("CARGO_PKG_VERSION"), engine.called().await.unwrap_or_default())
 }
 
 /// Writes down what the database belongs to from now on, with the shape it has now.

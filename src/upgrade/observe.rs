@@ -136,8 +136,8 @@ async fn database(
 async fn ask(target: &Target, installed: Option<&Installed>, left: Option<&Belongs>) -> Result<Database, String> {
     let engine = Engine::of(&target.database);
     let tables = backup::history_tables(target);
-    let survey = engine.survey(&tables).await.map_err(|error| Chain(&error).to_string())?;
-    if !survey.exists {
+    let glance = engine.glance().await.map_err(|error| Chain(&error).to_string())?;
+    if !glance.exists {
         return Err(format!("{} does not exist", target.database.location));
     }
     let shape = engine.shape(&tables).await.map_err(|error| Chain(&error).to_string())?;
@@ -153,7 +153,7 @@ async fn ask(target: &Target, installed: Option<&Installed>, left: Option<&Belon
         Some(row) => row.made_by == made_by(&engine).await,
         None => true,
     };
-    Ok(Database { shape, bytes: survey.bytes, half_loaded: survey.half_loaded, scripts, known: Vec::new(), comparable })
+    Ok(Database { shape, bytes: glance.bytes, half_loaded: glance.half_loaded, scripts, known: Vec::new(), comparable })
 }
 
 fn installed_at(installed: &Installed) -> (&Path, &Version) {

@@ -1,6 +1,6 @@
 //! A glance at a database: is it there, what is in it, who else is using it. Works with as few privileges as it can.
 
-use super::super::{EngineError, Survey};
+use super::super::{EngineError, Glance, Survey};
 use super::connect::{Place, Session, quote};
 use super::here::{self, HERE};
 use super::others::sessions;
@@ -8,6 +8,23 @@ use super::ours::OWN_TABLES;
 use super::privileges::Grants;
 use super::shape::history_tables;
 use super::{in_place, swap};
+
+/// The least of it.
+pub(super) async fn glance(place: &Place) -> Result<Glance, EngineError> {
+    let Some(mut session) = place.connect_if_exists().await? else { return Ok(Glance::default()) };
+    swap::demand_in_place(&mut session).await?;
+    let sum = format!(
+        "SELECT CAST(COALESCE(SUM(DATA_LENGTH + INDEX_LENGTH), 0) AS CHAR) FROM information_schema.TABLES WHERE {HERE}"
+    );
+    let bytes = session.number("measure the database", &sum).await?;
+    let half_loaded = is_half_loaded(&mut session).await?;
+    session.close().await;
+    Ok(Glance { exists: true, bytes, half_loaded })
+}
+
+async fn is_half_loaded(session: &mut Session) -> Result<bool, EngineError> {
+    Ok(in_place::is_half(session).await? || swap::is_unfinished(session).await?)
+}
 
 /// Looks.
 pub(super) async fn survey(place: &Place, histories: &[String]) -> Result<Survey, EngineError> {
@@ -34,7 +51,7 @@ pub(super) async fn survey(place: &Place, histories: &[String]) -> Result<Survey
         }
     }
     let others = others(&mut session).await?;
-    let half_loaded = in_place::is_half(&mut session).await? || swap::is_unfinished(&mut session).await?;
+    let half_loaded = is_half_loaded(&mut session).await?;
     let sessions = sessions(&mut session).await?;
     let unseen = Grants::read(&mut session).await?.blind_to_sessions(&session);
     session.close().await;
