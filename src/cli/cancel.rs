@@ -11,7 +11,7 @@ use crate::wire::{Action, Job, JobState};
 /// A stopped backup leaves nothing behind. Upgrades, rollbacks, restores and migrations are never stopped half-way.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The job, as `upkeep backup` and `upkeep status --json` name it; or a target, to stop what can be stopped of it.
+    /// The job, by its id (`upkeep status --json` has it); or a target, to stop every job of it that can be stopped.
     #[arg(value_name = "JOB|TARGET")]
     job: String,
 }

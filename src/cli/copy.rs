@@ -6,13 +6,13 @@ use crate::failure::{Class, Failure};
 use crate::ids::{Label, PlaceName, TargetName};
 use crate::wire::{Action, Copy};
 
-/// Send archives to the places away from the host that they are owed to, and seal and read them back there.
+/// Send archives to their places away from the host now, and read every copy back there.
 ///
-/// The daemon does this by itself after each backup, and tries again where a place is not there. What is owed is sent, the newest first: of one
-/// target, or everything.
+/// The daemon does this by itself after each backup, and tries again when a place cannot be reached. What a place lacks is sent, the newest
+/// first: of one target, or of all.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Only this archive; or what is owed of the target of this name.
+    /// Only this archive; or only what is missing there of this target.
     #[arg(value_name = "LABEL|TARGET")]
     what: Option<String>,
     /// Only to this place.

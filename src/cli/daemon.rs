@@ -4,7 +4,7 @@ use super::{Stop, World};
 
 /// Run the daemon in the foreground. The systemd unit starts this.
 ///
-/// Stops at the next step boundary on TERM or INT; reads its configuration again on HUP.
+/// TERM or INT stops it after the step that is running; HUP makes it read its configuration again.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {}
 

@@ -13,7 +13,7 @@ pub(super) struct Elsewhere {
     /// From the copy at this place away from the host.
     #[arg(long, value_name = "PLACE")]
     pub(super) at: Option<PlaceName>,
-    /// The one that another host wrote there under this name.
+    /// A copy of another host's, by the name (`owner`) under which that host writes there.
     #[arg(long, value_name = "OWNER", requires = "at")]
     pub(super) owner: Option<OwnerName>,
     /// The file with the secret half of a key, for a copy that is encrypted: lines AGE-SECRET-KEY-1…, or an ssh-ed25519 key.

@@ -21,10 +21,10 @@ const AT_ONCE: u32 = 10_000;
 /// Show what happened, oldest first.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Go on with what happens next, until Ctrl-C. With --json, one object a line.
+    /// Keep printing new events until Ctrl-C. With --json, one object a line.
     #[arg(long)]
     follow: bool,
-    /// All that are kept, not only the newest 100.
+    /// Every event that is kept, not only the newest 100.
     #[arg(long)]
     all: bool,
 }

@@ -14,7 +14,7 @@ use crate::ids::Label;
 use crate::store::place::ENCRYPTED;
 use crate::text;
 
-/// Show what an archive says about itself: version, shape, tables, how it is consistent.
+/// Show what is in an archive: release, migrations, tables and row counts, and of which moment it is.
 ///
 /// A file is read where it is, without configuration, daemon, catalogue or database. A label is looked for in the
 /// configured directories.

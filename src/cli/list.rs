@@ -16,10 +16,10 @@ use crate::store;
 pub(super) struct Arguments {
     /// Only this target's.
     target: Option<TargetName>,
-    /// The copies at this place away from the host, by what is there.
+    /// List the copies at this place away from the host, as found there now.
     #[arg(long, value_name = "PLACE")]
     at: Option<PlaceName>,
-    /// Those that another host wrote there under this name.
+    /// The copies of another host, by the name (`owner`) under which that host writes there.
     #[arg(long, value_name = "OWNER", requires = "at")]
     owner: Option<OwnerName>,
 }

@@ -17,7 +17,7 @@ pub(super) struct Arguments {
 enum Verb {
     /// The state of every migration: applied, pending, failed, missing.
     Info(Which),
-    /// Whether the scripts and the history in the database agree.
+    /// Check that the scripts and the history in the database agree.
     Validate(Which),
     /// Apply what is pending, or part of it, after taking an archive.
     Apply(Apply),
@@ -33,7 +33,7 @@ enum Verb {
 struct Apply {
     /// The target.
     target: TargetName,
-    /// Nothing newer than this version; also `current` and `next`.
+    /// Only up to this version; also `current` and `next`.
     #[arg(long, value_name = "VERSION")]
     to: Option<String>,
     /// Only this version, or the repeatable script with this description; may be given several times.

@@ -13,7 +13,7 @@ use crate::state_db::StateDb;
 use crate::store::place::Place;
 use crate::wire::{Action, OffsiteCheck, OffsiteInit, OffsiteProve};
 
-/// Set a place away from the host up, or look whether it can be used.
+/// Set up a place away from the host for copies, or check that it works.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -22,27 +22,27 @@ pub(super) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// Set a place up for this host, once, with it mounted: its marker, and this host's own part.
+    /// Set up a place for this host, once; a directory must be mounted. Makes its marker and this host's own part.
     Init {
         /// The place.
         place: PlaceName,
-        /// Take this host's part over from another host of the same name, or from this one before its state was lost; or take another disk
-        /// for the place that is mounted where the one before was.
+        /// Take over the part of this host's name: after this host was set up anew or lost its state, or when another disk is mounted
+        /// in the place of the one before.
         #[arg(long)]
         adopt: bool,
     },
-    /// Try it as copies use it, from where the daemon is. Leaves nothing there.
+    /// Write, read and rename there as copies do, from inside the daemon's sandbox. Leaves nothing behind.
     Check {
         /// The place; all of them when not given.
         place: Option<PlaceName>,
     },
-    /// Open one encrypted copy with the keys of a file, every byte of it, and note which public keys are proven by that.
+    /// Decrypt one copy with the secret keys in a file, every byte of it, and record which public keys that proves.
     Prove {
         /// The place.
         place: PlaceName,
         /// This copy; the newest that is encrypted when not given.
         label: Option<Label>,
-        /// The file with the secret halves: lines AGE-SECRET-KEY-1…, or an ssh-ed25519 key. Its content is kept by nobody.
+        /// The file with the secret halves: lines AGE-SECRET-KEY-1…, or an ssh-ed25519 key. Nobody keeps its content.
         #[arg(long, value_name = "FILE")]
         identity: PathBuf,
     },

@@ -12,8 +12,8 @@ pub(super) struct Arguments {
     /// Only say what would happen.
     #[arg(long)]
     dry_run: bool,
-    /// Say that you have looked at an archive that suddenly holds less than those before it: deletion, which is paused
-    /// until then, goes on.
+    /// Deletion stops when an archive suddenly holds much less than those before it. This says that you have looked at it, and lets
+    /// deletion go on.
     #[arg(long, conflicts_with = "dry_run")]
     looked: bool,
 }

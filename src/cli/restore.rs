@@ -21,8 +21,8 @@ pub(super) struct Arguments {
     target: TargetName,
     /// This archive.
     label: Option<Label>,
-    /// The newest verified archive from this moment or before (2026-11-22T02:30:00Z, "2026-11-22 02:30", 2h); or, by a name, the copies at
-    /// this place away from the host. May be given once for each.
+    /// A time: the newest verified archive taken at that time or before (2026-11-22T02:30:00Z, "2026-11-22 02:30", 2h for two hours
+    /// ago). A place away from the host: from the copies there. Both may be given.
     #[arg(long, value_name = "TIME|PLACE")]
     at: Vec<String>,
     /// The file with the secret half of a key, for a copy that is encrypted: lines AGE-SECRET-KEY-1…, or an ssh-ed25519 key.
@@ -45,8 +45,8 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
     let (at, place) = told_apart(&arguments.at, world)?;
     if at.is_some() && arguments.label.is_some() {
-        let failure = Failure::new(Class::Usage, "a label and a moment name two archives");
-        return Err(failure.hint("keep one of them; a place may stand beside either").into());
+        let failure = Failure::new(Class::Usage, "LABEL and a time each choose an archive");
+        return Err(failure.hint("give only one of them; `--at PLACE` may be added to either").into());
     }
     let identity = identity::given(arguments.identity.as_deref(), world)?;
     let world = &identity::with(world, identity.as_ref());

@@ -31,7 +31,7 @@ const LONGEST: u64 = 1024 * 1024;
 /// How long telling systemd may take.
 const RELOAD_DEADLINE: Duration = Duration::from_secs(60);
 
-/// Fit the host to the configuration: the polkit rule for exactly the configured units, the gate's drop-in of each, the units
+/// Write what the configuration needs on this host: the polkit rule for exactly the configured units, the gate's drop-in of each, the units
 /// of vendors' migration tools, what needrestart must leave alone, and the daemon's own drop-in for directories and addresses
 /// outside its sandbox.
 ///
@@ -41,7 +41,7 @@ pub(super) struct Arguments {
     /// Only show the files.
     #[arg(long)]
     print: bool,
-    /// Write below this directory instead, and tell no systemd.
+    /// Write below this directory instead, and do not tell systemd.
     #[arg(long, value_name = "DIR", default_value = "/")]
     root: PathBuf,
 }

@@ -15,7 +15,7 @@ const COLUMNS: usize = 100;
 const ELSEWHERE: usize = 80;
 const INDENT: usize = 12;
 
-/// Show where everything stands: in step, pending, overdue or stuck, the last good archive, the next run.
+/// Show every target: whether its database fits the installed release, what is wrong, the last good archive, the next backup.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Only this target.
@@ -119,10 +119,12 @@ pub(super) fn block(target: &TargetStatus, now: DateTime<Utc>, terminal: Termina
         let (text, tone) = words::upgrade(upgrade, now);
         line("upgrade", text, tone);
         let ended = upgrade.ended_at.is_some();
-        upgrade.downtime.iter().for_each(|downtime| line("downtime", downtime::said(downtime, ended), Tone::Plain));
+        let which = if ended { "last" } else { "this" };
+        let said = |downtime| line("downtime", format!("{which} upgrade: {}", downtime::said(downtime, ended)), Tone::Plain);
+        upgrade.downtime.iter().for_each(said);
         upgrade.next_steps.iter().for_each(|step| line("next step", step.clone(), Tone::Strong));
     }
-    let foretold = |expected| line("downtime", format!("of an upgrade now: {}", downtime::foretold(expected)), Tone::Plain);
+    let foretold = |expected| line("downtime", format!("next upgrade: {}", downtime::foretold(expected)), Tone::Plain);
     target.expected_downtime.iter().for_each(foretold);
     target.holds.iter().for_each(|hold| line("hold", words::hold(hold, now), Tone::Warn));
     target.refusals.iter().for_each(|refusal| line("no upgrade", refusal.clone(), Tone::Warn));

@@ -13,13 +13,13 @@ use crate::wire::{Action, Rollback, Settle, Upgrade};
 pub(super) struct Arguments {
     /// The target.
     target: TargetName,
-    /// Try the step a stuck upgrade stands at once more.
+    /// Of a stuck upgrade: try again the step that failed.
     #[arg(long, group = "settle")]
     resume: bool,
-    /// Give a stuck upgrade up and put everything back.
+    /// Of a stuck upgrade: give it up and put everything back.
     #[arg(long, group = "settle")]
     abort: bool,
-    /// A person has fixed it: record the present state as the new known-good one.
+    /// Of a stuck upgrade that you have fixed by hand: record the present state as known-good.
     #[arg(long, group = "settle")]
     accept: bool,
 }

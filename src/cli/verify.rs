@@ -23,7 +23,7 @@ pub(super) struct Arguments {
     /// The copies at this place away from the host instead of the archives here.
     #[arg(long, value_name = "PLACE")]
     at: Option<PlaceName>,
-    /// The file with the secret half of a key, with which what is inside encrypted copies is read as well: lines AGE-SECRET-KEY-1…, or an ssh-ed25519 key.
+    /// The file with the secret half of a key: the content of encrypted copies is then read as well. It has lines AGE-SECRET-KEY-1…, or an ssh-ed25519 key.
     #[arg(long, value_name = "FILE", requires = "at")]
     identity: Option<PathBuf>,
 }

@@ -68,7 +68,10 @@ pub fn foretold(expected: &ExpectedDowntime) -> String {
         expected.archive_ms.map(took).unwrap_or_default()
     };
     let Some(took) = expected.took_ms else {
-        return format!("not known before the first upgrade here is committed; the archive is part of it{}", archive(": "));
+        return format!(
+            "not known before a first upgrade here has completed; taking an archive is part of it{}",
+            archive(": ")
+        );
     };
     let others = match (expected.upgrades, expected.least_ms, expected.most_ms) {
         (2.., Some(least), Some(most)) => {
@@ -139,7 +142,7 @@ mod tests {
         (expected.upgrades, expected.most_ms) = (3, Some(240_000));
         assert_eq!(foretold(&expected), format!("{last}; the last 3 took 11 s to 4 min; {archive}"));
         let none = super::expected(None, Some(9_000));
-        let unknown = "not known before the first upgrade here is committed; the archive is part of it";
+        let unknown = "not known before a first upgrade here has completed; taking an archive is part of it";
         assert_eq!(foretold(&none), format!("{unknown}: {archive}"));
         assert_eq!(foretold(&ExpectedDowntime { archive_ms: None, ..none }), unknown);
     }

@@ -118,7 +118,7 @@ fn whose_a_database_is(db: Db) {
     assert!(!place.upkeep.path("running").exists(), "{db}: {restored}");
     assert_eq!(place.plan(), "plan upgrade notes from 1.10.1 to 1.11.0", "{db}");
     assert_eq!((place.stands().as_str(), place.archived().0.as_deref()), ("pending 1.10.1-collate", Some("1.10.1")), "{db}");
-    assert!(place.upkeep.ok(&["status", "notes"]).contains("of an upgrade now: about "), "{db}");
+    assert!(place.upkeep.ok(&["status", "notes"]).contains("next upgrade: about "), "{db}");
     let entries = place.upkeep.json(&["list", "notes"]);
     let entries = entries["archives"].as_array().or(entries.as_array()).cloned().unwrap_or_default();
     let safety = entries.iter().find(|entry| entry["kind"] == "pre-restore").unwrap_or_else(|| panic!("{entries:?}"));
@@ -143,7 +143,7 @@ fn changed_outside(place: &Place, db: Db) {
     assert!(plan.contains(&note), "{db}: {plan}");
     assert!(plan.contains("\n  downtime: about ") && plan.contains("; the newest archive took "), "{db}: {plan}");
     let shown = place.upkeep.ok(&["status", "notes"]);
-    assert!(!shown.contains("of an upgrade now: "), "{db}: of what is refused nothing is foretold: {shown}");
+    assert!(!shown.contains("next upgrade: "), "{db}: of what is refused nothing is foretold: {shown}");
     let status = place.upkeep.json(&["status", "notes"])["targets"][0]["refusals"].to_string();
     assert!(status.contains("it is not the one that release 1.11.0 left"), "{db}: {status}");
     assert_eq!((place.stands().as_str(), place.archived().0), ("unknown 1.11.0", None), "{db}");

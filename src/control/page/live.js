@@ -4,6 +4,8 @@
   const busyEvery = 1000, topEvery = 5000, wholeEvery = 30000, comeBack = 5000;
   // The whole page asks the daemon's own database for a lot, and nothing that hangs is waited for without an end.
   const leastPause = 5000, patience = 15000;
+  // The daemon says something every thirty seconds, if only that it is there.
+  const silence = 90000;
   const live = document.getElementById("live");
   let asking = false, again = false, timer = 0, soon = 0, whole = Date.now();
 
@@ -68,14 +70,19 @@
   // An event says only that something happened.
   const follow = async () => {
     for (;;) {
+      const stop = new AbortController();
+      let quiet = setTimeout(() => stop.abort(), silence);
       try {
-        const answer = await fetch("./v1/events", { cache: "no-store" });
+        const answer = await fetch("./v1/events", { cache: "no-store", signal: stop.signal });
         const reader = answer.ok && answer.body.getReader();
         const text = new TextDecoder();
         for (let piece; reader && !(piece = await reader.read()).done;) {
+          clearTimeout(quiet);
+          quiet = setTimeout(() => stop.abort(), silence);
           if (text.decode(piece.value).includes("data:")) heard();
         }
-      } catch { /* The daemon is away: `look` says so. */ }
+      } catch { /* The daemon is away, or silent for too long: `look` says so. */ }
+      clearTimeout(quiet);
       await new Promise((done) => setTimeout(done, comeBack));
       heard();
     }

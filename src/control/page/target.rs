@@ -87,7 +87,7 @@ fn facts(page: &mut Html, target: &TargetStatus, now: DateTime<Utc>) {
     runs(page, target, now);
     if let Some(expected) = &target.expected_downtime {
         page.fact("downtime", Tone::Plain, |page| {
-            page.tag("of an upgrade now: ").text(&downtime::foretold(expected));
+            page.tag("next upgrade: ").text(&downtime::foretold(expected));
         });
     }
     for hold in &target.holds {

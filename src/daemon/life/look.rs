@@ -374,11 +374,11 @@ fn waits(target: &TargetName, verdict: Verdict, now: DateTime<Utc>) -> Option<St
     match verdict {
         Verdict::Settling(wait) => Some(format!("the release is acted on if it has not changed by {}", at(wait))),
         Verdict::Tried(wait) => {
-            Some(format!("it was tried already, and is tried again at {}; at once: `upkeep upgrade {target}`", at(wait)))
+            Some(format!("it was tried already; the next try is at {}, or now with `upkeep upgrade {target}`", at(wait)))
         }
-        Verdict::Refused | Verdict::Ask => Some(format!(
-            "it was not begun, and is begun when what stands in its way does so no longer; at once: `upkeep upgrade {target}`"
-        )),
+        Verdict::Refused | Verdict::Ask => {
+            Some(format!("it begins when nothing stands in its way any more; to try it now: `upkeep upgrade {target}`"))
+        }
         Verdict::Nothing | Verdict::Remember | Verdict::Upgrade => None,
     }
 }
