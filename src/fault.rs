@@ -1,6 +1,6 @@
 //! Named points at which a test may kill the process or fail an operation.
 //!
-//! In release builds every function here is empty. In debug builds five environment variables drive it:
+//! In release builds every function here does nothing. In debug builds five environment variables drive it:
 //! `UPKEEP_FAULT_TRACE=FILE` appends the name of each point passed, one a line, so that the code itself provides the list a
 //! test walks; `UPKEEP_FAULT_KILL=N` ends the process with SIGKILL when the N-th point (from 1) is passed;
 //! `UPKEEP_FAULT_FAIL=NAME` makes every [`check`] of that name fail with "no space left on device" (ENOSPC);
@@ -12,30 +12,31 @@
 //! by itself, for they walk what the trace shows.
 
 /// Passes a point.
-#[cfg(not(debug_assertions))]
 #[inline(always)]
-pub fn point(_name: &str) {}
+pub fn point(name: &str) {
+    if cfg!(debug_assertions) {
+        armed::point(name);
+    }
+}
 
 /// Fails with ENOSPC when a test armed this name.
 ///
 /// # Errors
 /// Only in a debug build with `UPKEEP_FAULT_FAIL` naming the point.
-#[cfg(not(debug_assertions))]
 #[inline(always)]
-pub fn check(_name: &str) -> std::io::Result<()> {
-    Ok(())
+pub fn check(name: &str) -> std::io::Result<()> {
+    if cfg!(debug_assertions) { armed::check(name) } else { Ok(()) }
 }
 
 /// Passes a point beside the durable steps, in work that is not walked: it may be held up or panic, and is neither traced nor
 /// counted, for when it is passed is not the same in two runs.
-#[cfg(not(debug_assertions))]
 #[inline(always)]
-pub fn aside(_name: &str) {}
+pub fn aside(name: &str) {
+    if cfg!(debug_assertions) {
+        armed::aside(name);
+    }
+}
 
-#[cfg(debug_assertions)]
-pub use armed::{aside, check, point};
-
-#[cfg(debug_assertions)]
 mod armed {
     use std::io::{self, Write};
     use std::sync::OnceLock;
@@ -69,7 +70,7 @@ mod armed {
     }
 
     /// Passes a point that is neither traced nor counted.
-    pub fn aside(name: &str) {
+    pub(super) fn aside(name: &str) {
         let armed = armed();
         let held = armed.hold.as_ref().filter(|(held, _)| held == name);
         if let Some((_, fifo)) = held.filter(|_| !WAS_HELD.swap(true, Ordering::SeqCst)) {
@@ -81,7 +82,7 @@ mod armed {
     }
 
     /// Passes a point: traced, held up, and deadly when it is the one armed.
-    pub fn point(name: &str) {
+    pub(super) fn point(name: &str) {
         let armed = armed();
         let number = PASSED.fetch_add(1, Ordering::SeqCst) + 1;
         if let Some(path) = &armed.trace {
@@ -104,7 +105,7 @@ mod armed {
     }
 
     /// Fails with ENOSPC when a test armed this name; also passes the point of that name.
-    pub fn check(name: &str) -> io::Result<()> {
+    pub(super) fn check(name: &str) -> io::Result<()> {
         point(name);
         if armed().fail.as_deref() == Some(name) {
             return Err(io::Error::from_raw_os_error(rustix::io::Errno::NOSPC.raw_os_error()));
