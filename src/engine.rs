@@ -349,7 +349,7 @@ impl Engine {
         match self {
             Self::Postgres(engine) => engine.may_replace().await,
             Self::Sqlite(engine) => engine.may_replace().map(|()| None),
-            Self::MySql(_) => Ok(None),
+            Self::MySql(engine) => engine.may_replace().await.map(|()| None),
         }
     }
 

@@ -192,6 +192,14 @@ pub enum EngineError {
         /// The sessions.
         sessions: Vec<String>,
     },
+    /// Other nodes of a cluster take writes to the same database, and nothing that is done on one node keeps their clients out.
+    #[error("{location} is on {nodes}, and clients of the other nodes cannot be kept from writing while it is replaced")]
+    Cluster {
+        /// Where.
+        location: String,
+        /// What cluster, with its nodes.
+        nodes: String,
+    },
     /// What was to be replaced had changed since it was archived, and could not be archived again.
     #[error("{location} has changed since it was archived, and cannot be archived again before it is replaced")]
     NotKept {
@@ -279,9 +287,12 @@ impl Explain for EngineError {
             | Self::Inexact { .. }
             | Self::Unreadable { .. }
             | Self::Differs(_) => Class::Data,
-            Self::InUse { .. } | Self::Moved { .. } | Self::OtherShape(_) | Self::Filled { .. } | Self::Unfinished { .. } => {
-                Class::TempFail
-            }
+            Self::InUse { .. }
+            | Self::Cluster { .. }
+            | Self::Moved { .. }
+            | Self::OtherShape(_)
+            | Self::Filled { .. }
+            | Self::Unfinished { .. } => Class::TempFail,
             Self::NotKept { source, .. } => source.class(),
             Self::Archive(error) => error.class(),
             Self::Process(error) => error.class(),
@@ -297,7 +308,9 @@ impl Explain for EngineError {
             Self::NotKept { .. } | Self::Filled { .. } => {
                 Some("the old content is still in place and open to everybody as before".to_owned())
             }
-            Self::NotOurs { .. } | Self::Unfinished { .. } | Self::Pooler { .. } => Some("nothing was changed".to_owned()),
+            Self::NotOurs { .. } | Self::Unfinished { .. } | Self::Pooler { .. } | Self::Cluster { .. } => {
+                Some("nothing was changed".to_owned())
+            }
             Self::NoMemory { .. } | Self::NoMemoryNow { .. } => {
                 Some("nothing was published and nothing replaced; sealed archives are untouched".to_owned())
             }
@@ -346,6 +359,9 @@ impl Explain for EngineError {
             | Self::Unreadable { hint, .. }
             | Self::Unfinished { hint, .. } => vec![hint.clone()],
             Self::InUse { .. } => vec!["stop the server and close other sessions, then try again".to_owned()],
+            Self::Cluster { .. } => vec![
+                "stop the database server on the other nodes, then try again; start them afterwards, and they take over what stands here".to_owned(),
+            ],
             Self::Moved { .. } | Self::OtherShape(_) => vec!["wait until the migration or deployment is over, then try again".to_owned()],
             Self::Lost { .. } => vec!["look at the database server's own log, then try again".to_owned()],
             Self::NotKept { source, .. } => source.hints(),
@@ -367,6 +383,7 @@ impl Explain for EngineError {
                     | Self::Lost { .. }
                     | Self::NoMemoryNow { .. }
                     | Self::InUse { .. }
+                    | Self::Cluster { .. }
                     | Self::Moved { .. }
                     | Self::OtherShape(_)
                     | Self::Filled { .. }

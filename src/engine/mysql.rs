@@ -5,6 +5,7 @@
 
 mod accounts;
 mod catalog;
+mod cluster;
 mod columns;
 mod compare;
 mod computed;
@@ -170,6 +171,13 @@ impl MySql {
         objections.extend(writable::objection(&mut session).await?);
         session.close().await;
         Ok(objections)
+    }
+
+    pub(super) async fn may_replace(&self) -> Result<(), EngineError> {
+        let mut session = Place::of(&self.database)?.connect_to_server().await?;
+        let alone = cluster::demand_alone(&mut session).await;
+        session.close().await;
+        alone
     }
 
     pub(super) async fn differing(&self, archive: &Archive) -> Result<Vec<String>, EngineError> {

@@ -38,6 +38,7 @@ mod migrate_postgres;
 mod migrate_sqlite;
 mod monitoring;
 mod mysql_backup;
+mod mysql_cluster;
 mod mysql_computed;
 mod mysql_definers;
 mod mysql_events;

@@ -66,16 +66,15 @@ async fn connection(target: &Target) -> Option<Found> {
 async fn sqlite(engine: &Engine, target: &Target) -> Found {
     match engine.may_replace().await {
         Ok(_) => Found::good("a restore may take the file's place, and leave it its owner's"),
-        Err(error) => {
-            let failure = Failure::of(&error).safe("archives are still taken");
-            // Who only backs up restores as somebody else; an upgrade must be able to go back by itself.
-            if target.migrations.is_some() || target.service.is_some() {
-                Found::problem(failure)
-            } else {
-                Found::advice(failure)
-            }
-        }
+        Err(error) => not_replaced(&error, target),
     }
+}
+
+/// What keeps a restore from taking the database's place.
+fn not_replaced(error: &EngineError, target: &Target) -> Found {
+    let failure = Failure::of(error).safe("archives are still taken");
+    // Who only backs up restores as somebody else; an upgrade must be able to go back by itself.
+    if target.migrations.is_some() || target.service.is_some() { Found::problem(failure) } else { Found::advice(failure) }
 }
 
 async fn postgres(engine: &Engine, server: &Server, target: &Target, findings: &mut Findings) {
@@ -145,6 +144,9 @@ fn may_restore(may: MayRestore, who: &str, in_place: &str, target: &Target) -> F
 }
 
 async fn mysql(target: &Target, findings: &mut Findings) {
+    if let Err(error) = Engine::of(&target.database).may_replace().await {
+        findings.add(Some(target), "restore", not_replaced(&error, target));
+    }
     let may = match engine::mysql::may_read(&target.database).await {
         Ok(may) => may,
         Err(error) => return findings.add(Some(target), "privileges", Err(Failure::of(&error))),

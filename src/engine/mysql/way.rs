@@ -3,7 +3,7 @@
 use super::super::frames::shared;
 use super::super::{EngineError, LoadMode, Loaded, Standing};
 use super::connect::Place;
-use super::{in_place, load, names, swap};
+use super::{cluster, in_place, load, names, swap};
 use crate::archive::Archive;
 use crate::progress::Progress;
 
@@ -25,6 +25,10 @@ pub(super) async fn load(
         return Err(EngineError::Unfit(what));
     }
     let objections = names::objections(&mut session, &archive).await?;
+    if mode == LoadMode::Replace {
+        // Again, for a node may have joined since this was planned.
+        cluster::demand_alone(&mut session).await?;
+    }
     session.close().await;
     if !objections.is_empty() {
         return Err(EngineError::Unfit(objections.join("; ")));

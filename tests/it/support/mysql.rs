@@ -14,9 +14,12 @@ use upkeep::archive::writer::Sealed;
 use upkeep::config::{Database, Location};
 use upkeep::engine::EngineError;
 
+mod galera;
+
 use super::certificates::Certificates;
 pub(crate) use super::postgres::{load, said};
 use super::servers::{Mortal, as_user, feed, feed_archive, give, inside, is_root, named_only, start_watched, wait_until_ready};
+pub(crate) use galera::galera;
 
 /// Which of the servers a test asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,6 +190,18 @@ fn programs() -> Vec<Program> {
 
 impl Server {
     fn start(which: Which, program: Program, options: &[&str]) -> Self {
+        let server = Self::installed(which, program, options);
+        server.begin();
+        server
+    }
+
+    fn begin(&self) {
+        start_watched(self.command(), "TERM", self.socket.parent().unwrap());
+        wait_until_ready(&format!("{:?} in {}", self.program, self.seen.display()), || self.try_sql("", "SELECT 1"));
+    }
+
+    /// One that was not started yet.
+    fn installed(which: Which, program: Program, options: &[&str]) -> Self {
         let name = if program.is_mariadb { "ma" } else { "my" };
         let ((major, minor), place) = (program.version, PLACES.fetch_add(1, Ordering::SeqCst));
         let seen = PathBuf::from(format!("/tmp/upk-{name}{major}.{minor}-{}-{place}", std::process::id()));
@@ -213,10 +228,7 @@ impl Server {
         assert!(made.status.success(), "{program:?}: {}", String::from_utf8_lossy(&made.stderr));
         let options = options.iter().map(|option| (*option).to_owned()).collect();
         let version = program.text.clone();
-        let server = Self { which, version, socket: real.join("sock"), program, seen, options, settings: RwLock::new(()) };
-        start_watched(server.command(), "TERM", &real);
-        wait_until_ready(&format!("{:?} in {}", server.program, server.seen.display()), || server.try_sql("", "SELECT 1"));
-        server
+        Self { which, version, socket: real.join("sock"), program, seen, options, settings: RwLock::new(()) }
     }
 
     fn command(&self) -> Command {
