@@ -84,7 +84,7 @@ fn copies(listed: &[Listed], place: &PlaceName, now: chrono::DateTime<chrono::Ut
         ("state", Side::Left),
         ("", Side::Left),
     ];
-    let mut table = Table::new(&columns).cut();
+    let mut table = Table::new(&columns).cut().sparing(&[3, 2]);
     for copy in listed {
         let tone = match copy.state.as_str() {
             "verified" => Tone::Good,
@@ -125,7 +125,7 @@ fn text(entries: &[Entry], targets: &[TargetName], now: chrono::DateTime<chrono:
         ("state", Side::Left),
         ("", Side::Left),
     ];
-    let mut table = Table::new(&columns).cut();
+    let mut table = Table::new(&columns).cut().sparing(&[3, 4, 2]);
     for entry in entries {
         let (state, tone) = match entry.verdict {
             Verdict::Whole if entry.from_the_future(now) => ("verified, dated in the future", Tone::Warn),

@@ -24,6 +24,8 @@ pub struct Table {
     sides: Vec<Side>,
     rows: Vec<Vec<(String, Tone)>>,
     last: Last,
+    /// Places of columns that a narrow terminal does without, the first one first.
+    spared: Vec<usize>,
 }
 
 /// What becomes of a last column that is wider than the terminal.
@@ -40,19 +42,31 @@ impl Table {
     #[must_use]
     pub fn new(columns: &[(&'static str, Side)]) -> Self {
         let heading = columns.iter().map(|(name, _)| ((*name).to_owned(), Tone::Quiet)).collect();
-        Self { sides: columns.iter().map(|(_, side)| *side).collect(), rows: vec![heading], last: Last::Whole }
+        Self {
+            sides: columns.iter().map(|(_, side)| *side).collect(),
+            rows: vec![heading],
+            last: Last::Whole,
+            spared: Vec::new(),
+        }
     }
 
     /// Rows as they are, the first being the headings.
     #[must_use]
     pub fn rows_of(sides: Vec<Side>, rows: Vec<Vec<(String, Tone)>>) -> Self {
-        Self { sides, rows, last: Last::Whole }
+        Self { sides, rows, last: Last::Whole, spared: Vec::new() }
     }
 
     /// On a terminal, cuts the last column where the line ends.
     #[must_use]
     pub fn cut(mut self) -> Self {
         self.last = Last::Cut;
+        self
+    }
+
+    /// On a terminal that is too narrow for the columns before the last, leaves out these, the first one first.
+    #[must_use]
+    pub fn sparing(mut self, places: &[usize]) -> Self {
+        self.spared = places.to_vec();
         self
     }
 
@@ -76,12 +90,20 @@ impl Table {
                 cells.map(|(cell, _)| cell.chars().count()).max().unwrap_or(0)
             })
             .collect();
-        let before: usize = widths.iter().rev().skip(1).map(|width| width + GAP.len()).sum();
+        let mut before: usize = widths.iter().rev().skip(1).map(|width| width + GAP.len()).sum();
+        let mut hidden = Vec::new();
+        for place in &self.spared {
+            // Behind what comes before an empty last cell there is no gap.
+            if pen.columns.is_some_and(|columns| before > columns + GAP.len()) {
+                before = before.saturating_sub(widths.get(*place).copied().unwrap_or(0) + GAP.len());
+                hidden.push(*place);
+            }
+        }
         let room = pen.columns.filter(|_| self.last == Last::Cut).map(|columns| columns.saturating_sub(before));
         let mut text = String::new();
         for row in &self.rows {
             let mut line = String::new();
-            for (at, (cell, tone)) in row.iter().enumerate() {
+            for (at, (cell, tone)) in row.iter().enumerate().filter(|(at, _)| !hidden.contains(at)) {
                 let gap = widths.get(at).copied().unwrap_or(0).saturating_sub(cell.chars().count());
                 let last = at + 1 == row.len();
                 let side = self.sides.get(at).copied().unwrap_or(Side::Left);
@@ -188,6 +210,18 @@ mod tests {
             "upgrade notes from 1.0\n  to 2.0\n  1. stop-old: stop\n     notes.service\n  10. hold: hold it\n  if a step fails: 2 are\n  put back"
         );
         assert_eq!(folded(plan, Pen::default()), plan);
+    }
+
+    #[test]
+    fn a_narrow_terminal_does_without_some_columns() {
+        let columns = [("label", Side::Left), ("rows", Side::Right), ("size", Side::Right), ("", Side::Left)];
+        let mut table = Table::new(&columns).cut().sparing(&[1, 2]);
+        table.plain(["notes-1", "12", "3 kB", "pinned"].map(str::to_owned));
+        let line = |columns| table.render(Pen { columns: Some(columns), ..Pen::default() }).lines().nth(1).unwrap().to_owned();
+        assert_eq!(line(19), "notes-1    12  3 kB");
+        assert_eq!(line(18), "notes-1  3 kB");
+        assert_eq!(line(12), "notes-1");
+        assert_eq!(table.render(Pen::default()).lines().nth(1), Some("notes-1    12  3 kB  pinned"));
     }
 
     #[test]
