@@ -2,11 +2,12 @@
 
 use sqlx::Connection as _;
 use upkeep::archive::Archive;
+use upkeep::config::{Database, Location, Secret};
 use upkeep::engine::{Engine, LoadMode};
 use upkeep::failure::{Class, Explain as _};
 
 use crate::mysql_backup::same;
-use crate::support::mysql::{Server, Which, dump, load, mortal_server, name_of, said};
+use crate::support::mysql::{Server, Which, dump, load, name_of, networked_server, said};
 
 /// Settings of a whole server, which others' tests would feel.
 #[rstest::rstest]
@@ -15,10 +16,12 @@ use crate::support::mysql::{Server, Which, dump, load, mortal_server, name_of, s
 #[case::mysql(Which::MySql)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_server_is_set_to_is_passed_by_or_known_before(#[case] which: Which) {
-    let Some((server, _mortal)) = mortal_server(which) else { return };
+    let Some((server, _mortal, port)) = networked_server(which) else { return };
     made_once(server).await;
     read_only(server).await;
     turned_away(server).await;
+    limited(server).await;
+    demands_tls(server, port).await;
 }
 
 /// What today's settings refuse is restored.
@@ -152,4 +155,36 @@ async fn turned_away(server: &Server) {
     assert!(ended.class() == Class::Unavailable && !ended.transient(), "{ended:?}");
     let said = said(ended);
     assert!(said.contains("init_connect") && said.contains("CONNECTION"), "{said}");
+}
+
+/// An account with as many sessions as it may have gets one again when others have ended.
+async fn limited(server: &Server) {
+    let source = server.fresh();
+    let (name, user) = (name_of(&source), format!("few_{}", name_of(&source)));
+    server.user(&user, name, "ALL");
+    server.sql("", &format!("ALTER USER '{user}'@'%' WITH MAX_USER_CONNECTIONS 1"));
+    let _only = server.connect_as(name, &user).await;
+    let error = Engine::of(&server.database_as(name, &user)).identify().await.unwrap_err();
+    assert!(error.class() == Class::TempFail && error.transient(), "{error:?}");
+    let said = said(error);
+    assert!(said.contains("used up its limit") && said.contains(&format!("ALTER USER '{user}'@'%' WITH MAX_USER")), "{said}");
+}
+
+/// A server that wants TLS of whoever comes over the network says so, and lets in who does what is said.
+async fn demands_tls(server: &Server, port: u16) {
+    let source = server.fresh();
+    let (name, user) = (name_of(&source), format!("far_{}", name_of(&source)));
+    server.sql("", &format!("CREATE USER '{user}'@'%' IDENTIFIED BY 'secret'; GRANT ALL ON `{name}`.* TO '{user}'@'%'"));
+    let _secure = Set::to(server, "require_secure_transport", "ON");
+    let by = |mode: &str| {
+        let ssl_mode = mode.to_owned();
+        let location =
+            Location::MySql { host: "127.0.0.1".to_owned(), port, user: user.clone(), database: name.to_owned(), ssl_mode };
+        Engine::of(&Database { password: Some(Secret::new("secret".to_owned())), ..Database::at(location) })
+    };
+    let error = by("DISABLED").identify().await.unwrap_err();
+    assert_eq!(error.class(), Class::NoPermission, "{error:?}");
+    let said = said(error);
+    assert!(said.contains("only TLS connections") && said.contains("ssl-mode=REQUIRED"), "{said}");
+    by("REQUIRED").identify().await.unwrap();
 }

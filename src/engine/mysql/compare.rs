@@ -73,13 +73,11 @@ pub(super) async fn compare_within(
 /// out, and so has no sum. A server that keeps names in lower case has them so here.
 async fn expected(session: &mut Session, manifest: &Manifest) -> Result<Vec<Relation>, EngineError> {
     let folds = session.number("ask how names are kept", "SELECT @@lower_case_table_names").await? != 0;
-    let here = catalog::relations(session).await?;
-    let is_it = |table: &Table, relation: &Relation| match folds {
-        true => table.name.to_lowercase() == relation.name.to_lowercase(),
-        false => table.name == relation.name,
-    };
+    let key = |name: &str| if folds { name.to_lowercase() } else { name.to_owned() };
+    let here: HashMap<String, Relation> =
+        catalog::relations(session).await?.into_iter().map(|relation| (key(&relation.name), relation)).collect();
     let found = |table: &Table| {
-        let relation = here.iter().find(|relation| is_it(table, relation))?;
+        let relation = here.get(&key(&table.name))?;
         let columns = relation.columns.iter().map(|column| &column.name);
         columns.eq(&table.columns).then(|| Relation { bytes: table.bytes, rows: table.rows, ..relation.clone() })
     };

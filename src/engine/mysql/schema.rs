@@ -5,6 +5,8 @@
 mod comment;
 mod views;
 
+use std::collections::HashMap;
+
 use super::super::EngineError;
 use super::catalog;
 use super::connect::{Session, bytes_of, quote};
@@ -22,6 +24,13 @@ use crate::archive::manifest::LeftOut;
 use crate::config::Definers;
 use views::Views;
 pub(super) use views::{Locked, MISSING};
+
+/// Tables asked for in one round trip.
+const BATCH: usize = 50;
+
+/// What the client's character set does not have would come as a question mark.
+const UNCONVERTED: &str = "SET SESSION character_set_results = NULL";
+const CONVERTED: &str = "SET SESSION character_set_results = utf8mb4";
 
 /// An object as the server shows it.
 #[derive(Debug)]
@@ -75,8 +84,15 @@ impl Schema {
         schema.comment = catalog::comment(session).await?;
         let noted = fenced::read(session).await?;
         let mut views = Views::new(locked);
-        for (kind, name) in list(session).await?.into_iter().filter(|(kind, _)| wanted(*kind)) {
-            match define(session, &mut views, kind, &name, &database).await? {
+        let listed: Vec<(Kind, String)> = list(session).await?.into_iter().filter(|(kind, _)| wanted(*kind)).collect();
+        let mut tables = tables(session, &listed).await?;
+        for (kind, name) in listed {
+            let shown = match if kind == Kind::Table { tables.remove(&name) } else { None } {
+                None if kind == Kind::View => views.define(session, &name).await?,
+                None => show(session, kind, &name).await?,
+                shown => shown,
+            };
+            match define(session, shown, kind, &name, &database).await? {
                 Some(mut definition) => {
                     // A default that asks a sequence names the database in which it was made.
                     if let Some(noted) = &noted {
@@ -179,12 +195,11 @@ async fn list(session: &mut Session) -> Result<Vec<(Kind, String)>, EngineError>
 /// `None` for what is listed but not shown.
 async fn define(
     session: &mut Session,
-    views: &mut Views,
+    shown: Option<Shown>,
     kind: Kind,
     name: &str,
     database: &str,
 ) -> Result<Option<Definition>, EngineError> {
-    let shown = if kind == Kind::View { views.define(session, name).await? } else { show(session, kind, name).await? };
     let Some(Shown { mut sql, context, broken }) = shown else { return Ok(None) };
     if kind == Kind::Table && session.version.leaves_out_second_engine() && second_engine::may_name(&sql) {
         session.run("set up a session", "SET SESSION show_create_table_skip_secondary_engine = ON").await?;
@@ -208,13 +223,34 @@ async fn define(
     Ok(Some(Definition { kind, name: name.to_owned(), sql, context, broken }))
 }
 
+/// What the server shows of the tables among these, many in a message. Where one of them keeps the others from being shown, each is to be
+/// asked for by itself, and is told by its name.
+async fn tables(session: &mut Session, listed: &[(Kind, String)]) -> Result<HashMap<String, Shown>, EngineError> {
+    let names: Vec<&String> = listed.iter().filter(|(kind, _)| *kind == Kind::Table).map(|(_, name)| name).collect();
+    let mut shown = HashMap::with_capacity(names.len());
+    for batch in names.chunks(BATCH) {
+        let asked = batch.iter().map(|name| format!("SHOW CREATE TABLE {}; ", quote(name))).collect::<String>();
+        let rows = match session.rows("read the definitions of tables", &format!("{UNCONVERTED}; {asked}{CONVERTED}")).await {
+            Ok(rows) if rows.len() == batch.len() => rows,
+            Err(error @ (EngineError::Lost { .. } | EngineError::InUse { .. })) => return Err(error),
+            _ => continue,
+        };
+        for (name, row) in batch.iter().zip(&rows) {
+            if let Some(sql) = bytes_of(row, 1) {
+                let sql = definition(Kind::Table, name, sql)?;
+                shown.insert((*name).clone(), Shown { sql, context: Context::default(), broken: None });
+            }
+        }
+    }
+    Ok(shown)
+}
+
 /// The statement that made an object, as the server shows it, and what it was made under. `None` where the server names the object and
 /// does not show it to this account.
 pub(super) async fn show(session: &mut Session, kind: Kind, name: &str) -> Result<Option<Shown>, EngineError> {
     let doing = format!("read the definition of {} {name}", kind.word().to_lowercase());
-    // Unconverted: what the client's character set does not have would come as a question mark.
     let sql = format!(
-        "SET SESSION character_set_results = NULL; SHOW CREATE {} {}; {}SET SESSION character_set_results = utf8mb4",
+        "{UNCONVERTED}; SHOW CREATE {} {}; {}{CONVERTED}",
         kind.word(),
         quote(name),
         if kind == Kind::View { "SHOW WARNINGS; " } else { "" }

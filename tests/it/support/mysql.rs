@@ -93,9 +93,22 @@ pub(crate) fn folding_server(which: Which) -> Option<&'static Server> {
 
 /// A server that one test may kill; what was committed is then in its files.
 pub(crate) fn mortal_server(which: Which) -> Option<(&'static Server, Mortal)> {
+    mortal(which, &[])
+}
+
+/// The same, which also listens on a port of 127.0.0.1.
+pub(crate) fn networked_server(which: Which) -> Option<(&'static Server, Mortal, u16)> {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let (server, mortal) = mortal(which, &["--skip-networking=0", "--bind-address=127.0.0.1", &format!("--port={port}")])?;
+    Some((server, mortal, port))
+}
+
+fn mortal(which: Which, more: &[&str]) -> Option<(&'static Server, Mortal)> {
     const SAFE: [&str; 3] = ["--innodb-flush-log-at-trx-commit=2", "--innodb-doublewrite=1", "--skip-log-bin"];
     let program = program(which).or_else(|| missing(which))?;
-    let server: &'static Server = Box::leak(Box::new(Server::start(which, program, &SAFE)));
+    let server: &'static Server = Box::leak(Box::new(Server::start(which, program, &[&SAFE, more].concat())));
     let files = server.socket.parent().unwrap().to_owned();
     Some((server, Mortal::new(files, rustix::process::Signal::TERM, || server.command(), || server.try_sql("", "SELECT 1"))))
 }
