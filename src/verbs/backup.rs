@@ -103,6 +103,9 @@ fn refuse_half_restored(ctx: &Context, target: &Target) -> Result<(), Failure> {
 }
 
 async fn remember(ctx: &Context, target: &Target) -> Result<(), upgrade::UpgradeError> {
+    if target.release.is_none() {
+        return Ok(());
+    }
     let seen = upgrade::observe(ctx, target).await?;
     upgrade::remember_release(ctx, target, &seen).await
 }

@@ -157,6 +157,22 @@ async fn is_named(cluster: &Cluster, kept: &str) {
     dump(&source, dir.path(), 2).await.unwrap();
 }
 
+/// T-PG5: who locks a view between our look and that of `pg_dump`, which waits for views without an end, is named as well.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t_pg5_who_keeps_a_view_from_pg_dump_is_named() {
+    let Some(cluster) = cluster() else { return };
+    let world = World::new(Db::Postgres(cluster));
+    world.sql("CREATE TABLE t (a int); CREATE VIEW v AS SELECT a FROM t");
+    let held = Held::at(&world, &["backup", "notes"], "pg.dump.looked");
+    let kept = "CREATE OR REPLACE VIEW v AS SELECT a FROM t";
+    let mut other = cluster.connect(name_of(&world.database())).await;
+    other.execute(sqlx::AssertSqlSafe(format!("BEGIN; {kept}"))).await.unwrap();
+    let output = held.go_on();
+    assert_eq!(output.status.code(), Some(75), "{}", text(&output));
+    assert!(text(&output).contains(kept), "{}", text(&output));
+    other.close().await.unwrap();
+}
+
 /// T-PG5: the same change, arriving while rows are being read, waits for us and does not hang us.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t_pg5_a_schema_change_during_the_dump_waits_and_changes_nothing_in_it() {

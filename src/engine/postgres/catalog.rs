@@ -10,7 +10,7 @@ use serde::Deserialize;
 use sqlx::postgres::PgRow;
 
 use super::super::EngineError;
-use super::connect::{Session, literal, quote};
+use super::connect::{Session, application_name, literal, quote};
 use super::direct::MONETARY;
 use crate::archive::manifest::Server;
 
@@ -163,8 +163,7 @@ pub(super) async fn relation(session: &mut Session, schema: &str, name: &str) ->
 async fn relations_where(session: &mut Session, condition: &str) -> Result<Vec<Relation>, EngineError> {
     let sql = format!(
         "SELECT n.nspname::text, c.relname::text, \
-         pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::bigint, \
-         pg_catalog.pg_table_size(c.oid), c.relpersistence = 'u', \
+         pg_catalog.pg_relation_size(c.oid), pg_catalog.current_setting('block_size')::bigint, c.relpersistence = 'u', \
          COALESCE((SELECT amname = 'heap' FROM pg_catalog.pg_am a WHERE a.oid = c.relam), false) AND NOT {RUNS_CODE}, \
          COALESCE((SELECT pg_catalog.json_agg(a.attname::text ORDER BY a.attnum)::text FROM pg_catalog.pg_attribute a \
                    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''), '[]'), \
@@ -185,8 +184,8 @@ async fn relations_where(session: &mut Session, condition: &str) -> Result<Vec<R
             schema: session.cell(doing, row, 0)?,
             name: session.cell(doing, row, 1)?,
             columns: serde_json::from_str(&columns).map_err(|_| EngineError::Worker(doing.to_owned()))?,
-            pages: size(2)?,
-            bytes: size(3)?,
+            pages: size(2)? / size(3)?.max(1),
+            bytes: size(2)? + size(8)?,
             unlogged: session.cell(doing, row, 4)?,
             by_place: session.cell(doing, row, 5)?,
             filter: session.cell(doing, row, 7)?,
@@ -341,4 +340,15 @@ pub(super) async fn lock_holders(session: &mut Session) -> Result<Vec<String>, E
         UNION SELECT 'prepared transaction ' || pg_catalog.quote_literal(p.gid) || ', user ' || p.owner \
         FROM held JOIN pg_catalog.pg_prepared_xacts p ON held.virtualtransaction = '-1/' || p.transaction::text ORDER BY 1";
     texts(session, "look for the holders of locks", sql).await
+}
+
+/// The locks for which sessions of this process wait in the session's database.
+pub(super) async fn waiting_locks(session: &mut Session) -> Result<Vec<String>, EngineError> {
+    let sql = format!(
+        "SELECT pg_catalog.concat_ws(' ', l.pid, l.locktype, l.relation, l.transactionid, l.classid, l.objid, l.mode) \
+         FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid \
+         WHERE NOT l.granted AND a.datname = pg_catalog.current_database() AND a.application_name = {}",
+        literal(&application_name())
+    );
+    texts(session, "look for locks that are waited for", &sql).await
 }

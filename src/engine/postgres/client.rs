@@ -1,26 +1,49 @@
 //! `pg_dump` of the server's major: finding it, running it, streaming what it writes.
 //!
 //! The schema sections are the one thing the vendor's tool is the only right source of. It reads in our snapshot, so that
-//! schema and rows belong together. Never given a password in argv.
+//! schema and rows belong together. Never given a password in argv. With thousands of tables most of a small backup's time is its reading
+//! of the catalogue, so it reads once, and `pg_restore` beside it prints each section of that, byte for byte what `pg_dump` would.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::super::EngineError;
 use super::connect::Place;
+use super::locks;
 use super::said::is_about_locks;
-use crate::process::{Command, ProcessError};
+use crate::process::{Command, Finished, ProcessError};
 
 /// `pg_dump --version` answers at once; a hung file system should not hold a backup for ever.
 const VERSION_WITHIN: Duration = Duration::from_secs(10);
 /// A schema of a hundred thousand objects takes minutes; longer is a hang.
 const SECTION_WITHIN: Duration = Duration::from_secs(30 * 60);
 
+/// A schema that is longer is not kept in memory: `pg_dump` reads it once for each section.
+const KEPT_BYTES: usize = 32 * 1024 * 1024;
+
+/// The parts of a schema, in their order.
+const SECTIONS: [&str; 2] = ["pre-data", "post-data"];
+
 /// A `pg_dump` that was asked for its version.
 #[derive(Debug, Clone)]
 pub(super) struct Client {
     argv: Vec<String>,
+    /// The `pg_restore` beside it, where that is of the same major.
+    restore: Option<Vec<String>>,
     major: u32,
+}
+
+/// What takes a section of the schema, piece by piece.
+pub(super) type Take<'a> = &'a mut (dyn FnMut(&[u8]) + Send);
+
+/// What `pg_dump` is to read, and of which moment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reading<'a> {
+    pub(super) place: &'a Place,
+    pub(super) snapshot: &'a str,
+    pub(super) encoding: &'a str,
+    /// How long it waits for a table's lock.
+    pub(super) lock_wait: Duration,
 }
 
 impl Client {
@@ -28,39 +51,44 @@ impl Client {
     /// root works too.
     pub(super) async fn find(major: u32, configured: &[PathBuf]) -> Option<Self> {
         for path in candidates(major, configured) {
-            let client = Self { argv: launch(&path), major };
-            if client.says().await == Some(major) {
-                return Some(client);
+            let argv = launch(&path);
+            if says(&argv).await == Some(major) {
+                let restore = launch(&path.with_file_name("pg_restore"));
+                let restore = (says(&restore).await == Some(major)).then_some(restore);
+                return Some(Self { argv, restore, major });
             }
         }
         None
     }
 
-    /// The major it says it is.
-    async fn says(&self) -> Option<u32> {
-        let mut argv = self.argv.clone();
-        argv.push("--version".to_owned());
-        let finished = Command::new(&argv, VERSION_WITHIN).run().await.ok().filter(|finished| finished.success())?;
-        // "pg_dump (PostgreSQL) 15.18 (Debian …)", "pg_dump (PostgreSQL) 19devel"
-        let version = finished.stdout.split_whitespace().nth(2)?.to_owned();
-        version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    /// Writes the two sections of the schema to `take`. What it warns of comes back: it may leave something out and call that a success.
+    pub(super) async fn schema(&self, reading: Reading<'_>, take: [Take<'_>; 2]) -> Result<Vec<String>, EngineError> {
+        if let Some(restore) = &self.restore {
+            let mut contents = Vec::new();
+            let mut keep = |piece: &[u8]| {
+                if contents.len() <= KEPT_BYTES {
+                    contents.extend_from_slice(piece);
+                }
+            };
+            let told = self.dump(reading, &["--format=custom", "--compress=0"], &mut keep).await?;
+            if contents.len() <= KEPT_BYTES {
+                return print(restore, contents, take).await.map(|()| told);
+            }
+        }
+        let mut told = Vec::new();
+        for (section, take) in SECTIONS.into_iter().zip(take) {
+            told.extend(self.dump(reading, &[&format!("--section={section}")], take).await?);
+        }
+        Ok(told)
     }
 
-    /// Writes one section (`pre-data`, `post-data`) of the schema, as of `snapshot`, to `take`. What it warns of comes back: it may
-    /// leave something out and call that a success.
-    pub(super) async fn section(
-        &self,
-        place: &Place,
-        section: &str,
-        snapshot: &str,
-        encoding: &str,
-        lock_wait: Duration,
-        take: &mut (dyn FnMut(&[u8]) + Send),
-    ) -> Result<Vec<String>, EngineError> {
+    /// Runs it.
+    async fn dump(&self, reading: Reading<'_>, how: &[&str], take: Take<'_>) -> Result<Vec<String>, EngineError> {
+        let Reading { place, snapshot, encoding, lock_wait } = reading;
         let mut argv = self.argv.clone();
+        argv.push("--schema-only".to_owned());
+        argv.extend(how.iter().map(|&word| word.to_owned()));
         argv.extend([
-            "--schema-only".to_owned(),
-            format!("--section={section}"),
             format!("--snapshot={snapshot}"),
             format!("--encoding={encoding}"),
             format!("--lock-wait-timeout={}", lock_wait.as_millis()),
@@ -70,20 +98,50 @@ impl Client {
         command.environment = place.environment(self.major);
         // Its own words, whatever the host speaks: warnings are told from the rest by how they begin.
         command.environment.insert("LC_ALL".to_owned(), "C".to_owned());
-        let finished = command.run_into(take).await?;
+        // It sets the server's bound for locks off, and keeps its own for tables alone: a view is waited for without an end.
+        let finished = locks::unless_kept(place, command.run_into(take)).await??;
         if finished.success() {
             let warnings = finished.stderr.lines().filter_map(|line| line.strip_prefix("pg_dump: warning: "));
             return Ok(warnings.map(str::to_owned).collect());
         }
-        let doing = format!("read the schema with pg_dump --section={section}");
         if is_about_locks(finished.said()) {
-            return Err(EngineError::NoLocks { doing, is: None, wanted: None });
+            return Err(EngineError::NoLocks { doing: "read the schema with pg_dump".to_owned(), is: None, wanted: None });
         }
-        // Its last line only repeats the query.
-        let line = finished.said().lines().find(|line| line.contains(": error: "));
-        let last_line = line.unwrap_or(finished.last_line()).trim().to_owned();
-        Err(ProcessError::Failed { program: format!("pg_dump --section={section}"), code: finished.code, last_line }.into())
+        Err(failed("pg_dump", &finished))
     }
+}
+
+/// Prints the sections of what `pg_dump` read.
+async fn print(restore: &[String], contents: Vec<u8>, take: [Take<'_>; 2]) -> Result<(), EngineError> {
+    let mut command = Command::new(restore, SECTION_WITHIN);
+    command.environment.insert("LC_ALL".to_owned(), "C".to_owned());
+    command.input = contents;
+    for (section, take) in SECTIONS.into_iter().zip(take) {
+        command.argv = restore.to_vec();
+        command.argv.extend([format!("--section={section}"), "--file=-".to_owned()]);
+        let finished = command.run_into(take).await?;
+        if !finished.success() {
+            return Err(failed("pg_restore", &finished));
+        }
+    }
+    Ok(())
+}
+
+fn failed(program: &str, finished: &Finished) -> EngineError {
+    // Its last line only repeats the query.
+    let line = finished.said().lines().find(|line| line.contains(": error: "));
+    let last_line = line.unwrap_or(finished.last_line()).trim().to_owned();
+    ProcessError::Failed { program: program.to_owned(), code: finished.code, last_line }.into()
+}
+
+/// The major a program says it is.
+async fn says(argv: &[String]) -> Option<u32> {
+    let mut argv = argv.to_vec();
+    argv.push("--version".to_owned());
+    let finished = Command::new(&argv, VERSION_WITHIN).run().await.ok().filter(|finished| finished.success())?;
+    // "pg_dump (PostgreSQL) 15.18 (Debian …)", "pg_dump (PostgreSQL) 19devel"
+    let version = finished.stdout.split_whitespace().nth(2)?.to_owned();
+    version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 /// Where a `pg_dump` of this major may be: the configured places first, then Debian's and PGDG's, then `PATH`.

@@ -16,7 +16,7 @@ use super::super::cutter::{append, append_text};
 use super::super::tally::Tally;
 use super::super::{DumpRequest, Dumped, EngineError, moment};
 use super::catalog::{self, Relation};
-use super::client::Client;
+use super::client::{Client, Reading};
 use super::connect::{LOCK_WAIT, Place, Session, sqlstate};
 use super::rows::{self, Task, Tasks};
 use super::said::NOT_AVAILABLE;
@@ -93,8 +93,7 @@ pub(super) async fn dump(
     write(held, request, &pending.sink(), progress).await
 }
 
-/// The locks that a backup of so many tables holds at once: each of its own, and each of the two runs of `pg_dump`, which come one after
-/// the other where there is no more room.
+/// The locks that a backup of so many tables holds at once: its own, and those of `pg_dump`.
 fn needed(tables: usize) -> u64 {
     2 * tables as u64
 }
@@ -119,7 +118,7 @@ pub(super) async fn demand_readable_schema(session: &mut Session) -> Result<(), 
     }
     session.run("begin", "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
     let snapshot = session.text("export the snapshot", "SELECT pg_catalog.pg_export_snapshot()").await?.unwrap_or_default();
-    let read = sections(&place, major, &snapshot, &server.charset, 1, false).await;
+    let read = sections(&place, major, &snapshot, &server.charset, 1).await;
     session.run("end", "ROLLBACK").await?;
     match read {
         Err(error @ EngineError::Inexact { .. }) => Err(error),
@@ -172,8 +171,8 @@ async fn attempt_hold(place: &Place, request: &DumpRequest, progress: &Progress)
     request.demand_expected(&shape)?;
     let mut left_out = left_out::of(&mut session).await?;
     let accounts = remarks(&accounts::read(&mut session).await?);
-    let at_once = locks::is_room(&mut session, needed + locked.len() as u64).await?;
-    let sections = match sections(place, major, &snapshot, &server.charset, request.level, at_once).await {
+    fault::aside("pg.dump.looked");
+    let sections = match sections(place, major, &snapshot, &server.charset, request.level).await {
         Ok(sections) => sections.map(|(sections, told)| {
             left_out::add_what_is_told(&mut left_out, told);
             sections
@@ -258,31 +257,38 @@ async fn sections(
     snapshot: &str,
     charset: &str,
     level: i32,
-    at_once: bool,
 ) -> Result<Option<(Sections, Vec<String>)>, EngineError> {
     let Some(client) = Client::find(major, place.client_bindir()).await else { return Ok(None) };
-    let encoding = rows::encoding(charset);
-    let section = async |name: &str, kind| -> Result<(EncodedFrame, Vec<String>), EngineError> {
-        let mut encoder = FrameEncoder::new(kind, None, level)?;
-        let mut cleaner = Cleaner::new();
-        let mut failed = None;
-        let mut take = |piece: &[u8]| {
-            if failed.is_none() {
-                let cleaned = cleaner.push(piece);
-                let written = cleaned.and_then(|text| Ok(encoder.write(text.as_bytes(), 0)?));
-                failed = written.err();
-            }
-        };
-        let told = client.section(place, name, snapshot, encoding, FOLLOW_WAIT, &mut take).await?;
-        failed.map_or(Ok(()), Err)?;
-        encoder.write(cleaner.finish()?.as_bytes(), 0)?;
-        Ok((encoder.finish()?, told))
-    };
-    let (before, after) = (section("pre-data", FrameKind::PreData), section("post-data", FrameKind::PostData));
-    let (before, after) = if at_once { tokio::try_join!(before, after)? } else { (before.await?, after.await?) };
-    let mut told = before.1;
-    told.extend(after.1);
-    Ok(Some((Sections { before: before.0, after: after.0 }, told)))
+    let (mut before, mut after) = (Section::new(FrameKind::PreData, level)?, Section::new(FrameKind::PostData, level)?);
+    let reading = Reading { place, snapshot, encoding: rows::encoding(charset), lock_wait: FOLLOW_WAIT };
+    let told = client.schema(reading, [&mut |piece| before.take(piece), &mut |piece| after.take(piece)]).await?;
+    Ok(Some((Sections { before: before.finish()?, after: after.finish()? }, told)))
+}
+
+/// A section of the schema on its way into a frame.
+struct Section {
+    encoder: FrameEncoder,
+    cleaner: Cleaner,
+    failed: Option<EngineError>,
+}
+
+impl Section {
+    fn new(kind: FrameKind, level: i32) -> Result<Self, EngineError> {
+        Ok(Self { encoder: FrameEncoder::new(kind, None, level)?, cleaner: Cleaner::new(), failed: None })
+    }
+
+    fn take(&mut self, piece: &[u8]) {
+        if self.failed.is_none() {
+            let cleaned = self.cleaner.push(piece);
+            self.failed = cleaned.and_then(|text| Ok(self.encoder.write(text.as_bytes(), 0)?)).err();
+        }
+    }
+
+    fn finish(mut self) -> Result<EncodedFrame, EngineError> {
+        self.failed.map_or(Ok(()), Err)?;
+        self.encoder.write(self.cleaner.finish()?.as_bytes(), 0)?;
+        Ok(self.encoder.finish()?)
+    }
 }
 
 /// Writes the frames in the order a single `psql` needs, and says what was found.

@@ -7,7 +7,7 @@
 
 use super::super::EngineError;
 use super::catalog;
-use super::connect::{Place, Session};
+use super::connect::{LOCK_WAIT, Place, Session};
 use super::said::is_about_a_kept_lock;
 
 /// Who is not there any more when it is asked who it was.
@@ -30,6 +30,37 @@ pub(super) async fn blame(place: &Place, error: EngineError) -> EngineError {
         // Between the wait and the question he may have let go, or the question may have waited for him as well.
         (true, true) => EngineError::InUse { location: place.location(), sessions: vec![UNSEEN.to_owned()] },
         (false, _) => EngineError::InUse { location: place.location(), sessions },
+    }
+}
+
+/// Does `work`, a program of ours that nobody can tell how long to wait for a lock, until it has waited for one as long as we do ourselves,
+/// or twice that.
+///
+/// # Errors
+/// Who keeps the lock; then the program has been ended.
+pub(super) async fn unless_kept<T>(place: &Place, work: impl Future<Output = T>) -> Result<T, EngineError> {
+    tokio::select! {
+        biased;
+        done = work => Ok(done),
+        holders = kept_from_us(place) => Err(EngineError::InUse { location: place.location(), sessions: holders }),
+    }
+}
+
+/// Who keeps a lock for which something of ours waits at two looks.
+async fn kept_from_us(place: &Place) -> Vec<String> {
+    let mut before = Vec::new();
+    loop {
+        tokio::time::sleep(LOCK_WAIT).await;
+        // Whatever keeps us from looking does not end the work: it has a bound of its own.
+        let Ok(mut asking) = place.connect_to_look().await else { continue };
+        let waiting = catalog::waiting_locks(&mut asking).await.unwrap_or_default();
+        if waiting.iter().any(|one| before.contains(one)) {
+            let holders = catalog::lock_holders(&mut asking).await.unwrap_or_default();
+            asking.close().await;
+            return if holders.is_empty() { vec![UNSEEN.to_owned()] } else { holders };
+        }
+        before = waiting;
+        asking.close().await;
     }
 }
 
@@ -65,12 +96,6 @@ impl Room {
     fn wanted(&self, locks: u64) -> u64 {
         (locks + locks / 2).div_ceil(self.sessions).max(self.each + 1).next_multiple_of(64)
     }
-}
-
-/// Whether there is room for so many locks beside everybody else's.
-pub(super) async fn is_room(session: &mut Session, locks: u64) -> Result<bool, EngineError> {
-    let room = Room::of(session).await?;
-    Ok(locks <= room.each * room.sessions)
 }
 
 /// Refuses what needs more locks in one transaction than there ever is room for.

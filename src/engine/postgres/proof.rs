@@ -12,7 +12,7 @@ use super::super::frames::{frames_of, joined, pieces, text};
 use super::super::tally::{Nowhere, TakeRows, Tally, differing};
 use super::super::{EngineError, Standing};
 use super::catalog::{self, Relation};
-use super::client::Client;
+use super::client::{Client, Reading};
 use super::compare::prepare;
 use super::connect::{LOCK_WAIT, Place, Session};
 use super::rows::{self, Tasks};
@@ -137,23 +137,44 @@ async fn same_schema(
 ) -> Result<bool, EngineError> {
     let Some(client) = Client::find(major, place.client_bindir()).await else { return Ok(false) };
     let snapshot = session.text("export the snapshot", "SELECT pg_catalog.pg_export_snapshot()").await?.unwrap_or_default();
-    for (section, kind) in [("pre-data", FrameKind::PreData), ("post-data", FrameKind::PostData)] {
-        let (mut cleaner, mut hasher, mut failed) = (Cleaner::new(), blake3::Hasher::new(), None);
-        let mut take = |piece: &[u8]| match cleaner.push(piece) {
-            Ok(text) => {
-                hasher.update(text.as_bytes());
-            }
-            Err(error) => failed = Some(error),
-        };
-        client.section(place, section, &snapshot, rows::encoding(charset), dump::FOLLOW_WAIT, &mut take).await?;
-        failed.map_or(Ok(()), Err)?;
-        hasher.update(cleaner.finish()?.as_bytes());
-        if hasher.finalize() != frames_sum(archive, kind).await? {
+    let (mut before, mut after) = (Section::new(), Section::new());
+    let reading = Reading { place, snapshot: &snapshot, encoding: rows::encoding(charset), lock_wait: dump::FOLLOW_WAIT };
+    client.schema(reading, [&mut |piece| before.take(piece), &mut |piece| after.take(piece)]).await?;
+    for (section, kind) in [(before, FrameKind::PreData), (after, FrameKind::PostData)] {
+        if section.finish()? != frames_sum(archive, kind).await? {
             return Ok(false);
         }
     }
     let views = catalog::filled_views(session).await?;
     Ok(dump::trailer(&views) == schema::for_server(&text(archive, FrameKind::Trailer).await?))
+}
+
+/// Sums up a section of the schema as an archive would have it.
+struct Section {
+    cleaner: Cleaner,
+    hasher: blake3::Hasher,
+    failed: Option<EngineError>,
+}
+
+impl Section {
+    fn new() -> Self {
+        Self { cleaner: Cleaner::new(), hasher: blake3::Hasher::new(), failed: None }
+    }
+
+    fn take(&mut self, piece: &[u8]) {
+        match self.cleaner.push(piece) {
+            Ok(text) => {
+                self.hasher.update(text.as_bytes());
+            }
+            Err(error) => self.failed = Some(error),
+        }
+    }
+
+    fn finish(mut self) -> Result<blake3::Hash, EngineError> {
+        self.failed.map_or(Ok(()), Err)?;
+        self.hasher.update(self.cleaner.finish()?.as_bytes());
+        Ok(self.hasher.finalize())
+    }
 }
 
 /// A sum over what all frames of a kind hold together.

@@ -31,17 +31,11 @@ enum Sizes {
 }
 
 impl Sizes {
-    /// Expressions over `pg_class c`: bytes, and whether there may be rows.
-    fn columns(self) -> (&'static str, &'static str) {
+    /// An expression over `pg_class c`: the bytes of a table, without what is stored beside it.
+    fn column(self) -> &'static str {
         match self {
-            Self::Measured => {
-                ("COALESCE(pg_catalog.pg_table_size(c.oid), 0)", "COALESCE(pg_catalog.pg_relation_size(c.oid), 0) > 0")
-            }
-            Self::Noted => (
-                "(c.relpages::bigint + COALESCE((SELECT t.relpages FROM pg_catalog.pg_class t WHERE t.oid = c.reltoastrelid), 0)) \
-                 * pg_catalog.current_setting('block_size')::bigint",
-                "true",
-            ),
+            Self::Measured => "COALESCE(pg_catalog.pg_relation_size(c.oid), 0)",
+            Self::Noted => "c.relpages::bigint * pg_catalog.current_setting('block_size')::bigint",
         }
     }
 }
@@ -100,12 +94,12 @@ async fn measure(
     histories: &[(String, String)],
 ) -> Result<(Vec<(String, u64)>, bool, Vec<String>), EngineError> {
     let doing = "list the tables with their sizes";
-    let (bytes, filled) = sizes.columns();
+    let bytes = sizes.column();
     // Sizes of tables we may not read are still ours to know.
     let sql = format!(
         "SELECT n.nspname::text, c.relname::text, {bytes}, \
          pg_catalog.has_table_privilege(c.oid, 'SELECT') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') \
-           AND NOT pg_catalog.row_security_active(c.oid) AND NOT {RUNS_CODE}, {filled} \
+           AND NOT pg_catalog.row_security_active(c.oid) AND NOT {RUNS_CODE} \
          {WITH_ROWS} AND c.relkind = 'r' AND x.oid IS NULL ORDER BY 1, 2"
     );
     let rows = session.rows(doing, &sql).await?;
@@ -114,8 +108,7 @@ async fn measure(
         let (schema, name): (String, String) = (session.cell(doing, row, 0)?, session.cell(doing, row, 1)?);
         let bytes = u64::try_from(session.cell::<i64>(doing, row, 2)?).unwrap_or(0);
         tables.push((format!("{schema}.{name}"), bytes));
-        let filled: bool = session.cell(doing, row, 4)?;
-        if filled && !histories.contains(&(schema.clone(), name.clone())) {
+        if (bytes > 0 || sizes == Sizes::Noted) && !histories.contains(&(schema.clone(), name.clone())) {
             let may_read: bool = session.cell(doing, row, 3)?;
             // What we may not or had better not look into counts as filled: better one refusal too many than rows lost.
             holds_rows |= !may_read;

@@ -4,6 +4,8 @@
 //! comparison and the statistics keep the remaining connections busy until the last of that is done.
 //! Invariant: nothing is handed out that would wait for a lock of something handed out before; held by `tests.rs`.
 
+mod open;
+
 use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use super::super::rows::Task;
 use super::builds::Builds;
 use super::relation_of;
 use crate::archive::manifest::{FrameKind, Manifest};
+use open::{Kind, Open};
 
 /// A table whose rows are no more than this is loaded together with others: for it the messages are what takes the time.
 const SMALL_BYTES: u64 = 64 * 1024;
@@ -102,7 +105,11 @@ pub(super) struct Plan {
     tables: Vec<Work>,
     /// Places in `tables`, largest first.
     order: Vec<usize>,
-    foreign: Vec<(usize, usize, String)>,
+    /// Which of them have something left.
+    open: Open,
+    /// How many whose turn has come are not loaded.
+    unloaded: usize,
+    foreign: VecDeque<(usize, usize, String)>,
     /// Tables that are loaded after all others and one after the other.
     turns: VecDeque<usize>,
 }
@@ -151,7 +158,9 @@ impl Plan {
         }
         let mut order: Vec<usize> = (0..tables.len()).collect();
         order.sort_by_key(|table| (Reverse(tables[*table].bytes), *table));
-        let mut plan = Self { tables, order, foreign: builds.foreign, turns: turns.iter().copied().collect() };
+        let unloaded = tables.iter().filter(|work| !work.in_turn && !work.is_loaded()).count();
+        let (open, turns) = (Open::of(&order), turns.iter().copied().collect());
+        let mut plan = Self { tables, order, open, unloaded, foreign: builds.foreign.into(), turns };
         for (place, sql) in builds.keys {
             plan.tables[place].keys.push_back(sql);
         }
@@ -161,6 +170,7 @@ impl Plan {
         for (place, sql) in builds.computed {
             plan.tables[place].computed.push_back(sql);
         }
+        (0..plan.tables.len()).for_each(|place| plan.note(place));
         plan.release();
         plan
     }
@@ -172,9 +182,10 @@ impl Plan {
 
     /// Hands out a step.
     pub(super) fn next(&mut self) -> Next {
-        let step = self.next_measure().or_else(|| self.next_load()).or_else(|| self.next_key()).or_else(|| self.next_index());
-        let step = step.or_else(|| self.next_foreign()).or_else(|| self.next_compare()).or_else(|| self.next_analyze(u64::MAX));
-        match step {
+        const ANY: u64 = u64::MAX;
+        let step = self.next_measure().or_else(|| self.next_load(ANY)).or_else(|| self.next_key(ANY));
+        let step = step.or_else(|| self.next_index(ANY)).or_else(|| self.next_foreign(ANY));
+        match step.or_else(|| self.next_compare()).or_else(|| self.next_analyze(ANY)) {
             Some(step) => Next::Take(step),
             None if self.steps() > 0 => Next::Wait,
             None => Next::Done,
@@ -183,14 +194,16 @@ impl Plan {
 
     /// A step that was handed out, and others that are handed out and done together with it.
     pub(super) fn with_company(&mut self, first: Step) -> Vec<Step> {
+        let is_small = |place: &usize| self.tables[*place].bytes <= SMALL_BYTES;
         let next = match &first {
-            Step::Whole(place, _) if self.tables[*place].bytes <= SMALL_BYTES => Self::next_small,
-            Step::Analyze(place) if self.tables[*place].bytes <= SMALL_BYTES => {
-                |plan: &mut Self| plan.next_analyze(SMALL_BYTES)
-            }
-            _ => |_: &mut Self| None,
+            Step::Whole(place, _) if is_small(place) => Self::next_load,
+            Step::Key(place, _) if is_small(place) => Self::next_key,
+            Step::Index(place, _) if is_small(place) => Self::next_index,
+            Step::Foreign(from, to, _) if is_small(from) && is_small(to) => Self::next_foreign,
+            Step::Analyze(place) if is_small(place) => Self::next_analyze,
+            _ => |_: &mut Self, _: u64| None,
         };
-        let others = std::iter::from_fn(|| next(self)).take(FEW - 1);
+        let others = std::iter::from_fn(|| next(self, SMALL_BYTES)).take(FEW - 1);
         std::iter::once(first).chain(others).collect()
     }
 
@@ -199,7 +212,10 @@ impl Plan {
         match step {
             Step::Whole(place, _) | Step::Part(place, _) => {
                 self.tables[*place].loading -= 1;
-                self.release();
+                if self.tables[*place].is_loaded() {
+                    self.unloaded -= 1;
+                    self.release();
+                }
             }
             Step::Key(place, _) => (self.tables[*place].changing, self.tables[*place].locked) = (false, false),
             Step::Index(place, _) => self.tables[*place].indexing -= 1,
@@ -214,86 +230,109 @@ impl Plan {
     pub(super) fn measured(&mut self, place: usize, relation: &Arc<Relation>, tasks: Vec<Task>) {
         let tasks = tasks.into_iter().map(|task| (Arc::clone(relation), Task { table: place, ..task }));
         self.tables[place].proof = Proof::Left(tasks.collect());
+        self.note(place);
     }
 
-    /// The largest table that `fits`.
-    fn find(&mut self, fits: impl Fn(&Work) -> bool) -> Option<(usize, &mut Work)> {
-        let place = *self.order.iter().find(|place| fits(&self.tables[**place]))?;
-        Some((place, &mut self.tables[place]))
+    /// Keeps in mind what a table has left: whatever adds to that or takes from it calls this.
+    fn note(&mut self, place: usize) {
+        let work = &self.tables[place];
+        self.open.note(place, |kind| work.has(kind));
+    }
+
+    /// Hands out something of this kind, of the largest table that `fits`.
+    fn hand_out(
+        &mut self,
+        kind: Kind,
+        fits: impl Fn(&Work) -> bool,
+        take: impl FnOnce(usize, &mut Work) -> Option<Step>,
+    ) -> Option<Step> {
+        let place = self.open.of_kind(kind).map(|rank| self.order[rank]).find(|place| fits(&self.tables[*place]))?;
+        let step = take(place, &mut self.tables[place]);
+        self.note(place);
+        step
     }
 
     /// Lets the next table in turn be loaded when all rows before it are there, and the indexes that wait for all rows be built.
     fn release(&mut self) {
-        while self.tables.iter().all(|work| work.in_turn || work.is_loaded()) {
-            match self.turns.pop_front() {
-                Some(next) => self.tables[next].in_turn = false,
-                None => break,
-            }
+        while self.unloaded == 0 {
+            let Some(next) = self.turns.pop_front() else { break };
+            self.tables[next].in_turn = false;
+            self.unloaded += usize::from(!self.tables[next].is_loaded());
         }
-        if self.tables.iter().all(Work::is_loaded) {
-            for work in &mut self.tables {
-                work.indexes.append(&mut work.computed);
-            }
+        if self.unloaded > 0 {
+            return;
+        }
+        for place in 0..self.tables.len() {
+            let work = &mut self.tables[place];
+            work.indexes.append(&mut work.computed);
+            self.note(place);
         }
     }
 
-    fn next_load(&mut self) -> Option<Step> {
-        let (_, work) = self.find(|work| !work.in_turn && !work.loads.is_empty())?;
-        work.loading += 1;
-        work.loads.pop_front()
-    }
-
-    fn next_small(&mut self) -> Option<Step> {
-        let whole = |work: &Work| matches!(work.loads.front(), Some(Step::Whole(..)));
-        let (_, work) = self.find(|work| !work.in_turn && work.bytes <= SMALL_BYTES && whole(work))?;
-        work.loading += 1;
-        work.loads.pop_front()
+    fn next_load(&mut self, most_bytes: u64) -> Option<Step> {
+        // A part is a worker's alone.
+        let may_have_company = |work: &Work| matches!(work.loads.front(), Some(Step::Whole(..))) && work.bytes <= most_bytes;
+        let fits = |work: &Work| !work.in_turn && (most_bytes == u64::MAX || may_have_company(work));
+        self.hand_out(Kind::Load, fits, |_, work| {
+            work.loading += 1;
+            work.loads.pop_front()
+        })
     }
 
     /// `ALTER TABLE … ADD CONSTRAINT` locks out everybody, and would wait for everybody.
-    fn next_key(&mut self) -> Option<Step> {
-        let (place, work) = self.find(|work| work.is_loaded() && work.is_idle() && !work.keys.is_empty())?;
-        (work.changing, work.locked) = (true, true);
-        work.keys.pop_front().map(|sql| Step::Key(place, sql))
+    fn next_key(&mut self, most_bytes: u64) -> Option<Step> {
+        let fits = |work: &Work| work.bytes <= most_bytes && work.is_loaded() && work.is_idle();
+        self.hand_out(Kind::Key, fits, |place, work| {
+            (work.changing, work.locked) = (true, true);
+            work.keys.pop_front().map(|sql| Step::Key(place, sql))
+        })
     }
 
     /// Indexes of one table may be built side by side, once its keys are there.
-    fn next_index(&mut self) -> Option<Step> {
-        let (place, work) = self.find(|work| work.has_keys() && !work.changing && !work.indexes.is_empty())?;
-        work.indexing += 1;
-        work.indexes.pop_front().map(|sql| Step::Index(place, sql))
+    fn next_index(&mut self, most_bytes: u64) -> Option<Step> {
+        let fits = |work: &Work| work.bytes <= most_bytes && work.has_keys() && !work.changing;
+        self.hand_out(Kind::Index, fits, |place, work| {
+            work.indexing += 1;
+            work.indexes.pop_front().map(|sql| Step::Index(place, sql))
+        })
     }
 
     /// Both tables are read meanwhile, and the one referred to must have its unique index.
-    fn next_foreign(&mut self) -> Option<Step> {
-        let ready = |place: &usize| self.tables[*place].is_indexed() && !self.tables[*place].changing;
+    fn next_foreign(&mut self, most_bytes: u64) -> Option<Step> {
+        let ready = |place: &usize| {
+            let work = &self.tables[*place];
+            work.bytes <= most_bytes && work.is_indexed() && !work.changing
+        };
         let at = self.foreign.iter().position(|(from, to, _)| ready(from) && ready(to))?;
-        let (from, to, sql) = self.foreign.remove(at);
+        let (from, to, sql) = self.foreign.remove(at)?;
         (self.tables[from].changing, self.tables[to].changing) = (true, true);
         Some(Step::Foreign(from, to, sql))
     }
 
     fn next_measure(&mut self) -> Option<Step> {
-        let (place, work) = self.find(|work| work.has_keys() && matches!(work.proof, Proof::Unmeasured))?;
-        work.proof = Proof::Measuring;
-        work.reading += 1;
-        Some(Step::Measure(place))
+        self.hand_out(Kind::Measure, Work::has_keys, |place, work| {
+            work.proof = Proof::Measuring;
+            work.reading += 1;
+            Some(Step::Measure(place))
+        })
     }
 
     /// Reading disturbs nobody but who builds a key.
     fn next_compare(&mut self) -> Option<Step> {
-        let (_, work) = self.find(|work| work.has_keys() && matches!(&work.proof, Proof::Left(tasks) if !tasks.is_empty()))?;
-        let Proof::Left(tasks) = &mut work.proof else { return None };
-        work.reading += 1;
-        tasks.pop_front().map(|(relation, task)| Step::Compare(relation, task))
+        self.hand_out(Kind::Compare, Work::has_keys, |_, work| {
+            let Proof::Left(tasks) = &mut work.proof else { return None };
+            work.reading += 1;
+            tasks.pop_front().map(|(relation, task)| Step::Compare(relation, task))
+        })
     }
 
     /// Last, for there are statistics of what indexes compute too.
     fn next_analyze(&mut self, most_bytes: u64) -> Option<Step> {
-        let fits = |work: &Work| work.bytes <= most_bytes && work.analyze && work.is_indexed() && !work.changing;
-        let (place, work) = self.find(fits)?;
-        (work.analyze, work.changing) = (false, true);
-        Some(Step::Analyze(place))
+        let fits = |work: &Work| work.bytes <= most_bytes && work.is_indexed() && !work.changing;
+        self.hand_out(Kind::Analyze, fits, |place, work| {
+            (work.analyze, work.changing) = (false, true);
+            Some(Step::Analyze(place))
+        })
     }
 }
 
@@ -305,6 +344,17 @@ impl Work {
             + self.computed.len()
             + self.proof.steps()
             + usize::from(self.analyze)
+    }
+
+    fn has(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::Load => !self.loads.is_empty(),
+            Kind::Key => !self.keys.is_empty(),
+            Kind::Index => !self.indexes.is_empty(),
+            Kind::Measure => matches!(self.proof, Proof::Unmeasured),
+            Kind::Compare => matches!(&self.proof, Proof::Left(tasks) if !tasks.is_empty()),
+            Kind::Analyze => self.analyze,
+        }
     }
 
     fn is_loaded(&self) -> bool {

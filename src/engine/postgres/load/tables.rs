@@ -17,6 +17,7 @@ use super::super::guard::{self, Need};
 use super::builds::{Builds, sort_memory};
 use super::copy::{load_few, load_frame, load_whole};
 use super::plan::{Next, Plan, Step};
+use super::together::run_short;
 use super::{
     CHECK_MEMORY, demand_roles_of_policies, frames_of, in_turn, note_needs, open, relation_of, run_frame, run_one, text,
 };
@@ -156,6 +157,22 @@ struct Worker {
     tallies: Sums,
 }
 
+/// The statement of a step that builds or checks something.
+fn statement(step: &Step) -> Option<&str> {
+    match step {
+        Step::Key(_, sql) | Step::Index(_, sql) | Step::Foreign(_, _, sql) => Some(sql),
+        _ => None,
+    }
+}
+
+/// How much memory it is given, in MiB.
+fn memory_for(step: &Step, tables: &[Table]) -> u32 {
+    match step {
+        Step::Key(table, _) | Step::Index(table, _) => sort_memory(tables[*table].bytes),
+        _ => CHECK_MEMORY,
+    }
+}
+
 /// Collects statistics, together; where that fails one by one, for the server need not say of which.
 async fn analyze(session: &mut Session, tables: &[&Table]) -> Result<(), EngineError> {
     let name = |table: &&Table| relation_of(table).quoted();
@@ -209,12 +226,14 @@ impl Worker {
                 };
                 analyze(&mut self.session, &steps.iter().filter_map(of).collect::<Vec<_>>()).await
             }
-            _ => {
-                for step in steps {
-                    self.take(step).await?;
-                }
-                Ok(())
+            [first, _, ..] => {
+                let memory = memory_for(first, tables);
+                self.set_memory(memory).await?;
+                let statements: Vec<String> = steps.iter().filter_map(statement).map(str::to_owned).collect();
+                run_short(&mut self.session, &statements).await
             }
+            [step] => self.take(step).await,
+            [] => Ok(()),
         }
     }
 
@@ -222,10 +241,11 @@ impl Worker {
         match step {
             Step::Whole(_, frames) => load_whole(&mut self.session, &self.archive, frames, &self.progress, &self.stop).await,
             Step::Part(_, frame) => load_frame(&mut self.session, &self.archive, *frame, "", &self.progress, &self.stop).await,
-            Step::Key(table, sql) | Step::Index(table, sql) => {
-                self.run_with(sort_memory(self.archive.manifest().tables[*table].bytes), sql).await
+            Step::Key(_, sql) | Step::Index(_, sql) | Step::Foreign(_, _, sql) => {
+                let memory = memory_for(step, &self.archive.manifest().tables);
+                self.set_memory(memory).await?;
+                run_one(&mut self.session, sql).await
             }
-            Step::Foreign(_, _, sql) => self.run_with(CHECK_MEMORY, sql).await,
             Step::Measure(table) => self.measure(*table).await,
             Step::Compare(relation, task) => {
                 let (progress, stop) = (self.progress.clone(), self.stop.clone());
@@ -238,13 +258,13 @@ impl Worker {
         }
     }
 
-    async fn run_with(&mut self, mebibytes: u32, sql: &str) -> Result<(), EngineError> {
+    async fn set_memory(&mut self, mebibytes: u32) -> Result<(), EngineError> {
         if self.memory != mebibytes {
             let memory = format!("SET maintenance_work_mem = '{mebibytes}MB'");
             self.session.run("set the memory for an index", &memory).await?;
             self.memory = mebibytes;
         }
-        run_one(&mut self.session, sql).await
+        Ok(())
     }
 
     async fn measure(&mut self, at: usize) -> Result<(), EngineError> {

@@ -268,6 +268,27 @@ fn small_tables_are_loaded_together_and_larger_ones_alone() {
 }
 
 #[test]
+fn what_is_built_on_small_tables_is_built_together() {
+    let mut manifest = manifest(&[1; 40]);
+    manifest.frames[7].raw = SMALL_BYTES + 1;
+    let (all, rings): (Vec<usize>, Vec<_>) = ((0..40).collect(), (0..20).map(|at| (2 * at, 2 * at + 1)).collect());
+    let mut plan = Plan::of(&manifest, 1, &[], &[], builds(&all, &all, &rings), false);
+    let (mut keys, mut indexes, mut foreign) = (Vec::new(), Vec::new(), Vec::new());
+    while let Next::Take(step) = plan.next() {
+        let steps = plan.with_company(step);
+        steps.iter().for_each(|step| plan.done(step));
+        match steps[0] {
+            Step::Key(..) => keys.push(steps.len()),
+            Step::Index(..) => indexes.push(steps.len()),
+            Step::Foreign(..) => foreign.push(steps.len()),
+            _ => {}
+        }
+    }
+    assert_eq!((keys, indexes), (vec![1, FEW, 39 - FEW], vec![1, FEW, 39 - FEW]));
+    assert_eq!(foreign, [19, 1], "the large one has nobody with it");
+}
+
+#[test]
 fn a_large_row_is_asked_for_before_it_is_compared() {
     let mut manifest = manifest(&[1, 1]);
     manifest.frames[0].raw = memory::LARGE + 1;
