@@ -84,7 +84,15 @@ async fn documentation(server: &Server) {
     let told = documented(&format!("restore:{flavour}"), &user, name);
     assert!(told.contains(&restore) && told.contains(&beside), "{restore} {beside}");
     server.sql(name, "CREATE TABLE more (a int)");
-    let loaded = load(&account, &sealed, LoadMode::Replace).await.unwrap();
-    assert_eq!(loaded.warnings, Vec::<String>::new());
+    let loaded = match load(&account, &sealed, LoadMode::Replace).await {
+        // What 11.4.5 wants for a default that asks a sequence is found out while the old content has its place, and is enough.
+        Err(EngineError::Privilege { grant, .. }) if server.version == "11.4.5" => {
+            assert_eq!(server.sql(name, "SHOW TABLES LIKE 'more'"), "more");
+            server.sql("", &grant);
+            load(&account, &sealed, LoadMode::Replace).await
+        }
+        loaded => loaded,
+    };
+    assert_eq!(loaded.unwrap().warnings, Vec::<String>::new());
     assert_eq!((server.schema(name), server.content(name)), before);
 }

@@ -8,6 +8,7 @@
 //! they are then nobody looks for them, and there they are proved to be what an archive keeps. Invariant: until the exchange the old content
 //! can be as it was, after it the new content can be finished; held by `tests/it/mysql_restore.rs` and `tests/it/mysql_fence.rs`.
 
+mod defaults;
 mod exchange;
 
 use std::collections::BTreeSet;

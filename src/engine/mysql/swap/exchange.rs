@@ -4,7 +4,7 @@
 //! server that is killed in the middle has none of it or all of it when it is up again. On MySQL other engines' tables may
 //! leave it in between; what is still to be moved is then read from the databases, and the same statement goes on from there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::super::super::EngineError;
 use super::super::super::replace::names::Names;
@@ -14,15 +14,14 @@ use super::super::encryption;
 use super::super::errors::number_of_error;
 use super::super::fenced;
 use super::super::foreign::Dangling;
-use super::super::here::HERE;
 use super::super::in_place;
 use super::super::load::aside::{self, Kept};
-use super::super::load::{self, objects, run_one};
+use super::super::load::{self, objects};
 use super::super::notes::Notes;
 use super::super::ours::FENCED;
 use super::super::routine_grants;
 use super::super::schema::Schema;
-use super::drop_database;
+use super::{defaults, drop_database};
 use crate::archive::manifest::Server;
 use crate::fault;
 
@@ -86,6 +85,7 @@ impl Exchange {
         statements: &[String],
         dangling: &[Dangling],
     ) -> Result<(), EngineError> {
+        defaults::demand(session, &self.names.new).await?;
         let schema = Schema::read_beside_tables(session).await?;
         fenced::note(session, &self.names.old, &schema.objects).await?;
         if encryption::is_default(session).await? {
@@ -232,7 +232,7 @@ impl Exchange {
             for like in &likes {
                 load::alter(session, &self.names.own, like).await?;
             }
-            self.mend_defaults(session).await?;
+            defaults::redirect(session, &self.names.own, &self.names.new, &self.names.own).await?;
             self.mend_foreign_keys(session).await?;
             let statements = self.after.read(session, OBJECT).await?;
             warnings = match objects::make(session, &statements).await {
@@ -301,31 +301,6 @@ impl Exchange {
             let foreign: Dangling = serde_json::from_str(&note)
                 .map_err(|error| EngineError::Unfit(format!("the note `{note}` cannot be read: {error}")))?;
             foreign.put_back(session).await?;
-        }
-        Ok(())
-    }
-
-    /// A default that asks a sequence names the database in which it was made, for ever (MariaDB).
-    async fn mend_defaults(&self, session: &mut Session) -> Result<(), EngineError> {
-        if !session.version.has_sequences() {
-            return Ok(());
-        }
-        let (here, there) = (format!("{}.", quote(&self.names.own)), format!("{}.", quote(&self.names.new)));
-        let sql = format!(
-            "SELECT TABLE_NAME, COLUMN_NAME, COLUMN_DEFAULT FROM information_schema.COLUMNS \
-             WHERE {HERE} AND INSTR(COLUMN_DEFAULT, {}) > 0",
-            super::literal(&there)
-        );
-        let mut changes: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for row in session.texts("look for defaults that ask a sequence", &sql).await? {
-            let [Some(table), Some(column), Some(default)] = row.as_slice() else { continue };
-            let change = format!("ALTER COLUMN {} SET DEFAULT ({})", quote(column), default.replace(&there, &here));
-            changes.entry(table.clone()).or_default().push(change);
-        }
-        // All of a table at once: it cannot be opened while one of them asks a sequence that is not there any more.
-        for (table, changes) in changes {
-            session.run("set up a session", "SET SESSION system_versioning_alter_history = KEEP").await?;
-            run_one(session, &format!("ALTER TABLE {} {}", quote(&table), changes.join(", "))).await?;
         }
         Ok(())
     }
