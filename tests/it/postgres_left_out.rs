@@ -49,6 +49,47 @@ async fn a_language_that_pg_dump_prints_by_its_name_alone_is_refused() {
     dump(&source, dir.path(), 1).await.unwrap();
 }
 
+/// `pg_dump` of 18 prints such a name without its quotes, whatever it makes of what follows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_pg_dump_prints_without_quotes_is_refused_until_it_is_another() {
+    let Some(cluster) = newer_cluster().filter(|cluster| cluster.major >= 18) else { return };
+    let source = cluster.fresh();
+    let tables =
+        "CREATE TABLE p (a int); CREATE TABLE c (CONSTRAINT \"a NOT NULL); DROP TABLE t; --\" NOT NULL a) INHERITS (p)";
+    cluster.psql(name_of(&source), tables);
+    let dir = tempfile::tempdir().unwrap();
+    let said = said(dump(&source, dir.path(), 1).await.unwrap_err());
+    let rename = "ALTER TABLE public.c RENAME CONSTRAINT \"a NOT NULL); DROP TABLE t; --\" TO";
+    assert!(said.contains(rename), "{said}");
+    upkeep::engine::postgres::can_read_all(&source).await.unwrap_err();
+    cluster.psql(name_of(&source), &format!("{rename} filled"));
+    dump(&source, dir.path(), 1).await.unwrap();
+}
+
+/// What 18.4 itself does not take back of what its `pg_dump` prints.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_constraint_whose_indexes_18_does_not_join_again_is_refused() {
+    let Some(cluster) = newer_cluster().filter(|cluster| cluster.major >= 18) else { return };
+    for constraint in ["EXCLUDE USING gist (a WITH =, b WITH &&)", "PRIMARY KEY (a, b WITHOUT OVERLAPS)"] {
+        let source = cluster.fresh();
+        let parted = format!("CREATE TABLE p (a int4range, b int4range, CONSTRAINT c {constraint}) PARTITION BY LIST (a)");
+        cluster.psql(name_of(&source), &parted);
+        let dir = tempfile::tempdir().unwrap();
+        dump(&source, dir.path(), 1).await.unwrap();
+        cluster.psql(name_of(&source), "CREATE TABLE rest PARTITION OF p DEFAULT");
+        let stock = cluster.pg_dump(name_of(&source), &[]);
+        let refused = cluster.try_psql(name_of(&cluster.fresh()), &stock).unwrap_err();
+        assert!(refused.contains("cannot attach index"), "the server takes it back, and so should we: {refused}");
+        let said = said(dump(&source, dir.path(), 1).await.unwrap_err());
+        assert!(said.contains("ALTER TABLE public.p DROP CONSTRAINT c"), "{said}");
+        cluster.psql(
+            name_of(&source),
+            &format!("ALTER TABLE p DROP CONSTRAINT c; ALTER TABLE rest ADD CONSTRAINT c {constraint}"),
+        );
+        dump(&source, dir.path(), 1).await.unwrap();
+    }
+}
+
 /// Without the policy its rows would be shown to whoever it keeps them from.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_policy_that_takes_rows_away_is_never_left_out() {

@@ -64,8 +64,10 @@ async fn of_the_database(session: &mut Session) -> Result<Option<LeftOut>, Engin
 }
 
 /// Refuses what `pg_dump` prints so that nothing could restore it: a language by its name alone, because the functions that make it one
-/// are an extension's or the system's.
+/// are an extension's or the system's; a name without the quotes that it needs; indexes that 18 does not join again.
 pub(super) async fn demand_restorable(session: &mut Session) -> Result<(), EngineError> {
+    demand_plain_names(session).await?;
+    demand_joinable(session).await?;
     let part = "e.deptype = 'e' AND e.classid =";
     let sql = format!(
         "SELECT l.lanname::text FROM pg_catalog.pg_language l WHERE l.oid >= 16384 \
@@ -82,6 +84,45 @@ pub(super) async fn demand_restorable(session: &mut Session) -> Result<(), Engin
             "make it of functions of its own (CREATE FUNCTION … RETURNS language_handler LANGUAGE c AS '$libdir/…', '…'), or drop it: DROP LANGUAGE {}",
             quote(&name)
         ),
+    })
+}
+
+/// `pg_dump` of 18 forgets the quotes of a NOT NULL's name that a table has of its own on a column that it inherits. What is a plain word
+/// gets them (`schema`), and a name of the server's own making is not printed.
+async fn demand_plain_names(session: &mut Session) -> Result<(), EngineError> {
+    let sql = format!(
+        "SELECT pg_catalog.format('ALTER TABLE %I.%I RENAME CONSTRAINT %I TO', n.nspname, c.relname, k.conname) FROM pg_catalog.pg_constraint k \
+         JOIN pg_catalog.pg_class c ON c.oid = k.conrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.conkey[1] \
+         WHERE {USER_SCHEMA} AND k.contype = 'n' AND k.conislocal AND NOT a.attislocal AND NOT c.relispartition \
+           AND k.conname !~ '^[A-Za-z_][A-Za-z0-9_]*$' AND k.conname <> c.relname || '_' || a.attname || '_not_null' ORDER BY 1"
+    );
+    let Some(rename) = texts(session, "look for names without quotes", &sql).await?.into_iter().next() else { return Ok(()) };
+    Err(EngineError::Inexact {
+        what: "pg_dump prints the name of a NOT NULL constraint without the quotes it needs: nothing could restore it"
+            .to_owned(),
+        hint: format!("give it a name of plain letters: {rename} …"),
+    })
+}
+
+/// A partitioned table's constraint by exclusion, or without overlaps, is printed as one of each partition, to be joined afterwards. The releases
+/// of 18 that are known say of every such pair that the definitions do not match; 17 joins them.
+async fn demand_joinable(session: &mut Session) -> Result<(), EngineError> {
+    let sql = format!(
+        "SELECT pg_catalog.format('ALTER TABLE %I.%I DROP CONSTRAINT %I', n.nspname, c.relname, i.relname) FROM pg_catalog.pg_index x \
+         JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid JOIN pg_catalog.pg_class c ON c.oid = x.indrelid \
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE {USER_SCHEMA} AND x.indisexclusion AND c.relkind = 'p' \
+           AND EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE h.inhparent = i.oid) \
+           AND pg_catalog.current_setting('server_version_num')::integer BETWEEN 180000 AND 180004 ORDER BY 1"
+    );
+    let Some(drop) = texts(session, "look for indexes that are not joined again", &sql).await?.into_iter().next() else {
+        return Ok(());
+    };
+    Err(EngineError::Inexact {
+        what: "a partitioned table has a constraint by exclusion or without overlaps, and this release of PostgreSQL refuses to make what pg_dump \
+               prints of it (`cannot attach index`): nothing could restore it"
+            .to_owned(),
+        hint: format!("let each partition have such a constraint by itself, and drop that of them all: {drop}"),
     })
 }
 

@@ -6,7 +6,7 @@
 //! `pg_dump`'s word for both databases.
 
 use super::super::EngineError;
-use super::grammar::Statement;
+use super::grammar::{Kind, Statement};
 use super::guard::guard;
 use super::split::{Chunk, Splitter};
 
@@ -82,9 +82,35 @@ fn clean(chunk: Chunk) -> Result<String, EngineError> {
             if statement.speaks_to_psql() {
                 return Err(speaks_to_psql(&sql));
             }
-            Ok(format!("{lead}{}", guard(&statement)))
+            Ok(match quoted(&statement) {
+                Some(sql) => format!("{lead}{}", guard(&Statement::of(&sql))),
+                None => format!("{lead}{}", guard(&statement)),
+            })
         }
     }
+}
+
+/// The statement with quotes where `pg_dump` of 18 forgets them: around the name of a NOT NULL that a table has of its own on a column that it
+/// inherits (`CONSTRAINT Own NOT NULL b`, a line by itself), which would be made under another name, or be no SQL. What is no plain
+/// word without quotes is refused before (`left_out`).
+fn quoted(statement: &Statement<'_>) -> Option<String> {
+    if !statement.has(0, &["CREATE"]) || !(1..=2).any(|at| statement.has(at, &["TABLE"])) {
+        return None;
+    }
+    let tokens = statement.tokens();
+    let names = tokens.windows(5).filter(|five| {
+        let begins = five[1].depth == 1 && (five[0].is_sign("(") || five[0].is_sign(","));
+        let words = [(1, "CONSTRAINT"), (3, "NOT"), (4, "NULL")];
+        begins
+            && five[2].kind == Kind::Word
+            && words.iter().all(|(at, word)| five[*at].kind == Kind::Word && five[*at].text == *word)
+    });
+    let mut sql = statement.sql().to_owned();
+    // From behind, so that the places before stay what they are.
+    for name in names.map(|five| five[2]).collect::<Vec<_>>().into_iter().rev() {
+        sql.replace_range(name.at..name.at + name.text.len(), &format!("\"{}\"", name.text));
+    }
+    (sql != statement.sql()).then_some(sql)
 }
 
 /// The pair that `pg_dump` of newer minor releases writes around its output; the archive has one of its own.

@@ -23,6 +23,25 @@ fn what_only_psql_or_another_major_reads_is_dropped() {
 }
 
 #[test]
+fn a_name_whose_quotes_pg_dump_forgets_gets_them_and_nothing_else_is_touched() {
+    let own = |name: &str| {
+        format!(
+            "CREATE TABLE app.\"c; x\" (\n    CONSTRAINT {name} NOT NULL a,\n    b integer CONSTRAINT x NOT NULL DEFAULT f(1, 2),\n    CONSTRAINT {name} NOT NULL \"B\"\n)\nINHERITS (app.p);\n"
+        )
+    };
+    for name in ["OwnName", "select", "later"] {
+        assert_eq!(clean(&own(name)), own(&format!("\"{name}\"")));
+    }
+    for untouched in [
+        own("\"Own\""),
+        "CREATE TABLE t (\n    a text DEFAULT '(\n    CONSTRAINT Own NOT NULL a'::text,\n    CONSTRAINT c CHECK ((NOT NULL))\n);\n".to_owned(),
+        "CREATE FUNCTION f() RETURNS TABLE(a text) LANGUAGE sql AS '(CONSTRAINT Own NOT NULL a)';\n".to_owned(),
+    ] {
+        assert_eq!(clean(&untouched), untouched);
+    }
+}
+
+#[test]
 fn statements_about_roles_do_nothing_where_the_role_is_missing() {
     for (sql, role) in [
         ("GRANT SELECT ON TABLE public.t TO app;", "app"),
