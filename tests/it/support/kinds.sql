@@ -117,6 +117,8 @@ CREATE TABLE parted_fast_1 PARTITION OF parted_fast FOR VALUES FROM (0) TO (9) T
 CREATE INDEX parted_fast_a ON parted_fast (a) TABLESPACE fast;
 INSERT INTO parted_fast VALUES (1);
 
+SELECT :SERVER_VERSION_NUM >= 150000 AS since_15 \gset
+\if :since_15
 -- Since 15: publications of schemas, of some rows and of some columns.
 CREATE PUBLICATION plain_schema FOR TABLES IN SCHEMA app WITH (publish = 'insert');
 CREATE PUBLICATION "publication FOR TABLES IN SCHEMA x" FOR TABLES IN SCHEMA "s; DROP SCHEMA app OWNER TO nobody;",
@@ -124,3 +126,4 @@ CREATE PUBLICATION "publication FOR TABLES IN SCHEMA x" FOR TABLES IN SCHEMA "s;
 CREATE PUBLICATION "publication (a) WHERE (b" FOR TABLE in_fast (a, b) WHERE (a > 0 AND b <> ') TO x;'), "parted; x" (b)
   WITH (publish = 'insert', publish_via_partition_root = true);
 ALTER PUBLICATION "publication (a) WHERE (b" OWNER TO :owner;
+\endif

@@ -8,6 +8,15 @@ CREATE SCHEMA app;
 CREATE SCHEMA "Schéma mit Leerzeichen";
 COMMENT ON SCHEMA app IS 'it''s "quoted"; and \ has a backslash';
 SET search_path = app, public;
+SELECT :SERVER_VERSION_NUM >= 140000 AS since_14 \gset
+\set multirange text
+\set most 9
+\set least -9
+\if :since_14
+  \set multirange int4multirange
+  \set most Infinity
+  \set least -Infinity
+\endif
 
 CREATE TYPE mood AS ENUM ('sad', 'ok', 'it''s', 'très content');
 CREATE DOMAIN positive AS integer DEFAULT 1 CHECK (VALUE > 0);
@@ -25,8 +34,10 @@ BEGIN
 \.
 $$ || E'\\;';
 END $_$;
+\if :since_14
 CREATE FUNCTION standard(a integer, b integer DEFAULT 2) RETURNS integer LANGUAGE sql
 BEGIN ATOMIC SELECT CASE WHEN a > b THEN a ELSE b END; SELECT a + b; END;
+\endif
 CREATE PROCEDURE nothing() LANGUAGE plpgsql AS 'BEGIN NULL; END';
 CREATE AGGREGATE product(integer) (sfunc = int4mul, stype = integer, initcond = '1');
 
@@ -35,7 +46,7 @@ CREATE TABLE every_type (
   b boolean, i2 smallint, i4 integer, i8 bigint, f4 real, f8 double precision, n numeric, n2 numeric(20, 5),
   t text, v varchar(20), c char(5), ci citext, by bytea, d date, ti time, tz timetz, ts timestamp, tsz timestamptz,
   iv interval, u uuid, j json, jb jsonb, x xml, a integer[], a2 text[][], h hstore, m mood, dom positive, p pair, r span,
-  ir int4range, mr int4multirange, ip inet, cd cidr, mac macaddr, pt point, poly polygon, tv tsvector, tq tsquery, bits bit varying, mo money,
+  ir int4range, mr :multirange, ip inet, cd cidr, mac macaddr, pt point, poly polygon, tv tsvector, tq tsquery, bits bit varying, mo money,
   generated text GENERATED ALWAYS AS (t || '!') STORED,
   "GROUP" integer DEFAULT 5, "spaced ""col" text COLLATE german);
 INSERT INTO every_type (b, i2, i4, i8, f4, f8, n, n2, t, v, c, ci, by, d, ti, tz, ts, tsz, iv, u, j, jb, x, a, a2, h, m, dom, p, r,
@@ -44,9 +55,9 @@ INSERT INTO every_type (b, i2, i4, i8, f4, f8, n, n2, t, v, c, ci, by, d, ti, tz
   '24:00:00', '12:00:00+13:45', '-infinity', 'infinity', '-1 year 2 mons -3 days 04:05:06.789', '00000000-0000-0000-0000-000000000001',
   '{"a":1, "a":2, "b": [ ] }', '{"z": 1.10, "a": "\u00e9"}', '<a>é</a>', '{1,NULL,3}', '{{a,"b,c"},{"NULL",NULL}}', 'a=>1,b=>NULL', 'it''s', 7, '(1,"x, y")', '[1.5,2.5)',
   '[1,10)', '{[1,2),[5,9)}', '::1/64', '10.0.0.0/8', '08:00:2b:01:02:03', '(1.5,-0)', '((0,0),(1,1),(1,0))', '''a'':1 ''b c'':2A', 'a & !b', B'10101', '12.34', 'ß'),
- (false, 1, 1, 1, '3.4028235e38', '5e-324', 'Infinity', -99999.99999, '\N', 'NULL', '', '', '', '4713-01-01 BC', '00:00:00.000001', '00:00:00-12', '0044-03-15 12:00:00 BC', '0044-03-15 12:00:00+00 BC',
+ (false, 1, 1, 1, '3.4028235e38', '5e-324', :'most', -99999.99999, '\N', 'NULL', '', '', '', '4713-01-01 BC', '00:00:00.000001', '00:00:00-12', '0044-03-15 12:00:00 BC', '0044-03-15 12:00:00+00 BC',
   '1000 years 13 mons 99999 days 25:59:59.999999', gen_random_uuid(), 'null', 'null', NULL, '{}', '{}', '', 'sad', 1, '(,)', 'empty', 'empty', '{}', '0.0.0.0', '::/0', NULL, NULL, NULL, '', '', B'', NULL, ''),
- (NULL, NULL, NULL, NULL, '1e-45', '2.2250738585072014e-308', '-Infinity', 12345678901234.56789, '\.', E'\\.', NULL, NULL, NULL, '5874897-12-31', NULL, NULL, '294276-12-31 23:59:59.999999', NULL,
+ (NULL, NULL, NULL, NULL, '1e-45', '2.2250738585072014e-308', :'least', 12345678901234.56789, '\.', E'\\.', NULL, NULL, NULL, '5874897-12-31', NULL, NULL, '294276-12-31 23:59:59.999999', NULL,
   '00:00:00', NULL, NULL, '"\\u0000 is not"', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
 INSERT INTO every_type DEFAULT VALUES;
 
