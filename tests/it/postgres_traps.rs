@@ -165,12 +165,19 @@ async fn t_pg5_who_keeps_a_view_from_pg_dump_is_named() {
     world.sql("CREATE TABLE t (a int); CREATE VIEW v AS SELECT a FROM t");
     let held = Held::at(&world, &["backup", "notes"], "pg.dump.looked");
     let kept = "CREATE OR REPLACE VIEW v AS SELECT a FROM t";
-    let mut other = cluster.connect(name_of(&world.database())).await;
-    other.execute(sqlx::AssertSqlSafe(format!("BEGIN; {kept}"))).await.unwrap();
+    let database = world.database();
+    let mut other = cluster.connect(name_of(&database)).await;
+    // Our look has the view's lock as well: he stands in line behind it, and `pg_dump` behind him.
+    let other = tokio::spawn(async move {
+        other.execute(sqlx::AssertSqlSafe(format!("BEGIN; {kept}"))).await.unwrap();
+        other
+    });
+    let asks = "SELECT count(*) FROM pg_locks WHERE relation = 'v'::regclass AND mode = 'AccessExclusiveLock'";
+    until("he asks for the view", || cluster.psql(name_of(&database), asks) == "1");
     let output = held.go_on();
     assert_eq!(output.status.code(), Some(75), "{}", text(&output));
     assert!(text(&output).contains(kept), "{}", text(&output));
-    other.close().await.unwrap();
+    other.await.unwrap().close().await.unwrap();
 }
 
 /// T-PG5: the same change, arriving while rows are being read, waits for us and does not hang us.
