@@ -45,7 +45,7 @@ pub(super) async fn glance(place: &Place) -> Result<Glance, EngineError> {
     let Some(mut session) = place.connect_if_exists().await? else { return Ok(Glance::default()) };
     let bytes = match session.text(MEASURING, MEASURED).await {
         Err(EngineError::Privilege { .. }) => {
-            let (bytes, _) = Sizes::Noted.columns();
+            let bytes = Sizes::Noted.column();
             let noted = format!(
                 "SELECT COALESCE(pg_catalog.sum({bytes}), 0)::text FROM pg_catalog.pg_class AS c WHERE c.relkind = 'r'"
             );
