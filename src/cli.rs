@@ -6,6 +6,7 @@
 //! exit code follows from [`Class`] alone. Held by `tests/it/cli.rs` and `tests/it/errors.rs`.
 
 mod accounts;
+mod at;
 mod backup;
 mod cancel;
 mod chart;
@@ -158,9 +159,11 @@ impl From<Failure> for Stop {
 }
 
 /// What every command is handed: the command line's own `--config` and `--json`, and the process's surroundings.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct World {
     config: PathBuf,
+    /// What stands in its place for this command, where a place was named by its address.
+    stand_in: Option<Arc<crate::config::Config>>,
     environment: Environment,
     clock: Arc<dyn Clock>,
     terminal: Terminal,
@@ -180,7 +183,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>, environment: impl Iterato
         Err(error) => return refuse(&error, arguments.iter().any(|argument| argument == "--json")),
     };
     let terminal = Terminal::of_process(&environment, cli.json);
-    let world = World { config: cli.config, environment, clock: Arc::new(SystemClock), terminal };
+    let world = World { config: cli.config, stand_in: None, environment, clock: Arc::new(SystemClock), terminal };
     let runtime = crate::daemon::runtime();
     let outcome = match runtime {
         Ok(runtime) => {

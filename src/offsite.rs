@@ -90,6 +90,15 @@ pub async fn reading(state: &StateDb, offsite: &Offsite, owner: Option<&OwnerNam
     Ok(aside(&at, open).await??)
 }
 
+/// Who writes at a place that is a directory, by name; the others do not tell everybody.
+///
+/// # Errors
+/// When the place is not there.
+pub async fn owners(kind: &OffsiteKind) -> Result<Vec<OwnerName>, OffsiteError> {
+    let OffsiteKind::Directory { path, .. } = kind.clone() else { return Ok(Vec::new()) };
+    Ok(aside(&path.display().to_string(), move || Directory::owners(&path)).await??)
+}
+
 /// Opens this host's own part of a place for writing; the host's id there.
 async fn writing(ctx: &Context, offsite: &Offsite) -> Result<(Arc<dyn Place>, String), OffsiteError> {
     let known = ctx.state.place(&offsite.name).await?.filter(Known::is_set_up);

@@ -33,7 +33,7 @@ use crate::engine::passing::Patience;
 use crate::engine::{Engine, EngineError, Keep, Keeping, LoadMode, Loaded, NotKept, Standing, Survey};
 use crate::failure::Chain;
 use crate::fault;
-use crate::ids::Label;
+use crate::ids::{Label, OwnerName};
 use crate::progress::Progress;
 use crate::service::{self, ServiceState};
 use crate::shape::Shape;
@@ -60,6 +60,8 @@ pub struct RestoreRequest {
     pub which: Which,
     /// Where its copy is, where that is to be read and not the archive here.
     pub place: Option<Offsite>,
+    /// Who wrote that copy; this host where nobody is named.
+    pub owner: Option<OwnerName>,
     /// What opens that copy, where it is encrypted.
     pub identity: Option<Arc<Identity>>,
     /// The destination; none for the target's own database.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::at::At;
 use super::{Stop, World, identity, offsite};
 use crate::cipher::Identity;
 use crate::ids::{OwnerName, PlaceName};
@@ -10,9 +11,9 @@ use crate::ids::{OwnerName, PlaceName};
 /// Where its copy is, if that is meant.
 #[derive(Debug, clap::Args)]
 pub(super) struct Elsewhere {
-    /// From the copy at this place away from the host.
-    #[arg(long, value_name = "PLACE")]
-    pub(super) at: Option<PlaceName>,
+    /// From the copy at this place away from the host: by its name in the configuration, or a directory or an s3:// URL without one.
+    #[arg(long, value_name = "PLACE|URL")]
+    pub(super) at: Option<At>,
     /// A copy of another host's, by the name (`owner`) under which that host writes there.
     #[arg(long, value_name = "OWNER", requires = "at")]
     pub(super) owner: Option<OwnerName>,

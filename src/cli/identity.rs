@@ -43,7 +43,7 @@ pub(super) fn with(world: &World, identity: Option<&Private>) -> World {
     if let Some(identity) = identity {
         environment.insert(HANDED_ON.to_owned(), identity.reveal().to_owned());
     }
-    World { config: world.config.clone(), environment, clock: world.clock.clone(), terminal: world.terminal }
+    World { environment, ..world.clone() }
 }
 
 /// Reads it where nobody else may.

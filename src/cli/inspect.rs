@@ -30,8 +30,9 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
     let archive = match &arguments.elsewhere.at {
         None => Archive::open(&find(&arguments.archive, world).await?)?,
-        Some(place) => {
+        Some(at) => {
             let label = Label::parse(&arguments.archive).map_err(|error| Failure::new(Class::Usage, error.to_string()))?;
+            let (place, world) = &at.known(arguments.elsewhere.owner.as_ref(), None, world).await?;
             let (there, identity) = arguments.elsewhere.reach(place, world).await?;
             let opened = crate::offsite::open(&there.place, &label, None, identity.as_ref()).await;
             there.state.close().await;

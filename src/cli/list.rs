@@ -1,5 +1,6 @@
 //! `upkeep list`: the archives, newest first.
 
+use super::at::At;
 use super::session::{self, Reach};
 use super::table::{Side, Table};
 use super::terminal::{Terminal, Tone};
@@ -16,17 +17,18 @@ use crate::store;
 pub(super) struct Arguments {
     /// Only this target's.
     target: Option<TargetName>,
-    /// List the copies at this place away from the host, as found there now.
-    #[arg(long, value_name = "PLACE")]
-    at: Option<PlaceName>,
+    /// List the copies at this place away from the host, as found there now: by its name in the configuration, or a directory or an s3:// URL without one.
+    #[arg(long, value_name = "PLACE|URL")]
+    at: Option<At>,
     /// The copies of another host, by the name (`owner`) under which that host writes there.
     #[arg(long, value_name = "OWNER", requires = "at")]
     owner: Option<OwnerName>,
 }
 
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
-    if let Some(place) = &arguments.at {
-        return at(place, &arguments, world).await;
+    if let Some(at) = &arguments.at {
+        let (place, world) = &at.known(arguments.owner.as_ref(), None, world).await?;
+        return there(place, &arguments, world).await;
     }
     let (config, reach) = session::asked(world).await?;
     let mut targets: Vec<TargetName> = match (&config, &reach) {
@@ -62,17 +64,20 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
 }
 
 /// What is at a place, newest first.
-async fn at(place: &PlaceName, arguments: &Arguments, world: &World) -> Result<(), Stop> {
+async fn there(place: &PlaceName, arguments: &Arguments, world: &World) -> Result<(), Stop> {
     let there = offsite::there(world, place, arguments.owner.as_ref()).await?;
     let listed = crate::offsite::listed(&there.state, place, &there.place).await;
     there.state.close().await;
     let mut listed = listed?;
     listed.retain(|copy| arguments.target.is_none() || copy.target.is_none() || copy.target == arguments.target);
     let now = world.clock.now();
-    world.terminal.show(&listed, |listed| copies(listed, place, now, world.terminal))
+    world.terminal.show(&listed, |listed| copies(listed, place, now, world))
 }
 
-fn copies(listed: &[Listed], place: &PlaceName, now: chrono::DateTime<chrono::Utc>, terminal: Terminal) -> String {
+fn copies(listed: &[Listed], place: &PlaceName, now: chrono::DateTime<chrono::Utc>, world: &World) -> String {
+    if listed.is_empty() && world.stand_in.is_some() {
+        return "no copies there under this name".to_owned();
+    }
     if listed.is_empty() {
         return format!("no copies at {place} yet; send what is owed: `upkeep copy --to {place}`");
     }
@@ -102,7 +107,7 @@ fn copies(listed: &[Listed], place: &PlaceName, now: chrono::DateTime<chrono::Ut
             (copy.why.clone().or(read).unwrap_or_default(), Tone::Quiet),
         ]);
     }
-    table.render(terminal)
+    table.render(world.terminal)
 }
 
 fn copy_words(copy: &Listed) -> String {

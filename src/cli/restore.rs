@@ -4,15 +4,17 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 
+use super::at::{self, At};
 use super::{Stop, World, identity, moments, session};
 use crate::config::load::Secrets;
 use crate::failure::{Class, Failure};
-use crate::ids::{Label, PlaceName, TargetName};
+use crate::ids::{Label, OwnerName, PlaceName, TargetName};
 use crate::wire::{Action, Address, Restore};
 
 /// Put an archive's content into a database, and compare every row with the archive before it counts.
 ///
-/// Without LABEL or --at the newest verified archive is taken. A database that holds rows is refused without --replace;
+/// Without LABEL or --at the newest verified archive is taken. On a host without a configuration --at names a directory or an s3:// URL, and --into
+/// the database. A database that holds rows is refused without --replace;
 /// with it, a safety archive of what is there is taken and sealed first. The server must be stopped: --stop-server stops
 /// it and starts it again after.
 #[derive(Debug, clap::Args)]
@@ -22,9 +24,12 @@ pub(super) struct Arguments {
     /// This archive.
     label: Option<Label>,
     /// A time: the newest verified archive taken at that time or before (2026-11-22T02:30:00Z, "2026-11-22 02:30", 2h for two hours
-    /// ago). A place away from the host: from the copies there. Both may be given.
-    #[arg(long, value_name = "TIME|PLACE")]
+    /// ago). A place away from the host: from the copies there; by its path or s3:// URL where no configuration names it. Both may be given.
+    #[arg(long, value_name = "TIME|PLACE|URL")]
     at: Vec<String>,
+    /// The copy that another host wrote at that place under this name.
+    #[arg(long, value_name = "OWNER", requires = "at")]
+    owner: Option<OwnerName>,
     /// The file with the secret half of a key, for a copy that is encrypted: lines AGE-SECRET-KEY-1…, or an ssh-ed25519 key.
     #[arg(long, value_name = "FILE", requires = "at")]
     identity: Option<PathBuf>,
@@ -44,33 +49,48 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
     let (at, place) = told_apart(&arguments.at, world)?;
+    if let (None, Some(owner)) = (&place, &arguments.owner) {
+        let failure = Failure::new(Class::Usage, format!("`--owner {owner}` is of copies at a place, and none is named"));
+        return Err(failure.safe("nothing was changed").hint("name it as well: `--at PLACE`").into());
+    }
     if at.is_some() && arguments.label.is_some() {
         let failure = Failure::new(Class::Usage, "LABEL and a time each choose an archive");
         return Err(failure.hint("give only one of them; `--at PLACE` may be added to either").into());
     }
     let identity = identity::given(arguments.identity.as_deref(), world)?;
-    let world = &identity::with(world, identity.as_ref());
+    let world = identity::with(world, identity.as_ref());
+    let (place, world) = match &place {
+        Some(place) => {
+            let into = into(place, &arguments)?;
+            let (name, world) = place.known(arguments.owner.as_ref(), into, &world).await?;
+            (Some(name), world)
+        }
+        None => (None, world.clone()),
+    };
     let action = Action::Restore(Restore {
         target: arguments.target,
         label: arguments.label,
         at,
-        into: arguments.into.map(Address::new),
+        // What stands in for a configuration names it.
+        into: arguments.into.filter(|_| world.stand_in.is_none()).map(Address::new),
         replace: arguments.replace,
         dry_run: arguments.dry_run,
         stop_server: arguments.stop_server,
         place,
+        owner: arguments.owner,
         identity,
     });
-    session::perform(world, action).await
+    session::perform(&world, action).await
 }
 
 /// A moment and a place, each given once at most. A place's name begins with a letter, and a moment but `now` does not.
-fn told_apart(at: &[String], world: &World) -> Result<(Option<DateTime<Utc>>, Option<PlaceName>), Stop> {
+fn told_apart(at: &[String], world: &World) -> Result<(Option<DateTime<Utc>>, Option<At>), Stop> {
     let (mut moment, mut place) = (None, None);
     for text in at {
         let named = text.starts_with(|letter: char| letter.is_ascii_lowercase()) && text != "now";
         let twice = match PlaceName::parse(text).ok().filter(|_| named) {
-            Some(name) => place.replace(known(name, world)?).is_some(),
+            Some(name) => place.replace(At::Place(known(name, world)?)).is_some(),
+            None if at::is_address(text) => place.replace(At::Address(text.clone())).is_some(),
             None => moment.replace(moments::parse(text, moments::Toward::Past, world.clock.now())?).is_some(),
         };
         if twice {
@@ -79,6 +99,19 @@ fn told_apart(at: &[String], world: &World) -> Result<(Option<DateTime<Utc>>, Op
         }
     }
     Ok((moment, place))
+}
+
+/// The database, where no configuration names one for the target.
+fn into<'a>(place: &At, arguments: &'a Arguments) -> Result<Option<at::Into<'a>>, Failure> {
+    match (place, &arguments.into) {
+        (At::Place(_), _) => Ok(None),
+        (At::Address(_), Some(url)) => Ok(Some((&arguments.target, url.as_str()))),
+        (At::Address(address), None) => {
+            let what = format!("where the database of {} is to be is not said: a copy at {address} needs no configuration, and has none", arguments.target);
+            let failure = Failure::new(Class::Usage, what).safe("nothing was changed");
+            Err(failure.hint("name the database: `--into postgres://…`, `--into mysql://…` or `--into sqlite:///…`"))
+        }
+    }
 }
 
 /// Whoever mistypes a moment is told of both.

@@ -72,7 +72,10 @@ impl Source {
     pub(super) async fn open(&self, world: &World) -> Result<Opened, Stop> {
         match &self.elsewhere.at {
             None => here(&self.what, world).await,
-            Some(place) => self.there(place, world).await,
+            Some(at) => {
+                let (place, world) = &at.known(self.elsewhere.owner.as_ref(), None, world).await?;
+                self.there(place, world).await
+            }
         }
     }
 
@@ -80,13 +83,17 @@ impl Source {
     async fn there(&self, place: &PlaceName, world: &World) -> Result<Opened, Stop> {
         let (there, identity) = self.elsewhere.reach(place, world).await?;
         let config = session::config(world, Secrets::Leave)?;
-        let target = TargetName::parse(&self.what).ok();
-        let label = match target {
-            Some(target) if config.targets.contains_key(&target) => {
+        let of_target = match TargetName::parse(&self.what).ok() {
+            // Without a configuration there is a target where there are copies of it.
+            Some(target) if world.stand_in.is_some() || config.targets.contains_key(&target) => {
                 let entries = crate::offsite::choices(&there.state, place, &there.place, &target).await?;
-                chosen(&entries, &target, world)?.label
+                Some((target, entries)).filter(|(_, entries)| world.stand_in.is_none() || !entries.is_empty())
             }
-            _ => Label::parse(&self.what).map_err(|error| Failure::new(Class::Usage, error.to_string()))?,
+            _ => None,
+        };
+        let label = match of_target {
+            Some((target, entries)) => chosen(&entries, &target, world)?.label,
+            None => Label::parse(&self.what).map_err(|error| Failure::new(Class::Usage, error.to_string()))?,
         };
         // What this host noted of its own copy says nothing of another host's.
         let known = match self.elsewhere.owner {
@@ -95,7 +102,11 @@ impl Source {
         };
         let opened = crate::offsite::open(&there.place, &label, known, identity.as_ref()).await;
         there.state.close().await;
-        Ok(Opened { archive: opened?, scratch: Scratch::at(&config.daemon.state_dir) })
+        let scratch = match world.stand_in {
+            Some(_) => Scratch::own(world)?,
+            None => Scratch::at(&config.daemon.state_dir),
+        };
+        Ok(Opened { archive: opened?, scratch })
     }
 }
 

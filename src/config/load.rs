@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::raw::{Node, Problems};
+use super::raw::{Node, Problems, Table};
 use super::{Config, Control, Daemon};
 use crate::failure::{Class, Explain};
 
@@ -135,7 +135,7 @@ pub fn load_with(path: &Path, environment: &Environment, secrets: Secrets) -> Re
     let Some(merged) = layers::merged(path, environment, &problems) else {
         return Err(ConfigProblems::new(path, problems.into_found()));
     };
-    let config = read(&Node::root(&merged, &problems), environment, secrets);
+    let config = configured(&Node::root(&merged, &problems), environment, secrets);
     let found = problems.into_found();
     if found.is_empty() { Ok(config) } else { Err(ConfigProblems::new(path, found)) }
 }
@@ -150,8 +150,33 @@ pub fn load_telling(path: &Path, environment: &Environment) -> Result<(Config, V
     let Some(merged) = layers::merged(path, environment, &problems) else {
         return Err(ConfigProblems::new(path, problems.into_found()));
     };
-    let config = read(&Node::root(&merged, &problems), environment, Secrets::Read);
+    let config = configured(&Node::root(&merged, &problems), environment, Secrets::Read);
     Ok((config, problems.into_found()))
+}
+
+/// What a command line says in place of a configuration, read by the same rules as one; it may have no target.
+///
+/// # Errors
+/// All problems at once, as of a file at `path`.
+pub fn load_said(said: toml::Table, path: &Path, environment: &Environment) -> Result<Config, ConfigProblems> {
+    let problems = Problems::new("the command line".to_owned());
+    let read = layers::said(said, path, &problems).map(|all| read(&Node::root(&all, &problems), environment, Secrets::Read));
+    match (read, problems.into_found()) {
+        (Some(config), found) if found.is_empty() => Ok(config),
+        (_, found) => Err(ConfigProblems::new(path, found)),
+    }
+}
+
+/// Whether nothing is configured: there is no file, or it names no target and no place. One that cannot be read is something.
+#[must_use]
+pub fn is_blank(path: &Path, environment: &Environment) -> bool {
+    if std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+        return true;
+    }
+    let problems = Problems::new(path.display().to_string());
+    let merged = layers::merged(path, environment, &problems);
+    let is_empty = |table: &Table| ["targets", "offsite"].iter().all(|key| Node::root(table, &problems).table(key).entries().is_empty());
+    merged.is_some_and(|merged| is_empty(&merged)) && problems.into_found().is_empty()
 }
 
 /// Where the daemon listens, by what this user may read of the configuration.
@@ -161,6 +186,14 @@ pub fn socket(path: &Path, environment: &Environment) -> PathBuf {
     let merged = layers::readable(path, environment, &problems);
     let named = merged.and_then(|merged| Node::root(&merged, &problems).table("control").path("socket"));
     named.unwrap_or_else(|| DEFAULT_SOCKET.into())
+}
+
+fn configured(root: &Node<'_>, environment: &Environment, secrets: Secrets) -> Config {
+    let config = read(root, environment, secrets);
+    if root.table("targets").entries().is_empty() {
+        root.wrong("targets", "no target is configured; the least is [targets.NAME.database] with url = \"…\"");
+    }
+    config
 }
 
 /// Values that stand in for what is wrong are never seen: a configuration with a problem is not returned.
@@ -189,9 +222,6 @@ fn read(root: &Node<'_>, environment: &Environment, secrets: Secrets) -> Config 
     let places: Vec<String> = offsite_node.entries().into_iter().map(|(name, _)| name).collect();
     let offsite = offsite::places(&offsite_node, environment);
     let entries = targets.entries();
-    if entries.is_empty() {
-        root.wrong("targets", "no target is configured; the least is [targets.NAME.database] with url = \"…\"");
-    }
     let read = entries.into_iter().filter_map(|(name, node)| {
         target::read(&name, node, &daemon_settings.state_dir, environment, secrets, (&targets, &places))
     });

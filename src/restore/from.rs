@@ -24,7 +24,17 @@ const READERS: usize = 2;
 #[derive(Debug)]
 pub(super) enum From {
     Here,
-    There(PlaceName, Arc<dyn Place>, Option<Arc<Identity>>),
+    There(There),
+}
+
+/// A place, opened.
+#[derive(Debug)]
+pub(super) struct There {
+    name: PlaceName,
+    place: Arc<dyn Place>,
+    identity: Option<Arc<Identity>>,
+    /// Whether another host wrote there: what this one noted of its own copies says nothing of that one's.
+    is_anothers: bool,
 }
 
 impl From {
@@ -32,8 +42,10 @@ impl From {
         match &request.place {
             None => Ok(Self::Here),
             Some(place) => {
-                let there = offsite::reading(&ctx.state, place, None).await?;
-                Ok(Self::There(place.name.clone(), there, request.identity.clone()))
+                let owner = request.owner.as_ref().filter(|owner| **owner != place.owner);
+                let opened = offsite::reading(&ctx.state, place, owner).await?;
+                let (name, identity) = (place.name.clone(), request.identity.clone());
+                Ok(Self::There(There { name, place: opened, identity, is_anothers: owner.is_some() }))
             }
         }
     }
@@ -42,16 +54,16 @@ impl From {
     pub(super) async fn entries(&self, ctx: &Context, target: &Target) -> Result<Vec<Entry>, RestoreError> {
         match self {
             Self::Here => Ok(catalogue::list(&ctx.state, Some(&target.name)).await?),
-            Self::There(name, place, _) => Ok(offsite::choices(&ctx.state, name, place, &target.name).await?),
+            Self::There(there) => Ok(offsite::choices(&ctx.state, &there.name, &there.place, &target.name).await?),
         }
     }
 
     pub(super) async fn open(&self, ctx: &Context, entry: &Entry) -> Result<Archive, RestoreError> {
         match self {
             Self::Here => super::open(entry).await,
-            Self::There(name, place, identity) => {
-                let known = ctx.state.copy(name, &entry.label).await?;
-                Ok(offsite::open(place, &entry.label, known, identity.as_ref()).await?)
+            Self::There(there) => {
+                let known = ctx.state.copy(&there.name, &entry.label).await?.filter(|_| !there.is_anothers);
+                Ok(offsite::open(&there.place, &entry.label, known, there.identity.as_ref()).await?)
             }
         }
     }
@@ -63,7 +75,7 @@ impl From {
         (entry, archive): (&Entry, &Archive),
         progress: &Progress,
     ) -> Result<(), RestoreError> {
-        let Self::There(_, place, _) = self else { return Ok(verify::check(ctx, entry, progress).await?) };
+        let Self::There(There { place, .. }) = self else { return Ok(verify::check(ctx, entry, progress).await?) };
         offsite::prove(place, &entry.label, progress).await?;
         let (archive, progress, label) = (archive.shared(), progress.clone(), entry.label.clone());
         let checked = tokio::task::spawn_blocking(move || archive.check(READERS, &progress)).await;

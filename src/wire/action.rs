@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Address, Private};
-use crate::ids::{Label, PlaceName, TargetName};
+use crate::ids::{Label, OwnerName, PlaceName, TargetName};
 
 /// Something to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +103,9 @@ pub struct Restore {
     /// From the copy at this place instead of the archive here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<PlaceName>,
+    /// The copy that another host wrote there under this name; else this host's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<OwnerName>,
     /// What opens the copy, where it is encrypted: the content of an identity file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<Private>,

@@ -57,11 +57,21 @@ fn run(world: &World, section: &str, environment: &[(&str, &str)]) {
         Db::MySql(_) if section.contains("by stock tools") => &block.replace("notes", &world.home().name),
         _ => block,
     };
-    let (config, bin) = (world.config(), world.programs());
+    // Nor is its place or its server where the page has them; and there is no configuration.
+    let (place, url) = (world.root().join("nas").display().to_string(), format!("--into '{}'", world.home().url()));
+    let block = block.replace("/mnt/nas/upkeep", &place);
+    let block = block.lines().map(|line| line.split_once("--into ").map_or(line.to_owned(), |(before, _)| format!("{before}{url}")));
+    let block = block.collect::<Vec<_>>().join("\n");
+    let (config, bin) = (world.root().join("none.toml"), world.programs());
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
-    let mut all = vec![("UPKEEP_CONFIG", config.to_str().unwrap()), ("PATH", path.as_str())];
+    let state = world.root().join("home");
+    let mut all = vec![
+        ("UPKEEP_CONFIG", config.to_str().unwrap()),
+        ("PATH", path.as_str()),
+        ("XDG_STATE_HOME", state.to_str().unwrap()),
+    ];
     all.extend(environment);
-    paste(world, block, &all);
+    paste(world, &block, &all);
 }
 
 fn on_postgresql(cluster: &'static postgres::Cluster) {
@@ -166,4 +176,36 @@ fn a_new_host_has_database_and_accounts_of_mysql_by_the_commands_of_the_page() {
             on_mysql(server);
         }
     }
+}
+
+/// Without a configuration: whose copies are meant is said or plain, where they go is said, and a configuration is not gone past.
+#[test]
+fn a_restore_from_an_address_says_what_it_lacks_and_goes_past_no_configuration() {
+    let world = world_with_a_place(Db::Sqlite);
+    archived_and_lost(&world);
+    let (root, into) = (world.root(), format!("sqlite://{}/new.db", world.root().display()));
+    let place = root.join("nas");
+    let place = place.to_str().unwrap();
+    let run = |config: &str, arguments: &[&str]| {
+        let mut command = world.command(&[]);
+        command.args(["--config", &*root.join(config).to_string_lossy()]).args(arguments).env("XDG_STATE_HOME", root.join("home"));
+        let output = command.current_dir(&root).output().unwrap();
+        (output.status.code(), text(&output))
+    };
+    let restore = ["restore", "notes", "--at", place, "--identity", "identity.txt", "--into", &into];
+    let (code, said) = run("upkeep.toml", &restore);
+    assert!(code == Some(78) && said.contains("stands beside no configuration"), "{code:?} {said}");
+    let (code, said) = run("none.toml", &restore[..6]);
+    assert!(code == Some(64) && said.contains("name the database: `--into"), "{code:?} {said}");
+    std::fs::create_dir(root.join("nas/db2")).unwrap();
+    std::fs::copy(root.join("nas/db1/.upkeep-owner.json"), root.join("nas/db2/.upkeep-owner.json")).unwrap();
+    let (code, said) = run("none.toml", &restore);
+    assert!(code == Some(64) && said.contains("db1, db2") && said.contains("--owner db1"), "{code:?} {said}");
+    assert!(!root.join("new.db").exists());
+    let (code, said) = run("none.toml", &[&restore[..], &["--owner", "db1"]].concat());
+    assert!(code == Some(0) && said.contains("compared, all as in the archive"), "{code:?} {said}");
+    let (code, said) = run("none.toml", &[&restore[..], &["--owner", "db1"]].concat());
+    assert!(code != Some(0) && said.contains("holds rows"), "{code:?} {said}");
+    let (code, said) = run("none.toml", &["list", "--at", "s3://acme-backups/upkeep", "--owner", "db1"]);
+    assert!(code == Some(78) && said.contains("AWS_ACCESS_KEY_ID"), "{code:?} {said}");
 }

@@ -60,6 +60,14 @@ pub(super) fn merged(path: &Path, environment: &Environment, problems: &Problems
     merge(&layers, problems)
 }
 
+/// What a command line says, above the built-in defaults. Nothing that is written anywhere else says a word in it.
+pub(super) fn said(said: toml::Table, path: &Path, problems: &Problems) -> Option<Table> {
+    let said = Layer(said.into_iter().map(|(key, value)| (key, carry(value, "the command line"))).collect());
+    let mut layers = below(path, &said.0, problems)?;
+    layers.push(said);
+    merge(&layers, problems)
+}
+
 fn merge(layers: &[Layer], problems: &Problems) -> Option<Table> {
     let builder = layers.iter().fold(config::Config::builder(), |builder, layer| builder.add_source(layer.clone()));
     let merged = builder.build().and_then(|config| config.cache.into_table());

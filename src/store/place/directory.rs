@@ -48,6 +48,21 @@ impl Directory {
         Self::below(&top, path, owner)
     }
 
+    /// Who has a part there, by name.
+    ///
+    /// # Errors
+    /// When the place is not there.
+    pub fn owners(path: &Path) -> Result<Vec<OwnerName>, PlaceError> {
+        let top = top(path)?;
+        has_marker(&top, path, None)?;
+        let names = names(&top).at("list", path)?;
+        let parts = names.iter().filter_map(|name| OwnerName::parse(name.to_str()?).ok());
+        let is_part = |owner: &OwnerName| Self::below(&top, path, owner).is_ok_and(|part| part.whose().is_ok_and(|whose| whose.is_some()));
+        let mut owners: Vec<OwnerName> = parts.filter(is_part).collect();
+        owners.sort();
+        Ok(owners)
+    }
+
     /// Opens this host's own part for writing.
     ///
     /// # Errors
