@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::archive::manifest::{Kind, Manifest, ReleaseNote, Server};
 use crate::archive::writer::Sealed;
 use crate::archive::{ArchiveError, PendingArchive, format};
-use crate::config::Target;
+use crate::config::{TablePattern, Target};
 use crate::context::Context;
 use crate::durable::{self, DurableError};
 use crate::engine::{DumpRequest, Dumped, Engine, EngineError, Survey};
@@ -224,6 +224,7 @@ async fn labelled(
             preamble: preamble(target, &request, server_version),
             history_tables: history_tables(target),
             expected: request.told_by.clone(),
+            without_rows: without_rows(target, request.kind),
         };
         let found = match engine.dump(&dump, &pending.archive, progress).await {
             Err(EngineError::OtherShape(found)) => *found,
@@ -264,6 +265,14 @@ pub async fn told<T>(asking: impl Future<Output = T>, progress: &Progress) -> T 
     }
     progress.phase("waiting for the database, which is busy or locked by somebody else", 0);
     asking.await
+}
+
+/// Whose rows are left out. What is about to be migrated or replaced comes back whole: of that nothing is.
+fn without_rows(target: &Target, kind: Kind) -> Vec<TablePattern> {
+    match kind {
+        Kind::Scheduled | Kind::Manual => target.backup.without_rows.clone(),
+        Kind::PreUpgrade | Kind::PreRestore | Kind::FailedState => Vec::new(),
+    }
 }
 
 fn check_room(target: &Target, engine: &Engine, survey: &Survey, previous: Option<&Entry>) -> Result<(), BackupError> {

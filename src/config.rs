@@ -14,6 +14,7 @@ mod product;
 mod raw;
 mod secrets;
 mod server;
+mod tables;
 mod written;
 
 use std::collections::BTreeMap;
@@ -30,6 +31,7 @@ pub use offsite::{Bucket, Copies, Keys, Offsite, OffsiteKind};
 pub use product::{Product, forbidden};
 pub use secrets::of_bucket as keys_of_bucket;
 pub use server::{Health, HttpUrl, Probe, Release, Service, ServiceControl};
+pub use tables::TablePattern;
 
 /// Everything configured.
 #[derive(Debug, Clone)]
@@ -136,6 +138,8 @@ pub struct Backup {
     pub level: i32,
     /// Connections that read at once; 0 for one per core plus one.
     pub jobs: usize,
+    /// Tables whose rows no archive of a schedule or a person has. What an upgrade or a restore takes has every row.
+    pub without_rows: Vec<TablePattern>,
 }
 
 /// `[targets.T.upgrade]`.

@@ -18,6 +18,8 @@ pub enum Change {
     Added,
     /// Only the first has it.
     Removed,
+    /// One of them was not to hold its rows (`without_rows`), so that they cannot be compared.
+    LeftOut,
     /// Its columns differ, so that rows cannot be compared.
     Reshaped,
     /// It has more rows.
@@ -76,10 +78,17 @@ pub fn diff(before: &Manifest, after: &Manifest) -> ArchiveDiff {
     };
     let old = before.tables.iter().map(|table| (Some(table), find(&after.tables, table).map(|at| &after.tables[at])));
     let new = after.tables.iter().filter(|table| find(&before.tables, table).is_none()).map(|table| (None, Some(table)));
+    let is_left_out = |table: &Table| {
+        let name = table.qualified();
+        before.without_rows().chain(after.without_rows()).any(|left_out| left_out == name)
+    };
     let mut tables = Vec::new();
     let mut same_tables = 0;
     for (old, new) in old.chain(new) {
         match compare(old, new) {
+            Some(change) if old.or(new).is_some_and(is_left_out) => {
+                tables.push(TableChange { change: Change::LeftOut, ..change })
+            }
             Some(change) => tables.push(change),
             None => same_tables += 1,
         }

@@ -26,12 +26,13 @@ mod since;
 pub mod sqlite;
 mod tally;
 mod transport;
+mod without;
 
 use serde::{Deserialize, Serialize};
 
 use crate::archive::manifest::{Consistency, LeftOut, Server, Table};
 use crate::archive::{Archive, PendingArchive};
-use crate::config::{Database, Location};
+use crate::config::{Database, Location, TablePattern};
 use crate::failure::Explain as _;
 use crate::ids::Label;
 use crate::progress::Progress;
@@ -104,6 +105,8 @@ pub struct DumpRequest {
     pub history_tables: Vec<String>,
     /// The shape by which it was said whose data this is: a dump that meets another fails ([`EngineError::OtherShape`]).
     pub expected: Option<Shape>,
+    /// Tables whose rows are left out; their definitions are not. Nothing is left out of a page image.
+    pub without_rows: Vec<TablePattern>,
 }
 
 impl DumpRequest {

@@ -210,6 +210,7 @@ fn candidate(entry: &Entry, pinned: Option<String>) -> Candidate {
         },
         pinned,
         data_only: entry.data_only,
+        without_rows: entry.without_rows().map(str::to_owned).collect(),
         rows: entry.rows,
         raw_bytes: entry.raw_bytes,
     }

@@ -1,6 +1,6 @@
 //! Which archives are kept, and why: a pure function of archives, policy, pins and the moment.
 //!
-//! Restic's words for the rules. Never touches a file. Invariants: the newest verified archive, the newest of them that has its schema, the
+//! Restic's words for the rules. Never touches a file. Invariants: the newest verified archive, the newest of them that has its schema, the newest that has every row, the
 //! newest of a known release, pinned ones and the last `minimum` verified ones are never let go; a larger policy never keeps fewer; held by property tests.
 //!
 //! Only verified archives of a good state count. One that was not read back yet is neither let go nor does it stand for a day, so that an
@@ -80,6 +80,8 @@ pub struct Candidate {
     pub pinned: Option<String>,
     /// Whether it holds rows without their schema: it restores only where a migration makes the tables.
     pub data_only: bool,
+    /// Tables whose rows it was not to hold.
+    pub without_rows: Vec<String>,
     /// Its rows.
     pub rows: u64,
     /// Its uncompressed bytes.
@@ -167,6 +169,7 @@ fn counted_reasons(counted: &[&Candidate], policy: &Policy, now: DateTime<Utc>) 
     let mut versions: Vec<(&Version, u32)> = Vec::new();
     let ages = ages(counted, now);
     let newest_whole = counted.iter().position(|archive| !archive.data_only);
+    let newest_full = counted.iter().position(|archive| archive.without_rows.is_empty());
     // Behind it may stand any number of a schema that somebody changed, which is no release's.
     let newest_known = counted.iter().position(|archive| archive.release.is_some());
     let mut reasons = Vec::with_capacity(counted.len());
@@ -192,6 +195,9 @@ fn counted_reasons(counted: &[&Candidate], policy: &Policy, now: DateTime<Utc>) 
         }
         if position > 1 && newest_whole == Some(reasons.len()) {
             mine.push("newest with its schema".to_owned());
+        }
+        if position > 1 && newest_full == Some(reasons.len()) {
+            mine.push("newest with every row".to_owned());
         }
         if position > 1 && newest_known == Some(reasons.len()) {
             mine.push("newest of a release".to_owned());

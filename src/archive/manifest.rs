@@ -228,7 +228,32 @@ pub struct Manifest {
     pub frames: Vec<Frame>,
 }
 
+/// Why rows are left out that the configuration names. `docs/format.md` promises it: it tells them from what could not be had.
+const CHOSEN: &str = "`without_rows` of the target names it; its definition is in the archive";
+
+/// What stands before the name of a table whose rows are left out.
+const ROWS_OF: &str = "rows of table ";
+
+impl LeftOut {
+    /// The rows of a table that the configuration leaves out.
+    #[must_use]
+    pub fn chosen(table: &str) -> Self {
+        Self { what: format!("{ROWS_OF}{table}"), why: CHOSEN.to_owned() }
+    }
+
+    /// The table whose rows the configuration left out, if it is that.
+    #[must_use]
+    pub fn table_without_rows(&self) -> Option<&str> {
+        self.what.strip_prefix(ROWS_OF).filter(|_| self.why == CHOSEN)
+    }
+}
+
 impl Manifest {
+    /// Tables whose rows the configuration left out, by qualified name.
+    pub fn without_rows(&self) -> impl Iterator<Item = &str> {
+        self.left_out.iter().filter_map(LeftOut::table_without_rows)
+    }
+
     /// Rows of all tables.
     #[must_use]
     pub fn rows(&self) -> u64 {

@@ -49,14 +49,14 @@ const NOWHERE: &str = "/nonexistent/upkeep";
 const KEYS: &str = "UPKEEP_KEYS_THERE";
 
 /// The database that a restore is to go into, by the name of its target.
-pub(super) type Into<'a> = (&'a TargetName, &'a str);
+pub(super) type Toward<'a> = (&'a TargetName, &'a str);
 
 impl At {
     /// The place's name, and the world in which it has one.
     pub(super) async fn known(
         &self,
         owner: Option<&OwnerName>,
-        into: Option<Into<'_>>,
+        into: Option<Toward<'_>>,
         world: &World,
     ) -> Result<(PlaceName, World), Stop> {
         let address = match self {
@@ -112,8 +112,13 @@ fn bucket(url: &str, environment: &mut Environment) -> Result<toml::Table, Failu
     place.extend(keys.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.into()))));
     let (id, secret) = (first(&["AWS_ACCESS_KEY_ID"]), first(&["AWS_SECRET_ACCESS_KEY"]));
     let (Some(id), Some(secret)) = (id, secret) else {
-        let failure = Failure::new(Class::Config, format!("there is no key for {url}: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set"));
-        return Err(failure.safe("nothing was changed").hint("a key that only reads is enough; export both, AWS_REGION, and AWS_ENDPOINT_URL where it is not Amazon's"));
+        let failure = Failure::new(
+            Class::Config,
+            format!("there is no key for {url}: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set"),
+        );
+        return Err(failure
+            .safe("nothing was changed")
+            .hint("a key that only reads is enough; export both, AWS_REGION, and AWS_ENDPOINT_URL where it is not Amazon's"));
     };
     let token = first(&["AWS_SESSION_TOKEN"]).map(|token| format!("aws_session_token = {token}\n")).unwrap_or_default();
     environment.insert(KEYS.to_owned(), format!("aws_access_key_id = {id}\naws_secret_access_key = {secret}\n{token}"));
@@ -141,7 +146,7 @@ async fn the_only_owner(address: &str, place: &toml::Table) -> Result<OwnerName,
 
 /// Where a restore without a configuration keeps its mark, and what it replaces: each database has a directory of its own, so that what a crash
 /// left in one says nothing of another.
-fn state_dir((target, url): Into<'_>, world: &World) -> Result<PathBuf, Failure> {
+fn state_dir((target, url): Toward<'_>, world: &World) -> Result<PathBuf, Failure> {
     if !load::is_blank(&world.config, &world.environment) {
         let what = format!("a restore from an address stands beside no configuration, and {} is one", world.config.display());
         let failure = Failure::new(Class::Config, what).safe("nothing was changed");
@@ -149,8 +154,9 @@ fn state_dir((target, url): Into<'_>, world: &World) -> Result<PathBuf, Failure>
             .hint("name the place in it, `[offsite.NAME]`, and restore `--at NAME`: then its holds and its daemon are asked")
             .hint("or name a file that is not there: `--config /none`; then nobody is"));
     }
-    let database = load::parse_url(url, &world.environment)
-        .map_err(|error| Failure::new(Class::Usage, format!("cannot restore into this: {error}")).safe("nothing was changed"))?;
+    let database = load::parse_url(url, &world.environment).map_err(|error| {
+        Failure::new(Class::Usage, format!("cannot restore into this: {error}")).safe("nothing was changed")
+    })?;
     let named = |name: &str| world.environment.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = named("XDG_STATE_HOME").or_else(|| Some(named("HOME")?.join(".local/state")));
     let lacks = |what: String| {

@@ -62,6 +62,7 @@ fn word(change: Change) -> (String, Tone) {
     let (word, tone) = match change {
         Change::Added => ("added", Tone::Good),
         Change::Removed => ("removed", Tone::Bad),
+        Change::LeftOut => ("rows left out", Tone::Plain),
         Change::Reshaped => ("other columns", Tone::Warn),
         Change::Grew => ("grew", Tone::Good),
         Change::Shrank => ("shrank", Tone::Warn),

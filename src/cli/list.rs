@@ -135,6 +135,7 @@ fn text(entries: &[Entry], targets: &[TargetName], now: chrono::DateTime<chrono:
         let (state, tone) = match entry.verdict {
             Verdict::Whole if entry.from_the_future(now) => ("verified, dated in the future", Tone::Warn),
             Verdict::Whole if entry.data_only => ("verified, rows only", Tone::Warn),
+            Verdict::Whole if entry.without_rows().next().is_some() => ("verified, some rows left out", Tone::Plain),
             Verdict::Whole => ("verified", Tone::Good),
             Verdict::Unverified => ("not yet verified", Tone::Warn),
             Verdict::Torn => ("TORN", Tone::Bad),

@@ -102,12 +102,15 @@ fn told_apart(at: &[String], world: &World) -> Result<(Option<DateTime<Utc>>, Op
 }
 
 /// The database, where no configuration names one for the target.
-fn into<'a>(place: &At, arguments: &'a Arguments) -> Result<Option<at::Into<'a>>, Failure> {
+fn into<'a>(place: &At, arguments: &'a Arguments) -> Result<Option<at::Toward<'a>>, Failure> {
     match (place, &arguments.into) {
         (At::Place(_), _) => Ok(None),
         (At::Address(_), Some(url)) => Ok(Some((&arguments.target, url.as_str()))),
         (At::Address(address), None) => {
-            let what = format!("where the database of {} is to be is not said: a copy at {address} needs no configuration, and has none", arguments.target);
+            let what = format!(
+                "where the database of {} is to be is not said: a copy at {address} needs no configuration, and has none",
+                arguments.target
+            );
             let failure = Failure::new(Class::Usage, what).safe("nothing was changed");
             Err(failure.hint("name the database: `--into postgres://…`, `--into mysql://…` or `--into sqlite:///…`"))
         }

@@ -175,7 +175,8 @@ pub fn is_blank(path: &Path, environment: &Environment) -> bool {
     }
     let problems = Problems::new(path.display().to_string());
     let merged = layers::merged(path, environment, &problems);
-    let is_empty = |table: &Table| ["targets", "offsite"].iter().all(|key| Node::root(table, &problems).table(key).entries().is_empty());
+    let is_empty =
+        |table: &Table| ["targets", "offsite"].iter().all(|key| Node::root(table, &problems).table(key).entries().is_empty());
     merged.is_some_and(|merged| is_empty(&merged)) && problems.into_found().is_empty()
 }
 

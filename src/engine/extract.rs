@@ -5,9 +5,10 @@
 
 pub use super::excerpt::{Part, Take, Wish};
 
-use super::excerpt::Out;
+use super::excerpt::{Name, Out, find};
 use super::{EngineError, mysql, postgres, sqlite};
 use crate::archive::Archive;
+use crate::text;
 
 /// Prints tables of an archive, and gives what a person should know of them. Blocking.
 ///
@@ -15,6 +16,7 @@ use crate::archive::Archive;
 /// When a table is not in the archive, before anything is printed. When the archive is not what was sealed, or nobody takes what is
 /// printed: then what was printed ends in a statement that fails.
 pub async fn extract<'a>(archive: &Archive, wish: &Wish, take: &'a mut Take<'a>) -> Result<Vec<String>, EngineError> {
+    demand_its_rows(archive, wish)?;
     let mut out = Out::new(archive, take);
     let flavour = archive.manifest().server.flavour.clone();
     let done = match flavour.as_str() {
@@ -33,6 +35,26 @@ pub async fn extract<'a>(archive: &Archive, wish: &Wish, take: &'a mut Take<'a>)
             }
             Err(error)
         }
+    }
+}
+
+/// Refuses a table whose rows the configuration left out: an empty one would be taken for what it was.
+fn demand_its_rows(archive: &Archive, wish: &Wish) -> Result<(), EngineError> {
+    let named = |table: &str| match archive.manifest().server.flavour.as_str() {
+        "postgresql" => table.split_once('.').map_or_else(Name::default, |(schema, name)| (schema.to_owned(), name.to_owned())),
+        _ => (String::new(), table.to_owned()),
+    };
+    let left_out: Vec<Name> = archive.manifest().without_rows().map(named).collect();
+    let wished = wish.tables.iter().find_map(|typed| find(&left_out, typed).ok());
+    match wished {
+        None => Ok(()),
+        Some(at) => Err(EngineError::NoSuchTable {
+            what: format!(
+                "the rows of table `{}` are not in the archive: `without_rows` left them out when it was taken",
+                text::line(&left_out[at].1)
+            ),
+            hint: "an archive that an upgrade or a restore took has every row: `upkeep list`".to_owned(),
+        }),
     }
 }
 

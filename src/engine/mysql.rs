@@ -63,6 +63,7 @@ mod swap;
 mod unqualify;
 mod way;
 mod wide;
+mod without;
 mod worker;
 mod writable;
 

@@ -44,6 +44,7 @@ mod survey;
 mod swap;
 mod tokens;
 mod way;
+mod without;
 mod worker;
 
 use std::sync::Arc;

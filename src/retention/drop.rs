@@ -46,9 +46,14 @@ pub fn sudden_drop(archives: &[Candidate], compared: Compared, now: DateTime<Utc
     let fresh = counted.iter().take_while(|archive| until.is_some_and(|until| archive.taken_at > until)).count().max(1);
     // The oldest of them first: it is where it began.
     (0..fresh.min(counted.len())).rev().find_map(|at| {
-        let before = counted[at + 1..].iter().take(COMPARED);
+        // One that was not to hold what an older one holds says nothing by holding less.
+        let before = counted[at + 1..].iter().filter(|old| has_all_of(counted[at], old)).take(COMPARED);
         before.filter(|old| looked.is_none_or(|looked| old.taken_at >= looked)).find_map(|old| dropped(counted[at], old))
     })
+}
+
+fn has_all_of(new: &Candidate, old: &Candidate) -> bool {
+    new.without_rows.iter().all(|table| old.without_rows.contains(table))
 }
 
 fn dropped(new: &Candidate, old: &Candidate) -> Option<String> {

@@ -17,6 +17,7 @@ fn archive(taken_at: &str, release: &str) -> Candidate {
         standing: Standing::Verified,
         pinned: None,
         data_only: false,
+        without_rows: Vec::new(),
         rows: 1000,
         raw_bytes: 10 << 20,
     }

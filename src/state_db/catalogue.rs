@@ -110,6 +110,11 @@ impl Entry {
         matches!(self.kind, Kind::PreRestore | Kind::FailedState)
     }
 
+    /// Tables whose rows the configuration left out, by qualified name.
+    pub fn without_rows(&self) -> impl Iterator<Item = &str> {
+        self.left_out.iter().filter_map(LeftOut::table_without_rows)
+    }
+
     /// Read back whole, and of a state that one would go back to.
     #[must_use]
     pub fn good(&self) -> bool {

@@ -50,7 +50,8 @@ pub(super) async fn run(ask: &Restore, work: Work<'_>) -> Result<Answer, Failure
     let installed = backup::installed(home).await.map(|installed| installed.version);
     let place = ask.place.as_ref().map(|name| offsite::place(&ctx.config, name)).transpose()?.cloned();
     let identity = ask.identity.as_ref().map(identity).transpose()?.map(Arc::new);
-    let request = RestoreRequest { which, place, owner: ask.owner.clone(), identity, into, home: anothers.cloned(), replace, installed };
+    let request =
+        RestoreRequest { which, place, owner: ask.owner.clone(), identity, into, home: anothers.cloned(), replace, installed };
     let mut state = restore::server(home).await;
     if ask.stop_server && is_own && state == ServerState::Running && home.service.is_some() {
         state = ServerState::StoppedFirst;

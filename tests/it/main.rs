@@ -90,3 +90,4 @@ mod unasked;
 mod unfinished;
 mod upgrade;
 mod way_back;
+mod without_rows;

@@ -60,16 +60,14 @@ fn run(world: &World, section: &str, environment: &[(&str, &str)]) {
     // Nor is its place or its server where the page has them; and there is no configuration.
     let (place, url) = (world.root().join("nas").display().to_string(), format!("--into '{}'", world.home().url()));
     let block = block.replace("/mnt/nas/upkeep", &place);
-    let block = block.lines().map(|line| line.split_once("--into ").map_or(line.to_owned(), |(before, _)| format!("{before}{url}")));
+    let block =
+        block.lines().map(|line| line.split_once("--into ").map_or(line.to_owned(), |(before, _)| format!("{before}{url}")));
     let block = block.collect::<Vec<_>>().join("\n");
     let (config, bin) = (world.root().join("none.toml"), world.programs());
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
     let state = world.root().join("home");
-    let mut all = vec![
-        ("UPKEEP_CONFIG", config.to_str().unwrap()),
-        ("PATH", path.as_str()),
-        ("XDG_STATE_HOME", state.to_str().unwrap()),
-    ];
+    let mut all =
+        vec![("UPKEEP_CONFIG", config.to_str().unwrap()), ("PATH", path.as_str()), ("XDG_STATE_HOME", state.to_str().unwrap())];
     all.extend(environment);
     paste(world, &block, &all);
 }
@@ -188,7 +186,10 @@ fn a_restore_from_an_address_says_what_it_lacks_and_goes_past_no_configuration()
     let place = place.to_str().unwrap();
     let run = |config: &str, arguments: &[&str]| {
         let mut command = world.command(&[]);
-        command.args(["--config", &*root.join(config).to_string_lossy()]).args(arguments).env("XDG_STATE_HOME", root.join("home"));
+        command
+            .args(["--config", &*root.join(config).to_string_lossy()])
+            .args(arguments)
+            .env("XDG_STATE_HOME", root.join("home"));
         let output = command.current_dir(&root).output().unwrap();
         (output.status.code(), text(&output))
     };

@@ -375,7 +375,14 @@ async fn a_backend_that_dies_fails_the_dump_and_leaves_nothing() {
     let progress = upkeep::progress::Progress::default();
     let label = upkeep::ids::Label::parse("killed").unwrap();
     let pending = upkeep::archive::PendingArchive::create(dir.path(), &label, "sql.zst").unwrap();
-    let request = DumpRequest { level: 19, jobs: 2, preamble: Vec::new(), history_tables: Vec::new(), expected: None };
+    let request = DumpRequest {
+        level: 19,
+        jobs: 2,
+        preamble: Vec::new(),
+        history_tables: Vec::new(),
+        expected: None,
+        without_rows: Vec::new(),
+    };
     let killer = tokio::task::spawn_blocking({
         let progress = progress.clone();
         move || {

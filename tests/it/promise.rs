@@ -236,6 +236,7 @@ async fn a_restore_elsewhere_does_not_forget_the_one_that_stopped_half_way_here(
     let request = RestoreRequest {
         which,
         place: None,
+        owner: None,
         identity: None,
         into: Some(into),
         home: None,

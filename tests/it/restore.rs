@@ -33,7 +33,7 @@ async fn notes(env: &Env) -> Vec<String> {
 }
 
 fn asked(which: Which, replace: Replace) -> RestoreRequest {
-    RestoreRequest { which, place: None, identity: None, into: None, home: None, replace, installed: None }
+    RestoreRequest { which, place: None, owner: None, identity: None, into: None, home: None, replace, installed: None }
 }
 
 /// What is archived bears the host's moment; to a clock that stands before it, it would be of the future and nobody's newest.

@@ -44,7 +44,14 @@ fn manifest(label: &Label, dumped: Dumped) -> Manifest {
 async fn dump(path: &Path, directory: &Path, label: &str) -> Result<Archive, EngineError> {
     let label = Label::parse(label).expect("a label");
     let pending = PendingArchive::create(directory, &label, "sqlite.zst")?;
-    let request = DumpRequest { level: 3, jobs: 3, preamble: Vec::new(), history_tables: Vec::new(), expected: None };
+    let request = DumpRequest {
+        level: 3,
+        jobs: 3,
+        preamble: Vec::new(),
+        history_tables: Vec::new(),
+        expected: None,
+        without_rows: Vec::new(),
+    };
     let dumped = engine(path).dump(&request, &pending, &Progress::default()).await?;
     let sealed = pending.seal(manifest(&label, dumped))?;
     let archive = Archive::open(&sealed.path)?;

@@ -9,7 +9,7 @@ use super::{Environment, Secrets, location, offsite, values};
 use crate::config::raw::Node;
 use crate::config::{
     Backup, Callbacks, Database, Definers, Health, Location, Migrations, OnFailure, Probe, Product, Release, Runner, Service,
-    ServiceControl, Target, Upgrade, Window, WithoutDaemon, forbidden, secrets,
+    ServiceControl, TablePattern, Target, Upgrade, Window, WithoutDaemon, forbidden, secrets,
 };
 use crate::ids::TargetName;
 use crate::retention::Policy;
@@ -39,6 +39,11 @@ pub(super) fn read(
     let backup_node = node.table("backup");
     let zone = backup_node.parsed("timezone", values::zone).unwrap_or_default();
     let backup = backup(&backup_node, zone, || state_dir.join("archives").join(name));
+    if database.as_ref().is_some_and(|database| matches!(database.location, Location::Sqlite { .. }))
+        && !backup.without_rows.is_empty()
+    {
+        backup_node.wrong("without_rows", "an archive of SQLite is an image of the whole file: no rows can be left out of it");
+    }
     let retention = retention(&node.table("retention"), zone);
     let offsite = offsite::copies(&node.table("offsite"), places, backup.max_age);
     let release = release(&node.table("release"));
@@ -173,10 +178,17 @@ fn backup(node: &Node<'_>, zone: chrono_tz::Tz, directory: impl FnOnce() -> Path
         max_age,
         level: node.whole("level", 1..=19).unwrap_or_default(),
         jobs: node.whole("jobs", 0..=64).unwrap_or_default(),
+        without_rows: without_rows(node),
     };
     node.value("max_age");
     node.close();
     backup
+}
+
+fn without_rows(node: &Node<'_>) -> Vec<TablePattern> {
+    let texts = node.texts("without_rows").unwrap_or_default();
+    let read = |text: &String| TablePattern::parse(text).map_err(|what| node.wrong("without_rows", what)).ok();
+    texts.iter().filter_map(read).collect()
 }
 
 /// The longest time between two runs, as far as [`GAP_SAMPLE_RUNS`] of them show.

@@ -10,6 +10,7 @@ use super::super::accounts::remarks;
 use super::super::crew::join_all;
 use super::super::cutter::append_text;
 use super::super::tally::Tally;
+use super::super::without::Without;
 use super::super::{DumpRequest, Dumped, EngineError, moment};
 use super::catalog;
 use super::connect::{Place, Session};
@@ -25,7 +26,7 @@ use super::schema::Schema;
 use super::script::Needs;
 use super::snapshot::{self, Ask, Opened, Worker};
 use super::worker::{Go, Left};
-use super::{accounts, definer, fenced, obstacles, ours, rows, script, sequences, shape, statistics, swap, wide};
+use super::{accounts, definer, fenced, obstacles, ours, rows, script, sequences, shape, statistics, swap, wide, without};
 use crate::archive::PendingArchive;
 use crate::archive::manifest::{Consistency, FrameKind, LeftOut, Server, Table};
 use crate::archive::writer::FrameSink;
@@ -100,7 +101,9 @@ async fn attempt_hold(place: &Place, request: &DumpRequest, progress: &Progress)
     }
     let shape = Shape { histories: opened.seen.histories.clone(), fingerprint: Some(shape::fingerprint(&schema)) };
     request.demand_expected(&shape)?;
-    let left_out = left_out(&mut leader, &grants, &schema).await?;
+    let mut left_out = left_out(&mut leader, &grants, &schema).await?;
+    let mut relations = relations;
+    left_out.extend(without::leave_out(&mut leader, &mut relations, Without(&request.without_rows), &shape).await?);
     let definers = script::definers(&schema);
     let accounts = remarks(&accounts::read(&mut leader, &definers).await?);
     if let Some(said) = definer::said(place.definers(), &definers) {

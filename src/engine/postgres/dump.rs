@@ -14,6 +14,7 @@ use super::super::accounts::remarks;
 use super::super::crew::{Hand, Stop, StopOnDrop, hire, join_all};
 use super::super::cutter::{append, append_text};
 use super::super::tally::Tally;
+use super::super::without::Without;
 use super::super::{DumpRequest, Dumped, EngineError, moment};
 use super::catalog::{self, Relation};
 use super::client::{Client, Reading};
@@ -22,7 +23,7 @@ use super::rows::{self, Task, Tasks};
 use super::said::NOT_AVAILABLE;
 use super::schema::{Cleaner, head, restriction};
 use super::worker::{Go, Left, Setup, lock_all, read_in_turn, work};
-use super::{accounts, computed, create, large_objects, left_out, likeness, locks, order, printed, shape, standby};
+use super::{accounts, computed, create, large_objects, left_out, likeness, locks, order, printed, shape, standby, without};
 use crate::archive::manifest::{Consistency, FrameKind, LeftOut, Server, Table};
 use crate::archive::writer::{EncodedFrame, FrameSink};
 use crate::archive::{FrameEncoder, PendingArchive};
@@ -191,6 +192,8 @@ async fn attempt_hold(place: &Place, request: &DumpRequest, progress: &Progress)
     let mut relations = catalog::relations(&mut session).await?;
     left_out.extend(standby::leave_out(&mut session, &mut relations).await?);
     let in_turn = order::in_turn(&mut session).await?;
+    let without = (Without(&request.without_rows), &*in_turn, &shape);
+    left_out.extend(without::leave_out(&mut session, &mut relations, without).await?);
     Ok(Some(Held {
         session: Some(session),
         hands,

@@ -57,7 +57,9 @@ impl Directory {
         has_marker(&top, path, None)?;
         let names = names(&top).at("list", path)?;
         let parts = names.iter().filter_map(|name| OwnerName::parse(name.to_str()?).ok());
-        let is_part = |owner: &OwnerName| Self::below(&top, path, owner).is_ok_and(|part| part.whose().is_ok_and(|whose| whose.is_some()));
+        let is_part = |owner: &OwnerName| {
+            Self::below(&top, path, owner).is_ok_and(|part| part.whose().is_ok_and(|whose| whose.is_some()))
+        };
         let mut owners: Vec<OwnerName> = parts.filter(is_part).collect();
         owners.sort();
         Ok(owners)

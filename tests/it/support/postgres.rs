@@ -125,8 +125,14 @@ fn major_of(bindir: &Path) -> u32 {
 pub(crate) async fn dump(database: &Database, dir: &Path, jobs: usize) -> Result<Sealed, EngineError> {
     let label = Label::parse(&format!("t-{}", DATABASES.fetch_add(1, Ordering::SeqCst))).unwrap();
     let pending = PendingArchive::create(dir, &label, Engine::of(database).extension())?;
-    let request =
-        DumpRequest { level: 1, jobs, preamble: vec!["a preamble".to_owned()], history_tables: Vec::new(), expected: None };
+    let request = DumpRequest {
+        level: 1,
+        jobs,
+        preamble: vec!["a preamble".to_owned()],
+        history_tables: Vec::new(),
+        expected: None,
+        without_rows: Vec::new(),
+    };
     let dumped = Engine::of(database).dump(&request, &pending, &Progress::default()).await?;
     let manifest = Manifest {
         format: upkeep::archive::format::FORMAT,

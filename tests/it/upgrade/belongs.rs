@@ -44,6 +44,7 @@ async fn restored(host: &Host, label: &upkeep::ids::Label) -> Restored {
         home: None,
         which: Which::Label(label.clone()),
         place: None,
+        owner: None,
         identity: None,
         into: None,
         replace: Replace::Allow,
