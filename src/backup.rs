@@ -6,9 +6,11 @@
 //! seal leaves an archive that `store::reconcile` lists at the next start. Held by `tests/it/restore.rs` and
 //! `tests/it/crash.rs`.
 
+mod beside;
+
 use std::time::{Duration, Instant};
 
-use crate::archive::manifest::{Kind, Manifest, ReleaseNote, Server};
+use crate::archive::manifest::{Files, Kind, Manifest, ReleaseNote, Server};
 use crate::archive::writer::Sealed;
 use crate::archive::{ArchiveError, PendingArchive, format};
 use crate::config::{TablePattern, Target};
@@ -17,6 +19,7 @@ use crate::durable::{self, DurableError};
 use crate::engine::{DumpRequest, Dumped, Engine, EngineError, Survey};
 use crate::failure::{Class, Explain};
 use crate::fault;
+use crate::files::FilesError;
 use crate::ids::Label;
 use crate::progress::Progress;
 use crate::shape::Shape;
@@ -82,6 +85,19 @@ pub enum BackupError {
         /// What is missing.
         source: EngineError,
     },
+    /// They are more than is meant to go along.
+    #[error("the files of target {target} that go along with its archives are {bytes} bytes, and `files_limit` is {limit}")]
+    TooManyFiles {
+        /// The target.
+        target: String,
+        /// Their bytes.
+        bytes: u64,
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// The files beside the database could not be archived.
+    #[error(transparent)]
+    Files(#[from] FilesError),
     /// The database could not be dumped.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -110,11 +126,12 @@ impl BackupError {
         match self {
             Self::Engine(error) | Self::NoSchema { source: error, .. } => Some(error),
             Self::Archive(error) => Some(error),
+            Self::Files(error) => Some(error),
             Self::Verify(error) => Some(error),
             Self::Store(error) => Some(error),
             Self::State(error) => Some(error),
             Self::Durable(error) => Some(error),
-            Self::NoRoom { .. } | Self::Hollow { .. } | Self::Worker(_) => None,
+            Self::NoRoom { .. } | Self::Hollow { .. } | Self::TooManyFiles { .. } | Self::Worker(_) => None,
         }
     }
 }
@@ -124,6 +141,7 @@ impl Explain for BackupError {
         match self {
             Self::NoRoom { .. } => Class::CannotCreate,
             Self::Hollow { .. } => Class::Data,
+            Self::TooManyFiles { .. } => Class::Config,
             Self::Worker(_) => Class::Software,
             _ => self.inner().map_or(Class::Software, Explain::class),
         }
@@ -143,6 +161,12 @@ impl Explain for BackupError {
                 format!("is this the right database? see `[targets.{target}.database]`"),
                 format!("bring its rows back: `upkeep restore {target} {previous}`"),
                 format!("if it is meant to be empty, say so with an archive of it: `upkeep backup {target}`"),
+            ],
+            Self::TooManyFiles { target, .. } => vec![
+                format!(
+                    "each archive has them whole: name fewer in `files`, or raise `files_limit`, in [targets.{target}.backup]"
+                ),
+                "what is larger is better kept by a tool that knows what it has already (restic, borg)".to_owned(),
             ],
             Self::NoSchema { target, source, .. } => {
                 let elsewhere = || format!("or say where it is: `client_bindir` in `[targets.{target}.database]`");
@@ -184,14 +208,19 @@ pub async fn backup(
     let previous = catalogue::list(&ctx.state, Some(&target.name)).await?;
     let previous = catalogue::newest_good(&previous, ctx.clock.now()).cloned();
     check_room(target, &engine, &survey, previous.as_ref())?;
+    let beside = beside::look(ctx, target, request.kind).await?;
 
-    let (pending, dumped, request) = labelled(ctx, target, &engine, request.clone(), &server.version, progress).await?;
+    let (pending, mut dumped, request) = labelled(ctx, target, &engine, request.clone(), &server.version, progress).await?;
     fault::point("backup.dumped");
     refuse_hollow(target, request.kind, previous.as_ref(), &dumped)?;
 
+    let files = beside::pack(target, beside, &pending.archive, &mut dumped.left_out, progress).await?;
+    fault::point("backup.files");
+    let configuration = target.handed_on(&ctx.config.offsite);
+
     progress.phase("sealing", 0);
     let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let sealed = seal(pending, manifest(target, &request, dumped, elapsed_ms), progress).await?;
+    let sealed = seal(pending, manifest(target, &request, (dumped, files, configuration), elapsed_ms), progress).await?;
     fault::point("backup.sealed");
 
     let entry = catalogue::record(&ctx.state, &target.name, &sealed).await?;
@@ -350,7 +379,12 @@ fn refuse_hollow(target: &Target, kind: Kind, previous: Option<&Entry>, dumped: 
 }
 
 /// Label, frame index and byte counts are the writer's to fill in.
-fn manifest(target: &Target, request: &BackupRequest, dumped: Dumped, duration_ms: u64) -> impl FnOnce(Label) -> Manifest {
+fn manifest(
+    target: &Target,
+    request: &BackupRequest,
+    (dumped, files, configuration): (Dumped, Option<Files>, String),
+    duration_ms: u64,
+) -> impl FnOnce(Label) -> Manifest {
     let (target_name, level, request) = (target.name.clone(), target.backup.level, request.clone());
     move |label| Manifest {
         format: format::FORMAT,
@@ -368,6 +402,8 @@ fn manifest(target: &Target, request: &BackupRequest, dumped: Dumped, duration_m
         consistency: dumped.consistency,
         left_out: dumped.left_out,
         data_only: dumped.data_only,
+        files,
+        configuration: Some(configuration),
         level,
         raw_bytes: 0,
         stored_bytes: 0,

@@ -7,6 +7,7 @@ pub mod address;
 mod database;
 mod encryption;
 mod given;
+mod handed_on;
 pub mod load;
 mod migrations;
 mod offsite;
@@ -140,6 +141,10 @@ pub struct Backup {
     pub jobs: usize,
     /// Tables whose rows no archive of a schedule or a person has. What an upgrade or a restore takes has every row.
     pub without_rows: Vec<TablePattern>,
+    /// Files that go along with each archive: whole paths, `*` for any letters of one name; a directory with all in it.
+    pub files: Vec<PathBuf>,
+    /// Bytes that they may have together.
+    pub files_limit: u64,
 }
 
 /// `[targets.T.upgrade]`.

@@ -26,6 +26,7 @@ pub mod version;
 pub mod wire;
 
 // L1 decisions: pure, `now` passed in
+pub mod files;
 pub mod gate;
 pub mod retention;
 pub mod schedule;

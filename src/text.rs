@@ -46,6 +46,22 @@ pub fn shell<T: AsRef<str>>(words: &[T]) -> String {
     words.iter().map(|word| quote(word.as_ref())).collect::<Vec<_>>().join(" ")
 }
 
+/// Whether a pattern means a whole text: `*` stands for any letters. Each part between the stars comes in order: the first at the beginning, the last at the end, the others as early as they can.
+#[must_use]
+pub fn fits(pattern: &str, text: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut left) = text.strip_prefix(first) else { return false };
+    let mut parts: Vec<&str> = rest.split('*').collect();
+    let last = parts.pop().unwrap_or_default();
+    for part in parts {
+        match left.split_once(part) {
+            Some((_, after)) => left = after,
+            None => return false,
+        }
+    }
+    left.ends_with(last)
+}
+
 /// A next step whose writer knew of no target: `TARGET` in a command or file of ours, and `[targets.T.`, become this one.
 #[must_use]
 pub fn naming(step: &str, target: &str) -> String {

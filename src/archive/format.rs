@@ -6,8 +6,14 @@
 
 use super::manifest::{FrameKind, Manifest};
 
-/// The archive format written.
-pub const FORMAT: u32 = 1;
+/// The newest archive format: one with files in it.
+pub const FORMAT: u32 = 2;
+
+/// The format of an archive without files, which every reader knows.
+pub const FORMAT_WITHOUT_FILES: u32 = 1;
+
+/// The first four bytes of each frame of files: zstd skips it, and what follows its length is a zstd frame.
+pub const FILES_MAGIC: [u8; 4] = 0x184D_2A56_u32.to_le_bytes();
 
 /// The first four bytes of every zstd frame.
 pub const FRAME_MAGIC: [u8; 4] = 0xFD2F_B528_u32.to_le_bytes();

@@ -123,6 +123,8 @@ pub enum FrameKind {
     Trailer,
     /// A part of a database file's page image (SQLite).
     Image,
+    /// A part of the tar of files that go along; stock tools for SQL pass it over.
+    Files,
 }
 
 /// One zstd frame of the file, in the order of the file.
@@ -181,6 +183,17 @@ pub struct LeftOut {
     pub why: String,
 }
 
+/// The files that go along with an archive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Files {
+    /// How many files, directories and links.
+    pub entries: u64,
+    /// Bytes of the files.
+    pub bytes: u64,
+    /// When they were looked at: before the moment of the snapshot; read they were after it.
+    pub seen_at: DateTime<Utc>,
+}
+
 /// Everything an archive says of itself, but for where its frames lie.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -218,6 +231,12 @@ pub struct Manifest {
     /// Whether the schema sections are missing: such an archive restores only into a database of its shape.
     #[serde(default)]
     pub data_only: bool,
+    /// The files that go along; none where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<Files>,
+    /// What upkeep was told of the target, as TOML without a secret; none in archives from before that was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configuration: Option<String>,
     /// zstd level.
     pub level: i32,
     /// Uncompressed bytes of all frames.

@@ -18,10 +18,10 @@ pub use encoder::{EncodedFrame, FrameEncoder};
 
 use super::ArchiveError;
 use super::format::{
-    FOOTER_BYTES, FORMAT, Footer, MAX_MANIFEST_BYTES, MAX_STORED_FRAME_BYTES, SKIPPABLE_HEADER_BYTES, SKIPPABLE_MAGIC,
-    check_index,
+    FOOTER_BYTES, FORMAT, FORMAT_WITHOUT_FILES, Footer, MAX_MANIFEST_BYTES, MAX_STORED_FRAME_BYTES, SKIPPABLE_HEADER_BYTES,
+    SKIPPABLE_MAGIC, check_index,
 };
-use super::manifest::{Frame, Manifest};
+use super::manifest::{Frame, FrameKind, Manifest};
 use crate::durable::{self, At, DurableError};
 use crate::fault;
 use crate::ids::Label;
@@ -109,7 +109,8 @@ impl PendingArchive {
     /// then there is no archive.
     pub fn seal(mut self, mut manifest: Manifest) -> Result<Sealed, ArchiveError> {
         let Some(mut written) = self.end() else { return Err(self.reason.error(&self.path)) };
-        manifest.format = FORMAT;
+        let has_files = written.frames.iter().any(|frame| frame.kind == FrameKind::Files);
+        manifest.format = if has_files { FORMAT } else { FORMAT_WITHOUT_FILES };
         manifest.label = self.label.clone();
         manifest.frames = std::mem::take(&mut written.frames);
         manifest.raw_bytes = written.raw;
@@ -141,7 +142,7 @@ impl PendingArchive {
             manifest_bytes: json.len() as u64,
             manifest_digest: *blake3::hash(&json).as_bytes(),
             file_bytes: manifest.stored_bytes + SKIPPABLE_HEADER_BYTES + content,
-            format: FORMAT,
+            format: manifest.format,
         };
         Ok([&SKIPPABLE_MAGIC[..], &length.to_le_bytes(), &json, &footer.encode()].concat())
     }

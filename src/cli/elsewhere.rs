@@ -23,6 +23,10 @@ pub(super) struct Elsewhere {
 }
 
 impl Elsewhere {
+    pub(super) fn new(at: Option<At>, owner: Option<OwnerName>, identity: Option<PathBuf>) -> Self {
+        Self { at, owner, identity }
+    }
+
     /// The place, and what opens encrypted copies there.
     pub(super) async fn reach(
         &self,

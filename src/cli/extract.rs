@@ -8,6 +8,7 @@ use super::source::{Opened, Source};
 use super::{Stop, World};
 use crate::engine::extract::{Part, Wish, extract};
 use crate::failure::{Class, Failure};
+use crate::files;
 
 /// Print tables of an archive as SQL for psql, mysql or sqlite3: their definitions and their rows.
 ///
@@ -19,8 +20,11 @@ pub(super) struct Arguments {
     #[command(flatten)]
     source: Source,
     /// This table, with its schema where several have one of its name. May be given several times.
-    #[arg(long, value_name = "TABLE", required = true)]
+    #[arg(long, value_name = "TABLE", required_unless_present = "files")]
     table: Vec<String>,
+    /// The files that went along with the archive instead, as a tar: `upkeep extract notes --files | tar -x -C DIR`.
+    #[arg(long, conflicts_with_all = ["table", "data_only"])]
+    files: bool,
     /// Only the rows, for a table that is there.
     #[arg(long)]
     data_only: bool,
@@ -34,6 +38,9 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
     let Opened { archive, scratch } = arguments.source.open(world).await?;
     let manifest = archive.manifest();
     world.terminal.say(&format!("from {}, taken {}", manifest.label, manifest.taken_at.format("%F %T UTC")));
+    if arguments.files {
+        return files::stream(&archive, &mut |piece| world.terminal.stream(piece)).map_err(Stop::from);
+    }
     let part = if arguments.data_only { Part::Rows } else { Part::Whole };
     let wish = Wish { tables: arguments.table, part, scratch: scratch.directory().to_owned() };
     let mut unprinted = None;

@@ -10,6 +10,7 @@ use crate::archive::{Archive, Manifest};
 use crate::config::Config;
 use crate::config::load::Secrets;
 use crate::failure::{Class, Failure};
+use crate::files::{self, Seen};
 use crate::ids::Label;
 use crate::store::place::ENCRYPTED;
 use crate::text;
@@ -25,6 +26,9 @@ pub(super) struct Arguments {
     archive: String,
     #[command(flatten)]
     elsewhere: Elsewhere,
+    /// Print what upkeep was told of the target when the archive was taken, as TOML for another host, without passwords and commands.
+    #[arg(long)]
+    configuration: bool,
 }
 
 pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop> {
@@ -39,8 +43,45 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
             opened?
         }
     };
-    let path = archive.path();
-    world.terminal.show(archive.manifest(), |manifest| text(manifest, path, world.terminal))
+    if arguments.configuration {
+        return configuration(archive.manifest(), world);
+    }
+    let (path, is_json) = (archive.path().to_owned(), world.terminal.is_json());
+    let (manifest, has_files) = (archive.manifest().clone(), archive.manifest().files.is_some());
+    let seen = match has_files && !is_json {
+        true => tokio::task::spawn_blocking(move || files::list(&archive)).await.unwrap_or_else(|_| Ok(Vec::new()))?,
+        false => Vec::new(),
+    };
+    world.terminal.show(&manifest, |manifest| text(manifest, &path, world.terminal) + &files_text(&seen, world.terminal))
+}
+
+fn configuration(manifest: &Manifest, world: &World) -> Result<(), Stop> {
+    match &manifest.configuration {
+        Some(configuration) => world.terminal.show(configuration, |text| text::printable(text).trim_end().to_owned()),
+        None => {
+            let failure = Failure::new(Class::NoInput, format!("archive {} says nothing of the configuration", manifest.label));
+            Err(failure.hint("it is from an upkeep before that was kept").into())
+        }
+    }
+}
+
+/// More than these are counted.
+const SHOWN: usize = 1000;
+
+fn files_text(seen: &[Seen], terminal: Terminal) -> String {
+    if seen.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new(&[("file", Side::Left), ("bytes", Side::Right), ("mode", Side::Left), ("owner", Side::Left)]);
+    for file in seen.iter().take(SHOWN) {
+        let to = file.to.as_ref().map(|to| format!(" -> {to}")).unwrap_or_default();
+        let name = text::line(&format!("{}{to}", file.path)).into_owned();
+        table.plain([name, human::size(file.size), format!("{:04o}", file.mode), format!("{}:{}", file.uid, file.gid)]);
+    }
+    let rest = seen.len().saturating_sub(SHOWN);
+    let more = if rest > 0 { format!("\n  and {rest} more: `upkeep extract LABEL --files | tar -tv`") } else { String::new() };
+    let table = table.render(terminal).lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n");
+    format!("\n\n{table}{more}")
 }
 
 /// The file of what was typed: a path if there is one, else the label in a configured directory.
@@ -108,6 +149,16 @@ fn text(manifest: &Manifest, path: &Path, terminal: Terminal) -> String {
     line("content", format!("{}, {raw}, stored as {stored} (zstd {})", human::many(manifest.rows(), "row"), manifest.level));
     if manifest.data_only {
         line("data only", "no schema inside: restores only into a database of the same shape".to_owned());
+    }
+    if let Some(files) = &manifest.files {
+        let what = format!(
+            "{}, {}: `upkeep restore {} {} --files DIR`",
+            human::many(files.entries, "file"),
+            human::size(files.bytes),
+            manifest.target,
+            manifest.label
+        );
+        line("files", what);
     }
     manifest.left_out.iter().for_each(|left| line("left out", format!("{}: {}", left.what, left.why)));
     line("by hand", by_hand(manifest, path));

@@ -1,13 +1,16 @@
 //! `upkeep restore`: an archive's content back into a database.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
 use super::at::{self, At};
-use super::{Stop, World, identity, moments, session};
+use super::elsewhere::Elsewhere;
+use super::source::Source;
+use super::{Stop, World, human, identity, moments, session};
 use crate::config::load::Secrets;
 use crate::failure::{Class, Failure};
+use crate::files;
 use crate::ids::{Label, OwnerName, PlaceName, TargetName};
 use crate::wire::{Action, Address, Restore};
 
@@ -36,6 +39,9 @@ pub(super) struct Arguments {
     /// Into this database instead of the target's own (postgres://…, mysql://…, sqlite:///…).
     #[arg(long, value_name = "URL")]
     into: Option<String>,
+    /// Put the files that went along with the archive into this directory, which is not there yet or is empty; the database is left alone.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["into", "dry_run", "replace", "stop_server"])]
+    files: Option<PathBuf>,
     /// Only say what would happen.
     #[arg(long)]
     dry_run: bool,
@@ -56,6 +62,9 @@ pub(super) async fn run(arguments: Arguments, world: &World) -> Result<(), Stop>
     if at.is_some() && arguments.label.is_some() {
         let failure = Failure::new(Class::Usage, "LABEL and a time each choose an archive");
         return Err(failure.hint("give only one of them; `--at PLACE` may be added to either").into());
+    }
+    if let Some(dir) = arguments.files.clone() {
+        return put_files(arguments, (at.is_some(), place), &dir, world).await;
     }
     let identity = identity::given(arguments.identity.as_deref(), world)?;
     let world = identity::with(world, identity.as_ref());
@@ -99,6 +108,32 @@ fn told_apart(at: &[String], world: &World) -> Result<(Option<DateTime<Utc>>, Op
         }
     }
     Ok((moment, place))
+}
+
+/// What went along with an archive, put below a directory by whoever asks: no database and no daemon has a part in it.
+async fn put_files(
+    arguments: Arguments,
+    (has_moment, place): (bool, Option<At>),
+    dir: &Path,
+    world: &World,
+) -> Result<(), Stop> {
+    if has_moment {
+        let failure = Failure::new(Class::Usage, "files come from an archive that is named, and not from a moment");
+        return Err(failure.safe("nothing was changed").hint("name it by its label: `upkeep list`").into());
+    }
+    let what = arguments.label.map_or_else(|| arguments.target.to_string(), |label| label.to_string());
+    let elsewhere = Elsewhere::new(place, arguments.owner, arguments.identity);
+    let archive = Source::new(what, elsewhere).open(world).await?.archive;
+    let label = archive.manifest().label.clone();
+    let (name, to) = (label.clone(), dir.to_owned());
+    let put = tokio::task::spawn_blocking(move || files::unpack(&archive, &to)).await;
+    let put =
+        put.map_err(|_| Failure::new(Class::Software, format!("a worker ended without an answer with the files of {name}")))??;
+    world.terminal.show(&put, |put| {
+        let what = format!("{} of {label} put into {}", human::many(put.entries, "file"), dir.display());
+        let notes = put.notes.iter().map(|note| format!("\n  note: {note}")).collect::<String>();
+        format!("{what} ({}){notes}", human::size(put.bytes))
+    })
 }
 
 /// The database, where no configuration names one for the target.

@@ -69,6 +69,10 @@ impl Drop for Scratch {
 }
 
 impl Source {
+    pub(super) fn new(what: String, elsewhere: Elsewhere) -> Self {
+        Self { what, elsewhere }
+    }
+
     pub(super) async fn open(&self, world: &World) -> Result<Opened, Stop> {
         match &self.elsewhere.at {
             None => here(&self.what, world).await,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::text::fits;
+
 /// One table or several by a pattern: `*` stands for any letters. A pattern with a dot is held to the name with its schema, one without to the name
 /// alone, in whatever schema it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +27,7 @@ impl TablePattern {
     /// Whether it means this table. Where an engine has no schemas the schema is empty.
     #[must_use]
     pub fn fits(&self, schema: &str, name: &str) -> bool {
-        matches(&self.0, name) && (schema.is_empty() || !self.0.contains('.')) || matches(&self.0, &format!("{schema}.{name}"))
+        fits(&self.0, name) && (schema.is_empty() || !self.0.contains('.')) || fits(&self.0, &format!("{schema}.{name}"))
     }
 }
 
@@ -33,21 +35,6 @@ impl fmt::Display for TablePattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-/// Each part between the stars comes in order: the first at the beginning, the last at the end, the others as early as they can.
-fn matches(pattern: &str, text: &str) -> bool {
-    let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
-    let Some(mut left) = text.strip_prefix(first) else { return false };
-    let mut parts: Vec<&str> = rest.split('*').collect();
-    let last = parts.pop().unwrap_or_default();
-    for part in parts {
-        match left.split_once(part) {
-            Some((_, after)) => left = after,
-            None => return false,
-        }
-    }
-    left.ends_with(last)
 }
 
 #[cfg(test)]

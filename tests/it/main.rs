@@ -23,6 +23,7 @@ mod docs;
 mod durable;
 mod errors;
 mod extract;
+mod files;
 mod first_archive;
 mod flyway;
 mod full_disk;

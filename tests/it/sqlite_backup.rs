@@ -33,6 +33,8 @@ fn manifest(label: &Label, dumped: Dumped) -> Manifest {
         consistency: dumped.consistency,
         left_out: dumped.left_out,
         data_only: dumped.data_only,
+        files: None,
+        configuration: None,
         level: 3,
         raw_bytes: 0,
         stored_bytes: 0,

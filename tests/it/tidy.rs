@@ -27,7 +27,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "trust",
         ],
     ),
-    ("L3 things", &["engine", "history", "product", "release", "service", "store"]),
+    ("L3 things", &["engine", "files", "history", "product", "release", "service", "store"]),
     ("L4 work", &["backup", "diff", "expire", "migrate", "offsite", "restore", "upgrade", "verify"]),
     ("L5 life", &["control", "daemon", "status", "verbs"]),
     ("L6 shell", &["cli"]),

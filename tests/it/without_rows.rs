@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::support::engines::on_every_engine;
+use crate::support::engines::{Db, on_every_engine};
 use crate::support::world::{World, text};
 
 on_every_engine! {

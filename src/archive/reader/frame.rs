@@ -8,8 +8,8 @@ use std::io;
 
 use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
 
-use crate::archive::format::MAX_WINDOW_LOG;
-use crate::archive::manifest::Frame;
+use crate::archive::format::{FILES_MAGIC, MAX_WINDOW_LOG};
+use crate::archive::manifest::{Frame, FrameKind};
 use crate::archive::source::Source;
 
 /// The largest piece handed on: zstd's block, so that each call of the decoder gives one.
@@ -60,12 +60,16 @@ impl FrameReader {
         take: &mut dyn FnMut(&[u8]) -> io::Result<()>,
     ) -> Result<(), Trouble> {
         self.decoder.reinit().map_err(|error| Trouble::Wrong(format!("zstd: {error}")))?;
+        if frame.stored > MAX_HELD_BYTES && frame.kind == FrameKind::Files {
+            return Err(Trouble::Wrong("it is longer than any frame of files".to_owned()));
+        }
         if frame.stored > MAX_HELD_BYTES {
             return self.read_twice(source, frame, take);
         }
         let length = self.fetch(source, frame)?;
         let mut content = Content::of(frame);
-        content.add(&mut self.decoder, &self.stored[..length], &mut self.piece, take)?;
+        let stored = unwrapped(frame, &self.stored[..length])?;
+        content.add(&mut self.decoder, stored, &mut self.piece, take)?;
         content.end()
     }
 
@@ -116,6 +120,16 @@ impl FrameReader {
         source.read_exact_at(stored, frame.offset).map_err(Trouble::Read)?;
         agrees(blake3::hash(stored), frame).map(|()| length)
     }
+}
+
+/// The zstd frame in the stored bytes: that of files stands in a frame that zstd skips.
+fn unwrapped<'a>(frame: &Frame, stored: &'a [u8]) -> Result<&'a [u8], Trouble> {
+    if frame.kind != FrameKind::Files {
+        return Ok(stored);
+    }
+    let length = u32::try_from(stored.len().saturating_sub(8)).unwrap_or_default();
+    let inside = stored.strip_prefix(&FILES_MAGIC).and_then(|rest| rest.strip_prefix(&length.to_le_bytes()));
+    inside.ok_or_else(|| Trouble::Wrong("it is no frame of files".to_owned()))
 }
 
 /// The first bytes of a buffer, which is made large enough.

@@ -20,7 +20,7 @@ use zstd::bulk::Compressor;
 use zstd::stream::raw::{CParameter, Encoder, InBuffer, Operation, OutBuffer};
 
 use crate::archive::ArchiveError;
-use crate::archive::format::MAX_LEVEL;
+use crate::archive::format::{FILES_MAGIC, MAX_LEVEL};
 use crate::archive::manifest::FrameKind;
 
 /// How much is gathered before zstd is called. Whoever cuts his own frames ends them below it. Each worker holds this much,
@@ -209,6 +209,11 @@ impl FrameEncoder {
         self.end().map_err(|source| ArchiveError::Compress { source })?;
         self.press.stream = self.streaming.or(self.press.stream);
         self.press.give_back();
+        if self.kind == FrameKind::Files {
+            let too_long = || io::Error::other("a frame of files is longer than zstd can skip");
+            let length = u32::try_from(self.stored.len()).map_err(|_| ArchiveError::Compress { source: too_long() })?;
+            drop(self.stored.splice(0..0, [FILES_MAGIC, length.to_le_bytes()].concat()));
+        }
         let digest = blake3::hash(&self.stored).to_hex().to_string();
         Ok(EncodedFrame { kind: self.kind, table: self.table, rows: self.rows, raw: self.raw, stored: self.stored, digest })
     }

@@ -25,6 +25,16 @@ pub(super) async fn look(config: &Config, findings: &mut Findings) {
             findings.add(None, "offsite", Found::advice(failure));
         }
     }
+    for target in config.targets.values().filter(|target| !target.backup.files.is_empty()) {
+        for place in
+            target.offsite.to.iter().filter_map(|name| config.offsite.get(name)).filter(|place| place.encrypt_to.is_empty())
+        {
+            let what = format!("files go along with its archives, and go to {} in clear", place.name);
+            let failure = Failure::new(Class::Config, what)
+                .hint("if keys are among them, name public keys: `encrypt_to` (docs/offsite.md)");
+            findings.add(Some(target), "offsite", Found::advice(failure));
+        }
+    }
     for target in config.targets.values().filter(|target| !config.offsite.is_empty() && target.offsite.to.is_empty()) {
         let failure = Failure::new(Class::Config, "no archive of it leaves this host");
         let failure = failure.hint("say where to: `to = [\"PLACE\"]` in [targets.T.offsite]");

@@ -1,6 +1,6 @@
 //! One target's sections, turned into checked types.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use config::{Value, ValueKind};
@@ -179,10 +179,24 @@ fn backup(node: &Node<'_>, zone: chrono_tz::Tz, directory: impl FnOnce() -> Path
         level: node.whole("level", 1..=19).unwrap_or_default(),
         jobs: node.whole("jobs", 0..=64).unwrap_or_default(),
         without_rows: without_rows(node),
+        files: files(node),
+        files_limit: node.parsed("files_limit", values::size).unwrap_or_default(),
     };
     node.value("max_age");
     node.close();
     backup
+}
+
+fn files(node: &Node<'_>) -> Vec<PathBuf> {
+    let files = node.paths("files");
+    for path in &files {
+        let is_odd = |part: Component<'_>| matches!(part, Component::ParentDir);
+        if path.components().any(is_odd) || path.to_string_lossy().contains("**") || path.components().count() < 2 {
+            let what = format!("`{}` is a path from the root to one file or directory; a * stands in one name", path.display());
+            node.wrong("files", what);
+        }
+    }
+    files
 }
 
 fn without_rows(node: &Node<'_>) -> Vec<TablePattern> {

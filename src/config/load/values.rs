@@ -12,6 +12,16 @@ use crate::schedule::Schedule;
 pub(super) const SHORTEST_POLL: Duration = Duration::from_millis(100);
 
 /// `Europe/Berlin`.
+/// Bytes: a number and a unit.
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u64); 5] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40), ("B", 1)];
+    let read = UNITS.iter().find_map(|(unit, bytes)| {
+        let number: u64 = text.strip_suffix(unit)?.trim_end().parse().ok()?;
+        number.checked_mul(*bytes)
+    });
+    read.ok_or_else(|| format!("`{text}` is no size; write a number and a unit: 500KiB, 20MiB, 1GiB"))
+}
+
 pub(super) fn zone(text: &str) -> Result<chrono_tz::Tz, String> {
     chrono_tz::Tz::from_str_insensitive(text).map_err(|_| {
         let near = crate::config::raw::guess(text, chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()));

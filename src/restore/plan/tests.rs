@@ -46,6 +46,8 @@ fn manifest() -> Manifest {
         consistency: Consistency::default(),
         left_out: Vec::new(),
         data_only: false,
+        files: None,
+        configuration: None,
         level: 3,
         raw_bytes: 100,
         stored_bytes: 10,

@@ -150,6 +150,8 @@ pub(crate) async fn dump(database: &Database, dir: &Path, jobs: usize) -> Result
         consistency: dumped.consistency,
         left_out: dumped.left_out,
         data_only: dumped.data_only,
+        files: None,
+        configuration: None,
         level: request.level,
         raw_bytes: 0,
         stored_bytes: 0,

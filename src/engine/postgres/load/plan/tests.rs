@@ -40,6 +40,8 @@ fn manifest(frames: &[usize]) -> Manifest {
         consistency: Consistency::default(),
         left_out: Vec::new(),
         data_only: false,
+        files: None,
+        configuration: None,
         level: 3,
         raw_bytes: 0,
         stored_bytes: 0,
