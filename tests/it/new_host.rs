@@ -41,7 +41,8 @@ fn archived_and_lost(world: &World) {
     let archived = world.json(&["backup", "notes"]);
     works(world, &["copy"]);
     let label = archived["label"].as_str().unwrap();
-    std::fs::copy(world.root().join(format!("nas/db1/{label}.sql.zst.age")), world.root().join("FILE.age")).unwrap();
+    let ending = if matches!(world.home().db, Db::Sqlite) { "sqlite" } else { "sql" };
+    std::fs::copy(world.root().join(format!("nas/db1/{label}.{ending}.zst.age")), world.root().join("FILE.age")).unwrap();
     for directory in ["archives", "state"] {
         std::fs::remove_dir_all(world.root().join(directory)).unwrap();
     }
@@ -185,7 +186,7 @@ fn a_restore_from_an_address_says_what_it_lacks_and_goes_past_no_configuration()
     let place = root.join("nas");
     let place = place.to_str().unwrap();
     let run = |config: &str, arguments: &[&str]| {
-        let mut command = world.command(&[]);
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_upkeep"));
         command
             .args(["--config", &*root.join(config).to_string_lossy()])
             .args(arguments)
