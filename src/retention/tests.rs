@@ -225,6 +225,21 @@ fn a_sudden_drop_is_seen_and_everyday_change_is_not() {
     }
 }
 
+/// One that was not to hold all rows holds fewer than a full one for no other reason, and is held to others of its kind; the newest full one stays.
+#[test]
+fn rows_left_out_on_purpose_are_no_drop_and_push_out_no_full_archive() {
+    let part = |at: &str, rows| Candidate { rows, without_rows: vec!["audit_log".to_owned()], ..archive(at, "1.0.0") };
+    let full = archive("2026-11-18T01:00:00Z", "1.0.0");
+    let archives = [full, part("2026-11-19T01:00:00Z", 400), part("2026-11-20T01:00:00Z", 390)];
+    assert_eq!(sudden_drop(&archives, Compared::default(), now()), None);
+    let verdicts = decide(&archives, &Policy { keep_last: 1, ..nothing() }, now());
+    let reasons: Vec<String> = verdicts.iter().map(|verdict| verdict.reasons.join(", ")).collect();
+    assert_eq!(reasons, ["last 1, newest verified", "no rule keeps it", "newest with every row"]);
+    let [full, one, two] = archives;
+    let emptied = [full, one, two, part("2026-11-21T01:00:00Z", 10)];
+    assert!(sudden_drop(&emptied, Compared::default(), now()).is_some());
+}
+
 fn any_archive() -> impl Strategy<Value = Candidate> {
     let standing = prop_oneof![5 => Just(Standing::Verified), 1 => Just(Standing::Unverified), 1 => Just(Standing::Broken)];
     let pinned = prop::option::weighted(0.1, Just("by hand".to_owned()));
