@@ -16,6 +16,7 @@ mod copy;
 mod daemon;
 mod demo;
 mod diff;
+mod drill;
 mod elsewhere;
 mod events;
 mod extract;
@@ -106,6 +107,7 @@ enum Command {
     Inspect(inspect::Arguments),
     Verify(verify::Arguments),
     Restore(restore::Arguments),
+    Drill(drill::Arguments),
     Extract(extract::Arguments),
     Accounts(accounts::Arguments),
     Diff(diff::Arguments),
@@ -215,6 +217,7 @@ async fn run(command: Command, world: &World) -> Result<(), Stop> {
         Command::Inspect(arguments) => inspect::run(arguments, world).await,
         Command::Verify(arguments) => verify::run(arguments, world).await,
         Command::Restore(arguments) => restore::run(arguments, world).await,
+        Command::Drill(arguments) => drill::run(arguments, world).await,
         Command::Extract(arguments) => extract::run(arguments, world).await,
         Command::Accounts(arguments) => accounts::run(arguments, world).await,
         Command::Diff(arguments) => diff::run(arguments, world).await,

@@ -108,6 +108,8 @@ pub struct Target {
     pub database: Database,
     /// Where and when archives are taken.
     pub backup: Backup,
+    /// When archives are tried in a scratch.
+    pub drill: Drills,
     /// Which archives are kept.
     pub retention: Policy,
     /// Which archives are copied away from the host, and where to.
@@ -145,6 +147,17 @@ pub struct Backup {
     pub files: Vec<PathBuf>,
     /// Bytes that they may have together.
     pub files_limit: u64,
+}
+
+/// `[targets.T.drill]`.
+#[derive(Debug, Clone, Default)]
+pub struct Drills {
+    /// When the newest good archive is tried; none where only by hand.
+    pub schedule: Option<Schedule>,
+    /// The server that the scratch is made on, and what its name begins with; none for beside the target's own database.
+    pub scratch: Option<Database>,
+    /// Without an archive that was proven for longer than this: overdue.
+    pub max_age: Option<Duration>,
 }
 
 /// `[targets.T.upgrade]`.

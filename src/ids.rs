@@ -115,6 +115,12 @@ name! {
 }
 
 name! {
+    /// One drill, and the scratch that it makes: 64 random bits.
+    DrillId, "drill id", "16 hexadecimal digits", 16,
+    |c| c.is_ascii_digit() || ('a'..='f').contains(&c)
+}
+
+name! {
     /// One upgrade: target, moment and a random tail.
     UpgradeId, "upgrade id", "letters, digits and . _ + ~ -, at most 200", 200,
     |c| c.is_ascii_alphanumeric() || "._+~-".contains(c)
@@ -159,6 +165,14 @@ impl JobId {
     #[must_use]
     pub fn random() -> Self {
         Self(uuid::Uuid::new_v4().simple().to_string()[..12].to_owned())
+    }
+}
+
+impl DrillId {
+    /// A fresh identity.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(uuid::Uuid::new_v4().simple().to_string()[16..].to_owned())
     }
 }
 

@@ -55,6 +55,7 @@ pub mod store;
 // L4 work
 pub mod backup;
 pub mod diff;
+pub mod drill;
 pub mod expire;
 pub mod migrate;
 pub mod offsite;

@@ -16,9 +16,10 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use choose::{choose, passed_over};
+pub(crate) use choose::choose;
+use choose::passed_over;
 pub use error::RestoreError;
-use from::From;
+pub(crate) use from::From as Source;
 pub use owner::owner;
 pub use plan::{Refusal, Replace, RestorePlan, Safety, ServerState, Situation, Whose};
 pub use unfinished::{Unfinished, unfinished};
@@ -121,7 +122,7 @@ pub async fn restore(
     mode: Mode,
     progress: &Progress,
 ) -> Result<Restored, RestoreError> {
-    let (now, from) = (ctx.clock.now(), From::of(ctx, request).await?);
+    let (now, from) = (ctx.clock.now(), Source::of(ctx, request).await?);
     let entries = from.entries(ctx, target).await?;
     let entry = choose(&entries, &target.name, &request.which, now)?.clone();
     let destination = Destination::of(target, request).await;

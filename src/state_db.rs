@@ -6,6 +6,7 @@
 pub mod belongs;
 pub mod catalogue;
 pub mod copies;
+pub mod drills;
 pub mod events;
 pub mod holds;
 pub mod journal;

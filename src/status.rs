@@ -6,6 +6,7 @@
 
 mod copies;
 pub mod downtime;
+pub mod drills;
 pub mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -218,6 +219,7 @@ pub struct Known {
     lost: Option<String>,
     first_seen: Option<DateTime<Utc>>,
     copies: copies::KnownCopies,
+    drills: drills::KnownDrills,
 }
 
 /// The name under which it is marked when a daemon first knew of a target.
@@ -241,6 +243,7 @@ pub async fn known(state: &StateDb, config: &Config, target: &Target, now: DateT
             lost: upgrade::lost(state, target).await?.map(|lost| lost.to_string()),
             first_seen: state.schedule_mark(&target.name, FIRST_SEEN).await?,
             copies: copies::known(state, config, target).await?,
+            drills: drills::known(state, &target.name).await?,
         })
     };
     read.await.map_err(|failure: Failure| failure.on(&target.name))
@@ -347,6 +350,7 @@ pub fn one(target: &Target, known: &Known, seen: Option<&Seen>, jobs: &[Job], no
     let copies = copies::standing(&known.copies, entries, &target.offsite, now);
     let mut problems = problems(&seen, known, good, overdue, now);
     problems.extend(copies::problems(&known.copies, &copies, &target.offsite, now));
+    problems.extend(drills::problems(&known.drills, target, known.first_seen, now));
     TargetStatus {
         name: target.name.clone(),
         profile: target.profile.clone(),
@@ -378,6 +382,7 @@ pub fn one(target: &Target, known: &Known, seen: Option<&Seen>, jobs: &[Job], no
         history: history(entries),
         kept: (!entries.is_empty()).then(|| kept(target, entries, now)),
         copies,
+        drill: drills::standing(&known.drills, &target.drill, entries, now),
     }
 }
 
@@ -503,7 +508,8 @@ pub fn true_until(target: &Target, known: &Known, now: DateTime<Utc>) -> Option<
     let (next_run, retry_at) = next_run(target, known, now);
     let ends = known.holds.iter().filter_map(|hold| hold.until);
     let late = copies::late_at(&known.copies, &known.entries, &target.offsite, now);
-    [old, next_run, retry_at].into_iter().flatten().chain(ends).chain(late).filter(|at| *at > now).min()
+    let unproven = drills::late_at(&known.drills, target, known.first_seen, now);
+    [old, next_run, retry_at, unproven].into_iter().flatten().chain(ends).chain(late).filter(|at| *at > now).min()
 }
 
 /// When the next scheduled run is due, and when one that failed is tried again before that.

@@ -7,6 +7,7 @@
 mod backup;
 mod copy;
 mod course;
+mod drill;
 mod gate;
 mod hold;
 mod lanes;
@@ -46,6 +47,7 @@ use crate::state_db::catalogue::{self, Entry};
 use crate::text;
 use crate::wire::{Action, Asker, Private};
 
+pub use drill::sweep;
 pub use gate::{answer as gate_answer, look as gate};
 pub use lanes::{InLane, Lanes, Shut};
 pub use settle::{settle, tidy};
@@ -116,6 +118,7 @@ table! {
     OffsiteInit => offsite_init,
     OffsiteCheck => offsite_check,
     OffsiteProve => offsite_prove,
+    Drill => drill,
 }
 
 /// Carries an action out; the answer is the object that the socket and `--json` show.

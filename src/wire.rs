@@ -13,14 +13,15 @@ mod private;
 mod status;
 
 pub use action::{
-    Action, Asker, Backup, By, Copy, Gate, Hold, Migrate, MigrateAsk, MigrateVerb, OffsiteCheck, OffsiteInit, OffsiteProve,
-    Pin, Plan, Prune, ReleaseHold, Restore, Rollback, Settle, Unpin, Upgrade, Verify, VerifyCopies,
+    Action, Asker, Backup, By, Copy, Drill, Gate, Hold, Migrate, MigrateAsk, MigrateVerb, OffsiteCheck, OffsiteInit,
+    OffsiteProve, Pin, Plan, Prune, ReleaseHold, Restore, Rollback, Settle, Unpin, Upgrade, Verify, VerifyCopies,
 };
 pub use address::Address;
 pub use answer::{Decided, Passed, Released, Undecided, Upgraded, Verified, WouldRun};
 pub use job::{Event, Job, JobState};
 pub use private::Private;
 pub use status::{
-    ArchiveStatus, CopiesStatus, CopyStatus, DowntimePart, DowntimeStatus, ExpectedDowntime, HistoryStatus, HoldStatus,
-    KeptStatus, OutageStatus, ReleaseStatus, RuleStatus, RunStatus, ShapeStatus, Status, Step, TargetStatus, UpgradeStatus,
+    ArchiveStatus, CopiesStatus, CopyStatus, DowntimePart, DowntimeStatus, DrillStatus, ExpectedDowntime, HistoryStatus,
+    HoldStatus, KeptStatus, OutageStatus, ProvenStatus, ReleaseStatus, RuleStatus, RunStatus, ShapeStatus, Status, Step,
+    TargetStatus, UpgradeStatus,
 };

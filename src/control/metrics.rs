@@ -91,6 +91,13 @@ fn targets(page: &mut Page, status: &Status) {
         t.free_bytes.map(|b| b as f64)
     });
     copies(page, status);
+    let age = |t: &TargetStatus| {
+        let proven = t.drill.as_ref()?.proven.as_ref()?;
+        Some((status.at - proven.at).num_seconds().max(0) as f64)
+    };
+    page.per_target(status, ("upkeep_drill_proven_age_seconds", "seconds", "Since a drill last proved an archive."), age);
+    let failed = |t: &TargetStatus| t.drill.as_ref().and_then(|d| Some(f64::from(u8::from(d.outcome.as_deref()? == "failed"))));
+    page.per_target(status, ("upkeep_drill_failed", "", "1 when the last drill could not restore its archive."), failed);
     page.per_target(status, ("upkeep_holds", "", "Holds on upgrades."), |t| Some(t.holds.len() as f64));
     page.per_target(status, ("upkeep_problems", "", "What a person should look at."), |t| Some(t.problems.len() as f64));
 }

@@ -71,8 +71,8 @@ impl axum::response::IntoResponse for Refused {
 }
 
 /// The verbs of `POST /v1/targets/{target}/…`.
-const TARGET_VERBS: [&str; 11] =
-    ["backup", "restore", "plan", "upgrade", "rollback", "hold", "release-hold", "migrate", "prune", "verify", "gate"];
+const TARGET_VERBS: [&str; 12] =
+    ["backup", "drill", "restore", "plan", "upgrade", "rollback", "hold", "release-hold", "migrate", "prune", "verify", "gate"];
 
 /// The verbs of `POST /v1/archives/{label}/…`.
 const ARCHIVE_VERBS: [&str; 3] = ["verify", "pin", "unpin"];
@@ -209,8 +209,8 @@ async fn act(state: Shared, peer: Extension<Peer>, verb: &'static str, subject: 
     let names: Vec<String> = given.keys().cloned().collect();
     for reserved in ["action", "target", "label", "place"].into_iter().filter(|name| given.contains_key(*name)) {
         let allowed = match reserved {
-            "label" => ["restore", "copy", "verify-copies", "offsite-prove"].contains(&verb),
-            "place" => verb == "restore",
+            "label" => ["restore", "drill", "copy", "verify-copies", "offsite-prove"].contains(&verb),
+            "place" => ["restore", "drill"].contains(&verb),
             _ => false,
         };
         if !allowed {

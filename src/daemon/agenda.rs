@@ -1,31 +1,71 @@
-//! Which scheduled backups are due, and when to look again.
+//! Which scheduled backups and drills are due, and when to look again.
 //!
 //! Owns what the table of marks and the runs say of each schedule, read once at the start and kept up with what this daemon does: nobody
 //! else writes them while it lives. The decision itself is `schedule`'s. A schedule's mark is committed when its run ended *well*,
 //! or as what a person must mend; a run that failed for what may pass is tried again, one that a crash cut short is due again
-//! at the next start, up to [`ATTEMPTS`] times. Held by the tests beside this file and by `tests/it/daemon.rs`.
+//! at the next start, up to [`What::attempts`] times. Held by the tests beside this file and by `tests/it/daemon.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config::Target;
 use crate::failure::{Class, Failure};
 use crate::ids::TargetName;
-use crate::schedule::{self, CatchUp, Due, Failed};
+use crate::schedule::{self, CatchUp, Due, Failed, Schedule};
 use crate::state_db::StateDb;
 use crate::status::failed_of;
 
-/// The name of a target's backup schedule in the table of marks.
-pub(super) const BACKUP: &str = "backup";
+/// What is scheduled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    /// Backups.
+    Backup,
+    /// Drills.
+    Drill,
+}
 
-/// How often one scheduled run may be cut short by the end of the process before it counts as had: a backup that brings the
-/// daemon down must not do so for ever.
-pub(super) const ATTEMPTS: u64 = 3;
+impl What {
+    /// The name of a target's schedule in the table of marks, and of the action.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Backup => "backup",
+            Self::Drill => "drill",
+        }
+    }
+
+    pub(super) fn schedule(self, target: &Target) -> Option<&Schedule> {
+        match self {
+            Self::Backup => target.backup.schedule.as_ref(),
+            Self::Drill => target.drill.schedule.as_ref(),
+        }
+    }
+
+    fn catch_up(self, target: &Target) -> CatchUp {
+        let once = self == Self::Drill || target.backup.catch_up;
+        if once { CatchUp::Once } else { CatchUp::No }
+    }
+
+    fn jitter(self, target: &Target) -> Duration {
+        if self == Self::Backup { target.backup.jitter } else { Duration::ZERO }
+    }
+
+    /// How often one run is tried that fails for what may pass. A drill is a heavy load that nobody waits for.
+    fn tries(self) -> u32 {
+        if self == Self::Backup { u32::MAX } else { 2 }
+    }
+
+    /// How often one may be cut short by the end of the process before it counts as had: what brings the daemon down must not do so for ever.
+    pub(super) fn attempts(self) -> u64 {
+        if self == Self::Backup { 3 } else { 1 }
+    }
+}
 
 /// What is known of schedules.
 #[derive(Debug)]
 pub(super) struct Agenda {
+    what: What,
     /// When we began to look.
     since: DateTime<Utc>,
     /// The moment of the last look: one before it says that the clock was set back.
@@ -56,22 +96,22 @@ pub(super) enum Next {
 }
 
 impl Agenda {
-    pub(super) fn new(since: DateTime<Utc>) -> Self {
+    pub(super) fn new(what: What, since: DateTime<Utc>) -> Self {
         let (marks, failed, given) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { since, looked: since, marks, failed, given, underway: BTreeSet::new() }
+        Self { what, since, looked: since, marks, failed, given, underway: BTreeSet::new() }
     }
 
     /// Reads what earlier daemons left.
     pub(super) async fn remember(&mut self, state: &StateDb) -> Result<(), Failure> {
-        self.marks = state.schedule_marks(BACKUP).await?;
-        let failed = state.failed_runs(BACKUP, None).await?;
+        self.marks = state.schedule_marks(self.what.name()).await?;
+        let failed = state.failed_runs(self.what.name(), None).await?;
         self.failed = failed.into_iter().filter_map(|(target, run)| Some((target, failed_of(run)?))).collect();
         Ok(())
     }
 
     /// What is next for a target.
     pub(super) fn next(&self, target: &Target, now: DateTime<Utc>) -> Next {
-        let (Some(schedule), name) = (&target.backup.schedule, &target.name) else { return Next::At(None) };
+        let (Some(schedule), name) = (self.what.schedule(target), &target.name) else { return Next::At(None) };
         if self.underway.contains(name) {
             // Its end has us look again.
             return Next::At(None);
@@ -79,8 +119,8 @@ impl Agenda {
         let failed = self.failed.get(name);
         let known = [self.marks.get(name).copied(), self.given.get(name).copied(), failed.map(|failed| failed.scheduled_for)];
         let served = known.into_iter().filter_map(|moment| schedule::believed(schedule, moment, now)).max();
-        let catch_up = if target.backup.catch_up { CatchUp::Once } else { CatchUp::No };
-        let later = |due: DateTime<Utc>| due + delta(schedule::jitter(name, due, target.backup.jitter));
+        let (catch_up, jitter) = (self.what.catch_up(target), self.what.jitter(target));
+        let later = |due: DateTime<Utc>| due + delta(schedule::jitter(name, due, jitter));
         match schedule::due(schedule, served, self.since, now, catch_up) {
             Due::Run { scheduled_for, missed } if later(scheduled_for) <= now => Next::Now { scheduled_for, missed, failed: 0 },
             Due::Run { scheduled_for, .. } => Next::At(Some(later(scheduled_for))),
@@ -135,6 +175,11 @@ impl Agenda {
             Some(Err(class)) if schedule::may_pass(class) => {
                 let before = self.failed.get(target).filter(|failed| failed.scheduled_for == scheduled_for);
                 let times = before.map_or(0, |failed| failed.times) + 1;
+                if times >= self.what.tries() {
+                    self.failed.remove(target);
+                    self.marks.insert(target.clone(), scheduled_for);
+                    return true;
+                }
                 self.failed.insert(target.clone(), Failed { scheduled_for, times, last: at });
                 false
             }

@@ -17,7 +17,7 @@ use crate::control::board::Board;
 use crate::failure::{Class, Failure};
 use crate::ids::{JobId, TargetName};
 use crate::progress::Progress;
-use crate::verbs::{self, InLane, Lane, Lanes, Work};
+use crate::verbs::{self, Effect, InLane, Lane, Lanes, Spec, Subject, Work};
 use crate::wire::{Action, Asker, Job, JobState};
 
 /// How many jobs may be queued or running; another is told to come back. More than a person or a script asks for at once.
@@ -36,6 +36,8 @@ pub(super) enum Piece {
     Job(Box<Job>, Asker),
     /// What a crash may have left of a target is put in order.
     Tidy(TargetName),
+    /// What drills of a target left is removed.
+    Sweep(TargetName),
 }
 
 struct Waiting {
@@ -61,6 +63,8 @@ pub(super) struct Jobs {
     progress: BTreeMap<Id, Progress>,
     /// Who had a running job cut off.
     cancelled: BTreeMap<JobId, String>,
+    /// What a drill was cut off for.
+    gave_way: BTreeMap<JobId, &'static str>,
     lanes: Lanes,
     /// None comes of what was cut off.
     tasks: JoinSet<Option<Result<serde_json::Value, Failure>>>,
@@ -72,8 +76,8 @@ impl Jobs {
     pub(super) fn new(board: Arc<Board>) -> Self {
         let (waiting, running) = (VecDeque::new(), BTreeMap::new());
         let (lanes, tasks, stop) = (Lanes::default(), JoinSet::new(), CancellationToken::new());
-        let (progress, cancelled) = (BTreeMap::new(), BTreeMap::new());
-        Self { board, waiting, running, progress, cancelled, lanes, tasks, stop }
+        let (progress, cancelled, gave_way) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { board, waiting, running, progress, cancelled, gave_way, lanes, tasks, stop }
     }
 
     pub(super) fn full(&self) -> bool {
@@ -120,7 +124,8 @@ impl Jobs {
 
     fn advance(&mut self) {
         // A place may hang as long as it likes: its lane takes nobody's turn.
-        let counts = |lane: &Lane| !matches!(lane, Lane::Aside | Lane::Place(_));
+        // Nor is a drill in anybody's way.
+        let counts = |lane: &Lane| !matches!(lane, Lane::Aside | Lane::Drill | Lane::Place(_));
         let mut at = 0;
         // Lanes that are worked in, and those that an earlier one waits for, which goes first.
         let mut busy: BTreeSet<Lane> =
@@ -146,12 +151,25 @@ impl Jobs {
             let Some(Waiting { piece, lane, ctx, progress }) = self.waiting.remove(at) else { return };
             if let Piece::Job(job, _) = &piece {
                 self.board.running(&job.id);
+                self.make_way(&job.action);
             }
             let around = Around { stop: self.stop.clone(), board: Arc::clone(&self.board), lanes: self.lanes.clone() };
             let task = work(piece.clone(), ctx, progress.clone(), around);
             let id = self.tasks.spawn(unless_given_up(Box::pin(task), progress.clone())).id();
             self.running.insert(id, (piece, entered, lane));
             self.progress.insert(id, progress);
+        }
+    }
+
+    /// Cuts a drill off whose target's database or server changes from now on: what is at work on it shall have the server and the disk.
+    fn make_way(&mut self, action: &Action) {
+        let Spec { subject: Subject::Target(target), effect: Effect::Changes, .. } = verbs::spec(action) else { return };
+        for (task, (piece, ..)) in &self.running {
+            let drill = piece.job().filter(|job| matches!(&job.action, Action::Drill(drill) if drill.target == *target));
+            if let (Some(job), Some(progress)) = (drill, self.progress.get(task)) {
+                self.gave_way.insert(job.id.clone(), action.name());
+                progress.give_up();
+            }
         }
     }
 
@@ -170,9 +188,11 @@ impl Jobs {
         self.progress.remove(&id);
         drop(entered);
         let who = piece.job().and_then(|job| self.cancelled.remove(&job.id));
-        let result = match (result, who) {
-            (None, Some(who)) => Some(Err(cancelled(&who))),
-            (result, _) => result,
+        let what = piece.job().and_then(|job| self.gave_way.remove(&job.id));
+        let result = match (result, who, what) {
+            (None, Some(who), _) => Some(Err(cancelled(&who))),
+            (None, None, Some(what)) => Some(Err(gave_way(what))),
+            (result, ..) => result,
         };
         self.advance();
         Some(Ended { piece, result })
@@ -221,7 +241,7 @@ impl Piece {
     fn job(&self) -> Option<&Job> {
         match self {
             Self::Job(job, _) => Some(job.as_ref()),
-            Self::Tidy(_) => None,
+            Self::Tidy(_) | Self::Sweep(_) => None,
         }
     }
 
@@ -229,6 +249,7 @@ impl Piece {
         match self {
             Self::Job(job, _) => verbs::spec(&job.action).lane,
             Self::Tidy(target) => Lane::Target(target.clone()),
+            Self::Sweep(_) => Lane::Drill,
         }
     }
 }
@@ -258,6 +279,10 @@ async fn work(piece: Piece, ctx: Context, progress: Progress, around: Around) ->
     let Around { stop, board, lanes } = around;
     let (job, asker) = match piece {
         Piece::Tidy(target) => return Ok(verbs::tidy(&ctx, verbs::target(&ctx, &target)?).await?.into()),
+        Piece::Sweep(target) => {
+            let (done, left) = verbs::sweep(&ctx, verbs::target(&ctx, &target)?).await?;
+            return Ok(serde_json::json!({ "done": done, "left": left }));
+        }
         Piece::Job(job, asker) => (job, asker),
     };
     match &job.action {
@@ -282,6 +307,12 @@ fn at_work(jobs: &[Job], target: &TargetName) -> Option<&'static str> {
 fn cancelled(who: &str) -> Failure {
     let failure = Failure::new(Class::TempFail, format!("it was cancelled by {who}"));
     Failure { cancelled: true, ..failure }.safe("earlier archives are untouched")
+}
+
+/// What a drill ends with that was in the way of something better.
+fn gave_way(what: &str) -> Failure {
+    let failure = Failure::new(Class::TempFail, format!("it was ended for the {what}, which goes first"));
+    failure.safe("nothing of it is left, and archives are untouched").hint("run the drill again afterwards")
 }
 
 fn stopping() -> Failure {

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::tell::sentence;
 use self::trouble::{Grumbles, Trouble};
-use super::agenda::{ATTEMPTS, Agenda, BACKUP};
+use super::agenda::{Agenda, What};
 use super::alarms::{Alarms, Sent};
 use super::eyes::Eye;
 use super::ferry::Ferry;
@@ -100,6 +100,7 @@ pub(super) struct Life {
     source: Source,
     host: Host,
     agenda: Agenda,
+    drills: Agenda,
     eyes: BTreeMap<TargetName, Eye>,
     jobs: Jobs,
     looks: JoinSet<Glance>,
@@ -126,6 +127,8 @@ pub(super) struct Life {
     grumbles: Grumbles,
     /// Targets that a crash may have left something of, and that could not be asked yet.
     untidy: Vec<TargetName>,
+    /// Targets of which a drill has left something that could not be removed yet.
+    unswept: BTreeSet<TargetName>,
     /// Those of them that were warned of.
     untidy_told: BTreeSet<TargetName>,
     /// Ends that the state database would not take yet.
@@ -171,7 +174,8 @@ impl Life {
             problems: Vec::new(),
         };
         Self {
-            agenda: Agenda::new(started_at),
+            agenda: Agenda::new(What::Backup, started_at),
+            drills: Agenda::new(What::Drill, started_at),
             eyes: ctx.config.targets.keys().map(|name| (name.clone(), Eye::after(Duration::ZERO, now))).collect(),
             jobs: Jobs::new(Arc::clone(&board)),
             looks: JoinSet::new(),
@@ -189,6 +193,7 @@ impl Life {
             trouble: None,
             grumbles: Grumbles::default(),
             untidy: Vec::new(),
+            unswept: BTreeSet::new(),
             untidy_told: BTreeSet::new(),
             unwritten: Vec::new(),
             unpublished: Vec::new(),
@@ -222,6 +227,7 @@ impl Life {
             self.interrupted(&run).await;
         }
         self.agenda.remember(&self.ctx.state).await?;
+        self.drills.remember(&self.ctx.state).await?;
         self.first_seen().await?;
         self.ctx.state.trim_runs().await?;
         for target in self.ctx.config.targets.keys() {
@@ -258,12 +264,14 @@ impl Life {
     async fn interrupted(&mut self, run: &Run) {
         self.event(run.target.as_ref(), &format!("{}.interrupted", run.action), &format!("{} was cut short", run.action)).await;
         let (Some(target), Some(due)) = (&run.target, run.scheduled_for) else { return };
-        match self.ctx.state.interruptions(target, due).await {
-            Ok(times) if times >= ATTEMPTS => {
-                let message = format!("the backup due {due} was cut short {times} times and is given up");
-                tracing::error!(target = %target, "a scheduled backup was cut short too often and is given up");
-                self.event(Some(target), "backup.let-go", &message).await;
-                let marked = self.ctx.state.mark_schedule(target, BACKUP, due).await;
+        let what = if run.action == What::Drill.name() { What::Drill } else { What::Backup };
+        match self.ctx.state.interruptions(target, what.name(), due).await {
+            Ok(times) if times >= what.attempts() => {
+                let name = what.name();
+                let message = format!("the {name} due {due} was cut short {} and is given up", many(times, "time"));
+                tracing::error!(target = %target, "a scheduled {name} was cut short too often and is given up");
+                self.event(Some(target), &format!("{name}.let-go"), &message).await;
+                let marked = self.ctx.state.mark_schedule(target, name, due).await;
                 self.wrote(marked);
             }
             other => self.log(other.map(|_| ())),

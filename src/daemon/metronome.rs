@@ -70,7 +70,8 @@ impl Metronome {
 
     /// Has one job for each schedule of this configuration, and no other.
     pub(super) fn tune(&mut self, config: &Config) {
-        self.play(beats(config.targets.values().filter_map(|target| target.backup.schedule.as_ref())));
+        let all = config.targets.values().flat_map(|target| [&target.backup.schedule, &target.drill.schedule]);
+        self.play(beats(all.flatten()));
     }
 
     fn play(&mut self, beats: BTreeSet<Beat>) {

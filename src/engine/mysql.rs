@@ -48,6 +48,7 @@ mod routine_grants;
 mod rowless;
 mod rows;
 mod schema;
+pub(super) mod scratch;
 mod script;
 mod second_engine;
 mod secure;

@@ -33,6 +33,7 @@ mod proof;
 mod rows;
 mod said;
 mod schema;
+pub(super) mod scratch;
 mod settle;
 mod shape;
 mod since;

@@ -23,6 +23,7 @@ mod load;
 pub(crate) mod open;
 mod rows;
 mod schema;
+pub(super) mod scratch;
 mod sessions;
 mod since;
 mod stage;

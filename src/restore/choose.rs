@@ -8,7 +8,7 @@ use crate::state_db::catalogue::{self, Entry, Verdict};
 
 /// The archive that is meant. What restores and rollbacks kept of a database they replaced is only taken by name.
 /// One dated in the future is taken by name, or by who asks for such a moment.
-pub(super) fn choose<'a>(
+pub(crate) fn choose<'a>(
     entries: &'a [Entry],
     target: &TargetName,
     which: &Which,

@@ -22,14 +22,14 @@ const READERS: usize = 2;
 
 /// Where from.
 #[derive(Debug)]
-pub(super) enum From {
+pub(crate) enum From {
     Here,
     There(There),
 }
 
 /// A place, opened.
 #[derive(Debug)]
-pub(super) struct There {
+pub(crate) struct There {
     name: PlaceName,
     place: Arc<dyn Place>,
     identity: Option<Arc<Identity>>,
@@ -38,7 +38,7 @@ pub(super) struct There {
 }
 
 impl From {
-    pub(super) async fn of(ctx: &Context, request: &RestoreRequest) -> Result<Self, RestoreError> {
+    pub(crate) async fn of(ctx: &Context, request: &RestoreRequest) -> Result<Self, RestoreError> {
         match &request.place {
             None => Ok(Self::Here),
             Some(place) => {
@@ -51,14 +51,14 @@ impl From {
     }
 
     /// What there is to choose from.
-    pub(super) async fn entries(&self, ctx: &Context, target: &Target) -> Result<Vec<Entry>, RestoreError> {
+    pub(crate) async fn entries(&self, ctx: &Context, target: &Target) -> Result<Vec<Entry>, RestoreError> {
         match self {
             Self::Here => Ok(catalogue::list(&ctx.state, Some(&target.name)).await?),
             Self::There(there) => Ok(offsite::choices(&ctx.state, &there.name, &there.place, &target.name).await?),
         }
     }
 
-    pub(super) async fn open(&self, ctx: &Context, entry: &Entry) -> Result<Archive, RestoreError> {
+    pub(crate) async fn open(&self, ctx: &Context, entry: &Entry) -> Result<Archive, RestoreError> {
         match self {
             Self::Here => super::open(entry).await,
             Self::There(there) => {
@@ -69,7 +69,7 @@ impl From {
     }
 
     /// Compares every stored byte with its digest before anything is changed.
-    pub(super) async fn check(
+    pub(crate) async fn check(
         &self,
         ctx: &Context,
         (entry, archive): (&Entry, &Archive),

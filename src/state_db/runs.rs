@@ -216,14 +216,20 @@ impl StateDb {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn interruptions(&self, target: &TargetName, scheduled_for: DateTime<Utc>) -> Result<u64, StateError> {
-        let (times,): (i64,) =
-            sqlx::query_as("SELECT count(*) FROM run WHERE target = ? AND scheduled_for = ? AND outcome = 'interrupted'")
-                .bind(target.as_str())
-                .bind(scheduled_for.to_rfc3339())
-                .fetch_one(self.pool())
-                .await
-                .map_err(StateError::doing("count interrupted runs"))?;
+    pub async fn interruptions(
+        &self,
+        target: &TargetName,
+        action: &str,
+        scheduled_for: DateTime<Utc>,
+    ) -> Result<u64, StateError> {
+        let sql = "SELECT count(*) FROM run WHERE target = ? AND action = ? AND scheduled_for = ? AND outcome = 'interrupted'";
+        let (times,): (i64,) = sqlx::query_as(sql)
+            .bind(target.as_str())
+            .bind(action)
+            .bind(scheduled_for.to_rfc3339())
+            .fetch_one(self.pool())
+            .await
+            .map_err(StateError::doing("count interrupted runs"))?;
         Ok(times.unsigned_abs())
     }
 

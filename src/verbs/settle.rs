@@ -50,7 +50,11 @@ pub async fn settle(ctx: &Context, action: &Action) -> Result<Vec<String>, Failu
             // Archives are read, and the database of the target is not touched.
             (Effect::Notes, _, _) | (_, _, Subject::Elsewhere(_)) => lines.extend(store::reconcile(&ctx.state, target).await?),
             (Effect::Archives | Effect::Changes, _, _) => match tidy(ctx, target).await {
-                Ok(done) => lines.extend(done),
+                Ok(done) => {
+                    lines.extend(done);
+                    // Without a daemon nobody else would. What cannot be removed now is in nobody's way.
+                    lines.extend(super::sweep(ctx, target).await?.0);
+                }
                 Err(failure) if matches!(failure.class, Class::TempFail | Class::Unavailable | Class::NoPermission) => {
                     tracing::debug!(target = %target.name, error = %failure.message, "the database was not looked at");
                 }

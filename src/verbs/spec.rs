@@ -37,6 +37,8 @@ pub enum Lane {
     Host,
     /// What uses a place away from the host. It may hang as long as that place likes, and keeps nobody else from working.
     Place(PlaceName),
+    /// What tries archives in a scratch: one at a time on this host, and nobody else waits for it.
+    Drill,
     /// What takes moments, or must not wait: a hold, a pin, a plan, the gate.
     Aside,
 }

@@ -48,6 +48,8 @@ pub enum Action {
     OffsiteCheck(OffsiteCheck),
     /// Try a person's keys on a copy that is encrypted.
     OffsiteProve(OffsiteProve),
+    /// Restore an archive into a scratch and compare.
+    Drill(Drill),
 }
 
 /// `backup`.
@@ -309,6 +311,25 @@ pub struct OffsiteProve {
     pub identity: Private,
 }
 
+/// `drill`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drill {
+    /// Of this target.
+    pub target: TargetName,
+    /// This archive; else the newest verified one.
+    #[serde(default)]
+    pub label: Option<Label>,
+    /// From the copy at this place instead of the archive here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<PlaceName>,
+    /// What opens the copy, where it is encrypted: the content of an identity file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Private>,
+    /// The moment it was due, when the schedule asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduled_for: Option<DateTime<Utc>>,
+}
+
 /// On whose behalf something is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
@@ -363,7 +384,8 @@ impl Action {
             | Self::ReleaseHold(ReleaseHold { target })
             | Self::Migrate(Migrate { target, .. })
             | Self::Prune(Prune { target, .. })
-            | Self::Gate(Gate { target }) => Some(target),
+            | Self::Gate(Gate { target })
+            | Self::Drill(Drill { target, .. }) => Some(target),
             Self::Verify(Verify { target, .. }) => target.as_ref(),
             Self::Pin(_) | Self::Unpin(_) => None,
             Self::Copy(_) | Self::VerifyCopies(_) | Self::OffsiteInit(_) | Self::OffsiteCheck(_) | Self::OffsiteProve(_) => {
@@ -390,6 +412,7 @@ impl Action {
     pub fn identity(&self) -> Option<&Private> {
         match self {
             Self::Restore(Restore { identity, .. }) | Self::VerifyCopies(VerifyCopies { identity, .. }) => identity.as_ref(),
+            Self::Drill(Drill { identity, .. }) => identity.as_ref(),
             Self::OffsiteProve(OffsiteProve { identity, .. }) => Some(identity),
             _ => None,
         }
@@ -398,7 +421,10 @@ impl Action {
     /// Whether it may be ended at any moment of its run: what it leaves is removed, and nobody goes on from the middle of it.
     #[must_use]
     pub fn may_be_cut_off(&self) -> bool {
-        matches!(self, Self::Backup(_) | Self::Verify(_) | Self::Copy(_) | Self::VerifyCopies(_) | Self::OffsiteProve(_))
+        matches!(
+            self,
+            Self::Backup(_) | Self::Verify(_) | Self::Copy(_) | Self::VerifyCopies(_) | Self::OffsiteProve(_) | Self::Drill(_)
+        )
     }
 
     /// Its name, as on the command line and in events.
@@ -423,6 +449,7 @@ impl Action {
             Self::OffsiteInit(_) => "offsite-init",
             Self::OffsiteCheck(_) => "offsite-check",
             Self::OffsiteProve(_) => "offsite-prove",
+            Self::Drill(_) => "drill",
         }
     }
 }

@@ -117,6 +117,56 @@ pub struct TargetStatus {
     /// Its copies, one for each place they go to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub copies: Vec<CopiesStatus>,
+    /// Its drills; none where there was none and none is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<DrillStatus>,
+}
+
+/// The drills of a target: archives that were restored into a scratch and compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrillStatus {
+    /// When the last one ended; none where there was none.
+    #[serde(default)]
+    pub ended_at: Option<DateTime<Utc>>,
+    /// How: `proven`, `failed`, or `cut-off`, which says nothing of the archive.
+    #[serde(default)]
+    pub outcome: Option<String>,
+    /// Of which archive it was.
+    #[serde(default)]
+    pub label: Option<Label>,
+    /// Where the copy was read, where it was not the archive here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<PlaceName>,
+    /// Why it did not prove it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// When the next one is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<DateTime<Utc>>,
+    /// The last one that proved an archive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proven: Option<ProvenStatus>,
+}
+
+/// An archive that came back as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProvenStatus {
+    /// The archive.
+    pub label: Label,
+    /// The digest of its manifest.
+    pub digest: String,
+    /// Whether it is still here; a copy is not looked for.
+    pub is_here: bool,
+    /// When it was found to be as it was.
+    pub at: DateTime<Utc>,
+    /// How long restoring and comparing took, in milliseconds.
+    pub took_ms: u64,
+    /// Tables compared.
+    pub tables: u64,
+    /// Rows compared.
+    pub rows: u64,
+    /// Where it was restored to.
+    pub scratch: String,
 }
 
 /// A target's copies at one place, as far as was last seen there.

@@ -114,6 +114,13 @@ const STORIES: &[Story] = &[
         allowed: &["1.0.0", "1.1.0"],
         passes: &[],
     },
+    Story {
+        name: "drill",
+        prepare: with_one_archive,
+        command: &["drill", "notes"],
+        allowed: &["1.0.0"],
+        passes: &["drill.begun", "drill.tried", "drill.ended", "drill.removed"],
+    },
 ];
 
 /// The points a story is killed at, by their numbers. On SQLite at each. On a server, where a story takes ten times as long, at
@@ -237,6 +244,7 @@ macro_rules! all_told {
             failing_migration: "upgrade whose migration fails half-way",
             never_healthy: "upgrade that never gets healthy",
             rollback: "rollback of a committed upgrade",
+            drill: "drill",
         }
     };
 }

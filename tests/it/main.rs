@@ -20,6 +20,7 @@ mod control;
 mod crash;
 mod daemon;
 mod docs;
+mod drill;
 mod durable;
 mod errors;
 mod extract;

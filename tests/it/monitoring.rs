@@ -30,6 +30,8 @@ fn ours() -> BTreeSet<String> {
             "next_run": at, "free_bytes": 1, "last_good": {"label": "notes-1", "taken_at": at, "size": 1, "rows": 1},
             "upgrade": {"id": "u", "to": "1.1", "phase": "committed", "started_at": at,
                         "downtime": {"from": at, "took_ms": 1, "parts": [{"what": "stop", "took_ms": 1}]}},
+            "drill": {"outcome": "proven", "proven": {"label": "notes-1", "digest": "d", "is_here": true, "at": at, "took_ms": 1, "tables": 1,
+                      "rows": 1, "scratch": "s"}},
             "copies": [{"place": "nas", "kind": "directory", "copied": 1, "owed": 0, "owed_bytes": 0,
                         "newest": {"label": "notes-1", "taken_at": at}}],
         }],

@@ -8,8 +8,8 @@ use config::{Value, ValueKind};
 use super::{Environment, Secrets, location, offsite, values};
 use crate::config::raw::Node;
 use crate::config::{
-    Backup, Callbacks, Database, Definers, Health, Location, Migrations, OnFailure, Probe, Product, Release, Runner, Service,
-    ServiceControl, TablePattern, Target, Upgrade, Window, WithoutDaemon, forbidden, secrets,
+    Backup, Callbacks, Database, Definers, Drills, Health, Location, Migrations, OnFailure, Probe, Product, Release, Runner,
+    Service, ServiceControl, TablePattern, Target, Upgrade, Window, WithoutDaemon, forbidden, secrets,
 };
 use crate::ids::TargetName;
 use crate::retention::Policy;
@@ -44,6 +44,7 @@ pub(super) fn read(
     {
         backup_node.wrong("without_rows", "an archive of SQLite is an image of the whole file: no rows can be left out of it");
     }
+    let drill = drills(&node.table("drill"), zone, (database.as_ref(), secrets), environment);
     let retention = retention(&node.table("retention"), zone);
     let offsite = offsite::copies(&node.table("offsite"), places, backup.max_age);
     let release = release(&node.table("release"));
@@ -58,6 +59,7 @@ pub(super) fn read(
         product,
         database: database?,
         backup,
+        drill,
         retention,
         offsite,
         release,
@@ -203,6 +205,44 @@ fn without_rows(node: &Node<'_>) -> Vec<TablePattern> {
     let texts = node.texts("without_rows").unwrap_or_default();
     let read = |text: &String| TablePattern::parse(text).map_err(|what| node.wrong("without_rows", what)).ok();
     texts.iter().filter_map(read).collect()
+}
+
+fn drills(
+    node: &Node<'_>,
+    zone: chrono_tz::Tz,
+    (own, secrets): (Option<&Database>, Secrets),
+    environment: &Environment,
+) -> Drills {
+    let schedule = node.parsed("schedule", |text| match text {
+        "none" => Ok(None),
+        text => values::schedule(text, zone).map(Some),
+    });
+    let schedule = schedule.flatten();
+    let max_age = match node.has("max_age") {
+        true => {
+            node.parsed("max_age", |text| if text == "none" { Ok(None) } else { super::duration(text).map(Some) }).flatten()
+        }
+        // One that failed for what passes has had its second try by then.
+        false => schedule.as_ref().and_then(longest_gap).map(|gap| gap + GRACE),
+    };
+    node.value("max_age");
+    let scratch = node.parsed("scratch", |url| {
+        let parsed = match (secrets, own) {
+            (Secrets::Read, Some(own)) => location::parse_url_beside(url, own, environment),
+            _ => location::parse_url(url, environment),
+        };
+        let parsed = parsed.map_err(|error| error.to_string())?;
+        let same = |own: &Database| std::mem::discriminant(&own.location) == std::mem::discriminant(&parsed.location);
+        match parsed.location {
+            Location::Sqlite { .. } => {
+                Err("an archive of a SQLite file is tried in the state directory: leave this out".to_owned())
+            }
+            _ if own.is_some_and(|own| !same(own)) => Err("must be a server of the target's own engine".to_owned()),
+            _ => Ok(parsed),
+        }
+    });
+    node.close();
+    Drills { schedule, scratch, max_age }
 }
 
 /// The longest time between two runs, as far as [`GAP_SAMPLE_RUNS`] of them show.

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::html::Html;
 use super::{Details, archives, upgrades};
 use crate::pen::{Tone, human};
-use crate::status::{downtime, words};
+use crate::status::{downtime, drills, words};
 use crate::wire::TargetStatus;
 
 /// The whole section.
@@ -82,6 +82,12 @@ fn facts(page: &mut Html, target: &TargetStatus, now: DateTime<Utc>) {
             if let Some(error) = &copies.error {
                 page.tag("; ").sentence(error);
             }
+        });
+    }
+    if let Some(drill) = &target.drill {
+        let failed = drill.outcome.as_deref() == Some("failed");
+        page.fact("drill", if failed { Tone::Bad } else { Tone::Plain }, |page| {
+            page.text(&drills::said(drill, now));
         });
     }
     runs(page, target, now);

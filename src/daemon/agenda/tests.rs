@@ -39,7 +39,7 @@ fn live(
 #[test]
 fn a_database_that_restarts_has_its_backup_when_it_is_back() {
     let target = target("30 2 * * *");
-    let mut agenda = Agenda::new(utc("2026-11-22T00:00:00Z"));
+    let mut agenda = Agenda::new(What::Backup, utc("2026-11-22T00:00:00Z"));
     let back = utc("2026-11-22T02:40:00Z");
     let ends = |now: DateTime<Utc>| if now < back { Err(Class::Unavailable) } else { Ok(()) };
     let ran = live(&mut agenda, &target, "2026-11-22T00:00:00Z", "2026-11-23T03:00:00Z", ends);
@@ -50,7 +50,7 @@ fn a_database_that_restarts_has_its_backup_when_it_is_back() {
 #[test]
 fn what_a_person_must_mend_is_not_tried_again_before_the_next_run() {
     let target = target("30 2 * * *");
-    let mut agenda = Agenda::new(utc("2026-11-22T00:00:00Z"));
+    let mut agenda = Agenda::new(What::Backup, utc("2026-11-22T00:00:00Z"));
     let ran = live(&mut agenda, &target, "2026-11-22T00:00:00Z", "2026-11-24T00:00:00Z", |_| Err(Class::NoPermission));
     assert_eq!(ran, ["22 02:30", "23 02:30"]);
 }
@@ -58,7 +58,7 @@ fn what_a_person_must_mend_is_not_tried_again_before_the_next_run() {
 #[test]
 fn a_database_that_is_gone_is_tried_a_few_times_and_the_next_run_stands_for_it() {
     let target = target("0 * * * *");
-    let mut agenda = Agenda::new(utc("2026-11-22T00:30:00Z"));
+    let mut agenda = Agenda::new(What::Backup, utc("2026-11-22T00:30:00Z"));
     let ran = live(&mut agenda, &target, "2026-11-22T00:30:00Z", "2026-11-22T02:59:00Z", |_| Err(Class::TempFail));
     assert!(ran.len() <= 14, "{ran:?}");
     assert!(ran.contains(&"22 02:00".to_owned()), "{ran:?}");
@@ -71,7 +71,7 @@ fn a_mark_from_the_future_queues_nothing_and_disarms_nothing() {
     for catch_up in [true, false] {
         let mut target = target.clone();
         target.backup.catch_up = catch_up;
-        let mut agenda = Agenda::new(utc("2026-11-22T00:00:00Z"));
+        let mut agenda = Agenda::new(What::Backup, utc("2026-11-22T00:00:00Z"));
         agenda.marks.insert(target.name.clone(), utc("2031-05-05T02:30:00Z"));
         let ran = live(&mut agenda, &target, "2026-11-22T00:00:00Z", "2026-11-23T03:00:00Z", |_| Ok(()));
         assert_eq!(ran, ["22 02:30", "23 02:30"], "catch_up {catch_up}");
@@ -85,7 +85,7 @@ fn a_clock_that_jumps_while_we_live_costs_one_run_more_at_most() {
         let mut target = target.clone();
         target.backup.catch_up = catch_up;
         // Years ahead for a minute, and back.
-        let mut agenda = Agenda::new(utc("2026-11-22T00:00:00Z"));
+        let mut agenda = Agenda::new(What::Backup, utc("2026-11-22T00:00:00Z"));
         let mut ran = live(&mut agenda, &target, "2026-11-22T00:00:00Z", "2026-11-22T01:00:00Z", |_| Ok(()));
         ran.extend(live(&mut agenda, &target, "2031-05-05T12:00:00Z", "2031-05-05T12:01:00Z", |_| Ok(())));
         assert_eq!(ran, ["05 12:00"], "one stands for all that were missed");
@@ -95,17 +95,28 @@ fn a_clock_that_jumps_while_we_live_costs_one_run_more_at_most() {
             "catch_up {catch_up}"
         );
         // Started years ahead, and set right while it runs.
-        let mut agenda = Agenda::new(utc("2031-05-05T12:00:00Z"));
+        let mut agenda = Agenda::new(What::Backup, utc("2031-05-05T12:00:00Z"));
         live(&mut agenda, &target, "2031-05-05T12:00:00Z", "2031-05-05T12:01:00Z", |_| Ok(()));
         let ran = live(&mut agenda, &target, "2026-11-22T01:02:00Z", "2026-11-23T03:00:00Z", |_| Ok(()));
         assert_eq!(ran, ["22 02:30", "23 02:30"], "catch_up {catch_up}");
         // Three hours back after the run: it is not due again; a failed one is tried again soon.
-        let mut agenda = Agenda::new(utc("2026-11-22T00:00:00Z"));
+        let mut agenda = Agenda::new(What::Backup, utc("2026-11-22T00:00:00Z"));
         live(&mut agenda, &target, "2026-11-22T00:00:00Z", "2026-11-22T03:00:00Z", |_| Ok(()));
         assert_eq!(
             live(&mut agenda, &target, "2026-11-22T00:00:00Z", "2026-11-23T03:00:00Z", |_| Ok(())),
             ["23 02:30"],
             "catch_up {catch_up}"
         );
+    }
+}
+
+#[test]
+fn a_drill_that_fails_for_what_passes_is_tried_once_more_and_no_oftener() {
+    let mut target = target("30 2 * * *");
+    (target.drill.schedule, target.backup.schedule) = (target.backup.schedule.take(), None);
+    for (class, wanted) in [(Class::Unavailable, 4), (Class::Data, 2)] {
+        let mut agenda = Agenda::new(What::Drill, utc("2026-11-22T00:00:00Z"));
+        let ran = live(&mut agenda, &target, "2026-11-22T00:00:00Z", "2026-11-24T00:00:00Z", |_| Err(class));
+        assert_eq!(ran.len(), wanted, "{ran:?}");
     }
 }

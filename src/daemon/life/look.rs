@@ -10,7 +10,7 @@ use tokio::task::Id;
 
 use super::{Glance, LONGEST_SLEEP, Life, Looking};
 use crate::config::Target;
-use crate::daemon::agenda::Next;
+use crate::daemon::agenda::{Agenda, Next, What};
 use crate::daemon::eyes::{Eye, Sight, Verdict};
 use crate::daemon::jobs::Piece;
 use crate::daemon::watch::Watch;
@@ -20,7 +20,7 @@ use crate::ids::TargetName;
 use crate::schedule;
 use crate::status::{self, Seen};
 use crate::upgrade;
-use crate::wire::{Action, Asker, Backup, JobState, Upgrade};
+use crate::wire::{Action, Asker, Backup, Drill, JobState, Upgrade};
 
 /// A scheduled run that our own state database would not take is tried again after this long.
 const RETRY: TimeDelta = TimeDelta::seconds(60);
@@ -55,10 +55,10 @@ impl Life {
         }
     }
 
-    /// Gives every scheduled backup that is due to a job.
+    /// Gives every scheduled backup and drill that is due to a job.
     pub(super) async fn schedules(&mut self) {
         let now = self.ctx.clock.now();
-        let set_back = self.agenda.tick(now);
+        let set_back = self.agenda.tick(now) | self.drills.tick(now);
         let fresh = self.beats.scheduled.is_some_and(|at| at.elapsed() < LONGEST_SLEEP);
         if fresh && !set_back && self.beats.schedule.is_none_or(|at| at > now) {
             return;
@@ -66,14 +66,14 @@ impl Life {
         self.beats.scheduled = Some(Instant::now());
         let config = Arc::clone(&self.ctx.config);
         let mut soonest: Option<DateTime<Utc>> = None;
-        for target in config.targets.values() {
-            let at = match self.agenda.next(target, now) {
+        for (target, what) in config.targets.values().flat_map(|target| [(target, What::Backup), (target, What::Drill)]) {
+            let at = match self.agenda_of(what).next(target, now) {
                 Next::At(at) => at,
                 Next::Now { .. } if self.jobs.crowded() => Some(now + CROWDED),
                 // One that could not be begun is still due then.
                 Next::Now { .. } if self.trouble.is_some() => Some(now + RETRY),
                 Next::Now { scheduled_for, missed, failed } => {
-                    self.begin_scheduled(target, scheduled_for, missed, failed).await
+                    self.begin_scheduled(target, what, scheduled_for, (missed, failed)).await
                 }
             };
             soonest = [soonest, at].into_iter().flatten().min();
@@ -81,25 +81,38 @@ impl Life {
         self.beats.schedule = soonest;
     }
 
-    /// Begins a scheduled backup; says when to look again at the latest.
+    fn agenda_of(&mut self, what: What) -> &mut Agenda {
+        match what {
+            What::Backup => &mut self.agenda,
+            What::Drill => &mut self.drills,
+        }
+    }
+
+    /// Begins a scheduled backup or drill; says when to look again at the latest.
     async fn begin_scheduled(
         &mut self,
         target: &Target,
+        what: What,
         scheduled_for: DateTime<Utc>,
-        missed: u32,
-        failed: u32,
+        (missed, failed): (u32, u32),
     ) -> Option<DateTime<Utc>> {
         if missed > 0 {
-            tracing::warn!(target = %target.name, missed, "scheduled backups were missed; one is taken in their place");
+            tracing::warn!(target = %target.name, missed, what = what.name(), "scheduled runs were missed; one stands for them");
         }
         if failed > 0 {
-            tracing::info!(target = %target.name, failed, "a scheduled backup that failed is tried again");
+            tracing::info!(target = %target.name, failed, what = what.name(), "a scheduled run that failed is tried again");
         }
         let name = target.name.clone();
-        let action = Action::Backup(Backup { target: name, note: None, pin: None, scheduled_for: Some(scheduled_for) });
+        let scheduled = Some(scheduled_for);
+        let action = match what {
+            What::Backup => Action::Backup(Backup { target: name, note: None, pin: None, scheduled_for: scheduled }),
+            What::Drill => {
+                Action::Drill(Drill { target: name, label: None, place: None, identity: None, scheduled_for: scheduled })
+            }
+        };
         match self.submit(action, None, Asker::daemon()).await {
             Ok(_) => {
-                self.agenda.give(&target.name, scheduled_for);
+                self.agenda_of(what).give(&target.name, scheduled_for);
                 None
             }
             Err(failure) => {
@@ -146,6 +159,9 @@ impl Life {
     pub(super) fn poll(&mut self, now: Instant) {
         if now.duration_since(self.beats.polled) >= self.pace_of_all() {
             self.beats.polled = now;
+            for target in std::mem::take(&mut self.unswept) {
+                self.jobs.add(Piece::Sweep(target), self.ctx.clone());
+            }
             for target in std::mem::take(&mut self.untidy) {
                 self.jobs.add(Piece::Tidy(target), self.ctx.clone());
             }

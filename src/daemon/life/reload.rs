@@ -57,6 +57,9 @@ impl Life {
             if old.is_none_or(|old| old.backup.schedule != target.backup.schedule) {
                 self.agenda.changed(&target.name, now);
             }
+            if old.is_none_or(|old| old.drill.schedule != target.drill.schedule) {
+                self.drills.changed(&target.name, now);
+            }
             if old.is_none() {
                 self.jobs.add(Piece::Tidy(target.name.clone()), self.ctx.clone());
             }

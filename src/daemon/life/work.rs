@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::Life;
 use crate::control::board::Ask;
 use crate::control::convert;
-use crate::daemon::agenda::BACKUP;
+use crate::daemon::agenda::What;
 use crate::daemon::eyes::How;
 use crate::daemon::jobs::{Ended, LIVING, Piece};
 use crate::failure::{Class, Failure};
@@ -16,7 +16,7 @@ use crate::state_db::catalogue::{self, Verdict};
 use crate::state_db::runs::{End, Outcome, Run};
 use crate::status;
 use crate::upgrade;
-use crate::wire::{Action, Asker, Backup, By, DowntimeStatus, Job, JobState, Rollback, Upgrade, Verify};
+use crate::wire::{Action, Asker, Backup, By, DowntimeStatus, Drill, Job, JobState, Rollback, Upgrade, Verify};
 
 /// How long the end of a job that changed the database or the server waits to be told together with what it left: a look takes
 /// milliseconds, and where it takes longer nothing is said of what is not known.
@@ -140,10 +140,17 @@ impl Life {
                 {
                     self.jobs.add(Piece::Tidy(backup.target.clone()), self.ctx.clone());
                 }
+                if let Action::Drill(Drill { target, .. }) = &job.action {
+                    self.sweep(target).await;
+                }
                 self.note_open(&job).await;
                 self.publish().await;
             }
-            Piece::Tidy(target) => self.tidied(target, ended.result).await,
+            Piece::Tidy(target) => {
+                self.sweep(&target).await;
+                self.tidied(target, ended.result).await;
+            }
+            Piece::Sweep(target) => self.swept(target, ended.result).await,
         }
     }
 
@@ -178,6 +185,37 @@ impl Life {
                 self.untidy.push(target.clone());
             }
             None => {}
+        }
+    }
+
+    /// Has what drills of a target left removed, where they left anything.
+    async fn sweep(&mut self, target: &TargetName) {
+        let left = self.ctx.state.drills_left(target).await;
+        if self.drain_until.is_none() && self.ctx.config.targets.contains_key(target) && left.is_ok_and(|left| !left.is_empty())
+        {
+            self.jobs.add(Piece::Sweep(target.clone()), self.ctx.clone());
+        }
+    }
+
+    async fn swept(&mut self, target: TargetName, result: Option<Result<serde_json::Value, Failure>>) {
+        self.stale.insert(target.clone());
+        self.publish_soon();
+        let lines =
+            |swept: &serde_json::Value, of: &str| serde_json::from_value::<Vec<String>>(swept[of].clone()).unwrap_or_default();
+        if !self.ctx.config.targets.contains_key(&target) {
+            return;
+        }
+        let Some(Ok(swept)) = result else {
+            self.unswept.insert(target);
+            return;
+        };
+        for line in lines(&swept, "done") {
+            tracing::info!(target = %target, what = line, "put in order");
+            self.event(Some(&target), "daemon.tidied", &line).await;
+        }
+        // Told by the status; tried again with every poll.
+        if !lines(&swept, "left").is_empty() {
+            self.unswept.insert(target);
         }
     }
 
@@ -238,13 +276,21 @@ impl Life {
             self.beats.scheduled = None;
             if self.agenda.ended(target, *due, at, class) {
                 // What is not taken now is due again after a restart: one backup more.
-                let marked = self.ctx.state.mark_schedule(target, BACKUP, *due).await;
+                let marked = self.ctx.state.mark_schedule(target, What::Backup.name(), *due).await;
                 self.wrote(marked);
             }
             if end.outcome == Outcome::Ok
                 && let Some(ping) = self.ctx.config.alarms.as_ref().and_then(|alarms| alarms.ping.as_ref())
             {
                 self.alarms.alive(ping.with(ping.reveal().replace("{target}", target.as_str())));
+            }
+        }
+        if let Action::Drill(Drill { target, scheduled_for: Some(due), .. }) = &job.action {
+            self.beats.scheduled = None;
+            if self.drills.ended(target, *due, at, class) {
+                // As above: one drill more.
+                let marked = self.ctx.state.mark_schedule(target, What::Drill.name(), *due).await;
+                self.wrote(marked);
             }
         }
         let kind = format!("{name}.{}", end.outcome.as_str());
@@ -346,7 +392,7 @@ fn run_of(job: &Job) -> Result<Run, Failure> {
     let body = serde_json::to_value(&job.action)
         .map_err(|error| Failure::new(Class::Software, format!("cannot write an action: {error}")))?;
     let scheduled_for = match &job.action {
-        Action::Backup(Backup { scheduled_for, .. }) => *scheduled_for,
+        Action::Backup(Backup { scheduled_for, .. }) | Action::Drill(Drill { scheduled_for, .. }) => *scheduled_for,
         _ => None,
     };
     Ok(Run {

@@ -31,7 +31,7 @@ use crate::progress::Progress;
 use exchange::Exchange;
 
 /// How long a database's name may be.
-const LONGEST_NAME: Longest = Longest::Characters(64);
+pub(super) const LONGEST_NAME: Longest = Longest::Characters(64);
 /// How long an exchange that is under way is waited for, in seconds: the server ends it, or its session, well before.
 const LOCK_WITHIN: u32 = 120;
 

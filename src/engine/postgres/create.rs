@@ -10,12 +10,18 @@ use crate::archive::manifest::Server;
 pub(super) const TABLESPACE: &str = "tablespace";
 
 /// Creates an empty database like the one an archive came from, in the same tablespace where that is here; says what could not be the same.
-pub(super) async fn create_as_archived(place: &Place, like: &Server) -> Result<Vec<String>, EngineError> {
-    let Some(tablespace) = like.extra.get(TABLESPACE) else { return create(place, &place.database, like, None).await };
+pub(super) async fn create_as_archived(
+    place: &Place,
+    like: &Server,
+    connections: Option<u32>,
+) -> Result<Vec<String>, EngineError> {
+    let Some(tablespace) = like.extra.get(TABLESPACE) else {
+        return create(place, &place.database, like, None, connections).await;
+    };
     let mut session = place.connect_to_maintenance().await?;
     let usable = session.truth("look for the tablespace", &format!("SELECT {}", usable_tablespace(tablespace))).await?;
     session.close().await;
-    let mut warnings = create(place, &place.database, like, usable.then_some(tablespace.as_str())).await?;
+    let mut warnings = create(place, &place.database, like, usable.then_some(tablespace.as_str()), connections).await?;
     if !usable {
         warnings.push(format!(
             "tablespace {tablespace}, in which the database was, does not exist here, or {} may not use it: it is in the server's own",
@@ -33,20 +39,22 @@ pub(super) fn usable_tablespace(name: &str) -> String {
     )
 }
 
-/// Creates an empty database like the one described, its owner's where it may be, in a tablespace where one is named; says what could not
-/// be the same here.
+/// Creates an empty database like the one described, its owner's where it may be, in a tablespace where one is named, with a limit to its
+/// connections where one is wanted; says what could not be the same here.
 pub(super) async fn create(
     place: &Place,
     name: &str,
     like: &Server,
     tablespace: Option<&str>,
+    connections: Option<u32>,
 ) -> Result<Vec<String>, EngineError> {
     let mut session = place.beside(name).connect_to_maintenance().await?;
     standby::demand_primary(&mut session).await?;
     let mut warnings = Vec::new();
     let tablespace = tablespace.map_or_else(String::new, |tablespace| format!(" TABLESPACE {}", quote(tablespace)));
+    let limit = connections.map_or_else(String::new, |most| format!(" CONNECTION LIMIT {most}"));
     let full = format!(
-        "CREATE DATABASE {} TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {}{}{tablespace}",
+        "CREATE DATABASE {} TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {}{}{tablespace}{limit}",
         quote(name),
         literal(&like.charset),
         literal(&like.collation),
@@ -58,7 +66,7 @@ pub(super) async fn create(
         // A locale this host does not have: the encoding still has to be right.
         Err(EngineError::Sql { .. }) => {
             let encoding = literal(&like.charset);
-            let plain = format!("CREATE DATABASE {} TEMPLATE template0 ENCODING {encoding}{tablespace}", quote(name));
+            let plain = format!("CREATE DATABASE {} TEMPLATE template0 ENCODING {encoding}{tablespace}{limit}", quote(name));
             session.run(&doing, &plain).await?;
             warnings.push(format!("locale {} is not available here: database {name} has the server's own", like.collation));
         }

@@ -36,10 +36,20 @@ const CHECK_MEMORY: u32 = 256;
 const LZ4_IS_FREE_TO_USE: &str = "SELECT EXISTS (SELECT FROM pg_catalog.pg_settings WHERE name = 'default_toast_compression' \
     AND source = 'default' AND 'lz4' = ANY (enumvals))";
 
+/// What becomes of materialized views, whose rows are in no archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Views {
+    /// Their queries are run.
+    Refresh,
+    /// They are made and stay empty: a query may call what acts outside of its database.
+    Leave,
+}
+
 /// Fills an empty database and compares.
 pub(super) async fn fill(
     place: &Place,
     archive: &Arc<Archive>,
+    views: Views,
     jobs: usize,
     progress: &Progress,
 ) -> Result<Loaded, EngineError> {
@@ -65,9 +75,11 @@ pub(super) async fn fill(
     fault::point("pg.load.loaded");
     let told = subscriptions::let_go_of_slots(&mut session).await?;
     let mut loaded = compare::conclude(place, archive, filled.tallies, progress, &stop.0).await?;
-    progress.phase("refreshing views", 0);
-    for index in frames_of(archive, FrameKind::Trailer) {
-        run_frame(&mut session, archive, index, &mut named).await?;
+    if views == Views::Refresh {
+        progress.phase("refreshing views", 0);
+        for index in frames_of(archive, FrameKind::Trailer) {
+            run_frame(&mut session, archive, index, &mut named).await?;
+        }
     }
     if !filled.analyzed {
         session.run("collect statistics", super::ANALYZE).await?;

@@ -10,7 +10,7 @@ use super::likeness;
 use super::subscriptions::{self, Which};
 
 /// How long a database's name may be (NAMEDATALEN − 1).
-const LONGEST_NAME: Longest = Longest::Bytes(63);
+pub(super) const LONGEST_NAME: Longest = Longest::Bytes(63);
 /// Begins the comment on a marked database; the comment the old one had follows on the next lines.
 const MARK: &str = "upkeep: compared with ";
 

@@ -73,7 +73,7 @@ async fn beside(
 ) -> Result<Loaded, EngineError> {
     let warnings = make_scratch(place, names).await?;
     fault::point("pg.load.created");
-    let mut loaded = load::fill(&place.beside(&names.new), archive, jobs, progress).await?;
+    let mut loaded = load::fill(&place.beside(&names.new), archive, load::Views::Refresh, jobs, progress).await?;
     loaded.warnings.splice(0..0, warnings);
     progress.phase("fencing what is replaced", 0);
     let old = place.beside(&names.old);
@@ -114,7 +114,7 @@ async fn make_scratch(place: &Place, names: &Names) -> Result<Vec<String>, Engin
     let like = catalog::identify(&mut session).await?;
     let tablespace = likeness::tablespace(&mut session).await?;
     session.close().await;
-    let warnings = create(place, &names.new, &like, tablespace.as_deref()).await?;
+    let warnings = create(place, &names.new, &like, tablespace.as_deref(), None).await?;
     let mut session = place.connect_to_maintenance().await?;
     let statements = likeness::statements(&mut session, &names.new, &names.own).await?;
     likeness::try_out(&mut session, &statements).await?;

@@ -42,10 +42,10 @@ async fn clean(place: &Place, archive: &Arc<Archive>, jobs: usize, progress: &Pr
             standby::demand_primary(&mut session).await?;
             session.close().await;
         }
-        None => warnings = create_as_archived(place, &archive.manifest().server).await?,
+        None => warnings = create_as_archived(place, &archive.manifest().server, None).await?,
     }
     fault::point("pg.load.created");
-    let mut loaded = load::fill(place, archive, jobs, progress).await?;
+    let mut loaded = load::fill(place, archive, load::Views::Refresh, jobs, progress).await?;
     loaded.warnings.splice(0..0, warnings);
     Ok(loaded)
 }

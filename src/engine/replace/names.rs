@@ -1,9 +1,13 @@
-//! The two names beside a database's own: pure.
+//! The names beside a database's own: pure.
+
+use crate::ids::DrillId;
 
 /// What the new content is called while it is made.
 const NEW: &str = "__upkeep_new";
 /// What the old content is called once it is fenced or replaced.
 pub(in crate::engine) const OLD: &str = "__upkeep_old";
+/// What stands between a database's own name and a drill's id in the name of its scratch.
+const DRILL: &str = "__upkeep_drill_";
 
 /// How long a name may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,17 +56,24 @@ pub(in crate::engine) struct Names {
 impl Names {
     /// The names beside `database` on a server that takes names up to `longest`.
     pub(in crate::engine) fn of(database: &str, longest: Longest) -> Self {
-        let beside = |suffix: &str| {
-            if longest.length(database) + suffix.len() <= longest.most() {
-                return format!("{database}{suffix}");
-            }
-            // Cut, and told apart from other long names by a digest.
-            let digest = &blake3::hash(database.as_bytes()).to_hex()[..8];
-            let room = longest.most() - suffix.len() - digest.len() - 1;
-            format!("{}_{digest}{suffix}", longest.cut(database, room))
-        };
-        Self { own: database.to_owned(), new: beside(NEW), old: beside(OLD) }
+        Self { own: database.to_owned(), new: beside(database, NEW, longest), old: beside(database, OLD, longest) }
     }
+}
+
+/// A name beside a database's own.
+fn beside(database: &str, suffix: &str, longest: Longest) -> String {
+    if longest.length(database) + suffix.len() <= longest.most() {
+        return format!("{database}{suffix}");
+    }
+    // Cut, and told apart from other long names by a digest.
+    let digest = &blake3::hash(database.as_bytes()).to_hex()[..8];
+    let room = longest.most() - suffix.len() - digest.len() - 1;
+    format!("{}_{digest}{suffix}", longest.cut(database, room))
+}
+
+/// The name of a scratch beside `database`, for a drill of this id, which nobody can guess.
+pub(in crate::engine) fn scratch_of(database: &str, id: &DrillId, longest: Longest) -> String {
+    beside(database, &format!("{DRILL}{id}"), longest)
 }
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ pub(super) async fn load(
     Ok(Loaded { warnings, kept, ..loaded })
 }
 
-fn fits(manifest: &Manifest) -> Result<(), EngineError> {
+pub(super) fn fits(manifest: &Manifest) -> Result<(), EngineError> {
     if manifest.server.flavour != "sqlite" {
         return Err(EngineError::Unfit(format!(
             "archive {} is of a {} database, and this is a SQLite file",
@@ -94,7 +94,7 @@ async fn fill(place: &Place, archive: &Archive, jobs: usize, progress: &Progress
     written.map_err(|_| EngineError::Worker(format!("writing {}", to.display())))?
 }
 
-async fn compare(
+pub(super) async fn compare(
     stage: &Path,
     manifest: &Manifest,
     progress: &Progress,

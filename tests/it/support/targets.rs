@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use upkeep::config::{Backup, Copies, Database, Location, OnFailure, Target, Upgrade, WithoutDaemon};
+use upkeep::config::{Backup, Copies, Database, Drills, Location, OnFailure, Target, Upgrade, WithoutDaemon};
 use upkeep::ids::TargetName;
 use upkeep::retention::Policy;
 
@@ -43,6 +43,7 @@ pub(crate) fn target(location: Location, directory: PathBuf, keep_last: u32) -> 
             files_limit: 0,
         },
         retention: Policy { keep_last, minimum: 1, ..keep_all() },
+        drill: Drills::default(),
         offsite: Copies::default(),
         release: None,
         migrations: None,

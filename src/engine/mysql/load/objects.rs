@@ -63,11 +63,11 @@ pub(in super::super) async fn make(session: &mut Session, statements: &[String])
     making::make(session, statements.iter().map(|sql| for_place(&place, sql)).collect()).await
 }
 
-/// Makes all of them in a place where nothing may act, to see that they can be made: events are made disabled.
-pub(in super::super) async fn try_out(session: &mut Session, statements: &[String]) -> Result<(), EngineError> {
+/// Makes all of them in a place where nothing may act, to see that they can be made: events are made disabled. Says what is not what it was.
+pub(in super::super) async fn try_out(session: &mut Session, statements: &[String]) -> Result<Vec<String>, EngineError> {
     let statements = statements.iter().filter(|sql| !statistics::is_one(sql));
     let disabled: Vec<String> = statements.map(|sql| disabled(sql).unwrap_or_else(|| sql.clone())).collect();
-    make(session, &disabled).await.map(drop)
+    make(session, &disabled).await
 }
 
 /// Drops every view, trigger, event, routine and package of the session's database.
