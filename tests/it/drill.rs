@@ -77,7 +77,7 @@ fn is_left_alone(db: Db) {
     }
     let refused = world.run(&["drill", "notes"]);
     assert!(!refused.status.success() && text(&refused).contains("left alone"), "{}", text(&refused));
-    assert_eq!(world.scratch_databases(), [name.clone()], "it was dropped");
+    assert_eq!(world.scratch_databases(), std::slice::from_ref(&name), "it was dropped");
     let problems = world.json(&["status", "notes"])["targets"][0]["problems"].to_string();
     assert!(problems.contains(&name), "{problems}");
     ask_server(&world, &format!("DROP DATABASE {name}"));

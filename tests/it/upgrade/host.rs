@@ -61,13 +61,13 @@ impl Host {
         let env = Env::of(dir, database.location.clone(), |path| path.join("archives")).await;
         let host = Box::pin(Self::migrated(env, None)).await;
         server.sql(name_of(&database), "INSERT INTO notes VALUES (1, 'first'), (2, 'second')");
-        host.begun().await
+        Box::pin(host.begun()).await
     }
 
     async fn make(way: Option<InPlace>) -> Self {
         let host = Box::pin(Self::migrated(Env::sqlite().await, way)).await;
         execute(&host.env.database(), "INSERT INTO notes (text) VALUES ('first'), ('second')").await;
-        host.begun().await
+        Box::pin(host.begun()).await
     }
 
     async fn begun(self) -> Self {
