@@ -12,9 +12,10 @@ pub(crate) fn galera() -> Option<[Server; 2]> {
     let program =
         program(Which::MariaDb).filter(|program| std::path::Path::new(&format!("{}{LIBRARY}", program.root)).exists());
     let program = program.or_else(|| missing(Which::MariaDb))?;
-    // Held until all are chosen, so that no two are the same.
-    let ports: Vec<TcpListener> = (0..4).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-    let ports: Vec<u16> = ports.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
+    // Held until all are chosen, so that no two are the same, and no longer.
+    let held: Vec<TcpListener> = (0..4).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    let ports: Vec<u16> = held.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
+    drop(held);
     let mut nodes = [0, 1].map(|_| Server::installed(Which::MariaDb, program.clone(), &[]));
     let members = ["gcomm://".to_owned(), format!("gcomm://127.0.0.1:{}", ports[0])];
     for ((node, address), ports) in nodes.iter_mut().zip(members).zip(ports.chunks(2)) {
