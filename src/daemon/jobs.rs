@@ -86,7 +86,22 @@ impl Jobs {
 
     /// Whether what the daemon itself would ask for had better wait.
     pub(super) fn crowded(&self) -> bool {
-        self.jobs() >= OWN
+        // Drills of many targets wait for one lane: no backup is put off for them.
+        self.jobs() - self.of_lane(&Lane::Drill) >= OWN
+    }
+
+    fn of_lane(&self, lane: &Lane) -> usize {
+        let running = self.running.values().filter(|(piece, _, at)| matches!(piece, Piece::Job(..)) && at == lane);
+        self.waiting.iter().filter(|waiting| matches!(waiting.piece, Piece::Job(..)) && waiting.lane == *lane).count()
+            + running.count()
+    }
+
+    /// Whether a piece is a drill whose target is being changed, or soon will be.
+    fn gives_way(&self, piece: &Piece) -> bool {
+        let Some(Action::Drill(drill)) = piece.job().map(|job| &job.action) else { return false };
+        let waiting = self.waiting.iter().map(|waiting| &waiting.piece);
+        let mut others = waiting.chain(self.running.values().map(|(piece, ..)| piece)).filter_map(Piece::job);
+        others.any(|job| changes(&job.action).is_some_and(|target| target == drill.target))
     }
 
     /// Putting in order what a crash left is no job: it takes nobody's room.
@@ -133,6 +148,10 @@ impl Jobs {
         let mut worked_in = busy.iter().filter(|lane| counts(lane)).count();
         while at < self.waiting.len() {
             let lane = &self.waiting[at].lane;
+            if self.gives_way(&self.waiting[at].piece) {
+                at += 1;
+                continue;
+            }
             if *lane != Lane::Aside && ((counts(lane) && worked_in >= LANES_AT_ONCE) || busy.contains(lane)) {
                 busy.insert(lane.clone());
                 at += 1;
@@ -163,9 +182,9 @@ impl Jobs {
 
     /// Cuts a drill off whose target's database or server changes from now on: what is at work on it shall have the server and the disk.
     fn make_way(&mut self, action: &Action) {
-        let Spec { subject: Subject::Target(target), effect: Effect::Changes, .. } = verbs::spec(action) else { return };
+        let Some(target) = changes(action) else { return };
         for (task, (piece, ..)) in &self.running {
-            let drill = piece.job().filter(|job| matches!(&job.action, Action::Drill(drill) if drill.target == *target));
+            let drill = piece.job().filter(|job| matches!(&job.action, Action::Drill(drill) if drill.target == target));
             if let (Some(job), Some(progress)) = (drill, self.progress.get(task)) {
                 self.gave_way.insert(job.id.clone(), action.name());
                 progress.give_up();
@@ -293,6 +312,14 @@ async fn work(piece: Piece, ctx: Context, progress: Progress, around: Around) ->
     }
 }
 
+/// The target whose database or server an action changes.
+fn changes(action: &Action) -> Option<TargetName> {
+    match verbs::spec(action) {
+        Spec { subject: Subject::Target(target), effect: Effect::Changes, .. } => Some(target.clone()),
+        _ => None,
+    }
+}
+
 /// What changes a target's database now, and is in no journal that the gate would see.
 fn at_work(jobs: &[Job], target: &TargetName) -> Option<&'static str> {
     let running = jobs.iter().filter(|job| job.state == JobState::Running);
@@ -312,7 +339,7 @@ fn cancelled(who: &str) -> Failure {
 /// What a drill ends with that was in the way of something better.
 fn gave_way(what: &str) -> Failure {
     let failure = Failure::new(Class::TempFail, format!("it was ended for the {what}, which goes first"));
-    failure.safe("nothing of it is left, and archives are untouched").hint("run the drill again afterwards")
+    failure.safe("archives are untouched").hint("run the drill again afterwards")
 }
 
 fn stopping() -> Failure {

@@ -13,8 +13,8 @@ pub(super) async fn objection(scratch: &Scratch, manifest: &Manifest) -> Option<
     let directory = scratch.directory().await?;
     // Its insides may be the server's alone; the file system is that of the nearest directory we may look at.
     let nearest = directory.ancestors().find(|above| above.exists())?;
-    // A table with its indexes takes about twice its rows.
-    let needed = manifest.raw_bytes.saturating_mul(if scratch.is_file() { 1 } else { 2 }).saturating_add(SPARE_BYTES);
+    // A table with its indexes takes about twice its rows, and the server's log, which an archiver or a replica may keep back, once more.
+    let needed = manifest.database_bytes().saturating_mul(if scratch.is_file() { 1 } else { 3 }).saturating_add(SPARE_BYTES);
     let free = durable::free_bytes(nearest).ok()?;
     (free < needed).then(|| {
         format!(

@@ -34,6 +34,12 @@ pub(in super::super) async fn objections(database: &Database, archive: &Archive)
     let mut session = Place::of(database)?.connect_to_server().await?;
     let mut found = names::objections(&mut session, &archive).await?;
     found.extend(writable::objection(&mut session).await?);
+    let definitions = objects::tables_before(&archive).await?.into_iter().chain(objects::indexes(&archive).await?);
+    found.extend(definitions.filter(|sql| refers_elsewhere(sql)).take(1).map(|_| {
+        "a foreign key of a table refers to another database, where rows could not be deleted while the scratch is there: name another \
+         server as `scratch` in `[targets.T.drill]`"
+            .to_owned()
+    }));
     found.extend(
         is_replica(&mut session)
             .await
@@ -41,6 +47,14 @@ pub(in super::super) async fn objections(database: &Database, archive: &Archive)
     );
     session.close().await;
     Ok(found)
+}
+
+/// Whether a table's definition, or what is added to it, has a foreign key to another database's table.
+fn refers_elsewhere(sql: &str) -> bool {
+    sql.split(" REFERENCES `").skip(1).any(|behind| {
+        let behind = behind.replace("``", "");
+        behind.split_once('`').is_some_and(|(_, rest)| rest.starts_with('.'))
+    })
 }
 
 /// Whether it applies another's changes, where this account is told.
@@ -87,7 +101,12 @@ fn for_every_name(place: &Place, id: &DrillId, error: EngineError) -> EngineErro
 pub(in super::super) async fn remove(database: &Database, id: &DrillId) -> Result<Removed, EngineError> {
     let place = Place::of(database)?;
     let mut session = place.connect_to_server().await?;
-    let removed = remove_by(&mut session, &place.database, id).await;
+    // As the server keeps it, where it keeps names in lower case.
+    let name = match session.number("ask how names are kept", "SELECT @@lower_case_table_names").await? {
+        0 => place.database.clone(),
+        _ => place.database.to_lowercase(),
+    };
+    let removed = remove_by(&mut session, &name, id).await;
     session.close().await;
     removed
 }

@@ -25,6 +25,9 @@ use crate::progress::Progress;
 /// What the limit of connections is while the server drops a database, and stays where it died doing so: nothing is left in one to be used.
 const HALF_DROPPED: i32 = -2;
 
+/// How long a server that was told to end may go on making a database: it copies files, and looks up between two of them.
+const ENDS_WITHIN_SECONDS: u32 = 60;
+
 /// The scratch beside a database.
 pub(in super::super) fn beside(database: &Database, id: &DrillId) -> Result<Database, EngineError> {
     let place = Place::of(database)?;
@@ -106,8 +109,26 @@ pub(in super::super) async fn remove(database: &Database, id: &DrillId) -> Resul
     removed
 }
 
+/// Who was dropped while the server made the database is answered by nobody, and the server goes on: what it makes is seen when it is done.
+async fn end_making(session: &mut Session, name: &str, doing: &str) -> Result<(), EngineError> {
+    let statement =
+        literal(&format!("CREATE DATABASE {}%", quote(name).replace('\\', "\\\\").replace('_', "\\_").replace('%', "\\%")));
+    let at_it = format!(
+        "FROM pg_catalog.pg_stat_activity WHERE state = 'active' AND query LIKE {statement} AND pid <> pg_catalog.pg_backend_pid()"
+    );
+    session.rows(doing, &format!("SELECT pg_catalog.pg_terminate_backend(pid) {at_it}")).await?;
+    for _ in 0..ENDS_WITHIN_SECONDS * 5 {
+        if session.rows(doing, &format!("SELECT pid {at_it}")).await?.is_empty() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    Ok(())
+}
+
 async fn remove_by(session: &mut Session, place: &Place, id: &DrillId) -> Result<Removed, EngineError> {
     let (name, doing) = (&place.database, format!("drop scratch {}", place.database));
+    end_making(session, name, &doing).await?;
     let sql = format!("SELECT datconnlimit FROM pg_catalog.pg_database WHERE datname = {}", literal(name));
     let rows = session.rows(&doing, &sql).await?;
     let Some(row) = rows.first() else { return Ok(Removed::WasNotThere) };
