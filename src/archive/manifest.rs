@@ -273,6 +273,13 @@ impl Manifest {
         self.left_out.iter().filter_map(LeftOut::table_without_rows)
     }
 
+    /// Uncompressed bytes of the database alone: without the files that go along.
+    #[must_use]
+    pub fn database_bytes(&self) -> u64 {
+        let files = self.frames.iter().filter(|frame| frame.kind == FrameKind::Files).map(|frame| frame.raw);
+        self.raw_bytes.saturating_sub(files.sum())
+    }
+
     /// Rows of all tables.
     #[must_use]
     pub fn rows(&self) -> u64 {

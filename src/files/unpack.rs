@@ -16,6 +16,7 @@ use super::FilesError;
 use crate::archive::Archive;
 use crate::archive::manifest::FrameKind;
 use crate::durable::At as _;
+use crate::trust;
 
 /// A frame that would hold more is none of ours.
 const MOST_FRAME_BYTES: u64 = 4 * super::pack::FRAME_BYTES as u64;
@@ -82,17 +83,23 @@ pub fn list(archive: &Archive) -> Result<Vec<Seen>, FilesError> {
 pub fn unpack(archive: &Archive, dir: &Path) -> Result<Put, FilesError> {
     frames(archive)?;
     make_empty(dir)?;
+    let top = File::from(rustix::fs::open(dir, DIRECTORY, Mode::empty()).map_err(io::Error::from).at("open", dir)?);
+    let mode = Mode::from_raw_mode(top.metadata().at("look at", dir)?.mode() & 0o7777);
+    rustix::fs::fchmod(&top, Mode::RWXU).map_err(io::Error::from).at("set the mode of", dir)?;
     let mut put = Put::default();
     let (mut links, mut made) = (Vec::new(), Vec::new());
     each(archive, &mut |seen, mtime, content| {
         let path = below(dir, &seen.path)?;
         match &*seen.kind {
-            "directory" => directory(&path)?,
+            "directory" => directory(dir, &path)?,
             "file" => {
-                path.parent().map_or(Ok(()), directory)?;
+                path.parent().map_or(Ok(()), |parent| directory(dir, parent))?;
                 put.bytes += file(&path, content)?;
             }
-            "link" => links.push((path.clone(), seen.to.clone().unwrap_or_default())),
+            "link" => {
+                links.push((path, seen, mtime));
+                return Ok(());
+            }
             other => {
                 put.notes.push(format!("{} is {other}, and was not put back", seen.path));
                 return Ok(());
@@ -102,12 +109,28 @@ pub fn unpack(archive: &Archive, dir: &Path) -> Result<Put, FilesError> {
         made.push((path, seen, mtime));
         Ok(())
     })?;
-    for (path, to) in links {
-        path.parent().map_or(Ok(()), directory)?;
-        std::os::unix::fs::symlink(to, &path).at("make the link", &path)?;
+    for (path, seen, mtime) in links {
+        path.parent().map_or(Ok(()), |parent| directory(dir, parent))?;
+        let to = seen.to.clone().unwrap_or_default();
+        match std::os::unix::fs::symlink(&to, &path) {
+            // Files came along below it by another pattern: they went where it leads, and are kept under its name.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_directory(&path) => {
+                put.notes.push(format!(
+                    "{} is a link to {to} and was made as a directory, for files below it came along",
+                    seen.path
+                ));
+            }
+            made_it => {
+                made_it.at("make the link", &path)?;
+                put.entries += 1;
+                made.push((path, seen, mtime));
+            }
+        }
     }
     let is_root = rustix::process::geteuid().is_root();
-    for (path, seen, mtime) in made.iter().rev() {
+    // The innermost first: a directory whose mode shuts even its owner out has everything in it by then.
+    made.sort_by_key(|(path, ..)| std::cmp::Reverse(path.components().count()));
+    for (path, seen, mtime) in &made {
         dress(path, seen, *mtime, is_root)?;
     }
     if !is_root {
@@ -116,8 +139,9 @@ pub fn unpack(archive: &Archive, dir: &Path) -> Result<Put, FilesError> {
     if made.iter().any(|(_, seen, _)| seen.kind != "link" && seen.mode & 0o6000 != 0) {
         put.notes.push("set-user-id and set-group-id bits were not put back".to_owned());
     }
-    let top = File::from(rustix::fs::open(dir, DIRECTORY, Mode::empty()).map_err(io::Error::from).at("open", dir)?);
     rustix::fs::syncfs(&top).map_err(io::Error::from).at("sync", dir)?;
+    // Last: until here nobody else could pass it, whatever lies in it was given to.
+    rustix::fs::fchmod(&top, mode).map_err(io::Error::from).at("set the mode of", dir)?;
     Ok(put)
 }
 
@@ -225,16 +249,23 @@ fn below(dir: &Path, path: &str) -> Result<PathBuf, FilesError> {
 /// The top: ours alone while we work, so that nobody puts a link in our way.
 fn make_empty(dir: &Path) -> Result<(), FilesError> {
     let refused = |why: &str| FilesError::Directory { path: dir.to_owned(), why: why.to_owned() };
-    match std::fs::symlink_metadata(dir) {
+    let made = match std::fs::symlink_metadata(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Ok(std::fs::DirBuilder::new().mode(0o700).create(dir).at("make the directory", dir)?);
+            std::fs::DirBuilder::new().mode(0o700).create(dir).at("make the directory", dir)?;
+            true
         }
         Ok(meta) if !meta.is_dir() => return Err(refused("it is no directory")),
         Ok(meta) if meta.uid() != rustix::process::geteuid().as_raw() => return Err(refused("it belongs to somebody else")),
         Ok(meta) if meta.mode() & 0o022 != 0 => return Err(refused("others may write there")),
-        meta => {
-            meta.at("look at", dir)?;
+        meta => meta.map(|_| false).at("look at", dir)?,
+    };
+    if let Some(weak) = trust::weaker(dir).at("look at", dir)?.into_iter().next() {
+        if made {
+            std::fs::remove_dir(dir).at("remove the directory", dir)?;
         }
+        return Err(refused(&format!(
+            "{weak} could put another in its place: name one below directories that nobody else may change"
+        )));
     }
     match std::fs::read_dir(dir).at("list", dir)?.next() {
         None => Ok(()),
@@ -242,8 +273,28 @@ fn make_empty(dir: &Path) -> Result<(), FilesError> {
     }
 }
 
-fn directory(path: &Path) -> Result<(), FilesError> {
-    Ok(std::fs::DirBuilder::new().mode(0o700).recursive(true).create(path).at("make the directory", path)?)
+fn is_directory(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir())
+}
+
+/// Makes a directory below the top, and those above it. What is there already must be one itself: a link would lead out.
+fn directory(top: &Path, path: &Path) -> Result<(), FilesError> {
+    let mut at = top.to_owned();
+    for name in path.strip_prefix(top).unwrap_or(Path::new("")) {
+        at.push(name);
+        match std::fs::DirBuilder::new().mode(0o700).create(&at) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                if !is_directory(&at) {
+                    return Err(FilesError::Hostile(format!(
+                        "{} is no directory, and something is named below it",
+                        at.display()
+                    )));
+                }
+            }
+            made => made.at("make the directory", &at)?,
+        }
+    }
+    Ok(())
 }
 
 /// A new file; a name that is taken is an error.

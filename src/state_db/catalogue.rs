@@ -141,7 +141,7 @@ impl Entry {
             release: manifest.release.as_ref().map(|release| release.version.clone()),
             head: manifest.shape.head().map(str::to_owned),
             rows: manifest.rows(),
-            raw_bytes: manifest.raw_bytes,
+            raw_bytes: manifest.database_bytes(),
             note: manifest.note.clone(),
             pinned: None,
             verified_at: None,

@@ -138,7 +138,8 @@ fn a_hostile_archive_puts_nothing_outside_of_the_directory() {
     for entries in [
         vec![("../../escaped", Regular, "", "x")],
         vec![("a/../../escaped", Regular, "", "x")],
-        vec![("d", Symlink, out.as_str(), ""), ("d/escaped", Regular, "", "x")],
+        vec![("d", Symlink, out.as_str(), ""), ("d/escaped", Symlink, "/x", "")],
+        vec![("a", Regular, "", "x"), ("a/b", Regular, "", "x")],
         vec![("d", Symlink, out.as_str(), ""), ("d", Regular, "", "x")],
         vec![("twice", Regular, "", "x"), ("twice", Regular, "", "y")],
     ] {
@@ -148,6 +149,19 @@ fn a_hostile_archive_puts_nothing_outside_of_the_directory() {
         assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0, "{entries:?}");
         assert!(!dir.path().join("escaped").exists() && !dir.path().parent().unwrap().join("escaped").exists());
     }
+    // Files below what is a link on their host, by another pattern: they are put back under its name.
+    let dir = tempfile::tempdir().unwrap();
+    let archive = archive_of(dir.path(), &[("d", Symlink, out.as_str(), ""), ("d/kept", Regular, "", "x")]);
+    let put = files::unpack(&archive, &dir.path().join("to")).unwrap();
+    assert_eq!(std::fs::read_to_string(dir.path().join("to/d/kept")).unwrap(), "x");
+    assert!(put.notes.iter().any(|note| note.starts_with("/d is a link to ")), "{put:?}");
+    assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);
+    // A directory that somebody else could exchange meanwhile.
+    let open = dir.path().join("open");
+    std::fs::create_dir(&open).unwrap();
+    std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o777)).unwrap();
+    files::unpack(&archive, &open.join("to")).unwrap_err();
+    assert!(!open.join("to").exists());
     let dir = tempfile::tempdir().unwrap();
     let secret = outside.path().join("secret");
     std::fs::write(&secret, "s").unwrap();
