@@ -87,28 +87,24 @@ impl Jobs {
     /// Whether what the daemon itself would ask for had better wait.
     pub(super) fn crowded(&self) -> bool {
         // Drills of many targets wait for one lane: no backup is put off for them.
-        self.jobs() - self.of_lane(&Lane::Drill) >= OWN
+        let is_drill = |piece: &&Piece| piece.job().is_some_and(|job| matches!(job.action, Action::Drill(_)));
+        self.jobs() - self.pieces().filter(is_drill).count() >= OWN
     }
 
-    fn of_lane(&self, lane: &Lane) -> usize {
-        let running = self.running.values().filter(|(piece, _, at)| matches!(piece, Piece::Job(..)) && at == lane);
-        self.waiting.iter().filter(|waiting| matches!(waiting.piece, Piece::Job(..)) && waiting.lane == *lane).count()
-            + running.count()
+    /// What waits and what runs.
+    fn pieces(&self) -> impl Iterator<Item = &Piece> {
+        self.waiting.iter().map(|waiting| &waiting.piece).chain(self.running.values().map(|(piece, ..)| piece))
     }
 
     /// Whether a piece is a drill whose target is being changed, or soon will be.
     fn gives_way(&self, piece: &Piece) -> bool {
         let Some(Action::Drill(drill)) = piece.job().map(|job| &job.action) else { return false };
-        let waiting = self.waiting.iter().map(|waiting| &waiting.piece);
-        let mut others = waiting.chain(self.running.values().map(|(piece, ..)| piece)).filter_map(Piece::job);
-        others.any(|job| changes(&job.action).is_some_and(|target| target == drill.target))
+        self.pieces().filter_map(Piece::job).any(|job| changes(&job.action).is_some_and(|target| target == drill.target))
     }
 
     /// Putting in order what a crash left is no job: it takes nobody's room.
     fn jobs(&self) -> usize {
-        let waiting = self.waiting.iter().map(|waiting| &waiting.piece);
-        let pieces = waiting.chain(self.running.values().map(|(piece, ..)| piece));
-        pieces.filter(|piece| matches!(piece, Piece::Job(..))).count()
+        self.pieces().filter(|piece| piece.job().is_some()).count()
     }
 
     pub(super) fn idle(&self) -> bool {
@@ -122,9 +118,7 @@ impl Jobs {
 
     /// Whether a living job of a target satisfies a predicate.
     pub(super) fn any(&self, wanted: impl Fn(&Action) -> bool) -> bool {
-        let waiting = self.waiting.iter().map(|waiting| &waiting.piece);
-        let mut pieces = waiting.chain(self.running.values().map(|(piece, ..)| piece));
-        pieces.any(|piece| matches!(piece, Piece::Job(job, _) if wanted(&job.action)))
+        self.pieces().filter_map(Piece::job).any(|job| wanted(&job.action))
     }
 
     /// Takes a piece of work; it runs as soon as its lane is free.

@@ -160,7 +160,9 @@ fn database(node: &Node<'_>, environment: &Environment, secrets: Secrets) -> Opt
     Some(Database { location, password, password_variable, client_bindir, definers, tls })
 }
 
-fn backup(node: &Node<'_>, zone: chrono_tz::Tz, directory: impl FnOnce() -> PathBuf) -> Backup {
+/// When something is due, and how old the last of it may be: by itself the longest gap of the schedule and some hours, by which what
+/// failed for what passes has had its second try.
+fn when(node: &Node<'_>, zone: chrono_tz::Tz) -> (Option<Schedule>, Option<Duration>) {
     let schedule = node.parsed("schedule", |text| match text {
         "none" => Ok(None),
         text => values::schedule(text, zone).map(Some),
@@ -172,6 +174,11 @@ fn backup(node: &Node<'_>, zone: chrono_tz::Tz, directory: impl FnOnce() -> Path
         }
         false => schedule.as_ref().and_then(longest_gap).map(|gap| gap + GRACE),
     };
+    (schedule, max_age)
+}
+
+fn backup(node: &Node<'_>, zone: chrono_tz::Tz, directory: impl FnOnce() -> PathBuf) -> Backup {
+    let (schedule, max_age) = when(node, zone);
     let backup = Backup {
         directory: node.path("directory").unwrap_or_else(directory),
         schedule,
@@ -213,18 +220,7 @@ fn drills(
     (own, secrets): (Option<&Database>, Secrets),
     environment: &Environment,
 ) -> Drills {
-    let schedule = node.parsed("schedule", |text| match text {
-        "none" => Ok(None),
-        text => values::schedule(text, zone).map(Some),
-    });
-    let schedule = schedule.flatten();
-    let max_age = match node.has("max_age") {
-        true => {
-            node.parsed("max_age", |text| if text == "none" { Ok(None) } else { super::duration(text).map(Some) }).flatten()
-        }
-        // One that failed for what passes has had its second try by then.
-        false => schedule.as_ref().and_then(longest_gap).map(|gap| gap + GRACE),
-    };
+    let (schedule, max_age) = when(node, zone);
     node.value("max_age");
     let scratch = node.parsed("scratch", |url| {
         let parsed = match (secrets, own) {

@@ -32,14 +32,17 @@ pub(super) async fn demand_alone(session: &mut Session) -> Result<(), EngineErro
     }
 }
 
+/// The value of a variable or status in what SHOW lists; empty where it is not there.
+fn value_of(rows: &[Vec<Option<String>>], name: &str) -> String {
+    let row = rows.iter().find(|row| matches!(row.first(), Some(Some(found)) if found.eq_ignore_ascii_case(name)));
+    row.and_then(|row| row.get(1).cloned().flatten()).unwrap_or_default()
+}
+
 /// MariaDB's own, and that of what is built on MySQL. Status, for it says what is and not what was configured; everybody may read it.
 async fn galera(session: &mut Session) -> Result<Option<Cluster>, EngineError> {
     let sql = "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_size', 'wsrep_cluster_state_uuid', 'wsrep_incoming_addresses')";
     let rows = session.texts("ask whether it is a node of a cluster", sql).await?;
-    let said = |name: &str| {
-        let row = rows.iter().find(|row| matches!(row.first(), Some(Some(found)) if found.eq_ignore_ascii_case(name)));
-        row.and_then(|row| row.get(1).cloned().flatten()).unwrap_or_default()
-    };
+    let said = |name: &str| value_of(&rows, name);
     let size = said("wsrep_cluster_size").parse::<u64>().unwrap_or(0);
     if size < 2 {
         return Ok(None);
@@ -58,29 +61,24 @@ async fn group(session: &mut Session) -> Result<Option<Cluster>, EngineError> {
     let doing = "ask whether it is a member of a group";
     let sql = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('group_replication_group_name', 'group_replication_single_primary_mode')";
     let rows = session.texts(doing, sql).await?;
-    let said = |name: &str| {
-        let row = rows.iter().find(|row| matches!(row.first(), Some(Some(found)) if found.eq_ignore_ascii_case(name)));
-        row.and_then(|row| row.get(1).cloned().flatten()).unwrap_or_default()
-    };
+    let said = |name: &str| value_of(&rows, name);
     let name = said("group_replication_group_name");
     if name.is_empty() || said("group_replication_single_primary_mode").eq_ignore_ascii_case("ON") {
         return Ok(None);
     }
     let sql = "SELECT CONCAT(MEMBER_HOST, ':', MEMBER_PORT) FROM performance_schema.replication_group_members \
         WHERE MEMBER_STATE IN ('ONLINE', 'RECOVERING', 'UNREACHABLE') ORDER BY 1";
-    let members = match session.texts(doing, sql).await {
-        Ok(rows) => rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect::<Vec<_>>(),
+    let nodes = match session.texts(doing, sql).await {
+        Ok(rows) if rows.len() < 2 => return Ok(None),
+        Ok(rows) => {
+            let members: Vec<String> = rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect();
+            format!("a multi-primary group of {} members ({})", members.len(), members.join(", "))
+        }
         // Who may not see the members is told the worst: what it is configured for.
         Err(EngineError::Privilege { .. } | EngineError::Sql { .. }) => {
-            vec!["members that this account may not see".to_owned(); 2]
+            "a multi-primary group, whose members this account may not see".to_owned()
         }
         Err(error) => return Err(error),
     };
-    if members.len() < 2 {
-        return Ok(None);
-    }
-    Ok(Some(Cluster {
-        id: format!("group {name}"),
-        nodes: format!("a multi-primary group of {} members ({})", members.len(), members.join(", ")),
-    }))
+    Ok(Some(Cluster { id: format!("group {name}"), nodes }))
 }

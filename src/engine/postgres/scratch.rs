@@ -119,11 +119,15 @@ async fn end_making(session: &mut Session, name: &str, doing: &str) -> Result<()
     session.rows(doing, &format!("SELECT pg_catalog.pg_terminate_backend(pid) {at_it}")).await?;
     for _ in 0..ENDS_WITHIN_SECONDS * 5 {
         if session.rows(doing, &format!("SELECT pid {at_it}")).await?.is_empty() {
-            break;
+            return Ok(());
         }
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     }
-    Ok(())
+    // Not taken for gone: whoever sweeps next looks again.
+    Err(EngineError::InUse {
+        location: session.place().location(),
+        sessions: vec![format!("the server, which still makes database {name}")],
+    })
 }
 
 async fn remove_by(session: &mut Session, place: &Place, id: &DrillId) -> Result<Removed, EngineError> {
