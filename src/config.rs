@@ -28,9 +28,9 @@ use crate::schedule::Schedule;
 
 pub use database::{Database, Definers, Identity, Location, Roots, Secret, Tls};
 pub use migrations::{Callbacks, Migrations, Runner};
-pub use offsite::{Bucket, Copies, Keys, Offsite, OffsiteKind};
+pub use offsite::{Bucket, Copies, Keys, Offsite, OffsiteKind, Sftp};
 pub use product::{Product, forbidden};
-pub use secrets::of_bucket as keys_of_bucket;
+pub use secrets::of_place as keys_of_place;
 pub use server::{Health, HttpUrl, Probe, Release, Service, ServiceControl};
 pub use tables::TablePattern;
 

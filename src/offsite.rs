@@ -41,7 +41,7 @@ use crate::ids::{Label, OwnerName, PlaceName};
 use crate::progress::Progress;
 use crate::state_db::StateDb;
 use crate::state_db::copies::{Copy, Known};
-use crate::store::place::{Bucket, Directory, Place, PlaceError, Sidecar};
+use crate::store::place::{Bucket, Directory, Place, PlaceError, Sftp, Sidecar};
 
 /// Who wants the work to go on: nobody any more, once it is given up or told to stop.
 #[derive(Debug, Clone)]
@@ -85,18 +85,22 @@ pub async fn reading(state: &StateDb, offsite: &Offsite, owner: Option<&OwnerNam
         Ok(match &offsite.kind {
             OffsiteKind::Directory { path, .. } => Arc::new(Directory::read(path, &owner, marker)?),
             OffsiteKind::Bucket(bucket) => Arc::new(Bucket::read(bucket, &owner, marker)?),
+            OffsiteKind::Sftp(sftp) => Arc::new(Sftp::read(sftp, &owner, marker)?),
         })
     };
     Ok(aside(&at, open).await??)
 }
 
-/// Who writes at a place that is a directory, by name; the others do not tell everybody.
+/// Who writes at a place that is a directory, mounted or of a server's, by name; a bucket does not tell everybody.
 ///
 /// # Errors
 /// When the place is not there.
 pub async fn owners(kind: &OffsiteKind) -> Result<Vec<OwnerName>, OffsiteError> {
-    let OffsiteKind::Directory { path, .. } = kind.clone() else { return Ok(Vec::new()) };
-    Ok(aside(&path.display().to_string(), move || Directory::owners(&path)).await??)
+    Ok(match kind.clone() {
+        OffsiteKind::Directory { path, .. } => aside(&path.display().to_string(), move || Directory::owners(&path)).await??,
+        OffsiteKind::Sftp(sftp) => aside(&sftp.to_string(), move || Sftp::owners(&sftp)).await??,
+        OffsiteKind::Bucket(_) => Vec::new(),
+    })
 }
 
 /// Opens this host's own part of a place for writing; the host's id there.
@@ -110,6 +114,7 @@ async fn writing(ctx: &Context, offsite: &Offsite) -> Result<(Arc<dyn Place>, St
         Ok(match &offsite.kind {
             OffsiteKind::Directory { path, .. } => Arc::new(Directory::write(path, name, owner, known)?),
             OffsiteKind::Bucket(bucket) => Arc::new(Bucket::write(bucket, name, owner, known, uploads)?),
+            OffsiteKind::Sftp(sftp) => Arc::new(Sftp::write(sftp, name, owner, known)?),
         })
     };
     Ok((aside(&at, open).await??, host))
@@ -125,6 +130,7 @@ fn called(offsite: &Offsite, owner: &OwnerName) -> String {
     match &offsite.kind {
         OffsiteKind::Directory { path, .. } => path.join(owner.as_str()).join("").display().to_string(),
         OffsiteKind::Bucket(bucket) => format!("{bucket}/{owner}/"),
+        OffsiteKind::Sftp(sftp) => format!("{sftp}/{owner}/"),
     }
 }
 

@@ -16,6 +16,7 @@ mod identity;
 mod lines;
 pub mod memory;
 mod relay;
+mod talk;
 mod user;
 
 use std::collections::BTreeMap;
@@ -35,6 +36,7 @@ pub use held::{Held, ended, is_end};
 pub use identity::Identity;
 pub use lines::Lines;
 pub use relay::relay;
+pub use talk::Talk;
 pub use user::User;
 
 /// How much of a program's output is kept, from its end, in bytes: enough for a stack trace, small enough for a journal row.

@@ -59,7 +59,7 @@ fn spared(ctx: &Context, target: &Target) -> Vec<PathBuf> {
     }
     let places = ctx.config.offsite.values().filter_map(|place| match &place.kind {
         OffsiteKind::Directory { path, .. } => Some(path.clone()),
-        OffsiteKind::Bucket(_) => None,
+        OffsiteKind::Bucket(_) | OffsiteKind::Sftp(_) => None,
     });
     spared.extend(places);
     spared

@@ -8,8 +8,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::{Stop, World};
+use crate::config::Config;
 use crate::config::load::{self, Environment, Problem};
-use crate::config::{Config, OffsiteKind};
 use crate::failure::{Class, Failure};
 use crate::ids::{OwnerName, PlaceName, TargetName};
 use crate::{offsite, trust};
@@ -67,11 +67,12 @@ impl At {
         let mut environment = world.environment.clone();
         let mut place = match address.strip_prefix("file://").unwrap_or(address) {
             path if path.starts_with('/') => directory(path),
+            url if url.starts_with("sftp://") => sftp(url, &environment)?,
             url => bucket(url, &mut environment)?,
         };
         let owner = match owner {
             Some(owner) => owner.clone(),
-            None => the_only_owner(address, &place).await?,
+            None => the_only_owner(address, &place, world, &environment).await?,
         };
         place.insert("owner".to_owned(), owner.as_str().into());
         // Whoever only reads does so as himself: there is no state here that would be somebody's.
@@ -95,6 +96,23 @@ fn table<const N: usize>(entries: [(&str, toml::Value); N]) -> toml::Table {
 
 fn directory(path: &str) -> toml::Table {
     table([("kind", "directory".into()), ("path", path.into())])
+}
+
+/// The variables that name the private key's file and the server's public key, for a place of SFTP.
+const SFTP_KEY: &str = "UPKEEP_SFTP_KEY_FILE";
+const SFTP_HOST_KEY: &str = "UPKEEP_SFTP_HOST_KEY";
+
+/// A directory of a server's. No tool has words for what its key and the server's are, and a server whose key nobody has named is not believed.
+fn sftp(url: &str, environment: &Environment) -> Result<toml::Table, Failure> {
+    let given = |name: &str| environment.get(name).filter(|value| !value.is_empty()).cloned();
+    let (Some(key), Some(host_key)) = (given(SFTP_KEY), given(SFTP_HOST_KEY)) else {
+        let what = format!("there is no key for {url}: {SFTP_KEY} and {SFTP_HOST_KEY} are not both set");
+        return Err(Failure::new(Class::Config, what).safe("nothing was changed").hint(
+            "export both: the file of a private key for the account, and the server's public key as `ssh-keyscan HOST` prints it, \
+             compared with what those say who run it",
+        ));
+    };
+    Ok(table([("url", url.into()), ("credentials_file", key.into()), ("host_key", host_key.into())]))
 }
 
 /// A bucket, with what the providers' own tools take from the environment.
@@ -126,12 +144,26 @@ fn bucket(url: &str, environment: &mut Environment) -> Result<toml::Table, Failu
 }
 
 /// Whose copies are meant where nobody says so: of a directory that one host alone writes to, its.
-async fn the_only_owner(address: &str, place: &toml::Table) -> Result<OwnerName, Stop> {
-    let path = place.get("path").and_then(toml::Value::as_str).map(PathBuf::from);
-    let owners = match path {
-        Some(path) => offsite::owners(&OffsiteKind::Directory { path, allow_same_device: true }).await?,
-        None => Vec::new(),
-    };
+async fn the_only_owner(
+    address: &str,
+    place: &toml::Table,
+    world: &World,
+    environment: &Environment,
+) -> Result<OwnerName, Stop> {
+    let mut owners = Vec::new();
+    if !place.contains_key("credentials_env") {
+        // Any name does to ask for names.
+        let mut place = place.clone();
+        place.insert("owner".to_owned(), NAME.into());
+        let said = table([
+            ("offsite", table([(NAME, place.into())]).into()),
+            ("daemon", table([("state_dir", NOWHERE.into())]).into()),
+        ]);
+        let config = read(said, address, world, environment)?;
+        for offsite in config.offsite.values() {
+            owners = offsite::owners(&offsite.kind).await?;
+        }
+    }
     if let [owner] = &owners[..] {
         return Ok(owner.clone());
     }

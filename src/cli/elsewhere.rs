@@ -11,7 +11,7 @@ use crate::ids::{OwnerName, PlaceName};
 /// Where its copy is, if that is meant.
 #[derive(Debug, clap::Args)]
 pub(super) struct Elsewhere {
-    /// From the copy at this place away from the host: by its name in the configuration, or a directory or an s3:// URL without one.
+    /// From the copy at this place away from the host: by its name in the configuration, or a directory, an s3:// or an sftp:// URL without one.
     #[arg(long, value_name = "PLACE|URL")]
     pub(super) at: Option<At>,
     /// A copy of another host's, by the name (`owner`) under which that host writes there.

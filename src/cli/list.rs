@@ -17,7 +17,7 @@ use crate::store;
 pub(super) struct Arguments {
     /// Only this target's.
     target: Option<TargetName>,
-    /// List the copies at this place away from the host, as found there now: by its name in the configuration, or a directory or an s3:// URL without one.
+    /// List the copies at this place away from the host, as found there now: by its name in the configuration, or a directory, an s3:// or an sftp:// URL without one.
     #[arg(long, value_name = "PLACE|URL")]
     at: Option<At>,
     /// The copies of another host, by the name (`owner`) under which that host writes there.

@@ -16,7 +16,7 @@ use crate::wire::{Action, Address, Restore};
 
 /// Put an archive's content into a database, and compare every row with the archive before it counts.
 ///
-/// Without LABEL or --at the newest verified archive is taken. On a host without a configuration --at names a directory or an s3:// URL, and --into
+/// Without LABEL or --at the newest verified archive is taken. On a host without a configuration --at names a directory or an s3:// or sftp:// URL, and --into
 /// the database. A database that holds rows is refused without --replace;
 /// with it, a safety archive of what is there is taken and sealed first. The server must be stopped: --stop-server stops
 /// it and starts it again after.
@@ -27,7 +27,7 @@ pub(super) struct Arguments {
     /// This archive.
     label: Option<Label>,
     /// A time: the newest verified archive taken at that time or before (2026-11-22T02:30:00Z, "2026-11-22 02:30", 2h for two hours
-    /// ago). A place away from the host: from the copies there; by its path or s3:// URL where no configuration names it. Both may be given.
+    /// ago). A place away from the host: from the copies there; by its path or URL where no configuration names it. Both may be given.
     #[arg(long, value_name = "TIME|PLACE|URL")]
     at: Vec<String>,
     /// The copy that another host wrote at that place under this name.

@@ -105,6 +105,11 @@ fn place_keys(place: &Offsite) -> toml::Table {
             }
             keys
         }
+        OffsiteKind::Sftp(sftp) => {
+            let mut keys = one("url", sftp.to_string());
+            put(&mut keys, "host_key", sftp.host_key.as_str());
+            keys
+        }
     };
     put(&mut keys, "owner", place.owner.as_str());
     let recipients: Vec<toml::Value> = place.encrypt_to.iter().map(|recipient| recipient.to_string().into()).collect();

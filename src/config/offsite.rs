@@ -36,6 +36,8 @@ pub enum OffsiteKind {
     },
     /// A bucket of an object store.
     Bucket(Bucket),
+    /// A directory of a server's, over SFTP.
+    Sftp(Sftp),
 }
 
 impl OffsiteKind {
@@ -45,6 +47,7 @@ impl OffsiteKind {
         match self {
             Self::Directory { .. } => "directory",
             Self::Bucket(_) => "s3",
+            Self::Sftp(_) => "sftp",
         }
     }
 }
@@ -96,7 +99,47 @@ impl fmt::Display for Bucket {
     }
 }
 
-/// Where the keys of a bucket are.
+/// A directory of a server's that is reached by SSH. Its text is the URL it was named by, which holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sftp {
+    /// Whom we log in as.
+    pub user: String,
+    /// The server: a name or an address, without brackets.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// The directory, without a slash at its end: whole from the root that the server shows, or from where a login begins (empty: itself).
+    pub path: String,
+    /// The server's public key, kind and letters; it is let through with no other.
+    pub host_key: String,
+    /// Where the private key is read, anew each time that a connection is made.
+    pub keys: Keys,
+}
+
+impl Sftp {
+    /// The URL of another directory there.
+    #[must_use]
+    pub fn address(&self, path: &str) -> String {
+        let Self { user, host, port, .. } = self;
+        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+        let port = if *port == 22 { String::new() } else { format!(":{port}") };
+        let path = match path {
+            "/" => String::new(),
+            "" => "/~".to_owned(),
+            path if path.starts_with('/') => path.to_owned(),
+            path => format!("/~/{path}"),
+        };
+        format!("sftp://{user}@{host}{port}{path}")
+    }
+}
+
+impl fmt::Display for Sftp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.address(&self.path))
+    }
+}
+
+/// Where the keys of a bucket are, or the key for an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Keys {
     /// In a file.

@@ -45,11 +45,11 @@ pub(crate) fn read(node: &Node<'_>, environment: &Environment) -> Option<Secret>
     from_file.or(from_variable).or(from_credential)
 }
 
-/// The keys of a bucket, as they are now.
+/// The keys of a bucket, or the key for an account, as they are now.
 ///
 /// # Errors
 /// Why they cannot be read, in words.
-pub fn of_bucket(keys: &Keys) -> Result<Secret, String> {
+pub fn of_place(keys: &Keys) -> Result<Secret, String> {
     match keys {
         Keys::File(path) => private(path).map(Secret::new),
         Keys::Variable(name, content) => {

@@ -7,7 +7,7 @@ use crate::durable::DurableError;
 use crate::failure::{Class, Explain};
 use crate::ids::{Label, PlaceName};
 use crate::state_db::StateError;
-use crate::store::place::{BucketError, PlaceError};
+use crate::store::place::PlaceError;
 use crate::verify::VerifyError;
 
 /// Why something did not work at a place.
@@ -128,8 +128,8 @@ pub enum OffsiteError {
 impl OffsiteError {
     /// What went wrong with the archive in a copy: where the place is why it cannot be read, that says nothing of the archive.
     pub(super) fn of_copy(error: ArchiveError) -> Self {
-        match BucketError::within(&error) {
-            Some(error) => Self::Place(error.clone().into()),
+        match PlaceError::within(&error) {
+            Some(error) => Self::Place(error),
             None => Self::Archive(error),
         }
     }

@@ -16,7 +16,7 @@ use crate::progress::Progress;
 use crate::state_db::StateDb;
 use crate::state_db::catalogue::{Entry, Verdict};
 use crate::state_db::copies::{Copy, CopyState};
-use crate::store::place::{BucketError, Place, PlaceError, SIDECAR_BYTES, Sidecar, label_of};
+use crate::store::place::{Place, PlaceError, SIDECAR_BYTES, Sidecar, label_of};
 use crate::version::Version;
 
 /// What a listing of an owner's part says.
@@ -111,9 +111,9 @@ pub(super) fn sidecar(place: &dyn Place, label: &Label) -> Result<Sidecar, Offsi
     }
     let mut bytes = vec![0; usize::try_from(size).unwrap_or_default()];
     let read = place.open(&name)?.read_exact_at(&mut bytes, 0);
-    read.map_err(|error| match BucketError::within(&error) {
+    read.map_err(|error| match PlaceError::within(&error) {
         // Which says nothing of the sidecar.
-        Some(error) => PlaceError::from(error.clone()).into(),
+        Some(error) => error.into(),
         None => damaged(format!("its sidecar cannot be read: {error}")),
     })?;
     Sidecar::decode(&bytes, label).map_err(damaged)

@@ -1,5 +1,6 @@
 //! One round at a place: look what is there, send what is owed, newest first, and read some of it again.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use crate::fault;
 use crate::ids::{Label, PlaceName, TargetName};
 use crate::state_db::catalogue::{self, Entry};
 use crate::state_db::copies::{Copy, CopyState};
-use crate::store::place::{Place, PlaceError, Sidecar};
+use crate::store::place::{Place, PlaceError, Sidecar, label_of};
 use crate::verify as archives;
 
 /// How often the daemon makes a round at rest; what is to be read again is shared out by it.
@@ -94,7 +95,10 @@ async fn go(ctx: &Context, offsite: &Offsite, which: Which<'_>, halt: &Halt, rou
     fault::point("copy.opened");
     let sweeper = Arc::clone(&place);
     // No other writes there: the state's lock is ours, and the part of the place too.
-    let swept = aside(&place.called(""), move || sweeper.sweep()).await??;
+    // What can be gone on with stays as long as its archive is here.
+    let here: BTreeSet<Label> = catalogue::list(&ctx.state, None).await?.into_iter().map(|entry| entry.label).collect();
+    let is_wanted = move |object: &str| label_of(object).is_some_and(|label| here.contains(&label));
+    let swept = aside(&place.called(""), move || sweeper.sweep(&is_wanted)).await??;
     if swept > 0 {
         tracing::info!(place = %offsite.name, swept, "what an earlier copy left half-way was removed");
     }

@@ -10,7 +10,7 @@ use crate::config::{Offsite, OffsiteKind};
 use crate::context::Context;
 use crate::fault;
 use crate::ids::PlaceName;
-use crate::store::place::{BucketSetup, Marker, PlaceError, Setup, Sidecar};
+use crate::store::place::{BucketSetup, Marker, PlaceError, Setup, SftpSetup, Sidecar};
 use crate::trust;
 
 /// What was found of a place, and what is so now.
@@ -71,6 +71,7 @@ pub async fn init(ctx: &Context, offsite: &Offsite, adopt: bool) -> Result<Check
                 let uploads = uploads.clone();
                 BucketSetup { bucket, place: &of.name, owner: &of.owner, marker, host: &ours, adopt, uploads }.run()
             }
+            OffsiteKind::Sftp(sftp) => SftpSetup { sftp, place: &of.name, owner: &of.owner, marker, host: &ours, adopt }.run(),
         };
         match run(marker) {
             // Whoever says so has put another disk in its place.
@@ -107,8 +108,8 @@ pub async fn check(ctx: &Context, offsite: &Offsite) -> Result<Checked, OffsiteE
         let objects = place.list()?;
         let copies = objects.iter().filter(|object| Sidecar::label_in(&object.name).is_some()).count() as u64;
         let mut advice = keys(&of, &unproven);
-        let keeps_names = tried.is_empty();
-        advice.extend(tried);
+        let keeps_names = tried.keeps_names;
+        advice.extend(tried.advice);
         let in_clear = objects.iter().filter(|object| crate::store::label_of(&object.name).is_some()).count();
         if !of.encrypt_to.is_empty() && in_clear > 0 {
             let many = format!("{in_clear} there {}", if in_clear == 1 { "is" } else { "are" });

@@ -5,11 +5,15 @@
 //! there is no copy. Nothing here deletes what has a name. How much room there is, a place may not know. Held by the suite beside this module,
 //! which every kind of place passes.
 
+mod blocks;
 mod bucket;
 mod directory;
 mod marker;
+mod sftp;
 mod sidecar;
+mod worker;
 
+use std::error::Error;
 use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -17,6 +21,7 @@ use std::sync::Arc;
 pub use bucket::{Bucket, BucketError, Setup as BucketSetup};
 pub use directory::{Directory, Setup};
 pub use marker::Marker;
+pub use sftp::{Setup as SftpSetup, Sftp, SftpError};
 pub use sidecar::{Digests, Encryption, MOST_BYTES as SIDECAR_BYTES, Sidecar};
 
 use crate::archive::Source;
@@ -57,6 +62,15 @@ pub enum Put {
     Exists,
 }
 
+/// What was found of a place by trying it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tried {
+    /// Whether the place itself refuses what upkeep would write over a name that is taken.
+    pub keeps_names: bool,
+    /// What works and could be better, in one sentence each.
+    pub advice: Vec<String>,
+}
+
 /// One owner's part of a place. Every call blocks, and may block for as long as the other side likes.
 pub trait Place: fmt::Debug + Send + Sync {
     /// What a person calls an object there.
@@ -89,16 +103,17 @@ pub trait Place: fmt::Debug + Send + Sync {
     fn put_new(&self, name: &str, length: u64, content: &mut dyn Read) -> Result<Put, PlaceError>;
 
     /// Removes what never got a name, of writers that are gone; the caller sees to it that no other writes for this owner. How many there were.
+    /// What a place can go on with stays where its object is wanted still.
     ///
     /// # Errors
     /// When it cannot be removed.
-    fn sweep(&self) -> Result<u64, PlaceError>;
+    fn sweep(&self, is_wanted: &dyn Fn(&str) -> bool) -> Result<u64, PlaceError>;
 
-    /// Tries what making an object takes, a name that is taken included, and leaves nothing. What works and could be better, in one sentence each.
+    /// Tries what making an object takes, a name that is taken included, and leaves nothing.
     ///
     /// # Errors
     /// When it does not work.
-    fn try_out(&self) -> Result<Vec<String>, PlaceError>;
+    fn try_out(&self) -> Result<Tried, PlaceError>;
 
     /// Free room in bytes; none where the place does not know.
     ///
@@ -153,6 +168,9 @@ pub enum PlaceError {
     /// A bucket refuses, or cannot be asked.
     #[error(transparent)]
     Bucket(#[from] BucketError),
+    /// A server of SFTP refuses, or cannot be reached.
+    #[error(transparent)]
+    Sftp(#[from] SftpError),
     /// What was read back is not what was sent.
     #[error("what was written to {0} does not read back as it was sent")]
     Altered(String),
@@ -181,9 +199,26 @@ impl PlaceError {
     /// Content that could not be read; where it is another place's, that place is what is told of.
     #[must_use]
     pub fn content(path: String, source: io::Error) -> Self {
-        match BucketError::within(&source) {
-            Some(error) => Self::Bucket(error.clone()),
-            None => Self::Content { path, source },
+        Self::within(&source).unwrap_or(Self::Content { path, source })
+    }
+
+    /// What a place says inside another error, where it was handed on as one of reading.
+    #[must_use]
+    pub fn within(error: &(dyn Error + 'static)) -> Option<Self> {
+        let bucket = || find::<BucketError>(error).cloned().map(Self::Bucket);
+        bucket().or_else(|| find::<SftpError>(error).cloned().map(Self::Sftp))
+    }
+
+    /// The same as one of reading, for what reads knows no others; the kinds that say something of the bytes are not among them.
+    fn into_io(self) -> io::Error {
+        let kind = match self.class() {
+            Class::NoPermission => io::ErrorKind::PermissionDenied,
+            _ => io::ErrorKind::Other,
+        };
+        match self {
+            Self::Bucket(error) => io::Error::new(kind, error),
+            Self::Sftp(error) => io::Error::new(kind, error),
+            error => io::Error::new(kind, error),
         }
     }
 
@@ -203,6 +238,7 @@ impl PlaceError {
             Self::Durable(DurableError::Io { source, .. }) => !is_gone(source),
             Self::Content { source, .. } => source.kind() != io::ErrorKind::Interrupted && !is_gone(source),
             Self::Bucket(error) => !error.is_of_the_place(),
+            Self::Sftp(error) => !error.is_of_the_place(),
             Self::Strange { .. } => true,
             _ => false,
         }
@@ -220,6 +256,7 @@ impl PlaceError {
         match self {
             Self::Absent { .. } | Self::NotSetUp(_) | Self::NoPart(_) | Self::Foreign { .. } | Self::SameDevice { .. } => true,
             Self::Bucket(error) => error.is_of_the_place(),
+            Self::Sftp(error) => error.is_of_the_place(),
             _ => false,
         }
     }
@@ -233,6 +270,7 @@ impl Explain for PlaceError {
             Self::NoPart(_) => Class::NoInput,
             Self::Durable(error) => error.class(),
             Self::Bucket(error) => error.class(),
+            Self::Sftp(error) => error.class(),
             Self::Altered(_) | Self::Overwrites(_) => Class::Io,
             Self::Content { source, .. } if source.kind() == io::ErrorKind::Interrupted => Class::TempFail,
             Self::Content { .. } => Class::Io,
@@ -243,6 +281,7 @@ impl Explain for PlaceError {
     fn safe(&self) -> Option<String> {
         match self {
             Self::Bucket(error) => error.safe(),
+            Self::Sftp(error) => error.safe(),
             _ => Some("archives on this host are untouched, and nothing at the place was changed".to_owned()),
         }
     }
@@ -251,7 +290,7 @@ impl Explain for PlaceError {
         match self {
             Self::Absent { path, .. } if path.contains("://") => vec![
                 "look at `url` of the place; the first time: `upkeep offsite init PLACE`".to_owned(),
-                "where another bucket has taken its place: `upkeep offsite init PLACE --adopt`".to_owned(),
+                "where another has taken its place: `upkeep offsite init PLACE --adopt`".to_owned(),
             ],
             Self::Absent { path, .. } => {
                 vec![
@@ -279,6 +318,7 @@ impl Explain for PlaceError {
             ],
             Self::Durable(error) => error.hints(),
             Self::Bucket(error) => error.hints(),
+            Self::Sftp(error) => error.hints(),
             Self::Altered(object) if object.contains("://") => {
                 vec!["nothing was sealed; look at the object there, and take it away: then the copy is sent again".to_owned()]
             }
@@ -292,8 +332,25 @@ impl Explain for PlaceError {
     fn transient(&self) -> bool {
         matches!(self, Self::Absent { .. })
             || matches!(self, Self::Bucket(error) if error.transient())
+            || matches!(self, Self::Sftp(error) if error.transient())
             || matches!(self.class(), Class::TempFail)
     }
+}
+
+/// An error of a kind in a chain, inside of errors of reading too, which do not name what they hold as their cause.
+fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        let held = error.downcast_ref::<io::Error>().and_then(|error| error.get_ref());
+        if let Some(held) = held {
+            return find(held);
+        }
+        next = error.source();
+    }
+    None
 }
 
 #[cfg(test)]

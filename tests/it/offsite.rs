@@ -2,6 +2,7 @@
 
 mod bucket;
 mod encrypted;
+mod sftp;
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};

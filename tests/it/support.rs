@@ -14,6 +14,7 @@ pub(crate) mod postgres;
 pub(crate) mod relay;
 pub(crate) mod scripts;
 pub(crate) mod servers;
+pub(crate) mod sshd;
 pub(crate) mod tap;
 pub(crate) mod targets;
 pub(crate) mod upkeep;

@@ -160,6 +160,7 @@ fn sandbox(config: &Config) -> Vec<String> {
             OffsiteKind::Directory { path, .. } => drop(paths.insert(path.clone())),
             // Whose addresses change.
             OffsiteKind::Bucket(bucket) => afar |= !bucket.is_near(),
+            OffsiteKind::Sftp(sftp) => afar |= !near(&sftp.host),
         }
     }
     let told = config.alarms.iter().flat_map(|alarms| [&alarms.webhook, &alarms.ping]).flatten();

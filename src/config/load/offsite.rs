@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 mod bucket;
+mod sftp;
 
 use crate::archive::manifest::Kind;
 use crate::cipher::{MOST_RECIPIENTS, Recipient};
@@ -48,6 +49,7 @@ fn one(name: &str, node: &Node<'_>, places: &Node<'_>, environment: &Environment
     let parsed = parsed.and_then(begins).map_err(|what| places.wrong(name, what)).ok();
     // What a directory needs beside its path no URL says well; a bucket has nothing that a URL does not say.
     let kind = match node.has("url") && !node.has("kind") {
+        true if sftp::is_meant(node) => sftp::read(node, environment).map(OffsiteKind::Sftp),
         true => bucket::read(node, environment).map(OffsiteKind::Bucket),
         false => directory(node),
     };
@@ -73,7 +75,7 @@ fn one(name: &str, node: &Node<'_>, places: &Node<'_>, environment: &Environment
 fn directory(node: &Node<'_>) -> Option<OffsiteKind> {
     let known = node.word("kind", &[("directory", ())]);
     if !node.has("kind") {
-        node.wrong("kind", "is missing: \"directory\"; of a bucket `url` stands in its place");
+        node.wrong("kind", "is missing: \"directory\"; of a bucket or a server of SFTP `url` stands in its place");
     }
     let path = node.path("path");
     if !node.has("path") {

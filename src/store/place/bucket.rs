@@ -9,12 +9,10 @@ mod build;
 mod error;
 mod keys;
 mod listing;
-mod object;
 mod put;
 mod service;
 mod setup;
 mod uploads;
-mod worker;
 
 use std::future::Future;
 use std::io::Read;
@@ -30,11 +28,12 @@ use object_store::{GetOptions, GetRange, ObjectStore as _};
 pub use error::BucketError;
 pub use setup::Setup;
 
-use super::{Object, Place, PlaceError, Put};
+use super::blocks::Opened;
+use super::worker::Worker;
+use super::{Object, Place, PlaceError, Put, Tried as TriedOut};
 use crate::archive::Source;
 use error::{Tried, Way, other_way};
 use uploads::Uploads;
-use worker::Worker;
 
 /// How often what may pass is asked for again in the middle of long work, each time with a new signature.
 const TRIES: u32 = 5;
@@ -230,7 +229,10 @@ impl Place for Bucket {
 
     fn open(&self, name: &str) -> Result<Arc<dyn Source>, PlaceError> {
         match self.find(name)? {
-            Some(found) => Ok(Arc::new(object::Opened::of(self.clone(), name.to_owned(), found.size))),
+            Some(found) => {
+                let (bucket, name) = (self.clone(), name.to_owned());
+                Ok(Arc::new(Opened::of(found.size, move |from, to| bucket.get(&name, Patience::Long, from..to))))
+            }
             None => Err(BucketError::Gone { object: self.called(name) }.into()),
         }
     }
@@ -239,14 +241,14 @@ impl Place for Bucket {
         put::put_new(self, name, length, content)
     }
 
-    fn sweep(&self) -> Result<u64, PlaceError> {
+    fn sweep(&self, _: &dyn Fn(&str) -> bool) -> Result<u64, PlaceError> {
         match &self.uploads {
             Some(uploads) => uploads.abort_all(self),
             None => Ok(0),
         }
     }
 
-    fn try_out(&self) -> Result<Vec<String>, PlaceError> {
+    fn try_out(&self) -> Result<TriedOut, PlaceError> {
         setup::try_out(self)
     }
 

@@ -18,7 +18,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 pub use setup::Setup;
 
 use super::marker::{self, Marker};
-use super::{MOST_OBJECTS, Object, Place, PlaceError, Put};
+use super::{MOST_OBJECTS, Object, Place, PlaceError, Put, Tried};
 use crate::archive::Source;
 use crate::durable::{self, At};
 use crate::ids::{OwnerName, PlaceName};
@@ -161,13 +161,13 @@ impl Place for Directory {
         create::put_new(&self.dir, &self.path, name, content)
     }
 
-    fn sweep(&self) -> Result<u64, PlaceError> {
+    fn sweep(&self, _: &dyn Fn(&str) -> bool) -> Result<u64, PlaceError> {
         sweep(&self.dir, &self.path, |_| true)
     }
 
-    fn try_out(&self) -> Result<Vec<String>, PlaceError> {
+    fn try_out(&self) -> Result<Tried, PlaceError> {
         create::try_out(&self.dir, &self.path)?;
-        Ok(Vec::new())
+        Ok(Tried { keeps_names: true, advice: Vec::new() })
     }
 
     fn free_bytes(&self) -> Result<Option<u64>, PlaceError> {

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 mod bucket;
+mod sftp;
 
 use super::*;
 use crate::ids::{Label, OwnerName, PlaceName};
@@ -55,7 +56,7 @@ fn conforms(place: &dyn Place) {
         assert!(place.open(name).is_err() && place.stat(name).is_err(), "{name}");
     }
     place.try_out().unwrap();
-    place.sweep().unwrap();
+    place.sweep(&|_| false).unwrap();
     assert_eq!(
         names(),
         ["a.sql.zst", "empty.copy.json"].map(str::to_owned).into(),
@@ -180,9 +181,9 @@ fn what_a_writer_that_died_left_is_swept_and_what_is_strange_stays() {
     let (place, part) = opened(dir.path());
     crate::durable::write(&part.join(".a.sql.zst.0a1b2c3d.tmp"), b"half").unwrap();
     std::fs::create_dir(part.join(".b.tmp")).unwrap();
-    assert_eq!(place.sweep().unwrap(), 1);
+    assert_eq!(place.sweep(&|_| false).unwrap(), 1);
     assert!(part.join(".b.tmp").is_dir());
-    assert_eq!(place.sweep().unwrap(), 0);
+    assert_eq!(place.sweep(&|_| true).unwrap(), 0);
 }
 
 #[test]

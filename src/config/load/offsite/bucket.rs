@@ -15,12 +15,15 @@ const FORM: &str = "it is written s3://BUCKET/PREFIX";
 /// No key of an object store is longer than 1024 bytes; with the longest owner and label this much is left.
 const LONGEST_PREFIX: usize = 400;
 
+/// What is said where nobody says where the keys are.
+const NO_KEYS: &str = "is missing: no key of a bucket is asked of the machine it runs on; name a file, or `credentials_env`, `credentials_credential`";
+
 pub(super) fn read(node: &Node<'_>, environment: &Environment) -> Option<Bucket> {
     let place = node.parsed("url", parse);
     let endpoint = node.parsed("endpoint", |text| origin(text, &["https", "http"]));
     let style = node.word("style", &[("path", false), ("virtual", true)]);
     let region = node.parsed("region", region);
-    let keys = keys(node, environment);
+    let keys = keys(node, environment, NO_KEYS);
     let ca_file = node.path("ca_file");
     let proxy = node.parsed("proxy", |text| origin(text, &["http"]));
     if let Some(endpoint) = &endpoint
@@ -63,9 +66,7 @@ fn parse(text: &str) -> Result<(String, String), String> {
             return Err("Azure Blob Storage is not served yet; a bucket that speaks S3 is: s3://…".to_owned());
         }
         "gs" | "gcs" => return Err("Google Cloud Storage is not served yet; a bucket that speaks S3 is: s3://…".to_owned()),
-        "sftp" | "ssh" => {
-            return Err("SFTP is not served yet; mounted with sshfs it is a directory: `kind = \"directory\"`".to_owned());
-        }
+        "ssh" | "scp" => return Err("SFTP is written sftp://USER@HOST/PATH".to_owned()),
         "file" => return Err("a directory is named by `kind = \"directory\"` and its `path`".to_owned()),
         _ => return Err(format!("a URL of this scheme is not served; {FORM}")),
     }
@@ -109,7 +110,7 @@ fn region(text: &str) -> Result<String, String> {
 }
 
 /// Where the keys are; read only when the place is opened, for they may be others by then.
-fn keys(node: &Node<'_>, environment: &Environment) -> Option<Keys> {
+pub(super) fn keys(node: &Node<'_>, environment: &Environment, missing: &str) -> Option<Keys> {
     const SOURCES: [&str; 3] = ["credentials_file", "credentials_env", "credentials_credential"];
     let given: Vec<&str> = SOURCES.into_iter().filter(|key| node.has(key)).collect();
     let from_file = node.path("credentials_file").map(Keys::File);
@@ -123,7 +124,7 @@ fn keys(node: &Node<'_>, environment: &Environment) -> Option<Keys> {
     });
     match given[..] {
         [] => {
-            node.wrong("credentials_file", "is missing: no key of a bucket is asked of the machine it runs on; name a file, or `credentials_env`, `credentials_credential`");
+            node.wrong("credentials_file", missing);
             None
         }
         [_] => from_file.or(from_variable).or(from_credential),

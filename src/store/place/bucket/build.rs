@@ -8,8 +8,8 @@ use object_store::aws::{AmazonS3, AmazonS3Builder, AwsCredential, Checksum};
 use object_store::{BackoffConfig, RetryConfig, StaticCredentialProvider};
 use url::Url;
 
+use super::super::worker::Worker;
 use super::service::Connector;
-use super::worker::Worker;
 use super::{Bucket, BucketError, Shared, keys};
 use crate::config;
 use crate::failure::{Chain, Explain as _};
@@ -35,7 +35,7 @@ const RETRIES: usize = 3;
 pub(super) fn top(bucket: &config::Bucket, owner: &OwnerName) -> Result<Bucket, PlaceError> {
     let url = bucket.to_string();
     let no_keys = |why: String| BucketError::NoKeys { url: url.clone(), why };
-    let text = config::keys_of_bucket(&bucket.keys).map_err(no_keys)?;
+    let text = config::keys_of_place(&bucket.keys).map_err(no_keys)?;
     let keys = keys::read(text.reveal()).map_err(no_keys)?;
     let unconditional = Arc::new(AtomicBool::new(false));
     let endpoint = endpoint(bucket);

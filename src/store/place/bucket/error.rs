@@ -4,10 +4,10 @@
 //! key: of what a service says only its code and its message are taken.
 
 use std::error::Error;
-use std::io;
 
 use crate::failure::{Chain, Class, Explain};
 use crate::https::Unanswered;
+use crate::store::place::find;
 use crate::text;
 use crate::tls;
 
@@ -249,12 +249,6 @@ impl BucketError {
         Self::Unreachable { url, why, hints }
     }
 
-    /// One of these inside another error, where it was handed on as one of reading.
-    #[must_use]
-    pub fn within<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {
-        find(error)
-    }
-
     /// With the rights that are needed, where one of them is missing.
     pub(super) fn needing(self, rights: &str) -> Self {
         match self {
@@ -276,22 +270,6 @@ impl BucketError {
     pub fn is_of_the_place(&self) -> bool {
         !matches!(self, Self::Cold { .. } | Self::Other { .. } | Self::Taken { .. } | Self::Gone { .. })
     }
-}
-
-/// An error of a kind in a chain, inside of errors of reading too, which do not name what they hold as their cause.
-fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        let held = error.downcast_ref::<io::Error>().and_then(|error| error.get_ref());
-        if let Some(held) = held {
-            return find(held);
-        }
-        next = error.source();
-    }
-    None
 }
 
 /// What stands between two marks of an answer in XML.

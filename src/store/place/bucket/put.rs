@@ -11,8 +11,8 @@ use bytes::Bytes;
 use object_store::multipart::{MultipartStore as _, PartId};
 use object_store::{ObjectStore as _, PutMode, PutOptions, PutPayload};
 
+use super::super::worker::Begun;
 use super::uploads;
-use super::worker::Begun;
 use super::{Bucket, BucketError, Patience};
 use crate::fault;
 use crate::store::place::{PlaceError, Put};

@@ -12,7 +12,7 @@ use crate::config;
 use crate::fault;
 use crate::ids::{OwnerName, PlaceName};
 use crate::store::place::marker::{self, Marker};
-use crate::store::place::{Place as _, PlaceError, Put};
+use crate::store::place::{Place as _, PlaceError, Put, Tried};
 
 /// What is asked of setting up.
 #[derive(Debug, Clone)]
@@ -65,7 +65,7 @@ impl Setup<'_> {
             }
         }
         fault::point("offsite.owned");
-        own.sweep()?;
+        own.sweep(&|_| false)?;
         Ok(marker.id)
     }
 }
@@ -124,8 +124,8 @@ fn whose(own: &Bucket) -> Result<Option<(u32, Marker)>, PlaceError> {
 }
 
 /// Makes the file that says whose the part is once more, with the content it has, in one request and in parts: a service that keeps names refuses
-/// both, and at one that does not nothing has changed. A right that only an object that comes to be needs, and room for it, are not tried. What should be better, in one sentence each.
-pub(super) fn try_out(own: &Bucket) -> Result<Vec<String>, PlaceError> {
+/// both, and at one that does not nothing has changed. A right that only an object that comes to be needs, and room for it, are not tried.
+pub(super) fn try_out(own: &Bucket) -> Result<Tried, PlaceError> {
     let name = marker::owner(1);
     let Some(bytes) = own.small(&name, marker::MOST_BYTES)? else { return Err(PlaceError::NoPart(own.called(""))) };
     let bytes = Bytes::from(bytes);
@@ -141,11 +141,12 @@ pub(super) fn try_out(own: &Bucket) -> Result<Vec<String>, PlaceError> {
     upload.abort();
     let keeps_in_parts = is_kept(done)?;
     if keeps && keeps_in_parts {
-        return Ok(Vec::new());
+        return Ok(Tried { keeps_names: true, advice: Vec::new() });
     }
     let which = if keeps { "of objects in several parts " } else { "" };
-    Ok(vec![format!(
+    let advice = format!(
         "the service knows no condition by which a name {which}that is taken stays as it is: upkeep looks before it writes, and two hosts with one \
          `owner` would write over each other's; versions or a lock on the bucket keep what was there"
-    )])
+    );
+    Ok(Tried { keeps_names: false, advice: vec![advice] })
 }

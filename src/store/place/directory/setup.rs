@@ -49,7 +49,7 @@ impl Setup<'_> {
         fault::point("offsite.owned");
         // Of a try that died.
         sweep(&top, self.path, |name| name.starts_with(&format!(".{}.", marker::DESTINATION)))?;
-        directory.sweep()?;
+        directory.sweep(&|_| false)?;
         Ok(marker.id)
     }
 

@@ -1,13 +1,13 @@
 //! An object, read by ranges: small ones out of a few blocks that are kept, for a footer or a chunk is asked for in many pieces.
 
+use std::fmt;
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use super::{Bucket, BucketError, Patience};
+use super::PlaceError;
 use crate::archive::Source;
-use crate::store::place::PlaceError;
 
 /// One block. What is asked for at once and is not smaller goes past the blocks.
 const BLOCK_BYTES: u64 = 1 << 20;
@@ -18,27 +18,34 @@ const PIECE_BYTES: usize = 8 << 20;
 /// Blocks that are kept: several threads read, each from a place of its own.
 const BLOCKS: usize = 4;
 
+/// Reads the bytes from one to before another, and says how long the whole is.
+type Fetch = Box<dyn Fn(u64, u64) -> Result<(Bytes, u64), PlaceError> + Send + Sync>;
+
 /// An object of a known length.
-#[derive(Debug)]
 pub(super) struct Opened {
-    bucket: Bucket,
-    name: String,
+    fetch: Fetch,
     size: u64,
     /// By number, the one that was asked for last at the end.
     blocks: Mutex<Vec<(u64, Bytes)>>,
 }
 
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened").field("size", &self.size).finish_non_exhaustive()
+    }
+}
+
 impl Opened {
-    pub(super) fn of(bucket: Bucket, name: String, size: u64) -> Self {
-        Self { bucket, name, size, blocks: Mutex::new(Vec::new()) }
+    pub(super) fn of(size: u64, fetch: impl Fn(u64, u64) -> Result<(Bytes, u64), PlaceError> + Send + Sync + 'static) -> Self {
+        Self { fetch: Box::new(fetch), size, blocks: Mutex::new(Vec::new()) }
     }
 
     /// Exactly these bytes.
-    fn fetch(&self, from: u64, to: u64) -> io::Result<Bytes> {
-        match self.bucket.get(&self.name, Patience::Long, from..to) {
+    fn exactly(&self, from: u64, to: u64) -> io::Result<Bytes> {
+        match (self.fetch)(from, to) {
             Ok((bytes, size)) if size == self.size && bytes.len() as u64 == to - from => Ok(bytes),
             Ok(_) => Err(io::Error::other("it is another object than a moment ago")),
-            Err(error) => Err(as_io(error)),
+            Err(error) => Err(error.into_io()),
         }
     }
 
@@ -52,24 +59,13 @@ impl Opened {
         }
         drop(kept);
         let from = number * BLOCK_BYTES;
-        let bytes = self.fetch(from, (from + BLOCK_BYTES).min(self.size))?;
+        let bytes = self.exactly(from, (from + BLOCK_BYTES).min(self.size))?;
         let mut kept = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() == BLOCKS {
             kept.remove(0);
         }
         kept.push((number, bytes.clone()));
         Ok(bytes)
-    }
-}
-
-/// What reads knows errors of reading alone; the kinds that say something of the bytes are not among them.
-fn as_io(error: PlaceError) -> io::Error {
-    match error {
-        PlaceError::Bucket(error @ (BucketError::Denied { .. } | BucketError::BadKey { .. } | BucketError::Expired { .. })) => {
-            io::Error::new(io::ErrorKind::PermissionDenied, error)
-        }
-        PlaceError::Bucket(error) => io::Error::other(error),
-        error => io::Error::other(error),
     }
 }
 
@@ -85,7 +81,7 @@ impl Source for Opened {
             let mut at = offset;
             for piece in buffer.chunks_mut(PIECE_BYTES) {
                 let to = at + piece.len() as u64;
-                piece.copy_from_slice(&self.fetch(at, to)?);
+                piece.copy_from_slice(&self.exactly(at, to)?);
                 at = to;
             }
             return Ok(());

@@ -1,4 +1,4 @@
-//! One thread that speaks to a bucket, for callers that block.
+//! One thread that speaks to a place over the network, for callers that block.
 //!
 //! Whoever calls a place may be on any thread, one of the daemon's runtime too: what is waited for runs here. It ends with the last that
 //! uses the place, and so does every connection and all that was built for it.
@@ -6,6 +6,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::Duration;
 
 use tokio::runtime::Builder;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -35,7 +36,7 @@ impl Worker {
             // A name that is being looked for holds up nobody.
             runtime.shutdown_background();
         };
-        std::thread::Builder::new().name("bucket".to_owned()).spawn(work)?;
+        std::thread::Builder::new().name("place".to_owned()).spawn(work)?;
         Ok(Self(sender))
     }
 
@@ -57,5 +58,10 @@ impl<T> Begun<T> {
     /// Waits for it; none where it ended without an answer.
     pub(super) fn wait(self) -> Option<T> {
         self.0.recv().ok()
+    }
+
+    /// Waits for it, and not for ever.
+    pub(super) fn wait_for(self, patience: Duration) -> Option<T> {
+        self.0.recv_timeout(patience).ok()
     }
 }
