@@ -308,4 +308,4 @@ fn words(message: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

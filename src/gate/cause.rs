@@ -337,4 +337,4 @@ fn forward(names: &Names<'_>, version: Option<&Version>) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

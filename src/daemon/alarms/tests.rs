@@ -1,4 +1,8 @@
 use super::*;
+use crate::gate::cause::Cause;
+use crate::gate::cause::tests::each;
+use crate::status::words::state;
+use crate::wire::OutageStatus;
 
 fn at(minute: u32) -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000 + i64::from(minute) * 60, 0).unwrap()
@@ -115,4 +119,47 @@ fn nobody_is_waited_for_where_nobody_is_told() {
     alarms.nobody_listens();
     assert_eq!(alarms.due_at(), None);
     assert_eq!(told(&mut alarms, 9, &[], true).len(), 1);
+}
+
+/// A status for each cause for which a server can be down, and what a person reads of it first.
+pub(in crate::daemon) fn down() -> Vec<(Cause, Status, String)> {
+    let with = |(cause, words): (Cause, crate::gate::cause::Words)| {
+        let outage = OutageStatus { cause: cause.code().to_owned(), why: words.why, next_step: words.next_step };
+        let problem = status::down(&outage);
+        let target = json!({"name": "notes", "profile": "plain", "database": "here", "archives": 1, "archives_bytes": 1, "overdue": false,
+            "outage": outage, "problems": [problem, "another"]});
+        let status = json!({"tool": "upkeep", "state": "ready", "at": at(0), "started_at": at(0), "pid": 7, "problems": [],
+            "jobs": [], "targets": [target]});
+        (cause, serde_json::from_value(status).unwrap(), problem)
+    };
+    each().into_iter().map(with).collect()
+}
+
+/// What the headline says before `SERVER DOWN`. Whoever adds a cause says here what a person reads first.
+fn first_word(cause: &Cause) -> &'static str {
+    match cause {
+        Cause::RolledBack { .. } => "ROLLED BACK, ",
+        Cause::Stuck { .. } => "STUCK, ",
+        Cause::Failed(_) => "MIGRATION FAILED, ",
+        Cause::Held { .. } => "ON HOLD, ",
+        Cause::NotAsked | Cause::Window(_) | Cause::Pending | Cause::Room { .. } => "UPGRADE PENDING, ",
+        Cause::Newer(_) | Cause::Ahead(_) => "DATABASE AHEAD, ",
+        Cause::Waiting { .. } | Cause::Unended { .. } | Cause::Refused { .. } | Cause::Lost(_) | Cause::HalfRestored { .. } => {
+            ""
+        }
+        Cause::Release(_) | Cause::Database(_) | Cause::Invalid(_) | Cause::Product(_) | Cause::Unknown(_) => "",
+        Cause::Outside(_) | Cause::Skipped | Cause::Ended(_) => "",
+    }
+}
+
+/// Each cause is the headline and an alarm of its own, which has the whole command that ends it.
+#[test]
+fn whatever_keeps_a_server_down_is_the_headline_and_an_alarm_with_its_command() {
+    for (cause, status, problem) in down() {
+        assert_eq!(state(&status.targets[0]).0, format!("{}SERVER DOWN", first_word(&cause)), "{cause:?}");
+        let told = problems(&status).into_values().find(|wrong| wrong.message == problem).unwrap();
+        assert_eq!(told.cause, cause.code(), "{cause:?}");
+        let command = &status.targets[0].outage.as_ref().unwrap().next_step;
+        assert!(told.message.ends_with(command.as_str()) && command.contains('`'), "{cause:?}: {told:?}");
+    }
 }

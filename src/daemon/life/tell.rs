@@ -176,3 +176,17 @@ fn job_phrase(job: &Job) -> String {
         None => job.action.name().to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::sentence;
+    use crate::daemon::alarms::tests::down;
+
+    /// The one line of `systemctl status` begins with why, and the command is whole in it.
+    #[test]
+    fn whatever_keeps_a_server_down_is_what_systemctl_shows() {
+        for (cause, status, problem) in down() {
+            assert_eq!(sentence(&status), format!("notes: {problem}, and 1 more problem"), "{cause:?}");
+        }
+    }
+}

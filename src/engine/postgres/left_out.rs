@@ -161,3 +161,24 @@ pub(super) fn add_what_is_told(left_out: &mut Vec<LeftOut>, told: Vec<String>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{LeftOut, add_what_is_told};
+
+    /// What `pg_dump` says while it succeeds is in the archive once, but for what is there by name.
+    #[test]
+    fn what_pg_dump_warned_of_is_kept_with_the_archive() {
+        let circular = "there are circular foreign-key constraints on this table".to_owned();
+        let told = || vec![circular.clone(), "subscriptions not dumped because current user is not a superuser".to_owned()];
+        let mut left_out = Vec::new();
+        add_what_is_told(&mut left_out, told());
+        add_what_is_told(&mut left_out, told());
+        assert_eq!(left_out.len(), 2, "{left_out:?}");
+        assert_eq!(left_out[0].why, format!("pg_dump warned: {circular}"));
+        let mut named = vec![LeftOut { what: "subscription news".to_owned(), why: "no role may see it".to_owned() }];
+        add_what_is_told(&mut named, told());
+        assert_eq!(named.iter().filter(|left| left.why.contains("subscriptions")).count(), 0, "{named:?}");
+        assert_eq!(named.len(), 2);
+    }
+}

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::super::tests::names;
 use super::*;
 
@@ -23,6 +25,19 @@ fn said_of(cause: &Cause, package: Option<&str>, auto: bool, good: &str) -> Stri
 }
 
 const BACK: &str = "`apt install notes=1.0-3 --allow-downgrades && apt-mark hold notes && systemctl start notes.service`";
+
+/// The codes of all causes, as they stand in [`Cause::code`]: it has an arm for each, so nobody adds a cause that is not among them.
+pub(crate) fn codes() -> BTreeSet<&'static str> {
+    let arms = include_str!("../cause.rs").split("fn code(").nth(1).and_then(|rest| rest.split("\n    }\n").next()).unwrap();
+    arms.split('"').skip(1).step_by(2).collect()
+}
+
+/// Each cause, with what is said of it where the server is of a package.
+pub(crate) fn each() -> Vec<(Cause, Words)> {
+    let (target, installed, good) = (TargetName::parse("notes").unwrap(), v("2.0"), v("1.0"));
+    let causes = table().into_iter().map(|(cause, ..)| cause);
+    causes.map(|cause| (cause.clone(), cause.words(&names(&target, &installed, &good)))).collect()
+}
 
 /// One row for each cause that gate and upgrade know: what is said, and the command that ends it.
 fn table() -> Vec<(Cause, &'static str, &'static str)> {
@@ -86,15 +101,16 @@ fn table() -> Vec<(Cause, &'static str, &'static str)> {
 
 #[test]
 fn every_cause_has_its_words_and_the_whole_command_that_ends_it() {
-    let mut codes = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     for (cause, why, command) in table() {
         let said = words(&cause, Some("notes=1.0-3"), true);
         assert!(said.starts_with(why) && said.contains(command), "{cause:?}: {said}");
         assert!(!said.contains("TARGET") && !said.contains(" T "), "{cause:?}: {said}");
-        codes.insert(cause.code());
+        seen.insert(cause.code());
     }
-    // Whoever adds a cause adds a row: the codes are told apart, and two kinds of hold share theirs.
-    assert_eq!(codes.len(), table().len() - 1);
+    // Whoever adds a cause adds a row; two kinds of hold share their code.
+    assert_eq!(seen, codes());
+    assert_eq!(seen.len(), table().len() - 1, "two causes have one code");
 }
 
 #[test]
