@@ -36,6 +36,7 @@ mod pin;
 mod plan;
 mod progress;
 mod prune;
+mod rehearse;
 mod restore;
 mod session;
 mod setup;
@@ -108,6 +109,7 @@ enum Command {
     Verify(verify::Arguments),
     Restore(restore::Arguments),
     Drill(drill::Arguments),
+    Rehearse(rehearse::Arguments),
     Extract(extract::Arguments),
     Accounts(accounts::Arguments),
     Diff(diff::Arguments),
@@ -218,6 +220,7 @@ async fn run(command: Command, world: &World) -> Result<(), Stop> {
         Command::Verify(arguments) => verify::run(arguments, world).await,
         Command::Restore(arguments) => restore::run(arguments, world).await,
         Command::Drill(arguments) => drill::run(arguments, world).await,
+        Command::Rehearse(arguments) => rehearse::run(arguments, world).await,
         Command::Extract(arguments) => extract::run(arguments, world).await,
         Command::Accounts(arguments) => accounts::run(arguments, world).await,
         Command::Diff(arguments) => diff::run(arguments, world).await,

@@ -110,6 +110,8 @@ pub struct Target {
     pub backup: Backup,
     /// When archives are tried in a scratch.
     pub drill: Drills,
+    /// When a new release's migrations are tried in a scratch.
+    pub rehearse: Rehearsals,
     /// Which archives are kept.
     pub retention: Policy,
     /// Which archives are copied away from the host, and where to.
@@ -158,6 +160,45 @@ pub struct Drills {
     pub scratch: Option<Database>,
     /// Without an archive that was proven for longer than this: overdue.
     pub max_age: Option<Duration>,
+}
+
+/// `[targets.T.rehearse]`.
+#[derive(Debug, Clone, Default)]
+pub struct Rehearsals {
+    /// When the installed release is rehearsed; none where only by hand and before upgrades.
+    pub schedule: Option<Schedule>,
+    /// Whether an upgrade waits for a rehearsal.
+    pub before_upgrade: BeforeUpgrade,
+    /// Variables that point the vendor's tool to a scratch: `{host}`, `{port}`, `{user}`, `{password}`, `{database}` and `{path}` are replaced.
+    pub environment: BTreeMap<String, String>,
+    /// What is run in place of the runner of the migrations.
+    pub command: Option<Vec<String>>,
+    /// What becomes of a schema that lacks what the release makes of an empty database.
+    pub reference: Reference,
+}
+
+/// What becomes of a schema that lacks what a release's own migrations make of an empty database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reference {
+    /// Nobody looks.
+    No,
+    /// It is told.
+    #[default]
+    Note,
+    /// What it did not lack before fails.
+    Fail,
+}
+
+/// Whether an upgrade waits for a rehearsal of its release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BeforeUpgrade {
+    /// It does not.
+    #[default]
+    No,
+    /// The daemon rehearses first, and begins none whose rehearsal failed; it goes on where none could be tried.
+    Yes,
+    /// Nobody begins one that no rehearsal passed for.
+    Required,
 }
 
 /// `[targets.T.upgrade]`.

@@ -9,22 +9,23 @@ mod error;
 mod leftover;
 mod room;
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 pub use error::DrillError;
-pub use leftover::sweep;
+pub use leftover::{sweep, sweep_strays};
 
 use crate::archive::Archive;
 use crate::backup;
 use crate::cipher::Identity;
-use crate::config::{Offsite, Target};
+use crate::config::{Database, Offsite, Target};
 use crate::context::Context;
 use crate::engine::scratch::Scratch;
 use crate::engine::{EngineError, Loaded};
-use crate::failure::{Chain, Class, Explain as _};
+use crate::failure::Chain;
 use crate::fault;
 use crate::ids::{DrillId, Label, PlaceName};
 use crate::progress::Progress;
@@ -75,13 +76,31 @@ pub struct Halt {
     pub stop: CancellationToken,
 }
 
+/// What is done in a scratch whose archive is proven, before it goes; none where that is all. What comes of it is its own to keep, and it is dropped where
+/// the drill is cut off.
+pub type Further = Box<dyn FnOnce(Scratch, Archive, Database) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+
 /// Restores an archive into a scratch, compares, and removes the scratch.
+///
+/// # Errors
+/// As [`drill_and`].
+pub async fn drill(ctx: &Context, target: &Target, request: &Request, halt: &Halt) -> Result<Drilled, DrillError> {
+    drill_and(ctx, target, request, halt, None).await
+}
+
+/// The same, with something further done in the scratch.
 ///
 /// Dropping the future ends the work: its scratch is removed by a task that counts as a thread of `halt.progress`.
 ///
 /// # Errors
 /// When there is no such archive, it is not tried here, it does not come back as it was, or the scratch is still there.
-pub async fn drill(ctx: &Context, target: &Target, request: &Request, halt: &Halt) -> Result<Drilled, DrillError> {
+pub async fn drill_and(
+    ctx: &Context,
+    target: &Target,
+    request: &Request,
+    halt: &Halt,
+    further: Option<Further>,
+) -> Result<Drilled, DrillError> {
     halt.progress.phase("looking what earlier drills left", 0);
     if let Some(left) = sweep(ctx, target).await?.left.into_iter().next() {
         return Err(DrillError::Left(left));
@@ -138,7 +157,7 @@ pub async fn drill(ctx: &Context, target: &Target, request: &Request, halt: &Hal
     let at_work = halt.progress.thread();
     let done = tokio::spawn(async move {
         let _at_work = at_work;
-        trial.run().await
+        trial.run(further).await
     });
     done.await.unwrap_or_else(|_| Err(DrillError::Worker(entry.label)))
 }
@@ -184,7 +203,7 @@ struct Trial {
 }
 
 impl Trial {
-    async fn run(self) -> Result<Drilled, DrillError> {
+    async fn run(self, further: Option<Further>) -> Result<Drilled, DrillError> {
         let progress = &self.halt.progress;
         // What is dropped here is removed below, whatever it was at.
         let tried = tokio::select! {
@@ -198,12 +217,17 @@ impl Trial {
         // The verdict first: it is one whether or not the scratch goes.
         let noted = state.end_drill(&self.row.id, &self.ended(tried.as_ref())).await;
         fault::point("drill.ended");
+        let went_on = match further.filter(|_| noted.is_ok() && matches!(tried, Some(Ok(_)))) {
+            Some(further) => self.go_on(further).await,
+            None => Ok(()),
+        };
         progress.phase("removing the scratch", 0);
         let left = leftover::remove(&self.ctx, &self.row, &self.scratch).await;
         fault::point("drill.removed");
         // What could not be written down keeps no scratch.
         noted?;
         let left = left?;
+        went_on?;
         let label = || self.row.label.clone();
         let loaded = match tried {
             None => return Err(DrillError::CutOff(label())),
@@ -229,13 +253,28 @@ impl Trial {
         })
     }
 
+    /// Does in the scratch what is to be done there; what is cut off ends where it is.
+    async fn go_on(&self, further: Further) -> Result<(), EngineError> {
+        let work = async {
+            let database = self.scratch.open(&self.archive, self.jobs, &self.halt.progress).await?;
+            further(self.scratch.clone(), self.archive.shared(), database).await;
+            Ok(())
+        };
+        tokio::select! {
+            biased;
+            () = self.cut_off.cancelled() => Ok(()),
+            () = self.halt.stop.cancelled() => Ok(()),
+            done = work => done,
+        }
+    }
+
     fn ended(&self, tried: Option<&Result<Loaded, EngineError>>) -> Ended {
         let nothing = Ended { at: self.ctx.clock.now(), outcome: Outcome::CutOff, said: None, tables: 0, rows: 0 };
         match tried {
             None => Ended { said: Some("it was ended before the archive was compared".to_owned()), ..nothing },
             Some(Ok(loaded)) => Ended { outcome: Outcome::Proven, tables: loaded.tables, rows: loaded.rows, ..nothing },
             // Neither a server that went away nor a right that is missing says anything of the archive.
-            Some(Err(error)) if error.transient() || error.class() != Class::Data => {
+            Some(Err(error)) if error::says_nothing_of_the_archive(error) => {
                 Ended { said: Some(Chain(error).to_string()), ..nothing }
             }
             Some(Err(error)) => Ended { outcome: Outcome::Failed, said: Some(Chain(error).to_string()), ..nothing },

@@ -259,6 +259,15 @@ impl Engine {
         each!(self, engine => engine.shape(history_tables).await)
     }
 
+    /// What is defined in it, sorted, a line for each thing: of two databases that the same migrations made they are the same. What is said of a table is a
+    /// line for each of its columns and keys.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub async fn definitions(&self) -> Result<Vec<String>, EngineError> {
+        each!(self, engine => engine.definitions().await)
+    }
+
     /// Ends what a crash of its application left a database file in the middle of, where that may be done; a look never does. Says
     /// whether there was anything. A server does so by itself.
     ///

@@ -59,6 +59,7 @@ pub mod drill;
 pub mod expire;
 pub mod migrate;
 pub mod offsite;
+pub mod rehearse;
 pub mod restore;
 pub mod upgrade;
 pub mod verify;

@@ -43,6 +43,16 @@ pub fn jdbc(product: Product, root: &Path, variables: &BTreeMap<String, String>)
     }
 }
 
+/// Whether the release's own tool, with the variables that a target gives it, goes to the target's database and no other. What is only likely is not enough.
+///
+/// # Errors
+/// When it does not, or nobody can tell; in words.
+pub fn points(product: Product, target: &Target, root: &Path) -> Result<(), String> {
+    match product {
+        Product::OpenMetadata => openmetadata::preflight::points(target, root),
+    }
+}
+
 /// How much something weighs that was seen beforehand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weight {

@@ -204,6 +204,28 @@ pub async fn read_when(release: &Release, wanted: Wanted) -> Result<Installed, R
     for probe in &release.probes {
         answers.push((probe::name(probe), probe::ask(probe, release, &path, wanted).await?));
     }
+    agreed(path, answers)
+}
+
+/// Reads a release in another directory than the installed one's, by the same probes; what a symlink's target is called, the directory is.
+///
+/// # Errors
+/// As [`read`].
+pub async fn read_at(release: &Release, directory: &Path) -> Result<Installed, ReleaseError> {
+    let path = resolve(directory)?;
+    let there = Release { path: path.clone(), ..release.clone() };
+    let mut answers = Vec::with_capacity(release.probes.len());
+    for probe in &release.probes {
+        let version = match probe {
+            Probe::Symlink => probe::in_directory(&path)?,
+            probe => probe::ask(probe, &there, &path, Wanted::Settled).await?,
+        };
+        answers.push((probe::name(probe), version));
+    }
+    agreed(path, answers)
+}
+
+fn agreed(path: PathBuf, answers: Vec<(String, Version)>) -> Result<Installed, ReleaseError> {
     let Some((_, version)) = answers.first().cloned() else {
         return Err(ReleaseError::NoVersion { probe: "no probe".to_owned(), path, why: "none is configured".to_owned() });
     };

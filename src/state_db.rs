@@ -10,6 +10,7 @@ pub mod drills;
 pub mod events;
 pub mod holds;
 pub mod journal;
+pub mod rehearsals;
 pub mod runs;
 pub mod seen;
 

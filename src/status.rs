@@ -7,6 +7,7 @@
 mod copies;
 pub mod downtime;
 pub mod drills;
+pub mod rehearsals;
 pub mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -220,6 +221,7 @@ pub struct Known {
     first_seen: Option<DateTime<Utc>>,
     copies: copies::KnownCopies,
     drills: drills::KnownDrills,
+    rehearsal: rehearsals::KnownRehearsal,
 }
 
 /// The name under which it is marked when a daemon first knew of a target.
@@ -244,6 +246,7 @@ pub async fn known(state: &StateDb, config: &Config, target: &Target, now: DateT
             first_seen: state.schedule_mark(&target.name, FIRST_SEEN).await?,
             copies: copies::known(state, config, target).await?,
             drills: drills::known(state, &target.name).await?,
+            rehearsal: rehearsals::known(state, &target.name).await?,
         })
     };
     read.await.map_err(|failure: Failure| failure.on(&target.name))
@@ -277,7 +280,9 @@ pub async fn observe(
         let known = known(state, config, target, now).await?;
         targets.push(one(target, &known, seen.get(&target.name), &jobs, now));
     }
-    Ok(whole(host, targets, jobs, now))
+    let mut host = host.clone();
+    host.problems.extend(drills::strays(state, config).await?);
+    Ok(whole(&host, targets, jobs, now))
 }
 
 /// The whole answer.
@@ -351,6 +356,7 @@ pub fn one(target: &Target, known: &Known, seen: Option<&Seen>, jobs: &[Job], no
     let mut problems = problems(&seen, known, good, overdue, now);
     problems.extend(copies::problems(&known.copies, &copies, &target.offsite, now));
     problems.extend(drills::problems(&known.drills, target, known.first_seen, now));
+    problems.extend(rehearsals::problem(&known.rehearsal, known.upgrade.as_ref()));
     TargetStatus {
         name: target.name.clone(),
         profile: target.profile.clone(),
@@ -383,6 +389,7 @@ pub fn one(target: &Target, known: &Known, seen: Option<&Seen>, jobs: &[Job], no
         kept: (!entries.is_empty()).then(|| kept(target, entries, now)),
         copies,
         drill: drills::standing(&known.drills, &target.drill, entries, now),
+        rehearsal: rehearsals::standing(&known.rehearsal, &target.rehearse, now),
     }
 }
 

@@ -46,7 +46,7 @@ pub use downtime::{Downtime, Part};
 pub use driver::Ended;
 pub use evidence::lost;
 pub use expected::{Expected, expected};
-pub use observe::{OfTheData, grown, observe, observe_at_gate, release_of_the_data, remember_release, remember_shape};
+pub use observe::{OfTheData, grown, observe, observe_at_gate, release_of_the_data, remember_release, remember_shape, stand};
 pub use outage::{Naming, Outage, left_by_failure, outage};
 pub use plan::{Asked, Decision, Lost, Observation, Plan, Refusal, decide, next_steps, standing};
 pub use rollback::begin_rollback;

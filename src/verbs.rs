@@ -19,6 +19,7 @@ mod open;
 mod pin;
 mod plan;
 mod prune;
+mod rehearse;
 mod release_hold;
 mod restore;
 mod rollback;
@@ -119,6 +120,7 @@ table! {
     OffsiteCheck => offsite_check,
     OffsiteProve => offsite_prove,
     Drill => drill,
+    Rehearse => rehearse,
 }
 
 /// Carries an action out; the answer is the object that the socket and `--json` show.

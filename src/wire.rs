@@ -14,7 +14,7 @@ mod status;
 
 pub use action::{
     Action, Asker, Backup, By, Copy, Drill, Gate, Hold, Migrate, MigrateAsk, MigrateVerb, OffsiteCheck, OffsiteInit,
-    OffsiteProve, Pin, Plan, Prune, ReleaseHold, Restore, Rollback, Settle, Unpin, Upgrade, Verify, VerifyCopies,
+    OffsiteProve, Pin, Plan, Prune, Rehearse, ReleaseHold, Restore, Rollback, Settle, Unpin, Upgrade, Verify, VerifyCopies,
 };
 pub use address::Address;
 pub use answer::{Decided, Passed, Released, Undecided, Upgraded, Verified, WouldRun};
@@ -22,6 +22,6 @@ pub use job::{Event, Job, JobState};
 pub use private::Private;
 pub use status::{
     ArchiveStatus, CopiesStatus, CopyStatus, DowntimePart, DowntimeStatus, DrillStatus, ExpectedDowntime, HistoryStatus,
-    HoldStatus, KeptStatus, OutageStatus, ProvenStatus, ReleaseStatus, RuleStatus, RunStatus, ShapeStatus, Status, Step,
-    TargetStatus, UpgradeStatus,
+    HoldStatus, KeptStatus, OutageStatus, ProvenStatus, RehearsalStatus, ReleaseStatus, RuleStatus, RunStatus, ShapeStatus,
+    Status, Step, TargetStatus, UpgradeStatus,
 };

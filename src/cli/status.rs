@@ -6,7 +6,7 @@ use super::terminal::{Terminal, Tone};
 use super::{Stop, World, human, session, table};
 use crate::failure::{Class, Failure};
 use crate::ids::TargetName;
-use crate::status::{downtime, drills, words};
+use crate::status::{downtime, drills, rehearsals, words};
 use crate::wire::{Job, JobState, Status, TargetStatus};
 
 /// Lines are broken to the terminal's columns, but to no more than this, indented by the width of the names before them.
@@ -108,6 +108,10 @@ pub(super) fn block(target: &TargetStatus, now: DateTime<Utc>, terminal: Termina
     if let Some(drill) = &target.drill {
         let tone = if drill.outcome.as_deref() == Some("failed") { Tone::Bad } else { Tone::Plain };
         line("drill", drills::said(drill, now), tone);
+    }
+    if let Some(rehearsal) = &target.rehearsal {
+        let tone = if rehearsal.outcome.as_deref() == Some("failed") { Tone::Bad } else { Tone::Plain };
+        line("rehearsal", rehearsals::said(rehearsal, now), tone);
     }
     if let Some(failed) = target.last_run.as_ref().filter(|run| run.outcome != "ok") {
         line("last run", format!("{} {}: {}", failed.outcome, human::when(failed.ended_at, now), failed.message), Tone::Bad);

@@ -98,6 +98,14 @@ fn targets(page: &mut Page, status: &Status) {
     page.per_target(status, ("upkeep_drill_proven_age_seconds", "seconds", "Since a drill last proved an archive."), age);
     let failed = |t: &TargetStatus| t.drill.as_ref().and_then(|d| Some(f64::from(u8::from(d.outcome.as_deref()? == "failed"))));
     page.per_target(status, ("upkeep_drill_failed", "", "1 when the last drill could not restore its archive."), failed);
+    let failed =
+        |t: &TargetStatus| t.rehearsal.as_ref().and_then(|r| Some(f64::from(u8::from(r.outcome.as_deref()? == "failed"))));
+    page.per_target(status, ("upkeep_rehearsal_failed", "", "1 when the last rehearsed release did not pass."), failed);
+    let passed = |t: &TargetStatus| {
+        t.rehearsal.as_ref().filter(|r| r.outcome.as_deref() == Some("passed")).map(|r| r.downtime_ms as f64 / 1000.0)
+    };
+    let help = "What an upgrade to the last rehearsed release is expected to take.";
+    page.per_target(status, ("upkeep_rehearsal_downtime_seconds", "seconds", help), passed);
     page.per_target(status, ("upkeep_holds", "", "Holds on upgrades."), |t| Some(t.holds.len() as f64));
     page.per_target(status, ("upkeep_problems", "", "What a person should look at."), |t| Some(t.problems.len() as f64));
 }

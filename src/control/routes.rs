@@ -71,8 +71,21 @@ impl axum::response::IntoResponse for Refused {
 }
 
 /// The verbs of `POST /v1/targets/{target}/…`.
-const TARGET_VERBS: [&str; 12] =
-    ["backup", "drill", "restore", "plan", "upgrade", "rollback", "hold", "release-hold", "migrate", "prune", "verify", "gate"];
+const TARGET_VERBS: [&str; 13] = [
+    "backup",
+    "drill",
+    "rehearse",
+    "restore",
+    "plan",
+    "upgrade",
+    "rollback",
+    "hold",
+    "release-hold",
+    "migrate",
+    "prune",
+    "verify",
+    "gate",
+];
 
 /// The verbs of `POST /v1/archives/{label}/…`.
 const ARCHIVE_VERBS: [&str; 3] = ["verify", "pin", "unpin"];

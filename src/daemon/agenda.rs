@@ -24,6 +24,8 @@ pub(super) enum What {
     Backup,
     /// Drills.
     Drill,
+    /// Rehearsals.
+    Rehearse,
 }
 
 impl What {
@@ -32,6 +34,7 @@ impl What {
         match self {
             Self::Backup => "backup",
             Self::Drill => "drill",
+            Self::Rehearse => "rehearse",
         }
     }
 
@@ -39,11 +42,12 @@ impl What {
         match self {
             Self::Backup => target.backup.schedule.as_ref(),
             Self::Drill => target.drill.schedule.as_ref(),
+            Self::Rehearse => target.rehearse.schedule.as_ref(),
         }
     }
 
     fn catch_up(self, target: &Target) -> CatchUp {
-        let once = self == Self::Drill || target.backup.catch_up;
+        let once = self != Self::Backup || target.backup.catch_up;
         if once { CatchUp::Once } else { CatchUp::No }
     }
 
@@ -105,7 +109,9 @@ impl Agenda {
     pub(super) async fn remember(&mut self, state: &StateDb) -> Result<(), Failure> {
         self.marks = state.schedule_marks(self.what.name()).await?;
         let failed = state.failed_runs(self.what.name(), None).await?;
-        self.failed = failed.into_iter().filter_map(|(target, run)| Some((target, failed_of(run)?))).collect();
+        let failed = failed.into_iter().filter_map(|(target, run)| Some((target, failed_of(run)?)));
+        // One that was tried often enough was given up, and is not taken up again because we were started.
+        self.failed = failed.filter(|(_, run)| run.times < self.what.tries()).collect();
         Ok(())
     }
 

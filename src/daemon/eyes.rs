@@ -115,6 +115,12 @@ impl Eye {
         self.again(now);
     }
 
+    /// What was seen stands, and what a look underway will say comes too late.
+    pub(super) fn outdated(&mut self, now: Instant) {
+        self.world += 1;
+        self.again(now);
+    }
+
     /// A person decided: what failed before is tried again at once.
     pub(super) fn reconsider(&mut self, now: Instant) {
         self.tried = None;
@@ -218,6 +224,11 @@ impl Eye {
         }
         self.tried = Some((fingerprint, now));
         Verdict::Upgrade
+    }
+
+    /// What was begun was no upgrade.
+    pub(super) fn untried(&mut self) {
+        self.tried = None;
     }
 
     /// What was to be remembered could not be; the next look tries again.

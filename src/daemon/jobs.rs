@@ -87,7 +87,7 @@ impl Jobs {
     /// Whether what the daemon itself would ask for had better wait.
     pub(super) fn crowded(&self) -> bool {
         // Drills of many targets wait for one lane: no backup is put off for them.
-        let is_drill = |piece: &&Piece| piece.job().is_some_and(|job| matches!(job.action, Action::Drill(_)));
+        let is_drill = |piece: &&Piece| piece.job().is_some_and(|job| job.action.tries().is_some());
         self.jobs() - self.pieces().filter(is_drill).count() >= OWN
     }
 
@@ -98,8 +98,8 @@ impl Jobs {
 
     /// Whether a piece is a drill whose target is being changed, or soon will be.
     fn gives_way(&self, piece: &Piece) -> bool {
-        let Some(Action::Drill(drill)) = piece.job().map(|job| &job.action) else { return false };
-        self.pieces().filter_map(Piece::job).any(|job| changes(&job.action).is_some_and(|target| target == drill.target))
+        let Some(tried) = piece.job().and_then(|job| job.action.tries()) else { return false };
+        self.pieces().filter_map(Piece::job).any(|job| changes(&job.action).is_some_and(|target| target == *tried))
     }
 
     /// Putting in order what a crash left is no job: it takes nobody's room.
@@ -178,7 +178,7 @@ impl Jobs {
     fn make_way(&mut self, action: &Action) {
         let Some(target) = changes(action) else { return };
         for (task, (piece, ..)) in &self.running {
-            let drill = piece.job().filter(|job| matches!(&job.action, Action::Drill(drill) if drill.target == target));
+            let drill = piece.job().filter(|job| job.action.tries() == Some(&target));
             if let (Some(job), Some(progress)) = (drill, self.progress.get(task)) {
                 self.gave_way.insert(job.id.clone(), action.name());
                 progress.give_up();

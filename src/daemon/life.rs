@@ -101,6 +101,7 @@ pub(super) struct Life {
     host: Host,
     agenda: Agenda,
     drills: Agenda,
+    rehearsals: Agenda,
     eyes: BTreeMap<TargetName, Eye>,
     jobs: Jobs,
     looks: JoinSet<Glance>,
@@ -127,6 +128,8 @@ pub(super) struct Life {
     grumbles: Grumbles,
     /// Targets that a crash may have left something of, and that could not be asked yet.
     untidy: Vec<TargetName>,
+    /// What drills may have left of targets that are none now, in words.
+    strays: Vec<String>,
     /// Targets of which a drill has left something that could not be removed yet.
     unswept: BTreeSet<TargetName>,
     /// Those of them that were warned of.
@@ -176,6 +179,7 @@ impl Life {
         Self {
             agenda: Agenda::new(What::Backup, started_at),
             drills: Agenda::new(What::Drill, started_at),
+            rehearsals: Agenda::new(What::Rehearse, started_at),
             eyes: ctx.config.targets.keys().map(|name| (name.clone(), Eye::after(Duration::ZERO, now))).collect(),
             jobs: Jobs::new(Arc::clone(&board)),
             looks: JoinSet::new(),
@@ -193,6 +197,7 @@ impl Life {
             trouble: None,
             grumbles: Grumbles::default(),
             untidy: Vec::new(),
+            strays: Vec::new(),
             unswept: BTreeSet::new(),
             untidy_told: BTreeSet::new(),
             unwritten: Vec::new(),
@@ -228,6 +233,7 @@ impl Life {
         }
         self.agenda.remember(&self.ctx.state).await?;
         self.drills.remember(&self.ctx.state).await?;
+        self.rehearsals.remember(&self.ctx.state).await?;
         self.first_seen().await?;
         self.ctx.state.trim_runs().await?;
         for target in self.ctx.config.targets.keys() {
@@ -264,7 +270,7 @@ impl Life {
     async fn interrupted(&mut self, run: &Run) {
         self.event(run.target.as_ref(), &format!("{}.interrupted", run.action), &format!("{} was cut short", run.action)).await;
         let (Some(target), Some(due)) = (&run.target, run.scheduled_for) else { return };
-        let what = if run.action == What::Drill.name() { What::Drill } else { What::Backup };
+        let what = [What::Drill, What::Rehearse].into_iter().find(|what| what.name() == run.action).unwrap_or(What::Backup);
         match self.ctx.state.interruptions(target, what.name(), due).await {
             Ok(times) if times >= what.attempts() => {
                 let name = what.name();

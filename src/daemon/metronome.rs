@@ -70,7 +70,10 @@ impl Metronome {
 
     /// Has one job for each schedule of this configuration, and no other.
     pub(super) fn tune(&mut self, config: &Config) {
-        let all = config.targets.values().flat_map(|target| [&target.backup.schedule, &target.drill.schedule]);
+        let all = config
+            .targets
+            .values()
+            .flat_map(|target| [&target.backup.schedule, &target.drill.schedule, &target.rehearse.schedule]);
         self.play(beats(all.flatten()));
     }
 

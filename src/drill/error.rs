@@ -53,6 +53,11 @@ pub enum DrillError {
     Worker(Label),
 }
 
+/// Whether a load failed by what has nothing to do with the archive: a server that went away, lacks room, or does not let us.
+pub(super) fn says_nothing_of_the_archive(error: &EngineError) -> bool {
+    error.transient() || error.class() != Class::Data || error.is_the_servers_trouble()
+}
+
 impl DrillError {
     fn inner(&self) -> Option<&dyn Explain> {
         match self {
@@ -67,7 +72,7 @@ impl DrillError {
     /// Whether it says that the archive cannot be restored, and not only that nobody could try.
     pub(super) fn is_about_the_archive(&self) -> bool {
         match self {
-            Self::Failed { source, .. } => !source.transient(),
+            Self::Failed { source, .. } => !says_nothing_of_the_archive(source),
             Self::Restore(RestoreError::Archive(_) | RestoreError::Verify(_)) => self.class() == Class::Data,
             _ => false,
         }
@@ -79,6 +84,7 @@ impl Explain for DrillError {
         match self {
             Self::Refused { .. } => Class::Data,
             Self::CutOff(_) | Self::Left(_) => Class::TempFail,
+            Self::Failed { source, .. } if source.is_the_servers_trouble() => Class::Unavailable,
             _ => self.inner().map_or(Class::Software, Explain::class),
         }
     }
@@ -90,7 +96,15 @@ impl Explain for DrillError {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::Refused { target, .. } => vec![format!("see which archives exist: `upkeep list {target}`")],
-            Self::Failed { target, source, .. } if !source.transient() => {
+            Self::Failed { source, .. } if source.is_the_servers_trouble() => {
+                let mut hints = source.hints();
+                hints.push(
+                    "it says nothing of the archive: see to the server (room, memory, its log), then run the drill again"
+                        .to_owned(),
+                );
+                hints
+            }
+            Self::Failed { target, source, .. } if !says_nothing_of_the_archive(source) => {
                 let mut hints = source.hints();
                 hints.push(format!("take a new archive and try that: `upkeep backup {target}`, then `upkeep drill {target}`"));
                 hints

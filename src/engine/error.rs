@@ -264,7 +264,40 @@ fn more_memory(needed: u64, bound: Bound) -> String {
     }
 }
 
+/// What PostgreSQL says of itself and not of what it was told: no room, memory or connections, an administrator, its disk, a conflict between sessions.
+const TROUBLED_STATES: [&str; 5] = ["40", "53", "54", "57", "58"];
+
+/// The same of MySQL and MariaDB: a full disk, errors of files, memory, deadlocks, full tables, and what the engine below them failed with.
+const TROUBLED_NUMBERS: [u16; 12] = [3, 1021, 1026, 1030, 1037, 1038, 1041, 1114, 1135, 1180, 1205, 1213];
+
+/// And of SQLite: no memory, an error of the file, a full disk.
+const TROUBLED_CODES: [i32; 3] = [7, 10, 13];
+
+/// Of SQLite's extended codes the last byte is what they extend.
+fn is_troubled_file(code: &str) -> bool {
+    code.parse::<i32>().is_ok_and(|code| TROUBLED_CODES.contains(&(code & 0xff)))
+}
+
+fn is_troubled_state(code: &str) -> bool {
+    TROUBLED_STATES.iter().any(|class| code.starts_with(class))
+}
+
 impl EngineError {
+    /// Whether the server failed by what it lacks, or this process did, so that it says nothing of what was loaded.
+    #[must_use]
+    pub fn is_the_servers_trouble(&self) -> bool {
+        let Self::Sql { source, .. } = self else { return matches!(self, Self::NoMemory { .. } | Self::NoMemoryNow { .. }) };
+        let Some(said) = source.as_database_error() else { return false };
+        if let Some(said) = said.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+            return TROUBLED_NUMBERS.contains(&said.number());
+        }
+        let code = said.code().unwrap_or_default();
+        match said.try_downcast_ref::<sqlx::sqlite::SqliteError>() {
+            Some(_) => is_troubled_file(&code),
+            None => is_troubled_state(&code),
+        }
+    }
+
     /// There is no connection, for there is no TLS as it was asked for.
     pub(super) fn untrusted(location: String, refusal: &TlsError) -> Self {
         let (why, hint) = (Chain(refusal).to_string(), refusal.hints().join("; "));
@@ -388,6 +421,26 @@ impl Explain for EngineError {
                     | Self::OtherShape(_)
                     | Self::Filled { .. }
             ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_lacks_is_told_from_what_it_was_given() {
+        // disk_full, out_of_memory, query_canceled, deadlock_detected, io_error; then syntax, unique, undefined table, data.
+        for (state, troubled) in [("53100", true), ("53200", true), ("57014", true), ("40P01", true), ("58030", true)]
+            .into_iter()
+            .chain([("42601", false), ("23505", false), ("42P01", false), ("22P02", false)])
+        {
+            assert_eq!(is_troubled_state(state), troubled, "{state}");
+        }
+        // SQLITE_FULL, SQLITE_IOERR_WRITE; then SQLITE_CORRUPT and a constraint.
+        for (code, troubled) in [("13", true), ("778", true), ("11", false), ("1555", false)] {
+            assert_eq!(is_troubled_file(code), troubled, "{code}");
         }
     }
 }

@@ -117,6 +117,13 @@ impl MySql {
         Ok(shape)
     }
 
+    pub(super) async fn definitions(&self) -> Result<Vec<String>, EngineError> {
+        let mut session = Place::of(&self.database)?.connect().await?;
+        let schema = schema::Schema::read(&mut session).await?;
+        session.close().await;
+        Ok(shape::lines(&schema))
+    }
+
     pub(super) async fn dump(
         &self,
         request: &DumpRequest,

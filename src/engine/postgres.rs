@@ -99,6 +99,10 @@ impl Postgres {
         looked(&self.database, async |session| shape::shape(session, history_tables).await).await
     }
 
+    pub(super) async fn definitions(&self) -> Result<Vec<String>, EngineError> {
+        looked(&self.database, async |session| shape::lines(session, shape::Columns::Alone).await).await
+    }
+
     pub(super) async fn can_dump_schema(&self, server: &Server) -> Result<(), EngineError> {
         let major = server.version.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
         if let Ok(number) = major.parse()

@@ -97,6 +97,13 @@ impl Sqlite {
         Err(open::restless(&self.path))
     }
 
+    pub(super) async fn definitions(&self) -> Result<Vec<String>, EngineError> {
+        let mut opened = open::look(self).await?;
+        let lines = schema::lines(&mut opened.connection, &self.path).await;
+        opened.close().await?;
+        lines
+    }
+
     /// Ends a transaction that a crash of whoever writes to the file left open.
     pub(super) async fn recover(&self) -> Result<bool, EngineError> {
         open::recover(self).await

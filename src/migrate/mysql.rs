@@ -43,6 +43,8 @@ const NO_SUCH_TABLE: u16 = 1146;
 const NO_SUCH_DATABASE: u16 = 1049;
 /// A history that begins with rows is filled under this name first. What a crash leaves of it is dropped by the next try.
 const NEW_HISTORY: &str = "upkeep_new_history";
+/// What marks a scratch, in which a release may be applied to nothing: `engine::mysql::ours`.
+const SCRATCH_MARK: &str = "upkeep_scratch";
 /// What our own connection needs: strings as we write them, no end for want of work while a long script runs, and an hour for a
 /// backup tool that on MySQL keeps all definitions of the server waiting (`LOCK INSTANCE FOR BACKUP`).
 const SETTINGS: &str =
@@ -97,7 +99,7 @@ impl<'a> MySqlHost<'a> {
     /// Whether the database holds nothing of anybody's, by Flyway's own question.
     async fn schema_is_empty(&mut self) -> Result<bool, MigrateError> {
         let sql = format!(
-            "SELECT EXISTS (SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name <> '{NEW_HISTORY}') \
+            "SELECT EXISTS (SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name NOT IN ('{NEW_HISTORY}', '{SCRATCH_MARK}')) \
              OR EXISTS (SELECT 1 FROM information_schema.routines WHERE routine_schema = DATABASE()) \
              OR EXISTS (SELECT 1 FROM information_schema.triggers WHERE event_object_schema = DATABASE()) \
              OR EXISTS (SELECT 1 FROM information_schema.events WHERE event_schema = DATABASE())"

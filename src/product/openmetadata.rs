@@ -9,6 +9,7 @@ pub mod files;
 pub mod preflight;
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use super::Verdict;
 use crate::count::few;
@@ -79,6 +80,19 @@ pub fn judge(shape: &Shape, files: &Files, release: &Version) -> Verdict {
         ));
     }
     verdict
+}
+
+/// The variables by which a configuration as it is shipped is pointed to another database. Its driver knows no sockets.
+#[must_use]
+pub fn pointing(by_socket: bool) -> BTreeMap<String, String> {
+    let words = [
+        ("DB_HOST", if by_socket { "localhost" } else { "{host}" }),
+        ("DB_PORT", "{port}"),
+        ("OM_DATABASE", "{database}"),
+        ("DB_USER", "{user}"),
+        ("DB_USER_PASSWORD", "{password}"),
+    ];
+    words.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 /// The tables of some histories.

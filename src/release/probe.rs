@@ -80,6 +80,16 @@ pub(super) async fn ask(probe: &Probe, release: &Release, resolved: &Path, wante
     }
 }
 
+/// The version that a directory is called by.
+pub(super) fn in_directory(path: &Path) -> Result<Version, ReleaseError> {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    in_name(&name).ok_or_else(|| ReleaseError::NoVersion {
+        probe: "symlink".to_owned(),
+        path: path.to_owned(),
+        why: "the directory has no version in its name".to_owned(),
+    })
+}
+
 /// The release's directory, as whoever set a link to it could see it.
 fn base(release: &Release, resolved: &Path) -> io::Result<Base> {
     Ok(Base::open(&release.path)?.resolved(resolved))

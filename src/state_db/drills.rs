@@ -153,6 +153,15 @@ impl StateDb {
         rows.iter().map(drill).collect()
     }
 
+    /// The same of every target, those included that the configuration has no more.
+    ///
+    /// # Errors
+    /// When the database refuses, or a row cannot be read.
+    pub async fn drills_left_anywhere(&self) -> Result<Vec<Drill>, StateError> {
+        let rows = sqlx::query("SELECT * FROM drill WHERE NOT removed ORDER BY seq").fetch_all(self.pool()).await;
+        rows.map_err(StateError::doing("look what drills left"))?.iter().map(drill).collect()
+    }
+
     /// The newest drill of a target that has ended, and the newest that proved an archive.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::config::{Drills, Target};
+use crate::config::{Config, Drills, Target};
 use crate::failure::Failure;
 use crate::ids::TargetName;
 use crate::pen::human;
@@ -29,6 +29,16 @@ pub(super) async fn known(state: &StateDb, target: &TargetName) -> Result<KnownD
     let (last, proven) = state.last_drills(target).await?;
     let left = state.drills_left(target).await?.into_iter().filter_map(|drill| drill.left).collect();
     Ok(KnownDrills { last, proven, left, mark: state.schedule_mark(target, "drill").await? })
+}
+
+/// What drills may have left of targets that the configuration has no more.
+pub(crate) async fn strays(state: &StateDb, config: &Config) -> Result<Vec<String>, Failure> {
+    let rows = state.drills_left_anywhere().await?.into_iter().filter(|row| !config.targets.contains_key(&row.target));
+    let told = |row: Drill| {
+        let (target, scratch) = (row.target, row.scratch);
+        row.left.unwrap_or_else(|| format!("a drill of {target}, which is no target now, may have left its scratch {scratch}"))
+    };
+    Ok(rows.map(told).collect())
 }
 
 /// When the next scheduled one is due.

@@ -69,6 +69,10 @@ async fn observe_when(ctx: &Context, target: &Target, wanted: Wanted) -> Result<
     };
     let installed = release.as_ref().and_then(|release| release.as_ref().ok());
     let entries = catalogue::list(&ctx.state, Some(&target.name)).await?;
+    let rehearsal = match installed {
+        Some(installed) => ctx.state.last_rehearsal(&target.name, Some((&installed.version, &*installed.path))).await?,
+        None => None,
+    };
     let service = match &target.service {
         Some(service) => Some(service::status(service).await),
         None => None,
@@ -87,6 +91,7 @@ async fn observe_when(ctx: &Context, target: &Target, wanted: Wanted) -> Result<
         unfinished: restore::unfinished(&ctx.config.daemon.state_dir, &target.name)?,
         open: open.map(|record| (record.id, record.state.phase)),
         lost: evidence::lost(&ctx.state, target).await?,
+        rehearsal,
         free_bytes: free_bytes(&target.backup.directory),
         last_archive_bytes: catalogue::newest_good(&entries, now).map(|entry| entry.size),
         rules: rules(target),
@@ -97,6 +102,7 @@ fn rules(target: &Target) -> Rules {
     Rules {
         auto: target.upgrade.auto,
         window: target.upgrade.window,
+        before_upgrade: target.rehearse.before_upgrade,
         on_failure: target.upgrade.on_failure,
         attempts: target.upgrade.attempts.max(1),
         runner: target.migrations.as_ref().map(|migrations| migrations.runner.clone()),
@@ -225,6 +231,18 @@ pub(super) async fn scripts(
         }
     }
     Ok(Some(scripts))
+}
+
+/// How a target's database stands to a release, as after a migration; none where nothing says it.
+///
+/// # Errors
+/// When the database cannot be asked; in words.
+pub async fn stand(target: &Target, release: &Installed) -> Result<Option<Scripts>, String> {
+    let tables = backup::history_tables(target);
+    let shape = Engine::of(&target.database).shape(&tables).await.map_err(|error| Chain(&error).to_string())?;
+    let scripts = Box::pin(scripts(target, installed_at(release), Some(&shape))).await;
+    let scripts = scripts.map_err(|error| Chain(&error).to_string())?;
+    Ok(with_histories(target, scripts, &shape, &release.version))
 }
 
 /// The scripts' answer, and what the histories say by themselves: a migration that failed in any of them, and, where a product numbers

@@ -114,7 +114,10 @@ fn of_refusal(seen: &Observation, last: Option<&Summary>, refusal: &Refusal) -> 
         Refusal::Hold(hold) => Cause::Held { reason: hold.reason.clone(), failed: left_by_failure(hold) },
         Refusal::Room { free, needed } => Cause::Room { free: *free, needed: *needed },
         Refusal::NotAsked => Cause::NotAsked,
-        Refusal::Window(_) => Cause::Window(refusal.to_string()),
+        Refusal::Window(_) | Refusal::Short { .. } => Cause::Window(refusal.to_string()),
+        Refusal::Rehearsal(..) => Cause::Product(vec![format!("{refusal}; see why: `upkeep rehearse {}`", seen.target)]),
+        // The daemon is about to see to it.
+        Refusal::NotRehearsed(_) => return None,
         // Neither is said of a server that is known to be stopped.
         Refusal::NoService | Refusal::Service(_) => return None,
     })

@@ -12,16 +12,16 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::hands::{Hands, InParts, Look, Migrated};
-use super::plan::Plan;
+use super::plan::{Plan, Scripts};
 use super::record::{self, Record};
 use super::state::{Event, Failed, ReleaseAt, Step, Tool};
 use super::{UpgradeError, left, note, observe, token};
 use crate::archive::Archive;
 use crate::archive::manifest::{Kind, ReleaseNote};
 use crate::backup::{self, BackupRequest};
-use crate::config::{Runner, Service, Target};
+use crate::config::{Reference, Runner, Service, Target};
 use crate::context::Context;
-use crate::count::many;
+use crate::count::{few, many};
 use crate::engine::{Compared, Engine};
 use crate::failure::{Chain, Class};
 use crate::ids::{Label, UpgradeId};
@@ -164,6 +164,32 @@ impl RealHands<'_> {
     }
 }
 
+impl RealHands<'_> {
+    /// What a database in step lacks of that which the release's rehearsal left and makes of an empty one: a migration that swallowed its errors here and not there.
+    async fn as_rehearsed(&self, scripts: Option<Scripts>, release: &ReleaseAt) -> Result<Option<Scripts>, Failed> {
+        let is_in_step = scripts.as_ref().is_some_and(|scripts| *scripts == Scripts::default());
+        if !is_in_step || self.target.rehearse.reference == Reference::No {
+            return Ok(scripts);
+        }
+        let rehearsal = self.ctx.state.last_rehearsal(&self.target.name, Some((&release.version, &*release.path))).await;
+        let Some(expected) = rehearsal.map_err(|error| Failed::of(&error))?.and_then(|rehearsal| rehearsal.expected) else {
+            return Ok(scripts);
+        };
+        let there = Engine::of(&self.target.database).definitions().await.map_err(|error| Failed::of(&error))?;
+        let lacking: Vec<String> = expected.into_iter().filter(|line| there.binary_search(line).is_err()).collect();
+        if lacking.is_empty() {
+            return Ok(scripts);
+        }
+        let what =
+            format!("it lacks {} that its rehearsal left: {}", many(lacking.len() as u64, "definition"), few(&lacking, "; "));
+        tracing::warn!(target = %self.target.name, upgrade = %self.id, release = %release.version, what, "the migrated database is not as it was rehearsed");
+        match self.target.rehearse.reference {
+            Reference::Fail => Ok(Some(Scripts { blocked: vec![what], ..Scripts::default() })),
+            Reference::Note | Reference::No => Ok(scripts),
+        }
+    }
+}
+
 fn missing(message: &str, section: &str) -> Failed {
     let hints = vec![format!("put `{section}` back into the configuration")];
     Failed { hints, ..Failed::new(Class::Config, message) }
@@ -262,7 +288,8 @@ impl Hands for RealHands<'_> {
             .await
             .map_err(|error| Failed::of(&error))?;
         *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = Some(shape.clone());
-        Ok(Look { scripts: observe::with_histories(self.target, scripts, &shape, &installed.version), shape })
+        let scripts = observe::with_histories(self.target, scripts, &shape, &installed.version);
+        Ok(Look { scripts: self.as_rehearsed(scripts, &installed).await?, shape })
     }
 
     async fn find_archive(&self, kind: Kind) -> Result<Option<Label>, Failed> {

@@ -31,8 +31,8 @@ pub(super) async fn run(ask: &Drill, work: Work<'_>) -> Result<Drilled, Failure>
 /// # Errors
 /// When our own state cannot be read or written.
 pub async fn sweep(ctx: &Context, target: &Target) -> Result<(Vec<String>, Vec<String>), Failure> {
-    let swept = drill::sweep(ctx, target).await?;
-    Ok((swept.done, swept.left))
+    let (swept, strays) = (drill::sweep(ctx, target).await?, drill::sweep_strays(ctx).await?);
+    Ok(([swept.done, strays.done].concat(), [swept.left, swept.out_of_reach, strays.left, strays.out_of_reach].concat()))
 }
 
 pub(super) fn tell(_: &Drill, done: &Drilled, _: Pen) -> Option<String> {

@@ -2,8 +2,8 @@
 
 use super::{Effect, Spec, Subject, Work, target};
 use crate::failure::Failure;
-use crate::pen::{Pen, table};
-use crate::status::{self, downtime};
+use crate::pen::{Pen, human, table};
+use crate::status::{self, downtime, rehearsals};
 use crate::upgrade::{self, Asked, Decision};
 use crate::wire::{Decided, Plan};
 
@@ -23,7 +23,8 @@ pub(super) async fn run(ask: &Plan, work: Work<'_>) -> Result<Decided<upgrade::P
         Decision::Adopt(plan) => Decided::Adopt { headline: plan.headline(), plan: *plan },
         Decision::Plan(plan) => {
             let downtime = status::expected_downtime(ctx, &ask.target).await?;
-            Decided::Plan { headline: plan.headline(), plan: *plan, downtime: Some(downtime) }
+            let rehearsal = status::rehearsals::of(seen.rehearsal.as_ref()).map(Box::new);
+            Decided::Plan { headline: plan.headline(), plan: *plan, downtime: Some(downtime), rehearsal }
         }
     })
 }
@@ -38,9 +39,12 @@ pub(super) fn tell(ask: &Plan, decided: &Decided<upgrade::Plan>, pen: Pen) -> Op
             table::folded(&said, pen)
         }
         Decided::Adopt { plan, .. } => table::folded(&plan.to_string(), pen),
-        Decided::Plan { plan, downtime, .. } => {
+        Decided::Plan { plan, downtime, rehearsal, .. } => {
             let downtime = downtime.as_ref().map(|expected| format!("\n  downtime: {}", downtime::foretold(expected)));
-            table::folded(&format!("{plan}{}", downtime.unwrap_or_default()), pen)
+            let rehearsal = rehearsal.as_ref().zip(rehearsal.as_ref().and_then(|rehearsal| rehearsal.at));
+            let rehearsal = rehearsal
+                .map(|(rehearsal, at)| format!("\n  rehearsal: {}", rehearsals::said_at(rehearsal, &human::moment(at))));
+            table::folded(&format!("{plan}{}{}", downtime.unwrap_or_default(), rehearsal.unwrap_or_default()), pen)
         }
     })
 }

@@ -27,6 +27,7 @@ fn each_verb_says_what_it_changes_and_what_it_must_not_run_beside() {
         (r#"{"action": "migrate", "target": "notes", "verb": "repair"}"#, own.clone(), Effect::Changes),
         (r#"{"action": "migrate", "target": "notes", "verb": "undo"}"#, own, Effect::Changes),
         (r#"{"action": "drill", "target": "notes"}"#, Lane::Drill, Effect::Notes),
+        (r#"{"action": "rehearse", "target": "notes"}"#, Lane::Drill, Effect::Notes),
         (r#"{"action": "plan", "target": "notes"}"#, Lane::Aside, Effect::Reads),
         (r#"{"action": "gate", "target": "notes"}"#, Lane::Aside, Effect::Reads),
         (r#"{"action": "hold", "target": "notes"}"#, Lane::Aside, Effect::Notes),

@@ -50,6 +50,8 @@ pub enum Action {
     OffsiteProve(OffsiteProve),
     /// Restore an archive into a scratch and compare.
     Drill(Drill),
+    /// Run a release's migrations in a scratch.
+    Rehearse(Rehearse),
 }
 
 /// `backup`.
@@ -330,6 +332,22 @@ pub struct Drill {
     pub scheduled_for: Option<DateTime<Utc>>,
 }
 
+/// `rehearse`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rehearse {
+    /// Of this target.
+    pub target: TargetName,
+    /// This archive; else the newest verified one.
+    #[serde(default)]
+    pub from: Option<Label>,
+    /// A version, or the directory of a release beside the installed one; else that.
+    #[serde(default)]
+    pub to: Option<String>,
+    /// The moment it was due, when the schedule asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduled_for: Option<DateTime<Utc>>,
+}
+
 /// On whose behalf something is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
@@ -385,7 +403,8 @@ impl Action {
             | Self::Migrate(Migrate { target, .. })
             | Self::Prune(Prune { target, .. })
             | Self::Gate(Gate { target })
-            | Self::Drill(Drill { target, .. }) => Some(target),
+            | Self::Drill(Drill { target, .. })
+            | Self::Rehearse(Rehearse { target, .. }) => Some(target),
             Self::Verify(Verify { target, .. }) => target.as_ref(),
             Self::Pin(_) | Self::Unpin(_) => None,
             Self::Copy(_) | Self::VerifyCopies(_) | Self::OffsiteInit(_) | Self::OffsiteCheck(_) | Self::OffsiteProve(_) => {
@@ -423,8 +442,23 @@ impl Action {
     pub fn may_be_cut_off(&self) -> bool {
         matches!(
             self,
-            Self::Backup(_) | Self::Verify(_) | Self::Copy(_) | Self::VerifyCopies(_) | Self::OffsiteProve(_) | Self::Drill(_)
+            Self::Backup(_)
+                | Self::Verify(_)
+                | Self::Copy(_)
+                | Self::VerifyCopies(_)
+                | Self::OffsiteProve(_)
+                | Self::Drill(_)
+                | Self::Rehearse(_)
         )
+    }
+
+    /// The target whose archives it tries in a scratch, where it is such.
+    #[must_use]
+    pub fn tries(&self) -> Option<&TargetName> {
+        match self {
+            Self::Drill(Drill { target, .. }) | Self::Rehearse(Rehearse { target, .. }) => Some(target),
+            _ => None,
+        }
     }
 
     /// Its name, as on the command line and in events.
@@ -450,6 +484,7 @@ impl Action {
             Self::OffsiteCheck(_) => "offsite-check",
             Self::OffsiteProve(_) => "offsite-prove",
             Self::Drill(_) => "drill",
+            Self::Rehearse(_) => "rehearse",
         }
     }
 }

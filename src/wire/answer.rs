@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ExpectedDowntime, UpgradeStatus};
+use super::{ExpectedDowntime, RehearsalStatus, UpgradeStatus};
 
 /// `verify` of several archives: all of them are whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +48,9 @@ pub enum Decided<P> {
         /// How long the server may be expected not to serve.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         downtime: Option<ExpectedDowntime>,
+        /// The newest rehearsal of this very release, where there was one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rehearsal: Option<Box<RehearsalStatus>>,
     },
 }
 

@@ -120,6 +120,44 @@ pub struct TargetStatus {
     /// Its drills; none where there was none and none is due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drill: Option<DrillStatus>,
+    /// The last rehearsal of a release; none where there was none and none is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rehearsal: Option<RehearsalStatus>,
+}
+
+/// A release's migrations that were tried in a scratch.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RehearsalStatus {
+    /// `passed`, `failed` or `not-tried`; none where there was none.
+    #[serde(default)]
+    pub outcome: Option<String>,
+    /// When it ended.
+    #[serde(default)]
+    pub at: Option<DateTime<Utc>>,
+    /// The archive that was restored.
+    #[serde(default)]
+    pub label: Option<Label>,
+    /// The release that it is of.
+    #[serde(default)]
+    pub from: Option<Version>,
+    /// The release whose migrations ran.
+    #[serde(default)]
+    pub to: Option<Version>,
+    /// Why it did not pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// How long restoring and comparing took, in milliseconds.
+    #[serde(default)]
+    pub restore_ms: u64,
+    /// How long the migrations took.
+    #[serde(default)]
+    pub migrate_ms: u64,
+    /// For how long an upgrade may be expected to keep the server from serving.
+    #[serde(default)]
+    pub downtime_ms: u64,
+    /// When the next one is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<DateTime<Utc>>,
 }
 
 /// The drills of a target: archives that were restored into a scratch and compared.

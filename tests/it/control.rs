@@ -130,6 +130,7 @@ fn every_endpoint_answers_as_its_golden_file_says() {
         ("/v1/targets/{target}/prune", "/v1/targets/notes/prune".to_owned(), "{\"dry_run\": true}", "ok"),
         ("/v1/targets/{target}/verify", "/v1/targets/notes/verify".to_owned(), "", "ok"),
         ("/v1/targets/{target}/drill", "/v1/targets/notes/drill".to_owned(), "", "ok"),
+        ("/v1/targets/{target}/rehearse", "/v1/targets/notes/rehearse".to_owned(), "", "failed"),
         ("/v1/targets/{target}/gate", "/v1/targets/notes/gate".to_owned(), "", "ok"),
         ("/v1/archives/{label}/verify", archived("verify"), "", "ok"),
         ("/v1/archives/{label}/pin", archived("pin"), "{\"reason\": \"audit\"}", "ok"),

@@ -114,12 +114,23 @@ const STORIES: &[Story] = &[
         allowed: &["1.0.0", "1.1.0"],
         passes: &[],
     },
+    // A drill, and what goes on in its scratch.
     Story {
-        name: "drill",
+        name: "rehearsal",
         prepare: with_one_archive,
-        command: &["drill", "notes"],
+        command: &["rehearse", "notes", "--to", "1.1.0"],
         allowed: &["1.0.0"],
-        passes: &["drill.begun", "drill.tried", "drill.ended", "drill.removed"],
+        passes: &[
+            "drill.begun",
+            "drill.tried",
+            "drill.ended",
+            "rehearse.migrating",
+            "rehearse.renewed",
+            "rehearse.referred",
+            "rehearse.migrated",
+            "drill.removed",
+            "rehearse.noted",
+        ],
     },
 ];
 
@@ -244,7 +255,7 @@ macro_rules! all_told {
             failing_migration: "upgrade whose migration fails half-way",
             never_healthy: "upgrade that never gets healthy",
             rollback: "rollback of a committed upgrade",
-            drill: "drill",
+            rehearsal: "rehearsal",
         }
     };
 }

@@ -84,6 +84,22 @@ fn is_left_alone(db: Db) {
     let proven = world.run(&["drill", "notes"]);
     assert!(proven.status.success(), "{}", text(&proven));
     assert_eq!(world.json(&["status", "notes"])["targets"][0]["problems"], json!([]));
+    what_a_target_left_that_is_gone(&world, point);
+}
+
+/// Its configuration says nothing of it any more; a target on the same server leads there.
+fn what_a_target_left_that_is_gone(world: &World, point: &str) {
+    std::fs::remove_file(world.root().join(format!("held-at-{point}"))).unwrap();
+    Held::at(world, &["drill", "notes"], point).kill();
+    let [name] = world.scratch_databases().try_into().unwrap();
+    let config = std::fs::read_to_string(world.config()).unwrap();
+    std::fs::write(world.config(), config.replace("[targets.notes.", "[targets.others.")).unwrap();
+    let problems = world.json(&["status"])["problems"].to_string();
+    assert!(problems.contains(&name) && problems.contains("notes"), "{problems}");
+    let backup = world.run(&["backup", "others"]);
+    assert!(backup.status.success(), "{}", text(&backup));
+    assert_eq!(world.scratch_databases(), Vec::<String>::new());
+    assert_eq!(world.json(&["status"])["problems"], json!([]));
 }
 
 #[test]

@@ -77,6 +77,7 @@ mod promise;
 mod random;
 mod readback;
 mod recovery_note;
+mod rehearse;
 mod replaced;
 mod restore;
 mod service;

@@ -32,6 +32,7 @@ fn ours() -> BTreeSet<String> {
                         "downtime": {"from": at, "took_ms": 1, "parts": [{"what": "stop", "took_ms": 1}]}},
             "drill": {"outcome": "proven", "proven": {"label": "notes-1", "digest": "d", "is_here": true, "at": at, "took_ms": 1, "tables": 1,
                       "rows": 1, "scratch": "s"}},
+            "rehearsal": {"outcome": "passed", "at": at, "to": "1.1", "downtime_ms": 1},
             "copies": [{"place": "nas", "kind": "directory", "copied": 1, "owed": 0, "owed_bytes": 0,
                         "newest": {"label": "notes-1", "taken_at": at}}],
         }],

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::engines::{Db, Home};
 use crate::support::mysql::{Which, server};
-use crate::support::openmetadata::{histories, install, put_jar};
+use crate::support::openmetadata::{histories, install, install_older, put_jar};
 use crate::support::upkeep::Upkeep;
 
 struct Place {
@@ -165,6 +165,43 @@ fn told_beforehand(db: Db) {
     assert!(place.stands().starts_with("unknown"), "{db}: {}", place.stands());
 }
 
+/// Of 1.1 and 1.2, whose tool passes over what fails and says that all went well.
+const OF_1_1: [Migration; 1] =
+    [("1.1.0", "schemaChanges", "CREATE TABLE chart_entity (id INT PRIMARY KEY, name VARCHAR(64), data VARCHAR(64))")];
+const OF_1_2: [Migration; 2] = [
+    ("1.2.0", "schemaChanges", "ALTER TABLE chart_entity ADD COLUMN hash VARCHAR(64)"),
+    ("1.2.0", "postDataMigrationSQLScript", "CREATE INDEX chart_by_name ON chart_entity (name, hash)"),
+];
+
+fn swallowed_errors_are_found_before_the_server_is_stopped(db: Db) {
+    let place = Place::new(db);
+    let postgres = matches!(db, Db::Postgres(_));
+    // The database that the tool goes to is the one that its variables name.
+    let environment = std::fs::read_to_string(place.upkeep.path("server.env")).unwrap();
+    place.upkeep.file("server.env", &environment.replacen(&place.home.name, "$OM_DATABASE", 1));
+    place.home.sql("DELETE FROM SERVER_CHANGE_LOG WHERE version = '1.5.0'; DROP TABLE table_entity");
+    place.home.sql(OF_1_1[0].2);
+    install_older(&place.upkeep, "1.1.0", &OF_1_1, postgres);
+    assert_eq!(place.stands(), "in-step 1.1.0", "{db}");
+    place.upkeep.ok(&["backup", "om"]);
+    install_older(&place.upkeep, "1.2.0", &[&OF_1_1[..], &OF_1_2].concat(), postgres);
+    let passed = place.upkeep.run(&["rehearse", "om"]);
+    assert!(passed.code == 0 && passed.stdout.contains("release 1.2.0 passed"), "{db}: {passed:?}");
+    // A column is gone that the migration needs. The tool says that all went well, and the history that nothing is pending.
+    place.home.sql("ALTER TABLE chart_entity DROP COLUMN name");
+    place.upkeep.ok(&["backup", "om"]);
+    let failed = place.upkeep.run(&["rehearse", "om"]);
+    assert!(failed.code == 65 && failed.stderr.contains("chart_by_name"), "{db}: {failed:?}");
+    assert!(place.upkeep.path("running").exists(), "{db}: the server was stopped");
+    assert_eq!(place.home.ask("SELECT count(*) FROM SERVER_CHANGE_LOG"), "1", "{db}: the real database was migrated");
+    let scratches = place.home.ask(if postgres {
+        "SELECT count(*) FROM pg_database WHERE datname LIKE '%upkeep_drill%' AND datname LIKE current_database() || '%'"
+    } else {
+        "SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME LIKE CONCAT(DATABASE(), '%upkeep_drill%')"
+    });
+    assert_eq!(scratches, "0", "{db}");
+}
+
 /// MariaDB cannot load OpenMetadata's tables.
 fn on_its_engines(body: fn(Db)) {
     if let Some(cluster) = crate::support::postgres::cluster() {
@@ -178,6 +215,11 @@ fn on_its_engines(body: fn(Db)) {
 #[test]
 fn an_openmetadata_is_carried_through_its_releases() {
     on_its_engines(carried_through_its_releases);
+}
+
+#[test]
+fn what_an_openmetadata_swallows_is_found_by_reference_and_rehearsal() {
+    on_its_engines(swallowed_errors_are_found_before_the_server_is_stopped);
 }
 
 #[test]

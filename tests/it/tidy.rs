@@ -28,7 +28,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("L3 things", &["engine", "files", "history", "product", "release", "service", "store"]),
-    ("L4 work", &["backup", "diff", "drill", "expire", "migrate", "offsite", "restore", "upgrade", "verify"]),
+    ("L4 work", &["backup", "diff", "drill", "expire", "migrate", "offsite", "rehearse", "restore", "upgrade", "verify"]),
     ("L5 life", &["control", "daemon", "status", "verbs"]),
     ("L6 shell", &["cli"]),
 ];

@@ -8,8 +8,9 @@ use config::{Value, ValueKind};
 use super::{Environment, Secrets, location, offsite, values};
 use crate::config::raw::Node;
 use crate::config::{
-    Backup, Callbacks, Database, Definers, Drills, Health, Location, Migrations, OnFailure, Probe, Product, Release, Runner,
-    Service, ServiceControl, TablePattern, Target, Upgrade, Window, WithoutDaemon, forbidden, secrets,
+    Backup, BeforeUpgrade, Callbacks, Database, Definers, Drills, Health, Location, Migrations, OnFailure, Probe, Product,
+    Reference, Rehearsals, Release, Runner, Service, ServiceControl, TablePattern, Target, Upgrade, Window, WithoutDaemon,
+    forbidden, secrets,
 };
 use crate::ids::TargetName;
 use crate::retention::Policy;
@@ -45,6 +46,7 @@ pub(super) fn read(
         backup_node.wrong("without_rows", "an archive of SQLite is an image of the whole file: no rows can be left out of it");
     }
     let drill = drills(&node.table("drill"), zone, (database.as_ref(), secrets), environment);
+    let rehearse = rehearsals(&node.table("rehearse"), zone);
     let retention = retention(&node.table("retention"), zone);
     let offsite = offsite::copies(&node.table("offsite"), places, backup.max_age);
     let release = release(&node.table("release"));
@@ -52,6 +54,7 @@ pub(super) fn read(
     let service = service(&node.table("service"));
     let upgrade = upgrade(&node.table("upgrade"), zone);
     never(&node, product, release.as_ref(), migrations.as_ref(), service.as_ref());
+    never_rehearsed(&node, product, &rehearse);
     node.close();
     Some(Target {
         name: checked?,
@@ -60,6 +63,7 @@ pub(super) fn read(
         database: database?,
         backup,
         drill,
+        rehearse,
         retention,
         offsite,
         release,
@@ -239,6 +243,51 @@ fn drills(
     });
     node.close();
     Drills { schedule, scratch, max_age }
+}
+
+/// What in a command or variable is replaced by where the scratch is, and says which one.
+const WHICH: [&str; 2] = ["{database}", "{path}"];
+
+fn rehearsals(node: &Node<'_>, zone: chrono_tz::Tz) -> Rehearsals {
+    let schedule = node.parsed("schedule", |text| match text {
+        "none" => Ok(None),
+        text => values::schedule(text, zone).map(Some),
+    });
+    // `true` and `false` without quotes, as they are written everywhere else, and one word beside them.
+    let before_upgrade = match node.value("before_upgrade").map(|value| &value.kind) {
+        None | Some(ValueKind::Boolean(false)) => BeforeUpgrade::No,
+        Some(ValueKind::Boolean(true)) => BeforeUpgrade::Yes,
+        Some(ValueKind::String(word)) if word == "required" => BeforeUpgrade::Required,
+        Some(_) => {
+            node.wrong("before_upgrade", "must be true, false or \"required\"");
+            BeforeUpgrade::No
+        }
+    };
+    let (environment, command) = (node.map("environment"), node.argv("command"));
+    let mut words = environment.values().chain(command.iter().flatten());
+    if (node.has("environment") || node.has("command")) && !words.any(|word| WHICH.iter().any(|which| word.contains(which))) {
+        let key = if node.has("environment") { "environment" } else { "command" };
+        node.wrong(
+            key,
+            "says nowhere which database is meant: `{database}`, or `{path}` of a SQLite file, is replaced by the scratch's",
+        );
+    }
+    if command.iter().flatten().any(|word| word.contains("{password}")) {
+        node.wrong("command", "others see the arguments of a program: hand `{password}` over in `environment`");
+    }
+    let words = [("none", Reference::No), ("note", Reference::Note), ("fail", Reference::Fail)];
+    let reference = node.word("reference", &words).unwrap_or_default();
+    node.close();
+    Rehearsals { schedule: schedule.flatten(), before_upgrade, environment, command, reference }
+}
+
+/// What no product's tool may be told in a rehearsal either.
+fn never_rehearsed(node: &Node<'_>, product: Option<Product>, rehearse: &Rehearsals) {
+    let argv = rehearse.command.clone().unwrap_or_default();
+    let all: Vec<String> = argv.into_iter().chain(rehearse.environment.values().cloned()).collect();
+    if let Some(word) = forbidden(product, &all) {
+        node.table("rehearse").wrong("command", format!("contains `{word}`, which upkeep never has OpenMetadata's tool do"));
+    }
 }
 
 /// The longest time between two runs, as far as [`GAP_SAMPLE_RUNS`] of them show.

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::html::Html;
 use super::{Details, archives, upgrades};
 use crate::pen::{Tone, human};
-use crate::status::{downtime, drills, words};
+use crate::status::{downtime, drills, rehearsals, words};
 use crate::wire::TargetStatus;
 
 /// The whole section.
@@ -88,6 +88,12 @@ fn facts(page: &mut Html, target: &TargetStatus, now: DateTime<Utc>) {
         let failed = drill.outcome.as_deref() == Some("failed");
         page.fact("drill", if failed { Tone::Bad } else { Tone::Plain }, |page| {
             page.text(&drills::said(drill, now));
+        });
+    }
+    if let Some(rehearsal) = &target.rehearsal {
+        let failed = rehearsal.outcome.as_deref() == Some("failed");
+        page.fact("rehearsal", if failed { Tone::Bad } else { Tone::Plain }, |page| {
+            page.text(&rehearsals::said(rehearsal, now));
         });
     }
     runs(page, target, now);

@@ -120,3 +120,37 @@ fn a_drill_that_fails_for_what_passes_is_tried_once_more_and_no_oftener() {
         assert_eq!(ran.len(), wanted, "{ran:?}");
     }
 }
+
+/// Both tries failed, and the daemon is started again within the pause behind them.
+#[tokio::test]
+async fn a_drill_that_was_given_up_is_not_taken_up_again_by_a_start() {
+    use crate::ids::JobId;
+    use crate::state_db::runs::{End, Outcome, Run};
+    let dir = tempfile::tempdir().unwrap();
+    let state = StateDb::open(dir.path()).await.unwrap();
+    let mut target = target("30 2 * * *");
+    (target.drill.schedule, target.backup.schedule) = (target.backup.schedule.take(), None);
+    let due = utc("2026-11-22T02:30:00Z");
+    let mut next = Vec::new();
+    for (id, at) in [("j1", "2026-11-22T02:31:00Z"), ("j2", "2026-11-22T02:40:00Z")] {
+        let (id, at) = (JobId::parse(id).unwrap(), utc(at));
+        let run = Run {
+            id: id.clone(),
+            request: None,
+            target: Some(target.name.clone()),
+            action: "drill".to_owned(),
+            body: serde_json::Value::Null,
+            scheduled_for: Some(due),
+            started_at: at,
+            end: None,
+        };
+        state.begin_run(&run).await.unwrap();
+        let result = serde_json::to_value(Failure::new(Class::Unavailable, "away")).unwrap();
+        state.end_run(&id, &End { at, outcome: Outcome::Failed, result }).await.unwrap();
+        let mut agenda = Agenda::new(What::Drill, utc("2026-11-22T02:41:00Z"));
+        state.mark_schedule(&target.name, "drill", due).await.unwrap();
+        agenda.remember(&state).await.unwrap();
+        next.push(agenda.next(&target, utc("2026-11-22T12:00:00Z")));
+    }
+    assert!(matches!(next[0], Next::Now { failed: 1, .. }) && matches!(next[1], Next::At(Some(_))), "{next:?}");
+}

@@ -20,7 +20,7 @@ use crate::ids::TargetName;
 use crate::schedule;
 use crate::status::{self, Seen};
 use crate::upgrade;
-use crate::wire::{Action, Asker, Backup, Drill, JobState, Upgrade};
+use crate::wire::{Action, Asker, Backup, Drill, JobState, Rehearse, Upgrade};
 
 /// A scheduled run that our own state database would not take is tried again after this long.
 const RETRY: TimeDelta = TimeDelta::seconds(60);
@@ -58,7 +58,7 @@ impl Life {
     /// Gives every scheduled backup and drill that is due to a job.
     pub(super) async fn schedules(&mut self) {
         let now = self.ctx.clock.now();
-        let set_back = self.agenda.tick(now) | self.drills.tick(now);
+        let set_back = self.agenda.tick(now) | self.drills.tick(now) | self.rehearsals.tick(now);
         let fresh = self.beats.scheduled.is_some_and(|at| at.elapsed() < LONGEST_SLEEP);
         if fresh && !set_back && self.beats.schedule.is_none_or(|at| at > now) {
             return;
@@ -66,7 +66,8 @@ impl Life {
         self.beats.scheduled = Some(Instant::now());
         let config = Arc::clone(&self.ctx.config);
         let mut soonest: Option<DateTime<Utc>> = None;
-        for (target, what) in config.targets.values().flat_map(|target| [(target, What::Backup), (target, What::Drill)]) {
+        let all = [What::Backup, What::Drill, What::Rehearse];
+        for (target, what) in config.targets.values().flat_map(|target| all.map(|what| (target, what))) {
             let at = match self.agenda_of(what).next(target, now) {
                 Next::At(at) => at,
                 Next::Now { .. } if self.jobs.crowded() => Some(now + CROWDED),
@@ -85,6 +86,7 @@ impl Life {
         match what {
             What::Backup => &mut self.agenda,
             What::Drill => &mut self.drills,
+            What::Rehearse => &mut self.rehearsals,
         }
     }
 
@@ -109,6 +111,7 @@ impl Life {
             What::Drill => {
                 Action::Drill(Drill { target: name, label: None, place: None, identity: None, scheduled_for: scheduled })
             }
+            What::Rehearse => Action::Rehearse(Rehearse { target: name, from: None, to: None, scheduled_for: scheduled }),
         };
         match self.submit(action, None, Asker::daemon()).await {
             Ok(_) => {
@@ -297,12 +300,12 @@ impl Life {
         let sight = look.as_ref().map(|look| Sight {
             seen: look.seen.clone(),
             fingerprint: look.fingerprint.clone(),
-            wants_upgrade: matches!(look.decision, upgrade::Decision::Plan(_)),
+            wants_upgrade: matches!(look.decision, upgrade::Decision::Plan(_)) || to_rehearse(&look.decision),
         });
         let settle = target.release.as_ref().map_or(Duration::ZERO, |release| release.settle);
         let Some(eye) = self.eyes.get_mut(&name) else { return };
         let before = eye.seen.clone();
-        let wants = sight.as_ref().is_some_and(|sight| sight.wants_upgrade);
+        let wants = look.as_ref().is_some_and(|look| matches!(look.decision, upgrade::Decision::Plan(_)));
         let verdict = eye.saw(sight, settle, pace, now);
         if let Some(why) = waits(&name, verdict, self.ctx.clock.now()).filter(|_| wants) {
             eye.seen.refusals.push(why);
@@ -329,6 +332,19 @@ impl Life {
     async fn follow(&mut self, target: Target, verdict: Verdict, look: Option<Box<status::Look>>) {
         let name = target.name.clone();
         match (verdict, look) {
+            // The upgrade comes after it: a release that was rehearsed is looked at again.
+            (Verdict::Upgrade, Some(look)) if to_rehearse(&look.decision) => {
+                let underway = |action: &Action| matches!(action, Action::Rehearse(ask) if ask.target == name);
+                if self.drain_until.is_none() && !self.jobs.any(underway) {
+                    tracing::info!(target = %name, "a new release has settled, and is rehearsed");
+                    let ask = Rehearse { target: name.clone(), from: None, to: None, scheduled_for: None };
+                    let asked = self.submit(Action::Rehearse(ask), None, Asker::daemon()).await;
+                    self.log(asked.map(|_| ()));
+                }
+                if let Some(eye) = self.eyes.get_mut(&name) {
+                    eye.untried();
+                }
+            }
             (Verdict::Upgrade, _) if self.may_upgrade(&target) => {
                 tracing::info!(target = %name, "a new release has settled");
                 let asked = self.submit(Action::Upgrade(Upgrade { target: name, settle: None }), None, Asker::daemon()).await;
@@ -376,6 +392,15 @@ impl Life {
         let same = |action: &Action| matches!(action, Action::Upgrade(Upgrade { target: other, .. }) if *other == target.name);
         self.drain_until.is_none() && !self.jobs.any(same)
     }
+}
+
+/// Whether nothing stands against an upgrade but that its release was not rehearsed yet, and that its time has not come.
+fn to_rehearse(decision: &upgrade::Decision) -> bool {
+    use upgrade::Refusal::{NotAsked, NotRehearsed, Window};
+    let upgrade::Decision::Refuse(refusals) = decision else { return false };
+    // Before the night in which it is upgraded, or the person who asks for it, it is known how it goes.
+    refusals.iter().any(|refusal| matches!(refusal, NotRehearsed(_)))
+        && refusals.iter().all(|refusal| matches!(refusal, NotRehearsed(_) | NotAsked | Window(_)))
 }
 
 fn eye_forgets(eye: Option<&mut Eye>) {

@@ -60,6 +60,9 @@ impl Life {
             if old.is_none_or(|old| old.drill.schedule != target.drill.schedule) {
                 self.drills.changed(&target.name, now);
             }
+            if old.is_none_or(|old| old.rehearse.schedule != target.rehearse.schedule) {
+                self.rehearsals.changed(&target.name, now);
+            }
             if old.is_none() {
                 self.jobs.add(Piece::Tidy(target.name.clone()), self.ctx.clone());
             }

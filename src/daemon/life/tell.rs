@@ -23,6 +23,9 @@ impl Life {
     pub(super) async fn refresh(&mut self) -> Result<(), Failure> {
         let now = self.ctx.clock.now();
         let config = Arc::clone(&self.ctx.config);
+        if !self.stale.is_empty() {
+            self.strays = status::drills::strays(&self.ctx.state, &config).await?;
+        }
         while let Some(name) = self.stale.first().cloned() {
             if let Some(target) = config.targets.get(&name) {
                 let known = status::known(&self.ctx.state, &config, target, now).await?;
@@ -94,6 +97,7 @@ impl Life {
             self.shown.insert(target.name.clone(), status::one(target, known, seen, &jobs, now));
         }
         let mut host = self.host.clone();
+        host.problems.extend(self.strays.iter().cloned());
         host.problems.extend(self.trouble.as_ref().map(|trouble| trouble.words.clone()));
         status::whole(&host, self.shown.values().cloned().collect(), jobs, now)
     }

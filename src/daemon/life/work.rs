@@ -16,7 +16,7 @@ use crate::state_db::catalogue::{self, Verdict};
 use crate::state_db::runs::{End, Outcome, Run};
 use crate::status;
 use crate::upgrade;
-use crate::wire::{Action, Asker, Backup, By, DowntimeStatus, Drill, Job, JobState, Rollback, Upgrade, Verify};
+use crate::wire::{Action, Asker, Backup, By, DowntimeStatus, Drill, Job, JobState, Rehearse, Rollback, Upgrade, Verify};
 
 /// How long the end of a job that changed the database or the server waits to be told together with what it left: a look takes
 /// milliseconds, and where it takes longer nothing is said of what is not known.
@@ -140,7 +140,7 @@ impl Life {
                 {
                     self.jobs.add(Piece::Tidy(backup.target.clone()), self.ctx.clone());
                 }
-                if let Action::Drill(Drill { target, .. }) = &job.action {
+                if let Some(target) = job.action.tries() {
                     self.sweep(target).await;
                 }
                 self.note_open(&job).await;
@@ -190,9 +190,11 @@ impl Life {
 
     /// Has what drills of a target left removed, where they left anything.
     async fn sweep(&mut self, target: &TargetName) {
-        let left = self.ctx.state.drills_left(target).await;
-        if self.drain_until.is_none() && self.ctx.config.targets.contains_key(target) && left.is_ok_and(|left| !left.is_empty())
-        {
+        let targets = &self.ctx.config.targets;
+        // What is nobody's any more goes along with whoever is swept.
+        let concerned = |row: &crate::state_db::drills::Drill| row.target == *target || !targets.contains_key(&row.target);
+        let left = self.ctx.state.drills_left_anywhere().await.is_ok_and(|left| left.iter().any(concerned));
+        if self.drain_until.is_none() && targets.contains_key(target) && left {
             self.jobs.add(Piece::Sweep(target.clone()), self.ctx.clone());
         }
     }
@@ -293,6 +295,13 @@ impl Life {
                 self.wrote(marked);
             }
         }
+        if let Action::Rehearse(Rehearse { target, scheduled_for: Some(due), .. }) = &job.action {
+            self.beats.scheduled = None;
+            if self.rehearsals.ended(target, *due, at, class) {
+                let marked = self.ctx.state.mark_schedule(target, What::Rehearse.name(), *due).await;
+                self.wrote(marked);
+            }
+        }
         let kind = format!("{name}.{}", end.outcome.as_str());
         let passing = matches!(class, Some(Err(class)) if schedule::may_pass(class));
         let how = if lasting {
@@ -329,6 +338,10 @@ impl Life {
             if self.drain_until.is_none() && !next {
                 self.awaited.insert(id.clone(), (target.clone(), now + LOOKED_AT));
             }
+        }
+        if matches!(action, Action::Rehearse(_)) {
+            // A look that began before it ended would ask for it once more.
+            eye.outdated(now);
         }
         if matches!(action, Action::Gate(_)) {
             // What it answered becomes of the server a moment later: it runs, or systemd has skipped its start.
@@ -392,7 +405,9 @@ fn run_of(job: &Job) -> Result<Run, Failure> {
     let body = serde_json::to_value(&job.action)
         .map_err(|error| Failure::new(Class::Software, format!("cannot write an action: {error}")))?;
     let scheduled_for = match &job.action {
-        Action::Backup(Backup { scheduled_for, .. }) | Action::Drill(Drill { scheduled_for, .. }) => *scheduled_for,
+        Action::Backup(Backup { scheduled_for, .. })
+        | Action::Drill(Drill { scheduled_for, .. })
+        | Action::Rehearse(Rehearse { scheduled_for, .. }) => *scheduled_for,
         _ => None,
     };
     Ok(Run {

@@ -14,6 +14,7 @@ use super::ours::SCRATCH;
 use super::swap::LONGEST_NAME;
 use super::{names, writable};
 use crate::archive::Archive;
+use crate::archive::manifest::Server;
 use crate::config::Database;
 use crate::fault;
 use crate::ids::DrillId;
@@ -72,14 +73,7 @@ pub(in super::super) async fn try_out(
     progress: &Progress,
 ) -> Result<Loaded, EngineError> {
     let (archive, place, jobs) = (shared(archive, LoadMode::Clean)?, &Place::of(database)?, jobs.max(1));
-    let made = load::create(place, &place.database, &archive.manifest().server).await;
-    made.map_err(|error| for_every_name(place, id, error))?;
-    fault::point("my.scratch.made");
-    let mut session = place.connect().await?;
-    let mark = format!("CREATE TABLE {} (id CHAR(16) PRIMARY KEY) COMMENT = {}", quote(SCRATCH), literal(id.as_str()));
-    session.run("mark the scratch", &mark).await?;
-    session.close().await;
-    fault::point("my.scratch.marked");
+    make(place, id, &archive.manifest().server).await?;
     let mut loaded = load::fill(place, &archive, jobs, progress).await?;
     progress.phase("finishing the schema", 0);
     let mut session = load::open(place, &archive).await?;
@@ -87,6 +81,23 @@ pub(in super::super) async fn try_out(
     session.close().await;
     fault::point("my.scratch.loaded");
     Ok(loaded)
+}
+
+async fn make(place: &Place, id: &DrillId, like: &Server) -> Result<(), EngineError> {
+    let made = load::create(place, &place.database, like).await;
+    made.map_err(|error| for_every_name(place, id, error))?;
+    fault::point("my.scratch.made");
+    let mut session = place.connect().await?;
+    let mark = format!("CREATE TABLE {} (id CHAR(16) PRIMARY KEY) COMMENT = {}", quote(SCRATCH), literal(id.as_str()));
+    session.run("mark the scratch", &mark).await?;
+    session.close().await;
+    fault::point("my.scratch.marked");
+    Ok(())
+}
+
+/// Makes one with nothing in it but its mark.
+pub(in super::super) async fn empty(database: &Database, id: &DrillId, like: &Server) -> Result<(), EngineError> {
+    make(&Place::of(database)?, id, like).await
 }
 
 /// A privilege on this one name would be of no use to the next drill.

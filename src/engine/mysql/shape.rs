@@ -84,6 +84,29 @@ pub(super) fn fingerprint(schema: &Schema) -> String {
     hasher.finalize().to_hex().to_string()
 }
 
+/// Every definition, sorted; of a table each line of what `SHOW CREATE` prints.
+pub(super) fn lines(schema: &Schema) -> Vec<String> {
+    let of = |object: &Definition| {
+        let whole = line(object);
+        match object.kind {
+            Kind::Table => {
+                let rest = without_counter(&object.sql)
+                    .lines()
+                    .skip(1)
+                    .map(|line| line.trim().trim_end_matches(',').to_owned())
+                    .collect::<Vec<_>>();
+                let mut lines: Vec<String> = rest.into_iter().map(|line| format!("table {}\t{line}", object.name)).collect();
+                lines.push(format!("table {}", object.name));
+                lines
+            }
+            _ => vec![whole],
+        }
+    };
+    let mut lines: Vec<String> = schema.objects.iter().flat_map(of).collect();
+    lines.sort_unstable();
+    lines
+}
+
 fn line(object: &Definition) -> String {
     let ownerless = || without_definer(&object.sql).map_or_else(|| object.sql.clone(), |(_, sql)| sql);
     let sql = match object.kind {

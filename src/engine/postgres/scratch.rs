@@ -16,7 +16,7 @@ use super::marks::LONGEST_NAME;
 use super::subscriptions::{self, Which};
 use super::{load, standby};
 use crate::archive::Archive;
-use crate::archive::manifest::FrameKind;
+use crate::archive::manifest::{FrameKind, Server};
 use crate::config::Database;
 use crate::fault;
 use crate::ids::DrillId;
@@ -72,16 +72,37 @@ pub(in super::super) async fn try_out(
 ) -> Result<Loaded, EngineError> {
     let archive = shared(archive, LoadMode::Clean)?;
     let place = &Place::of(database)?.for_archive(&archive.manifest().server).await;
-    let mut warnings = create_as_archived(place, &archive.manifest().server, Some(number_of(id))).await?;
-    fault::point("pg.scratch.made");
-    close_to_others(place).await?;
-    fault::point("pg.scratch.closed");
+    let mut warnings = make(place, id, &archive.manifest().server).await?;
     let mut loaded = load::fill(place, &archive, load::Views::Leave, jobs.max(1), progress).await?;
     if load::text(&archive, FrameKind::Trailer).await?.contains("REFRESH MATERIALIZED VIEW") {
         warnings.push("materialized views were made and not refreshed: their rows are in no archive".to_owned());
     }
     loaded.warnings.splice(0..0, warnings);
     Ok(loaded)
+}
+
+async fn make(place: &Place, id: &DrillId, like: &Server) -> Result<Vec<String>, EngineError> {
+    let warnings = create_as_archived(place, like, Some(number_of(id))).await?;
+    fault::point("pg.scratch.made");
+    close_to_others(place).await?;
+    fault::point("pg.scratch.closed");
+    Ok(warnings)
+}
+
+/// Makes one with nothing in it.
+pub(in super::super) async fn empty(database: &Database, id: &DrillId, like: &Server) -> Result<(), EngineError> {
+    let place = &Place::of(database)?.for_archive(like).await;
+    make(place, id, like).await.map(drop)
+}
+
+/// Makes extensions in one with nothing in it, those that may be made: what a migration misses of them it says itself.
+pub(in super::super) async fn extend(database: &Database, names: &[&str]) -> Result<(), EngineError> {
+    let mut session = Place::of(database)?.connect().await?;
+    for name in names {
+        session.run("make an extension", &format!("CREATE EXTENSION IF NOT EXISTS {}", quote(name))).await.ok();
+    }
+    session.close().await;
+    Ok(())
 }
 
 /// Who may connect to the database that was archived may not be everybody, as he may to a new one.

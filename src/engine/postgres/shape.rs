@@ -110,21 +110,39 @@ async fn read_other(session: &mut Session, found: &Found, table: &str, doing: &s
 
 /// The digest of the definition.
 pub(super) async fn fingerprint(session: &mut Session) -> Result<String, EngineError> {
+    let mut hasher = blake3::Hasher::new();
+    for line in lines(session, Columns::InOrder).await? {
+        hasher.update(line.as_bytes());
+        hasher.update(b"\n");
+    }
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// Whether a column's place among the others is part of what is said of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Columns {
+    /// It is.
+    InOrder,
+    /// It is not: one that is missing changes what is said of no other.
+    Alone,
+}
+
+/// The place of a column, in its query.
+const PLACE: &str = "pg_catalog.row_number() OVER (PARTITION BY c.oid ORDER BY a.attnum), ";
+
+/// Every definition, sorted.
+pub(super) async fn lines(session: &mut Session, columns: Columns) -> Result<Vec<String>, EngineError> {
     let mut lines = Vec::new();
     for (what, sql) in DEFINITIONS {
         let sql = sql
+            .replace(PLACE, if columns == Columns::InOrder { PLACE } else { "" })
             .replace("{user}", USER_SCHEMA)
             .replace("{own}", "NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.deptype = 'e' AND e.objid =");
         let found = texts(session, &format!("read the definitions of {what}"), &sql).await?;
         lines.extend(found.into_iter().map(|line| format!("{what}\t{line}")));
     }
     lines.sort_unstable();
-    let mut hasher = blake3::Hasher::new();
-    for line in lines {
-        hasher.update(line.as_bytes());
-        hasher.update(b"\n");
-    }
-    Ok(hasher.finalize().to_hex().to_string())
+    Ok(lines)
 }
 
 /// Each kind of object with the query that prints it, one line an object. `{own} X)` keeps extensions' members out.

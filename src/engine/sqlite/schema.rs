@@ -154,6 +154,17 @@ async fn fingerprint(connection: &mut SqliteConnection, path: &Path, tables: &[T
     Ok(hasher.finalize().to_hex().to_string())
 }
 
+/// Every definition, sorted.
+pub(super) async fn lines(connection: &mut SqliteConnection, path: &Path) -> Result<Vec<String>, EngineError> {
+    let query = "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY type, name";
+    let rows: Vec<(String, String, String)> =
+        sqlx::query_as(query).fetch_all(connection).await.map_err(because(path, "read the schema"))?;
+    let mut lines: Vec<String> =
+        rows.into_iter().map(|(kind, name, sql)| format!("{kind} {name}\t{}", normalised(&sql))).collect();
+    lines.sort_unstable();
+    Ok(lines)
+}
+
 /// White space outside quotes made one blank, so that a definition's layout does not count.
 fn normalised(sql: &str) -> String {
     let mut text = String::with_capacity(sql.len());

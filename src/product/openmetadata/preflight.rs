@@ -260,6 +260,18 @@ pub fn elsewhere(target: &Target, root: &Path) -> Option<String> {
     blocked_elsewhere(&url, &target.database)
 }
 
+/// Whether the release's configuration, with the variables that the migration gets, names the target's database.
+///
+/// # Errors
+/// When it names another, or none that is understood; in words.
+pub fn points(target: &Target, root: &Path) -> Result<(), String> {
+    let url = conf::database(root, &variables(target))?;
+    match other_database(&url, &target.database) {
+        None => Ok(()),
+        Some((_, what)) => Err(format!("{what}: the variables for a rehearsal do not reach it")),
+    }
+}
+
 /// The variables that the migration gets.
 #[must_use]
 pub fn variables(target: &Target) -> BTreeMap<String, String> {

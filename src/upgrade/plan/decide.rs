@@ -3,16 +3,18 @@
 //! Pure. A refusal names its next step; the same observation always gives the same decision; held by the table in the tests
 //! of `plan`.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveTime, Utc};
 
 use super::{AfterFailure, Applies, Back, Database, FORMAT, Observation, Outside, Plan, Purpose, Refusal};
-use crate::config::{OnFailure, Runner, Window};
+use crate::config::{BeforeUpgrade, OnFailure, Runner, Window};
 use crate::gate;
 use crate::gate::cause::Cause;
 use crate::release::WayBack;
 use crate::service::ServiceState;
+use crate::state_db::rehearsals::Verdict;
 use crate::upgrade::judge::{Judgement, Stand, Unknown};
 use crate::upgrade::state::{Direction, ReleaseAt, Step};
+use crate::version::Version;
 
 /// Who wants the upgrade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,9 +180,39 @@ fn refusals(
             if let Some(window) = seen.rules.window.filter(|window| !open_at(window, now)) {
                 refusals.push(Refusal::Window(window));
             }
+            refusals.extend(too_short(seen, now));
         }
     }
+    refusals.extend(by_rehearsal(seen, &to.version, asked));
     refusals
+}
+
+/// What speaks against it by what a rehearsal of this release showed, or because there was none.
+fn by_rehearsal(seen: &Observation, to: &Version, asked: Asked) -> Option<Refusal> {
+    let verdict = seen.rehearsal.as_ref().map(|rehearsal| rehearsal.verdict);
+    let why = || seen.rehearsal.as_ref().and_then(|rehearsal| rehearsal.said.clone()).unwrap_or_default();
+    match (seen.rules.before_upgrade, verdict, asked) {
+        (BeforeUpgrade::No, ..) | (_, Some(Verdict::Passed), _) => None,
+        // A server that is down already is down for longer while that is tried; who asks has seen the plan.
+        (BeforeUpgrade::Yes, None, Asked::ByGate | Asked::ByPerson) | (BeforeUpgrade::Yes, Some(Verdict::NotTried), _) => None,
+        (BeforeUpgrade::Yes, Some(Verdict::Failed), Asked::ByPerson) => None,
+        (_, None, _) => Some(Refusal::NotRehearsed(to.clone())),
+        (_, Some(_), _) => Some(Refusal::Rehearsal(to.clone(), why())),
+    }
+}
+
+/// Whether an upgrade that begins now would, by its rehearsal, still be at work when its window closes.
+fn too_short(seen: &Observation, now: DateTime<Utc>) -> Option<Refusal> {
+    let rehearsal = seen.rehearsal.as_ref().filter(|rehearsal| rehearsal.verdict == Verdict::Passed)?;
+    let window = seen.rules.window.filter(|window| window.from != window.to && open_at(window, now))?;
+    let between = |from: NaiveTime| {
+        let span = (window.to - from).num_milliseconds();
+        // One that passes midnight.
+        u64::try_from(if span < 0 { span + 24 * 3_600_000 } else { span }).unwrap_or_default()
+    };
+    let (left, whole) = (between(now.with_timezone(&window.zone).time()), between(window.from));
+    let needed_ms = rehearsal.downtime_ms;
+    (left < needed_ms).then_some(Refusal::Short { window, needed_ms, ever: needed_ms <= whole })
 }
 
 /// Bytes that two archives may need, the one before and the one of what a failure left: by the last archive with half as

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 
-use crate::config::{OnFailure, Runner, Window};
+use crate::config::{BeforeUpgrade, OnFailure, Runner, Window};
 use crate::failure::Class;
 use crate::ids::{Label, TargetName, UpgradeId};
 use crate::release::{Installed, WayBack};
@@ -12,6 +12,7 @@ use crate::restore::Unfinished;
 use crate::service::ServiceState;
 use crate::shape::Shape;
 use crate::state_db::holds::Hold;
+use crate::state_db::rehearsals::Rehearsal;
 use crate::upgrade::judge::{self, Judgement, Left, Scripts, Serving};
 use crate::upgrade::state::{Phase, ReleaseAt};
 use crate::version::Version;
@@ -43,6 +44,8 @@ pub struct Observation {
     pub open: Option<(UpgradeId, Phase)>,
     /// An upgrade that is in no journal, if there are traces of one.
     pub lost: Option<Lost>,
+    /// The newest rehearsal of the installed release.
+    pub rehearsal: Option<Rehearsal>,
     /// Free bytes where archives go.
     pub free_bytes: u64,
     /// The size of the newest whole archive, if there is one.
@@ -125,6 +128,8 @@ pub struct Rules {
     pub auto: bool,
     /// The window of the day.
     pub window: Option<Window>,
+    /// Whether it waits for a rehearsal.
+    pub before_upgrade: BeforeUpgrade,
     /// What a failure does.
     pub on_failure: OnFailure,
     /// How many restarts of one step without an outcome are tried.

@@ -66,6 +66,19 @@ pub enum Refusal {
     NotAsked,
     /// Outside the window.
     Window(Window),
+    /// The release is to be rehearsed first.
+    NotRehearsed(Version),
+    /// It was, and did not pass, or could not be tried where it must be; why.
+    Rehearsal(Version, String),
+    /// What is left of the window is shorter than what the rehearsal says.
+    Short {
+        /// The window.
+        window: Window,
+        /// How long an upgrade is expected to take, in milliseconds.
+        needed_ms: u64,
+        /// Whether the whole window is long enough.
+        ever: bool,
+    },
 }
 
 impl Refusal {
@@ -91,6 +104,9 @@ impl Refusal {
             Self::Room { .. } => "room",
             Self::NotAsked => "not-asked",
             Self::Window(_) => "window",
+            Self::NotRehearsed(_) => "not-rehearsed",
+            Self::Rehearsal(..) => "rehearsal",
+            Self::Short { .. } => "window-too-short",
         }
     }
 
@@ -107,7 +123,10 @@ impl Refusal {
     /// Whether it passes by itself (a window opens, a package manager ends) and is no cause for alarm.
     #[must_use]
     pub fn waits(&self) -> bool {
-        matches!(self, Self::NotAsked | Self::Window(_) | Self::Hold(_))
+        matches!(
+            self,
+            Self::NotAsked | Self::Window(_) | Self::Hold(_) | Self::NotRehearsed(_) | Self::Short { ever: true, .. }
+        )
     }
 
     /// What a person does about it.
@@ -141,6 +160,9 @@ impl Refusal {
             Self::Room { .. } => "make room where the archives are: `upkeep prune TARGET --dry-run`",
             Self::NotAsked => "run it: `upkeep upgrade TARGET`",
             Self::Window(_) => "wait, or run it now: `upkeep upgrade TARGET`",
+            Self::NotRehearsed(_) => "wait for it, or rehearse it now: `upkeep rehearse TARGET`",
+            Self::Rehearsal(..) => "see why, and rehearse it again: `upkeep rehearse TARGET`",
+            Self::Short { .. } => "make `window` in `[targets.T.upgrade]` longer, or run it now: `upkeep upgrade TARGET`",
         }
     }
 }
@@ -187,6 +209,13 @@ impl fmt::Display for Refusal {
             }
             Self::Room { free, needed } => write!(f, "{free} bytes are free for archives, and up to {needed} are needed"),
             Self::NotAsked => f.write_str("`auto = false`: the upgrade waits for a person"),
+            Self::NotRehearsed(version) => write!(f, "release {version} is to be rehearsed first, and was not yet"),
+            Self::Rehearsal(version, why) => write!(f, "release {version} did not pass its rehearsal: {why}"),
+            Self::Short { window, needed_ms, ever } => {
+                let (from, to, needed) = (window.from.format("%H:%M"), window.to.format("%H:%M"), needed_ms.div_ceil(1000));
+                let what = if *ever { "what is left of the window" } else { "the window" };
+                write!(f, "{what} {from}-{to} ({}) is shorter than the {needed} s that its rehearsal foretells", window.zone)
+            }
             Self::Window(window) => {
                 write!(f, "outside the window {}-{} ({})", window.from.format("%H:%M"), window.to.format("%H:%M"), window.zone)
             }

@@ -1,7 +1,7 @@
 use chrono::{DateTime, TimeZone as _, Utc};
 
 use super::*;
-use crate::config::{OnFailure, Runner, Window};
+use crate::config::{BeforeUpgrade, OnFailure, Runner, Window};
 use crate::failure::Class;
 use crate::gate;
 use crate::release::{Installed, WayBack};
@@ -57,12 +57,14 @@ pub(crate) fn due() -> Observation {
         unfinished: None,
         open: None,
         lost: None,
+        rehearsal: None,
         free_bytes: 1_000_000,
         last_archive_bytes: None,
         last_of_good: None,
         rules: Rules {
             auto: true,
             window: None,
+            before_upgrade: BeforeUpgrade::No,
             on_failure: OnFailure::Rollback,
             attempts: 3,
             runner: Some(Runner::Flyway),

@@ -36,15 +36,47 @@ done
 [ ! -e search-engine-down ] || { echo "ERROR search engine: connection refused"; exit 1; }
 "#;
 
+/// The tool of 1.1 and 1.2 (mode A): a statement that fails is logged and passed over, the row is written, and the run ends with 0. It makes the histories
+/// where there are none. `$CLIENT` is read as a shell reads it, so that it may name `$OM_DATABASE`.
+const OLDER_TOOL: &str = r#"#!/bin/sh
+[ "$*" = migrate-all ] || { echo "unknown: $*"; exit 1; }
+native=./bootstrap/sql/migrations/native
+sql() { eval "$CLIENT"; }
+sql < bootstrap/histories.sql
+ran=$(echo "SELECT version FROM SERVER_CHANGE_LOG" | sql)
+for version in $(ls $native | sort -V); do
+  case " $(echo $ran) " in *" $version "*) continue ;; esac
+  at=0
+  for file in schemaChanges postDataMigrationSQLScript; do
+    statement=$native/$version/$ENGINE/$file.sql
+    [ -e $statement ] || continue
+    at=$((at + 1))
+    if sql < $statement; then
+      echo "INSERT INTO SERVER_MIGRATION_SQL_LOGS (version, sqlStatement, checksum) VALUES ('$version', 'one', '$version-$at')" | sql
+    else
+      echo "ERROR Failed to run sql of $version"
+    fi
+  done
+  echo "INSERT INTO SERVER_CHANGE_LOG (version, migrationFileName, checksum) VALUES ('$version', '$PWD/$native/$version/$ENGINE', 'drawn')" | sql
+done
+"#;
+
 /// The histories as OpenMetadata makes them, those columns that are asked for; the engines' own ways to count rows.
 pub(crate) fn histories(postgres: bool) -> String {
+    format!(
+        "{}INSERT INTO SERVER_CHANGE_LOG (version, migrationFileName, checksum) VALUES ('1.1.0', '/old/1.1.0', 'drawn'), ('1.5.0', '/old/1.5.0', 'drawn');\n",
+        empty_histories(postgres)
+    )
+}
+
+/// The same without rows.
+fn empty_histories(postgres: bool) -> String {
     let rank = if postgres { "SERIAL" } else { "BIGINT UNSIGNED NOT NULL AUTO_INCREMENT UNIQUE" };
     format!(
-        "CREATE TABLE SERVER_CHANGE_LOG (installed_rank {rank}, version VARCHAR(256) NOT NULL PRIMARY KEY, migrationFileName VARCHAR(256) \
+        "CREATE TABLE IF NOT EXISTS SERVER_CHANGE_LOG (installed_rank {rank}, version VARCHAR(256) NOT NULL PRIMARY KEY, migrationFileName VARCHAR(256) \
          NOT NULL, checksum VARCHAR(256) NOT NULL, installed_on TIMESTAMP NULL DEFAULT CURRENT_TIMESTAMP);\n\
-         CREATE TABLE SERVER_MIGRATION_SQL_LOGS (version VARCHAR(256) NOT NULL, sqlStatement VARCHAR(10000) NOT NULL, \
-         checksum VARCHAR(256) PRIMARY KEY, executedAt TIMESTAMP DEFAULT CURRENT_TIMESTAMP);\n\
-         INSERT INTO SERVER_CHANGE_LOG (version, migrationFileName, checksum) VALUES ('1.1.0', '/old/1.1.0', 'drawn'), ('1.5.0', '/old/1.5.0', 'drawn');\n"
+         CREATE TABLE IF NOT EXISTS SERVER_MIGRATION_SQL_LOGS (version VARCHAR(256) NOT NULL, sqlStatement VARCHAR(10000) NOT NULL, \
+         checksum VARCHAR(256) PRIMARY KEY, executedAt TIMESTAMP DEFAULT CURRENT_TIMESTAMP);\n"
     )
 }
 
@@ -82,4 +114,13 @@ pub(crate) fn install(upkeep: &Upkeep, version: &str, migrations: &[(&str, &str,
     }
     std::fs::remove_file(upkeep.path("current")).ok();
     symlink(&release, upkeep.path("current")).unwrap();
+}
+
+/// The same of a release up to 1.2, with the tool that these have.
+pub(crate) fn install_older(upkeep: &Upkeep, version: &str, migrations: &[(&str, &str, &str)], postgres: bool) {
+    install(upkeep, version, migrations);
+    let release = format!("openmetadata-{version}");
+    std::fs::remove_file(upkeep.path(&format!("{release}/bootstrap/openmetadata-ops.sh"))).unwrap();
+    upkeep.file(&format!("{release}/bootstrap/bootstrap_storage.sh"), OLDER_TOOL);
+    upkeep.file(&format!("{release}/bootstrap/histories.sql"), &empty_histories(postgres));
 }

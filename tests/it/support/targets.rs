@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use upkeep::config::{Backup, Copies, Database, Drills, Location, OnFailure, Target, Upgrade, WithoutDaemon};
+use upkeep::config::{Backup, Copies, Database, Drills, Location, OnFailure, Rehearsals, Target, Upgrade, WithoutDaemon};
 use upkeep::ids::TargetName;
 use upkeep::retention::Policy;
 
@@ -44,6 +44,7 @@ pub(crate) fn target(location: Location, directory: PathBuf, keep_last: u32) -> 
         },
         retention: Policy { keep_last, minimum: 1, ..keep_all() },
         drill: Drills::default(),
+        rehearse: Rehearsals::default(),
         offsite: Copies::default(),
         release: None,
         migrations: None,

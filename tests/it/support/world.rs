@@ -297,7 +297,9 @@ deadline = "200ms"
             for entry in std::fs::read_dir(dir).unwrap().flatten() {
                 let path = entry.path();
                 let name = entry.file_name().to_string_lossy().into_owned();
-                if path.is_dir() && !path.is_symlink() {
+                if name.starts_with("scratch-") {
+                    found.push(path);
+                } else if path.is_dir() && !path.is_symlink() {
                     open.push(path);
                 } else if upkeep::durable::is_temporary(&name) || name.contains("upkeep-new") {
                     found.push(path);
