@@ -1,8 +1,9 @@
 //! Named points at which a test may kill the process or fail an operation.
 //!
-//! In release builds every function here does nothing. In debug builds five environment variables drive it:
+//! In release builds every function here does nothing. In debug builds six environment variables drive it:
 //! `UPKEEP_FAULT_TRACE=FILE` appends the name of each point passed, one a line, so that the code itself provides the list a
 //! test walks; `UPKEEP_FAULT_KILL=N` ends the process with SIGKILL when the N-th point (from 1) is passed;
+//! `UPKEEP_FAULT_TERM=NAME` sends it a SIGTERM, as a supervisor does, the first time the point of that name is passed;
 //! `UPKEEP_FAULT_FAIL=NAME` makes every [`check`] of that name fail with "no space left on device" (ENOSPC);
 //! `UPKEEP_FAULT_HOLD=NAME:FIFO` waits, the first time the point of that name is passed, until somebody has opened the FIFO for
 //! writing and closed it again; with `*` for the name, at every point that is passed. `UPKEEP_FAULT_PANIC=NAME` has every [`aside`] of
@@ -46,10 +47,12 @@ mod armed {
     /// Instead of a point's name: each, each time.
     const EVERY: &str = "*";
     static WAS_HELD: AtomicBool = AtomicBool::new(false);
+    static WAS_TOLD: AtomicBool = AtomicBool::new(false);
 
     struct Armed {
         trace: Option<String>,
         kill: Option<u64>,
+        term: Option<String>,
         fail: Option<String>,
         hold: Option<(String, String)>,
         panic: Option<String>,
@@ -60,6 +63,7 @@ mod armed {
         ARMED.get_or_init(|| Armed {
             trace: std::env::var("UPKEEP_FAULT_TRACE").ok(),
             kill: std::env::var("UPKEEP_FAULT_KILL").ok().and_then(|n| n.parse().ok()),
+            term: std::env::var("UPKEEP_FAULT_TERM").ok(),
             fail: std::env::var("UPKEEP_FAULT_FAIL").ok(),
             panic: std::env::var("UPKEEP_FAULT_PANIC").ok(),
             hold: std::env::var("UPKEEP_FAULT_HOLD").ok().and_then(|hold| {
@@ -99,8 +103,12 @@ mod armed {
             // Nothing is written: the end of the file is the word to go on. One that cannot be read fails the test by itself.
             std::fs::read(fifo).ok();
         }
+        let ourselves = rustix::process::getpid();
         if armed.kill == Some(number) {
-            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL).ok();
+            rustix::process::kill_process(ourselves, rustix::process::Signal::KILL).ok();
+        }
+        if armed.term.as_deref() == Some(name) && !WAS_TOLD.swap(true, Ordering::SeqCst) {
+            rustix::process::kill_process(ourselves, rustix::process::Signal::TERM).ok();
         }
     }
 

@@ -21,17 +21,26 @@ on_every_engine! {
 /// The text of that row.
 const LEFT: &str = "written before anybody looked";
 
-/// Kinds of points between two that are tried: a run is a whole upgrade and a way back.
-const SAMPLE: usize = 7;
+/// What goes wrong, the release that it goes wrong with, and how many kinds of points there are between two that are tried: a run is a whole
+/// upgrade and a way back.
+const STORIES: [(&str, &str, usize); 2] =
+    [("a release that is never healthy", "1.3.0", 8), ("a migration that fails half-way", "1.2.0", 19)];
 
 fn printed(db: Db) {
     let world = World::new(db);
     ok(&world, &["backup", "notes"]);
     world.start_server();
-    // Healthy never, so that the way back is walked as well.
-    world.install("1.3.0");
     world.keep();
-    let before = content(&world);
+    for (number, (story, release, sample)) in STORIES.into_iter().enumerate() {
+        world.reset();
+        world.install(release);
+        world.keep();
+        walked(db, &world, story, sample, number == 0);
+    }
+}
+
+fn walked(db: Db, world: &World, story: &str, sample: usize, stumbles: bool) {
+    let before = content(world);
     let trace = world.root().join("trace");
     world.command(&["upgrade", "notes"]).env("UPKEEP_FAULT_TRACE", &trace).output().unwrap();
     let points = std::fs::read_to_string(&trace).unwrap();
@@ -41,34 +50,34 @@ fn printed(db: Db) {
     for (number, point) in (1..).zip(&points) {
         let first = seen.insert(*point);
         kinds += usize::from(first);
-        let sampled = first && kinds.is_multiple_of(SAMPLE);
+        let sampled = first && kinds.is_multiple_of(sample);
         if !(all || sampled) {
             continue;
         }
         world.reset();
         world.command(&["upgrade", "notes"]).env("UPKEEP_FAULT_KILL", number.to_string()).output().unwrap();
         let Ok(note) = std::fs::read_to_string(world.root().join("archives/RECOVERY-notes.txt")) else { continue };
-        let at = format!("{db}, killed at point {number} ({point})");
+        let at = format!("{db}, {story}, killed at point {number} ({point})");
         // A row that is in no archive, where the kill left a database that takes one.
         let left = Writer::once(world.home(), 5000, LEFT);
-        leave_a_log(&world);
+        leave_a_log(world);
         let commands: Vec<&str> = note.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
         if left && matches!(db, Db::MySql(_)) {
             // What an exchange that was cut short may leave: the dump of it goes on, and says so with its exit code.
             world.sql("CREATE TABLE gone (id INT); CREATE VIEW of_gone AS SELECT id FROM gone; DROP TABLE gone");
-            if tried == 0 {
-                stumble(&world, &commands, &at);
+            if stumbles && tried == 0 {
+                stumble(world, &commands, &at);
             }
         }
         // Somebody stops after one of the steps, each time another, and begins again with the first.
-        follow(&world, &commands[..number % (commands.len() + 1)], &at);
-        follow(&world, &commands, &at);
-        assert!(!left || is_kept(&world), "{at}: what was there is not kept aside\n{note}");
-        assert_eq!(content(&world), before, "{at}");
+        follow(world, &commands[..number % (commands.len() + 1)], &at);
+        follow(world, &commands, &at);
+        assert!(!left || is_kept(world), "{at}: what was there is not kept aside\n{note}");
+        assert_eq!(content(world), before, "{at}");
         assert_eq!((world.whole_version(), world.serving().as_deref()), ("1.0.0", Some("1.0.0")), "{at}");
         // Whatever upkeep does first when it is back leaves it so.
         world.sql("INSERT INTO note (id, body) VALUES (1000, 'written since')");
-        ok(&world, &["verify", "--all"]);
+        ok(world, &["verify", "--all"]);
         assert_eq!(world.ask("SELECT body FROM note WHERE id = 1000"), "written since", "{at}");
         let status = world.json(&["status", "notes"]);
         let phase = status["targets"][0]["upgrade"]["phase"].as_str().unwrap_or("none").to_owned();
@@ -78,7 +87,7 @@ fn printed(db: Db) {
     }
     assert!(tried > 0, "no point lies behind the archive: {points:?}");
     let mut told = std::io::stderr();
-    writeln!(told, "{db}: the note was followed after kills at {tried} of {} points", points.len()).unwrap();
+    writeln!(told, "{db}: {story}: the note was followed after kills at {tried} of {} points", points.len()).unwrap();
 }
 
 /// Runs each command of the note in a shell of its own.

@@ -18,7 +18,7 @@ on_every_engine! {
 
 mod on_the_newest_postgresql {
     use crate::support::engines::Db;
-    use crate::support::postgres::newer_cluster;
+    use crate::support::postgres::{cluster, newer_cluster};
 
     #[test]
     fn a_row_written_in_any_gap_of_a_restore_is_not_lost() {
@@ -27,10 +27,10 @@ mod on_the_newest_postgresql {
         }
     }
 
-    /// Over one connection, in one transaction, where the role may not create a database.
+    /// Over one connection, in one transaction, where the role may not create a database; on the oldest as well.
     #[test]
     fn nor_is_one_where_the_content_is_exchanged_inside_the_database() {
-        if let Some(cluster) = newer_cluster() {
+        for cluster in [cluster(), newer_cluster()].into_iter().flatten() {
             super::restored_inside(Db::Postgres(cluster));
         }
     }
@@ -96,6 +96,12 @@ fn rolled_back(db: Db) {
     somebody_writes(&world, &["rollback", "notes"], |_| true);
     as_archived(&world);
     assert_eq!(world.serving().as_deref(), Some("1.0.0"));
+    // The same of a way back that nobody asked for.
+    world.install("1.3.0");
+    let gaps = somebody_writes_and(&world, &["upgrade", "notes"], 69, 10_000, |_| true);
+    assert!(gaps.iter().any(|gap| gap == "journal.after.rolled-back"), "{gaps:?}");
+    as_archived(&world);
+    assert_eq!(world.serving().as_deref(), Some("1.0.0"));
 }
 
 /// What the archive has is there, whatever was written since.
@@ -108,7 +114,19 @@ fn as_archived(world: &World) {
 
 /// Runs a command to its good end while somebody connects, commits a row and leaves in each gap that `here` names. Gives the gaps.
 #[track_caller]
-fn somebody_writes(world: &World, command: &[&str], mut here: impl FnMut(&str) -> bool) -> Vec<String> {
+fn somebody_writes(world: &World, command: &[&str], here: impl FnMut(&str) -> bool) -> Vec<String> {
+    somebody_writes_and(world, command, 0, 0, here)
+}
+
+/// The same where the command ends with this code, and the rows' numbers begin there: below zero, for migrations delete what is above.
+#[track_caller]
+fn somebody_writes_and(
+    world: &World,
+    command: &[&str],
+    code: i32,
+    first: i64,
+    mut here: impl FnMut(&str) -> bool,
+) -> Vec<String> {
     let (mut written, mut gaps, mut tried) = (BTreeMap::new(), Vec::new(), 0);
     let ended = Held::at_every(world, command, |passed, name| {
         // One that is not let go at once is come to twice.
@@ -116,13 +134,14 @@ fn somebody_writes(world: &World, command: &[&str], mut here: impl FnMut(&str) -
         gaps.resize(passed.max(gaps.len()), name.to_owned());
         if comes_anew && here(name) {
             tried += 1;
-            let row = format!("token-{tried}.");
-            if Writer::once(world.home(), 1_000 + tried, &row) {
+            let id = first + tried;
+            let row = format!("token-{id}.");
+            if Writer::once(world.home(), -id, &row) {
                 written.insert(row, format!("{name}, point {passed}"));
             }
         }
     });
-    assert!(ended.status.success(), "{}", text(&ended));
+    assert_eq!(ended.status.code(), Some(code), "{}", text(&ended));
     let there = Writer::rows(world.home());
     let mut lost: BTreeMap<&String, &String> = written.iter().filter(|(row, _)| !there.contains(*row)).collect();
     let in_archives = lost.len();

@@ -1,33 +1,63 @@
 //! A way back that was cut short, and what others do to server and database before it goes on: no row that anybody committed is missing
-//! from database and archives together. The real binary is killed at the points it passes; between the kill and the next run somebody
-//! starts the server by hand, which writes.
+//! from database and archives together. The real binary is killed at the points it passes, the daemon is told to stop there, or an older
+//! copy of its state is put back after its end; between that and the next run somebody starts the server by hand, which writes.
+//!
+//! Each engine takes others of the journal's points, so that together they take all, and those of the exchange. `TEST_CRASH_POINTS=all` is every point on every engine, cut in each way.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
 
+use crate::support::daemon::Running;
+use crate::support::mysql::Which;
 use crate::support::wait::until;
 use crate::support::world::{Db, World, text};
 
-/// How many points of each story are tried: those around what is kept, replaced and told. Every gap there is, is tried on the driver alone.
-const POINTS: usize = 9;
+/// How a run is cut short at a point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    /// The daemon is told to stop, as systemd tells it.
+    Told,
+    /// The process is killed.
+    Killed,
+    /// The process is killed, the next one comes to its end, and then the state directory is put back as it was at the kill.
+    OldState,
+}
+
+const CUTS: [Cut; 3] = [Cut::Told, Cut::Killed, Cut::OldState];
+
+/// Points of the exchange itself and behind it, before the journal has it; the last is each engine's own.
+const EXCHANGED: [&str; 4] = ["restore.loaded", "sqlite.replaced", "pg.swap.published", "my.swap.renamed"];
+
+fn are_all_asked() -> bool {
+    std::env::var("TEST_CRASH_POINTS").is_ok_and(|which| which == "all")
+}
+
+/// Where a story is cut, and how.
+fn chosen(db: Db, points: &[&str], first: usize) -> Vec<(usize, Cut)> {
+    let behind = |prefixes: &[&str]| -> Vec<usize> {
+        (first..points.len()).filter(|at| prefixes.iter().any(|prefix| points[*at].starts_with(prefix))).collect()
+    };
+    let journal = behind(&["journal.after"]);
+    if are_all_asked() {
+        let every = journal.into_iter().chain(behind(&["restore.", "sqlite.", "pg.", "my."]));
+        return every.flat_map(|at| CUTS.map(|cut| (at, cut))).collect();
+    }
+    let turn = match db {
+        Db::MySql(server) if server.which == Which::MySql => 0,
+        Db::MySql(_) => 1,
+        Db::Postgres(_) => 2,
+        Db::Sqlite => 3,
+    };
+    let exchange = (0..).zip(behind(&EXCHANGED)).map(|(number, at)| (at, CUTS[(1 + number) % CUTS.len()]));
+    let journal = journal.into_iter().enumerate().filter(|(number, _)| number % 4 == turn);
+    // The order of the cuts is another for each.
+    journal.map(|(number, at)| (at, CUTS[number % CUTS.len()])).chain(exchange).collect()
+}
 
 fn ok(world: &World, arguments: &[&str]) {
     let output = world.run(arguments);
     assert!(output.status.success(), "{arguments:?}: {}", text(&output));
-}
-
-/// Whether a text is in the database, or in an archive as stock tools read it.
-fn is_kept(world: &World, body: &str) -> bool {
-    if world.ask(&format!("SELECT count(*) FROM note WHERE body = '{body}'")) != "0" {
-        return true;
-    }
-    let archives = std::fs::read_dir(world.root().join("archives")).unwrap().flatten().map(|entry| entry.path());
-    archives.filter(|path| path.extension().is_some_and(|extension| extension == "zst")).any(|path| {
-        let mut content = Vec::new();
-        let mut decoder = zstd::Decoder::new(std::fs::File::open(path).unwrap()).unwrap();
-        // Behind the content is what only we read; stock zstd passes over it as well.
-        decoder.read_to_end(&mut content).ok();
-        content.windows(body.len()).any(|window| window == body.as_bytes())
-    })
 }
 
 /// Somebody starts the server by hand, and it writes.
@@ -40,7 +70,36 @@ fn serve(world: &World, at: usize) -> Vec<String> {
     bodies
 }
 
-/// Runs a command once to learn its points, then once for each of those behind `from`, killed there, with others acting in between.
+/// Cuts a command short at its `number`-th point, which has that name.
+fn cut(world: &World, command: &[&str], number: usize, name: &str, how: Cut) {
+    if how == Cut::Told {
+        let mut told = world.command(&["daemon"]);
+        told.env("UPKEEP_FAULT_TERM", name);
+        let mut daemon = Running::run(told, &world.root(), world.root().join("state/upkeep.sock"));
+        // A rollback is asked for; an upgrade it may have begun by itself.
+        world.command(command).output().unwrap();
+        daemon.ends();
+        return;
+    }
+    world.command(command).env("UPKEEP_FAULT_KILL", number.to_string()).output().unwrap();
+    if how == Cut::OldState {
+        copy(&world.root().join("state"), &world.root().join("older"));
+        world.command(command).output().unwrap();
+    }
+}
+
+/// What whoever restores a machine from a snapshot does with it.
+fn put_back_the_older_state(world: &World) {
+    std::fs::remove_dir_all(world.root().join("state")).unwrap();
+    copy(&world.root().join("older"), &world.root().join("state"));
+}
+
+fn copy(from: &Path, to: &Path) {
+    assert!(Command::new("cp").arg("-a").args([from, to]).status().unwrap().success());
+}
+
+/// Runs a command once to learn its points, then once for each that is chosen of those behind `from`, cut short there, with others acting in
+/// between.
 fn tell(db: Db, name: &str, from: &str, command: &[&str], prepare: impl Fn(&World), leaves_it: bool) {
     let world = World::new(db);
     ok(&world, &["backup", "notes"]);
@@ -52,29 +111,43 @@ fn tell(db: Db, name: &str, from: &str, command: &[&str], prepare: impl Fn(&Worl
     let points = std::fs::read_to_string(&trace).unwrap();
     let points: Vec<&str> = points.lines().collect();
     let first = points.iter().position(|point| *point == from).unwrap_or_else(|| panic!("never came to {from}: {points:?}"));
-    let told: Vec<usize> = (first..points.len()).filter(|at| points[*at].starts_with("journal.after")).take(POINTS).collect();
-    for at in &told {
+    let mut tried = [0; CUTS.len()];
+    for (at, how) in chosen(db, &points, first) {
+        if how == Cut::Told && points.iter().filter(|point| **point == points[at]).count() > 1 {
+            // Told at the first of that name, it would be told elsewhere.
+            continue;
+        }
         world.reset();
-        let what = format!("{db}, {name}, killed at {} ({})", points[*at], at + 1);
-        world.command(command).env("UPKEEP_FAULT_KILL", (at + 1).to_string()).output().unwrap();
-        let written = serve(&world, *at);
+        let what = format!("{db}, {name}, {how:?} at {} ({})", points[at], at + 1);
+        cut(&world, command, at + 1, points[at], how);
+        tried[CUTS.iter().position(|one| *one == how).unwrap()] += 1;
+        let written = serve(&world, at);
         if !leaves_it {
             world.stop_server();
+        }
+        if how == Cut::OldState {
+            put_back_the_older_state(&world);
         }
         // Until it ends: whatever a person is asked meanwhile, they say to go on.
         let mut said = String::new();
         for arguments in [&["upgrade", "notes"][..], &["upgrade", "notes", "--resume"], &["upgrade", "notes", "--resume"]] {
             said.push_str(&text(&world.run(arguments)));
             for body in &written {
-                assert!(is_kept(&world, body), "{what}: `{body}` is nowhere\n{said}");
+                assert!(world.keeps(body), "{what}: `{body}` is nowhere\n{said}");
             }
         }
         let status = world.json(&["status", "notes"]);
         let phase = status["targets"][0]["upgrade"]["phase"].as_str().unwrap_or("none").to_owned();
         assert!(["rolled-back", "committed", "refused"].contains(&phase.as_str()), "{what}: it is left {phase}: {said}");
     }
+    let [told, killed, older] = tried;
     let mut stderr = std::io::stderr();
-    writeln!(stderr, "{db}: {name}: {} gaps tried", told.len()).unwrap();
+    let all = told + killed + older;
+    writeln!(
+        stderr,
+        "{db}: {name}: {all} gaps tried: killed in {killed}, told to stop in {told}, an older state put back in {older}"
+    )
+    .unwrap();
 }
 
 fn never_healthy(db: Db) {

@@ -183,8 +183,11 @@ deadline = "200ms"
     /// Stops it, as a person would who does not ask us.
     pub(crate) fn stop_server(&self) {
         if let Some(pid) = self.server_pid() {
-            // One that has ended has nothing to be told.
+            // One that has ended has nothing to be told; and its number is not left here to be taken for another's later.
             rustix::process::kill_process(pid, rustix::process::Signal::TERM).ok();
+            for name in ["run/pid", "run/serving"] {
+                std::fs::remove_file(self.root().join(name)).ok();
+            }
         }
     }
 
@@ -289,8 +292,26 @@ deadline = "200ms"
         self.home.scratch_databases()
     }
 
+    /// Whether a text is in the database, or in an archive anywhere in the world as stock tools read it.
+    pub(crate) fn keeps(&self, body: &str) -> bool {
+        let there = self.ask(&format!("SELECT count(*) FROM note WHERE body = '{body}'")) != "0";
+        there
+            || self.files(|name| name.ends_with(".zst")).iter().any(|path| {
+                let mut content = Vec::new();
+                let mut decoder = zstd::Decoder::new(std::fs::File::open(path).unwrap()).unwrap();
+                // Behind the content is what only we read; stock zstd passes over it as well.
+                std::io::Read::read_to_end(&mut decoder, &mut content).ok();
+                content.windows(body.len()).any(|window| window == body.as_bytes())
+            })
+    }
+
     /// Temporary files anywhere in the world.
     pub(crate) fn leftovers(&self) -> Vec<PathBuf> {
+        self.files(|name| upkeep::durable::is_temporary(name) || name.contains("upkeep-new"))
+    }
+
+    /// Files anywhere in the world whose name is such a one.
+    fn files(&self, is_such: impl Fn(&str) -> bool) -> Vec<PathBuf> {
         let mut found = Vec::new();
         let mut open = vec![self.root()];
         while let Some(dir) = open.pop() {
@@ -301,7 +322,7 @@ deadline = "200ms"
                     found.push(path);
                 } else if path.is_dir() && !path.is_symlink() {
                     open.push(path);
-                } else if upkeep::durable::is_temporary(&name) || name.contains("upkeep-new") {
+                } else if is_such(&name) {
                     found.push(path);
                 }
             }

@@ -121,7 +121,7 @@ impl Writer {
     }
 
     /// Connects, commits one row and leaves; whether that was acknowledged.
-    pub(crate) fn once(home: &Home, id: usize, row: &str) -> bool {
+    pub(crate) fn once(home: &Home, id: i64, row: &str) -> bool {
         let (door, sql) = (Door::of(home), format!("INSERT INTO note (id, body) VALUES ({id}, '{row}')"));
         // Whoever is kept out by a lock is so for as long as the test holds it up.
         let tried = runtime().block_on(async { tokio::time::timeout(PATIENCE / 10, door.write(&sql)).await });
