@@ -41,8 +41,8 @@ pub async fn lost(db: &StateDb, target: &Target) -> Result<Option<Lost>, Upgrade
         false => newest_listed(db, target).await?,
     };
     let since = known.iter().map(|row| row.created_at).max();
-    let unknown = taken.filter(|taken| !is_known(&taken.note) && since.is_none_or(|since| taken.at > since));
-    let archive = unknown.as_ref().map(|taken| taken.label.clone());
+    let unknown = taken.filter(|taken| !is_known(&taken.newest.note) && since.is_none_or(|since| taken.newest.at > since));
+    let archive = unknown.as_ref().and_then(|taken| taken.before.clone());
     let note = note::path(target);
     if let Some(text) = head_of(&note).filter(|text| !is_known(text)) {
         // The archive that the note is about is named in it.
@@ -52,8 +52,8 @@ pub async fn lost(db: &StateDb, target: &Target) -> Result<Option<Lost>, Upgrade
     }
     Ok(unknown.map(|taken| Lost {
         target: target.name.clone(),
-        says: format!("the newest archive, {}, was taken by an upgrade ({})", taken.label, taken.note),
-        archive: (taken.kind == Kind::PreUpgrade).then_some(taken.label),
+        says: format!("the newest archive, {}, was taken by an upgrade ({})", taken.newest.label, taken.newest.note),
+        archive: taken.before,
     }))
 }
 
@@ -89,7 +89,15 @@ pub(super) async fn accept(ctx: &Context, target: &Target, lost: &Lost) -> Resul
     Ok(())
 }
 
+/// What the archives say of the upgrade that took the newest of them.
+struct Found {
+    newest: Taken,
+    /// The archive that the same upgrade took before it changed anything: what a person goes back to.
+    before: Option<Label>,
+}
+
 /// What an archive says of the upgrade that took it.
+#[derive(Clone)]
 struct Taken {
     label: Label,
     kind: Kind,
@@ -103,14 +111,24 @@ impl Taken {
         self.kind != Kind::PreRestore || self.note.starts_with("upgrade ")
     }
 
-    /// Where it was taken by an upgrade.
-    fn by_upgrade(self) -> Option<Self> {
+    fn is_by_upgrade(&self) -> bool {
         let kind = matches!(self.kind, Kind::PreUpgrade | Kind::FailedState | Kind::PreRestore);
-        (kind && self.note.starts_with("upgrade ")).then_some(self)
+        kind && self.note.starts_with("upgrade ")
     }
 }
 
-async fn newest_listed(db: &StateDb, target: &Target) -> Result<Option<Taken>, UpgradeError> {
+impl Found {
+    /// Of all that were taken; none where the newest that says something was not taken by an upgrade.
+    fn among(all: &[Taken]) -> Option<Self> {
+        let newest = all.iter().filter(|taken| taken.counts()).max_by_key(|taken| taken.at)?;
+        let newest = newest.is_by_upgrade().then(|| newest.clone())?;
+        let before = all.iter().filter(|taken| taken.kind == Kind::PreUpgrade && taken.note == newest.note);
+        let before = before.max_by_key(|taken| taken.at).map(|taken| taken.label.clone());
+        Some(Self { newest, before })
+    }
+}
+
+async fn newest_listed(db: &StateDb, target: &Target) -> Result<Option<Found>, UpgradeError> {
     let entries = catalogue::list(db, Some(&target.name)).await?;
     let there = entries.into_iter().filter(|entry| entry.verdict != Verdict::Missing);
     let taken = there.map(|entry| Taken {
@@ -119,25 +137,24 @@ async fn newest_listed(db: &StateDb, target: &Target) -> Result<Option<Taken>, U
         note: entry.note.unwrap_or_default(),
         at: entry.taken_at,
     });
-    Ok(taken.filter(Taken::counts).max_by_key(|taken| taken.at).and_then(Taken::by_upgrade))
+    Ok(Found::among(&taken.collect::<Vec<_>>()))
 }
 
 /// From the files themselves: a catalogue that was lost with the journal is made anew at a start, and this may be asked before.
-async fn newest_on_disk(target: &Target) -> Option<Taken> {
+async fn newest_on_disk(target: &Target) -> Option<Found> {
     let (directory, name) = (target.backup.directory.clone(), target.name.clone());
     let look = move || {
         let opened = store::list(&directory).ok()?.into_iter().filter_map(|path| Archive::open(&path).ok());
         let ours = opened.filter(|archive| archive.manifest().target == name);
-        ours.map(|archive| {
+        let taken = ours.map(|archive| {
             let manifest = archive.manifest();
             let note = manifest.note.clone().unwrap_or_default();
             Taken { label: manifest.label.clone(), kind: manifest.kind, note, at: manifest.taken_at }
-        })
-        .filter(Taken::counts)
-        .max_by_key(|taken| taken.at)
+        });
+        Found::among(&taken.collect::<Vec<_>>())
     };
     // What cannot be looked at says nothing; the note is looked for all the same.
-    tokio::task::spawn_blocking(look).await.ok().flatten().and_then(Taken::by_upgrade)
+    tokio::task::spawn_blocking(look).await.ok().flatten()
 }
 
 /// Whether a text names an upgrade: as a word of its own, for one identity may be the beginning of another.
