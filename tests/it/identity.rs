@@ -28,7 +28,7 @@ async fn is_same(one: &Database, two: &Database) -> bool {
 }
 
 /// The same address by another socket or path; with another name of a database, if one is given.
-fn by(database: &Database, way: &Path, other: Option<&str>) -> Database {
+pub(crate) fn by(database: &Database, way: &Path, other: Option<&str>) -> Database {
     let mut spelt = database.clone();
     match &mut spelt.location {
         Location::Sqlite { path } => way.clone_into(path),
@@ -47,7 +47,7 @@ fn by(database: &Database, way: &Path, other: Option<&str>) -> Database {
 }
 
 /// Where it is: a socket, or the directory of one.
-fn way(database: &Database) -> &Path {
+pub(crate) fn way(database: &Database) -> &Path {
     match &database.location {
         Location::Sqlite { path } => path,
         Location::Postgres { host, .. } | Location::MySql { host, .. } => Path::new(host),

@@ -2,6 +2,9 @@
 //! only reads changes nothing, what notes writes its note, what changes something says that it must wait; and who goes back
 //! means what has not ended.
 
+mod elsewhere;
+mod two;
+
 use std::os::unix::process::ExitStatusExt as _;
 
 use crate::support::engines::on_every_engine;
@@ -104,6 +107,8 @@ fn killed_in_the_middle_of_an_upgrade(db: Db) {
     assert_eq!(upgrade(&world).0, "committed");
     assert_eq!((world.whole_version(), world.serving().as_deref()), ("1.1.0", Some("1.1.0")));
     ok(&world, &["backup", "notes"]);
+    // Nor by another upkeep, which knows nothing of this one.
+    two::do_not_undo_each_other(&world);
 }
 
 /// Some of the points, spread over all of them: on SQLite more, where each costs little.
@@ -170,6 +175,8 @@ fn back_after_a_killed_rollback(db: Db) {
         assert_eq!(upgrade(&world).0, "rolled-back", "{at}: {said}");
     }
     assert!(finished > 0, "no point lies in the middle: {points:?}");
+    world.reset();
+    elsewhere::is_guarded_as_the_targets_own(&world);
 }
 
 on_every_engine! {

@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use super::wait::until;
@@ -13,25 +14,42 @@ pub(crate) struct Held {
     gate: File,
 }
 
+/// Makes a FIFO at which whoever comes to a point (`*` for each) is held, and has a command's points lead there.
+pub(crate) fn hold(command: &mut Command, point: &str, fifo: &Path) {
+    assert!(Command::new("mkfifo").arg(fifo).status().unwrap().success());
+    command.env("UPKEEP_FAULT_HOLD", format!("{point}:{}", fifo.display()));
+}
+
+/// Waits until somebody is held at a FIFO, who is so until this is closed; none when he has ended instead.
+#[track_caller]
+pub(crate) fn gate(what: &str, fifo: &Path, mut has_ended: impl FnMut() -> bool) -> Option<File> {
+    let (mut gate, mut ended) = (None, false);
+    until(what, || {
+        // Opens only when somebody reads.
+        let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap();
+        gate = OpenOptions::new().write(true).custom_flags(flags).open(fifo).ok();
+        ended = gate.is_none() && has_ended();
+        gate.is_some() || ended
+    });
+    gate
+}
+
 impl Held {
     /// Runs a command on a world up to a point.
     #[track_caller]
     pub(crate) fn at(world: &World, arguments: &[&str], point: &str) -> Self {
-        let fifo = world.root().join(format!("held-at-{point}"));
-        assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
-        let mut command = world.command(arguments);
-        command.env("UPKEEP_FAULT_HOLD", format!("{point}:{}", fifo.display()));
+        Self::of(world.command(arguments), point, &world.root().join(format!("held-at-{point}")))
+    }
+
+    /// Runs any command up to a point.
+    #[track_caller]
+    pub(crate) fn of(mut command: Command, point: &str, fifo: &Path) -> Self {
+        hold(&mut command, point, fifo);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut gate = None;
-        until(&format!("{arguments:?} comes to {point}"), || {
-            // Opens only when somebody reads, who is then held until this end is closed.
-            let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap();
-            gate = OpenOptions::new().write(true).custom_flags(flags).open(&fifo).ok();
-            gate.is_some() || child.try_wait().unwrap().is_some()
-        });
+        let gate = gate(&format!("{command:?} comes to {point}"), fifo, || child.try_wait().unwrap().is_some());
         match gate {
             Some(gate) => Self { child, gate },
-            None => panic!("{arguments:?} never came to {point}: {}", text(&child.wait_with_output().unwrap())),
+            None => panic!("{command:?} never came to {point}: {}", text(&child.wait_with_output().unwrap())),
         }
     }
 
@@ -40,26 +58,18 @@ impl Held {
     #[track_caller]
     pub(crate) fn at_every(world: &World, arguments: &[&str], mut act: impl FnMut(usize, &str)) -> Output {
         let (fifo, trace) = (world.root().join("held-at-every"), world.root().join("passed"));
-        assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
         let mut command = world.command(arguments);
-        command.env("UPKEEP_FAULT_HOLD", format!("*:{}", fifo.display())).env("UPKEEP_FAULT_TRACE", &trace);
+        hold(&mut command, "*", &fifo);
+        command.env("UPKEEP_FAULT_TRACE", &trace);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        loop {
-            let (mut gate, mut ended) = (None, false);
-            until(&format!("{arguments:?} comes to its next point"), || {
-                let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap();
-                gate = OpenOptions::new().write(true).custom_flags(flags).open(&fifo).ok();
-                ended = gate.is_none() && child.try_wait().unwrap().is_some();
-                gate.is_some() || ended
-            });
-            if ended {
-                std::fs::remove_file(&fifo).unwrap();
-                return child.wait_with_output().unwrap();
-            }
+        let next = format!("{arguments:?} comes to its next point");
+        while let Some(gate) = gate(&next, &fifo, || child.try_wait().unwrap().is_some()) {
             let passed = std::fs::read_to_string(&trace).unwrap();
             act(passed.lines().count(), passed.lines().last().unwrap_or_default());
             drop(gate);
         }
+        std::fs::remove_file(&fifo).unwrap();
+        child.wait_with_output().unwrap()
     }
 
     /// Kills it where it is held.
