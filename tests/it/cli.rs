@@ -271,6 +271,46 @@ fn check_names_what_is_good_and_what_is_not() {
     let ran = upkeep.run(&["check"]);
     assert!(ran.code == 66 && ran.stdout.contains("does not exist") && ran.stdout.contains("hint:"), "{ran:?}");
     assert_eq!(upkeep.json(&["check"])["problems"], 1);
+
+    // Who migrates without us is not asked for our scripts: neither where there are none nor where they are of another tool.
+    upkeep.file("current/VERSION", "1.0");
+    upkeep.file("current/changelog/db.changelog-master.xml", "<databaseChangeLog/>");
+    let none = "hint: leave them out: `locations = []` in `[targets.notes.migrations]`";
+    for (runner, locations, words) in [
+        ("runner = \"on-start\"", "", "no history of them in the database; no `locations` say what should be there"),
+        ("runner = \"on-start\"", "locations = [\"gone\"]", "does not exist in this release"),
+        ("runner = \"on-start\"", "locations = [\"changelog\"]", "none of the files there is a migration of Flyway's"),
+        (
+            "runner = \"command\"\ncommand = [\"true\"]",
+            "",
+            "no history of them in the database; no `locations` say what should be there",
+        ),
+        ("runner = \"command\"\ncommand = [\"true\"]", "locations = [\"gone\"]", "does not exist in this release"),
+        (
+            "runner = \"command\"\ncommand = [\"true\"]",
+            "locations = [\"changelog\"]",
+            "none of the files there is a migration of Flyway's",
+        ),
+    ] {
+        upkeep.configure(&format!(
+            "{NOTES}[targets.notes.release]\npath = \"{{dir}}/current\"\nversion = {{ file = \"VERSION\" }}\n\
+             [targets.notes.migrations]\n{runner}\n{locations}\n"
+        ));
+        let ran = upkeep.run(&["check"]);
+        assert!(ran.code == 0 && ran.stdout.contains(words), "{runner} {locations}: {ran:?}");
+        assert_eq!(ran.stdout.contains(none), !locations.is_empty(), "{runner} {locations}: {ran:?}");
+        assert!(
+            !ran.stdout.contains("runner = \"command\""),
+            "{runner} {locations}: it is not told to take another runner: {ran:?}"
+        );
+    }
+    // Whose own scripts they are is told.
+    upkeep.configure(&format!(
+        "{NOTES}[targets.notes.release]\npath = \"{{dir}}/current\"\nversion = {{ file = \"VERSION\" }}\n\
+         [targets.notes.migrations]\nlocations = [\"gone\"]\n"
+    ));
+    let ran = upkeep.run(&["check"]);
+    assert!(ran.code == 66 && ran.stdout.contains("gone"), "{ran:?}");
 }
 
 #[test]

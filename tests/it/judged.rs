@@ -163,10 +163,8 @@ fn known_beforehand(db: Db) {
     let upkeep = Upkeep::new();
     let home = Home::new(db, &upkeep.path("notes.db"));
     home.create();
-    upkeep.configure(&format!(
-        "[targets.notes.database]\n{}\n[targets.notes.migrations]\nlocations = [\"{{dir}}/sql\"]\n",
-        home.keys()
-    ));
+    let config =
+        format!("[targets.notes.database]\n{}\n[targets.notes.migrations]\nlocations = [\"{{dir}}/sql\"]\n", home.keys());
     let own = "CREATE TABLE server_change_log (installed_rank int, version varchar(64), migrationFileName varchar(64), \
                checksum varchar(64), installed_on varchar(64));";
     upkeep.file("sql/V1__a.sql", "CREATE TABLE a (id int);");
@@ -180,6 +178,13 @@ fn known_beforehand(db: Db) {
             "{db} {arguments:?}: an archive for nothing"
         );
     };
+    // Whether the server runs cannot be told: that is not "stopped".
+    let odd = "[targets.notes.service]\nstart = [\"true\"]\nstop = [\"true\"]\nstatus = [\"sh\", \"-c\", \"exit 9\"]\n";
+    upkeep.configure(&format!("{config}{odd}"));
+    for verb in [&["apply", "notes"][..], &["repair", "notes"], &["baseline", "notes", "1"], &["undo", "notes"]] {
+        refused(verb, "cannot tell whether the server of `notes` is running");
+    }
+    upkeep.configure(&config);
     refused(&["apply", "notes"], "hands the migrations over to openmetadata, whose history is server_change_log");
     home.sql("CREATE TABLE c (id int)");
     home.sql(own.trim_end_matches(';'));

@@ -186,7 +186,29 @@ async fn only_who_stays_is_in_the_way() {
         stopping.store(true, std::sync::atomic::Ordering::SeqCst);
         passing.join().unwrap();
         loaded.unwrap_or_else(|error| panic!("{attributes:?}: {}", said(error)));
+        if attributes.is_empty() {
+            broken_at_its_commit(cluster, &database, &sealed.path, dir.path()).await;
+        }
     }
+}
+
+/// Whose connection breaks while the server acknowledges the commit that publishes is told what the server knows of it.
+async fn broken_at_its_commit(cluster: &'static Cluster, database: &Database, sealed: &Path, dir: &Path) {
+    let name = name_of(database).to_owned();
+    // It waits for a standby that never comes, and has committed.
+    let set = |how: &str| cluster.psql("postgres", &format!("ALTER SYSTEM {how}; SELECT pg_reload_conf()"));
+    cluster.psql(&name, "INSERT INTO t VALUES (501)");
+    set("SET synchronous_standby_names = 'nobody'");
+    let waits = format!(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '{name}' AND wait_event = 'SyncRep'"
+    );
+    let breaking = std::thread::spawn(move || until("the commit waits", || cluster.psql("postgres", &waits) == "1"));
+    let loaded = replace(database, sealed, None, dir).await;
+    breaking.join().unwrap();
+    set("RESET synchronous_standby_names");
+    let loaded = loaded.unwrap_or_else(|error| panic!("{}", said(error)));
+    assert!(loaded.warnings.iter().any(|told| told.contains("broke at the commit, which was made")), "{:?}", loaded.warnings);
+    assert_eq!(cluster.psql(&name, "SELECT count(*) FROM t"), "500");
 }
 
 /// Whoever begins to read a database's changes while an archive is loaded beside it does not lose his place: not with the database that
@@ -234,6 +256,59 @@ fn a_slot_that_is_made_while_an_archive_is_loaded_is_never_dropped_unsaid() {
     let settled = world.run(&["restore", "notes", "--replace"]);
     assert!(settled.status.success(), "{}", text(&settled));
     assert_eq!(beside(cluster, name), name);
+}
+
+/// The same of whole commands: it is told beforehand, a rollback ends where it should, and what fails behind the commit is a warning.
+#[test]
+fn a_rollback_leaves_settings_that_its_role_may_not_write() {
+    let Some(cluster) = cluster() else { return };
+    let mut world = World::new(Db::Postgres(cluster));
+    world.confine();
+    let name = world.home().name.clone();
+    cluster.psql(
+        "postgres",
+        &format!(
+            "ALTER ROLE confined_{name} CREATEDB; CREATE ROLE other_{name}; ALTER DATABASE {name} SET log_statement = 'ddl'; \
+             ALTER ROLE other_{name} IN DATABASE {name} SET work_mem = '8MB'"
+        ),
+    );
+    let settings = || {
+        cluster.psql(
+            "postgres",
+            &format!(
+                "SELECT d.oid, string_agg(setrole || setconfig::text, ';' ORDER BY setrole) FROM pg_database d \
+                 JOIN pg_db_role_setting ON setdatabase = d.oid WHERE datname = '{name}' GROUP BY 1"
+            ),
+        )
+    };
+    let before = settings();
+    let run = |arguments: &[&str], code: i32| {
+        let output = world.run(arguments);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", text(&output));
+        text(&output)
+    };
+    run(&["backup", "notes"], 0);
+    world.start_server();
+    let restore = ["restore", "notes", "--replace", "--stop-server"];
+    let told = run(&["check"], 0);
+    assert!(told.contains("a restore rewrites the database where it stands") && told.contains("log_statement"), "{told}");
+    let told = run(&[&restore[..], &["--dry-run"]].concat(), 0);
+    assert!(told.contains("it is loaded inside the database") && told.contains("log_statement"), "{told}");
+    world.install("1.3.0");
+    let told = run(&["upgrade", "notes"], 69);
+    assert_eq!(world.json(&["status", "notes"])["targets"][0]["upgrade"]["phase"], "rolled-back", "{told}");
+    assert_eq!((world.whole_version(), world.serving().as_deref()), ("1.0.0", Some("1.0.0")), "{told}");
+    assert_eq!(settings(), before, "{told}");
+
+    let held = Held::at(&world, &restore, "pg.load.committed");
+    let ours = format!("FROM pg_stat_activity WHERE datname = '{name}' AND usename = 'confined_{name}'");
+    assert_ne!(cluster.psql("postgres", &format!("SELECT count(pg_terminate_backend(pid)) {ours}")), "0");
+    until("its connection is gone", || cluster.psql("postgres", &format!("SELECT count(*) {ours}")) == "0");
+    let restored = held.go_on();
+    let told = text(&restored);
+    assert!(restored.status.success() && told.contains("statistics could not be collected, run ANALYZE"), "{told}");
+    assert_eq!((world.whole_version(), world.serving().as_deref()), ("1.0.0", Some("1.0.0")), "{told}");
+    assert_eq!(settings(), before, "{told}");
 }
 
 /// What only others may set of a database stays as it is: then the content is exchanged and not the database. It is known beforehand.

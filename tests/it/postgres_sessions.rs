@@ -6,7 +6,8 @@ use upkeep::migrate;
 
 use crate::support::pooler::Pooler;
 use crate::support::postgres::{Cluster, cluster, dump, load, name_of, own_cluster, said};
-use crate::support::scripts::settings;
+use crate::support::scripts::{self, settings};
+use crate::support::wait::until;
 
 /// Whoever shares a backend with us must not meet our settings: a pooler is refused before anything is set.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -239,6 +240,24 @@ async fn a_hot_standby_gives_what_it_has_and_says_what_not() {
         assert!(said.contains("is a standby") && said.contains("name the primary server"), "{mode:?}: {said}");
     }
     assert!(engine::postgres::may_restore(&copy).await.is_err());
+    // Nor do migrations begin there, with an archive taken for them: whether there is a history yet or not.
+    scripts::put(dir.path(), "sql/V1__more.sql", "CREATE TABLE more (id int);");
+    let settings = upkeep::config::Migrations { baseline_on_migrate: Some("0".to_owned()), ..scripts::settings() };
+    let all = migrate::Selection::default();
+    let intent = migrate::Intent::Apply(&all);
+    let of = |database| migrate::foresee(database, &settings, dir.path(), &intent);
+    for has_history in [false, true] {
+        if has_history {
+            migrate::baseline(&source, &settings, dir.path(), "0", None).await.unwrap();
+            let found = "SELECT to_regclass('flyway_schema_history') IS NOT NULL";
+            until("the standby has the history", || standby.psql(&name, found) == "t");
+        }
+        let foreseen = of(&copy).await;
+        assert!(matches!(foreseen, Err(migrate::MigrateError::MayNot { .. })), "{has_history}: {foreseen:?}");
+        let foreseen = of(&source).await;
+        assert!(matches!(foreseen, Ok(migrate::Foreseen::Changes)), "{has_history}: {foreseen:?}");
+    }
+    primary.psql(&name, "DROP TABLE flyway_schema_history");
     let back = primary.fresh();
     let loaded = load(&back, &sealed, LoadMode::Replace).await.unwrap();
     assert_eq!(loaded.rows, 3);

@@ -419,6 +419,7 @@ fn a_restore_into_a_targets_database_by_another_name_is_one_into_that_target() {
     ok(&world, &["restore", "notes", "--into", &into("to-copy.db"), "--replace"]);
     let kept = world.json(&["list", "copy"]);
     assert!(kept[0]["kind"] == "pre-restore" && kept[0]["target"] == "copy", "{kept}");
+    assert!(kept[0]["release"].is_null(), "it is of none of the other target's releases: {kept}");
     assert!(root.join("to-copy.db").is_symlink(), "the database itself was replaced, and not the link");
     // Nobody's here, it is guarded by nobody.
     ok(&world, &["restore", "notes", "--into", &into("elsewhere.db")]);

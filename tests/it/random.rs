@@ -14,10 +14,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
+use upkeep::config::Migrations;
+use upkeep::migrate;
 
 use crate::support::daemon::{Running, ask};
-use crate::support::mysql::{Which, mortal_server};
+use crate::support::held::{gate, hold};
+use crate::support::mysql::{Server, Which, mortal_server};
 use crate::support::postgres::mortal_cluster;
+use crate::support::scripts;
 use crate::support::servers::Mortal;
 use crate::support::wait::until_within;
 use crate::support::world::{Db, World, text};
@@ -194,11 +198,17 @@ fn tell(db: Db, server: Option<Mortal>) {
     writeln!(told, "{db}: random upgrades with TEST_RANDOM_SEED={seed}").unwrap();
     let away = if rounds.is_some() { 60_000 } else { 2_000 };
     let mut tale = Tale::begin(db, server, fastrand::Rng::with_seed(seed), away);
+    if let Db::MySql(server) = db {
+        a_read_only_server_is_known_beforehand(&tale.world, server);
+    }
     let (mut committed, mut back) = (0, 0);
     let upgrades: Vec<Option<&Few>> =
         rounds.map_or_else(|| FEW.iter().map(Some).collect(), |rounds| (0..rounds).map(|_| None).collect());
     for few in upgrades {
         if tale.upgrade(few) { committed += 1 } else { back += 1 }
+    }
+    if rounds.is_none() {
+        tale.a_server_that_stays_away_is_waited_for();
     }
     let (blows, tools) = (tale.blows, tale.tools_ended);
     if rounds.is_none() {
@@ -210,6 +220,27 @@ fn tell(db: Db, server: Option<Mortal>) {
         "{db}: {committed} upgrades committed, {back} rolled back, under {blows} blows, {tools} of them to the vendor's tool"
     )
     .unwrap();
+}
+
+/// Migrations do not begin on a server that takes none, with an archive taken for them: whether there is a history yet or not.
+fn a_read_only_server_is_known_beforehand(world: &World, server: &Server) {
+    let (root, user) = (world.root().join("releases/1.1.0"), format!("plain_{}", world.home().name));
+    let settings = Migrations { locations: vec!["migrations".to_owned()], ..scripts::settings() };
+    let empty = server.fresh_name();
+    server.sql("", &format!("CREATE DATABASE {empty}"));
+    server.user(&user, &world.home().name, "ALL");
+    server.sql("", &format!("GRANT ALL ON `{empty}`.* TO '{user}'@'%'"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let all = migrate::Selection::default();
+    for read_only in [true, false] {
+        server.sql("", &format!("SET GLOBAL read_only = {}", u8::from(read_only)));
+        for name in [&world.home().name, &empty] {
+            let database = server.database_as(name, &user);
+            let foreseen = runtime.block_on(migrate::foresee(&database, &settings, &root, &migrate::Intent::Apply(&all)));
+            assert_eq!(matches!(foreseen, Err(migrate::MigrateError::MayNot { .. })), read_only, "{name}: {foreseen:?}");
+            assert_eq!(matches!(foreseen, Ok(migrate::Foreseen::Changes)), !read_only, "{name}: {foreseen:?}");
+        }
+    }
 }
 
 impl Tale {
@@ -282,6 +313,41 @@ impl Tale {
         self.is_whole(next);
         self.nothing_is_lost(&before, &written, &known, committed);
         committed
+    }
+
+    /// The database's server goes in the middle of a migration, and comes back when that is a problem and an alarm: the upgrade comes to its
+    /// end by itself.
+    fn a_server_that_stays_away_is_waited_for(&mut self) {
+        let Some(server) = self.server.take() else { return };
+        self.runner = Runner::Ours;
+        let root = self.world.root();
+        let (told, fifo) = (root.join("told"), root.join("held-in-the-middle"));
+        let alarms = format!("[alarms]\nafter = \"0s\"\ncommand = [\"sh\", \"-c\", \"cat >> {}\"]\n", told.display());
+        std::fs::write(self.world.config(), format!("{}\n{alarms}", self.config)).unwrap();
+        let mut daemon = self.daemon.take().unwrap();
+        daemon.signal(Signal::TERM);
+        daemon.ends();
+        let next = self.next_version();
+        self.release(Release::Several, next);
+        let mut command = self.world.command(&["daemon"]);
+        hold(&mut command, &format!("migrate.after.V{}", self.scripts.len() + 1), &fifo);
+        self.daemon = Some(Running::run(command, &root, root.join("state/upkeep.sock")));
+        let before = self.rows();
+        let known: BTreeSet<PathBuf> = self.archives().into_iter().collect();
+        self.world.install(&format!("1.0.{next}"));
+        let held = gate("the first of its scripts is applied", &fifo, || false);
+        server.end(Signal::KILL);
+        drop(held);
+        let words = "cannot continue yet and will be tried again";
+        until_within(BOUND, "it is a problem", || {
+            let target = ask(self.daemon.as_ref().unwrap().socket(), "GET", "/v1/targets/notes", "").unwrap().json();
+            target["problems"].to_string().contains(words)
+        });
+        until_within(BOUND, "it is an alarm", || std::fs::read_to_string(&told).is_ok_and(|alarms| alarms.contains(words)));
+        server.begin();
+        assert!(!self.end_of(next, Release::Several), "it was on its way back");
+        self.is_whole(next);
+        self.nothing_is_lost(&before, &BTreeSet::new(), &known, false);
     }
 
     /// An upgrade as chance has it.
