@@ -29,7 +29,7 @@ const COMMANDS: &[&[&str]] = &[
 fn root() -> bool {
     let root = rustix::process::geteuid().is_root();
     if !root {
-        eprintln!("skipped: only root has weaker users");
+        crate::support::skipped("only root has weaker users", crate::support::ROOT);
     }
     root
 }
@@ -113,6 +113,20 @@ fn what_a_weaker_user_decides_about_runs_as_he_without_our_terminal_and_secrets(
     }
     let daemon = world.daemon();
     daemon.stop();
+    // What the service is started, stopped, asked and found healthy by, and what stands for a vendor's tool, gets no more.
+    let config = std::fs::read_to_string(world.config()).unwrap();
+    let leaves = format!("env >> {}; ", world.root().join("word/ran").display());
+    let tool = "runner = \"command\"\ncommand = [\"sh\", \"-c\", \"env >> word/ran\"]\ndirectory = ";
+    let config = config.replace("\"sh\", \"-c\", \"", &format!("\"sh\", \"-c\", \"{leaves}"));
+    let config = config.replace("runner = \"flyway\"", &format!("{tool}\"{}\"", world.root().display()));
+    std::fs::write(world.config(), config).unwrap();
+    let before = word(&world).len();
+    let next = world.root().join("releases/1.1.0");
+    script(&next.join("version"), &probe(&world).replace("echo 1.0.0", "echo 1.1.0"), NOTES, 0o755);
+    give(&next, NOTES);
+    world.install("1.1.0");
+    on_a_terminal(&world, &upkeep, &["upgrade", "notes"]);
+    assert!(word(&world)[before..].matches("\nPATH=").count() >= 5, "start, stop, status, health and tool: {}", word(&world));
     let said = word(&world);
     let users: Vec<&str> = said.lines().filter(|line| line.starts_with("user ")).collect();
     assert!(users.len() > COMMANDS.len() / 2 && users.iter().all(|user| *user == "user 4711"), "{users:?}");
@@ -242,8 +256,8 @@ fn nothing_planted_in_a_release_is_printed_or_waited_for() {
             chown(world.root().join("secret"), Some(0), Some(0)).unwrap();
             for arguments in COMMANDS {
                 let mut command = Command::new("timeout");
-                // 1 GiB of addresses is what the whole of it has on a host.
-                command.args(["-s", "KILL", "30", "prlimit", "--as=4294967296", "--"]).arg(env!("CARGO_BIN_EXE_upkeep"));
+                // 1 GiB is what the whole of it has on a host; a thread's stack and reserve are addresses and no memory.
+                command.args(["-s", "KILL", "30", "prlimit", "--data=1073741824", "--"]).arg(env!("CARGO_BIN_EXE_upkeep"));
                 let output = command.arg("--config").arg(world.config()).args(*arguments).output().unwrap();
                 let said = text(&output);
                 assert!(
@@ -293,6 +307,12 @@ fn strange_things_among_the_archives_stop_nothing() {
     let listed = world.json(&["list"]);
     let first = listed.as_array().unwrap().iter().find(|entry| entry["label"] == label.as_str()).unwrap();
     assert!(first["pinned"].as_str().unwrap().contains("cannot be read"), "{first}");
+    // Nor do they make the daemon deaf to whoever stops it.
+    let daemon = world.daemon();
+    for verb in ["backup", "prune"] {
+        assert_eq!(daemon.job(&format!("/v1/targets/notes/{verb}"), "")["state"], "ok", "{verb}");
+    }
+    daemon.stop_and_tell();
     for name in [".x.tmp", ".y.tmp", "notes-7.sqlite.zst", "notes-9.sqlite.zst"] {
         assert!(archives.join(name).symlink_metadata().is_ok(), "{name} was left alone");
     }

@@ -323,7 +323,7 @@ fn as_user(uid: &str, groups: &str, place: &Upkeep, program: &Path, arguments: &
 fn observers_look_operators_act_and_strangers_are_refused() {
     use std::os::unix::fs::PermissionsExt as _;
     if !rustix::process::geteuid().is_root() {
-        eprintln!("skipped: only root can be another user");
+        crate::support::skipped("only root can be another user", crate::support::ROOT);
         return;
     }
     let place = place();
@@ -479,7 +479,7 @@ fn crowd(uid: u32, socket: &Path, times: usize) -> std::process::Child {
 async fn strangers_and_a_dead_directory_server_lock_nobody_out() {
     use std::os::unix::fs::PermissionsExt as _;
     if !rustix::process::geteuid().is_root() {
-        eprintln!("skipped: only root can be another user");
+        crate::support::skipped("only root can be another user", crate::support::ROOT);
         return;
     }
     let place = tempfile::tempdir().unwrap();

@@ -136,7 +136,7 @@ fn privilege_missing() {
 fn elsewhere() -> Option<(&'static postgres::Cluster, String)> {
     let cluster = postgres::newer_cluster()?;
     if cluster.bindir.starts_with("/usr/lib/postgresql") {
-        eprintln!("skipped: the newer server's client programs are where everybody looks");
+        crate::support::skipped("the newer server's client programs are where everybody looks", &[]);
         return None;
     }
     let database = cluster.fresh_name();

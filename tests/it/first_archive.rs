@@ -28,7 +28,7 @@ impl Host {
     fn new(clients: impl FnOnce(&std::path::Path) -> Option<String>) -> Option<Self> {
         let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
         if !is_root() || users.lines().any(|user| user.starts_with("upkeep:")) {
-            eprintln!("skipped: accounts are made as root, and on a host without upkeep's user");
+            crate::support::skipped("accounts are made as root, and on a host without upkeep's user", &[]);
             return None;
         }
         let upkeep = Upkeep::new();
@@ -146,7 +146,7 @@ fn the_readmes_first_quarter_of_an_hour_comes_true() {
     let Some(mut host) = Host::new(|_| Some(cluster.bindir.display().to_string())) else { return };
     let namespaces = Command::new("unshare").args(["-m", "-n", "mount", "-t", "tmpfs", "tmpfs", "/srv"]).output();
     if !namespaces.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: this root may not have a namespace of mounts");
+        crate::support::skipped("this root may not have a namespace of mounts", &[]);
         return;
     }
     host.run = Some((cluster.socket_dir.display().to_string(), "postgresql"));

@@ -108,7 +108,7 @@ impl SmallDisk {
         let mounted =
             host(&["mount", "-t", "tmpfs", "-o", &format!("size={kib}k,mode=755"), "tmpfs", &dir.path().display().to_string()]);
         if !mounted {
-            eprintln!("skipped: no small file system can be mounted here (root only)");
+            super::skipped("no small file system can be mounted here (root only)", super::ROOT);
             return None;
         }
         Some(Self(dir))
