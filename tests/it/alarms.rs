@@ -136,7 +136,20 @@ fn a_server_that_is_down_is_told_everywhere_with_the_command_that_ends_it() {
 /// What keeps a server down, how it comes about, the headline, the command that ends it, and how it is undone.
 type Cause = (&'static str, fn(&Upkeep), &'static str, &'static str, fn(&Upkeep));
 
-const CAUSES: [Cause; 8] = [
+const CAUSES: [Cause; 9] = [
+    (
+        "not-asked",
+        |place| {
+            place.file("release/migrations/V2__tag.sql", "CREATE TABLE tag (id INTEGER PRIMARY KEY);");
+            place.file("release/VERSION", "1.1");
+        },
+        "notes  UPGRADE PENDING, SERVER DOWN",
+        "upkeep upgrade notes",
+        |place| {
+            place.lose("release/migrations/V2__tag.sql");
+            place.file("release/VERSION", "1.0");
+        },
+    ),
     (
         "release",
         |place| place.lose("release/VERSION"),

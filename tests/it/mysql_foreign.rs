@@ -175,6 +175,8 @@ async fn timeless(server: &Server) {
     let told: Vec<&str> = sealed.manifest.left_out.iter().map(|left| left.what.as_str()).collect();
     let said = format!("{lost} past version{} of rows of table own that lasted no time", if lost == "1" { "" } else { "s" });
     assert!(told.contains(&said.as_str()), "{told:?}");
+    let may = upkeep::engine::mysql::may_read(&source).await.unwrap();
+    assert!(may.obstacles.iter().any(|seen| seen.what.contains("of rows of table own")), "{:?}", may.obstacles);
     let expected = lasting(name);
     let target = server.fresh();
     for mode in [LoadMode::Clean, LoadMode::Replace] {

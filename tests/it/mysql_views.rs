@@ -20,6 +20,11 @@ async fn broken(server: &Server) {
     server.sql(name_of(&source), &format!("{OBJECTS} DROP TABLE u;"));
     let dir = tempfile::tempdir().unwrap();
     let sealed = dump(&source, dir.path(), 1).await.unwrap();
+    let may = upkeep::engine::mysql::may_read(&source).await.unwrap();
+    for view in ["view v", "view on_it"] {
+        let named = may.obstacles.iter().any(|seen| seen.what.starts_with(view));
+        assert!(named, "`check` says it too: {view}: {:?}", may.obstacles);
+    }
     for (mode, alone) in [(LoadMode::Clean, false), (LoadMode::Replace, false), (LoadMode::Replace, true)] {
         let target = server.fresh();
         let (name, user) = (name_of(&target), format!("plain_{}", name_of(&target)));
