@@ -46,9 +46,10 @@ fn ended(error: tokio::task::JoinError) -> FilesError {
     FilesError::Pack { path: "/".into(), source: std::io::Error::other(error) }
 }
 
-/// What never goes along: the database itself, what archives are made of and where they lie.
+/// What never goes along: the database itself, what archives are made of, and where they lie, other targets' too.
 fn spared(ctx: &Context, target: &Target) -> Vec<PathBuf> {
-    let mut spared = vec![target.backup.directory.clone(), ctx.config.daemon.state_dir.clone()];
+    let mut spared = vec![ctx.config.daemon.state_dir.clone()];
+    spared.extend(ctx.config.targets.values().map(|target| target.backup.directory.clone()));
     if let Location::Sqlite { path } = &target.database.location {
         let beside = |ending: &str| {
             let mut name = path.clone().into_os_string();

@@ -22,7 +22,11 @@ fn configure(world: &World, more: &str) {
     let config = std::fs::read_to_string(world.config()).unwrap();
     let root = world.root().display().to_string();
     let files = format!("[targets.notes.backup]\nfiles = [\"{root}/conf\", \"{root}/*.pem\"]\n{more}");
-    std::fs::write(world.config(), config.replace("[targets.notes.backup]\n", &files)).unwrap();
+    // Another target, whose archives lie among the files.
+    let other = format!(
+        "\n[targets.other.database]\nurl = \"sqlite://{root}/other.db\"\n[targets.other.backup]\ndirectory = \"{root}/conf/others\"\n"
+    );
+    std::fs::write(world.config(), config.replace("[targets.notes.backup]\n", &files) + &other).unwrap();
 }
 
 /// A tree with all that a tree may hold; gives what stands in it that is kept.
@@ -30,6 +34,8 @@ fn plant(root: &Path) {
     let conf = root.join("conf");
     std::fs::create_dir_all(conf.join("deep/er")).unwrap();
     std::fs::write(conf.join("a.yaml"), "a: 1\n").unwrap();
+    std::fs::create_dir_all(conf.join("others")).unwrap();
+    std::fs::write(conf.join("others/archive"), "theirs\n").unwrap();
     std::fs::write(conf.join("deep/er").join("long ".repeat(40)), "x".repeat(9_000_000)).unwrap();
     std::fs::write(root.join("key.pem"), "secret\n").unwrap();
     std::fs::set_permissions(root.join("key.pem"), std::fs::Permissions::from_mode(0o640)).unwrap();
@@ -49,6 +55,7 @@ fn is_as_planted(root: &Path, dir: &Path) {
     assert_eq!((was.mode(), was.uid(), was.mtime()), (is.mode(), is.uid(), is.mtime()));
     assert_eq!(std::fs::read_link(below.join("conf/link")).unwrap(), Path::new("/etc/passwd"));
     assert!(std::fs::symlink_metadata(below.join("conf/pipe")).is_err());
+    assert!(!below.join("conf/others").exists(), "another target's archives do not go along");
 }
 
 fn files_go_along_and_come_back(db: Db) {
