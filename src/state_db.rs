@@ -15,6 +15,7 @@ pub mod runs;
 pub mod seen;
 
 mod older;
+mod ours;
 mod private;
 
 use std::path::{Path, PathBuf};
@@ -172,10 +173,7 @@ impl StateDb {
         private::keep(&path).map_err(|source| StateError::Open { path: path.clone(), source: sqlx::Error::Io(source) })?;
         let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
         let db = Self::connect(path, options).await?;
-        sqlx::migrate!("./migrations")
-            .run(&db.pool)
-            .await
-            .map_err(|source| StateError::Migrate { path: db.path.clone(), source })?;
+        ours::migrations().run(&db.pool).await.map_err(|source| StateError::Migrate { path: db.path.clone(), source })?;
         Ok(db)
     }
 
@@ -220,7 +218,7 @@ impl StateDb {
         // One connection that never ends: each would have a memory of its own.
         let pool = pool_options(1).connect_with(SqliteConnectOptions::new().in_memory(true)).await;
         let pool = pool.map_err(|source| StateError::Open { path: path.clone(), source })?;
-        let migrated = sqlx::migrate!("./migrations").run(&pool).await;
+        let migrated = ours::migrations().run(&pool).await;
         migrated.map_err(|source| StateError::Migrate { path: path.clone(), source })?;
         Ok(Self { pool, path, bell: Arc::default() })
     }

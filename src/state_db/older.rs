@@ -14,7 +14,7 @@ use super::{BUSY, StateError, pool_options};
 
 /// The copy, where tables of today are missing in the file; none where there is nothing to be brought up to date.
 pub(super) async fn brought_up(file: &SqlitePool, path: &Path) -> Result<Option<SqlitePool>, StateError> {
-    let ours = sqlx::migrate!("./migrations");
+    let ours = super::ours::migrations();
     let opened = |source| StateError::Open { path: path.to_owned(), source };
     let is_up = {
         let mut connection = file.acquire().await.map_err(opened)?;

@@ -39,7 +39,7 @@ async fn its_files_are_its_owners_alone() {
 #[tokio::test]
 async fn one_of_an_older_upkeep_is_read_as_it_will_be() {
     let dir = tempfile::tempdir().unwrap();
-    let all = sqlx::migrate!("./migrations");
+    let all = ours::migrations();
     let old = sqlx::migrate::Migrator::with_migrations(all.migrations[..1].to_vec());
     let path = dir.path().join(FILE_NAME);
     let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
