@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::durable::{self, DurableError};
+use crate::context::LOCK;
+use crate::durable::{self, DurableError, Lock};
 use crate::failure::{Class, Failure};
 
 /// Marks a directory as a demo's own: only such a one is made anew.
@@ -53,15 +54,24 @@ pub(super) const RELEASES: [Release; 4] = [
     },
 ];
 
-/// Makes the directory, anew when it is an earlier demo's.
-pub(super) fn prepare(root: &Path) -> Result<(), Failure> {
+/// Refuses a directory that holds something else than an earlier demo, or one that still runs.
+pub(super) fn is_ours_to_make(root: &Path) -> Result<(), Failure> {
     let occupied = std::fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_some());
     if occupied && !root.join(MARK).exists() {
         return Err(Failure::new(Class::CannotCreate, format!("{} is not empty and is not an earlier demo's", root.display()))
             .safe("nothing in it was touched")
             .hint("choose another place: `upkeep demo --dir DIR`"));
     }
-    if occupied {
+    let Some(holder) = Lock::holder(&root.join("state").join(LOCK)) else { return Ok(()) };
+    // It would go on in the new demo's files, with what it knows of the old one's.
+    Err(Failure::new(Class::TempFail, format!("an earlier demo still runs in {}: {holder}", root.display()))
+        .safe("nothing in it was touched")
+        .hint("end it with `kill` and that pid, then try again; or choose another place: `upkeep demo --dir DIR`"))
+}
+
+/// Makes the directory, anew when it is an earlier demo's.
+pub(super) fn prepare(root: &Path) -> Result<(), Failure> {
+    if root.join(MARK).exists() {
         let removed = std::fs::remove_dir_all(root);
         removed.map_err(|error| {
             Failure::new(Class::CannotCreate, format!("cannot remove the earlier demo in {}: {error}", root.display()))
@@ -175,4 +185,24 @@ fn readme(root: &Path, program: &Path) -> String {
          \x20 {upkeep} daemon\n\
          \x20 {upkeep} status --watch\n"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_demo_that_still_runs_is_not_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        prepare(dir.path()).unwrap();
+        let state = dir.path().join("state");
+        durable::make_dir(&state).unwrap();
+        let daemon = Lock::take(&state.join(LOCK), "upkeep daemon, pid 12").unwrap();
+        let refused = is_ours_to_make(dir.path()).unwrap_err().to_string();
+        assert!(refused.contains("an earlier demo still runs in") && refused.contains("pid 12"), "{refused}");
+        drop(daemon);
+        is_ours_to_make(dir.path()).unwrap();
+        prepare(dir.path()).unwrap();
+        assert!(!state.exists());
+    }
 }

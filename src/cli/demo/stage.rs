@@ -53,6 +53,11 @@ impl Stage {
     /// Lays everything out; nothing runs yet.
     pub(super) async fn build(root: PathBuf, world: &World) -> Result<Self, Stop> {
         let started = Instant::now();
+        layout::is_ours_to_make(&root)?;
+        // Of a demo that was killed.
+        if server::running(&root).is_some() {
+            server::stop(&root).await?;
+        }
         layout::prepare(&root)?;
         let program = std::env::current_exe();
         let program = program.map_err(|error| Failure::new(Class::OsError, format!("cannot find our own program: {error}")))?;
