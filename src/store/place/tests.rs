@@ -6,6 +6,12 @@ use std::path::{Path, PathBuf};
 
 mod bucket;
 mod sftp;
+// One for these and for the stories of the whole program.
+#[path = "../../../tests/it/support/skip.rs"]
+#[expect(dead_code, reason = "rights are asked for in stories alone")]
+mod skip;
+
+use skip::{SERVERS, skipped};
 
 use super::*;
 use crate::ids::{Label, OwnerName, PlaceName};

@@ -2,7 +2,7 @@
 
 // One server for these and for the stories of the whole program.
 #[path = "../../../../tests/it/support/moto.rs"]
-#[expect(clippy::disallowed_methods, clippy::print_stderr, reason = "the tests' own server")]
+#[expect(clippy::disallowed_methods, reason = "the tests' own server")]
 mod moto;
 
 use moto::{Fault, Faulty, Moto, SLOW_DOWN};

@@ -2,7 +2,7 @@
 
 // One for these and for the stories of the whole program.
 #[path = "../../../../tests/it/support/sshd.rs"]
-#[expect(clippy::disallowed_methods, clippy::print_stderr, reason = "the tests' own server")]
+#[expect(clippy::disallowed_methods, reason = "the tests' own server")]
 mod sshd;
 
 use sshd::Sshd;
