@@ -95,9 +95,14 @@ async fn go(ctx: &Context, offsite: &Offsite, which: Which<'_>, halt: &Halt, rou
     fault::point("copy.opened");
     let sweeper = Arc::clone(&place);
     // No other writes there: the state's lock is ours, and the part of the place too.
-    // What can be gone on with stays as long as its archive is here.
-    let here: BTreeSet<Label> = catalogue::list(&ctx.state, None).await?.into_iter().map(|entry| entry.label).collect();
-    let is_wanted = move |object: &str| label_of(object).is_some_and(|label| here.contains(&label));
+    // What can be gone on with stays as long as it is owed, and may go in clear.
+    let mut begun: BTreeSet<Label> = BTreeSet::new();
+    if offsite.encrypt_to.is_empty() {
+        for which in [which, (None, None)] {
+            begun.extend(self::owed(ctx, offsite, which).await?.into_iter().map(|entry| entry.label));
+        }
+    }
+    let is_wanted = move |object: &str| label_of(object).is_some_and(|label| begun.contains(&label));
     let swept = aside(&place.called(""), move || sweeper.sweep(&is_wanted)).await??;
     if swept > 0 {
         tracing::info!(place = %offsite.name, swept, "what an earlier copy left half-way was removed");

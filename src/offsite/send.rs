@@ -30,7 +30,7 @@ pub(super) fn send(place: &dyn Place, order: &Order, halt: &Halt) -> Result<Side
 /// Sends the archive's bytes as they are.
 fn plainly(place: &dyn Place, order: &Order, archive: &Archive, object: String, halt: &Halt) -> Result<Sidecar, OffsiteError> {
     let mut content = Content::of(archive, halt);
-    let digests = match place.put_new(&object, archive.size(), &mut content)? {
+    let digests = match place.put_known(&object, &archive.manifest_digest(), archive.size(), &mut content)? {
         Put::Created => content.digests,
         Put::Exists => same(place, (&object, &order.entry), archive, halt)?,
     };

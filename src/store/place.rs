@@ -102,6 +102,14 @@ pub trait Place: fmt::Debug + Send + Sync {
     /// When it cannot be made, or what is read back is not what was sent.
     fn put_new(&self, name: &str, length: u64, content: &mut dyn Read) -> Result<Put, PlaceError>;
 
+    /// The same of content that is the same whenever it has this digest: a place may go on where an earlier try was cut short.
+    ///
+    /// # Errors
+    /// As [`Place::put_new`].
+    fn put_known(&self, name: &str, _digest: &str, length: u64, content: &mut dyn Read) -> Result<Put, PlaceError> {
+        self.put_new(name, length, content)
+    }
+
     /// Removes what never got a name, of writers that are gone; the caller sees to it that no other writes for this owner. How many there were.
     /// What a place can go on with stays where its object is wanted still.
     ///

@@ -187,7 +187,11 @@ impl Place for Sftp {
     }
 
     fn put_new(&self, name: &str, _: u64, content: &mut dyn Read) -> Result<Put, PlaceError> {
-        put::put_new(self, name, content)
+        put::put_new(self, name, None, content)
+    }
+
+    fn put_known(&self, name: &str, digest: &str, _: u64, content: &mut dyn Read) -> Result<Put, PlaceError> {
+        put::put_new(self, name, Some(digest), content)
     }
 
     fn sweep(&self, is_wanted: &dyn Fn(&str) -> bool) -> Result<u64, PlaceError> {
@@ -214,8 +218,12 @@ impl Place for Sftp {
                 if !line.has_room {
                     return Ok(None);
                 }
-                let room = line.raw.statvfs(path).await?;
-                Ok(Some(room.blocks_avail.saturating_mul(room.fragment_size)))
+                match line.raw.statvfs(path).await {
+                    Ok(room) => Ok(Some(room.blocks_avail.saturating_mul(room.fragment_size))),
+                    // It knows the question, and not for what lies there.
+                    Err(Said::Status(_)) => Ok(None),
+                    Err(error) => Err(error),
+                }
             }
         })?)
     }

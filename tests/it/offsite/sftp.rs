@@ -47,7 +47,12 @@ fn copies_at_a_server_of_sftp_are_made_and_restored_from() {
     let label = backup(&world);
     let part = server.copies().join("db1");
     let there = |ending: &str| part.join(format!("{label}{ending}")).exists();
-    let begun = || std::fs::metadata(part.join(format!(".{label}.sqlite.zst.begun.tmp"))).map_or(0, |file| file.len());
+    let begun = || {
+        let names = std::fs::read_dir(&part).unwrap().flatten();
+        let is_begun = |name: &str| name.starts_with(&format!(".{label}.sqlite.zst.")) && name.ends_with(".begun.tmp");
+        let mut begun = names.filter(|entry| entry.file_name().to_str().is_some_and(is_begun));
+        begun.next().map_or(0, |entry| entry.metadata().unwrap().len())
+    };
     for (point, least) in [("sftp.created", 0), ("sftp.piece", 1 << 20), ("sftp.synced", 4 << 20), ("sftp.published", 0)] {
         Held::at(&world, &["copy"], point).kill();
         assert!(begun() >= least && !there(".copy.json"), "killed at {point}: {}", begun());

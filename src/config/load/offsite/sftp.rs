@@ -29,7 +29,7 @@ pub(super) fn read(node: &Node<'_>, environment: &Environment) -> Option<Sftp> {
     let place = node.parsed("url", parse);
     let host_key = node.parsed("host_key", host_key);
     if !node.has("host_key") {
-        let what = "is missing: the server's public key, one of the lines that `ssh-keyscan HOST` prints, compared with what those say who run it";
+        let what = "is missing: the server's public key, one of the lines that `ssh-keyscan -p PORT HOST` prints, compared with what those say who run it";
         node.wrong("host_key", what);
     }
     let missing = "is missing: a private key of SSH's without a passphrase for this account; name its file, or `credentials_env`, `credentials_credential`";
@@ -82,6 +82,9 @@ fn parse(text: &str) -> Result<Parsed, String> {
 
 /// A public key, alone or in a line of `ssh-keyscan`'s or of known_hosts.
 fn host_key(text: &str) -> Result<String, String> {
+    if text.split_whitespace().any(|word| word.starts_with('@')) {
+        return Err("is a line about keys that are revoked or that sign others, and names no server's own".to_owned());
+    }
     let mut words = text.split_whitespace().skip_while(|word| !KINDS.contains(word));
     let is_key = |key: &&str| {
         key.starts_with("AAAA") && key.chars().all(|letter| letter.is_ascii_alphanumeric() || "+/=".contains(letter))
@@ -129,7 +132,14 @@ mod tests {
         for text in [key.to_owned(), format!("{key} root@nas"), format!("[nas.lan]:23 {key}")] {
             assert_eq!(host_key(&text).unwrap(), key);
         }
-        for text in ["", "nas.lan", "ssh-ed25519", "ssh-dss AAAAB3NzaC1kc3M=", "ssh-ed25519 SHA256:abc"] {
+        for text in [
+            format!("@revoked * {key}").as_str(),
+            "",
+            "nas.lan",
+            "ssh-ed25519",
+            "ssh-dss AAAAB3NzaC1kc3M=",
+            "ssh-ed25519 SHA256:abc",
+        ] {
             assert!(host_key(text).is_err(), "{text}");
         }
     }

@@ -135,7 +135,21 @@ impl SftpError {
     /// Whether it would be the same with every other object.
     #[must_use]
     pub fn is_of_the_place(&self) -> bool {
-        !matches!(self, Self::Gone { .. } | Self::Other { .. } | Self::Denied { .. })
+        match self {
+            Self::Gone { .. } | Self::Other { .. } => false,
+            // One file may well be another's; what may not be written now may not be with the next.
+            Self::Denied { doing, .. } => !matches!(*doing, "read" | "look at"),
+            _ => true,
+        }
+    }
+}
+
+/// What prints the keys of the server in a URL.
+fn keyscan(url: &str) -> String {
+    let server = url.split_once('@').and_then(|(_, rest)| rest.split('/').next()).unwrap_or("HOST");
+    match server.rsplit_once(':').filter(|(_, port)| port.chars().all(|letter| letter.is_ascii_digit())) {
+        Some((host, port)) => format!("ssh-keyscan -p {port} {}", host.trim_matches(['[', ']'])),
+        None => format!("ssh-keyscan {}", server.trim_matches(['[', ']'])),
     }
 }
 
@@ -165,10 +179,13 @@ impl Explain for SftpError {
             Self::NoKey { .. } => hint(
                 "it is a private key of SSH's without a passphrase, where `credentials_file`, `credentials_env` or `credentials_credential` of the place says",
             ),
-            Self::Program { .. } => hint("install the client: `apt install openssh-client`"),
-            Self::HostKey { .. } => vec![
+            Self::Program { .. } => hint("OpenSSH's client is needed: `openssh-client` of Debian, `openssh-clients` of Red Hat"),
+            Self::HostKey { url } => vec![
                 "somebody may stand in between: ask who runs the server before anything is changed".to_owned(),
-                "what it has now: `ssh-keyscan HOST`; one of its lines, compared with what they say, goes into `host_key` of the place".to_owned(),
+                format!(
+                    "what it has now: `{}`; one of its lines, compared with what they say, goes into `host_key` of the place",
+                    keyscan(url)
+                ),
             ],
             Self::BadKey { .. } => hint("look whether the public half is in the account's authorized_keys there, and the private one has no passphrase"),
             Self::Unreachable { .. } => vec![
@@ -214,6 +231,15 @@ mod tests {
             assert_eq!(error.class(), class, "{said}");
             assert!(words(&error).contains("sftp://u@h/p") && error.safe().is_some() && !error.hints().is_empty(), "{error}");
         }
+        for (url, command) in [
+            ("sftp://u@h/p", "ssh-keyscan h"),
+            ("sftp://u@h:23/p", "ssh-keyscan -p 23 h"),
+            ("sftp://u@[::1]:23/p", "ssh-keyscan -p 23 ::1"),
+        ] {
+            assert_eq!(keyscan(url), command);
+        }
+        let denied = |doing| SftpError::Denied { doing, object: "sftp://u@h/p/x".to_owned() };
+        assert!(denied("write").is_of_the_place() && !denied("read").is_of_the_place());
         assert!(words(&told("")).ends_with("the connection was cut"), "{}", told(""));
         assert!(words(&told("\u{1b}[31mred")).contains("red") && !words(&told("\u{1b}[31mred")).contains('\u{1b}'));
     }

@@ -1,8 +1,9 @@
 //! Making an object: a temporary name, every byte, a sync where the server knows one, a reading back, and then its name.
 //!
-//! If we die before the last step there is a temporary file. What is sent as it is has the same one each time, and what is there of it is compared and gone on
-//! with; what is encrypted is other bytes each time, and has another name each time, which the next sweep removes. A plain rename takes no
-//! name away at a server that keeps to the protocol's word; where one does not, it is looked right before.
+//! If we die before the last step there is a temporary file. Content that is known by its digest has one temporary name with that digest in it:
+//! whoever else writes to that file writes the same bytes, and what is there of it is compared and gone on with. All other content has a new
+//! name each time, which nobody else opens and the next sweep removes. A plain rename takes no name away at a server that keeps to the
+//! protocol's word; where one does not, it is looked right before.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -12,10 +13,10 @@ use russh_sftp::client::error::Error as Said;
 use russh_sftp::protocol::{FileAttributes, OpenFlags};
 
 use super::super::worker::Begun;
-use super::session::{Line, read, write};
+use super::session::{Line, write};
 use super::{Sftp, SftpError};
 use crate::fault;
-use crate::store::place::{ENCRYPTED, Place as _, PlaceError, Put, Tried};
+use crate::store::place::{Place as _, PlaceError, Put, Tried};
 
 /// How much is read, sent and compared at a time.
 const PIECE_BYTES: usize = 1 << 20;
@@ -26,22 +27,29 @@ const BEGUN: &str = ".begun.tmp";
 /// A server on which less than this is free, and which does not say why it does not write, is full.
 const LEAST_ROOM: u64 = 1 << 20;
 
+/// So many letters of a digest stand in a temporary name: nobody chooses archives by them, and a name may be 255 bytes long.
+const DIGEST_LETTERS: usize = 16;
+
+/// More than this is never left to the last sync, whose answer has a bound.
+const SYNC_BYTES: u64 = 256 << 20;
+
 /// The object that a temporary file was begun for and can be gone on with; none for every other name.
 pub(super) fn begun(temporary: &str) -> Option<&str> {
-    temporary.strip_prefix('.')?.strip_suffix(BEGUN).filter(|name| !name.is_empty())
+    let (name, digest) = temporary.strip_prefix('.')?.strip_suffix(BEGUN)?.rsplit_once('.')?;
+    Some(name).filter(|name| !name.is_empty() && digest.len() == DIGEST_LETTERS)
 }
 
 fn random(name: &str) -> String {
     format!(".{name}.{}.tmp", &uuid::Uuid::new_v4().simple().to_string()[..8])
 }
 
-pub(super) fn put_new(part: &Sftp, name: &str, content: &mut dyn Read) -> Result<Put, PlaceError> {
+pub(super) fn put_new(part: &Sftp, name: &str, digest: Option<&str>, content: &mut dyn Read) -> Result<Put, PlaceError> {
     if part.look(name)?.is_some() {
         return Ok(Put::Exists);
     }
-    // What says whose a place is, several hosts may be about to make.
-    let goes_on = !name.ends_with(ENCRYPTED) && !name.starts_with('.');
-    let temporary = if goes_on { format!(".{name}{BEGUN}") } else { random(name) };
+    let digest = digest.and_then(|digest| digest.get(..DIGEST_LETTERS));
+    let temporary = digest.map_or_else(|| random(name), |digest| format!(".{name}.{digest}{BEGUN}"));
+    let goes_on = digest.is_some();
     fault::check("sftp.put").map_err(|source| PlaceError::content(part.called(name), source))?;
     let done = fill(part, (name, &temporary), content).and_then(|()| publish(part, (&temporary, name)));
     let stays = match &done {
@@ -81,12 +89,6 @@ impl<'a> Open<'a> {
         let (line, handle) = (Arc::clone(&self.line), self.handle.clone());
         let begun = self.part.session.begin(async move { line.raw.fstat(handle).await });
         Ok(self.part.session.end(begun, &self.line, ("look at", &self.called))?.attrs.size.unwrap_or_default())
-    }
-
-    fn read(&self, from: u64, to: u64) -> Result<Vec<u8>, SftpError> {
-        let (line, handle) = (Arc::clone(&self.line), self.handle.clone());
-        let begun = self.part.session.begin(async move { read(&line, &handle, from, to).await });
-        self.part.session.end(begun, &self.line, ("read back", &self.called))
     }
 
     fn begin(&self, at: u64, bytes: Bytes) -> Begun<Result<(), Said>> {
@@ -133,67 +135,80 @@ impl Drop for Open<'_> {
 
 /// Sends everything, or what is not there yet, and reads it back through another opening of the file.
 fn fill(part: &Sftp, names: (&str, &str), content: &mut dyn Read) -> Result<(), PlaceError> {
-    let called = part.called(names.0);
     let new = if begun(names.1).is_some() { OpenFlags::empty() } else { OpenFlags::EXCLUDE };
     let file = Open::of(part, names, OpenFlags::READ | OpenFlags::WRITE | OpenFlags::CREATE | new)?;
     let before = file.size()?;
     fault::point("sftp.created");
-    let (length, sent) = send(&file, before, content)?;
-    file.settle(length, before > length)?;
+    let sent = send(&file, names.1, before, content)?;
+    file.settle(sent.length, before > sent.length)?;
     drop(file);
     fault::point("sftp.synced");
-    let file = Open::of(part, names, OpenFlags::READ)?;
-    match is_back(&file, (length, sent), content)? {
+    // What was compared byte by byte a moment ago is not read once more.
+    let is_known = !sent.is_new && before == sent.length;
+    match is_known || is_back(part, names, &sent, content)? {
         true => Ok(()),
-        false => Err(PlaceError::Altered(called)),
+        false => Err(PlaceError::Altered(part.called(names.0))),
     }
 }
 
-/// Sends everything but what is there already: its length and digest. While one piece is on its way the next is read.
-fn send(file: &Open<'_>, before: u64, content: &mut dyn Read) -> Result<(u64, blake3::Hash), PlaceError> {
+/// What was sent.
+struct Sent {
+    length: u64,
+    digest: blake3::Hash,
+    /// Whether some of it was not there before.
+    is_new: bool,
+}
+
+/// Sends everything but what is there already. While one piece is on its way the next is read.
+fn send(file: &Open<'_>, temporary: &str, before: u64, content: &mut dyn Read) -> Result<Sent, PlaceError> {
     // Up to here there may be what an earlier try has sent; from the first piece that is other on, nothing is taken for that.
-    let mut known = before;
-    let (mut sent, mut length) = (blake3::Hasher::new(), 0_u64);
+    let (mut known, mut is_new) = (before, false);
+    let (mut hasher, mut length, mut synced) = (blake3::Hasher::new(), 0_u64, 0_u64);
     let mut on_its_way = None;
     loop {
         let piece = next(content, &file.called)?;
         if piece.is_empty() {
             break;
         }
-        sent.update(&piece);
+        hasher.update(&piece);
         let at = length;
         length += piece.len() as u64;
-        if length <= known && file.read(at, length)? == piece[..] {
+        if length <= known && file.part.bytes(temporary, (at, length))? == piece {
+            synced = length;
             continue;
         }
-        known = 0;
+        (known, is_new) = (0, true);
         if let Some(begun) = on_its_way.take() {
             file.sent(begun)?;
             fault::point("sftp.piece");
+        }
+        if at - synced >= SYNC_BYTES {
+            file.settle(at, false)?;
+            synced = at;
         }
         on_its_way = Some(file.begin(at, piece));
     }
     if let Some(begun) = on_its_way {
         file.sent(begun)?;
     }
-    Ok((length, sent.finalize()))
+    Ok(Sent { length, digest: hasher.finalize(), is_new })
 }
 
 /// Whether what is there, every byte, is what was sent.
-fn is_back(file: &Open<'_>, (length, sent): (u64, blake3::Hash), content: &mut dyn Read) -> Result<bool, PlaceError> {
+fn is_back(part: &Sftp, (name, temporary): (&str, &str), sent: &Sent, content: &mut dyn Read) -> Result<bool, PlaceError> {
     let (mut found, mut at) = (blake3::Hasher::new(), 0);
-    while at < length {
+    while at < sent.length {
         // Whoever gives it up says so by the content, at its end too.
-        content.read(&mut []).map_err(|source| PlaceError::content(file.called.clone(), source))?;
-        let end = length.min(at + PIECE_BYTES as u64);
-        let piece = file.read(at, end)?;
+        content.read(&mut []).map_err(|source| PlaceError::content(part.called(name), source))?;
+        let end = sent.length.min(at + PIECE_BYTES as u64);
+        let piece = part.bytes(temporary, (at, end))?;
         if piece.len() as u64 != end - at {
             return Ok(false);
         }
         found.update(&piece);
         at = end;
     }
-    Ok(file.size()? == length && found.finalize() == sent)
+    Ok(part.stat(temporary)? == Some(sent.length) && found.finalize() == sent.digest)
 }
 
 /// The next piece; none at the end.

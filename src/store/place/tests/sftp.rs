@@ -105,13 +105,17 @@ fn a_server_of_sftp_is_gone_on_with() {
     let content: Vec<u8> = (0..(5 << 20) + 77_u32).map(|n| (n % 253) as u8).collect();
     let send = |name: &str, breaks_at: usize| {
         let mut counted = Counted { bytes: &content, breaks_at, read: 0 };
-        written_to(&sftp, &known).put_new(name, content.len() as u64, &mut counted)
+        let (place, length) = (written_to(&sftp, &known), content.len() as u64);
+        match name.ends_with(ENCRYPTED) {
+            true => place.put_new(name, length, &mut counted),
+            false => place.put_known(name, &"0123456789abcdef".repeat(4), length, &mut counted),
+        }
     };
     send("a.sql.zst", 4 << 20).unwrap_err();
-    let begun = part.join(".a.sql.zst.begun.tmp");
+    let begun = part.join(".a.sql.zst.0123456789abcdef.begun.tmp");
     let there = std::fs::metadata(&begun).unwrap().len();
     assert!((1 << 20..=4 << 20).contains(&there), "{there}");
-    // Of another archive of that name nothing stays; and it may have been longer.
+    // Of what is other nothing stays; and it may have been longer.
     let mut bytes = std::fs::read(&begun).unwrap();
     bytes[(1 << 20) + 5] ^= 1;
     bytes.resize(content.len() + 9, 7);
@@ -121,6 +125,9 @@ fn a_server_of_sftp_is_gone_on_with() {
     assert_eq!(place.sweep(&|name| name == "a.sql.zst").unwrap(), 0);
     assert_eq!(send("a.sql.zst", usize::MAX).unwrap(), Put::Created);
     assert!(std::fs::read(part.join("a.sql.zst")).unwrap() == content);
+    // All that is there is taken for what it is.
+    std::fs::rename(part.join("a.sql.zst"), &begun).unwrap();
+    assert_eq!((send("a.sql.zst", usize::MAX).unwrap(), leftovers(&part).len()), (Put::Created, 0));
     // Encrypted it is other bytes each time.
     send("b.sql.zst.age", 4 << 20).unwrap_err();
     assert_eq!(leftovers(&part), Vec::<String>::new());
