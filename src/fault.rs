@@ -78,10 +78,22 @@ mod armed {
         let armed = armed();
         let held = armed.hold.as_ref().filter(|(held, _)| held == name);
         if let Some((_, fifo)) = held.filter(|_| !WAS_HELD.swap(true, Ordering::SeqCst)) {
-            std::fs::read(fifo).ok();
+            wait_at(fifo);
         }
         if armed.panic.as_deref() == Some(name) {
             std::panic::resume_unwind(Box::new("a panic that a test asked for"));
+        }
+    }
+
+    /// Waits until somebody has opened a FIFO and closed it again.
+    fn wait_at(fifo: &str) {
+        // Nothing is written: the end of the file is the word to go on. One that cannot be read fails the test by itself.
+        let wait = || drop(std::fs::read(fifo));
+        let flavor = tokio::runtime::Handle::try_current().map(|runtime| runtime.runtime_flavor());
+        match flavor {
+            // Whoever else is to run on this thread is handed to another: what answers others must not be held up with us.
+            Ok(tokio::runtime::RuntimeFlavor::MultiThread) => tokio::task::block_in_place(wait),
+            _ => wait(),
         }
     }
 
@@ -100,8 +112,7 @@ mod armed {
         let held =
             armed.hold.as_ref().filter(|(held, _)| held == EVERY || (held == name && !WAS_HELD.swap(true, Ordering::SeqCst)));
         if let Some((_, fifo)) = held {
-            // Nothing is written: the end of the file is the word to go on. One that cannot be read fails the test by itself.
-            std::fs::read(fifo).ok();
+            wait_at(fifo);
         }
         let ourselves = rustix::process::getpid();
         if armed.kill == Some(number) {
