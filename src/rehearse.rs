@@ -7,6 +7,7 @@
 
 mod aim;
 mod error;
+mod reach;
 mod reference;
 mod release;
 mod trial;

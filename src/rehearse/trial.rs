@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use super::aim;
+use super::{aim, reach};
 use crate::backup;
 use crate::config::{Database, Location, Reference, Runner, Target};
 use crate::count::few;
@@ -71,6 +71,7 @@ impl Trial {
         if !before.ahead.is_empty() {
             return Err(format!("the archive is of a newer release: {}", few(&before.ahead, ", ")));
         }
+        self.demand_nothing_reaches_back(database).await?;
         self.progress.phase("running the migrations", 0);
         fault::point("rehearse.migrating");
         let begun = Instant::now();
@@ -94,6 +95,26 @@ impl Trial {
             outcome.around = Some((was, self.seen(database).await?));
         }
         Ok(())
+    }
+
+    /// Refuses a scratch whose own triggers and routines would write to the real database beside it.
+    async fn demand_nothing_reaches_back(&self, database: &Database) -> Result<(), String> {
+        let (Location::MySql { host, port, .. }, Location::MySql { host: real_host, port: real_port, database: real, .. }) =
+            (&database.location, &self.target.database.location)
+        else {
+            return Ok(());
+        };
+        if (host, port) != (real_host, real_port) {
+            return Ok(());
+        }
+        let definitions = Engine::of(database).definitions().await.map_err(|error| Chain(&error).to_string())?;
+        reach::naming(&definitions, real).map_or(Ok(()), |what| {
+            Err(format!(
+                "{what} names the database {real} and would write there, so nothing is run beside it: set `scratch = \"URL\"` in \
+                 `[targets.{}.drill]` to another server",
+                self.target.name
+            ))
+        })
     }
 
     /// What a database holds beside its rows.
@@ -134,7 +155,7 @@ impl Trial {
         for (script, statement) in
             would.iter().flat_map(|script| script.statements.iter().map(move |statement| (script, statement)))
         {
-            if let Some(what) = aim::beyond(&database.location, real, &statement.sql) {
+            if let Some(what) = reach::beyond(&database.location, real, &statement.sql) {
                 return Err(format!(
                     "{}, line {}, reaches beyond its own database and is not tried beside the real one: {what} …",
                     script.script, statement.line

@@ -51,7 +51,13 @@ fn is_tried(db: Db) {
         std::fs::write(&script, format!("DELETE FROM {name}.note;\n")).unwrap();
         let refused = world.run(&["rehearse", "notes"]);
         assert!(!refused.status.success() && text(&refused).contains("reaches beyond"), "{}", text(&refused));
-        assert_eq!(world.whole_version(), "1.0.0");
+        // Nor is any where a trigger of the archive does.
+        world.sql(&format!("CREATE TRIGGER back AFTER UPDATE ON note FOR EACH ROW DELETE FROM {name}.note WHERE id = 0"));
+        let output = world.run(&["backup", "notes"]);
+        assert!(output.status.success(), "{}", text(&output));
+        let refused = world.run(&["rehearse", "notes", "--to", "1.1.0"]);
+        assert!(!refused.status.success() && text(&refused).contains("TRIGGER back names"), "{}", text(&refused));
+        assert_eq!(world.scratch_databases(), Vec::<String>::new());
     }
 }
 
