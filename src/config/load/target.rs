@@ -164,14 +164,18 @@ fn database(node: &Node<'_>, environment: &Environment, secrets: Secrets) -> Opt
     Some(Database { location, password, password_variable, client_bindir, definers, tls })
 }
 
-/// When something is due, and how old the last of it may be: by itself the longest gap of the schedule and some hours, by which what
-/// failed for what passes has had its second try.
-fn when(node: &Node<'_>, zone: chrono_tz::Tz) -> (Option<Schedule>, Option<Duration>) {
+fn scheduled(node: &Node<'_>, zone: chrono_tz::Tz) -> Option<Schedule> {
     let schedule = node.parsed("schedule", |text| match text {
         "none" => Ok(None),
         text => values::schedule(text, zone).map(Some),
     });
-    let schedule = schedule.flatten();
+    schedule.flatten()
+}
+
+/// When something is due, and how old the last of it may be: by itself the longest gap of the schedule and some hours, by which what
+/// failed for what passes has had its second try.
+fn when(node: &Node<'_>, zone: chrono_tz::Tz) -> (Option<Schedule>, Option<Duration>) {
+    let schedule = scheduled(node, zone);
     let max_age = match node.has("max_age") {
         true => {
             node.parsed("max_age", |text| if text == "none" { Ok(None) } else { super::duration(text).map(Some) }).flatten()
@@ -249,10 +253,7 @@ fn drills(
 const WHICH: [&str; 2] = ["{database}", "{path}"];
 
 fn rehearsals(node: &Node<'_>, zone: chrono_tz::Tz) -> Rehearsals {
-    let schedule = node.parsed("schedule", |text| match text {
-        "none" => Ok(None),
-        text => values::schedule(text, zone).map(Some),
-    });
+    let schedule = scheduled(node, zone);
     // `true` and `false` without quotes, as they are written everywhere else, and one word beside them.
     let before_upgrade = match node.value("before_upgrade").map(|value| &value.kind) {
         None | Some(ValueKind::Boolean(false)) => BeforeUpgrade::No,
@@ -278,7 +279,7 @@ fn rehearsals(node: &Node<'_>, zone: chrono_tz::Tz) -> Rehearsals {
     let words = [("none", Reference::No), ("note", Reference::Note), ("fail", Reference::Fail)];
     let reference = node.word("reference", &words).unwrap_or_default();
     node.close();
-    Rehearsals { schedule: schedule.flatten(), before_upgrade, environment, command, reference }
+    Rehearsals { schedule, before_upgrade, environment, command, reference }
 }
 
 /// What no product's tool may be told in a rehearsal either.
