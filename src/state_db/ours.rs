@@ -1,7 +1,7 @@
 //! The migrations of the state database, as files of `migrations/` in the program.
 //!
-//! Not `sqlx::migrate!`: that macro needs every driver a second time, for the compiler, SQLite's C included, which is a seventh of what
-//! building upkeep takes. Invariants: each file of `migrations/` is here, under the number and name it has there, with the checksum
+//! Not `sqlx::migrate!`: that macro needs every driver a second time, for the compiler, SQLite's C included, which was a tenth of what
+//! building upkeep took. Invariants: each file of `migrations/` is here, under the number and name it has there, with the checksum
 //! that the macro gave it; held by the tests beside.
 
 use std::borrow::Cow;
