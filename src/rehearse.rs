@@ -12,6 +12,7 @@ mod reference;
 mod release;
 mod trial;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -102,9 +103,10 @@ async fn tried(
     halt: &Halt,
 ) -> Result<Rehearsed, RehearseError> {
     demand_aim(ctx, target, release)?;
-    let outcome: Arc<Mutex<Option<Outcome>>> = Arc::default();
+    let outcome: Arc<Mutex<Option<(Label, Outcome)>>> = Arc::default();
     let earlier = release::earlier(ctx, target, (request.from.as_ref(), release)).await;
-    let trial = Trial { target: target.clone(), release: release.clone(), earlier, progress: halt.progress.clone() };
+    let (progress, strayed) = (halt.progress.clone(), AtomicBool::default());
+    let trial = Trial { target: target.clone(), release: release.clone(), earlier, progress, strayed };
     let kept = Arc::clone(&outcome);
     let further =
         move |scratch: Scratch, archive: Archive, database: Database| -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
@@ -113,15 +115,21 @@ async fn tried(
                 let mut seen = trial.run(&database).await;
                 reference::hold(&trial, (&scratch, &archive), &mut seen).await;
                 seen.took_ms = trial::ms(begun);
-                *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
+                seen.strayed = trial.strayed.load(Ordering::Relaxed);
+                *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some((archive.manifest().label.clone(), seen));
                 fault::point("rehearse.migrated");
             })
         };
     let asked = drill::Request { label: request.from.clone(), ..drill::Request::default() };
     let drilled = drill::drill_and(ctx, target, &asked, halt, Some(Box::new(further))).await;
     let seen = outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some((label, seen)) = &seen
+        && let Some(error) = against(target, release, (label, seen), drilled.as_ref().err())
+    {
+        return Err(error);
+    }
     let (drilled, seen) = match (drilled, seen) {
-        (Ok(drilled), Some(seen)) => (drilled, seen),
+        (Ok(drilled), Some((_, seen))) => (drilled, seen),
         // Cut off between the proof and the end of the migrations.
         (Ok(drilled), None) => return Err(RehearseError::Drill(DrillError::CutOff(drilled.label))),
         (Err(error), _) => return Err(error.into()),
@@ -160,24 +168,34 @@ fn demand_aim(ctx: &Context, target: &Target, release: &Installed) -> Result<(),
     })
 }
 
-/// Writes the proof down, or makes an error of what failed.
+/// What speaks against the release, or why it was not tried; whatever became of the scratch.
+fn against(
+    target: &Target,
+    release: &Installed,
+    (label, seen): (&Label, &Outcome),
+    left: Option<&DrillError>,
+) -> Option<RehearseError> {
+    let (target, to) = (target.name.clone(), release.version.clone());
+    let and = |why: &String| left.map_or_else(|| why.clone(), |left| format!("{why}; and {}", Chain(left)));
+    if seen.strayed {
+        let said = and(seen.failed.as_ref().unwrap_or(&String::new()));
+        return Some(RehearseError::Strayed { target, to, said });
+    }
+    if let Some(why) = &seen.failed {
+        return Some(RehearseError::Failed { target, to, label: label.clone(), said: and(why) });
+    }
+    seen.refused.as_ref().map(|why| RehearseError::Refused { target, to, reasons: vec![and(why)] })
+}
+
+/// Writes the proof down.
 async fn judged(
     ctx: &Context,
     target: &Target,
     release: &Installed,
     (drilled, seen): (Drilled, Outcome),
 ) -> Result<Rehearsed, RehearseError> {
-    let failed = |said: String| RehearseError::Failed {
-        target: target.name.clone(),
-        to: release.version.clone(),
-        label: drilled.label.clone(),
-        said,
-    };
-    if let Some(why) = seen.failed {
-        return Err(failed(why));
-    }
     let entry = catalogue::find(&ctx.state, &drilled.label).await?;
-    let (downtime_ms, counted) = foretold(ctx, target, (entry.as_ref(), seen.migrate_ms)).await?;
+    let (downtime_ms, counted) = foretold(ctx, target, (entry.as_ref(), seen.migrate_ms)).await;
     let from = entry.and_then(|entry| entry.release);
     let restore_ms = drilled.took_ms.saturating_sub(seen.took_ms);
     let row = Rehearsal {
@@ -210,18 +228,17 @@ async fn judged(
 
 /// What an upgrade may be expected to take, and which parts are in it: the migrations as they were now, the archive as the one that was restored, the rest as at
 /// the last upgrade.
-async fn foretold(
-    ctx: &Context,
-    target: &Target,
-    (entry, migrate_ms): (Option<&Entry>, u64),
-) -> Result<(u64, Vec<String>), RehearseError> {
+async fn foretold(ctx: &Context, target: &Target, (entry, migrate_ms): (Option<&Entry>, u64)) -> (u64, Vec<String>) {
     let archive = entry.map(|entry| ("archive".to_owned(), entry.duration_ms));
-    let last =
-        upgrade::expected(&ctx.state, &target.name).await.map_err(|error| RehearseError::Journal(Chain(&error).to_string()))?;
+    // That it passed is known whether or not the past can be read.
+    let last = upgrade::expected(&ctx.state, &target.name).await.unwrap_or_else(|error| {
+        tracing::warn!(target = %target.name, error = %Chain(&error), "past upgrades cannot be read; what a rehearsal foretells lacks their parts");
+        None
+    });
     let others =
         last.into_iter().flat_map(|expected| expected.last.parts).filter(|part| !["archive", "migrate"].contains(&&*part.what));
     let others = others.map(|part| (part.what, u64::try_from(part.took.as_millis()).unwrap_or(u64::MAX)));
     let parts: Vec<(String, u64)> = archive.into_iter().chain([("migrate".to_owned(), migrate_ms)]).chain(others).collect();
     let sum = parts.iter().fold(0_u64, |sum, (_, ms)| sum.saturating_add(*ms));
-    Ok((sum, parts.into_iter().map(|(what, _)| what).collect()))
+    (sum, parts.into_iter().map(|(what, _)| what).collect())
 }

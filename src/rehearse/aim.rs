@@ -65,7 +65,14 @@ pub(super) fn at(target: &Target, scratch: &Database, release: &Installed) -> Re
     }
     environment.extend(pointing.into_iter().map(|(name, value)| (name, filled(&value, scratch))));
     let was = target.release.as_ref().map(|release| release.path.as_path());
-    let argv = argv.iter().map(|word| filled(&moved(word, was, &release.path), scratch)).collect();
+    let argv: Vec<String> = argv.iter().map(|word| filled(&moved(word, was, &release.path), scratch)).collect();
+    let unmoved = unmoved(&target.database.location, &environment, &argv);
+    if !unmoved.is_empty() {
+        return Err(vec![format!(
+            "its tool would still be told of the real database by {}: set that in {section} too",
+            unmoved.join(", ")
+        )]);
+    }
     let directory = directory.map(|directory| moved(&directory.to_string_lossy(), was, &release.path).into());
     let runner = Runner::Command { argv, directory, environment, environment_file: None, deadline, user: None };
     let aimed = with(target, scratch, runner);
@@ -95,6 +102,20 @@ fn with(target: &Target, scratch: &Database, runner: Runner) -> Target {
 fn moved(word: &str, from: Option<&Path>, to: &Path) -> String {
     let below = from.and_then(|from| Path::new(word).strip_prefix(from).ok());
     below.map_or_else(|| word.to_owned(), |below| to.join(below).display().to_string().trim_end_matches('/').to_owned())
+}
+
+/// The variables and words that still name the real database. A user of the same name is none.
+fn unmoved(real: &Location, environment: &BTreeMap<String, String>, argv: &[String]) -> Vec<String> {
+    let names = |value: &str| match real {
+        Location::Sqlite { path } => value.contains(&*path.to_string_lossy()),
+        Location::Postgres { database, .. } | Location::MySql { database, .. } => {
+            let in_url = value.split_once("://").and_then(|(_, rest)| rest.split(['?', '#']).next()?.split('/').nth(1));
+            value == database || in_url == Some(database) || value.contains(&format!("dbname={database}"))
+        }
+    };
+    let variables = environment.iter().filter(|(name, value)| names(value) && !name.to_uppercase().contains("USER"));
+    let words = argv.iter().filter(|word| names(word));
+    variables.map(|(name, _)| format!("the variable {name}")).chain(words.map(|_| "a word of its command".to_owned())).collect()
 }
 
 fn filled(text: &str, scratch: &Database) -> String {
@@ -136,5 +157,29 @@ mod tests {
         let from = Path::new("/srv/app/current");
         assert_eq!(moved("/srv/app/current/bin/m", Some(from), Path::new("/srv/app/2.0")), "/srv/app/2.0/bin/m");
         assert_eq!(moved("bash", Some(from), Path::new("/srv/app/2.0")), "bash");
+    }
+
+    #[test]
+    fn what_still_names_the_real_database_is_found() {
+        let real = Location::Postgres {
+            host: "h".into(),
+            port: 1,
+            user: "notes".into(),
+            database: "notes".into(),
+            sslmode: "prefer".into(),
+        };
+        let found = |name: &str, value: &str| unmoved(&real, &BTreeMap::from([(name.to_owned(), value.to_owned())]), &[]).len();
+        for (name, value, wanted) in [
+            ("DB_NAME", "notes", 1),
+            ("DATABASE_URL", "postgres://app:x@db/notes?sslmode=require", 1),
+            ("JDBC_URL", "jdbc:postgresql://db:5432/notes", 1),
+            ("CONNECTION", "host=db dbname=notes user=app", 1),
+            ("DB_USER", "notes", 0),
+            ("DATABASE_URL", "postgres://notes:x@db/notes__scratch", 0),
+            ("APP_HOME", "/srv/notes/current", 0),
+        ] {
+            assert_eq!(found(name, value), wanted, "{name}={value}");
+        }
+        assert_eq!(unmoved(&real, &BTreeMap::new(), &["--database".to_owned(), "notes".to_owned()]).len(), 1);
     }
 }

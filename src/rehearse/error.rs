@@ -39,25 +39,30 @@ pub enum RehearseError {
         /// Why.
         said: String,
     },
+    /// Its tool went to the real database in place of the scratch.
+    #[error("the rehearsal of release {to} went to the real database of `{target}`: {said}")]
+    Strayed {
+        /// The target.
+        target: TargetName,
+        /// The release.
+        to: Version,
+        /// What was seen.
+        said: String,
+    },
     /// The archive could not be restored into a scratch, or that is still there.
     #[error(transparent)]
     Drill(#[from] DrillError),
     /// Our own state could not be read or written.
     #[error(transparent)]
     State(#[from] StateError),
-    /// Past upgrades could not be read.
-    #[error("{0}")]
-    Journal(String),
 }
 
 impl RehearseError {
     /// What it says of the release; none where it was cut off, or nothing is known of a release.
     pub(super) fn verdict(&self) -> Option<(Verdict, String)> {
         match self {
-            Self::Failed { said, .. } => Some((Verdict::Failed, said.clone())),
-            Self::Drill(DrillError::CutOff(_)) | Self::State(_) | Self::Journal(_) | Self::NoRelease(_) | Self::Release(_) => {
-                None
-            }
+            Self::Failed { said, .. } | Self::Strayed { said, .. } => Some((Verdict::Failed, said.clone())),
+            Self::Drill(DrillError::CutOff(_)) | Self::State(_) | Self::NoRelease(_) | Self::Release(_) => None,
             Self::Refused { .. } | Self::Drill(_) => Some((Verdict::NotTried, Chain(self).to_string())),
         }
     }
@@ -73,18 +78,20 @@ impl RehearseError {
 impl Explain for RehearseError {
     fn class(&self) -> Class {
         match self {
-            Self::Refused { .. } => Class::Config,
+            Self::Refused { .. } | Self::Strayed { .. } => Class::Config,
             Self::NoRelease(_) => Class::NoInput,
             Self::Failed { .. } => Class::Data,
             Self::Release(error) => error.class(),
             Self::Drill(error) => error.class(),
             Self::State(error) => error.class(),
-            Self::Journal(_) => Class::Software,
         }
     }
 
     fn safe(&self) -> Option<String> {
-        Some("the database, its server and every archive are as they were".to_owned())
+        Some(match self {
+            Self::Strayed { .. } => "every archive is as it was; the database may not be".to_owned(),
+            _ => "the database, its server and every archive are as they were".to_owned(),
+        })
     }
 
     fn hints(&self) -> Vec<String> {
@@ -101,10 +108,17 @@ impl Explain for RehearseError {
                 "do not upgrade to it before the cause is known: the same would happen to the database itself".to_owned(),
                 format!("see what is pending: `upkeep plan {target}`"),
             ],
+            Self::Strayed { target, .. } => vec![
+                format!(
+                    "see what happened to the database: `upkeep migrate info {target}`, and what its newest archive has: `upkeep diff {target}`"
+                ),
+                format!(
+                    "`environment` in `[targets.{target}.rehearse]` does not move the tool: mend it before the next rehearsal"
+                ),
+            ],
             Self::Release(error) => error.hints(),
             Self::Drill(error) => error.hints(),
             Self::State(error) => error.hints(),
-            Self::Journal(_) => Vec::new(),
         }
     }
 

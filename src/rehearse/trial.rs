@@ -1,6 +1,7 @@
 //! The migrations of a release in a scratch: run, timed, judged by what they left.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::{aim, reach};
@@ -25,6 +26,22 @@ pub(super) struct Trial {
     /// The release that the archive is of, where it is known and still lies there.
     pub(super) earlier: Option<Installed>,
     pub(super) progress: Progress,
+    /// Whether a tool was seen to have gone to the real database.
+    pub(super) strayed: AtomicBool,
+}
+
+/// Why the migrations did not come to a good end.
+enum Ended {
+    /// They are not tried here: that says nothing of the release.
+    Refused(String),
+    /// They failed.
+    Failed(String),
+}
+
+impl From<String> for Ended {
+    fn from(why: String) -> Self {
+        Self::Failed(why)
+    }
 }
 
 /// What a database holds beside its rows.
@@ -47,6 +64,10 @@ pub(super) struct Outcome {
     pub(super) took_ms: u64,
     /// Why it did not pass.
     pub(super) failed: Option<String>,
+    /// Why it was not tried.
+    pub(super) refused: Option<String>,
+    /// Whether a tool went to the real database.
+    pub(super) strayed: bool,
     /// What a person should know.
     pub(super) notes: Vec<String>,
     /// What the scratch held before the migrations and after them; none where nobody asks, or they failed.
@@ -58,18 +79,22 @@ pub(super) struct Outcome {
 impl Trial {
     pub(super) async fn run(&self, database: &Database) -> Outcome {
         let mut outcome = Outcome::default();
-        outcome.failed = Box::pin(self.carry_out(database, &mut outcome)).await.err();
+        match Box::pin(self.carry_out(database, &mut outcome)).await {
+            Ok(()) => {}
+            Err(Ended::Refused(why)) => outcome.refused = Some(why),
+            Err(Ended::Failed(why)) => outcome.failed = Some(why),
+        }
         outcome
     }
 
-    async fn carry_out(&self, database: &Database, outcome: &mut Outcome) -> Result<(), String> {
-        let aimed = aim::at(&self.target, database, &self.release).map_err(|reasons| reasons.join("; "))?;
+    async fn carry_out(&self, database: &Database, outcome: &mut Outcome) -> Result<(), Ended> {
+        let aimed = aim::at(&self.target, database, &self.release).map_err(|reasons| Ended::Refused(reasons.join("; ")))?;
         let is_held = self.target.rehearse.reference != Reference::No;
         let was = if is_held { self.seen(database).await? } else { Seen::default() };
         let before = self.stand(&aimed).await?.unwrap_or_default();
         outcome.pending = before.pending;
         if !before.ahead.is_empty() {
-            return Err(format!("the archive is of a newer release: {}", few(&before.ahead, ", ")));
+            return Err(Ended::Refused(format!("the archive is of a newer release: {}", few(&before.ahead, ", "))));
         }
         self.demand_nothing_reaches_back(database).await?;
         self.progress.phase("running the migrations", 0);
@@ -88,7 +113,7 @@ impl Trial {
             (scripts, said) => {
                 let still = scripts.map(|scripts| not_in_step(&scripts)).unwrap_or_default();
                 let all = [Some(still).filter(|still| !still.is_empty()), said];
-                return Err(all.into_iter().flatten().collect::<Vec<_>>().join("; "));
+                return Err(all.into_iter().flatten().collect::<Vec<_>>().join("; ").into());
             }
         }
         if is_held {
@@ -98,7 +123,7 @@ impl Trial {
     }
 
     /// Refuses a scratch whose own triggers and routines would write to the real database beside it.
-    async fn demand_nothing_reaches_back(&self, database: &Database) -> Result<(), String> {
+    async fn demand_nothing_reaches_back(&self, database: &Database) -> Result<(), Ended> {
         let (Location::MySql { host, port, .. }, Location::MySql { host: real_host, port: real_port, database: real, .. }) =
             (&database.location, &self.target.database.location)
         else {
@@ -109,11 +134,11 @@ impl Trial {
         }
         let definitions = Engine::of(database).definitions().await.map_err(|error| Chain(&error).to_string())?;
         reach::naming(&definitions, real).map_or(Ok(()), |what| {
-            Err(format!(
+            Err(Ended::Refused(format!(
                 "{what} names the database {real} and would write there, so nothing is run beside it: set `scratch = \"URL\"` in \
                  `[targets.{}.drill]` to another server",
                 self.target.name
-            ))
+            )))
         })
     }
 
@@ -134,7 +159,7 @@ impl Trial {
         let aimed = aim::at(&self.target, database, release).map_err(|reasons| reasons.join("; "))?;
         let said = match aimed.migrations.as_ref().map(|migrations| &migrations.runner) {
             Some(Runner::Command { .. }) => self.command(&aimed, release, &mut Outcome::default()).await?,
-            _ => self.scripts(&aimed, release).await?,
+            _ => self.scripts(&aimed, release).await.map_err(|(Ended::Refused(why) | Ended::Failed(why))| why)?,
         };
         said.map_or(Ok(()), Err)
     }
@@ -145,7 +170,7 @@ impl Trial {
     }
 
     /// Our own runner. Nothing runs that reaches beyond the scratch.
-    async fn scripts(&self, aimed: &Target, release: &Installed) -> Result<Option<String>, String> {
+    async fn scripts(&self, aimed: &Target, release: &Installed) -> Result<Option<String>, Ended> {
         let Some(settings) = &aimed.migrations else { return Ok(None) };
         let (database, root) = (&aimed.database, &release.path);
         let would = migrate::dry_run(database, settings, root, &Selection::default())
@@ -156,14 +181,14 @@ impl Trial {
             would.iter().flat_map(|script| script.statements.iter().map(move |statement| (script, statement)))
         {
             if let Some(what) = reach::beyond(&database.location, real, &statement.sql) {
-                return Err(format!(
+                return Err(Ended::Refused(format!(
                     "{}, line {}, reaches beyond its own database and is not tried beside the real one: {what} …",
                     script.script, statement.line
-                ));
+                )));
             }
         }
         let applied = migrate::apply(database, settings, root, &self.progress).await;
-        applied.map(|_| None).map_err(|failed| Chain(failed.error.as_ref()).to_string())
+        applied.map(|_| None).map_err(|failed| Chain(failed.error.as_ref()).to_string().into())
     }
 
     /// The vendor's tool; what it ended with, where that was not well. The database is the judge.
@@ -185,10 +210,8 @@ impl Trial {
         if let (Some(before), Some(after)) = (before, self.histories().await)
             && before != after
         {
-            return Err(format!(
-                "the history of the real database {} changed meanwhile: look whether the tool went there in place of the scratch",
-                self.target.database.location
-            ));
+            self.strayed.store(true, Ordering::Relaxed);
+            return Err(format!("the history of the real database {} changed meanwhile", self.target.database.location));
         }
         let finished = finished.map_err(|error| Chain(&error).to_string())?;
         let how = finished.code.map_or("was ended by a signal".to_owned(), |code| format!("ended with exit code {code}"));

@@ -110,9 +110,12 @@ impl StateDb {
         .await
         .map_err(doing())?;
         sqlx::query(
-            "UPDATE rehearsal SET expected = NULL WHERE target = ?1 AND expected IS NOT NULL AND seq < (SELECT max(seq) FROM rehearsal WHERE target = ?1)",
+            "UPDATE rehearsal SET expected = NULL WHERE target = ?1 AND to_release = ?2 AND path = ?3 AND expected IS NOT NULL AND seq < \
+             (SELECT max(seq) FROM rehearsal WHERE target = ?1 AND to_release = ?2 AND path = ?3 AND outcome <> 'not-tried')",
         )
         .bind(row.target.as_str())
+        .bind(row.to.as_str())
+        .bind(row.path.to_string_lossy().into_owned())
         .execute(self.pool())
         .await
         .map_err(doing())?;
@@ -127,7 +130,8 @@ impl StateDb {
         Ok(())
     }
 
-    /// The newest rehearsal of a target, of any release or of the one of this version that lies there.
+    /// The newest rehearsal of a target, of any release; or of the one of this version that lies there: then the newest verdict, and one that could
+    /// not be tried only where there is none.
     ///
     /// # Errors
     /// When the database refuses, or the row cannot be read.
@@ -136,7 +140,8 @@ impl StateDb {
         target: &TargetName,
         of: Option<(&Version, &Path)>,
     ) -> Result<Option<Rehearsal>, StateError> {
-        let sql = "SELECT * FROM rehearsal WHERE target = ?1 AND (?2 IS NULL OR (to_release = ?2 AND path = ?3)) ORDER BY seq DESC LIMIT 1";
+        let sql = "SELECT * FROM rehearsal WHERE target = ?1 AND (?2 IS NULL OR (to_release = ?2 AND path = ?3)) \
+                   ORDER BY ?2 IS NOT NULL AND outcome = 'not-tried', seq DESC LIMIT 1";
         let row = sqlx::query(sql)
             .bind(target.as_str())
             .bind(of.map(|(version, _)| version.as_str()))
@@ -172,4 +177,55 @@ fn rehearsal(row: &SqliteRow) -> Result<Rehearsal, StateError> {
         downtime_ms: count("downtime_ms")?,
         expected: expected.map(|text| serde_json::from_str(&text)).transpose().map_err(|why| unreadable(why.to_string()))?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(to: &str, verdict: Verdict, expected: Option<&str>) -> Rehearsal {
+        Rehearsal {
+            target: TargetName::parse("notes").unwrap(),
+            label: None,
+            digest: String::new(),
+            scratch: String::new(),
+            from: None,
+            to: Version::parse(to).unwrap(),
+            path: PathBuf::from("/srv/notes").join(to),
+            at: "2026-12-01T02:30:00Z".parse().unwrap(),
+            verdict,
+            said: None,
+            restore_ms: 0,
+            migrate_ms: 0,
+            downtime_ms: 0,
+            expected: expected.map(|line| vec![line.to_owned()]),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_tried_and_what_is_another_releases_take_no_verdict_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDb::open(dir.path()).await.unwrap();
+        let rows = [
+            row("1.1.0", Verdict::Passed, Some("old")),
+            row("1.1.0", Verdict::Passed, Some("new")),
+            row("1.2.0", Verdict::Failed, None),
+            row("1.2.0", Verdict::NotTried, None),
+            row("1.1.0", Verdict::NotTried, None),
+        ];
+        for row in &rows {
+            state.end_rehearsal(row).await.unwrap();
+        }
+        for (to, wanted) in [("1.1.0", &rows[1]), ("1.2.0", &rows[2])] {
+            let path = PathBuf::from("/srv/notes").join(to);
+            let of = Version::parse(to).unwrap();
+            let found = state.last_rehearsal(&wanted.target, Some((&of, &path))).await.unwrap();
+            assert_eq!(found.as_ref(), Some(wanted), "{to}");
+        }
+        let newest = state.last_rehearsal(&rows[0].target, None).await.unwrap();
+        assert_eq!(newest.as_ref(), Some(&rows[4]), "of any release the newest is told");
+        let kept: Vec<Option<String>> =
+            sqlx::query_scalar("SELECT expected FROM rehearsal ORDER BY seq").fetch_all(state.pool()).await.unwrap();
+        assert_eq!(kept.iter().filter(|expected| expected.is_some()).count(), 1, "{kept:?}");
+    }
 }

@@ -92,6 +92,22 @@ fn what_cannot_be_pointed_elsewhere_is_refused_and_what_can_is_pointed() {
     let went = std::fs::read_to_string(world.root().join("went")).unwrap();
     assert!(went.contains("state/scratch-") && went.trim() != real.to_string_lossy(), "{went}");
     assert_eq!(world.leftovers(), Vec::<std::path::PathBuf>::new());
+    // What a variable beside it would still say of the real file is found before anything runs.
+    std::fs::remove_file(world.root().join("went")).unwrap();
+    let both = format!("environment = {{ NOTES_DB = \"{{path}}\", OTHER = \"sqlite://{}\" }}", real.display());
+    with(&runner, &format!("[targets.notes.rehearse]\n{both}"));
+    let refused = world.run(&["rehearse", "notes", "--to", "1.1.0"]);
+    assert_eq!(refused.status.code(), Some(78), "{}", text(&refused));
+    assert!(text(&refused).contains("the variable OTHER") && !world.root().join("went").exists(), "{}", text(&refused));
+    // One that goes there in spite of all is told as that, and nothing is called safe that may not be.
+    let history = "UPDATE flyway_schema_history SET description = 'changed' WHERE version = '1'";
+    std::fs::write(&tool, format!("sqlite3 {} \"{history}\"\n", real.display())).unwrap();
+    with(&runner, "[targets.notes.rehearse]\nenvironment = { NOTES_DB = \"{path}\" }");
+    let strayed = world.run(&["rehearse", "notes", "--to", "1.1.0"]);
+    let said = text(&strayed);
+    assert!(strayed.status.code() == Some(78) && said.contains("went to the real database"), "{said}");
+    assert!(said.contains("the database may not be") && !said.contains("the database, its server"), "{said}");
+    assert_eq!(told(&world)["outcome"], json!("failed"), "{said}");
     // A directory that is none of the target's releases is run by nobody.
     let elsewhere = world.run(&["rehearse", "notes", "--to", "/tmp"]);
     assert_eq!(elsewhere.status.code(), Some(66), "{}", text(&elsewhere));
