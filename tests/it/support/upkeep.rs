@@ -181,6 +181,10 @@ pub(crate) struct Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
+        // The number of one that was waited for may be somebody else's by now.
+        if self.child.try_wait().ok().flatten().is_some() {
+            return;
+        }
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).ok();
         let deadline = Instant::now() + Duration::from_secs(20);

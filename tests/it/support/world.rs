@@ -88,7 +88,7 @@ runner = "flyway"
 locations = ["migrations"]
 [targets.notes.service]
 start = ["sh", "-c", "cd {root} && readlink current > run/serving && (sleep 600 </dev/null >/dev/null 2>&1 & echo $! > run/pid)"]
-stop = ["sh", "-c", "cd {root} && if [ -e run/pid ]; then kill $(cat run/pid) 2>/dev/null; rm -f run/pid run/serving; fi; true"]
+stop = ["sh", "-c", "cd {root} && if [ -e run/pid ]; then p=$(cat run/pid); [ /proc/$p/cwd -ef . ] && kill $p 2>/dev/null; rm -f run/pid run/serving; fi; true"]
 status = ["sh", "-c", "kill -0 $(cat {root}/run/pid 2>/dev/null) 2>/dev/null || exit 3"]
 health = [{{ command = ["sh", "-c", "cd {root} && kill -0 $(cat run/pid) && [ $(cat run/serving) != releases/1.3.0 ]"] }}]
 healthy_for = "0s"
@@ -183,8 +183,12 @@ deadline = "200ms"
     /// Stops it, as a person would who does not ask us.
     pub(crate) fn stop_server(&self) {
         if let Some(pid) = self.server_pid() {
-            // One that has ended has nothing to be told; and its number is not left here to be taken for another's later.
-            rustix::process::kill_process(pid, rustix::process::Signal::TERM).ok();
+            // One that has ended has nothing to be told, and its number may be somebody else's by now: a thread's of a database server even,
+            // which then shuts down.
+            let is_ours = std::fs::read_link(format!("/proc/{}/cwd", pid.as_raw_nonzero())).is_ok_and(|cwd| cwd == self.root());
+            if is_ours {
+                rustix::process::kill_process(pid, rustix::process::Signal::TERM).ok();
+            }
             for name in ["run/pid", "run/serving"] {
                 std::fs::remove_file(self.root().join(name)).ok();
             }
